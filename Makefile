@@ -1,0 +1,89 @@
+# blindseq: `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BIN := $(CURDIR)/bin
+TOOLS := $(BIN)/tools
+LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION)
+# Every package of every module of go.work.
+ALL = $(shell go list -m -f '{{.Dir}}/...')
+OURS = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -vE '\.pb(\.gw)?\.go$$')
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+.PHONY: run
+run: ## Run everything in one process (needs Go alone); ARGS="--help" shows its flags
+	@go run -ldflags '-X blindseq/kit/service.Version=$(VERSION)' ./devnet/cmd/devnet $(ARGS)
+
+.PHONY: build
+build: ## Build the static programs into bin/
+	@./scripts/build.sh $(BIN) '$(LDFLAGS)'
+
+.PHONY: test
+test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
+	@$(MAKE) lint
+	@$(MAKE) proto-check
+	@$(MAKE) test-unit
+	@$(MAKE) e2e
+
+.PHONY: test-unit
+test-unit: ## Run the tests of every module but e2e
+	@go test -race -timeout 15m $(filter-out %/e2e/...,$(ALL))
+
+.PHONY: e2e
+e2e: build deps ## Drive the real programs as processes from outside
+	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
+
+.PHONY: bench
+bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
+	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (5m) each
+	@./scripts/fuzz.sh $(or $(FUZZTIME),5m)
+
+.PHONY: lint
+lint: $(TOOLS)/staticcheck ## Check formatting, vet, staticcheck (make fmt mends formatting)
+	@out=$$(gofmt -l $(OURS)); [ -z "$$out" ] || { echo "gofmt would change (make fmt):"; echo "$$out"; exit 1; }
+	@go vet $(ALL)
+	@$(TOOLS)/staticcheck $(ALL)
+	@echo "lint: ok"
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	@gofmt -w $(OURS)
+
+.PHONY: proto
+proto: $(TOOLS)/buf ## Generate code and OpenAPI from proto/
+	@cd proto && PATH="$(TOOLS):$$PATH" buf generate
+
+.PHONY: proto-check
+proto-check: $(TOOLS)/buf ## Lint the contracts and check that generating again changes nothing
+	@cd proto && PATH="$(TOOLS):$$PATH" buf lint
+	@./scripts/proto-check.sh "$(TOOLS)"
+
+.PHONY: docs
+docs: ## Write the reference documentation (flags, metrics) anew
+	@UPDATE_DOCS=1 go test -count=1 -run TestReference ./devnet/...
+
+.PHONY: deps
+deps: ## Install what the tests need, or say what is missing
+	@./scripts/deps.sh
+
+.PHONY: tools
+tools: $(TOOLS)/buf $(TOOLS)/staticcheck ## Build the pinned development tools into bin/tools
+
+$(TOOLS)/staticcheck: tools/go.mod
+	@mkdir -p $(TOOLS) && cd tools && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
+
+$(TOOLS)/buf: tools/buf/go.mod $(TOOLS)/staticcheck
+	@mkdir -p $(TOOLS) && cd tools/buf && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf $(BIN)

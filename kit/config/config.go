@@ -1,0 +1,151 @@
+// Package config reads a service's configuration: a struct whose kong tags hold each flag's name, default and help.
+// Every flag has an environment variable, BLINDSEQ_ and the flag's name in capitals; the command line wins over the
+// environment, and the environment over the default. Nothing else in the system reads flags or the environment.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/alecthomas/kong"
+)
+
+// EnvPrefix starts the name of every environment variable.
+const EnvPrefix = "BLINDSEQ"
+
+// Common is what every service can be told; embed it with the tag `embed:""`.
+type Common struct {
+	GRPCAddress  string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
+	HTTPAddress  string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`
+	Advertise    string `help:"Host that others reach this process at; by default the host of each listen address."`
+	RedisURL     string `name:"redis-url" help:"Redis to coordinate through: redis://, rediss:// or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
+	LogLevel     string `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat    string `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
+	OTLPEndpoint string `name:"otlp-endpoint" help:"Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317; none when empty."`
+	TLS          TLS    `embed:"" prefix:"tls-"`
+}
+
+// Base returns the common part; it makes every config that embeds Common a Service.
+func (c *Common) Base() *Common { return c }
+
+// Service is a pointer to a config struct that embeds Common.
+type Service interface{ Base() *Common }
+
+// TLS is the mutual TLS of gRPC between services: all three files, or none for plain text.
+type TLS struct {
+	Cert string `help:"Certificate (PEM) of this process, for mutual TLS on gRPC between services." type:"path"`
+	Key  string `help:"Private key (PEM, mode 0600) of the certificate." type:"path"`
+	CA   string `name:"ca" help:"Certificates (PEM) of the authority that signs every service's certificate." type:"path"`
+}
+
+// On says whether TLS is configured.
+func (t TLS) On() bool { return t.Cert != "" }
+
+// Validate refuses a half-configured TLS.
+func (t TLS) Validate() error {
+	set := 0
+	for _, f := range []string{t.Cert, t.Key, t.CA} {
+		if f != "" {
+			set++
+		}
+	}
+	if set != 0 && set != 3 {
+		return errors.New("mutual TLS needs all of --tls-cert, --tls-key and --tls-ca")
+	}
+	return nil
+}
+
+// AdvertiseAddress is the address others reach a listener at: its own, with the host replaced by --advertise if set.
+func (c *Common) AdvertiseAddress(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", fmt.Errorf("advertise %q: %w", listen, err)
+	}
+	if c.Advertise != "" {
+		host = c.Advertise
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		return "", fmt.Errorf("advertise %q: it listens on every interface, so say which host others reach it at with --advertise", listen)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// IsLoopback says whether an address to listen on takes connections from this machine only.
+func IsLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// Addresses is what a config struct implements to have its own default ports; without it, free ports are taken.
+type Addresses interface {
+	DefaultAddresses() (grpc, http string)
+}
+
+func options(name string, cfg any) []kong.Option {
+	grpc, http := "127.0.0.1:0", "127.0.0.1:0"
+	if a, ok := cfg.(Addresses); ok {
+		grpc, http = a.DefaultAddresses()
+	}
+	return []kong.Option{kong.Name(name), kong.Vars{"grpc_address": grpc, "http_address": http}}
+}
+
+// Model returns the flags of a config as kong sees them, for the reference documentation.
+func Model(name string, cfg any) (*kong.Application, error) {
+	k, err := kong.New(cfg, append(options(name, cfg), kong.DefaultEnvars(EnvPrefix))...)
+	if err != nil {
+		return nil, fmt.Errorf("model of %s: %w", name, err)
+	}
+	return k.Model, nil
+}
+
+// Parse fills cfg from the command line, the environment and the defaults, and validates it. exit is true when the
+// arguments asked for help or the version, which then has been written to out.
+func Parse(name, description string, cfg any, args []string, out io.Writer, more ...kong.Option) (ctx *kong.Context, exit bool, err error) {
+	k, err := kong.New(cfg, append(append(options(name, cfg),
+		kong.Description(description),
+		kong.DefaultEnvars(EnvPrefix),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
+		kong.Writers(out, out),
+		kong.Exit(func(int) { exit = true })), more...)...)
+	if err != nil {
+		return nil, false, fmt.Errorf("read configuration: %w", err)
+	}
+	ctx, err = k.Parse(args)
+	if exit {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read configuration: %w (see %s --help)", err, name)
+	}
+	return ctx, false, nil
+}
+
+// Defaults fills a config struct with its defaults: no arguments, no environment, no validation.
+func Defaults(cfg any) error {
+	k, err := kong.New(cfg, options("defaults", cfg)...)
+	if err != nil {
+		return fmt.Errorf("fill defaults: %w", err)
+	}
+	for _, group := range k.Model.AllFlags(false) {
+		for _, flag := range group {
+			flag.Tag.Envs = nil
+		}
+	}
+	ctx, err := kong.Trace(k, nil)
+	if err != nil {
+		return fmt.Errorf("fill defaults: %w", err)
+	}
+	if err := ctx.Reset(); err != nil {
+		return fmt.Errorf("fill defaults: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+// Package grpckit gives every gRPC server and client of the system the same defaults: keepalive that finds a
+// half-open connection within 15 seconds, message limits, traces, metrics, health, one mapping of domain errors to
+// status codes, and mutual TLS when it is configured.
+package grpckit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"blindseq/kit/config"
+	"blindseq/kit/ops"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+)
+
+const (
+	// MaxMessageBytes bounds a message in both directions: far above a full blueprint with its chunks.
+	MaxMessageBytes = 16 << 20
+	// gracefulStop is how long calls that run may take to end when the server stops.
+	gracefulStop = 4 * time.Second
+
+	keepaliveTime    = 10 * time.Second
+	keepaliveTimeout = 5 * time.Second
+)
+
+// ServerConfig says how a server is to be. Only Log is needed besides an Address or a Listener.
+type ServerConfig struct {
+	Address  string
+	Listener net.Listener // used instead of Address when set
+	TLS      config.TLS
+	Health   *ops.Health
+	Registry *prometheus.Registry
+	Log      *slog.Logger
+	// Errors maps sentinels of the domain to status codes. A handler returns domain errors; a status passes as it is.
+	Errors map[error]codes.Code
+	// Interceptors run inside those of the kit.
+	Unary  []grpc.UnaryServerInterceptor
+	Stream []grpc.StreamServerInterceptor
+}
+
+// Server is a gRPC server with health, reflection and the interceptors every service has.
+type Server struct {
+	grpc     *grpc.Server
+	listener net.Listener
+	health   *health.Server
+	streams  context.Context
+	end      context.CancelCauseFunc
+}
+
+// errStopping is why the context of a stream ends when its server stops.
+var errStopping = errors.New("server is stopping")
+
+// NewServer listens and prepares the server; services are registered before Run.
+func NewServer(cfg ServerConfig) (*Server, error) {
+	creds, err := serverCredentials(cfg.TLS)
+	if err != nil {
+		return nil, fmt.Errorf("serve grpc: %w", err)
+	}
+	listener := cfg.Listener
+	if listener == nil {
+		if listener, err = net.Listen("tcp", cfg.Address); err != nil {
+			return nil, fmt.Errorf("serve grpc: %w", err)
+		}
+	}
+	s := &Server{listener: listener, health: health.NewServer()}
+	s.streams, s.end = context.WithCancelCause(context.Background())
+	m := newServerMetrics(cfg.Registry)
+	s.grpc = grpc.NewServer(
+		creds,
+		grpc.StatsHandler(otelgrpc.NewServerHandler()),
+		grpc.MaxRecvMsgSize(MaxMessageBytes),
+		grpc.MaxSendMsgSize(MaxMessageBytes),
+		grpc.MaxConcurrentStreams(4096),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{m.unary, statusUnary(cfg), recoverUnary(cfg.Log)}, cfg.Unary...)...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{m.stream, statusStream(cfg), s.endWithServer, recoverStream(cfg.Log)}, cfg.Stream...)...),
+	)
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	if cfg.Health != nil {
+		cfg.Health.Watch(s.serving)
+	}
+	return s, nil
+}
+
+// Registrar takes the services to serve.
+func (s *Server) Registrar() grpc.ServiceRegistrar { return s.grpc }
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Run serves until ctx ends; then streams are ended first (a graceful stop would wait for them for ever), calls that
+// run get a bounded time, and the rest is cut off.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.grpc.Serve(s.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve grpc: %w", err)
+	case <-ctx.Done():
+	}
+	s.health.Shutdown()
+	s.end(errStopping)
+	timer := time.AfterFunc(gracefulStop, s.grpc.Stop)
+	defer timer.Stop()
+	s.grpc.GracefulStop()
+	<-served
+	return nil
+}
+
+func (s *Server) serving(ready bool) {
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if ready {
+		status = healthv1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", status)
+}

@@ -1,0 +1,75 @@
+// Package ops is what an operator sees of a process: whether it lives and is ready, with the reasons, and its metrics.
+package ops
+
+import (
+	"maps"
+	"sync"
+)
+
+// Health collects what keeps a process from being ready (a dependency away, a start not finished) and what only a
+// restart can mend. The zero value is not usable; see NewHealth.
+type Health struct {
+	mu       sync.Mutex
+	unready  map[string]string
+	failed   map[string]string
+	watchers []func(ready bool)
+}
+
+// NewHealth returns the health of a process that is live and ready.
+func NewHealth() *Health {
+	return &Health{unready: map[string]string{}, failed: map[string]string{}}
+}
+
+// Set says why a part is not ready; the empty reason says that it is.
+func (h *Health) Set(part, reason string) {
+	h.change(func() {
+		if reason == "" {
+			delete(h.unready, part)
+		} else {
+			h.unready[part] = reason
+		}
+	})
+}
+
+// Fail says that a part will not work again in this process: it is neither live nor ready from now on.
+func (h *Health) Fail(part, reason string) {
+	h.change(func() { h.failed[part] = reason })
+}
+
+// Ready returns what keeps the process from being ready, by part; it is ready when there is nothing.
+func (h *Health) Ready() map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	reasons := maps.Clone(h.unready)
+	maps.Copy(reasons, h.failed)
+	return reasons
+}
+
+// Live returns what only a restart can mend, by part.
+func (h *Health) Live() map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.failed)
+}
+
+// Watch calls f with the present readiness and then at each change of it. Calls do not overlap.
+func (h *Health) Watch(f func(ready bool)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers = append(h.watchers, f)
+	f(h.isReady())
+}
+
+func (h *Health) isReady() bool { return len(h.unready)+len(h.failed) == 0 }
+
+func (h *Health) change(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.isReady()
+	f()
+	if after := h.isReady(); after != before {
+		for _, w := range h.watchers {
+			w(after)
+		}
+	}
+}

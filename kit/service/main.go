@@ -1,0 +1,86 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"blindseq/kit/config"
+	"blindseq/kit/logs"
+	"blindseq/kit/telemetry"
+
+	"github.com/alecthomas/kong"
+)
+
+// Version is the release; set by the linker (-X blindseq/kit/service.Version=…).
+var Version = "dev"
+
+// versionFlag is embedded by Main beside the service's own flags.
+type versionFlag struct {
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// VersionString names the program, its release and the commit it was built from.
+func VersionString(name string) string {
+	commit := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+		return fmt.Sprintf("%s %s (commit %s, %s)", name, Version, commit, info.GoVersion)
+	}
+	return fmt.Sprintf("%s %s", name, Version)
+}
+
+// Main is the body of a service's main function: it reads the configuration, sets up logs and traces, and runs until
+// SIGTERM or SIGINT. It returns the exit code: 0 for a clean stop, 1 when the service failed, 2 for a configuration
+// that cannot be used. A second signal ends the process at once.
+func Main[C any, P interface {
+	*C
+	config.Service
+}](name, description string, run func(ctx context.Context, cfg C, log *slog.Logger) error) int {
+	cfg := P(new(C))
+	_, exit, err := config.Parse(name, description, cfg, os.Args[1:], os.Stdout,
+		kong.Vars{"version": VersionString(name)}, kong.Embed(&versionFlag{}))
+	if exit {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	return Execute(name, cfg.Base(), func(ctx context.Context, log *slog.Logger) error { return run(ctx, *cfg, log) })
+}
+
+// Execute is the part of Main after the configuration was read, for programs with subcommands.
+func Execute(name string, common *config.Common, run func(ctx context.Context, log *slog.Logger) error) int {
+	log, err := logs.New(os.Stderr, common.LogLevel, common.LogFormat, name)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // from the first signal on, a second one has its default effect
+
+	flush, err := telemetry.Start(ctx, name, Version, common.OTLPEndpoint)
+	if err != nil {
+		log.Error("start telemetry", "error", err)
+		return 2
+	}
+	defer flush()
+
+	log.Info("starting", "version", Version)
+	if err := run(ctx, log); err != nil {
+		log.Error("stopped", "error", err)
+		return 1
+	}
+	log.Info("stopped")
+	return 0
+}
