@@ -1,0 +1,3 @@
+module blindseq/devnet
+
+go 1.26.0
