@@ -52,7 +52,9 @@ func TestEveryFieldIsPartOfTheHash(t *testing.T) {
 		"timestamp":   func(c *preblockv1.Content) { c.Timestamp.Seconds++ },
 		"delayed":     func(c *preblockv1.Content) { c.DelayedTransactionHashes = nil },
 		"transaction": func(c *preblockv1.Content) { c.Transactions[1][7] ^= 1 },
-		"order":       func(c *preblockv1.Content) { c.Transactions[0], c.Transactions[1] = c.Transactions[1], c.Transactions[0] },
+		"order": func(c *preblockv1.Content) {
+			c.Transactions[0], c.Transactions[1] = c.Transactions[1], c.Transactions[0]
+		},
 	} {
 		c := sample()
 		change(c)

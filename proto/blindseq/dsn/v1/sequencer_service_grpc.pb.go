@@ -36,13 +36,16 @@ type SequencerServiceClient interface {
 	// follows on the stream. A number already fixed, or accepted and not yet fixed, is answered with what it was
 	// accepted with, whatever was sent: compare `content_hash`.
 	// INVALID_ARGUMENT: malformed content. FAILED_PRECONDITION: the number is neither known nor the next one.
-	// RESOURCE_EXHAUSTED: the content is over the size limit.
+	// RESOURCE_EXHAUSTED: the content is over the size limit. UNAVAILABLE: the disk failed or the sequencer is
+	// stopping; nothing is accepted for certain, repeat.
 	// No REST binding: proposals come from proposer-svc only.
 	SubmitProposal(ctx context.Context, in *SubmitProposalRequest, opts ...grpc.CallOption) (*SubmitProposalResponse, error)
-	// GetPreblock answers with a fixed preblock. NOT_FOUND: the number is not fixed yet.
+	// GetPreblock answers with a fixed preblock. INVALID_ARGUMENT: number 0. NOT_FOUND: the number is not fixed yet, or
+	// is before the first one held here.
 	GetPreblock(ctx context.Context, in *GetPreblockRequest, opts ...grpc.CallOption) (*GetPreblockResponse, error)
 	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and goes on with new ones.
-	// INVALID_ARGUMENT: number 0. UNAVAILABLE: the sequencer is stopping.
+	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number is before the first one held here. RESOURCE_EXHAUSTED: too many
+	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(ctx context.Context, in *StreamPreblocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPreblocksResponse], error)
 	// GetStatus answers with the last number fixed.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
@@ -116,13 +119,16 @@ type SequencerServiceServer interface {
 	// follows on the stream. A number already fixed, or accepted and not yet fixed, is answered with what it was
 	// accepted with, whatever was sent: compare `content_hash`.
 	// INVALID_ARGUMENT: malformed content. FAILED_PRECONDITION: the number is neither known nor the next one.
-	// RESOURCE_EXHAUSTED: the content is over the size limit.
+	// RESOURCE_EXHAUSTED: the content is over the size limit. UNAVAILABLE: the disk failed or the sequencer is
+	// stopping; nothing is accepted for certain, repeat.
 	// No REST binding: proposals come from proposer-svc only.
 	SubmitProposal(context.Context, *SubmitProposalRequest) (*SubmitProposalResponse, error)
-	// GetPreblock answers with a fixed preblock. NOT_FOUND: the number is not fixed yet.
+	// GetPreblock answers with a fixed preblock. INVALID_ARGUMENT: number 0. NOT_FOUND: the number is not fixed yet, or
+	// is before the first one held here.
 	GetPreblock(context.Context, *GetPreblockRequest) (*GetPreblockResponse, error)
 	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and goes on with new ones.
-	// INVALID_ARGUMENT: number 0. UNAVAILABLE: the sequencer is stopping.
+	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number is before the first one held here. RESOURCE_EXHAUSTED: too many
+	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error
 	// GetStatus answers with the last number fixed.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)

@@ -1,0 +1,52 @@
+// Command dsn-node holds the parts of the DSN, each a subcommand.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"blindseq/dsn-node/sequencer"
+	"blindseq/kit/config"
+	"blindseq/kit/service"
+
+	"github.com/alecthomas/kong"
+)
+
+const (
+	name        = "dsn-node"
+	description = "The DSN: it fixes the order of transactions before anyone can read them."
+)
+
+// commands is the command line: one field and one case in run for each subcommand.
+type commands struct {
+	Version   kong.VersionFlag `help:"Print the version and exit."`
+	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
+}
+
+// DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
+func (c *commands) DefaultAddresses() (grpc, http string) { return c.Sequencer.DefaultAddresses() }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c commands
+	parsed, exit, err := config.Parse(name, description, &c, args, os.Stdout, kong.Vars{"version": service.VersionString(name)})
+	if exit {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	switch command := parsed.Command(); command {
+	case "sequencer":
+		return service.Execute(name+" "+command, c.Sequencer.Base(), func(ctx context.Context, log *slog.Logger) error {
+			return sequencer.Run(ctx, c.Sequencer, log)
+		})
+	default:
+		fmt.Fprintf(os.Stderr, "%s: unknown command %q\n", name, command)
+		return 2
+	}
+}

@@ -1,0 +1,80 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// stopTimeout is how long requests that run may take to end when the server stops.
+const stopTimeout = 2 * time.Second
+
+// Options of a Server; all but Listener and Address, of which one is needed, are.
+type Options struct {
+	Address         string
+	Listener        net.Listener // used instead of Address when set
+	Core            Core
+	MaxContentBytes int
+	Log             *slog.Logger
+}
+
+// Server serves the protocol over HTTP/1.1.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+	stop     context.CancelFunc // ends the streams
+}
+
+// NewServer listens; nothing is answered before Run.
+func NewServer(ctx context.Context, o Options) (*Server, error) {
+	l := o.Listener
+	if l == nil {
+		var err error
+		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.Address); err != nil {
+			return nil, fmt.Errorf("serve upstream protocol: %w", err)
+		}
+	}
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h := &handler{core: o.Core, maxBody: bodyLimit(o.MaxContentBytes), log: o.Log, stopping: stopping}
+	return &Server{listener: l, stop: stop, http: &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Close lets go of the address; for a server that is never run.
+func (s *Server) Close() error {
+	s.stop()
+	return s.listener.Close()
+}
+
+// Run serves until ctx ends. Streams then end cleanly at once, and requests that run get a bounded time.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.stop()
+	stopped := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		s.stop()
+		bounded, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer done()
+		if s.http.Shutdown(bounded) != nil {
+			_ = s.http.Close() // it cuts off what did not end; the listener is closed already
+		}
+	})
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		cancel()
+		return fmt.Errorf("serve upstream protocol: %w", err)
+	}
+	<-stopped
+	return nil
+}

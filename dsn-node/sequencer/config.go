@@ -1,0 +1,60 @@
+package sequencer
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"blindseq/kit/config"
+	"blindseq/kit/content"
+)
+
+// Config of the sequencer.
+type Config struct {
+	config.Common   `embed:""`
+	RPCAddress      string   `name:"rpc-address" help:"Address to serve the upstream HTTP protocol on (POST /proposal, GET /monitor/preblocks)." default:"127.0.0.1:5303"`
+	DataDir         string   `help:"Directory of the log of proposals; of this process alone." default:"dsn-data" type:"path"`
+	FirstNumber     uint64   `help:"First blueprint number of an empty log: 1 for a new chain, more for a fresh disk of an old one." default:"1"`
+	PreblockTime    Interval `help:"Preblocks are fixed on this tick, a duration or milliseconds; 0: at network speed." default:"0s"`
+	MaxContentBytes int      `help:"Largest proposal taken, as its blueprint's bytes; at most and by default what a blueprint can hold." default:"506496"`
+	MaxSubscribers  int      `help:"Streams of preblocks served at once, over both protocols." default:"1000"`
+}
+
+// DefaultAddresses are the ports of gRPC and of health and metrics.
+func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7105", "127.0.0.1:7205" }
+
+// Validate refuses what the sequencer cannot run with.
+func (c *Config) Validate() error {
+	switch {
+	case c.FirstNumber == 0 || c.FirstNumber > 1<<62:
+		return fmt.Errorf("--first-number must be within 1 and 2^62, not %d", c.FirstNumber)
+	case c.PreblockTime < 0 || time.Duration(c.PreblockTime) > time.Hour:
+		return fmt.Errorf("--preblock-time must be within 0 and 1h, not %s", time.Duration(c.PreblockTime))
+	case c.MaxContentBytes < 1 || c.MaxContentBytes > content.MaxBlueprintBytes:
+		return fmt.Errorf("--max-content-bytes must be within 1 and %d, not %d", content.MaxBlueprintBytes, c.MaxContentBytes)
+	case c.MaxSubscribers < 1:
+		return fmt.Errorf("--max-subscribers must be at least 1, not %d", c.MaxSubscribers)
+	case c.DataDir == "":
+		return errors.New("--data-dir must not be empty")
+	}
+	return nil
+}
+
+// Interval is a duration written as Go writes one ("500ms"), or, as upstream's flags are, as whole milliseconds.
+type Interval time.Duration
+
+func (i *Interval) UnmarshalText(text []byte) error {
+	if ms, err := strconv.ParseUint(string(text), 10, 31); err == nil {
+		*i = Interval(time.Duration(ms) * time.Millisecond)
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is neither a duration like 500ms nor a number of milliseconds", text)
+	}
+	*i = Interval(d)
+	return nil
+}
+
+func (i Interval) MarshalText() ([]byte, error) { return []byte(time.Duration(i).String()), nil }

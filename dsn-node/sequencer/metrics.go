@@ -1,0 +1,75 @@
+package sequencer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"blindseq/dsn-node/internal/core"
+	"blindseq/dsn-node/internal/order"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	proposals *prometheus.CounterVec
+	append    prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		proposals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_dsn_proposals_total",
+			Help: "Proposals that came in, by result: accepted, repeated (same content again), conflicting (another content for a known number), not_next, refused, failed (the disk).",
+		}, []string{"result"}),
+		append: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "blindseq_dsn_log_append_seconds",
+			Help:    "Duration of the write and fsync of one proposal.",
+			Buckets: prometheus.ExponentialBuckets(.0001, 2, 15),
+		}),
+	}
+	for _, result := range []string{"accepted", "repeated", "conflicting", "not_next", "refused", "failed"} {
+		m.proposals.WithLabelValues(result) // shown as 0 from the start
+	}
+	reg.MustRegister(m.proposals, m.append)
+	return m
+}
+
+func (m *metrics) appended(d time.Duration) { m.append.Observe(d.Seconds()) }
+
+// follow shows the state of a core.
+func (m *metrics) follow(reg prometheus.Registerer, c *core.Core) {
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_dsn_last_number",
+			Help: "Number of the last preblock fixed, 0 before the first.",
+		}, func() float64 { return float64(c.Last()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_dsn_subscribers",
+			Help: "Streams of preblocks being served, over both protocols.",
+		}, func() float64 { return float64(c.Subscribers()) }))
+}
+
+// counted is a core whose submissions are counted.
+type counted struct {
+	*core.Core
+	m *metrics
+}
+
+func (c counted) Submit(ctx context.Context, p core.Proposal) (core.Answer, error) {
+	a, err := c.Core.Submit(ctx, p)
+	c.m.proposals.WithLabelValues(result(a, err)).Inc()
+	return a, err
+}
+
+func result(a core.Answer, err error) string {
+	switch {
+	case errors.Is(err, core.ErrStorage):
+		return "failed"
+	case errors.Is(err, order.ErrNotNext):
+		return "not_next"
+	case err != nil:
+		return "refused"
+	}
+	return map[core.Outcome]string{core.Accepted: "accepted", core.Repeated: "repeated", core.Conflicting: "conflicting"}[a.Outcome]
+}

@@ -1,0 +1,99 @@
+// Package leader makes one replica of a service the leader, and lets others find it.
+//
+// Leadership is a lease (kit/lock) whose record carries the leader's endpoints. Campaign guarantees that a leader's
+// context ends before another can lead, and gives it a token to fence its effects with. Directory follows who leads and
+// is the gRPC resolver of "leader:///<name>". It only helps to find the leader: a call may still reach one that has just
+// ceased to lead, so whoever serves such calls checks for itself whether it leads.
+package leader
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"blindseq/kit/lock"
+)
+
+var (
+	// ErrFinal, wrapped by what lead returns, ends the campaign: going on would do harm.
+	ErrFinal = errors.New("leadership must not be resumed")
+	// ErrBadEndpoint is an endpoint others could not use.
+	ErrBadEndpoint = errors.New("bad endpoint")
+)
+
+// Endpoint is where others reach a leader: host:port of its gRPC, and the URL or host:port of its JSON-RPC if it has one.
+type Endpoint struct {
+	GRPC string `json:"grpc"`
+	RPC  string `json:"rpc,omitempty"`
+}
+
+// Campaign takes the lease whenever it is free and calls lead, over and over, until ctx ends; then it returns nil. The
+// context of lead ends with ctx or with the lease, whichever comes first; the lease is handed back when lead returns, so
+// lead has to stop all it started before that. What lead returns is logged, and the next term begins after a pause, but
+// for an error that is ErrFinal: Campaign returns it. A term that ended by the loss of the lease is no fault of lead's.
+func Campaign(ctx context.Context, l *lock.Locker, e Endpoint, lead func(ctx context.Context, token uint64) error) error {
+	name := l.Options().Name
+	if e.GRPC == "" {
+		return fmt.Errorf("campaign for %s: %w: no gRPC address", name, ErrBadEndpoint)
+	}
+	meta, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("campaign for %s: %w: %w", name, ErrBadEndpoint, err)
+	}
+	c := campaign{Locker: l, meta: string(meta), lead: lead, pause: backoff.NewExponentialBackOff()}
+	c.pause.InitialInterval, c.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	for ctx.Err() == nil {
+		err := c.term(ctx)
+		if err != nil && (ctx.Err() == nil || errors.Is(err, ErrFinal)) {
+			return fmt.Errorf("campaign for %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+type campaign struct {
+	*lock.Locker
+	meta  string
+	lead  func(ctx context.Context, token uint64) error
+	pause *backoff.ExponentialBackOff
+}
+
+// term is one time of leading, with the pause after it when it was short. An error ends the campaign.
+func (c *campaign) term(ctx context.Context) error {
+	held, err := c.Acquire(ctx, lock.Request{Meta: c.meta})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	o := c.Options()
+	log := o.Log.With("lease", o.Name, "token", held.Token())
+	log.InfoContext(ctx, "leading", "holder", held.Holder())
+	err = c.lead(held.Context(), held.Token())
+	lost := held.Check()
+	if released := held.Release(ctx); released != nil && lost == nil {
+		log.WarnContext(ctx, "lease not handed back", "error", released)
+	}
+	switch {
+	case errors.Is(err, ErrFinal):
+		return err
+	case err != nil && lost == nil && ctx.Err() == nil:
+		log.WarnContext(ctx, "leading failed", "error", err)
+	default:
+		log.InfoContext(ctx, "leading ended", "lost", lost != nil, "error", err)
+	}
+	if time.Since(began) >= o.TTL {
+		c.pause.Reset()
+		return nil
+	}
+	wait := time.NewTimer(c.pause.NextBackOff())
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return nil
+}

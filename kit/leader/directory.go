@@ -1,0 +1,128 @@
+package leader
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"blindseq/kit/lock"
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
+)
+
+// refreshEvery bounds how long a lost event can go unnoticed.
+const refreshEvery = 5 * time.Second
+
+// Directory knows the last leader of each lease it follows. A leader is remembered until the next is known, also while
+// nobody leads and while Redis cannot be asked: it may still serve reads, and refuses by itself what it may not do.
+type Directory struct {
+	rdb   redis.UniversalClient
+	names []string
+	view  atomic.Pointer[view]
+	nudge chan struct{}
+}
+
+// view is what is known; it is replaced and never changed.
+type view struct {
+	leaders map[string]Endpoint
+	changed chan struct{} // closed when another view has replaced this one
+}
+
+// NewDirectory makes a directory of the leases with these names. It knows nothing before Run.
+func NewDirectory(rdb redis.UniversalClient, names ...string) *Directory {
+	d := &Directory{rdb: rdb, names: slices.Clone(names), nudge: make(chan struct{}, 1)}
+	d.view.Store(&view{changed: make(chan struct{})})
+	return d
+}
+
+// Current is the last known leader. It costs a load and a map lookup.
+func (d *Directory) Current(name string) (Endpoint, bool) {
+	e, ok := d.view.Load().leaders[name]
+	return e, ok
+}
+
+// Changed is closed at the next change of any leader. Take it before Current, so that no change falls in between.
+func (d *Directory) Changed() <-chan struct{} { return d.view.Load().changed }
+
+// Refresh has Run ask Redis at once. It does not wait.
+func (d *Directory) Refresh() {
+	select {
+	case d.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run follows the leases until ctx ends. It fails only when its Redis client is closed.
+func (d *Directory) Run(ctx context.Context) error {
+	channels := make([]string, len(d.names))
+	for i, name := range d.names {
+		channels[i] = rediskeys.LockEvents(name)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return redisx.Watch(ctx, d.rdb, func(string, string) { d.Refresh() }, channels...)
+	})
+	g.Go(func() error { d.follow(ctx); return nil })
+	return g.Wait()
+}
+
+func (d *Directory) follow(ctx context.Context) {
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval = 50*time.Millisecond, refreshEvery
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.nudge:
+		case <-timer.C:
+		}
+		if d.read(ctx) == nil {
+			retry.Reset()
+			timer.Reset(refreshEvery)
+		} else {
+			timer.Reset(retry.NextBackOff())
+		}
+	}
+}
+
+// read asks Redis for all leaders. One that cannot be read, or is nobody, leaves the last known as it is.
+func (d *Directory) read(ctx context.Context) error {
+	var failed error
+	leaders := maps.Clone(d.view.Load().leaders)
+	if leaders == nil {
+		leaders = make(map[string]Endpoint, len(d.names))
+	}
+	for _, name := range d.names {
+		st, err := lock.Inspect(ctx, d.rdb, name)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		var e Endpoint
+		if json.Unmarshal([]byte(st.Meta), &e) == nil && e.GRPC != "" {
+			leaders[name] = e
+		}
+	}
+	d.show(leaders)
+	return failed
+}
+
+// show is called by one goroutine only.
+func (d *Directory) show(leaders map[string]Endpoint) {
+	old := d.view.Load()
+	if maps.Equal(old.leaders, leaders) {
+		return
+	}
+	d.view.Store(&view{leaders: leaders, changed: make(chan struct{})})
+	close(old.changed)
+}

@@ -1,0 +1,217 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/redis/go-redis/v9"
+)
+
+// Acquire waits for the lock until ctx ends. While Redis cannot be asked it keeps trying; the error then names the last
+// cause. The lock is released by Held.Release, not by the end of ctx.
+func (l *Locker) Acquire(ctx context.Context, r Request) (*Held, error) {
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("acquire lock %s: %w", l.o.Name, err)
+	}
+	w := newWaiter(r.Priority)
+	l.step(func() effects { return l.line.join(w) })
+	c := l.contention(w, r)
+	held, err := c.run(ctx)
+	if err != nil {
+		c.quit(context.WithoutCancel(ctx))
+		return nil, fmt.Errorf("acquire lock %s: %w", l.o.Name, err)
+	}
+	return held, nil
+}
+
+func (r Request) check() error {
+	if r.Floor > maxFloor {
+		return fmt.Errorf("%w: floor %d is above %d", ErrBadRequest, r.Floor, uint64(maxFloor))
+	}
+	if len(r.Meta) > maxMeta {
+		return fmt.Errorf("%w: meta of %d bytes, at most %d are allowed", ErrBadRequest, len(r.Meta), maxMeta)
+	}
+	return nil
+}
+
+// contention is an Acquire call at work.
+type contention struct {
+	*Locker
+	w       *waiter
+	a       attempt
+	backoff *backoff.ExponentialBackOff
+
+	listening bool
+	unsure    bool  // the last question may have been granted, but its answer is not known
+	waited    bool  // the last answer was that another holds the lock
+	last      error // of the last question
+}
+
+func (l *Locker) contention(w *waiter, r Request) *contention {
+	c := &contention{Locker: l, w: w, backoff: backoff.NewExponentialBackOff()}
+	c.a = attempt{id: l.holder + "#" + strconv.FormatUint(l.tries.Add(1), 10), holder: l.holder, Request: r}
+	c.backoff.InitialInterval, c.backoff.MaxInterval = 20*time.Millisecond, time.Second
+	return c
+}
+
+func (c *contention) run(ctx context.Context) (*Held, error) {
+	for {
+		if err := c.myTurn(ctx); err != nil {
+			return nil, err
+		}
+		held, err := c.takeTurn(ctx)
+		if held != nil || err != nil {
+			return held, err
+		}
+		c.step(func() effects { return c.line.yield(c.w) })
+	}
+}
+
+func (c *contention) myTurn(ctx context.Context) error {
+	select {
+	case <-c.w.granted:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting behind others in this process: %w", context.Cause(ctx))
+	}
+}
+
+// takeTurn asks Redis until the lock is held. It returns neither lock nor error when a priority waiter is to go first.
+func (c *contention) takeTurn(ctx context.Context) (*Held, error) {
+	defer c.deafen()
+	for ctx.Err() == nil {
+		held, wait := c.ask(ctx)
+		if held != nil {
+			return held, nil
+		}
+		if errors.Is(c.last, redis.ErrClosed) {
+			return nil, c.last
+		}
+		if c.pause(ctx, wait) {
+			return nil, nil
+		}
+	}
+	return nil, c.whyNot(context.Cause(ctx))
+}
+
+// pause waits for news, and says whether the news is that a priority waiter came.
+func (c *contention) pause(ctx context.Context, wait time.Duration) (displaced bool) {
+	came := c.w.displaced
+	if c.unsure {
+		came = nil // an attempt that may have been granted is first cleared up, by asking again: it would stand in the way
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-c.ear.heard:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-came:
+		return true
+	}
+	return false
+}
+
+// ask makes the attempt once, or once more: repeating it is harmless and tells what became of it. It returns how long to
+// wait before the next time unless there is news.
+func (c *contention) ask(ctx context.Context) (*Held, time.Duration) {
+	c.ear.forget()
+	sent := time.Now()
+	got, err := c.store.acquire(ctx, c.a)
+	c.last, c.unsure, c.waited = err, err != nil, err == nil
+	switch {
+	case err != nil:
+		return nil, c.backoff.NextBackOff()
+	case got.token == 0:
+		c.backoff.Reset()
+		c.listen(ctx)
+		return nil, got.wait + time.Millisecond + rand.N(c.o.TTL/50+time.Millisecond) // not all at the same moment
+	}
+	if held := c.hold(ctx, c.w, c.a, got.token, sent); held != nil {
+		return held, 0
+	}
+	c.last, c.unsure, c.waited = errors.New("the answer took longer than the lease lasts"), true, false
+	return nil, c.backoff.NextBackOff()
+}
+
+func (c *contention) whyNot(cause error) error {
+	switch {
+	case c.waited:
+		return fmt.Errorf("held elsewhere: %w", cause)
+	case c.last == nil || errors.Is(c.last, cause):
+		return cause
+	}
+	return fmt.Errorf("%w (last try: %w)", cause, c.last)
+}
+
+// quit leaves nothing of a failed Acquire behind: no lock taken by a command whose reply was lost, and of the place
+// among the priority waiters only what others here need. Where Redis cannot be asked, both end with their TTL.
+func (c *contention) quit(ctx context.Context) {
+	if c.unsure {
+		_, _ = c.giveBack(ctx, c.a, leavePlace)
+	}
+	// Whoever is the last to leave sees that nobody is left, and drops the place.
+	if c.leave(c.w); c.a.Priority && !c.priorityWaits(nil) {
+		_, _ = c.giveBack(ctx, c.a, dropPlace)
+	}
+}
+
+func (c *contention) listen(ctx context.Context) {
+	if !c.listening {
+		c.listening = true
+		c.ear.open(ctx)
+	}
+}
+
+func (c *contention) deafen() {
+	if c.listening {
+		c.listening = false
+		c.ear.close()
+	}
+}
+
+// giveBack releases an attempt if it is the holder. It tries a second time: the first may have met a connection that
+// Redis had closed long ago. A second that finds nothing means that the first did its work.
+func (l *Locker) giveBack(ctx context.Context, a attempt, p place) (ours bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, returnTimeout)
+	defer cancel()
+	ours, err = l.store.release(ctx, a, p)
+	if err == nil || errors.Is(err, redis.ErrClosed) {
+		return ours, err
+	}
+	_, err = l.store.release(ctx, a, p)
+	return err == nil, err
+}
+
+func (l *Locker) leave(w *waiter) { l.step(func() effects { return l.line.leave(w) }) }
+
+func (l *Locker) priorityWaits(besides *waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.line.priorityWaits(besides)
+}
+
+// step changes the line and tells those concerned.
+func (l *Locker) step(change func() effects) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := change()
+	if e.granted != nil {
+		signal(e.granted.granted)
+	}
+	if e.displaced != nil {
+		signal(e.displaced.displaced)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,110 @@
+// Package lock is a mutual exclusion over Redis with fencing tokens: the consumption lock, and the leases leadership
+// rests on.
+//
+// It guarantees: tokens grow from one acquisition to the next (also beyond Request.Floor, when Redis was wiped); a
+// holder's context ends before its lease can, whatever hangs; a release never takes the lock from another holder; a
+// waiter is woken at once by a release, and looks again after at most the TTL when the news was lost.
+//
+// It does not guarantee what no lock in Redis can: after a failover of Redis or a stopped process two sections may
+// overlap in time, and a token may repeat after a failover that lost the last one. Whoever decides something under the
+// lock hands the token on, and the blueprint log refuses an older one.
+//
+// Within a Locker waiters are served first come first served, priority before normal, and only the first of them talks to
+// Redis. Between Lockers a free lock goes to whoever asks first, but a normal waiter makes way for priority waiters
+// elsewhere. A queue in Redis would be fair between processes too; it was rejected because the lock is contended between
+// processes only around a change of leader, and each entry of a dead process would stall the queue.
+package lock
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Errors to decide on with errors.Is.
+var (
+	ErrLost       = errors.New("lock lost")
+	ErrBadRequest = errors.New("bad lock request")
+)
+
+const (
+	maxFloor = 1<<53 - 2 // Lua counts in doubles
+	maxMeta  = 4096
+	// returnTimeout bounds giving the lock back, which is done also when the caller's context has ended.
+	returnTimeout = time.Second
+)
+
+// Options of a Locker.
+type Options struct {
+	Name   string        // which lock
+	TTL    time.Duration // of the lease in Redis: how long a dead holder keeps others out. Default 5 s
+	Margin time.Duration // local belief ends this much before the lease. Default (also for nonsense) a fifth of the TTL
+	Holder string        // says who it is, for people; made unique by New. Default "locker"
+	Log    *slog.Logger  // default: discarded
+}
+
+// Request is one wish for the lock.
+type Request struct {
+	Priority bool   // goes before the waiters without
+	Floor    uint64 // the token will be greater
+	Meta     string // told to whoever inspects the lock; if not empty, taking the lock is announced as an event
+}
+
+// Status is what Redis says of a lock.
+type Status struct {
+	Holder string // "" while nobody holds it
+	Token  uint64 // the holder's; while nobody holds it, the last one minted
+	Meta   string
+}
+
+// Locker acquires one lock for one process. It is safe for concurrent use and has nothing to close.
+type Locker struct {
+	o      Options
+	holder string
+	store  *store
+	ear    *ear
+	tries  atomic.Uint64
+
+	mu   sync.Mutex
+	line line
+}
+
+// New makes a Locker. The client should come from redisx.Open: one that repeats commands by itself, or ignores deadlines,
+// weakens what this package promises.
+func New(rdb redis.UniversalClient, o Options) *Locker {
+	if o.TTL < time.Millisecond {
+		o.TTL = 5 * time.Second
+	}
+	if o.Margin <= 0 || o.Margin > o.TTL/2 {
+		o.Margin = o.TTL / 5
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := newStore(rdb, o.Name, o.TTL)
+	return &Locker{
+		o:      o,
+		holder: cmp.Or(o.Holder, "locker") + "/" + strings.ToLower(rand.Text()[:10]),
+		store:  s,
+		ear:    newEar(rdb, s.events),
+	}
+}
+
+// Options are those the Locker works with, defaults filled in.
+func (l *Locker) Options() Options { return l.o }
+
+// Inspect asks Redis who holds the lock.
+func (l *Locker) Inspect(ctx context.Context) (Status, error) { return l.store.status(ctx) }
+
+// Inspect is for those who only look.
+func Inspect(ctx context.Context, rdb redis.UniversalClient, name string) (Status, error) {
+	return newStore(rdb, name, 0).status(ctx)
+}

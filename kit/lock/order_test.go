@@ -1,0 +1,229 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redistest"
+)
+
+// TestSectionsNeverOverlap has 64 contenders in several processes: no two are inside at once, each token is greater than
+// the last, and every section happens.
+func TestSectionsNeverOverlap(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		const lockers, contenders, rounds = 4, 64, 3
+		ctx := contextForT(t)
+		var (
+			inside atomic.Bool
+			last   uint64 // guarded by the lock under test: the race detector checks it too
+			count  int
+			all    sync.WaitGroup
+		)
+		section := func(h *Held) {
+			if !inside.CompareAndSwap(false, true) {
+				t.Error("two are inside")
+			}
+			if h.Token() <= last {
+				t.Errorf("token %d after %d", h.Token(), last)
+			}
+			last = h.Token()
+			count++
+			inside.Store(false)
+		}
+		var ls []*Locker
+		for range lockers {
+			ls = append(ls, lockerForT(t, r, longTTL))
+		}
+		for i := range contenders {
+			all.Go(func() {
+				for range rounds {
+					h, err := ls[i%lockers].Acquire(ctx, Request{Priority: i%3 == 0})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					section(h)
+					if err := h.Release(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if count != contenders*rounds {
+			t.Errorf("%d sections, want %d", count, contenders*rounds)
+		}
+		if n := r.Client.Exists(ctx, rediskeys.LockLease("test"), rediskeys.LockWaiters("test")).Val(); n != 0 {
+			t.Errorf("%d keys left behind", n)
+		}
+	})
+}
+
+// order releases each result as it comes and returns the names in the order of coming.
+func order(t *testing.T, got <-chan result, n int) string {
+	t.Helper()
+	names := ""
+	for range n {
+		res := receive(t, got)
+		if res.err != nil {
+			t.Fatalf("%s: %v", res.name, res.err)
+		}
+		names += res.name
+		release(t, res.held)
+	}
+	return names
+}
+
+func TestWaitersOfOneProcessComeInOrderPriorityFirst(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		ctx := contextForT(t)
+		l := lockerForT(t, r, longTTL)
+		h := acquire(t, l, Request{})
+		got := make(chan result, 8)
+		for i, name := range []string{"a", "P", "b", "Q", "c", "R"} {
+			acquireSoon(ctx, l, name, Request{Priority: name < "a"}, got)
+			until(t, "it waits", func() bool { return l.waiting() == i+2 })
+		}
+		release(t, h)
+		if names := order(t, got, 6); names != "PQRabc" {
+			t.Fatalf("served in order %s", names)
+		}
+	})
+}
+
+func registered(t *testing.T, r redistest.Redis, l *Locker) bool {
+	t.Helper()
+	err := r.Client.ZScore(t.Context(), rediskeys.LockWaiters("test"), l.holder).Err()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func TestPriorityWaitersGoFirstAcrossProcesses(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		ctx := contextForT(t)
+		holder, normal, priority := lockerForT(t, r, longTTL), lockerForT(t, r, longTTL), lockerForT(t, r, longTTL)
+		got := make(chan result, 8)
+		h := acquire(t, holder, Request{})
+		acquireSoon(ctx, normal, "a", Request{}, got)
+		until(t, "it listens", func() bool { return subscribers(t, r) == 1 })
+		acquireSoon(ctx, priority, "P", Request{Priority: true}, got)
+		until(t, "it has its place", func() bool { return registered(t, r, priority) })
+		acquireSoon(ctx, priority, "Q", Request{Priority: true}, got)
+		until(t, "it waits", func() bool { return priority.waiting() == 2 })
+		release(t, h)
+		if names := order(t, got, 3); names != "PQa" {
+			t.Fatalf("served in order %s", names)
+		}
+		if registered(t, r, priority) {
+			t.Fatal("a place is left behind")
+		}
+	})
+}
+
+func TestAPriorityWaiterOvertakesInItsProcessWhileAnotherHolds(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		ctx := contextForT(t)
+		holder, l := lockerForT(t, r, longTTL), lockerForT(t, r, longTTL)
+		got := make(chan result, 8)
+		h := acquire(t, holder, Request{})
+		acquireSoon(ctx, l, "a", Request{}, got)
+		until(t, "it listens", func() bool { return subscribers(t, r) == 1 })
+		acquireSoon(ctx, l, "P", Request{Priority: true}, got)
+		until(t, "it has its place", func() bool { return registered(t, r, l) })
+		release(t, h)
+		if names := order(t, got, 2); names != "Pa" {
+			t.Fatalf("served in order %s", names)
+		}
+	})
+}
+
+func TestTheEntryOfADeadPriorityWaiterEnds(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		const delay = 150 * time.Millisecond
+		ctx := contextForT(t)
+		start := time.Now()
+		void := redis.Z{Score: float64(start.Add(delay).UnixMilli()), Member: "dead"}
+		if err := r.Client.ZAdd(ctx, rediskeys.LockWaiters("test"), void).Err(); err != nil {
+			t.Fatal(err)
+		}
+		l := lockerForT(t, r, longTTL)
+		release(t, acquire(t, l, Request{Priority: true})) // priority does not wait for it
+		release(t, acquire(t, l, Request{}))
+		if took := time.Since(start); took < delay-2*time.Millisecond {
+			t.Fatalf("a normal waiter did not make way: it took %v", took)
+		}
+	})
+}
+
+func TestAWaiterIsWokenAtOnceByARelease(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		a, b := lockerForT(t, r, longTTL), lockerForT(t, r, longTTL)
+		got := make(chan result, 1)
+		for range 5 {
+			h := acquire(t, a, Request{})
+			acquireSoon(contextForT(t), b, "b", Request{}, got)
+			until(t, "it listens", func() bool { return subscribers(t, r) == 1 && b.waiting() == 1 })
+			start := time.Now()
+			release(t, h)
+			release(t, receive(t, got).held)
+			if took := time.Since(start); took > 2*time.Second {
+				t.Fatalf("it took %v", took)
+			}
+		}
+	})
+}
+
+func TestALostWakeCostsNoMoreThanTheTTL(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		const ttl = 500 * time.Millisecond
+		dead, l := lockerForT(t, r, ttl), lockerForT(t, r, ttl)
+		if _, err := dead.store.acquire(t.Context(), attempt{id: "x", holder: "dead"}); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan result, 1)
+		acquireSoon(contextForT(t), l, "l", Request{}, got)
+		until(t, "it listens", func() bool { return subscribers(t, r) == 1 })
+		r.FastForward(ttl) // on miniredis the lease ends now, on redis by itself: nobody publishes
+		start := time.Now()
+		release(t, receive(t, got).held)
+		if took := time.Since(start); took > 3*ttl {
+			t.Fatalf("it took %v", took)
+		}
+	})
+}
+
+func TestGivingUpLeavesNothingBehind(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		holder, l := lockerForT(t, r, longTTL), lockerForT(t, r, longTTL)
+		h := acquire(t, holder, Request{})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		got := make(chan result, 8)
+		for i := range 6 {
+			acquireSoon(ctx, l, fmt.Sprint(i), Request{Priority: i%2 == 0}, got)
+		}
+		until(t, "all wait", func() bool { return l.waiting() == 6 && registered(t, r, l) })
+		why := errors.New("enough")
+		cancel(why)
+		for range 6 {
+			if res := receive(t, got); !errors.Is(res.err, why) {
+				t.Errorf("%s: %v", res.name, res.err)
+			}
+		}
+		if l.waiting() != 0 || registered(t, r, l) {
+			t.Error("something waits on")
+		}
+		until(t, "the subscription has ended", func() bool { return subscribers(t, r) == 0 })
+		release(t, h)
+		release(t, acquire(t, holder, Request{}))
+	})
+}

@@ -1,0 +1,140 @@
+package lock
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"blindseq/kit/rediskeys"
+)
+
+var (
+	//go:embed scripts/acquire.lua
+	acquireSource string
+	//go:embed scripts/renew.lua
+	renewSource string
+	//go:embed scripts/release.lua
+	releaseSource string
+)
+
+// attempt is one Acquire call. Its id is what Redis compares: a holder that acquires twice has two.
+type attempt struct {
+	id     string
+	holder string
+	Request
+}
+
+// answer to an attempt: the token, or 0 and when to look again if no event comes before.
+type answer struct {
+	token uint64
+	wait  time.Duration
+}
+
+// store is the lock's record in Redis. Each method is one round trip, and (but for inspect) one script: it happens
+// wholly or not at all.
+type store struct {
+	rdb                             redis.UniversalClient
+	name                            string
+	lease, token, waiters, events   string
+	ttl                             time.Duration
+	acquireLua, renewLua, returnLua *redis.Script
+}
+
+func newStore(rdb redis.UniversalClient, name string, ttl time.Duration) *store {
+	return &store{
+		rdb: rdb, name: name, ttl: ttl,
+		lease: rediskeys.LockLease(name), token: rediskeys.LockToken(name),
+		waiters: rediskeys.LockWaiters(name), events: rediskeys.LockEvents(name),
+		acquireLua: redis.NewScript(acquireSource), renewLua: redis.NewScript(renewSource),
+		returnLua: redis.NewScript(releaseSource),
+	}
+}
+
+func (s *store) acquire(ctx context.Context, a attempt) (answer, error) {
+	reply, err := s.acquireLua.Run(ctx, s.rdb, []string{s.lease, s.token, s.waiters},
+		a.id, a.holder, s.ttl.Milliseconds(), a.Floor, a.Meta, flag(a.Priority), s.events).Int64Slice()
+	if err != nil {
+		return answer{}, err
+	}
+	if len(reply) != 2 || reply[0] < 0 {
+		return answer{}, fmt.Errorf("unexpected reply %v", reply)
+	}
+	return answer{token: uint64(reply[0]), wait: time.Duration(reply[1]) * time.Millisecond}, nil
+}
+
+func (s *store) renew(ctx context.Context, id string) (bool, error) {
+	n, err := s.renewLua.Run(ctx, s.rdb, []string{s.lease}, id, s.ttl.Milliseconds()).Int()
+	return n == 1, err
+}
+
+// place is what happens on a release to the holder's place among the priority waiters.
+type place int
+
+const (
+	leavePlace place = iota // as it is
+	holdPlace               // for a priority waiter behind the one who releases
+	dropPlace               // nobody needs it
+)
+
+// release says whether the lock was still this attempt's.
+func (s *store) release(ctx context.Context, a attempt, p place) (bool, error) {
+	ms := int64(-1)
+	switch p {
+	case holdPlace:
+		ms = s.ttl.Milliseconds()
+	case dropPlace:
+		ms = 0
+	}
+	n, err := s.returnLua.Run(ctx, s.rdb, []string{s.lease, s.waiters}, a.id, a.holder, s.events, ms).Int()
+	return n == 1, err
+}
+
+func (s *store) status(ctx context.Context) (Status, error) {
+	st, err := s.inspect(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("inspect lock %s: %w", s.name, err)
+	}
+	return st, nil
+}
+
+func (s *store) inspect(ctx context.Context) (Status, error) {
+	pipe := s.rdb.Pipeline()
+	fields := pipe.HMGet(ctx, s.lease, "holder", "token", "meta")
+	last := pipe.Get(ctx, s.token)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return Status{}, err
+	}
+	st := Status{Holder: text(fields.Val(), 0), Meta: text(fields.Val(), 2)}
+	token := text(fields.Val(), 1)
+	if st.Holder == "" {
+		token = last.Val()
+	}
+	if token == "" {
+		return st, nil
+	}
+	var err error
+	if st.Token, err = strconv.ParseUint(token, 10, 64); err != nil {
+		return Status{}, fmt.Errorf("token %q is no number", token)
+	}
+	return st, nil
+}
+
+func text(fields []any, i int) string {
+	if i >= len(fields) {
+		return ""
+	}
+	s, _ := fields[i].(string)
+	return s
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

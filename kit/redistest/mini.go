@@ -1,0 +1,31 @@
+package redistest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+type mini struct{ *miniredis.Miniredis }
+
+func newMini(t testing.TB) *mini {
+	t.Helper()
+	m := &mini{miniredis.NewMiniRedis()}
+	if err := m.Start(); err != nil {
+		t.Fatalf("start miniredis: %v", err)
+	}
+	t.Cleanup(m.Close)
+	return m
+}
+
+func (m *mini) url() string                 { return "redis://" + m.Addr() }
+func (m *mini) fastForward(d time.Duration) { m.FastForward(d) }
+func (m *mini) stop(testing.TB)             { m.Close() }
+
+func (m *mini) start(t testing.TB) {
+	t.Helper()
+	if err := m.Restart(); err != nil {
+		t.Fatalf("restart miniredis: %v", err)
+	}
+}

@@ -1,0 +1,127 @@
+package redistest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+const startTimeout = 10 * time.Second
+
+// process is a redis-server of this test's own on a free loopback port. It keeps nothing on disk.
+type process struct {
+	port string
+	dir  string
+	cmd  *exec.Cmd
+	gone chan struct{} // closed when the process has been waited for
+}
+
+func newProcess(t testing.TB) *process {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Fatalf("redis-server is not installed: install the package redis-server (Debian, Ubuntu) or redis "+
+			"(Alpine, Fedora, Homebrew), or set %s=miniredis to test without it", Only)
+	}
+	p := &process{dir: t.TempDir()}
+	t.Cleanup(func() { p.stop(t) })
+	var err error
+	for range 5 { // another process may take the free port before redis-server does
+		if p.port, err = freePort(); err != nil {
+			t.Fatal(err)
+		}
+		if err = p.run(); err == nil {
+			return p
+		}
+	}
+	t.Fatal(err)
+	return nil
+}
+
+func (p *process) url() string                 { return "redis://127.0.0.1:" + p.port }
+func (p *process) fastForward(d time.Duration) { <-time.After(d) }
+
+func (p *process) start(t testing.TB) {
+	t.Helper()
+	if err := p.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) stop(testing.TB) {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.gone
+	p.cmd = nil
+}
+
+func (p *process) run() error {
+	cmd := exec.Command("redis-server", "--port", p.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--dir", p.dir, "--daemonize", "no", "--loglevel", "notice")
+	dieWithParent(cmd)
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("start redis-server: %w", err)
+	}
+	started, ready, gone := make(chan error, 1), make(chan bool, 1), make(chan struct{})
+	go func() {
+		defer close(gone)
+		runtime.LockOSThread() // the process dies with the thread that started it: keep this one
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		watchOutput(output, ready)
+		_ = cmd.Wait()
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start redis-server: %w", err)
+	}
+	select {
+	case ok := <-ready:
+		if ok {
+			p.cmd, p.gone = cmd, gone
+			return nil
+		}
+		err = errors.New("it ended at once")
+	case <-time.After(startTimeout):
+		err = errors.New("it did not become ready")
+	}
+	_ = cmd.Process.Kill()
+	<-gone
+	return fmt.Errorf("start redis-server on port %s: %w", p.port, err)
+}
+
+// watchOutput reads until the process closes its output, and says whether it ever was ready.
+func watchOutput(output io.Reader, ready chan<- bool) {
+	lines, said := bufio.NewScanner(output), false
+	for lines.Scan() {
+		if !said && strings.Contains(lines.Text(), "Ready to accept connections") {
+			said = true
+			ready <- true
+		}
+	}
+	if !said {
+		ready <- false
+	}
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}

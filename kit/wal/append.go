@@ -1,0 +1,83 @@
+package wal
+
+import (
+	"fmt"
+	"time"
+)
+
+// Append adds the record of a number and returns when it is durable. ErrOutOfOrder: the number is not Next, nothing
+// happened. ErrTooLarge: nothing happened. After any other error the log is ErrBroken and the record may or may not
+// be found when it is opened again.
+func (l *Log) Append(number uint64, payload []byte) error {
+	l.appending.Lock()
+	defer l.appending.Unlock()
+	if err := l.check(number, payload); err != nil {
+		return fmt.Errorf("append record %d: %w", number, err)
+	}
+	if err := l.write(number, payload); err != nil {
+		l.broken = err
+		return fmt.Errorf("append record %d: %w: %w", number, ErrBroken, err)
+	}
+	return nil
+}
+
+func (l *Log) check(number uint64, payload []byte) error {
+	switch next := l.next(); {
+	case l.closed:
+		return ErrClosed
+	case l.broken != nil:
+		return fmt.Errorf("%w: %w", ErrBroken, l.broken)
+	case number != next:
+		return fmt.Errorf("%w: expected %d", ErrOutOfOrder, next)
+	case len(payload) > l.o.MaxRecord:
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(payload), l.o.MaxRecord)
+	}
+	return nil
+}
+
+func (l *Log) write(number uint64, payload []byte) error {
+	start := time.Now()
+	if err := l.roll(number); err != nil {
+		return err
+	}
+	s := l.segments[len(l.segments)-1]
+	l.buf = appendFrame(l.buf[:0], s.salt, number, payload)
+	if _, err := l.active.WriteAt(l.buf, s.size); err != nil {
+		return err
+	}
+	if err := l.active.Sync(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	s.offsets = append(s.offsets, uint32(s.size))
+	s.size += int64(len(l.buf))
+	l.mu.Unlock()
+	if cap(l.buf) > keepBuffer {
+		l.buf = nil
+	}
+	l.o.OnSync(time.Since(start))
+	return nil
+}
+
+// keepBuffer is the largest buffer kept for the next append, so that one huge record does not stay in memory.
+const keepBuffer = 1 << 20
+
+// roll begins a new segment when there is none or the last one is full.
+func (l *Log) roll(number uint64) error {
+	if n := len(l.segments); n > 0 && l.segments[n-1].size < l.o.SegmentBytes {
+		return nil
+	}
+	s, f, err := createSegment(l.o.FS, l.dir, number)
+	if err != nil {
+		return fmt.Errorf("create segment: %w", err)
+	}
+	old := l.active
+	l.active = f
+	l.mu.Lock()
+	l.segments = append(l.segments, s)
+	l.mu.Unlock()
+	if old == nil {
+		return nil
+	}
+	return old.Close()
+}
