@@ -130,6 +130,31 @@ func TestPriorityWaitersGoFirstAcrossProcesses(t *testing.T) {
 	})
 }
 
+func TestAReleaseKeepsThePlaceForThePriorityWaiterBehindIt(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		l, f := faultyLocker(t, r, longTTL)
+		h := acquire(t, l, Request{})
+		got := make(chan result, 1)
+		acquireSoon(contextForT(t), l, "P", Request{Priority: true}, got)
+		until(t, "it waits", func() bool { return l.waiting() == 2 })
+		slow := make(chan struct{})
+		afterRelease := func() {
+			if f.calls.Load() > 2 {
+				<-slow
+			}
+		}
+		f.before.Store(&afterRelease)
+		release(t, h)
+		other := lockerForT(t, r, longTTL)
+		answer, err := other.store.acquire(t.Context(), attempt{id: "x", holder: other.holder})
+		close(slow)
+		if err != nil || answer.token != 0 || answer.wait <= 0 {
+			t.Errorf("a normal waiter elsewhere was let in between: %+v, %v", answer, err)
+		}
+		release(t, receive(t, got).held)
+	})
+}
+
 func TestAPriorityWaiterOvertakesInItsProcessWhileAnotherHolds(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		ctx := contextForT(t)

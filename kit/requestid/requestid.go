@@ -9,7 +9,7 @@ import (
 )
 
 // MaxLength bounds an id: it is part of Redis keys, of the proposal sent to the DSN and of every log line.
-const MaxLength = 64
+const MaxLength = 128
 
 // ErrInvalid is wrapped by every error of Valid.
 var ErrInvalid = errors.New("invalid request id")
@@ -28,7 +28,7 @@ func Valid(id string) error {
 	}
 	for i := range len(id) {
 		if !allowed(id[i]) {
-			return fmt.Errorf("%w: character %q at %d, allowed are letters, digits and -_.", ErrInvalid, id[i], i)
+			return fmt.Errorf("%w: character %q at %d, allowed are letters, digits, dash, underscore and dot", ErrInvalid, id[i], i)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"blindseq/kit/config"
 	"blindseq/kit/logs"
+	"blindseq/kit/redisx"
 	"blindseq/kit/telemetry"
 
 	"github.com/alecthomas/kong"
@@ -69,6 +70,7 @@ func Execute(name string, common *config.Common, run func(ctx context.Context, l
 	defer stop()
 	context.AfterFunc(ctx, stop) // from the first signal on, a second one has its default effect
 
+	redisx.LogTo(log)
 	flush, err := telemetry.Start(ctx, name, Version, common.OTLPEndpoint)
 	if err != nil {
 		log.Error("start telemetry", "error", err)

@@ -25,7 +25,7 @@ const (
 
 type ProduceBlockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 128 characters of [A-Za-z0-9._:-]; chosen by the service when empty.
+	// 1 to 128 characters of [A-Za-z0-9._-]; chosen by the service when empty.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Timestamp of the block, whole seconds; now, or the head's when that is later, if absent.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`

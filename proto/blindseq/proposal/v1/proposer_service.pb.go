@@ -24,7 +24,7 @@ const (
 
 type RequestProposalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chosen by the caller, 1 to 128 characters of [A-Za-z0-9._:-].
+	// Chosen by the caller, 1 to 128 characters of [A-Za-z0-9._-].
 	RequestId               string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Timestamp               *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	Force                   bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
