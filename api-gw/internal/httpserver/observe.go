@@ -1,0 +1,108 @@
+package httpserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// writeTimeout bounds each write to a client: one that takes nothing for so long is gone. A stream may go on for ever.
+const writeTimeout = 30 * time.Second
+
+// handler is the configured one with its panics caught and its requests recorded.
+func (s *Server) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.handlers.Add(1)
+		defer s.handlers.Done()
+		start := time.Now()
+		s.cfg.Recorder.Begin(s.cfg.Name)
+		out := &writer{ResponseWriter: w, control: http.NewResponseController(w)}
+		defer func() {
+			s.recovered(r, out, recover())
+			out.touch()
+			s.ended(r, out, time.Since(start))
+		}()
+		s.cfg.Handler.ServeHTTP(out, r)
+	})
+}
+
+// recovered answers for a handler that panicked: the client learns nothing of it, the operator everything.
+func (s *Server) recovered(r *http.Request, w *writer, p any) {
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		s.cfg.Log.ErrorContext(r.Context(), "handler panicked", "listener", s.cfg.Name, "route", r.Pattern,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	}
+	if w.status == 0 {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte(`{"code":13,"message":"internal error; the gateway's log says which"}`)) // the client may have gone
+		return
+	}
+	s.ended(r, w, 0)
+	panic(http.ErrAbortHandler) // an answer was begun and cannot be ended: the connection is cut
+}
+
+func (s *Server) ended(r *http.Request, w *writer, took time.Duration) {
+	if w.recorded {
+		return
+	}
+	w.recorded = true
+	route := r.Pattern
+	if route == "" {
+		route = "none"
+	}
+	s.cfg.Recorder.End(s.cfg.Name, route, w.code(), took)
+	if s.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
+		s.cfg.Log.DebugContext(r.Context(), "request", "listener", s.cfg.Name, "route", route, "method", r.Method,
+			"status", w.code(), "bytes", w.bytes, "took", took, "remote", r.RemoteAddr)
+	}
+}
+
+// writer notes what was answered, and gives each write its deadline.
+type writer struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	status   int
+	bytes    int64
+	recorded bool
+}
+
+// Unwrap lets http.ResponseController and WebSocket upgrades reach the connection.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *writer) WriteHeader(status int) {
+	if w.status == 0 || w.status < 200 {
+		w.status = status
+	}
+	w.touch()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	w.touch()
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+func (w *writer) Flush() { _ = w.control.Flush() } // a connection that broke shows at the next write
+
+func (w *writer) touch() {
+	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported: a recorder of a test, or hijacked
+}
+
+func (w *writer) code() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}

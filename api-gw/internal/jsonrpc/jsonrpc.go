@@ -1,0 +1,121 @@
+// Package jsonrpc holds what the gateway says itself in JSON-RPC 2.0: errors, with the ids of the requests they
+// answer. Requests that are only forwarded are not parsed.
+package jsonrpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strconv"
+)
+
+// Error codes: those of JSON-RPC 2.0, and of EIP-1474 where it has one.
+const (
+	Malformed      = -32700
+	InvalidRequest = -32600
+	UnknownMethod  = -32601
+	InvalidParams  = -32602
+	Internal       = -32603
+	// NoBlock: produceBlock ended without a block, for the reason in the error's data.
+	NoBlock = -32000
+	// Unavailable: nobody leads, or who leads does not answer. The call may be repeated.
+	Unavailable = -32002
+	// Unauthorized: the call needs another bearer token.
+	Unauthorized = -32001
+	// LimitExceeded: too much at once.
+	LimitExceeded = -32005
+)
+
+// Error is the error member of an answer.
+type Error struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data,omitempty"`
+}
+
+// Response is an answer.
+type Response struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  any             `json:"result,omitempty"`
+	Error   *Error          `json:"error,omitempty"`
+}
+
+// noID is the id of an answer to a request whose id is not known.
+var noID = json.RawMessage("null")
+
+// Reply is the answer with this error to a request or batch that was not looked into: each id that can be read gets
+// its own, which is what clients wait for.
+func Reply(request []byte, e Error) []byte {
+	request = bytes.TrimLeft(request, " \t\r\n")
+	var answer any = failure(noID, e)
+	switch {
+	case len(request) == 0:
+	case request[0] == '{':
+		answer = failure(idOf(request), e)
+	case request[0] == '[':
+		if batch := failures(request, e); len(batch) > 0 {
+			answer = batch
+		}
+	}
+	out, err := json.Marshal(answer)
+	if err != nil { // only by data that is no JSON, and there is none such
+		return []byte(`{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}`)
+	}
+	return out
+}
+
+func failure(id json.RawMessage, e Error) Response {
+	return Response{Version: "2.0", ID: id, Error: &e}
+}
+
+func failures(batch []byte, e Error) []Response {
+	var requests []json.RawMessage
+	if json.Unmarshal(batch, &requests) != nil {
+		return nil
+	}
+	var out []Response
+	for _, r := range requests {
+		if id := idOf(r); string(id) != "null" {
+			out = append(out, failure(id, e))
+		}
+	}
+	return out
+}
+
+func idOf(request []byte) json.RawMessage {
+	var r struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if json.Unmarshal(request, &r) != nil || !ValidID(r.ID) {
+		return noID
+	}
+	return r.ID
+}
+
+// ValidID says whether a request's id is one JSON-RPC allows: a string, a number or null.
+func ValidID(id json.RawMessage) bool {
+	if len(id) == 0 {
+		return false
+	}
+	c := id[0]
+	return c == '"' || c == '-' || ('0' <= c && c <= '9') || string(id) == "null"
+}
+
+// Write sends a body as the answer.
+func Write(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone
+}
+
+// IsJSON says whether a request's body is declared as JSON, in one of the ways JSON-RPC clients do.
+func IsJSON(h http.Header) bool {
+	switch media, _, err := mime.ParseMediaType(h.Get("Content-Type")); media {
+	case "application/json", "application/json-rpc", "application/jsonrequest":
+		return err == nil
+	}
+	return false
+}

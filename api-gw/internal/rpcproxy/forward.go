@@ -1,0 +1,171 @@
+package rpcproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+
+	"blindseq/api-gw/internal/httpserver"
+	"blindseq/api-gw/internal/jsonrpc"
+)
+
+const (
+	copyBuffer    = 32 << 10
+	maxPooledBody = 1 << 20
+)
+
+// forward carries one request, or batch, and its answer.
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
+	if !jsonrpc.IsJSON(r.Header) {
+		refuse(w, nil, http.StatusUnsupportedMediaType, jsonrpc.InvalidRequest,
+			"the Content-Type must be application/json, it is "+strconv.Quote(r.Header.Get("Content-Type")))
+		return
+	}
+	buf := p.takeBody()
+	defer p.giveBody(buf)
+	if !p.readBody(w, r, buf) {
+		return
+	}
+	leader := p.cfg.Leader()
+	if leader == nil {
+		p.unavailable(w, buf.Bytes(), NoLeader, http.StatusServiceUnavailable, "no producer leads now; try again")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout)
+	defer cancel()
+	body := &payload{data: buf.Bytes()}
+	defer body.release()
+	res, err := p.transport.RoundTrip(upstreamRequest(ctx, leader.HTTP, body))
+	if err != nil {
+		p.forwardFailed(w, r, buf.Bytes(), err)
+		return
+	}
+	defer res.Body.Close()
+	p.answer(w, r, res)
+}
+
+// readBody reads the request into buf, or answers why it cannot.
+func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) bool {
+	if p.held.Load() > maxHeldBytes {
+		refuse(w, nil, http.StatusServiceUnavailable, jsonrpc.LimitExceeded, "too many bytes of requests are held; try again")
+		return false
+	}
+	err := httpserver.Body(w, r, p.cfg.BodyLimit, buf)
+	p.held.Add(int64(buf.Len())) // taken back by giveBody
+	switch {
+	case err != nil:
+		refuse(w, nil, httpserver.BodyStatus(err), jsonrpc.InvalidRequest, err.Error())
+		return false
+	case buf.Len() == 0:
+		refuse(w, nil, http.StatusBadRequest, jsonrpc.InvalidRequest, "the request has no body")
+		return false
+	}
+	return true
+}
+
+func upstreamRequest(ctx context.Context, to *url.URL, body *payload) *http.Request {
+	req := &http.Request{
+		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {""}},
+		ContentLength: int64(len(body.data)),
+		Body:          body.reader(),
+		GetBody:       func() (io.ReadCloser, error) { return body.reader(), nil },
+	}
+	return req.WithContext(ctx)
+}
+
+// answer sends the producer's answer on.
+func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Response) {
+	h := w.Header()
+	for _, name := range [...]string{"Content-Type", "Content-Length", "Content-Encoding"} {
+		if v := res.Header.Get(name); v != "" {
+			h.Set(name, v)
+		}
+	}
+	w.WriteHeader(res.StatusCode)
+	buf, _ := p.copies.Get().(*[]byte)
+	if buf == nil {
+		b := make([]byte, copyBuffer)
+		buf = &b
+	}
+	defer p.copies.Put(buf)
+	if _, err := io.CopyBuffer(onlyWriter{w}, res.Body, *buf); err != nil {
+		if r.Context().Err() == nil {
+			p.cfg.Recorder.UpstreamError(Broken)
+			p.cfg.Log.WarnContext(r.Context(), "answer ended in the middle", "error", err)
+		}
+		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+	}
+}
+
+// forwardFailed answers for a producer that did not.
+func (p *Proxy) forwardFailed(w http.ResponseWriter, r *http.Request, request []byte, err error) {
+	switch {
+	case r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), httpserver.ErrStopping):
+		panic(http.ErrAbortHandler) // the client has gone
+	case errors.Is(err, context.DeadlineExceeded):
+		p.unavailable(w, request, TimedOut, http.StatusGatewayTimeout,
+			"the leading producer did not answer within "+p.cfg.Timeout.String()+"; a transaction sent may have been taken")
+	default:
+		p.cfg.Log.Log(r.Context(), slog.LevelDebug, "leading producer does not answer", "error", err)
+		p.unavailable(w, request, Unreachable, http.StatusServiceUnavailable,
+			"the leading producer does not answer; try again. A transaction sent may have been taken")
+	}
+}
+
+func (p *Proxy) takeBody() *bytes.Buffer {
+	if buf, ok := p.bodies.Get().(*bytes.Buffer); ok {
+		return buf
+	}
+	return new(bytes.Buffer)
+}
+
+func (p *Proxy) giveBody(buf *bytes.Buffer) {
+	p.held.Add(-int64(buf.Len()))
+	if buf.Cap() <= maxPooledBody {
+		buf.Reset()
+		p.bodies.Put(buf)
+	}
+}
+
+// payload is a body whose memory is used again after release. The transport may read a body even after it has
+// returned, so every read and the release exclude each other.
+type payload struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+func (p *payload) reader() io.ReadCloser { return &payloadReader{from: p} }
+
+func (p *payload) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.data = nil
+}
+
+type payloadReader struct {
+	from *payload
+	next int
+}
+
+func (r *payloadReader) Read(b []byte) (int, error) {
+	r.from.mu.Lock()
+	defer r.from.mu.Unlock()
+	if r.next >= len(r.from.data) {
+		return 0, io.EOF
+	}
+	n := copy(b, r.from.data[r.next:])
+	r.next += n
+	return n, nil
+}
+
+func (r *payloadReader) Close() error { return nil }
+
+// onlyWriter hides ReadFrom, with which io.CopyBuffer would take another buffer than the pooled one.
+type onlyWriter struct{ io.Writer }

@@ -1,0 +1,135 @@
+// Package rpcproxy carries Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer. It looks into nothing
+// that it carries; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
+// requests, so that clients can match it. Only the body goes upstream: no header of the client, least of all its
+// cookies and tokens.
+//
+// A body is read in full before it is sent on, so that a slow client holds no connection to the producer, a body that
+// is too large is refused before anything was sent, and a connection found dead before anything was sent is replaced.
+package rpcproxy
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"blindseq/api-gw/internal/jsonrpc"
+	"blindseq/api-gw/internal/upstream"
+
+	"github.com/rs/cors"
+	"golang.org/x/sync/semaphore"
+)
+
+// Kinds of upstream errors, the label of their counter.
+const (
+	NoLeader    = "no_leader"
+	Unreachable = "unreachable"
+	TimedOut    = "timed_out"
+	Broken      = "broken" // an answer or a WebSocket that ended in the middle
+)
+
+// maxHeldBytes bounds the bodies of all requests that are held at once.
+const maxHeldBytes = 256 << 20
+
+// Recorder takes the proxy's figures.
+type Recorder interface {
+	UpstreamError(kind string)
+	WebSockets(change int)
+}
+
+// Config says how a proxy is to be; all of it is needed.
+type Config struct {
+	Leader        func() *upstream.Leader // nil: nobody leads
+	Unreachable   func()                  // told when the leader did not answer: perhaps another leads
+	Origins       []string                // web origins that may call; "*" means any
+	BodyLimit     int64                   // of a request's body and of a WebSocket's message
+	Timeout       time.Duration           // of a request, without the time its body takes to arrive
+	MaxWebSockets int64
+	Recorder      Recorder
+	Log           *slog.Logger
+}
+
+// Proxy serves JSON-RPC.
+type Proxy struct {
+	cfg        Config
+	cors       *cors.Cors
+	transport  *http.Transport
+	bodies     sync.Pool // *bytes.Buffer
+	copies     sync.Pool // *[]byte
+	held       atomic.Int64
+	webSockets *semaphore.Weighted
+}
+
+// New returns a proxy. Close it after its last request.
+func New(cfg Config) *Proxy {
+	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets)}
+	p.cors = cors.New(cors.Options{
+		AllowedOrigins: cfg.Origins,
+		AllowedMethods: []string{http.MethodPost},
+		AllowedHeaders: []string{"Content-Type"},
+		MaxAge:         600,
+	})
+	p.transport = &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 10 * time.Second}).DialContext,
+		MaxIdleConns:        512,
+		MaxIdleConnsPerHost: 512,
+		IdleConnTimeout:     time.Minute, // shorter than the producer's: it never closes one that is about to be used
+		// The producer's processor time is the scarce thing: compression, if wanted, is for who serves the internet.
+		DisableCompression: true,
+		ReadBufferSize:     32 << 10,
+		WriteBufferSize:    64 << 10,
+	}
+	return p
+}
+
+// Close gives up the connections to producers.
+func (p *Proxy) Close() { p.transport.CloseIdleConnections() }
+
+// Root serves "/": POST, and the upgrade to a WebSocket.
+func (p *Proxy) Root() http.Handler {
+	return p.cors.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case isUpgrade(r):
+			p.serveWebSocket(w, r)
+		case r.Method == http.MethodPost:
+			p.forward(w, r)
+		default:
+			w.Header().Set("Allow", "POST, OPTIONS")
+			refuse(w, nil, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest,
+				"JSON-RPC is spoken by POST, or over a WebSocket by an upgrade of / or /ws; got "+r.Method)
+		}
+	}))
+}
+
+// WebSocket serves "/ws": the upgrade only.
+func (p *Proxy) WebSocket() http.Handler {
+	return p.cors.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isUpgrade(r) {
+			w.Header().Set("Upgrade", "websocket")
+			refuse(w, nil, http.StatusUpgradeRequired, jsonrpc.InvalidRequest, "/ws speaks WebSocket only; POST to / instead")
+			return
+		}
+		p.serveWebSocket(w, r)
+	}))
+}
+
+// NotFound answers for every other path.
+func NotFound(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, nil, http.StatusNotFound, jsonrpc.InvalidRequest, "nothing is served here: JSON-RPC is at / and /ws")
+}
+
+func refuse(w http.ResponseWriter, request []byte, status, code int, message string) {
+	jsonrpc.Write(w, status, jsonrpc.Reply(request, jsonrpc.Error{Code: code, Message: message}))
+}
+
+// unavailable refuses in the way that tells clients and balancers to come again.
+func (p *Proxy) unavailable(w http.ResponseWriter, request []byte, kind string, status int, message string) {
+	p.cfg.Recorder.UpstreamError(kind)
+	if kind == Unreachable {
+		p.cfg.Unreachable()
+	}
+	w.Header().Set("Retry-After", "1")
+	refuse(w, request, status, jsonrpc.Unavailable, message)
+}

@@ -1,0 +1,226 @@
+package rpcproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"blindseq/api-gw/internal/httpserver"
+	"blindseq/api-gw/internal/jsonrpc"
+	"blindseq/api-gw/internal/upstream"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	wsDialTimeout = 3 * time.Second
+	wsPing        = 20 * time.Second // a side that is gone is found within this and wsPingTimeout
+	wsPingTimeout = 10 * time.Second
+	wsCloseTime   = time.Second // how long a side may take to answer the close
+)
+
+// Why a WebSocket ended, other than by one of its sides.
+var (
+	errLeaderChanged = errors.New("another producer leads now, connect again")
+	errSilent        = errors.New("no answer to a ping")
+)
+
+func isUpgrade(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// serveWebSocket joins a client with the leading producer until one of them ends, another producer leads, or the
+// gateway stops. The client is always told by a close frame, so that it connects again and is led to who leads then:
+// its subscriptions live at the producer, and a silent switch would lose them.
+func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	if !p.cors.OriginAllowed(r) && r.Header.Get("Origin") != "" {
+		refuse(w, nil, http.StatusForbidden, jsonrpc.InvalidRequest, "this web origin may not call")
+		return
+	}
+	if !p.webSockets.TryAcquire(1) {
+		w.Header().Set("Retry-After", "5")
+		refuse(w, nil, http.StatusServiceUnavailable, jsonrpc.LimitExceeded, "too many WebSockets are open")
+		return
+	}
+	defer p.webSockets.Release(1)
+	leader := p.cfg.Leader()
+	if leader == nil {
+		p.unavailable(w, nil, NoLeader, http.StatusServiceUnavailable, "no producer leads now; try again")
+		return
+	}
+	ctx, cancel := httpserver.UntilStop(r.Context())
+	defer cancel()
+	up, err := p.dial(ctx, leader)
+	if err != nil {
+		p.cfg.Log.DebugContext(ctx, "leading producer takes no WebSocket", "error", err)
+		p.unavailable(w, nil, Unreachable, http.StatusServiceUnavailable, "the leading producer does not answer; try again")
+		return
+	}
+	defer up.CloseNow()
+	down, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was checked above
+	if err != nil {
+		p.cfg.Log.DebugContext(ctx, "upgrade refused", "error", err) // Accept has answered
+		return
+	}
+	defer down.CloseNow()
+	down.SetReadLimit(p.cfg.BodyLimit)
+	up.SetReadLimit(-1) // an answer is passed on in pieces, not held
+	p.cfg.Recorder.WebSockets(1)
+	defer p.cfg.Recorder.WebSockets(-1)
+	p.join(ctx, leader, down, up)
+}
+
+func (p *Proxy) dial(ctx context.Context, leader *upstream.Leader) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, wsDialTimeout)
+	defer cancel()
+	to := *leader.HTTP
+	to.Scheme = strings.Replace(to.Scheme, "http", "ws", 1)
+	conn, res, err := websocket.Dial(ctx, to.String(), &websocket.DialOptions{HTTPClient: &http.Client{Transport: p.transport}})
+	if err != nil {
+		if res != nil {
+			err = fmt.Errorf("%w (HTTP %d)", err, res.StatusCode)
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// ending is how a joined pair came to its end: which side's connection ended, or neither's.
+type ending struct {
+	client, producer bool
+	err              error
+}
+
+// join relays both ways until something ends it, closes both sides, and returns when nothing of it runs any more.
+func (p *Proxy) join(ctx context.Context, leader *upstream.Leader, down, up *websocket.Conn) {
+	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ends := make(chan ending, 4)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		read, err := relay(relaying, up, down)
+		ends <- ending{client: read, producer: !read, err: err}
+	})
+	wg.Go(func() {
+		read, err := relay(relaying, down, up)
+		ends <- ending{client: !read, producer: read, err: err}
+	})
+	wg.Go(func() { ends <- ending{err: pings(relaying, down)} })
+	wg.Go(func() { ends <- ending{err: pings(relaying, up)} })
+
+	var end ending
+	select {
+	case end = <-ends:
+	case <-leader.Changed:
+		end = ending{err: errLeaderChanged}
+	case <-ctx.Done():
+		end = ending{err: context.Cause(ctx)}
+	}
+	p.end(ctx, end, down, up)
+	cancel()
+	wg.Wait()
+}
+
+// end tells both sides why, each bounded.
+func (p *Proxy) end(ctx context.Context, e ending, down, up *websocket.Conn) {
+	status, reason := closing(e)
+	if e.producer && websocket.CloseStatus(e.err) == -1 {
+		p.cfg.Recorder.UpstreamError(Broken)
+	}
+	p.cfg.Log.DebugContext(ctx, "websocket ends", "status", int(status), "error", e.err)
+	var wg sync.WaitGroup
+	wg.Go(func() { closeBounded(down, status, reason) })
+	wg.Go(func() { closeBounded(up, websocket.StatusNormalClosure, "") })
+	wg.Wait()
+}
+
+// closing is the close frame for the client.
+func closing(e ending) (websocket.StatusCode, string) {
+	switch {
+	case e.client:
+		return websocket.StatusNormalClosure, "" // it has gone, or has been told by the library (1009)
+	case errors.Is(e.err, errLeaderChanged):
+		return websocket.StatusServiceRestart, errLeaderChanged.Error()
+	case errors.Is(e.err, httpserver.ErrStopping):
+		return websocket.StatusGoingAway, "the gateway is stopping, connect again"
+	}
+	var said websocket.CloseError
+	if e.producer && errors.As(e.err, &said) && sendable(said.Code) {
+		return said.Code, said.Reason
+	}
+	return websocket.StatusBadGateway, "the leading producer is gone, connect again"
+}
+
+// sendable says whether a received close code may be sent on: some only describe what was not received.
+func sendable(c websocket.StatusCode) bool {
+	switch c {
+	case websocket.StatusNoStatusRcvd, websocket.StatusAbnormalClosure, websocket.StatusTLSHandshake:
+		return false
+	}
+	return c >= 1000 && c < 5000
+}
+
+func closeBounded(c *websocket.Conn, status websocket.StatusCode, reason string) {
+	timer := time.AfterFunc(wsCloseTime, func() { _ = c.CloseNow() })
+	defer timer.Stop()
+	_ = c.Close(status, reason) // the other side may be gone already
+	_ = c.CloseNow()
+}
+
+// relay carries messages until reading from src fails (read is true) or writing to dst does, in pieces: it holds no
+// message.
+func relay(ctx context.Context, dst, src *websocket.Conn) (read bool, err error) {
+	buf := make([]byte, 4<<10)
+	for {
+		kind, in, err := src.Reader(ctx)
+		if err != nil {
+			return true, err
+		}
+		out, err := dst.Writer(ctx, kind)
+		if err != nil {
+			return false, fmt.Errorf("relay message: %w", err)
+		}
+		from := &noting{from: in}
+		if _, err := io.CopyBuffer(onlyWriter{out}, from, buf); err != nil {
+			return from.failed, fmt.Errorf("relay message: %w", err)
+		}
+		if err := out.Close(); err != nil {
+			return false, fmt.Errorf("relay message: %w", err)
+		}
+	}
+}
+
+// noting remembers whether it was the reading that failed.
+type noting struct {
+	from   io.Reader
+	failed bool
+}
+
+func (n *noting) Read(b []byte) (int, error) {
+	c, err := n.from.Read(b)
+	n.failed = err != nil && !errors.Is(err, io.EOF)
+	return c, err
+}
+
+// pings returns when a ping stays unanswered, or nil when ctx ends.
+func pings(ctx context.Context, c *websocket.Conn) error {
+	ticker := time.NewTicker(wsPing)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, wsPingTimeout)
+		err := c.Ping(bounded)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%w: %w", errSilent, err)
+		}
+	}
+}

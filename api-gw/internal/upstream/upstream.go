@@ -1,0 +1,105 @@
+// Package upstream follows which producer leads, and where its JSON-RPC is served.
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// Directory says who leads. Current's answer lasts until Changed, taken before it, is closed.
+type Directory interface {
+	// Current is the address of the leader's JSON-RPC, "host:port" or a URL; false when no leader is known.
+	Current() (address string, ok bool)
+	Changed() <-chan struct{}
+}
+
+// Leader is a producer that leads. Its address never changes; Changed is closed when another leads.
+type Leader struct {
+	HTTP    *url.URL // its JSON-RPC over HTTP; over WebSocket it has the same address
+	Changed <-chan struct{}
+
+	changed chan struct{}
+	address string
+}
+
+// Tracker knows the leader. Current costs a load, for it is on the way of every request.
+type Tracker struct {
+	directory Directory
+	onChange  func(known bool)
+
+	current atomic.Pointer[Leader] // nil: no leader is known
+	last    *Leader                // the last that was known
+}
+
+// New follows a directory. onChange is told at once, and whenever a leader becomes known or is not known any more.
+func New(directory Directory, onChange func(known bool)) *Tracker {
+	t := &Tracker{directory: directory, onChange: onChange}
+	onChange(false)
+	t.look()
+	return t
+}
+
+// Current is the leader, nil when none is known.
+func (t *Tracker) Current() *Leader { return t.current.Load() }
+
+// Run follows until ctx ends.
+func (t *Tracker) Run(ctx context.Context) error {
+	for {
+		changed := t.directory.Changed()
+		t.look()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// look compares the directory with what is known. A leader that goes and comes back is the same leader: its
+// WebSockets are not closed for that. A record that names no address is as none.
+func (t *Tracker) look() {
+	before := t.current.Load()
+	now := t.find()
+	t.current.Store(now)
+	if (before != nil) != (now != nil) {
+		t.onChange(now != nil)
+	}
+}
+
+func (t *Tracker) find() *Leader {
+	address, ok := t.directory.Current()
+	if !ok || address == "" {
+		return nil
+	}
+	if t.last != nil && t.last.address == address {
+		return t.last
+	}
+	next, err := newLeader(address)
+	if err != nil {
+		return nil
+	}
+	if t.last != nil {
+		close(t.last.changed)
+	}
+	t.last = next
+	return next
+}
+
+func newLeader(address string) (*Leader, error) {
+	full := address
+	if !strings.Contains(full, "://") {
+		full = "http://" + full
+	}
+	u, err := url.Parse(full)
+	if err != nil {
+		return nil, fmt.Errorf("address of the leader %q: %w", address, err)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	changed := make(chan struct{})
+	return &Leader{HTTP: u, Changed: changed, changed: changed, address: address}, nil
+}

@@ -1,0 +1,46 @@
+package apigw
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"blindseq/kit/leader"
+)
+
+// producers is the directory of leaders, for the leading producer.
+type producers struct{ *leader.Directory }
+
+// Current is the address of the leading producer's JSON-RPC.
+func (p producers) Current() (address string, ok bool) {
+	e, ok := p.Directory.Current(leading)
+	return e.RPC, ok
+}
+
+// known refuses a call while no leader was ever known: gRPC would have it wait, up to its deadline, for an address.
+func (p producers) known() error {
+	if _, ok := p.Directory.Current(leading); !ok {
+		return status.Error(codes.Unavailable, "no leading producer is known")
+	}
+	return nil
+}
+
+func refuseUnary(p producers) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if err := p.known(); err != nil {
+			return err
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+}
+
+func refuseStream(p producers) grpc.StreamClientInterceptor {
+	return func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, stream grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+		if err := p.known(); err != nil {
+			return nil, err
+		}
+		return stream(ctx, desc, cc, method, opts...)
+	}
+}

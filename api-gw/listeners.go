@@ -1,0 +1,147 @@
+package apigw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"blindseq/api-gw/internal/auth"
+	"blindseq/api-gw/internal/gateway"
+	"blindseq/api-gw/internal/httpserver"
+	"blindseq/api-gw/internal/private"
+	"blindseq/api-gw/internal/rest"
+	"blindseq/api-gw/internal/rpcproxy"
+	"blindseq/kit/grpckit"
+	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// front is the three public listeners, each with the rule of who may change something there.
+type front struct {
+	grpc, rest, rpc *listener
+}
+
+type listener struct {
+	net.Listener
+	policy auth.Policy
+}
+
+// listen opens the public listeners, and refuses an address that others can reach when there is no token.
+func listen(cfg Config) (f *front, err error) {
+	var token *auth.Token
+	if cfg.APITokenFile != "" {
+		if token, err = auth.LoadToken(cfg.APITokenFile); err != nil {
+			return nil, err
+		}
+	}
+	f = &front{}
+	for _, one := range []struct {
+		name, address string
+		to            **listener
+	}{
+		{"gRPC", cfg.GRPCAddress, &f.grpc}, {"REST", cfg.RESTAddress, &f.rest}, {"JSON-RPC", cfg.RPCAddress, &f.rpc},
+	} {
+		if *one.to, err = open(one.address, token, cfg.LoopbackToken); err != nil {
+			return nil, errors.Join(fmt.Errorf("serve %s: %w", one.name, err), f.Close())
+		}
+	}
+	return f, nil
+}
+
+func open(address string, token *auth.Token, everywhere bool) (*listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := auth.NewPolicy(token, l.Addr(), everywhere)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &listener{l, policy}, nil
+}
+
+// Close closes what is open. A listener that is served closes by itself.
+func (f *front) Close() error {
+	var errs []error
+	for _, l := range []*listener{f.grpc, f.rest, f.rpc} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// runner is a server of one listener.
+type runner interface{ Run(context.Context) error }
+
+// together runs servers that start and stop at once, so that their drain times overlap and do not add up.
+func together(servers ...runner) func(context.Context) error {
+	return func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		for _, s := range servers {
+			g.Go(func() error { return s.Run(ctx) })
+		}
+		return g.Wait()
+	}
+}
+
+// grpcServer serves the API on gRPC.
+func (s *Service) grpcServer(api *gateway.Server) (*grpckit.Server, error) {
+	server, err := grpckit.NewServer(grpckit.ServerConfig{
+		Listener: s.front.grpc.Listener, TLS: s.cfg.TLS, Health: s.health, Registry: s.registry, Log: s.log,
+		Unary:  grpcInterceptors(s.front.grpc.policy.Unary(public)),
+		Stream: grpcInterceptors(s.front.grpc.policy.Stream(public)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	gatewayv1.RegisterGatewayServiceServer(server.Registrar(), api)
+	return server, nil
+}
+
+func grpcInterceptors[I any](i ...I) []I { return i }
+
+// public says which gRPC methods anyone may call: those that only read. All others need the token.
+func public(method string) bool {
+	switch method {
+	case gatewayv1.GatewayService_GetStatus_FullMethodName,
+		gatewayv1.GatewayService_GetBlueprint_FullMethodName,
+		gatewayv1.GatewayService_StreamBlueprints_FullMethodName,
+		gatewayv1.GatewayService_GetPreblock_FullMethodName,
+		gatewayv1.GatewayService_ListProposals_FullMethodName:
+		return true
+	}
+	return strings.HasPrefix(method, "/grpc.health.v1.Health/") || strings.HasPrefix(method, "/grpc.reflection.")
+}
+
+// restServer serves the API on REST.
+func (s *Service) restServer(ctx context.Context, api *gateway.Server) (*httpserver.Server, error) {
+	handler, err := rest.New(ctx, api, s.front.rest.policy)
+	if err != nil {
+		return nil, err
+	}
+	return s.httpServer(ctx, "rest", s.front.rest, handler), nil
+}
+
+// rpcServer serves JSON-RPC: the carried at / and /ws, our own at /private.
+func (s *Service) rpcServer(ctx context.Context, api *gateway.Server, proxy *rpcproxy.Proxy) *httpserver.Server {
+	mux := http.NewServeMux()
+	mux.Handle("/{$}", proxy.Root())
+	mux.Handle("/ws", proxy.WebSocket())
+	mux.Handle("/private", private.New(api, s.front.rpc.policy))
+	mux.HandleFunc("/", rpcproxy.NotFound)
+	return s.httpServer(ctx, "rpc", s.front.rpc, mux)
+}
+
+func (s *Service) httpServer(ctx context.Context, name string, l net.Listener, handler http.Handler) *httpserver.Server {
+	return httpserver.New(ctx, httpserver.Config{
+		Name: name, Listener: l, Handler: handler, MaxConnections: s.cfg.MaxConns, Recorder: s.metrics, Log: s.log,
+	})
+}

@@ -1,0 +1,56 @@
+package apigw
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the gateway's figures; the parts take them through the small interfaces they declare.
+type metrics struct {
+	requests   *prometheus.CounterVec
+	seconds    *prometheus.HistogramVec
+	inFlight   *prometheus.GaugeVec
+	upstream   *prometheus.CounterVec
+	webSockets prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_gateway_requests_total", Help: "HTTP requests answered, by listener, route and status.",
+		}, []string{"listener", "route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "blindseq_gateway_request_seconds", Help: "Duration of HTTP requests. A stream or WebSocket counts when it ends.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"listener", "route"}),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "blindseq_gateway_requests_in_flight", Help: "HTTP requests being served, by listener.",
+		}, []string{"listener"}),
+		upstream: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_gateway_upstream_errors_total", Help: "JSON-RPC that could not be carried to the leading producer, by kind.",
+		}, []string{"kind"}),
+		webSockets: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "blindseq_gateway_websockets", Help: "WebSockets joined with the leading producer.",
+		}),
+	}
+	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.upstream, m.webSockets)
+	return m
+}
+
+// Begin counts a request in.
+func (m *metrics) Begin(listener string) { m.inFlight.WithLabelValues(listener).Inc() }
+
+// End counts a request out.
+func (m *metrics) End(listener, route string, status int, took time.Duration) {
+	m.inFlight.WithLabelValues(listener).Dec()
+	m.requests.WithLabelValues(listener, route, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(listener, route).Observe(took.Seconds())
+}
+
+// UpstreamError counts what could not be carried.
+func (m *metrics) UpstreamError(kind string) { m.upstream.WithLabelValues(kind).Inc() }
+
+// WebSockets counts joined WebSockets.
+func (m *metrics) WebSockets(change int) { m.webSockets.Add(float64(change)) }

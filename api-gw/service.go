@@ -1,0 +1,170 @@
+package apigw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"blindseq/api-gw/internal/gateway"
+	"blindseq/api-gw/internal/rpcproxy"
+	"blindseq/api-gw/internal/upstream"
+	"blindseq/kit/grpckit"
+	"blindseq/kit/leader"
+	"blindseq/kit/ops"
+	"blindseq/kit/redisx"
+	"blindseq/kit/service"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+)
+
+// leading is the lease whose holder is the leading producer.
+const leading = "producer"
+
+// Service is a gateway that listens and does not serve yet.
+type Service struct {
+	cfg      Config
+	log      *slog.Logger
+	health   *ops.Health
+	registry *prometheus.Registry
+	metrics  *metrics
+	front    *front
+	group    *service.Group
+	closers  []func() error
+}
+
+// Run runs a gateway until ctx ends.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	s, err := New(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// New opens the listeners and connects the parts. A Service that is not Run must be closed.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
+	s := &Service{cfg: cfg, log: log, health: ops.NewHealth(), registry: ops.NewRegistry(), group: service.NewGroup(log)}
+	s.metrics = newMetrics(s.registry)
+	if err := s.wire(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Run serves until ctx ends, and closes everything.
+func (s *Service) Run(ctx context.Context) error {
+	s.log.InfoContext(ctx, "gateway serves", "rest", s.RESTAddr(), "rpc", s.RPCAddr(), "grpc", s.front.grpc.Addr().String())
+	return errors.Join(s.group.Run(ctx), s.Close())
+}
+
+// RESTAddr is where REST is served.
+func (s *Service) RESTAddr() string { return s.front.rest.Addr().String() }
+
+// RPCAddr is where JSON-RPC is served.
+func (s *Service) RPCAddr() string { return s.front.rpc.Addr().String() }
+
+// GRPCAddr is where gRPC is served.
+func (s *Service) GRPCAddr() string { return s.front.grpc.Addr().String() }
+
+// Close gives up what New opened.
+func (s *Service) Close() error {
+	var errs []error
+	for _, c := range s.closers {
+		errs = append(errs, c())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// wire makes the components and adds them to the group: who leads, first to start and last to stop; then what the
+// operator sees; then the public listeners, first to stop, so that their calls still find the rest.
+func (s *Service) wire(ctx context.Context) (err error) {
+	if s.front, err = listen(s.cfg); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.front.Close)
+
+	rdb, err := redisx.Open(s.cfg.RedisURL)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, rdb.Close)
+	directory := leader.NewDirectory(rdb, leading)
+
+	api, err := s.api(directory)
+	if err != nil {
+		return err
+	}
+	tracker := upstream.New(producers{directory}, s.leaderKnown)
+	proxy := rpcproxy.New(rpcproxy.Config{
+		Leader: tracker.Current, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
+		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Recorder: s.metrics, Log: s.log,
+	})
+	s.closers = append(s.closers, func() error { proxy.Close(); return nil })
+
+	opsServer, err := ops.NewServer(s.cfg.HTTPAddress, s.health, s.registry)
+	if err != nil {
+		return err
+	}
+	grpcServer, err := s.grpcServer(api)
+	if err != nil {
+		return err
+	}
+	restServer, err := s.restServer(ctx, api)
+	if err != nil {
+		return err
+	}
+	rpcServer := s.rpcServer(ctx, api, proxy)
+
+	s.group.Add("directory", directory.Run)
+	s.group.Add("leader tracker", tracker.Run)
+	s.group.Add("health and metrics", opsServer.Run)
+	s.group.Add("public listeners", together(grpcServer, restServer, rpcServer))
+	return nil
+}
+
+// api connects the public API with the services behind it.
+func (s *Service) api(directory *leader.Directory) (*gateway.Server, error) {
+	producer, err := s.dial("leader:///"+leading, directory.DialOption(),
+		grpc.WithChainUnaryInterceptor(refuseUnary(producers{directory})),
+		grpc.WithChainStreamInterceptor(refuseStream(producers{directory})))
+	if err != nil {
+		return nil, err
+	}
+	proposer, err := s.dial(s.cfg.Proposer)
+	if err != nil {
+		return nil, err
+	}
+	monitor, err := s.dial(s.cfg.Monitor)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.New(gateway.Backends{
+		Producer: blueprintv1.NewProducerServiceClient(producer),
+		Admin:    blueprintv1.NewAdminServiceClient(producer),
+		Proposer: proposalv1.NewProposerServiceClient(proposer),
+		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
+	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}), nil
+}
+
+func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	conn, err := grpckit.Dial(target, s.cfg.TLS, options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to services: %w", err)
+	}
+	s.closers = append(s.closers, conn.Close)
+	return conn, nil
+}
+
+func (s *Service) leaderKnown(known bool) {
+	if known {
+		s.health.Set("producer", "")
+	} else {
+		s.health.Set("producer", "no leading producer is known yet")
+	}
+}
