@@ -1,0 +1,145 @@
+// Package merge joins two sources, the DSN's preblocks and the notices that a request ends without one, into one event
+// for each waiting caller. It is a state machine: Step takes an input and returns what is to be done, it does no I/O,
+// reads no clock and starts nothing, so a simulator drives the same code as the service (package hub).
+//
+// Guarantees: preblocks take effect in the order of their numbers and without a gap, each once; a waiter gets exactly one
+// outcome; after two contents for one number nothing is answered any more but that; no NoPreblock is answered for a
+// request whose preblock was seen; what is kept is bounded by Limits.
+//
+//	number of a preblock             what happens
+//	-------------------------------  -------------------------------------------------------------------------
+//	known, the same hash             Dropped (a waiter that asked for an old number is answered)
+//	known, another hash              Halted, and an error for every waiter, now and later
+//	below the next needed            answers who waits for it; it was fetched for them
+//	the next needed                  Advanced; also those held back that now follow
+//	above it                         held back, and what is missing in between is fetched; Dropped when too many are
+//
+// A machine for each request would be simpler to read, but the events of two requests are ordered by one thing, the
+// number, and a preblock answers whoever waits for its number, whichever request made it.
+package merge
+
+import (
+	"errors"
+
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// Outcomes that are errors.
+var (
+	ErrHalted   = errors.New("production is halted: the DSN showed two contents for one number")
+	ErrStopping = errors.New("the service is stopping")
+)
+
+// Limits bounds what the machine keeps.
+type Limits struct {
+	CacheBlocks int // preblocks kept for callers that are a little behind
+	CacheBytes  int // of these preblocks
+	Held        int // preblocks held back until those before them are here
+	Hashes      int // numbers below the next for which a second content is noticed
+	Ended       int // requests whose end is remembered
+}
+
+// DefaultLimits keep the machine below about 40 MiB.
+func DefaultLimits() Limits {
+	return Limits{CacheBlocks: 1024, CacheBytes: 16 << 20, Held: 32, Hashes: 8192, Ended: 8192}
+}
+
+// Outcome is what a waiter gets: a preblock, or the reason why there is none, or an error.
+type Outcome struct {
+	Preblock   *preblockv1.Preblock
+	NoPreblock *preblockv1.NoPreblock
+	Err        error
+}
+
+// Input is something that happens.
+type Input interface{ input() }
+
+// Started says which number the DSN fixed last, when a connection to it was made. The first one decides which numbers
+// come by the stream, and which are fetched.
+type Started struct{ Last uint64 }
+
+// Arrived is a verified preblock and its content's hash (see Verify).
+type Arrived struct {
+	Preblock *preblockv1.Preblock
+	Hash     [32]byte
+	Asked    bool // it was asked for by its number, so it is no news that it was here before
+}
+
+// NoPreblock is a notice that a request ends without a preblock.
+type NoPreblock struct {
+	RequestID string
+	Reason    preblockv1.NoPreblockReason
+}
+
+// Wait registers a caller for preblock Number, or the NoPreblock of its request.
+type Wait struct {
+	Waiter    uint64 // chosen by the caller, unique
+	RequestID string
+	Number    uint64
+}
+
+// Gone says that a waiter does not wait any more.
+type Gone struct{ Waiter uint64 }
+
+// Broken says that the stream of preblocks broke; it will be resumed from Next.
+type Broken struct{}
+
+// Stopped says that the service stops.
+type Stopped struct{}
+
+func (Started) input()    {}
+func (Arrived) input()    {}
+func (NoPreblock) input() {}
+func (Wait) input()       {}
+func (Gone) input()       {}
+func (Broken) input()     {}
+func (Stopped) input()    {}
+
+// Effect is something to be done.
+type Effect interface{ effect() }
+
+// Answer gives a waiter its outcome; it is registered no more.
+type Answer struct {
+	Waiter  uint64
+	Outcome Outcome
+}
+
+// Fetch asks the DSN for a preblock that does not come by the stream.
+type Fetch struct{ Number uint64 }
+
+// Advanced says that a preblock took effect in order.
+type Advanced struct{ Preblock *preblockv1.Preblock }
+
+// Why an input was dropped.
+const (
+	Duplicate  = "duplicate"   // the preblock was here before
+	TooEarly   = "too_early"   // more preblocks out of order than are held back
+	LateNotice = "late_notice" // the request had ended otherwise
+)
+
+// Dropped says that an input was dropped.
+type Dropped struct {
+	Number    uint64
+	RequestID string
+	Why       string
+}
+
+// Contradiction says that a preblock came for a request which had been told that there is none.
+type Contradiction struct {
+	Number    uint64
+	RequestID string
+}
+
+// Halted is the alarm: two contents for one number. First is nil when only its hash is remembered.
+type Halted struct {
+	Number                uint64
+	FirstHash, SecondHash [32]byte
+	First, Second         *preblockv1.Preblock
+}
+
+func (Answer) effect()        {}
+func (Fetch) effect()         {}
+func (Advanced) effect()      {}
+func (Dropped) effect()       {}
+func (Contradiction) effect() {}
+func (Halted) effect()        {}

@@ -1,0 +1,26 @@
+package merge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"blindseq/kit/content"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// ErrForged is returned for a preblock that is not what it says.
+var ErrForged = errors.New("preblock refused")
+
+// Verify checks a preblock by itself, before anything of it is kept: well-formed, within the limits, and with the hash
+// that its content has.
+func Verify(p *preblockv1.Preblock) (Arrived, error) {
+	if err := content.Check(p.GetContent()); err != nil {
+		return Arrived{}, fmt.Errorf("%w: number %d: %w", ErrForged, p.GetContent().GetNumber(), err)
+	}
+	hash := content.HashOf(p.GetContent())
+	if !bytes.Equal(hash[:], p.GetContentHash()) {
+		return Arrived{}, fmt.Errorf("%w: number %d: its hash is %x, not %x as it says", ErrForged, p.GetContent().GetNumber(), hash, p.GetContentHash())
+	}
+	return Arrived{Preblock: p, Hash: hash}, nil
+}

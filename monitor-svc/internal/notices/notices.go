@@ -1,0 +1,194 @@
+// Package notices shares, through Redis, which requests ended without a preblock, so that every replica can answer the
+// one who waits. A reason is written once and never changed; a message on a channel only says where to look.
+package notices
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
+	"blindseq/monitor-svc/internal/merge"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	// ErrOtherReason is returned when the request ended before, for another reason.
+	ErrOtherReason = errors.New("the request ended otherwise before")
+	// ErrUnavailable is returned when Redis did not answer; whether the notice is recorded is not known.
+	ErrUnavailable = errors.New("redis did not answer")
+)
+
+// TTL is how long a notice is kept.
+const TTL = time.Hour
+
+const commandTimeout = time.Second
+
+//go:embed record.lua
+var recordSource string
+
+// Sink takes notices and says what is waited for.
+type Sink interface {
+	Do(merge.Input)
+	Waited(requestID string) bool
+	Requests() []string
+}
+
+// Notices are those of one Redis.
+type Notices struct {
+	rdb    redis.UniversalClient
+	script *redis.Script
+	log    *slog.Logger
+	sink   Sink
+
+	mu   sync.Mutex
+	ask  map[string]bool // requests to look up
+	wake chan struct{}
+}
+
+// New returns the notices; Follow sets where they go to before anything else is called.
+func New(rdb redis.UniversalClient, log *slog.Logger) *Notices {
+	return &Notices{rdb: rdb, script: redis.NewScript(recordSource), log: log, ask: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// Follow says where notices go to.
+func (n *Notices) Follow(s Sink) { n.sink = s }
+
+// notice is how Redis holds one, and what is said on the channel.
+type notice struct {
+	RequestID string `json:"request_id"`
+	Reason    int32  `json:"reason"`
+}
+
+// Record makes a reason known to every replica. A repeat is a success; another reason is ErrOtherReason.
+func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
+	value, err := json.Marshal(notice{in.RequestID, int32(in.Reason)})
+	if err != nil {
+		return fmt.Errorf("encode notice for %s: %w", in.RequestID, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID)}
+	before, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents).Text()
+	if err != nil {
+		return fmt.Errorf("record notice for %s: %w: %w", in.RequestID, ErrUnavailable, err)
+	}
+	if before != "" && before != string(value) {
+		return fmt.Errorf("record notice for %s: %w: %s", in.RequestID, ErrOtherReason, before)
+	}
+	n.sink.Do(in)
+	return nil
+}
+
+// Watch takes notices that other replicas recorded, until ctx ends. After each (re)connection everything waited for is
+// looked up: what was said meanwhile is lost.
+func (n *Notices) Watch(ctx context.Context) error {
+	return redisx.Watch(ctx, n.rdb, func(_, payload string) {
+		if payload == "" {
+			for _, id := range n.sink.Requests() {
+				n.LookUp(id)
+			}
+			return
+		}
+		if in, ok := decode(payload); ok {
+			n.sink.Do(in)
+		}
+	}, rediskeys.MonitorEvents)
+}
+
+func decode(payload string) (merge.NoPreblock, bool) {
+	var v notice
+	if json.Unmarshal([]byte(payload), &v) != nil || v.RequestID == "" {
+		return merge.NoPreblock{}, false
+	}
+	r := preblockv1.NoPreblockReason(v.Reason)
+	_, known := preblockv1.NoPreblockReason_name[v.Reason]
+	return merge.NoPreblock{RequestID: v.RequestID, Reason: r}, known && r != 0
+}
+
+// LookUp has the notice of a request looked up. It does not block.
+func (n *Notices) LookUp(requestID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ask[requestID] = true
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run looks up until ctx ends. What could not be asked is asked again for as long as it is waited for.
+func (n *Notices) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		select {
+		case <-n.wake:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := n.lookUp(ctx); err != nil && ctx.Err() == nil {
+			n.log.DebugContext(ctx, "look up notices", "error", err)
+			retry(ctx)
+		}
+	}
+	return nil
+}
+
+func retry(ctx context.Context) {
+	timer := time.NewTimer(100*time.Millisecond + rand.N(100*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (n *Notices) lookUp(ctx context.Context) error {
+	ids := n.take()
+	if len(ids) == 0 {
+		return nil
+	}
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = rediskeys.MonitorNoPreblock(id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	values, err := n.rdb.MGet(ctx, keys...).Result()
+	if err != nil {
+		for _, id := range ids {
+			n.LookUp(id)
+		}
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	for i, v := range values {
+		if text, ok := v.(string); ok {
+			if in, ok := decode(text); ok && in.RequestID == ids[i] {
+				n.sink.Do(in)
+			}
+		}
+	}
+	return nil
+}
+
+// take returns what is to be looked up and still waited for.
+func (n *Notices) take() (ids []string) {
+	n.mu.Lock()
+	asked := n.ask
+	n.ask = map[string]bool{}
+	n.mu.Unlock()
+	for id := range asked {
+		if n.sink.Waited(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,128 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"blindseq/monitor-svc/internal/merge"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// Fetcher gets single preblocks, for as long as they are needed.
+type Fetcher struct {
+	cfg  Config
+	mu   sync.Mutex
+	want map[uint64]bool
+	wake chan struct{}
+}
+
+// maxWanted bounds what is asked for at once; a caller that is not served asks again.
+const maxWanted = 4096
+
+// NewFetcher returns a fetcher; Run runs it.
+func NewFetcher(cfg Config) *Fetcher {
+	return &Fetcher{cfg: cfg, want: map[uint64]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// Want has a preblock fetched. It does not block.
+func (f *Fetcher) Want(number uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.want) < maxWanted {
+		f.want[number] = true
+	}
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wanted returns any number wanted; not the lowest, so that one that cannot be had does not keep the others waiting.
+func (f *Fetcher) wanted() (number uint64, any bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for number := range f.want {
+		return number, true
+	}
+	return 0, false
+}
+
+func (f *Fetcher) done(number uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.want, number)
+}
+
+// Run fetches until ctx ends.
+func (f *Fetcher) Run(ctx context.Context) error {
+	failures := 0
+	for ctx.Err() == nil {
+		number, any := f.wanted()
+		if !any {
+			select {
+			case <-f.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		f.done(number) // before the answer: who asks for it again meanwhile is served again
+		if !f.cfg.Sink.Needs(number) {
+			continue
+		}
+		p, err := Get(ctx, f.cfg, number)
+		if err != nil {
+			failures++
+			f.cfg.Log.DebugContext(ctx, "fetch", "number", number, "failures", failures, "error", err)
+			pause(ctx, f.cfg, failures)
+			f.Want(number)
+			continue
+		}
+		failures = 0
+		f.cfg.Sink.Do(p)
+	}
+	return nil
+}
+
+// Get asks the DSN for one preblock and verifies it.
+func Get(ctx context.Context, cfg Config, number uint64) (merge.Arrived, error) {
+	ctx, cancel := context.WithTimeout(ctx, cfg.CallTimeout)
+	defer cancel()
+	res, err := cfg.DSN.GetPreblock(ctx, &dsnv1.GetPreblockRequest{Number: number})
+	if err != nil {
+		return merge.Arrived{}, fmt.Errorf("get preblock %d: %w", number, err)
+	}
+	return expect(res.GetPreblock(), number)
+}
+
+// expect verifies a preblock that must have a number.
+func expect(p *preblockv1.Preblock, number uint64) (merge.Arrived, error) {
+	a, err := merge.Verify(p)
+	a.Asked = true
+	if err == nil && p.GetContent().GetNumber() != number {
+		err = fmt.Errorf("%w: number %d, asked for was %d", merge.ErrForged, p.GetContent().GetNumber(), number)
+	}
+	return a, err
+}
+
+// Replay calls each with the DSN's preblocks from a number on, until it says that it has enough or fails.
+func Replay(ctx context.Context, cfg Config, from uint64, each func(merge.Arrived) (enough bool, err error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := cfg.DSN.StreamPreblocks(ctx, &dsnv1.StreamPreblocksRequest{FromNumber: from})
+	for number := from; err == nil; number++ {
+		var res *dsnv1.StreamPreblocksResponse
+		if res, err = stream.Recv(); err != nil {
+			break
+		}
+		a, err := expect(res.GetPreblock(), number)
+		if err != nil {
+			return err
+		}
+		if enough, err := each(a); enough || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("replay preblocks from %d: %w", from, err)
+}

@@ -1,0 +1,132 @@
+// Package source brings the DSN's preblocks: by its stream from the next number needed, resumed after every break, and
+// singly where the merge asks for a number that does not come by the stream. Nothing is handed on that was not verified.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"blindseq/monitor-svc/internal/merge"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+
+	"google.golang.org/grpc"
+)
+
+// Sink takes what comes.
+type Sink interface {
+	Start(last uint64) (next uint64)
+	Do(merge.Input)
+	Needs(number uint64) bool
+}
+
+// DSN is the sequencer.
+type DSN interface {
+	GetStatus(context.Context, *dsnv1.GetStatusRequest, ...grpc.CallOption) (*dsnv1.GetStatusResponse, error)
+	GetPreblock(context.Context, *dsnv1.GetPreblockRequest, ...grpc.CallOption) (*dsnv1.GetPreblockResponse, error)
+	StreamPreblocks(context.Context, *dsnv1.StreamPreblocksRequest, ...grpc.CallOption) (grpc.ServerStreamingClient[dsnv1.StreamPreblocksResponse], error)
+}
+
+// Errors of a connection.
+var (
+	ErrStreamEnded = errors.New("the DSN ended the stream")
+	ErrBehind      = errors.New("the DSN has fewer preblocks than it had shown")
+)
+
+// Config is what a source needs.
+type Config struct {
+	DSN         DSN
+	Sink        Sink
+	Connected   func(err error) // called at each change: nil when the stream is up, else why it is not
+	Log         *slog.Logger
+	CallTimeout time.Duration
+	BackoffMin  time.Duration
+	BackoffMax  time.Duration
+}
+
+// Stream keeps the stream up.
+type Stream struct{ cfg Config }
+
+// NewStream returns a stream; Run runs it.
+func NewStream(cfg Config) *Stream { return &Stream{cfg} }
+
+// Run feeds the sink until ctx ends.
+func (s *Stream) Run(ctx context.Context) error {
+	failures := 0
+	for ctx.Err() == nil {
+		err := s.once(ctx, func() { failures = 0 })
+		s.cfg.Sink.Do(merge.Broken{})
+		if ctx.Err() != nil {
+			break
+		}
+		s.cfg.Connected(err)
+		level := slog.LevelWarn
+		if failures > 0 {
+			level = slog.LevelDebug
+		}
+		failures++
+		s.cfg.Log.Log(ctx, level, "no stream from the DSN, connecting again", "failures", failures, "error", err)
+		pause(ctx, s.cfg, failures)
+	}
+	return nil
+}
+
+// once follows one stream until it breaks.
+func (s *Stream) once(ctx context.Context, up func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next, err := s.start(ctx)
+	if err != nil {
+		return err
+	}
+	stream, err := s.cfg.DSN.StreamPreblocks(ctx, &dsnv1.StreamPreblocksRequest{FromNumber: next})
+	if err != nil {
+		return fmt.Errorf("stream preblocks from %d: %w", next, err)
+	}
+	s.cfg.Connected(nil)
+	s.cfg.Log.InfoContext(ctx, "following the DSN", "from", next)
+	for received := false; ; received = true {
+		res, err := stream.Recv()
+		if err != nil {
+			return fmt.Errorf("stream preblocks: %w: %w", ErrStreamEnded, err)
+		}
+		arrived, err := merge.Verify(res.GetPreblock())
+		if err != nil {
+			s.cfg.Log.ErrorContext(ctx, "the DSN sent a bad preblock", "error", err)
+			return err
+		}
+		if !received {
+			up()
+		}
+		s.cfg.Sink.Do(arrived)
+	}
+}
+
+// start asks the DSN how far it is.
+func (s *Stream) start(ctx context.Context) (next uint64, err error) {
+	call, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
+	defer cancel()
+	res, err := s.cfg.DSN.GetStatus(call, &dsnv1.GetStatusRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("ask the DSN for its last number: %w", err)
+	}
+	next = s.cfg.Sink.Start(res.GetLastNumber())
+	if res.GetLastNumber()+1 < next {
+		return 0, fmt.Errorf("%w: it is at %d, %d was seen", ErrBehind, res.GetLastNumber(), next-1)
+	}
+	return next, nil
+}
+
+// pause waits longer after each failure, by a random part so that replicas do not come in step.
+func pause(ctx context.Context, cfg Config, failures int) {
+	wait := min(cfg.BackoffMax, cfg.BackoffMin<<min(failures-1, 16))
+	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,57 @@
+package monitor
+
+import (
+	"blindseq/monitor-svc/internal/merge"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	dropped        *prometheus.CounterVec
+	contradictions prometheus.Counter
+	breaks         prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_monitor_dropped_total",
+			Help: "Inputs dropped: duplicate (a preblock that was here before), too_early (too many out of order), late_notice (of a request that had ended otherwise).",
+		}, []string{"why"}),
+		contradictions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "blindseq_monitor_contradictions_total",
+			Help: "Preblocks of requests that had been told that there is none.",
+		}),
+		breaks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "blindseq_monitor_stream_breaks_total",
+			Help: "Times the stream from the DSN broke or could not be made.",
+		}),
+	}
+	for _, why := range []string{merge.Duplicate, merge.TooEarly, merge.LateNotice} {
+		m.dropped.WithLabelValues(why) // shown as 0 from the start
+	}
+	reg.MustRegister(m.dropped, m.contradictions, m.breaks)
+	return m
+}
+
+// follow shows the state of the merge.
+func (m *metrics) follow(reg prometheus.Registerer, status func() (last uint64, waiters int, halted error), connected func() bool) {
+	gauge := func(name, help string, value func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("blindseq_monitor_last_preblock", "Number of the last preblock that took effect, 0 before the first.",
+		func() float64 { last, _, _ := status(); return float64(last) })
+	gauge("blindseq_monitor_waiters", "Callers of Next that wait.",
+		func() float64 { _, waiters, _ := status(); return float64(waiters) })
+	gauge("blindseq_monitor_halted", "1 when the DSN showed two contents for one number.",
+		func() float64 { _, _, halted := status(); return number(halted != nil) })
+	gauge("blindseq_monitor_dsn_connected", "1 while the stream from the DSN is up.",
+		func() float64 { return number(connected()) })
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

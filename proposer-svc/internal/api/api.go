@@ -1,0 +1,154 @@
+// Package api serves the proposer over gRPC. Every replica answers: what is asked about is in Redis.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"blindseq/kit/requestid"
+	"blindseq/proposer-svc/internal/queue"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+
+	"go.opentelemetry.io/otel/propagation"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// ErrBadRequest is wrapped by what is wrong with a call's arguments.
+var ErrBadRequest = errors.New("bad request")
+
+const (
+	defaultListed = 50
+	maxListed     = 500
+	maxTimestamp  = 253402300799 // the last second of the year 9999
+	maxTrace      = 256
+)
+
+// Queue is the FIFO of requests.
+type Queue interface {
+	Apply(context.Context, queue.Event) (queue.Request, error)
+	View(context.Context) (queue.View, error)
+	Refresh()
+	List(ctx context.Context, recent int) (waiting, processed []queue.Request, err error)
+}
+
+// Service implements proposalv1.ProposerServiceServer.
+type Service struct {
+	proposalv1.UnimplementedProposerServiceServer
+	queue  Queue
+	active func() bool
+}
+
+// New returns the service of one replica; active says whether it is the one that submits.
+func New(q Queue, active func() bool) *Service { return &Service{queue: q, active: active} }
+
+// RequestProposal implements the service.
+func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestProposalRequest) (*proposalv1.RequestProposalResponse, error) {
+	if err := requestid.Valid(req.GetRequestId()); err != nil {
+		return nil, fmt.Errorf("request proposal: %w", err)
+	}
+	if err := checkTimestamp(req.GetTimestamp()); err != nil {
+		return nil, fmt.Errorf("request proposal %s: %w", req.GetRequestId(), err)
+	}
+	r, err := s.queue.Apply(ctx, queue.Enqueue{Request: queue.Request{
+		ID: req.GetRequestId(), Timestamp: req.GetTimestamp().GetSeconds(), Force: req.GetForce(),
+		WithDelayed: req.GetWithDelayedTransactions(), Token: req.GetToken(), Trace: traceparent(ctx),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return &proposalv1.RequestProposalResponse{State: state(r.State)}, nil
+}
+
+func checkTimestamp(ts *timestamppb.Timestamp) error {
+	switch {
+	case ts == nil:
+		return fmt.Errorf("%w: no timestamp", ErrBadRequest)
+	case ts.GetNanos() != 0:
+		return fmt.Errorf("%w: timestamp with a fraction of a second", ErrBadRequest)
+	case ts.GetSeconds() < 0 || ts.GetSeconds() > maxTimestamp:
+		return fmt.Errorf("%w: timestamp %d is not between the years 1970 and 9999", ErrBadRequest, ts.GetSeconds())
+	}
+	return nil
+}
+
+// traceparent is the trace the caller's call belongs to; the submission to the DSN goes on with it.
+func traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	if t := carrier["traceparent"]; len(t) <= maxTrace {
+		return t
+	}
+	return ""
+}
+
+// NotifyProcessed implements the service.
+func (s *Service) NotifyProcessed(ctx context.Context, req *proposalv1.NotifyProcessedRequest) (*proposalv1.NotifyProcessedResponse, error) {
+	if id := req.GetRequestId(); id != "" {
+		if err := requestid.Valid(id); err != nil {
+			return nil, fmt.Errorf("notify processed %d: %w", req.GetNumber(), err)
+		}
+	}
+	if _, err := s.queue.Apply(ctx, queue.Applied{ID: req.GetRequestId(), Number: req.GetNumber()}); err != nil {
+		return nil, err
+	}
+	return &proposalv1.NotifyProcessedResponse{}, nil
+}
+
+// ListProposals implements the service: the last one asked for first, then the one current, then those processed.
+func (s *Service) ListProposals(ctx context.Context, req *proposalv1.ListProposalsRequest) (*proposalv1.ListProposalsResponse, error) {
+	limit := int(min(req.GetLimit(), maxListed))
+	if limit == 0 {
+		limit = defaultListed
+	}
+	waiting, processed, err := s.queue.List(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(waiting)
+	res := &proposalv1.ListProposalsResponse{}
+	for _, r := range append(waiting, processed...) {
+		res.Requests = append(res.Requests, toProto(r))
+	}
+	return res, nil
+}
+
+// GetStatus implements the service.
+func (s *Service) GetStatus(ctx context.Context, _ *proposalv1.GetStatusRequest) (*proposalv1.GetStatusResponse, error) {
+	s.queue.Refresh()
+	v, err := s.queue.View(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("get status: %w", err)
+	}
+	res := &proposalv1.GetStatusResponse{Queued: uint32(v.Queued), Active: s.active()}
+	switch {
+	case v.Current == nil:
+	case v.Current.State == queue.InFlight:
+		res.InFlight = toProto(*v.Current)
+	default:
+		res.Queued++ // it is ending, which callers see as queued
+	}
+	return res, nil
+}
+
+func toProto(r queue.Request) *proposalv1.Request {
+	return &proposalv1.Request{
+		RequestId: r.ID, Timestamp: &timestamppb.Timestamp{Seconds: r.Timestamp}, Force: r.Force,
+		WithDelayedTransactions: r.WithDelayed, Token: r.Token, State: state(r.State), Number: r.Number, Attempt: r.Attempt,
+		ContentHash: r.ContentHash, NoPreblockReason: preblockv1.NoPreblockReason(r.Reason),
+	}
+}
+
+func state(s queue.State) proposalv1.RequestState {
+	switch s {
+	case queue.Queued, queue.Ending:
+		return proposalv1.RequestState_REQUEST_STATE_QUEUED
+	case queue.InFlight:
+		return proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT
+	case queue.Processed:
+		return proposalv1.RequestState_REQUEST_STATE_PROCESSED
+	}
+	return proposalv1.RequestState_REQUEST_STATE_UNSPECIFIED
+}

@@ -1,0 +1,78 @@
+package queue
+
+import "slices"
+
+// Memory holds the FIFO in maps: the store of a simulator, and the model the Redis store is tested against.
+// It is not safe for concurrent use.
+type Memory struct {
+	limits   Limits
+	lease    uint64
+	current  string
+	fifo     []string
+	requests map[string]Request
+	recent   []Request
+}
+
+// NewMemory returns an empty FIFO.
+func NewMemory(l Limits) *Memory {
+	return &Memory{limits: l, requests: map[string]Request{}}
+}
+
+// SetLease says which token the active proposer has; 0 when there is none.
+func (m *Memory) SetLease(token uint64) { m.lease = token }
+
+// Wipe forgets everything, as Redis may at any time.
+func (m *Memory) Wipe() { *m = *NewMemory(m.limits) }
+
+// View returns what a transition about a request sees.
+func (m *Memory) View(id string) View {
+	v := View{Known: m.get(id), Current: m.get(m.current), Queued: len(m.fifo)}
+	if len(m.fifo) > 0 {
+		v.Head = m.get(m.fifo[0])
+	}
+	return v
+}
+
+func (m *Memory) get(id string) *Request {
+	if r, ok := m.requests[id]; ok {
+		return &r
+	}
+	return nil
+}
+
+// Apply makes an event happen and returns the request it is about.
+func (m *Memory) Apply(e Event) (Request, error) {
+	if token, needed := e.Lease(); needed && token != m.lease {
+		return Request{}, ErrNotActive
+	}
+	t, err := Step(m.View(e.Subject()), e, m.limits)
+	if err != nil {
+		return Request{}, err
+	}
+	for _, f := range t.Effects {
+		m.do(f)
+	}
+	return t.Result, nil
+}
+
+func (m *Memory) do(f Effect) {
+	id := f.Request.ID
+	switch f.Op {
+	case Append:
+		m.fifo = append(m.fifo, id)
+	case Prepend:
+		m.fifo = slices.Insert(m.fifo, 0, id)
+	case Remove:
+		m.fifo = slices.DeleteFunc(m.fifo, func(other string) bool { return other == id })
+	case Hold:
+		m.current = id
+	case Release:
+		m.current = ""
+	case Remember:
+		m.recent = append(m.recent, f.Request)
+	}
+	m.requests[id] = f.Request
+}
+
+// Recent returns the requests processed, in the order in which they were.
+func (m *Memory) Recent() []Request { return slices.Clone(m.recent) }

@@ -1,0 +1,63 @@
+package queue
+
+import "fmt"
+
+// State is where a request stands.
+type State uint8
+
+// The states of a request. Ending is shown to callers as queued: no proposal is on its way.
+const (
+	Unknown State = iota
+	Queued
+	Ending
+	InFlight
+	Processed
+)
+
+func (s State) String() string {
+	switch s {
+	case Unknown:
+		return "unknown"
+	case Queued:
+		return "queued"
+	case Ending:
+		return "ending"
+	case InFlight:
+		return "in flight"
+	case Processed:
+		return "processed"
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
+// Reason says why a request ended without a preblock: a number of preblock.v1.NoPreblockReason, 0 for none.
+type Reason int32
+
+// Request is one proposal request. The JSON form is how Redis holds it.
+type Request struct {
+	ID          string `json:"id"`
+	Timestamp   int64  `json:"timestamp"` // seconds since 1970
+	Force       bool   `json:"force,omitempty"`
+	WithDelayed bool   `json:"with_delayed,omitempty"`
+	Token       uint64 `json:"token,omitempty"` // of the consumption lock the request was made under
+	Trace       string `json:"trace,omitempty"` // W3C traceparent of the block's trace
+	State       State  `json:"state"`
+	Number      uint64 `json:"number,omitempty"`
+	Attempt     uint32 `json:"attempt,omitempty"`
+	ContentHash []byte `json:"content_hash,omitempty"`
+	Displaced   bool   `json:"displaced,omitempty"` // the DSN fixed another request's content for Number
+	Reason      Reason `json:"reason,omitempty"`
+}
+
+// View is what a transition has to see of all that is stored.
+type View struct {
+	Known   *Request // the request the event names; nil when its id is unknown or it names none
+	Current *Request // in flight or ending; nil when there is none
+	Head    *Request // the first of the FIFO; nil when it is empty
+	Queued  int      // length of the FIFO, without Current
+}
+
+// Limits bounds what is stored.
+type Limits struct {
+	Queued int // requests in the FIFO
+}

@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestWhateverTheOrderOfEvents drives the machine with random events from seeds and checks what must always hold:
+// one request current, first in first out, each served once, one content for an attempt.
+func TestWhateverTheOrderOfEvents(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		m := NewMemory(Limits{Queued: 6})
+		m.SetLease(5)
+		h := history{contents: map[string]byte{}, ended: map[string]bool{}}
+		for step := range 120 {
+			e := h.random(rng, m, byte(step))
+			before := m.View(e.Subject())
+			_, err := m.Apply(e)
+			if msg := h.check(before, e, err, m); msg != "" {
+				t.Fatalf("seed %d, step %d, %T %+v: %s", seed, step, e, e, msg)
+			}
+		}
+	}
+}
+
+type history struct {
+	asked    int
+	order    []string // of the FIFO as callers saw it
+	number   uint64   // last applied
+	contents map[string]byte
+	ended    map[string]bool
+}
+
+func (h *history) random(rng *rand.Rand, m *Memory, step byte) Event {
+	v := m.View("")
+	id := fmt.Sprintf("r%d", rng.IntN(h.asked+1))
+	if v.Head != nil && rng.IntN(2) == 0 {
+		id = v.Head.ID
+	}
+	if v.Current != nil && rng.IntN(2) == 0 {
+		id = v.Current.ID
+	}
+	switch rng.IntN(8) {
+	case 0:
+		return Start{By: by, ID: id, Number: h.number + 1, Hash: []byte{step}}
+	case 1:
+		return Retry{By: by, ID: id, Hash: []byte{step}}
+	case 2:
+		return Decline{By: by, ID: id, Reason: 1}
+	case 3:
+		return Announced{By: by, ID: id}
+	case 4:
+		return Displace{By: by, ID: id}
+	case 5:
+		if v.Current != nil && v.Current.State == InFlight {
+			h.number = v.Current.Number
+			return Applied{ID: id, Number: h.number}
+		}
+	}
+	return Enqueue{Request: Request{ID: fmt.Sprintf("r%d", h.asked), Timestamp: int64(step)}}
+}
+
+func (h *history) check(before View, e Event, err error, m *Memory) string {
+	after := m.View(e.Subject())
+	if en, ok := e.(Enqueue); ok && err == nil && before.Known == nil {
+		h.asked++
+		h.order = append(h.order, en.Request.ID)
+	}
+	if err == nil {
+		switch e.(type) {
+		case Start, Decline:
+			if before.Current != nil {
+				return "two requests current"
+			}
+			if first := h.first(); first != e.Subject() {
+				return "served " + e.Subject() + " before " + first
+			}
+		}
+	}
+	if c := after.Current; c != nil && c.State == InFlight {
+		key := fmt.Sprint(c.ID, c.Number, c.Attempt)
+		if old, ok := h.contents[key]; ok && old != c.ContentHash[0] {
+			return "two contents for " + key
+		}
+		h.contents[key] = c.ContentHash[0]
+	}
+	for _, r := range m.Recent()[len(h.ended):] {
+		if h.ended[r.ID] {
+			return r.ID + " ended twice"
+		}
+		h.ended[r.ID] = true
+	}
+	return ""
+}
+
+// first is the oldest request that has not ended.
+func (h *history) first() string {
+	for len(h.order) > 0 && h.ended[h.order[0]] {
+		h.order = h.order[1:]
+	}
+	return h.order[0]
+}

@@ -1,0 +1,55 @@
+-- Applies the effects of one transition, all or none, if the FIFO is still as the transition saw it.
+--
+-- KEYS  1 state hash {tag, current}  2 FIFO of ids  3 hash id -> request, queued and current  4 last processed requests
+--       5 lease of the active proposer
+-- ARGV  1 tag the transition saw   2 tag to leave behind   3 lease token needed, or ""   4 id the event is about, or ""
+--       5 "1" if the transition took that id for unknown   6 prefix of processed requests   7 their TTL in ms
+--       8 how many of the last to list   9 channel to wake others on, or ""   then (operation, id, request) ...
+-- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about}
+for i, want in ipairs({'hash', 'list', 'hash', 'list'}) do
+  local is = redis.call('TYPE', KEYS[i]).ok
+  if is ~= 'none' and is ~= want then return {'damaged', KEYS[i] .. ' is a ' .. is} end
+end
+
+local function known(id)
+  if id == '' then return '' end
+  return redis.call('HGET', KEYS[3], id) or redis.call('GET', ARGV[6] .. id) or ''
+end
+
+local function view(outcome)
+  local current = redis.call('HGET', KEYS[1], 'current') or ''
+  local first = redis.call('LINDEX', KEYS[2], 0) or ''
+  return {outcome, redis.call('HGET', KEYS[1], 'tag') or '', redis.call('LLEN', KEYS[2]),
+    known(current), known(first), known(ARGV[4])}
+end
+
+if ARGV[3] ~= '' and redis.call('HGET', KEYS[5], 'token') ~= ARGV[3] then return view('not active') end
+if (redis.call('HGET', KEYS[1], 'tag') or '') ~= ARGV[1] then return view('changed') end
+if ARGV[5] == '1' and known(ARGV[4]) ~= '' then return view('changed') end
+
+for i = 10, #ARGV, 3 do
+  local op, id, request = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if op == 'append' then
+    redis.call('RPUSH', KEYS[2], id)
+    redis.call('HSET', KEYS[3], id, request)
+  elseif op == 'prepend' then
+    redis.call('LPUSH', KEYS[2], id)
+    redis.call('HSET', KEYS[3], id, request)
+  elseif op == 'remove' then
+    redis.call('LREM', KEYS[2], 1, id)
+    redis.call('HDEL', KEYS[3], id)
+  elseif op == 'hold' then
+    redis.call('HSET', KEYS[1], 'current', id)
+    redis.call('HSET', KEYS[3], id, request)
+  elseif op == 'release' then
+    redis.call('HDEL', KEYS[1], 'current')
+    redis.call('HDEL', KEYS[3], id)
+  elseif op == 'remember' then
+    redis.call('SET', ARGV[6] .. id, request, 'PX', ARGV[7])
+    redis.call('LPUSH', KEYS[4], request)
+    redis.call('LTRIM', KEYS[4], 0, ARGV[8] - 1)
+  end
+end
+redis.call('HSET', KEYS[1], 'tag', ARGV[2])
+if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[9], ARGV[2]) end
+return view('applied')

@@ -1,0 +1,97 @@
+package redisqueue
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strconv"
+	"time"
+
+	"blindseq/kit/rediskeys"
+	"blindseq/proposer-svc/internal/queue"
+)
+
+//go:embed commit.lua
+var commitSource string
+
+// What commit.lua answers as outcome.
+const (
+	applied   = "applied"
+	changed   = "changed"
+	notActive = "not active"
+)
+
+// snapshot is what is stored, as one transition sees it, and the tag by which a change of it is noticed. A tag is
+// unique for ever and not a counter, so that a wiped Redis never comes back to a tag that was seen before.
+type snapshot struct {
+	tag  string
+	view queue.View
+}
+
+// commit is one run of the script.
+type commit struct {
+	saw     string // tag
+	leave   string // tag
+	subject string
+	lease   string
+	unknown bool   // the transition took the subject for unknown
+	channel string // to wake others on; empty for none
+	effects []queue.Effect
+}
+
+func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot, err error) {
+	args := []any{
+		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), rediskeys.ProposerProcessed(""),
+		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel,
+	}
+	for _, f := range c.effects {
+		request, err := encode(f.Request)
+		if err != nil {
+			return "", now, err
+		}
+		args = append(args, f.Op.String(), f.Request.ID, request)
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	reply, err := s.script.Run(ctx, s.rdb, s.keys, args...).Slice()
+	if err != nil {
+		return "", now, unavailable(err)
+	}
+	return parse(reply)
+}
+
+const commandTimeout = 2 * time.Second
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+func parse(reply []any) (outcome string, now snapshot, err error) {
+	if len(reply) == 2 {
+		return "", now, fmt.Errorf("%w: %v", ErrDamaged, reply[1])
+	}
+	if len(reply) != 6 {
+		return "", now, fmt.Errorf("%w: reply of %d parts, expected 6", ErrDamaged, len(reply))
+	}
+	text := make([]string, 6)
+	for i, part := range reply {
+		text[i] = fmt.Sprint(part)
+	}
+	length, err := strconv.Atoi(text[2])
+	if err != nil {
+		return "", now, fmt.Errorf("%w: length %q", ErrDamaged, text[2])
+	}
+	now = snapshot{tag: text[1], view: queue.View{Queued: length}}
+	for i, to := range []**queue.Request{&now.view.Current, &now.view.Head, &now.view.Known} {
+		if *to, err = decodeOptional(text[3+i]); err != nil {
+			return "", now, err
+		}
+	}
+	if length > 0 && now.view.Head == nil {
+		return "", now, fmt.Errorf("%w: the first request of the FIFO is missing", ErrDamaged)
+	}
+	return text[0], now, nil
+}

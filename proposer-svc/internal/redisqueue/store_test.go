@@ -1,0 +1,278 @@
+package redisqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redistest"
+	"blindseq/proposer-svc/internal/queue"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newForT(t *testing.T, r redistest.Redis, limit int) *Store {
+	t.Helper()
+	return New(r.NewClient(t), Config{Limits: queue.Limits{Queued: limit}, ProcessedTTL: time.Minute}, slog.New(slog.DiscardHandler))
+}
+
+func setLease(t *testing.T, r redistest.Redis, token uint64) {
+	t.Helper()
+	key := rediskeys.LockLease(rediskeys.ProposerLease)
+	if err := r.Client.HSet(t.Context(), key, "token", strconv.FormatUint(token, 10)).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func apply(t *testing.T, s *Store, e queue.Event) queue.Request {
+	t.Helper()
+	r, err := s.Apply(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func request(id string) queue.Enqueue {
+	return queue.Enqueue{Request: queue.Request{ID: id, Timestamp: 1_700_000_000, Force: true, Token: 3, Trace: "00-aa"}}
+}
+
+// TestStoreDoesWhatTheStateMachineSays drives two replicas on one Redis and the model in memory with the same random
+// events, and compares every answer and what is left.
+func TestStoreDoesWhatTheStateMachineSays(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		rng := rand.New(rand.NewPCG(7, 7))
+		limits := queue.Limits{Queued: 4}
+		model := queue.NewMemory(limits)
+		replicas := []*Store{newForT(t, r, 4), newForT(t, r, 4)}
+		setLease(t, r, 9)
+		model.SetLease(9)
+		for i := range 600 {
+			if rng.IntN(150) == 0 {
+				model.Wipe()
+				model.SetLease(9)
+				if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				setLease(t, r, 9)
+			}
+			e := randomEvent(rng, model)
+			want, wantErr := model.Apply(e)
+			got, err := replicas[rng.IntN(2)].Apply(t.Context(), e)
+			if !reflect.DeepEqual(got, want) || !sameError(err, wantErr) {
+				t.Fatalf("event %d %T %+v:\n got %+v, %v\nwant %+v, %v", i, e, e, got, err, want, wantErr)
+			}
+			replicas[0].Refresh()
+			view, err := replicas[0].View(t.Context())
+			if wantView := model.View(""); err != nil || !reflect.DeepEqual(view, wantView) {
+				t.Fatalf("after event %d %T %+v:\n got %+v, %v\nwant %+v", i, e, e, view, err, wantView)
+			}
+		}
+	})
+}
+
+func randomEvent(rng *rand.Rand, m *queue.Memory) queue.Event {
+	id := fmt.Sprintf("r%d", rng.IntN(12))
+	v := m.View("")
+	if v.Current != nil && rng.IntN(3) > 0 {
+		id = v.Current.ID
+	} else if v.Head != nil && rng.IntN(3) > 0 {
+		id = v.Head.ID
+	}
+	by := queue.By{Token: 9}
+	if rng.IntN(20) == 0 {
+		by.Token = 8
+	}
+	number := uint64(rng.IntN(5))
+	switch rng.IntN(9) {
+	case 0, 1:
+		return queue.Start{By: by, ID: id, Number: number, Hash: []byte{1}}
+	case 2:
+		return queue.Retry{By: by, ID: id, Hash: []byte{2}}
+	case 3:
+		return queue.Decline{By: by, ID: id, Reason: queue.Reason(rng.IntN(3))}
+	case 4:
+		return queue.Announced{By: by, ID: id}
+	case 5:
+		return queue.Displace{By: by, ID: id}
+	case 6:
+		return queue.Applied{ID: []string{id, ""}[rng.IntN(2)], Number: number}
+	}
+	return request(fmt.Sprintf("r%d", rng.IntN(12)))
+}
+
+func sameError(a, b error) bool {
+	for _, e := range []error{
+		queue.ErrFull, queue.ErrBusy, queue.ErrNotHead, queue.ErrNotCurrent, queue.ErrNotActive, queue.ErrNoReason, queue.ErrNoNumber,
+	} {
+		if errors.Is(a, e) != errors.Is(b, e) {
+			return false
+		}
+	}
+	return (a == nil) == (b == nil)
+}
+
+func TestAFormerActiveProposerCannotWrite(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		former, now := newForT(t, r, 8), newForT(t, r, 8)
+		setLease(t, r, 1)
+		apply(t, former, request("a"))
+		if _, err := former.View(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		setLease(t, r, 2) // the former one is paused here
+		_, err := former.Apply(t.Context(), queue.Start{By: queue.By{Token: 1}, ID: "a", Number: 1, Hash: []byte{1}})
+		if !errors.Is(err, queue.ErrNotActive) {
+			t.Fatalf("start by the former active proposer: %v", err)
+		}
+		if got := apply(t, now, queue.Start{By: queue.By{Token: 2}, ID: "a", Number: 1, Hash: []byte{2}}); got.Attempt != 1 {
+			t.Fatalf("start: %+v", got)
+		}
+		_, err = former.Apply(t.Context(), queue.Retry{By: queue.By{Token: 1}, ID: "a", Hash: []byte{3}})
+		if !errors.Is(err, queue.ErrNotActive) {
+			t.Fatalf("retry by the former active proposer: %v", err)
+		}
+	})
+}
+
+func TestConcurrentReplicasLoseAndDoubleNothing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		const replicas, each = 3, 20
+		var wg sync.WaitGroup
+		for i := range replicas {
+			s := newForT(t, r, replicas*each)
+			wg.Go(func() {
+				for j := range each {
+					// Two replicas share each id: a repeated request id is harmless.
+					if _, err := s.Apply(t.Context(), request(fmt.Sprintf("r%d", (i+j*2)%(2*each)))); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		waiting, _, err := newForT(t, r, 1).List(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]bool{}
+		for _, w := range waiting {
+			if ids[w.ID] {
+				t.Errorf("%s is queued twice", w.ID)
+			}
+			ids[w.ID] = true
+		}
+		if len(ids) != 2*each {
+			t.Errorf("%d requests are queued, want %d", len(ids), 2*each)
+		}
+	})
+}
+
+func TestAReplicaIsWokenByAnother(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		active, other := newForT(t, r, 8), newForT(t, r, 8)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- active.Watch(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
+		awaitWake(t, active) // subscribed
+		if v, err := active.View(ctx); err != nil || v.Head != nil {
+			t.Fatalf("view %+v, %v", v, err)
+		}
+		apply(t, other, request("a"))
+		awaitWake(t, active)
+		if v, err := active.View(ctx); err != nil || v.Head == nil || v.Head.ID != "a" {
+			t.Fatalf("view after the wake %+v, %v", v, err)
+		}
+	})
+}
+
+func awaitWake(t *testing.T, s *Store) {
+	t.Helper()
+	select {
+	case <-s.Wake():
+	case <-time.After(5 * time.Second):
+		t.Fatal("not woken")
+	}
+}
+
+func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		for name, damage := range map[string]func(context.Context) error{
+			"wrong type":      func(ctx context.Context) error { return r.Client.Set(ctx, rediskeys.ProposerFIFO(), "x", 0).Err() },
+			"missing request": func(ctx context.Context) error { return r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "gone").Err() },
+			"no JSON": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", "{").Err()
+			},
+		} {
+			if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s := newForT(t, r, 8)
+			if _, err := s.View(t.Context()); !errors.Is(err, ErrDamaged) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if got := apply(t, s, request("b")); got.State != queue.Queued {
+				t.Errorf("%s: afterwards %+v", name, got)
+			}
+		}
+	})
+}
+
+func TestWithoutRedisAnEventIsUnavailableAndLaterWorks(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		s := newForT(t, r, 8)
+		apply(t, s, request("a"))
+		r.Stop(t)
+		if _, err := s.Apply(t.Context(), request("b")); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("without Redis: %v", err)
+		}
+		r.Start(t)
+		if got := apply(t, s, request("b")); got.State != queue.Queued {
+			t.Fatalf("with Redis again: %+v", got)
+		}
+	})
+}
+
+func TestProcessedRequestsAreListedAndForgottenInTime(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		s := New(r.NewClient(t), Config{Limits: queue.Limits{Queued: 8}, ProcessedTTL: 100 * time.Millisecond}, slog.New(slog.DiscardHandler))
+		setLease(t, r, 1)
+		for n := range uint64(RecentLimit + 5) {
+			apply(t, s, queue.Applied{ID: fmt.Sprintf("r%d", n+1), Number: n + 1})
+		}
+		_, processed, err := s.List(t.Context(), 2*RecentLimit)
+		if err != nil || len(processed) != RecentLimit || processed[0].Number != RecentLimit+5 {
+			t.Fatalf("%d processed, %v", len(processed), err)
+		}
+		if got := apply(t, s, queue.Applied{ID: "last", Number: 1000}); got.State != queue.Processed {
+			t.Fatalf("processed: %+v", got)
+		}
+		if got := apply(t, s, request("last")); got.State != queue.Processed {
+			t.Fatalf("a repeat of a processed id: %+v", got)
+		}
+		r.FastForward(200 * time.Millisecond)
+		if got := apply(t, s, request("last")); got.State != queue.Queued {
+			t.Fatalf("after its time: %+v", got)
+		}
+	})
+}

@@ -1,0 +1,75 @@
+// Package submit is what the active proposer does: it takes the first request of the FIFO, asks the leading producer
+// for the proposal's content, and either tells the monitor why there is none or submits it to the DSN and follows it
+// until the producer has applied its number.
+//
+// Guarantees: a step is recorded before it is taken, so that whoever takes over goes on where this one stopped; a
+// request is never dropped for an error of another service; an attempt that brought no preblock before its deadline is
+// made again only after the DSN said that it has none. Nothing is polled: the loop sleeps until it is woken or a
+// deadline passes, and deadlines are on the monotonic clock of this process.
+package submit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"blindseq/proposer-svc/internal/queue"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"google.golang.org/grpc"
+)
+
+// Queue is the FIFO of requests.
+type Queue interface {
+	View(context.Context) (queue.View, error)
+	Apply(context.Context, queue.Event) (queue.Request, error)
+	Refresh()
+	Wake() <-chan struct{}
+}
+
+// Producer is the leading producer.
+type Producer interface {
+	GetProposalContent(context.Context, *blueprintv1.GetProposalContentRequest, ...grpc.CallOption) (*blueprintv1.GetProposalContentResponse, error)
+}
+
+// DSN fixes one content for a number.
+type DSN interface {
+	SubmitProposal(context.Context, *dsnv1.SubmitProposalRequest, ...grpc.CallOption) (*dsnv1.SubmitProposalResponse, error)
+	GetPreblock(context.Context, *dsnv1.GetPreblockRequest, ...grpc.CallOption) (*dsnv1.GetPreblockResponse, error)
+}
+
+// Monitor answers the one who waits for a request's event.
+type Monitor interface {
+	NotifyNoPreblock(context.Context, *preblockv1.NotifyNoPreblockRequest, ...grpc.CallOption) (*preblockv1.NotifyNoPreblockResponse, error)
+}
+
+// Observer is told what happens, for metrics.
+type Observer interface {
+	// Leading says whether this replica is the active one.
+	Leading(bool)
+	// Submitted is called after each submission: from the request's turn, or its deadline, to the DSN's answer.
+	Submitted(attempt uint32, took time.Duration)
+	// Displaced is called when the DSN answers that another content is fixed for the number.
+	Displaced()
+	// Declined is called when a request has ended without a preblock.
+	Declined(preblockv1.NoPreblockReason)
+	// Failed is called for each step that is to be tried again.
+	Failed(step string)
+}
+
+// Config holds the deadlines.
+type Config struct {
+	AttemptTimeout time.Duration // from a submission to the question whether the DSN has a preblock
+	CallTimeout    time.Duration // of one call to another service
+	BackoffMin     time.Duration
+	BackoffMax     time.Duration
+}
+
+// Errors of steps that are tried again.
+var (
+	ErrProducerBehind = errors.New("the leading producer has not applied the blueprint before yet")
+	ErrBadContent     = errors.New("the leading producer gave a content that cannot be proposed")
+	ErrPreblockLost   = errors.New("the DSN does not have a preblock that the producer applied")
+)
