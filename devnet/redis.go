@@ -3,13 +3,9 @@ package devnet
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/alicebob/miniredis/v2"
 )
-
-// ageTick is how often the embedded Redis ages its keys: its clock moves only when told to.
-const ageTick = 250 * time.Millisecond
 
 // startRedis starts an embedded Redis. Nothing in it outlives the process, and nothing needs to: Redis coordinates, it
 // never decides.
@@ -18,17 +14,10 @@ func startRedis() (url string, run func(context.Context) error, err error) {
 	if err := m.StartAddr("127.0.0.1:0"); err != nil {
 		return "", nil, fmt.Errorf("start the embedded Redis: %w", err)
 	}
+	m.ClockTTL(true) // keys age by the clock; by default only when told to
 	return "redis://" + m.Addr(), func(ctx context.Context) error {
-		defer m.Close()
-		ticker := time.NewTicker(ageTick)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ticker.C:
-				m.FastForward(ageTick)
-			}
-		}
+		<-ctx.Done()
+		m.Close()
+		return nil
 	}, nil
 }

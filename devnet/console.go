@@ -1,0 +1,138 @@
+package devnet
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"blindseq/kit/config"
+	"blindseq/kit/grpckit"
+	"blindseq/producer-svc/devaccounts"
+	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
+
+	"google.golang.org/grpc"
+)
+
+// console is what the developer sees: a banner when everything is ready, then a line for each block. It learns all of
+// it from the public API.
+type console struct {
+	cfg  Config
+	conn *grpc.ClientConn
+	api  gatewayv1.GatewayServiceClient
+	out  io.Writer
+}
+
+func newConsole(cfg Config, gateway string, out io.Writer) (*console, error) {
+	conn, err := grpckit.Dial(gateway, config.TLS{})
+	if err != nil {
+		return nil, err
+	}
+	return &console{cfg: cfg, conn: conn, api: gatewayv1.NewGatewayServiceClient(conn), out: out}, nil
+}
+
+// run prints until ctx ends.
+func (c *console) run(ctx context.Context) error {
+	defer c.conn.Close()
+	status, err := c.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if status == nil {
+		return nil
+	}
+	banner, err := c.banner(status)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.out, banner)
+	next := status.GetHead().GetNumber() + 1
+	for ctx.Err() == nil {
+		next = c.follow(ctx, next)
+		wait(ctx, time.Second)
+	}
+	return nil
+}
+
+// ready waits until the whole pipeline answers. It asks every 50 ms, as only a look from outside shows that; without an
+// error and a status, ctx has ended.
+func (c *console) ready(ctx context.Context) (*gatewayv1.GetStatusResponse, error) {
+	deadline := time.Now().Add(readyTimeout)
+	for ctx.Err() == nil {
+		status, err := c.api.GetStatus(ctx, &gatewayv1.GetStatusRequest{})
+		if err == nil && status.GetHead() != nil && status.GetDsn().GetConnected() && status.GetQueue() != nil {
+			return status, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("wait for the services to be ready: not after %s (last status: %v, %w)", readyTimeout, status, err)
+		}
+		wait(ctx, 50*time.Millisecond)
+	}
+	return nil, nil
+}
+
+// follow prints blocks until the stream breaks, and returns the next number to print.
+func (c *console) follow(ctx context.Context, next uint64) uint64 {
+	stream, err := c.api.StreamBlueprints(ctx, &gatewayv1.StreamBlueprintsRequest{From: next})
+	if err != nil {
+		return next
+	}
+	for {
+		item, err := stream.Recv()
+		if err != nil {
+			return next
+		}
+		b := item.GetBlueprint()
+		fmt.Fprintln(c.out, blockLine(b))
+		next = b.GetNumber() + 1
+	}
+}
+
+func blockLine(b *gatewayv1.Blueprint) string {
+	line := fmt.Sprintf("%s  block %-6d %s  %s", b.GetTimestamp().AsTime().Local().Format(time.TimeOnly), b.GetNumber(),
+		b.GetBlockHash(), count(len(b.GetTransactionHashes()), "transaction"))
+	if n := len(b.GetDelayedTransactionHashes()); n > 0 {
+		line += fmt.Sprintf(", %d delayed", n)
+	}
+	if n := len(b.GetSkipped()); n > 0 {
+		line += fmt.Sprintf(", %d skipped (%s)", n, b.GetSkipped()[0].GetReason())
+	}
+	return line
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
+	accounts, err := devaccounts.All()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nblindseq devnet, chain id %d, at block %d. Data is in %s; stop with Ctrl-C.\n\n", s.GetChainId(), s.GetHead().GetNumber(), c.cfg.DataDir)
+	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.cfg.RPCAddress, c.cfg.RPCAddress)
+	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.cfg.RESTAddress)
+	if c.cfg.Genesis == "" {
+		fmt.Fprintf(&b, "Accounts with 10,000 ETH each, for development only: everybody knows their keys.\nMnemonic: %s\n\n", devaccounts.Mnemonic)
+		for i, a := range accounts {
+			fmt.Fprintf(&b, "  (%d) %s  key %s\n", i, a.Address.Hex(), a.HexKey())
+		}
+		fmt.Fprintln(&b)
+	}
+	fmt.Fprintf(&b, "Make a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.cfg.RESTAddress)
+	return b.String(), nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
