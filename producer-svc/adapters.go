@@ -1,0 +1,62 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"blindseq/kit/content"
+	"blindseq/kit/lock"
+	"blindseq/producer-svc/internal/bplog"
+	"blindseq/producer-svc/internal/section"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+)
+
+// consumption is the consumption lock as a section takes it: never with a token that the blueprint log would refuse.
+type consumption struct {
+	locker *lock.Locker
+	log    *bplog.Log
+}
+
+func (c consumption) Acquire(ctx context.Context, priority bool) (section.Held, error) {
+	held, err := c.locker.Acquire(ctx, lock.Request{Priority: priority, Floor: c.log.LastToken()})
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
+}
+
+// decided is the blueprint log as a section writes it: a repeat of what it has is a success.
+type decided struct{ *bplog.Log }
+
+func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*blueprintv1.LogRecord, error) {
+	err := d.Log.Append(rec, head)
+	switch {
+	case err == nil:
+		return rec, nil
+	case errors.Is(err, bplog.ErrRepeated):
+		return d.Get(rec.GetNumber())
+	case errors.Is(err, bplog.ErrStaleToken):
+		return nil, fmt.Errorf("%w: %w", section.ErrStale, err)
+	}
+	return nil, err
+}
+
+func (d decided) ByRequest(id string) (*blueprintv1.LogRecord, bool) {
+	number, ok := d.Log.ByRequest(id)
+	if !ok {
+		return nil, false
+	}
+	rec, err := d.Get(number)
+	return rec, err == nil
+}
+
+// knownBlock is the applied block that a request gave, if it is one of the last many.
+func knownBlock(log *bplog.Log, chain section.Chain, requestID string) (section.Block, bool) {
+	rec, ok := decided{log}.ByRequest(requestID)
+	if !ok {
+		return section.Block{}, false
+	}
+	hash, ok := chain.BlockHash(rec.GetNumber())
+	return section.BlockOf(rec, hash), ok
+}

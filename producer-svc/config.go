@@ -1,0 +1,87 @@
+package producer
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"blindseq/kit/config"
+	"blindseq/producer-svc/internal/feed"
+)
+
+// noBlocks as --time-between-blocks makes blocks on demand only.
+const noBlocks = "none"
+
+// Config of the producer.
+type Config struct {
+	config.Common      `embed:""`
+	RPCAddress         string        `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
+	DataDir            string        `help:"Folder of the chain, the blueprint log and the transaction store." default:"data/producer" type:"path"`
+	Genesis            string        `help:"A geth genesis.json; the development genesis when empty. Read when the chain begins, and checked at every start." type:"path"`
+	SequencerKeyFile   string        `help:"Ed25519 key blueprints are signed with: a file of mode 0600 with the seed in hex. When empty, sequencer.key in the data folder, made when the chain begins." type:"path"`
+	CreateSequencerKey bool          `help:"Create the file of --sequencer-key-file if there is none."`
+	Proposer           string        `help:"Address of proposer-svc (gRPC)." default:"127.0.0.1:7101"`
+	Monitor            string        `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
+	LeaseTTL           time.Duration `name:"lease-ttl" help:"How long the lease of a leading producer that died keeps others from leading." default:"3s"`
+	LockTTL            time.Duration `name:"lock-ttl" help:"How long the consumption lock of a holder that died keeps others out." default:"3s"`
+	TimeBetweenBlocks  string        `help:"Age of the last block at which an empty one is made, for example 5s. Transactions do not wait for it. none: no block at all but on demand." default:"5s"`
+	MaxClockDrift      time.Duration `help:"How far ahead of this machine's clock a requested timestamp may be." default:"60s"`
+	MaxWaiting         int           `help:"Most callers of ProduceBlock that wait; one more is refused." default:"1024"`
+	EventTimeout       time.Duration `help:"How long a request's event is awaited before the request is made again with the same id." default:"3s"`
+	RollupAddress      string        `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
+}
+
+// DefaultAddresses are the ports of gRPC and of health and metrics.
+func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7103", "127.0.0.1:7203" }
+
+// Validate refuses what the producer cannot run with.
+func (c *Config) Validate() error {
+	if err := c.TLS.Validate(); err != nil {
+		return err
+	}
+	if _, err := c.between(); err != nil {
+		return err
+	}
+	if _, err := c.rollup(); err != nil {
+		return err
+	}
+	switch {
+	case c.DataDir == "":
+		return errors.New("--data-dir must not be empty")
+	case c.CreateSequencerKey && c.SequencerKeyFile == "":
+		return errors.New("--create-sequencer-key needs --sequencer-key-file")
+	case c.LeaseTTL < 100*time.Millisecond:
+		return fmt.Errorf("--lease-ttl must be at least 100ms, not %s", c.LeaseTTL)
+	case c.LockTTL < 100*time.Millisecond:
+		return fmt.Errorf("--lock-ttl must be at least 100ms, not %s", c.LockTTL)
+	case c.MaxClockDrift < 0:
+		return fmt.Errorf("--max-clock-drift must not be negative, not %s", c.MaxClockDrift)
+	case c.MaxWaiting < 1 || c.MaxWaiting > 1<<20:
+		return fmt.Errorf("--max-waiting must be within 1 and %d, not %d", 1<<20, c.MaxWaiting)
+	case c.EventTimeout < 100*time.Millisecond:
+		return fmt.Errorf("--event-timeout must be at least 100ms, not %s", c.EventTimeout)
+	}
+	return nil
+}
+
+// between is how old the last block gets; 0 for blocks on demand only.
+func (c *Config) between() (time.Duration, error) {
+	if c.TimeBetweenBlocks == noBlocks {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(c.TimeBetweenBlocks)
+	if err != nil || d < time.Millisecond {
+		return 0, fmt.Errorf("--time-between-blocks must be %s or at least 1ms, for example 5s, not %q", noBlocks, c.TimeBetweenBlocks)
+	}
+	return d, nil
+}
+
+func (c *Config) rollup() (address feed.RollupAddress, err error) {
+	raw, err := hex.DecodeString(strings.TrimPrefix(c.RollupAddress, "0x"))
+	if err != nil || len(raw) != len(address) {
+		return address, fmt.Errorf("--rollup-address must be 20 bytes in hex, not %q", c.RollupAddress)
+	}
+	return feed.RollupAddress(raw), nil
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"blindseq/kit/content"
+	"blindseq/kit/requestid"
+	"blindseq/producer-svc/internal/demand"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// desk answers every request with block 7 and remembers the last.
+type desk struct{ last *demand.Request }
+
+func (d *desk) Produce(_ context.Context, r demand.Request) (demand.Result, error) {
+	d.last = &r
+	if r.ID == "none" {
+		return demand.Result{Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}, nil
+	}
+	return demand.Result{Number: 7, Time: 1000, Transactions: 3}, nil
+}
+
+func TestProduceBlockChecksItsInput(t *testing.T) {
+	for name, c := range map[string]struct {
+		request *blueprintv1.ProduceBlockRequest
+		key     string
+		bad     bool
+		id      string
+	}{
+		"nothing given":        {request: &blueprintv1.ProduceBlockRequest{}},
+		"an id":                {request: &blueprintv1.ProduceBlockRequest{RequestId: "a"}, id: "a"},
+		"an id in metadata":    {request: &blueprintv1.ProduceBlockRequest{}, key: "k", id: "k"},
+		"the same in both":     {request: &blueprintv1.ProduceBlockRequest{RequestId: "a"}, key: "a", id: "a"},
+		"another in both":      {request: &blueprintv1.ProduceBlockRequest{RequestId: "a"}, key: "b", bad: true},
+		"a malformed id":       {request: &blueprintv1.ProduceBlockRequest{RequestId: "a b"}, bad: true},
+		"an overlong id":       {request: &blueprintv1.ProduceBlockRequest{RequestId: strings.Repeat("a", 200)}, bad: true},
+		"a fraction":           {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: 5, Nanos: 1}}, bad: true},
+		"before 1970":          {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: -1}}, bad: true},
+		"after the year 9999":  {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: lastSecond + 1}}, bad: true},
+		"the last second":      {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: lastSecond}}},
+		"without the delayed":  {request: &blueprintv1.ProduceBlockRequest{WithDelayedTransactions: proto.Bool(false)}},
+		"with them explicitly": {request: &blueprintv1.ProduceBlockRequest{WithDelayedTransactions: proto.Bool(true)}},
+	} {
+		d := &desk{}
+		ctx := t.Context()
+		if c.key != "" {
+			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(idempotencyKey, c.key))
+		}
+		answer, err := (&Producer{Desk: d}).ProduceBlock(ctx, c.request)
+		if c.bad {
+			if !errors.Is(err, ErrBadRequest) || d.last != nil {
+				t.Errorf("%s: got %v", name, err)
+			}
+			continue
+		}
+		if err != nil || d.last == nil || d.last.ID != answer.GetRequestId() || requestid.Valid(d.last.ID) != nil || (c.id != "" && d.last.ID != c.id) {
+			t.Errorf("%s: got %v, %v, made %+v", name, answer, err, d.last)
+			continue
+		}
+		if want := c.request.WithDelayedTransactions == nil || c.request.GetWithDelayedTransactions(); d.last.WithDelayed != want {
+			t.Errorf("%s: delayed %v", name, d.last.WithDelayed)
+		}
+		if d.last.Timestamp.IsZero() != (c.request.GetTimestamp() == nil) || answer.GetBlock().GetNumber() != 7 || answer.GetBlock().GetTransactions() != 3 {
+			t.Errorf("%s: %v, made %+v", name, answer, d.last)
+		}
+	}
+}
+
+func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
+	answer, err := (&Producer{Desk: &desk{}}).ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: "none"})
+	if no := answer.GetNoPreblock(); err != nil || no.GetRequestId() != "none" || no.GetReason() != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED {
+		t.Fatalf("got %v, %v", answer, err)
+	}
+}
+
+// pool is a chain with transactions of given sizes and a head that can move.
+type pool struct {
+	sizes  []int
+	number uint64
+	moves  int // how often the head moves while transactions are collected
+}
+
+func (p *pool) Head() (uint64, content.Hash, int64) { return p.number, content.Hash{1}, 1000 }
+
+func (p *pool) Transactions(_ context.Context, room uint64) (txs [][]byte, err error) {
+	if p.moves > 0 {
+		p.moves--
+		p.number++
+	}
+	for _, size := range p.sizes {
+		raw := bytes.Repeat([]byte{9}, size)
+		if encoded := uint64(size + 4); encoded <= room {
+			room -= encoded
+			txs = append(txs, raw)
+		}
+	}
+	return txs, nil
+}
+
+type delayed []content.Hash
+
+func (d delayed) Pending() ([]content.Hash, error) { return d, nil }
+
+func contents(p *pool, d delayed) *Contents {
+	return &Contents{Chain: p, Delayed: d, Locked: func() bool { return false }}
+}
+
+func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
+	many := make(delayed, 500)
+	c := contents(&pool{sizes: []int{100_000, 100_000, 100_000, 100_000, 100_000, 90_000}}, many[:10])
+	answer, err := c.Next(t.Context(), 2000, true)
+	if err != nil || len(answer.GetContent().GetDelayedTransactionHashes()) != 10 || len(answer.GetContent().GetTransactions()) != 4 {
+		t.Fatalf("%d delayed, %d plain, %v", len(answer.GetContent().GetDelayedTransactionHashes()), len(answer.GetContent().GetTransactions()), err)
+	}
+	if err := content.Check(answer.GetContent()); err != nil {
+		t.Error(err)
+	}
+	if answer, err = c.Next(t.Context(), 2000, false); err != nil || len(answer.GetContent().GetDelayedTransactionHashes()) != 0 || len(answer.GetContent().GetTransactions()) != 5 {
+		t.Errorf("without them: %v", err)
+	}
+	c = contents(&pool{}, many)
+	if answer, err = c.Next(t.Context(), 2000, true); err != nil || content.Check(answer.GetContent()) != nil {
+		t.Fatalf("more than a blueprint holds: %v", err)
+	}
+	full := proto.CloneOf(answer.GetContent())
+	full.DelayedTransactionHashes = append(full.DelayedTransactionHashes, make([]byte, 32))
+	if content.Check(full) == nil {
+		t.Error("one more would have fitted")
+	}
+}
+
+func TestContentIsThatOfOneHead(t *testing.T) {
+	for moves, want := range map[int]error{0: nil, 2: nil, 3: ErrMoving} {
+		p := &pool{sizes: []int{10}, number: 5, moves: moves}
+		answer, err := contents(p, nil).Next(t.Context(), 500, true)
+		if !errors.Is(err, want) {
+			t.Errorf("%d moves: %v", moves, err)
+		}
+		if err == nil && (answer.GetContent().GetNumber() != p.number+1 || answer.GetContent().GetTimestamp().GetSeconds() != 1000) {
+			t.Errorf("%d moves: %v on head %d", moves, answer.GetContent(), p.number)
+		}
+	}
+}
+
+func TestALockedPoolGivesNoTransactions(t *testing.T) {
+	c := contents(&pool{sizes: []int{10}}, make(delayed, 3))
+	c.Locked = func() bool { return true }
+	answer, err := c.Next(t.Context(), 2000, true)
+	if err != nil || !answer.GetPoolLocked() || len(answer.GetContent().GetTransactions())+len(answer.GetContent().GetDelayedTransactionHashes()) != 0 {
+		t.Fatalf("%v, %v", answer, err)
+	}
+}
+
+func TestWhoDoesNotLeadSaysSo(t *testing.T) {
+	never := func() bool { return false }
+	p := &Producer{Leading: never}
+	if _, err := p.GetProposalContent(t.Context(), &blueprintv1.GetProposalContentRequest{Timestamp: &timestamppb.Timestamp{Seconds: 1}}); !errors.Is(err, ErrNotLeading) {
+		t.Errorf("content: %v", err)
+	}
+	a := &Admin{Leading: never}
+	if _, err := a.LockPool(t.Context(), nil); !errors.Is(err, ErrNotLeading) {
+		t.Errorf("lock: %v", err)
+	}
+	if _, err := a.AddDelayedTransaction(t.Context(), nil); !errors.Is(err, ErrNotLeading) {
+		t.Errorf("delayed: %v", err)
+	}
+}

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"blindseq/kit/content"
+	"blindseq/producer-svc/internal/blueprint"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// ErrMoving is returned when the head moved each time a content was put together; ask again.
+var ErrMoving = errors.New("the head is moving")
+
+// Chain has the head, and the transactions that can go on top of it.
+type Chain interface {
+	Head() (number uint64, hash content.Hash, timestamp int64)
+	// Transactions are those for a proposal on top of the head, whose RLP takes at most room bytes: carried ones
+	// first, then the pool's.
+	Transactions(ctx context.Context, room uint64) ([][]byte, error)
+}
+
+// Delayed has the delayed transactions that are in no block yet.
+type Delayed interface {
+	// Pending lists them, oldest first.
+	Pending() ([]content.Hash, error)
+}
+
+// Contents puts proposals together.
+type Contents struct {
+	Chain   Chain
+	Delayed Delayed
+	Locked  func() bool
+}
+
+// Next is what a proposal on top of the head would hold: delayed transactions first, then as many others as the bytes
+// of a blueprint and the gas of a block allow.
+func (c *Contents) Next(ctx context.Context, at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error) {
+	for range 3 {
+		number, hash, headTime := c.Chain.Head()
+		answer := &blueprintv1.GetProposalContentResponse{
+			PoolLocked:    c.Locked(),
+			HeadTimestamp: &timestamppb.Timestamp{Seconds: headTime},
+			Content: &preblockv1.Content{
+				Number: number + 1, PreviousBlockHash: hash[:], Timestamp: &timestamppb.Timestamp{Seconds: max(at, headTime)},
+			},
+		}
+		if answer.GetPoolLocked() {
+			return answer, nil
+		}
+		if err := c.fill(ctx, answer.GetContent(), withDelayed); err != nil {
+			return nil, fmt.Errorf("put content %d together: %w", number+1, err)
+		}
+		if again, _, _ := c.Chain.Head(); again == number {
+			return answer, nil
+		}
+	}
+	return nil, ErrMoving
+}
+
+func (c *Contents) fill(ctx context.Context, to *preblockv1.Content, withDelayed bool) error {
+	var budget blueprint.Budget
+	if withDelayed {
+		hashes, err := c.Delayed.Pending()
+		if err != nil {
+			return err
+		}
+		for _, h := range hashes {
+			if !budget.AddDelayed() {
+				break
+			}
+			to.DelayedTransactionHashes = append(to.DelayedTransactionHashes, h[:])
+		}
+	}
+	txs, err := c.Chain.Transactions(ctx, budget.Room())
+	to.Transactions = txs
+	return err
+}

@@ -1,0 +1,177 @@
+// Package bplog is the blueprint log: the durable record of what the chain is made of, and the place where a
+// preblock becomes decided for this process. A record is on disk when Append returns.
+//
+// It guarantees: numbers are contiguous from 1; each record's parent is the head its caller showed; a number never
+// gets a second content; fencing tokens do not decrease, and a token is used by one holder only, so that whoever lost
+// the consumption lock cannot write any more, even when Redis has handed out a token twice. Its methods may be called
+// from any goroutine.
+package bplog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"blindseq/kit/content"
+	"blindseq/kit/wal"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// defaultRequests is how many of the last request ids are remembered: at 20 blocks a second, over an hour of them.
+const defaultRequests = 100_000
+
+// Options of a log; the zero value is good.
+type Options struct {
+	Requests int         // how many of the last records can be found by request id, default 100,000
+	WAL      wal.Options // of the file underneath
+}
+
+// Log is an open blueprint log.
+type Log struct {
+	wal *wal.Log
+
+	mu       sync.RWMutex
+	token    uint64 // of the last record
+	holder   string
+	requests *requestIndex
+}
+
+// Open opens the log in dir, creating it if need be, and reads its last records for the request index.
+func Open(dir string, o Options) (*Log, error) {
+	if o.Requests == 0 {
+		o.Requests = defaultRequests
+	}
+	w, err := wal.Open(dir, o.WAL)
+	if err != nil {
+		return nil, fmt.Errorf("open blueprint log: %w", err)
+	}
+	l := &Log{wal: w, requests: newRequestIndex(o.Requests)}
+	if err := l.load(o.Requests); err != nil {
+		return nil, errors.Join(fmt.Errorf("open blueprint log: %w", err), w.Close())
+	}
+	return l, nil
+}
+
+func (l *Log) load(requests int) error {
+	last := l.wal.Last()
+	from := uint64(1)
+	if last > uint64(requests) {
+		from = last - uint64(requests) + 1
+	}
+	return l.wal.Range(from, func(number uint64, raw []byte) error {
+		rec, err := decode(number, raw)
+		if err != nil {
+			return err
+		}
+		l.remember(rec)
+		return nil
+	})
+}
+
+// Append makes rec durable as the next record. head is the hash of the block before it as the caller's chain has it.
+// The errors are those of this package, or of package wal when the disk failed; after one of those nothing more can
+// be appended until the log is opened anew.
+func (l *Log) Append(rec *blueprintv1.LogRecord, head content.Hash) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.admit(rec, head); err != nil {
+		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+	}
+	if err := l.wal.Append(rec.GetNumber(), raw); err != nil {
+		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+	}
+	l.remember(rec)
+	return nil
+}
+
+// admit decides whether rec may be the next record.
+func (l *Log) admit(rec *blueprintv1.LogRecord, head content.Hash) error {
+	last := l.wal.Last()
+	switch n := rec.GetNumber(); {
+	case len(rec.GetContentHash()) != 32 || rec.GetToken() == 0 || rec.GetHolder() == "" || n == 0:
+		return ErrMalformed
+	case n <= last:
+		return l.compare(rec)
+	case n > last+1:
+		return fmt.Errorf("%w: %d is", ErrGap, last+1)
+	case !bytes.Equal(rec.GetParentHash(), head[:]):
+		return fmt.Errorf("%w: parent %x, head %x", ErrParent, rec.GetParentHash(), head)
+	case rec.GetToken() < l.token:
+		return fmt.Errorf("%w: %d, the last record has %d", ErrStaleToken, rec.GetToken(), l.token)
+	case rec.GetToken() == l.token && rec.GetHolder() != l.holder:
+		return fmt.Errorf("%w: %d was used by %s", ErrStaleToken, rec.GetToken(), l.holder)
+	}
+	return nil
+}
+
+// compare tells a repeat of a record from another content for its number.
+func (l *Log) compare(rec *blueprintv1.LogRecord) error {
+	have, err := l.Get(rec.GetNumber())
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have.GetContentHash(), rec.GetContentHash()) {
+		return fmt.Errorf("%w: %x, refused %x", ErrConflict, have.GetContentHash(), rec.GetContentHash())
+	}
+	return ErrRepeated
+}
+
+func (l *Log) remember(rec *blueprintv1.LogRecord) {
+	l.token, l.holder = rec.GetToken(), rec.GetHolder()
+	l.requests.add(rec.GetRequestId(), rec.GetNumber())
+}
+
+// Get reads a record.
+func (l *Log) Get(number uint64) (*blueprintv1.LogRecord, error) {
+	raw, err := l.wal.Read(number)
+	if errors.Is(err, wal.ErrNotFound) {
+		return nil, fmt.Errorf("read blueprint %d: %w", number, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read blueprint %d: %w", number, err)
+	}
+	return decode(number, raw)
+}
+
+func decode(number uint64, raw []byte) (*blueprintv1.LogRecord, error) {
+	rec := new(blueprintv1.LogRecord)
+	if err := proto.Unmarshal(raw, rec); err != nil {
+		return nil, fmt.Errorf("read blueprint %d: %w: %w", number, ErrMalformed, err)
+	}
+	if rec.GetNumber() != number {
+		return nil, fmt.Errorf("read blueprint %d: %w: it says it is %d", number, ErrMalformed, rec.GetNumber())
+	}
+	return rec, nil
+}
+
+// Last is the number of the last record, 0 for an empty log.
+func (l *Log) Last() uint64 { return l.wal.Last() }
+
+// LastToken is the fencing token of the last record, 0 for an empty log. A new token must be above it.
+func (l *Log) LastToken() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.token
+}
+
+// ByRequest finds the blueprint that a request id gave, among the last Options.Requests records.
+func (l *Log) ByRequest(id string) (number uint64, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.requests.find(id)
+}
+
+// Close closes the log; every later append and read fails.
+func (l *Log) Close() error {
+	if err := l.wal.Close(); err != nil {
+		return fmt.Errorf("close blueprint log: %w", err)
+	}
+	return nil
+}

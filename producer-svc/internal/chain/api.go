@@ -1,0 +1,62 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/eth"
+	"github.com/ethereum/go-ethereum/eth/filters"
+	"github.com/ethereum/go-ethereum/eth/tracers"
+	"github.com/ethereum/go-ethereum/event"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// served are the namespaces of geth's own APIs that the outside may use. "debug" is not among them: geth's can rewind
+// the chain, write files and change settings. APIs adds the tracers to it, which cannot.
+var served = map[string]bool{"eth": true, "net": true, "txpool": true}
+
+// APIs are the JSON-RPC services of the chain. A service registered after them under the same namespace replaces
+// methods of the same name.
+func (c *Chain) APIs() []rpc.API { return c.apis }
+
+// Client calls the services of APIs within the process. The caller closes it.
+func (c *Chain) Client() (*rpc.Client, error) {
+	server := rpc.NewServer()
+	for _, api := range c.apis {
+		if err := server.RegisterName(api.Namespace, api.Service); err != nil {
+			return nil, fmt.Errorf("register %s services: %w", api.Namespace, err)
+		}
+	}
+	return rpc.DialInProc(server), nil
+}
+
+func assembleAPIs(backend *eth.Ethereum) []rpc.API {
+	var apis []rpc.API
+	for _, api := range backend.APIs() {
+		if served[api.Namespace] {
+			apis = append(apis, api)
+		}
+	}
+	system := filters.NewFilterSystem(backend.APIBackend, filters.Config{LogCacheSize: logCacheBlocks})
+	apis = append(apis,
+		rpc.API{Namespace: "eth", Service: filters.NewFilterAPI(system)},
+		rpc.API{Namespace: "web3", Service: web3{}},
+	)
+	return append(apis, tracers.APIs(backend.APIBackend)...)
+}
+
+// SubscribeBlocks announces each block after it is readable. The channel must be read: geth waits for it.
+func (c *Chain) SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription {
+	return c.bc.SubscribeChainEvent(ch)
+}
+
+// web3 is the namespace of that name.
+type web3 struct{}
+
+// ClientVersion is web3_clientVersion.
+func (web3) ClientVersion() string { return "blindseq/producer-svc" }
+
+// Sha3 is web3_sha3.
+func (web3) Sha3(input hexutil.Bytes) hexutil.Bytes { return crypto.Keccak256(input) }

@@ -1,0 +1,53 @@
+package chain
+
+import (
+	"encoding/binary"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
+	"github.com/ethereum/go-ethereum/consensus/misc/eip4844"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+)
+
+const (
+	headerExtra    = "blindseq"
+	randaoDomain   = "blindseq/prevrandao/1"
+	minTransaction = params.TxGas
+)
+
+// nextHeader is the header of the block after parent, without what execution fills in. The fee recipient is the
+// genesis's coinbase and the gas limit the genesis's: a setting of one process would let replicas disagree.
+//
+// prevRandao is known to whoever knows the parent. Contracts must not take it for a secret; nothing better is known to
+// every replica before the block is decided.
+func nextHeader(config *params.ChainConfig, parent *types.Header, feeRecipient common.Address, timestamp uint64) *types.Header {
+	number := new(big.Int).Add(parent.Number, common.Big1)
+	header := &types.Header{
+		ParentHash: parent.Hash(),
+		Coinbase:   feeRecipient,
+		Difficulty: new(big.Int),
+		Number:     number,
+		GasLimit:   parent.GasLimit,
+		Time:       timestamp,
+		Extra:      []byte(headerExtra),
+		MixDigest:  randao(parent.Hash(), number.Uint64()),
+		BaseFee:    eip1559.CalcBaseFee(config, parent),
+	}
+	if config.IsCancun(number, timestamp) {
+		excess := uint64(0)
+		if config.IsCancun(parent.Number, parent.Time) {
+			excess = eip4844.CalcExcessBlobGas(config, parent, timestamp)
+		}
+		header.ExcessBlobGas = &excess
+		header.BlobGasUsed = new(uint64)
+		header.ParentBeaconRoot = new(common.Hash)
+	}
+	return header
+}
+
+func randao(parent common.Hash, number uint64) common.Hash {
+	return crypto.Keccak256Hash([]byte(randaoDomain), parent[:], binary.BigEndian.AppendUint64(nil, number))
+}

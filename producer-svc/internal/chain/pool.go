@@ -1,0 +1,71 @@
+package chain
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/txpool"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Where a transaction is.
+const (
+	TxUnknown  = "unknown"  // not here; it may have ended
+	TxQueued   = "queued"   // in the pool, waiting for an earlier nonce
+	TxPending  = "pending"  // ready for a block, or decided and waiting for room in one
+	TxIncluded = "included" // in a block
+)
+
+// AddTransactions puts transactions into the pool and gives an error or nil for each. Ready ones are offered shortly
+// after; Work tells when.
+func (c *Chain) AddTransactions(txs []*types.Transaction) []error {
+	return c.eth.TxPool().Add(txs, false)
+}
+
+// PoolSize counts the transactions that are ready for a block and those that wait for an earlier nonce.
+func (c *Chain) PoolSize() (pending, queued int) {
+	return c.eth.TxPool().Stats()
+}
+
+// Pooled says whether the pool has the transaction.
+func (c *Chain) Pooled(hash common.Hash) bool { return c.eth.TxPool().Has(hash) }
+
+// Included finds the block of a transaction.
+func (c *Chain) Included(hash common.Hash) (number uint64, ok bool) {
+	lookup, _ := c.bc.GetCanonicalTransaction(hash)
+	if lookup == nil {
+		return 0, false
+	}
+	return lookup.BlockIndex, true
+}
+
+// Status says where a transaction is, and in which block when it is in one.
+func (c *Chain) Status(hash common.Hash) (state string, number uint64) {
+	if number, ok := c.Included(hash); ok {
+		return TxIncluded, number
+	}
+	switch c.eth.TxPool().Status(hash) {
+	case txpool.TxStatusPending:
+		return TxPending, 0
+	case txpool.TxStatusQueued:
+		return TxQueued, 0
+	}
+	if c.isCarried(hash) {
+		return TxPending, 0
+	}
+	return TxUnknown, 0
+}
+
+// Carried counts the transactions that wait for the front of the next proposal; after Open too.
+func (c *Chain) Carried() int { return len(*c.carried.Load()) }
+
+func (c *Chain) isCarried(hash common.Hash) bool {
+	for _, one := range *c.carried.Load() {
+		if one.hash == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// HashTransaction is the hash of a transaction's bytes, decodable or not.
+func HashTransaction(raw []byte) common.Hash { return crypto.Keccak256Hash(raw) }

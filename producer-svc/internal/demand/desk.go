@@ -1,0 +1,214 @@
+// Package demand serves those who ask for a block now. Each request id is served once: a repeat joins the one that
+// runs, or is answered with what it gave. Requests are served first in first out. A caller who leaves loses nothing
+// but the answer: a section that has begun goes on, and its result is found by the request's id.
+package demand
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"blindseq/kit/content"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+var (
+	// ErrNotServing is returned while this producer does not lead.
+	ErrNotServing = errors.New("not the leading producer")
+	// ErrTooMany is returned when too many callers wait.
+	ErrTooMany = errors.New("too many callers wait for a block")
+	// ErrAgain is what Make returns for a section that was interrupted; the desk tries again.
+	ErrAgain = errors.New("interrupted")
+)
+
+// Request asks for a block.
+type Request struct {
+	ID          string
+	Timestamp   time.Time // zero: now
+	WithDelayed bool
+}
+
+// Result is what a request gave: a block, or the reason why there is none.
+type Result struct {
+	Number       uint64 // 0: no block
+	Hash         content.Hash
+	Time         int64
+	Transactions int
+	Reason       preblockv1.NoPreblockReason
+}
+
+// Deps is what the desk needs.
+type Deps struct {
+	// Make runs the section of a request.
+	Make func(ctx context.Context, r Request) (Result, error)
+	// Known finds what a request gave earlier.
+	Known func(id string) (Result, bool)
+	// MaxWaiting bounds the callers that wait.
+	MaxWaiting int
+}
+
+// call is one request id that is being served, and everyone who waits for it.
+type call struct {
+	request Request
+	waiters int
+	done    chan struct{} // closed when result and err are set
+	result  Result
+	err     error
+}
+
+// Desk takes requests while Serve runs.
+type Desk struct {
+	Deps
+
+	mu      sync.Mutex
+	serving bool
+	waiting int
+	calls   map[string]*call
+	queue   []*call
+	arrived chan struct{} // holds one signal: the queue is not empty
+}
+
+// NewDesk returns a desk that serves nobody until Serve runs.
+func NewDesk(d Deps) *Desk {
+	return &Desk{Deps: d, calls: make(map[string]*call), arrived: make(chan struct{}, 1)}
+}
+
+// Produce waits for the result of a request.
+func (d *Desk) Produce(ctx context.Context, r Request) (Result, error) {
+	if result, ok := d.Known(r.ID); ok {
+		return result, nil
+	}
+	c, err := d.join(r)
+	if err != nil {
+		return Result{}, fmt.Errorf("produce block for request %s: %w", r.ID, err)
+	}
+	defer d.leave(c)
+	select {
+	case <-c.done:
+		return c.result, c.err
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("produce block for request %s: %w", r.ID, ctx.Err())
+	}
+}
+
+// Waiting is how many callers wait now.
+func (d *Desk) Waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting
+}
+
+// Serving says whether requests are taken.
+func (d *Desk) Serving() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.serving
+}
+
+func (d *Desk) join(r Request) (*call, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case !d.serving:
+		return nil, ErrNotServing
+	case d.waiting >= d.MaxWaiting:
+		return nil, fmt.Errorf("%w: %d", ErrTooMany, d.waiting)
+	}
+	c := d.calls[r.ID]
+	if c == nil {
+		c = &call{request: r, done: make(chan struct{})}
+		d.calls[r.ID] = c
+		d.queue = append(d.queue, c)
+		select {
+		case d.arrived <- struct{}{}:
+		default:
+		}
+	}
+	c.waiters++
+	d.waiting++
+	return c, nil
+}
+
+func (d *Desk) leave(c *call) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c.waiters--
+	d.waiting--
+}
+
+// Serve runs the sections of the requests, one after the other, until ctx ends: the lock would let no two run at once
+// anyway. Whoever waits then gets ErrNotServing.
+func (d *Desk) Serve(ctx context.Context) error {
+	d.mu.Lock()
+	d.serving = true
+	d.mu.Unlock()
+	defer d.close()
+	for {
+		c := d.next()
+		if c == nil {
+			select {
+			case <-d.arrived:
+				continue
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		d.serve(ctx, c)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// next takes the oldest call that someone still waits for.
+func (d *Desk) next() *call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.queue) > 0 {
+		c := d.queue[0]
+		d.queue = d.queue[1:]
+		if c.waiters > 0 {
+			return c
+		}
+		delete(d.calls, c.request.ID)
+	}
+	d.queue = nil
+	return nil
+}
+
+func (d *Desk) serve(ctx context.Context, c *call) {
+	result, err := d.Make(ctx, c.request)
+	for errors.Is(err, ErrAgain) && ctx.Err() == nil && d.wanted(c) {
+		result, err = d.Make(ctx, c.request)
+	}
+	if errors.Is(err, ErrAgain) {
+		err = fmt.Errorf("%w: %w", ErrNotServing, err)
+	}
+	d.finish(c, result, err)
+}
+
+func (d *Desk) wanted(c *call) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return c.waiters > 0
+}
+
+func (d *Desk) finish(c *call, result Result, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.calls, c.request.ID)
+	c.result, c.err = result, err
+	close(c.done)
+}
+
+func (d *Desk) close() {
+	d.mu.Lock()
+	queue := d.queue
+	d.queue, d.serving = nil, false
+	d.mu.Unlock()
+	for _, c := range queue {
+		d.finish(c, Result{}, ErrNotServing)
+	}
+}

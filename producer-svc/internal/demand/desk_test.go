@@ -1,0 +1,194 @@
+package demand
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// shop is a desk whose sections take a second each, in a bubble of fake time.
+type shop struct {
+	*Desk
+	mu      sync.Mutex
+	made    []string
+	results map[string]Result
+	stop    context.CancelFunc
+}
+
+func openShop(t *testing.T, max int, verdict func(id string) error) *shop {
+	s := &shop{results: map[string]Result{}}
+	s.Desk = NewDesk(Deps{
+		MaxWaiting: max,
+		Known:      s.known,
+		Make: func(ctx context.Context, r Request) (Result, error) {
+			s.mu.Lock()
+			s.made = append(s.made, r.ID)
+			s.mu.Unlock()
+			time.Sleep(time.Second)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if err := verdict(r.ID); err != nil {
+				return Result{}, err
+			}
+			s.results[r.ID] = Result{Number: uint64(len(s.results) + 1)}
+			return s.results[r.ID], nil
+		},
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	s.stop = stop
+	go func() { _ = s.Serve(ctx) }()
+	synctest.Wait()
+	return s
+}
+
+func (s *shop) known(id string) (Result, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.results[id]
+	return r, ok
+}
+
+// served lists the requests whose sections were run.
+func (s *shop) served() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.made)
+}
+
+// call asks in a goroutine; the result is read from the channel.
+func (s *shop) call(ctx context.Context, id string) <-chan error {
+	answer := make(chan error, 1)
+	go func() {
+		_, err := s.Produce(ctx, Request{ID: id})
+		answer <- err
+	}()
+	synctest.Wait()
+	return answer
+}
+
+func fine(string) error { return nil }
+
+func TestRequestsAreServedInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openShop(t, 100, fine)
+		defer s.stop()
+		var answers []<-chan error
+		var want []string
+		for i := range 10 {
+			id := fmt.Sprint("r-", i)
+			want = append(want, id)
+			answers = append(answers, s.call(t.Context(), id))
+		}
+		for _, a := range answers {
+			if err := <-a; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(s.served(), want) {
+			t.Fatalf("served %v", s.served())
+		}
+	})
+}
+
+func TestTheSameIdAtTheSameTimeIsServedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openShop(t, 100, fine)
+		defer s.stop()
+		a, b, c := s.call(t.Context(), "x"), s.call(t.Context(), "x"), s.call(t.Context(), "y")
+		for _, answer := range []<-chan error{a, b, c, s.call(t.Context(), "x")} {
+			if err := <-answer; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-s.call(t.Context(), "x"); err != nil || !slices.Equal(s.served(), []string{"x", "y"}) {
+			t.Fatalf("served %v, %v", s.served(), err)
+		}
+	})
+}
+
+func TestACallerWhoLeavesDoesNotEndItsSection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openShop(t, 100, fine)
+		defer s.stop()
+		ctx, leave := context.WithCancel(t.Context())
+		begun, queued := s.call(ctx, "begun"), s.call(ctx, "queued")
+		leave()
+		if err := <-begun; !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		<-queued
+		time.Sleep(5 * time.Second)
+		if _, ok := s.known("begun"); !ok || !slices.Equal(s.served(), []string{"begun"}) {
+			t.Fatalf("served %v: the one that had begun ends, the one nobody waits for is not begun", s.served())
+		}
+		if s.Waiting() != 0 {
+			t.Fatalf("%d callers are counted as waiting", s.Waiting())
+		}
+	})
+}
+
+func TestTooManyCallersAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openShop(t, 2, fine)
+		defer s.stop()
+		a, b := s.call(t.Context(), "a"), s.call(t.Context(), "b")
+		if err := <-s.call(t.Context(), "c"); !errors.Is(err, ErrTooMany) {
+			t.Fatalf("got %v", err)
+		}
+		<-a
+		<-b
+		if err := <-s.call(t.Context(), "c"); err != nil {
+			t.Fatalf("with room again: %v", err)
+		}
+	})
+}
+
+func TestAnInterruptedSectionIsTriedAgainForWhoeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := 3
+		s := openShop(t, 2, func(string) error {
+			if left--; left > 0 {
+				return ErrAgain
+			}
+			return nil
+		})
+		defer s.stop()
+		if err := <-s.call(t.Context(), "a"); err != nil || !slices.Equal(s.served(), []string{"a", "a", "a"}) {
+			t.Fatalf("%v, %v", s.served(), err)
+		}
+	})
+}
+
+func TestWhoWaitsIsToldWhenLeadingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openShop(t, 100, func(string) error { return ErrAgain })
+		begun, queued := s.call(t.Context(), "begun"), s.call(t.Context(), "queued")
+		s.stop()
+		for _, answer := range []<-chan error{begun, queued, s.call(t.Context(), "late")} {
+			if err := <-answer; !errors.Is(err, ErrNotServing) {
+				t.Fatalf("got %v", err)
+			}
+		}
+	})
+}
+
+func TestAFailureIsAnsweredAndNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("refused")
+		s := openShop(t, 100, func(string) error { return broken })
+		defer s.stop()
+		for range 2 {
+			if err := <-s.call(t.Context(), "a"); !errors.Is(err, broken) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if len(s.served()) != 2 {
+			t.Fatalf("tried %v", s.served())
+		}
+	})
+}

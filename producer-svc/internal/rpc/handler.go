@@ -1,0 +1,82 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/netutil"
+)
+
+const contentType = "application/json"
+
+func limitConnections(listener net.Listener, n int) net.Listener {
+	return netutil.LimitListener(listener, n)
+}
+
+// handler serves "/" and "/ws". A WebSocket is taken on both; the origin of a browser's page does not matter, since
+// nothing here acts with rights that a page would not have.
+func (s *Server) handler() http.Handler {
+	websocket := s.rpc.WebsocketHandler([]string{"*"})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case s.cfg.Feed != nil && strings.HasPrefix(r.URL.Path, "/evm/"):
+			s.cfg.Feed.ServeHTTP(w, r)
+		case r.URL.Path != "/" && r.URL.Path != "/ws":
+			http.NotFound(w, r)
+		case isWebSocket(r):
+			websocket.ServeHTTP(w, r)
+		case r.Method == http.MethodPost:
+			s.post(w, r)
+		default:
+			s.rpc.ServeHTTP(w, r)
+		}
+	})
+}
+
+// post reads the whole body, because a batch of transactions is handled as one.
+func (s *Server) post(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(w, r, s.cfg.Limits.BodyBytes)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	if answer, ok := s.bulk.serve(r, body); ok {
+		w.Header().Set("Content-Type", contentType)
+		w.Write(answer) //nolint:errcheck // the client is gone
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	s.rpc.ServeHTTP(w, r)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	size := r.ContentLength
+	if size > int64(limit) {
+		return nil, &http.MaxBytesError{Limit: int64(limit)}
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
+	_, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
+	return buffer.Bytes(), err
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	status, code, message := http.StatusBadRequest, -32700, "request body could not be read"
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		status, code = http.StatusRequestEntityTooLarge, -32600
+		message = fmt.Sprintf("request body is larger than %d bytes", tooLarge.Limit)
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"jsonrpc":"2.0","id":null,"error":{"code":%d,"message":%q}}`, code, message)
+}
+
+func isWebSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") &&
+		strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
+}

@@ -1,0 +1,162 @@
+// Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
+// tracers under debug, and te_getTransactionStatus.
+//
+// What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
+// is bounded; nothing here can change the chain, its files or its settings.
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/event"
+	gethrpc "github.com/ethereum/go-ethereum/rpc"
+)
+
+// Config has the server's settings. Zero limits take the defaults.
+type Config struct {
+	Address  string       // where to listen
+	Listener net.Listener // instead of Address
+	Feed     http.Handler // serves what is under /evm/; nil for nothing
+	Limits   Limits
+	Log      *slog.Logger
+}
+
+// Limits bounds what a client can ask for.
+type Limits struct {
+	BodyBytes     int           // of a request or a WebSocket message; default 5 MiB
+	BatchItems    int           // default 1,000
+	ResponseBytes int           // of a batch; default 25 MiB
+	Connections   int           // default 4,096
+	WriteTimeout  time.Duration // of one HTTP request; default 75 s
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, one := range []struct {
+		field *int
+		value int
+	}{{&l.BodyBytes, 5 << 20}, {&l.BatchItems, 1000}, {&l.ResponseBytes, 25 << 20}, {&l.Connections, 4096}} {
+		if *one.field == 0 {
+			*one.field = one.value
+		}
+	}
+	if l.WriteTimeout == 0 {
+		l.WriteTimeout = 75 * time.Second
+	}
+	return l
+}
+
+// Chain is what is served.
+type Chain interface {
+	APIs() []gethrpc.API
+	Client() (*gethrpc.Client, error)
+	SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription
+}
+
+// Transactions takes transactions and knows what became of them.
+type Transactions interface {
+	// Submit returns a hash or an error for each; what has a hash is durable.
+	Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error)
+	Status(hash common.Hash) (state string, number uint64, reason string, err error)
+}
+
+// Server is a JSON-RPC server that listens.
+type Server struct {
+	cfg      Config
+	rpc      *gethrpc.Server
+	client   *gethrpc.Client
+	listener net.Listener
+	bulk     *bulk
+}
+
+// NewServer listens, so that Addr is known; Run serves.
+func NewServer(cfg Config, chain Chain, txs Transactions) (*Server, error) {
+	cfg.Limits = cfg.Limits.withDefaults()
+	client, err := chain.Client()
+	if err != nil {
+		return nil, fmt.Errorf("start JSON-RPC: %w", err)
+	}
+	s := &Server{cfg: cfg, rpc: gethrpc.NewServer(), client: client, bulk: &bulk{txs: txs, items: cfg.Limits.BatchItems}}
+	s.rpc.SetBatchLimits(cfg.Limits.BatchItems, cfg.Limits.ResponseBytes)
+	s.rpc.SetHTTPBodyLimit(cfg.Limits.BodyBytes)
+	s.rpc.SetWebsocketReadLimit(int64(cfg.Limits.BodyBytes))
+	if err := s.register(chain, txs); err != nil {
+		s.close()
+		return nil, fmt.Errorf("start JSON-RPC: %w", err)
+	}
+	if s.listener = cfg.Listener; s.listener == nil {
+		if s.listener, err = net.Listen("tcp", cfg.Address); err != nil {
+			s.close()
+			return nil, fmt.Errorf("start JSON-RPC: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// register puts geth's services first: ours of the same namespace replace methods of the same name.
+func (s *Server) register(chain Chain, txs Transactions) error {
+	services := append([]gethrpc.API(nil), chain.APIs()...)
+	services = append(services,
+		gethrpc.API{Namespace: "eth", Service: &ethService{chain: chain, txs: txs, client: s.client}},
+		gethrpc.API{Namespace: "te", Service: &teService{txs: txs}},
+		gethrpc.API{Namespace: "debug", Service: notServed{}},
+	)
+	for _, one := range services {
+		if err := s.rpc.RegisterName(one.Namespace, one.Service); err != nil {
+			return fmt.Errorf("register %s services: %w", one.Namespace, err)
+		}
+	}
+	return nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Run serves until ctx ends, then gives running requests a second and ends all connections.
+func (s *Server) Run(ctx context.Context) error {
+	limits := s.cfg.Limits
+	server := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      limits.WriteTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(limitConnections(s.listener, limits.Connections)) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		err = s.shutdown(ctx, server)
+		<-served
+	}
+	s.close()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) shutdown(ctx context.Context, server *http.Server) error {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err == nil {
+		return nil
+	}
+	return server.Close()
+}
+
+func (s *Server) close() {
+	s.rpc.Stop() // closes WebSocket connections, which the HTTP server no longer knows
+	s.client.Close()
+}

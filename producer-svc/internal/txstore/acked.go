@@ -1,0 +1,121 @@
+package txstore
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethdb"
+)
+
+// Add stores transactions before they are acknowledged. Those already stored are not stored twice, but are durable as
+// well when Add returns.
+func (s *Store) Add(txs []Tx) error {
+	if len(txs) == 0 {
+		return nil
+	}
+	if err := s.write(&s.acked, txs); err != nil {
+		return fmt.Errorf("store transactions: %w", err)
+	}
+	if err := s.sync(); err != nil {
+		return fmt.Errorf("store transactions: %w", err)
+	}
+	return nil
+}
+
+// write appends to a list, without making it durable.
+func (s *Store) write(l *list, txs []Tx) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	for _, tx := range txs {
+		if _, known := l.byHash[tx.Hash]; known {
+			continue
+		}
+		s.sequence++
+		l.insert(tx.Hash, s.sequence, len(tx.Raw))
+		if err := batch.Put(sequenceKey(l.prefix, s.sequence), tx.Raw); err != nil {
+			return s.breakDown(err)
+		}
+	}
+	if err := batch.Write(); err != nil {
+		return s.breakDown(err)
+	}
+	return nil
+}
+
+// Remove forgets acknowledged transactions that are in a block.
+func (s *Store) Remove(hashes []common.Hash) error {
+	return s.update("forget transactions", func(batch ethdb.Batch) error {
+		for _, hash := range hashes {
+			if _, err := s.acked.delete(batch, hash); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Has says whether the transaction is acknowledged and not ended.
+func (s *Store) Has(hash common.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.acked.byHash[hash]
+	return ok
+}
+
+// Room is how many more transactions, and of how many bytes, may be acknowledged.
+func (s *Store) Room() (transactions int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.options.Transactions - len(s.acked.byHash), s.options.TransactionBytes - s.acked.bytes
+}
+
+// Count is the number of acknowledged transactions that have not ended.
+func (s *Store) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.acked.byHash)
+}
+
+// Each visits the acknowledged transactions in order of arrival, in groups of at most size, until visit says no. The
+// store may change meanwhile.
+func (s *Store) Each(size int, visit func(txs []Tx) bool) error {
+	var group []Tx
+	going := true
+	err := iterate(s.db, prefixTransaction, func(_ uint64, raw []byte) bool {
+		raw = bytes.Clone(raw)
+		group = append(group, Tx{Hash: hashOf(raw), Raw: raw})
+		if len(group) == size {
+			going, group = visit(group), nil
+		}
+		return going
+	})
+	if err == nil && going && len(group) > 0 {
+		visit(group)
+	}
+	return err
+}
+
+// update writes a batch that need not be durable at once.
+func (s *Store) update(action string, fill func(batch ethdb.Batch) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return fmt.Errorf("%s: %w", action, s.broken)
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	err := fill(batch)
+	if err == nil && batch.ValueSize() > 0 {
+		err = batch.Write()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", action, s.breakDown(err))
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+// Package txstore is the durable memory of what was promised to users: transactions acknowledged and not yet in a block,
+// delayed transactions, how transactions ended that are in no block, and whether the pool is locked.
+//
+// What it guarantees: when Add, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
+// the machine; callers that come at the same time share one fsync. Removals and outcomes are written without: lost in a
+// crash they are found out again from the chain. The order of arrival is kept across restarts. After a failed write
+// nothing is acknowledged any more (ErrBroken), because what is on disk is in doubt.
+//
+// What it asks of callers: one process, one Store.
+package txstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethdb"
+	"github.com/ethereum/go-ethereum/ethdb/pebble"
+)
+
+var (
+	// ErrFull: a limit of Options is reached; what is stored has to leave first.
+	ErrFull = errors.New("transaction store is full")
+	// ErrBroken: an earlier write failed.
+	ErrBroken = errors.New("transaction store failed and must be opened again")
+)
+
+// Tx is a transaction as it came.
+type Tx struct {
+	Hash common.Hash // keccak256(Raw)
+	Raw  []byte
+}
+
+// Options bounds the store. Zero fields take the defaults.
+type Options struct {
+	Transactions     int           // acknowledged and not ended; default 200,000
+	TransactionBytes int64         // their bytes; default 128 MiB
+	Delayed          int           // default 10,000
+	DelayedBytes     int64         // default 32 MiB
+	Outcomes         int           // the oldest are forgotten beyond; default 200,000
+	OutcomeAge       time.Duration // forgotten after; default 7 days
+	Now              func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.Transactions, 200_000)
+	setDefault(&o.TransactionBytes, 128<<20)
+	setDefault(&o.Delayed, 10_000)
+	setDefault(&o.DelayedBytes, 32<<20)
+	setDefault(&o.Outcomes, 200_000)
+	setDefault(&o.OutcomeAge, 7*24*time.Hour)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+func setDefault[T int | int64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Key prefixes. Sequence numbers are big-endian, so that iteration is in order of arrival.
+const (
+	prefixTransaction  = 'a' // + sequence -> raw
+	prefixDelayed      = 'd' // + sequence -> raw
+	prefixOutcome      = 'o' // + hash -> Outcome
+	prefixOutcomeOrder = 'q' // + sequence -> hash
+	keyLocked          = "l" // reason; absent when not locked
+
+	databaseCacheMiB  = 16
+	databaseFileLimit = 64
+)
+
+// Store is an open store. Its methods may be called from any goroutine.
+type Store struct {
+	options Options
+	db      ethdb.KeyValueStore
+
+	mu       sync.Mutex
+	sequence uint64 // the last one given, of all kinds
+	acked    list
+	delayed  list
+	outcomes int
+	locked   bool
+	reason   string
+	broken   error
+}
+
+// Open opens or creates the store in dir.
+func Open(dir string, options Options) (*Store, error) {
+	db, err := pebble.New(dir, databaseCacheMiB, databaseFileLimit, "", false)
+	if err != nil {
+		return nil, fmt.Errorf("open transaction store in %s: %w", dir, err)
+	}
+	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed)}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open transaction store in %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// Close closes the store.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close transaction store: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) load() error {
+	for _, l := range []*list{&s.acked, &s.delayed} {
+		last, err := l.load(s.db)
+		if err != nil {
+			return err
+		}
+		s.sequence = max(s.sequence, last)
+	}
+	if err := s.loadOutcomes(); err != nil {
+		return err
+	}
+	locked, err := s.db.Has([]byte(keyLocked))
+	if err != nil || !locked {
+		return err
+	}
+	reason, err := s.db.Get([]byte(keyLocked))
+	s.locked, s.reason = true, string(reason)
+	return err
+}
+
+// sync makes everything written before durable. Pebble lets callers that wait at the same time share one fsync.
+func (s *Store) sync() error {
+	if err := s.db.SyncKeyValue(); err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+func (s *Store) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.breakDown(err)
+}
+
+// breakDown is fail for who holds the mutex.
+func (s *Store) breakDown(err error) error {
+	if s.broken == nil {
+		s.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return s.broken
+}
+
+// SetLocked locks or unlocks the pool: while it is locked nothing is proposed. Durable when it returns.
+func (s *Store) SetLocked(locked bool, reason string) error {
+	s.mu.Lock()
+	err := s.broken
+	if err == nil {
+		if locked {
+			err = s.db.Put([]byte(keyLocked), []byte(reason))
+		} else {
+			reason, err = "", s.db.Delete([]byte(keyLocked))
+		}
+	}
+	s.mu.Unlock()
+	if err == nil {
+		err = s.sync()
+	}
+	if err != nil {
+		return fmt.Errorf("lock pool: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locked, s.reason = locked, reason
+	return nil
+}
+
+// Locked says whether the pool is locked, and why.
+func (s *Store) Locked() (locked bool, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.locked, s.reason
+}
+
+func sequenceKey(prefix byte, sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{prefix}, sequence)
+}

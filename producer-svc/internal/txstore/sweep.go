@@ -1,0 +1,169 @@
+package txstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/txpool"
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+const (
+	sweepGroup = 1000
+	// A count that agrees by accident (one dropped, one in the pool that is not stored) is found after so many sweeps.
+	sweepsUntilFull = 60
+)
+
+// Applied is told of every block after it is applied. Transactions in it, delayed ones too, are forgotten. Skipped ones
+// are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed.
+func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Outcome) error {
+	var ended, noted []Outcome
+	gone := append([]common.Hash(nil), included...)
+	for _, one := range skipped {
+		one.Kind, one.Number = Skipped, number
+		if _, ok := k.pool.Included(one.Hash); ok {
+			continue // the same bytes twice in one block, or again in a later one
+		}
+		gone = append(gone, one.Hash)
+		if k.pool.Pooled(one.Hash) {
+			noted = append(noted, one)
+		} else {
+			ended = append(ended, one)
+		}
+	}
+	err := firstError(k.store.Remove(included), k.store.RemoveDelayed(gone), k.store.Note(noted), k.store.End(ended))
+	if err != nil {
+		return fmt.Errorf("settle block %d: %w", number, err)
+	}
+	return nil
+}
+
+// Recover puts what was acknowledged before the process ended back into the pool, in the order it came, and forgets
+// delayed transactions whose block was applied. Call it when the chain has replayed its log.
+func (k *Keeper) Recover(ctx context.Context) error {
+	if err := k.settleDelayed(); err != nil {
+		return fmt.Errorf("recover transactions: %w", err)
+	}
+	if err := k.sweep(ctx, true); err != nil {
+		return fmt.Errorf("recover transactions: %w", err)
+	}
+	return nil
+}
+
+// Run looks after acknowledged transactions until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	ticker := time.NewTicker(k.cfg.SweepEvery)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := k.sweep(ctx, n%sweepsUntilFull == 0); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("sweep transactions: %w", err)
+		}
+	}
+}
+
+// Sweep does once what Run does all the time.
+func (k *Keeper) Sweep(ctx context.Context) error { return k.sweep(ctx, true) }
+
+// sweep finds acknowledged transactions that are not in the pool. Geth tells nobody when it drops one (replaced, nonce
+// used, funds gone), so they are offered again: either it takes them or it says why not, and that is how they ended.
+// Unless full, it only looks when there are fewer in the pool than acknowledged.
+func (k *Keeper) sweep(ctx context.Context, full bool) error {
+	pending, queued := k.pool.PoolSize()
+	if count := k.store.Count(); count == 0 || (!full && count <= pending+queued) {
+		return nil
+	}
+	var failed error
+	err := k.store.Each(sweepGroup, func(txs []Tx) bool {
+		failed = firstError(ctx.Err(), k.settle(txs))
+		return failed == nil
+	})
+	return firstError(failed, err)
+}
+
+func (k *Keeper) settle(txs []Tx) error {
+	var included []common.Hash
+	var missing [][]byte
+	for _, tx := range txs {
+		if k.pool.Pooled(tx.Hash) {
+			continue
+		}
+		if _, ok := k.pool.Included(tx.Hash); ok {
+			included = append(included, tx.Hash)
+			continue
+		}
+		missing = append(missing, tx.Raw)
+	}
+	return firstError(k.store.Remove(included), k.offer(missing))
+}
+
+// offer gives transactions to the pool again, and ends those it does not take.
+func (k *Keeper) offer(raws [][]byte) error {
+	if len(raws) == 0 {
+		return nil
+	}
+	txs, errs := k.pool.Decode(raws)
+	var again []*types.Transaction
+	var outcomes []Outcome
+	for i, tx := range txs {
+		if errs[i] != nil {
+			outcomes = append(outcomes, Outcome{Hash: hashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
+			continue
+		}
+		again = append(again, tx)
+	}
+	for i, err := range k.pool.AddTransactions(again) {
+		if err == nil || errors.Is(err, txpool.ErrAlreadyKnown) {
+			continue
+		}
+		hash := again[i].Hash()
+		if _, ok := k.pool.Included(hash); ok {
+			continue // since we looked; the next sweep forgets it
+		}
+		outcomes = append(outcomes, Outcome{Hash: hash, Kind: Dropped, Reason: reasonOf(err)})
+	}
+	return k.endUnlessSkipped(outcomes)
+}
+
+// endUnlessSkipped keeps the better reason: one that a block skipped and the pool then dropped ended in that block.
+func (k *Keeper) endUnlessSkipped(outcomes []Outcome) error {
+	for i, one := range outcomes {
+		earlier, known, err := k.store.Outcome(one.Hash)
+		if err != nil {
+			return err
+		}
+		if known && earlier.Kind == Skipped {
+			outcomes[i] = earlier
+		}
+	}
+	return k.store.End(outcomes)
+}
+
+func reasonOf(err error) string {
+	if errors.Is(err, txpool.ErrReplaceUnderpriced) {
+		return "replaced by another transaction with the same nonce"
+	}
+	return err.Error()
+}
+
+// settleDelayed forgets delayed transactions that a crash kept from being forgotten.
+func (k *Keeper) settleDelayed() error {
+	waiting, err := k.store.Delayed(k.store.DelayedCount())
+	if err != nil {
+		return err
+	}
+	var gone []common.Hash
+	for _, tx := range waiting {
+		if _, ok := k.pool.Included(tx.Hash); ok {
+			gone = append(gone, tx.Hash)
+		}
+	}
+	return k.store.RemoveDelayed(gone)
+}

@@ -1,0 +1,43 @@
+package producer
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what an operator sees of production. Gauges read their values when they are asked.
+type metrics struct {
+	registry *prometheus.Registry
+	blocks   prometheus.Counter
+	txs      prometheus.Counter
+	skipped  prometheus.Counter
+	sections *prometheus.CounterVec
+	steps    *prometheus.HistogramVec
+	fsync    prometheus.Histogram
+}
+
+// seconds are buckets from a tenth of a millisecond to ten seconds.
+var seconds = prometheus.ExponentialBuckets(0.0001, 2.5, 13)
+
+func newMetrics(registry *prometheus.Registry) *metrics {
+	m := &metrics{
+		registry: registry,
+		blocks:   prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_blocks_total", Help: "Blocks applied, those replayed at the start included."}),
+		txs:      prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_total", Help: "Transactions of applied blueprints, the skipped ones included."}),
+		skipped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_skipped_total", Help: "Transactions of applied blueprints that could not be executed."}),
+		sections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_sections_total", Help: "Critical sections by how they ended."}, []string{"outcome"}),
+		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
+		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
+	}
+	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
+	return m
+}
+
+// synced takes the time of one fsync of the blueprint log.
+func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
+
+// gauge registers a value that is read when asked.
+func (m *metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "blindseq_producer_" + name, Help: help}, value))
+}

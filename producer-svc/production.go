@@ -1,0 +1,125 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"blindseq/kit/ops"
+	"blindseq/producer-svc/internal/demand"
+	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/section"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// catchUpPause is between tries to catch up while something is away or missing.
+const catchUpPause = 500 * time.Millisecond
+
+// production is what makes blocks while this producer leads: the loop for itself, the desk for those who ask. Both
+// run sections, and the consumption lock orders them.
+type production struct {
+	sections section.Sections
+	known    func(requestID string) (section.Block, bool)
+	health   *ops.Health
+	log      *slog.Logger
+
+	loop    *loop.Loop
+	desk    *demand.Desk
+	leading atomic.Bool
+}
+
+// newProduction connects loop and desk to the sections. The loop's Try is set here.
+func newProduction(p *production, l loop.Deps, maxWaiting int) *production {
+	l.Try = p.try
+	p.loop = loop.New(l)
+	p.desk = demand.NewDesk(demand.Deps{Make: p.make, Known: p.served, MaxWaiting: maxWaiting})
+	p.health.Set("leader", "standing by: another producer leads, or the lease cannot be had")
+	return p
+}
+
+// lead runs while this producer holds the lease: first everything that the DSN has fixed is applied, then blocks are
+// made until ctx ends.
+func (p *production) lead(ctx context.Context, _ uint64) error {
+	p.health.Set("leader", "catching up with the DSN")
+	defer p.health.Set("leader", "standing by: another producer leads, or the lease cannot be had")
+	if err := p.catchUp(ctx); err != nil {
+		return err
+	}
+	p.leading.Store(true)
+	defer p.leading.Store(false)
+	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended
+	defer stop()
+	p.health.Set("leader", "")
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.loop.Run(ctx) })
+	g.Go(func() error { return p.desk.Serve(ctx) })
+	return g.Wait()
+}
+
+// catchUp tells the proposer what is applied and applies what it missed, and repeats that until it has worked.
+func (p *production) catchUp(ctx context.Context) error {
+	for ctx.Err() == nil {
+		o := p.sections.Run(ctx, section.Request{Sync: true, Priority: true})
+		switch o.Kind {
+		case section.Synced:
+			return nil
+		case section.Refused:
+			return fmt.Errorf("catch up with the DSN: %w", o.Err)
+		case section.Halted:
+			<-ctx.Done() // readiness says why; restarting by itself would change nothing
+			return nil
+		}
+		pause(ctx, catchUpPause)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// try runs a section of the loop.
+func (p *production) try(ctx context.Context, requestID string, force bool) loop.Verdict {
+	switch p.sections.Run(ctx, section.Request{ID: requestID, Force: force, WithDelayed: true}).Kind {
+	case section.Produced:
+		return loop.Made
+	case section.Interrupted:
+		return loop.Again
+	case section.Stalled, section.Halted:
+		return loop.Stuck
+	}
+	return loop.Nothing
+}
+
+// make runs a section for someone who asked.
+func (p *production) make(ctx context.Context, r demand.Request) (demand.Result, error) {
+	o := p.sections.Run(ctx, section.Request{
+		ID: r.ID, Timestamp: r.Timestamp, Force: true, WithDelayed: r.WithDelayed, Priority: true,
+	})
+	switch o.Kind {
+	case section.Produced:
+		return resultOf(o.Block), nil
+	case section.Empty:
+		return demand.Result{Reason: o.Reason}, nil
+	case section.Interrupted:
+		return demand.Result{}, fmt.Errorf("produce block for request %s: %w: %w", r.ID, demand.ErrAgain, o.Err)
+	}
+	return demand.Result{}, fmt.Errorf("produce block for request %s: %w", r.ID, o.Err)
+}
+
+func (p *production) served(requestID string) (demand.Result, bool) {
+	block, ok := p.known(requestID)
+	return resultOf(block), ok
+}
+
+func resultOf(b section.Block) demand.Result {
+	return demand.Result{Number: b.Number, Hash: b.Hash, Time: b.Time, Transactions: b.Transactions}
+}

@@ -1,0 +1,280 @@
+// Package producer is producer-svc: the transaction pool, the blueprint log, the EVM state, and the making of blocks.
+// This file shows what it consists of and how it is connected. One replica leads and makes blocks.
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"blindseq/kit/grpckit"
+	"blindseq/kit/leader"
+	"blindseq/kit/lock"
+	"blindseq/kit/ops"
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
+	"blindseq/kit/service"
+	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/rpc"
+	"blindseq/producer-svc/internal/section"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel"
+	"google.golang.org/grpc"
+)
+
+// Run runs a replica until ctx ends or a component fails.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	s, err := New(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// Service is a replica that listens and does not serve yet.
+type Service struct {
+	cfg     Config
+	log     *slog.Logger
+	health  *ops.Health
+	metrics *metrics
+
+	disk  *disk // log, chain, transactions, key
+	evm   *evm
+	pool  *pool
+	feed  *feed.Feed
+	guard *section.Guard
+	makes *production
+
+	rdb      redis.UniversalClient
+	conns    []*grpc.ClientConn
+	ops      *ops.Server
+	grpc     *grpckit.Server
+	rpc      *rpc.Server
+	endpoint leader.Endpoint
+	lease    *lock.Locker // of the leading producer
+	lock     *lock.Locker // of one section
+	stopWork func()
+}
+
+// New opens what is on disk and listens. On an error nothing is left open.
+func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, log: log, health: ops.NewHealth(), metrics: newMetrics(ops.NewRegistry())}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.disk, err = openDisk(cfg, s.metrics, log); err != nil {
+		return nil, err
+	}
+	s.evm = &evm{chain: s.disk.chain, keeper: s.disk.keeper, metrics: s.metrics}
+	s.pool = &pool{store: s.disk.store, keeper: s.disk.keeper, nudge: make(chan struct{}, 1)}
+	s.feed = feed.New(feed.Builder{Records: s.disk.log, Results: s.evm, Key: s.disk.key}, s.evm.Head().Number)
+	if s.rdb, err = redisx.Open(cfg.RedisURL); err != nil {
+		return nil, err
+	}
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	s.lease = lock.New(s.rdb, lock.Options{Name: rediskeys.ProducerLease, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: log})
+	s.lock = lock.New(s.rdb, lock.Options{Name: rediskeys.ConsumptionLock, TTL: cfg.LockTTL, Holder: s.endpoint.GRPC, Log: log})
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	s.register()
+	s.observe()
+	s.health.Set("start", "replaying the blueprint log")
+	return s, nil
+}
+
+// connect builds production: loop and desk over sections, sections over the lock, the services and the disk.
+func (s *Service) connect() error {
+	proposer, err := s.dial(s.cfg.Proposer)
+	if err != nil {
+		return err
+	}
+	monitor, err := s.dial(s.cfg.Monitor)
+	if err != nil {
+		return err
+	}
+	between, err := s.cfg.between()
+	if err != nil {
+		return err
+	}
+	tracer := otel.Tracer("blindseq/producer-svc")
+	performer := section.NewPerformer(section.Deps{
+		Lock:      consumption{locker: s.lock, log: s.disk.log},
+		Proposer:  proposalv1.NewProposerServiceClient(proposer),
+		Monitor:   preblockv1.NewMonitorServiceClient(monitor),
+		Log:       decided{s.disk.log},
+		Chain:     s.evm,
+		Delayed:   s.pool,
+		Publisher: s.feed,
+		Now:       time.Now,
+		Await:     s.cfg.EventTimeout,
+	})
+	runner := section.NewRunner(measuredSteps{next: performer, metrics: s.metrics, tracer: tracer}, s.cfg.MaxClockDrift, s.log)
+	s.guard = section.NewGuard(measuredSections{next: runner, metrics: s.metrics, tracer: tracer},
+		func(reason string) { s.health.Set("production", reason) })
+	work, stop := s.disk.chain.Work()
+	s.stopWork = stop
+	s.makes = newProduction(&production{
+		sections: s.guard,
+		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
+		health:   s.health,
+		log:      s.log,
+	}, loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: work, Nudged: s.pool.nudge}, s.cfg.MaxWaiting)
+	return nil
+}
+
+func (s *Service) dial(target string) (*grpc.ClientConn, error) {
+	c, err := grpckit.Dial(target, s.cfg.TLS)
+	if err == nil {
+		s.conns = append(s.conns, c)
+	}
+	return c, err
+}
+
+// proposable says whether a proposal would hold something now, as far as a look at counters tells.
+func (s *Service) proposable() bool {
+	pending, _ := s.disk.chain.PoolSize()
+	return !s.pool.Locked() && (pending > 0 || s.evm.carried.Load() || s.disk.store.DelayedCount() > 0)
+}
+
+// listen opens the listeners, and settles the endpoints others find a leader by.
+func (s *Service) listen() (err error) {
+	listener, err := net.Listen("tcp", s.cfg.GRPCAddress)
+	if err != nil {
+		return fmt.Errorf("serve grpc: %w", err)
+	}
+	s.grpc, err = grpckit.NewServer(grpckit.ServerConfig{
+		Listener: listener, TLS: s.cfg.TLS, Health: s.health, Registry: s.metrics.registry, Log: s.log, Errors: statusCodes(),
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	rollup, err := s.cfg.rollup()
+	if err != nil {
+		return err
+	}
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.disk.keeper)
+	if err != nil {
+		return err
+	}
+	if s.ops, err = ops.NewServer(s.cfg.HTTPAddress, s.health, s.metrics.registry); err != nil {
+		return err
+	}
+	if s.endpoint.GRPC, err = s.cfg.AdvertiseAddress(s.grpc.Addr()); err != nil {
+		return err
+	}
+	s.endpoint.RPC, err = s.cfg.AdvertiseAddress(s.rpc.Addr())
+	return err
+}
+
+func (s *Service) register() {
+	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
+		Desk:     s.makes.desk,
+		Feed:     s.feed,
+		Contents: &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.pool.Locked},
+		Leading:  s.makes.leading.Load,
+		Status:   s.status,
+	})
+	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: s.makes.leading.Load})
+}
+
+// Addresses are where the replica listens.
+func (s *Service) Addresses() (grpc, http, rpc string) {
+	return s.grpc.Addr(), s.ops.Addr(), s.rpc.Addr()
+}
+
+// Run runs the replica until ctx ends or a component fails, and closes everything. It runs once.
+//
+//	JSON-RPC ─▶ transactions ─▶ pool ─┐                  ┌─▶ blueprint log ─▶ chain ─▶ feed
+//	ProduceBlock ─▶ desk ─┐           ▼ content          │ preblock
+//	                      ├─▶ section ─▶ proposer ─ ─ ─ ─▶ monitor
+//	            loop ─────┘ (under the lease, each section under the consumption lock)
+func (s *Service) Run(ctx context.Context) error {
+	defer s.close()
+	g := service.NewGroup(s.log)
+	g.Add("health and metrics", s.ops.Run)
+	g.Add("producer", s.serve)
+	return g.Run(ctx)
+}
+
+// serve comes to the state the log and the store have, and then serves. Nothing is answered before.
+func (s *Service) serve(ctx context.Context) error {
+	if err := s.recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	s.health.Set("start", "")
+	g := service.NewGroup(s.log)
+	g.Add("transactions", s.disk.keeper.Run)
+	g.Add("json-rpc", s.rpc.Run)
+	g.Add("grpc", s.grpc.Run)
+	g.Add("campaign", func(ctx context.Context) error { return leader.Campaign(ctx, s.lease, s.endpoint, s.makes.lead) })
+	g.Add("readiness", s.ready)
+	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.evm.Head().Number)
+	return g.Run(ctx)
+}
+
+// ready is stopped first, so that nothing new is sent here while the rest stops.
+func (s *Service) ready(ctx context.Context) error {
+	<-ctx.Done()
+	s.health.Set("service", "stopping")
+	return nil
+}
+
+// recover replays what the chain lost, settles the head's transactions once more (the process may have ended between
+// the two), and puts what was acknowledged back into the pool.
+func (s *Service) recover(ctx context.Context) error {
+	if err := section.Replay(ctx, s.disk.log, s.evm, s.log); err != nil {
+		return err
+	}
+	head := s.evm.Head().Number
+	if head > 0 {
+		rec, err := s.disk.log.Get(head)
+		if err != nil {
+			return err
+		}
+		if _, err := s.evm.Apply(ctx, rec); err != nil {
+			return fmt.Errorf("check the head against the log: %w", err)
+		}
+	}
+	s.feed.Publish(head)
+	return s.disk.keeper.Recover(ctx)
+}
+
+// close lets go of everything, in the order opposite to New's.
+func (s *Service) close() {
+	var errs []error
+	if s.stopWork != nil {
+		s.stopWork()
+	}
+	for _, c := range s.conns {
+		errs = append(errs, c.Close())
+	}
+	if s.rdb != nil {
+		errs = append(errs, s.rdb.Close())
+	}
+	if s.disk != nil {
+		errs = append(errs, s.disk.close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		s.log.Warn("close", "error", err)
+	}
+}

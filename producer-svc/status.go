@@ -1,0 +1,85 @@
+package producer
+
+import (
+	"context"
+	"time"
+
+	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/demand"
+	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/txstore"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// inspectTimeout bounds the one part of the status that is asked of Redis.
+const inspectTimeout = 300 * time.Millisecond
+
+// status is the answer of GetStatus. Without Redis the lock's holder is not known, and the token is the log's.
+func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
+	head := s.evm.Head()
+	pending, queued := s.disk.chain.PoolSize()
+	answer := &blueprintv1.GetStatusResponse{
+		Leader:              s.makes.leading.Load(),
+		ChainId:             s.disk.chain.ChainID(),
+		HeadNumber:          head.Number,
+		HeadHash:            head.Hash[:],
+		HeadTimestamp:       &timestamppb.Timestamp{Seconds: head.Time},
+		PoolLocked:          s.pool.Locked(),
+		PoolPending:         uint32(pending),
+		PoolQueued:          uint32(queued),
+		DelayedTransactions: uint32(s.disk.store.DelayedCount()),
+		LockToken:           s.disk.log.LastToken(),
+		WaitingProduceBlock: uint32(s.makes.desk.Waiting()),
+		Halted:              s.guard.Reason(),
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	if lock, err := s.lock.Inspect(ctx); err == nil {
+		answer.LockHolder, answer.LockToken = lock.Holder, max(lock.Token, answer.GetLockToken())
+	}
+	return answer
+}
+
+// observe registers the values that are read when metrics are asked for.
+func (s *Service) observe() {
+	count := func(n int) float64 { return float64(n) }
+	s.metrics.gauge("head_number", "Number of the last applied block.", func() float64 { return float64(s.evm.Head().Number) })
+	s.metrics.gauge("leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
+	s.metrics.gauge("halted", "1 while production stands still for a reason a person has to look at.", func() float64 { return truth(s.guard.Reason() != "") })
+	s.metrics.gauge("pool_locked", "1 while the pool is locked.", func() float64 { return truth(s.pool.Locked()) })
+	s.metrics.gauge("waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.makes.desk.Waiting()) })
+	s.metrics.gauge("delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.store.DelayedCount()) })
+	s.metrics.gauge("acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.store.Count()) })
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// statusCodes maps the domain's errors. ErrHalted and what needs a person are FAILED_PRECONDITION: repeating does not help.
+func statusCodes() map[error]codes.Code {
+	return map[error]codes.Code{
+		api.ErrBadRequest:             codes.InvalidArgument,
+		api.ErrNotLeading:             codes.Unavailable,
+		api.ErrMoving:                 codes.Unavailable,
+		demand.ErrNotServing:          codes.Unavailable,
+		demand.ErrTooMany:             codes.ResourceExhausted,
+		section.ErrTimestampDecreased: codes.InvalidArgument,
+		section.ErrTimestampAhead:     codes.InvalidArgument,
+		section.ErrForgotten:          codes.AlreadyExists,
+		section.ErrUnknownDelayed:     codes.FailedPrecondition,
+		section.ErrHalted:             codes.FailedPrecondition,
+		feed.ErrNotApplied:            codes.NotFound,
+		feed.ErrAhead:                 codes.OutOfRange,
+		feed.ErrZero:                  codes.InvalidArgument,
+		txstore.ErrEnded:              codes.AlreadyExists,
+		txstore.ErrFull:               codes.ResourceExhausted,
+	}
+}
