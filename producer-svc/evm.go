@@ -93,6 +93,8 @@ func (p proposable) Transactions(ctx context.Context, room uint64) ([][]byte, er
 	return p.chain.Content(ctx, chain.Limits{Bytes: room})
 }
 
+func (p proposable) UpgradeDue(at int64) bool { return p.chain.UpgradeDue(uint64(at)) }
+
 // maxDelayedBytes bounds one delayed transaction, as the pool bounds the others.
 const maxDelayedBytes = 128 << 10
 

@@ -86,8 +86,11 @@ func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
 type pool struct {
 	sizes  []int
 	number uint64
-	moves  int // how often the head moves while transactions are collected
+	moves  int   // how often the head moves while transactions are collected
+	fork   int64 // when other rules begin; 0: never
 }
+
+func (p *pool) UpgradeDue(at int64) bool { return p.fork != 0 && at >= p.fork }
 
 func (p *pool) Head() (uint64, content.Hash, int64) { return p.number, content.Hash{1}, 1000 }
 
@@ -157,6 +160,16 @@ func TestALockedPoolGivesNoTransactions(t *testing.T) {
 	answer, err := c.Next(t.Context(), 2000, true)
 	if err != nil || !answer.GetPoolLocked() || len(answer.GetContent().GetTransactions())+len(answer.GetContent().GetDelayedTransactionHashes()) != 0 {
 		t.Fatalf("%v, %v", answer, err)
+	}
+}
+
+func TestTheFirstBlockUnderNewRulesIsEmpty(t *testing.T) {
+	c := contents(&pool{sizes: []int{10}, fork: 2000}, make(delayed, 3))
+	for at, due := range map[int64]bool{1999: false, 2000: true} {
+		answer, err := c.Next(t.Context(), at, true)
+		if err != nil || answer.GetUpgradeDue() != due || (len(answer.GetContent().GetTransactions()) == 0) != due {
+			t.Errorf("at %d: %v, %v", at, answer, err)
+		}
 	}
 }
 

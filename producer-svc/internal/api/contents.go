@@ -22,6 +22,8 @@ type Chain interface {
 	// Transactions are those for a proposal on top of the head, whose RLP takes at most room bytes: carried ones
 	// first, then the pool's.
 	Transactions(ctx context.Context, room uint64) ([][]byte, error)
+	// UpgradeDue says whether other rules hold at this time than at the head.
+	UpgradeDue(at int64) bool
 }
 
 // Delayed has the delayed transactions that are in no block yet.
@@ -38,7 +40,8 @@ type Contents struct {
 }
 
 // Next is what a proposal on top of the head would hold: delayed transactions first, then as many others as the bytes
-// of a blueprint and the gas of a block allow.
+// of a blueprint and the gas of a block allow. The first block under new rules holds nothing: what is in the pool was
+// checked under the old ones.
 func (c *Contents) Next(ctx context.Context, at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error) {
 	for range 3 {
 		number, hash, headTime := c.Chain.Head()
@@ -49,7 +52,8 @@ func (c *Contents) Next(ctx context.Context, at int64, withDelayed bool) (*bluep
 				Number: number + 1, PreviousBlockHash: hash[:], Timestamp: &timestamppb.Timestamp{Seconds: max(at, headTime)},
 			},
 		}
-		if answer.GetPoolLocked() {
+		answer.UpgradeDue = c.Chain.UpgradeDue(answer.GetContent().GetTimestamp().GetSeconds())
+		if answer.GetPoolLocked() || answer.GetUpgradeDue() {
 			return answer, nil
 		}
 		if err := c.fill(ctx, answer.GetContent(), withDelayed); err != nil {

@@ -90,7 +90,25 @@ func CheckGenesis(genesis *core.Genesis) error {
 	if err := config.CheckConfigForkOrder(); err != nil {
 		return fmt.Errorf("%w: %w", ErrGenesis, err)
 	}
+	if err := checkForksFollow(config); err != nil {
+		return err
+	}
 	return checkSystemContracts(genesis)
+}
+
+// checkForksFollow: geth takes a fork left out for one that may be skipped, but a header cannot have the fields of a
+// fork without those of the ones before.
+func checkForksFollow(config *params.ChainConfig) error {
+	forks := []struct {
+		name string
+		time *uint64
+	}{{"shanghai", config.ShanghaiTime}, {"cancun", config.CancunTime}, {"prague", config.PragueTime}, {"osaka", config.OsakaTime}}
+	for i := 1; i < len(forks); i++ {
+		if forks[i].time != nil && forks[i-1].time == nil {
+			return fmt.Errorf("%w: config.%sTime needs config.%sTime", ErrGenesis, forks[i].name, forks[i-1].name)
+		}
+	}
+	return nil
 }
 
 // checkSystemContracts: from Prague on the end of each block calls these two, and a block cannot end without them.

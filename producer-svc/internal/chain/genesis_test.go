@@ -65,7 +65,8 @@ func TestAGenesisThatCannotWorkIsRefused(t *testing.T) {
 		{"difficulty", func(g *core.Genesis) { g.Difficulty = big.NewInt(1) }, "difficulty"},
 		{"london", func(g *core.Genesis) { g.Config.LondonBlock = big.NewInt(7) }, "londonBlock"},
 		{"gas limit", func(g *core.Genesis) { g.GasLimit = 10 }, "gasLimit"},
-		{"fork order", func(g *core.Genesis) { g.Config.CancunTime = nil }, "unsupported fork ordering"},
+		{"fork order", func(g *core.Genesis) { later := uint64(5); g.Config.CancunTime = &later }, "unsupported fork ordering"},
+		{"fork left out", func(g *core.Genesis) { g.Config.CancunTime = nil }, "pragueTime needs"},
 		{"future fork", func(g *core.Genesis) { g.Config.AmsterdamTime = new(uint64) }, "after Osaka"},
 		{"system contract", func(g *core.Genesis) { g.Alloc[params.WithdrawalQueueAddress] = types.Account{Balance: new(big.Int)} }, "system contract"},
 	}

@@ -121,10 +121,7 @@ func (d *Desk) join(r Request) (*call, error) {
 		c = &call{request: r, done: make(chan struct{})}
 		d.calls[r.ID] = c
 		d.queue = append(d.queue, c)
-		select {
-		case d.arrived <- struct{}{}:
-		default:
-		}
+		d.signal()
 	}
 	c.waiters++
 	d.waiting++
@@ -138,26 +135,33 @@ func (d *Desk) leave(c *call) {
 	d.waiting--
 }
 
-// Serve runs the sections of the requests, one after the other, until ctx ends: the lock would let no two run at once
-// anyway. Whoever waits then gets ErrNotServing.
+// atTheLock is how many sections are begun at once: one that holds the lock, and one that waits for it, so that the
+// lock knows of a waiter who goes before the loop when it is released. More would change nothing.
+const atTheLock = 2
+
+// Serve runs the sections of the requests, oldest first, until ctx ends. Whoever waits then gets ErrNotServing.
 func (d *Desk) Serve(ctx context.Context) error {
 	d.mu.Lock()
 	d.serving = true
 	d.mu.Unlock()
 	defer d.close()
-	for {
-		c := d.next()
-		if c == nil {
-			select {
-			case <-d.arrived:
-				continue
-			case <-ctx.Done():
-				return nil
-			}
+	var workers sync.WaitGroup
+	for range atTheLock {
+		workers.Go(func() { d.work(ctx) })
+	}
+	workers.Wait()
+	return nil
+}
+
+func (d *Desk) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		if c := d.next(); c != nil {
+			d.serve(ctx, c)
+			continue
 		}
-		d.serve(ctx, c)
-		if ctx.Err() != nil {
-			return nil
+		select {
+		case <-d.arrived:
+		case <-ctx.Done():
 		}
 	}
 }
@@ -169,6 +173,9 @@ func (d *Desk) next() *call {
 	for len(d.queue) > 0 {
 		c := d.queue[0]
 		d.queue = d.queue[1:]
+		if len(d.queue) > 0 {
+			d.signal() // another worker may sleep
+		}
 		if c.waiters > 0 {
 			return c
 		}
@@ -176,6 +183,13 @@ func (d *Desk) next() *call {
 	}
 	d.queue = nil
 	return nil
+}
+
+func (d *Desk) signal() {
+	select {
+	case d.arrived <- struct{}{}:
+	default:
+	}
 }
 
 func (d *Desk) serve(ctx context.Context, c *call) {

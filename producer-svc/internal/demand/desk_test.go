@@ -116,15 +116,16 @@ func TestACallerWhoLeavesDoesNotEndItsSection(t *testing.T) {
 		s := openShop(t, 100, fine)
 		defer s.stop()
 		ctx, leave := context.WithCancel(t.Context())
-		begun, queued := s.call(ctx, "begun"), s.call(ctx, "queued")
+		begun, next, queued := s.call(ctx, "begun"), s.call(ctx, "next"), s.call(ctx, "queued")
 		leave()
 		if err := <-begun; !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v", err)
 		}
+		<-next
 		<-queued
 		time.Sleep(5 * time.Second)
-		if _, ok := s.known("begun"); !ok || !slices.Equal(s.served(), []string{"begun"}) {
-			t.Fatalf("served %v: the one that had begun ends, the one nobody waits for is not begun", s.served())
+		if _, ok := s.known("begun"); !ok || !slices.Equal(s.served(), []string{"begun", "next"}) {
+			t.Fatalf("served %v: the two that had begun end, the one nobody waits for is not begun", s.served())
 		}
 		if s.Waiting() != 0 {
 			t.Fatalf("%d callers are counted as waiting", s.Waiting())
