@@ -19,17 +19,21 @@ import (
 // it from the public API.
 type console struct {
 	cfg  Config
+	urls urls
 	conn *grpc.ClientConn
 	api  gatewayv1.GatewayServiceClient
 	out  io.Writer
 }
 
-func newConsole(cfg Config, gateway string, out io.Writer) (*console, error) {
+// urls are the addresses users reach the devnet at.
+type urls struct{ rest, rpc string }
+
+func newConsole(cfg Config, gateway string, at urls, out io.Writer) (*console, error) {
 	conn, err := grpckit.Dial(gateway, config.TLS{})
 	if err != nil {
 		return nil, err
 	}
-	return &console{cfg: cfg, conn: conn, api: gatewayv1.NewGatewayServiceClient(conn), out: out}, nil
+	return &console{cfg: cfg, urls: at, conn: conn, api: gatewayv1.NewGatewayServiceClient(conn), out: out}, nil
 }
 
 // run prints until ctx ends.
@@ -115,8 +119,8 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nblindseq devnet, chain id %d, at block %d. Data is in %s; stop with Ctrl-C.\n\n", s.GetChainId(), s.GetHead().GetNumber(), c.cfg.DataDir)
-	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.cfg.RPCAddress, c.cfg.RPCAddress)
-	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.cfg.RESTAddress)
+	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.urls.rpc, c.urls.rpc)
+	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest)
 	if c.cfg.Genesis == "" {
 		fmt.Fprintf(&b, "Accounts with 10,000 ETH each, for development only: everybody knows their keys.\nMnemonic: %s\n\n", devaccounts.Mnemonic)
 		for i, a := range accounts {
@@ -124,7 +128,7 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 		}
 		fmt.Fprintln(&b)
 	}
-	fmt.Fprintf(&b, "Make a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.cfg.RESTAddress)
+	fmt.Fprintf(&b, "Make a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.urls.rest)
 	return b.String(), nil
 }
 

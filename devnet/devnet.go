@@ -24,7 +24,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error
 	if err := d.build(ctx); err != nil {
 		return err
 	}
-	console, err := newConsole(cfg, d.gateway, out)
+	console, err := newConsole(cfg, d.gateway, d.urls, out)
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,7 @@ type devnet struct {
 	monitor  string
 	proposer string
 	gateway  string
+	urls     urls
 }
 
 // build makes the services in the order in which they need each other's addresses. The producer needs no address to be
@@ -157,6 +158,7 @@ func (d *devnet) addGateway(ctx context.Context) error {
 		return err
 	}
 	d.gateway = s.GRPCAddr()
+	d.urls = urls{rest: s.RESTAddr(), rpc: s.RPCAddr()}
 	d.group.Add("api-gw", s.Run)
 	return nil
 }

@@ -39,5 +39,5 @@ func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 
 // gauge registers a value that is read when asked.
 func (m *metrics) gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "blindseq_producer_" + name, Help: help}, value))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }

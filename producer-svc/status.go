@@ -47,13 +47,13 @@ func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 // observe registers the values that are read when metrics are asked for.
 func (s *Service) observe() {
 	count := func(n int) float64 { return float64(n) }
-	s.metrics.gauge("head_number", "Number of the last applied block.", func() float64 { return float64(s.evm.Head().Number) })
-	s.metrics.gauge("leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
-	s.metrics.gauge("halted", "1 while production stands still for a reason a person has to look at.", func() float64 { return truth(s.guard.Reason() != "") })
-	s.metrics.gauge("pool_locked", "1 while the pool is locked.", func() float64 { return truth(s.pool.Locked()) })
-	s.metrics.gauge("waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.makes.desk.Waiting()) })
-	s.metrics.gauge("delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.store.DelayedCount()) })
-	s.metrics.gauge("acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.store.Count()) })
+	s.metrics.gauge("blindseq_producer_head_number", "Number of the last applied block.", func() float64 { return float64(s.evm.Head().Number) })
+	s.metrics.gauge("blindseq_producer_leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
+	s.metrics.gauge("blindseq_producer_halted", "1 while production stands still for a reason a person has to look at.", func() float64 { return truth(s.guard.Reason() != "") })
+	s.metrics.gauge("blindseq_producer_pool_locked", "1 while the pool is locked.", func() float64 { return truth(s.pool.Locked()) })
+	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.makes.desk.Waiting()) })
+	s.metrics.gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.store.DelayedCount()) })
+	s.metrics.gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.store.Count()) })
 }
 
 func truth(b bool) float64 {

@@ -127,6 +127,8 @@ func (h *Handler) call(ctx context.Context, raw json.RawMessage) *jsonrpc.Respon
 		return answer
 	case req.Version != "2.0":
 		answer.Error = &jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: `jsonrpc must be "2.0"`}
+	case req.Method == "":
+		answer.Error = &jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: "the method is missing"}
 	case req.Method != "produceBlock":
 		answer.Error = &jsonrpc.Error{Code: jsonrpc.UnknownMethod, Message: fmt.Sprintf("method %.60q is not known here; produceBlock is", req.Method)}
 	default:

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"blindseq/e2e/cluster"
+	"blindseq/e2e/history"
+	"blindseq/e2e/rest"
+	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// secondsEnv is how long the contention lasts, 30 s if not set.
+const secondsEnv = "BLINDSEQ_E2E_SECONDS"
+
+const callers = 64
+
+func TestProduceBlockCallersAndTheLoopShareTheLock(t *testing.T) {
+	lasting := 30 * time.Second
+	if s := os.Getenv(secondsEnv); s != "" {
+		n, err := strconv.Atoi(s)
+		must(t, err)
+		lasting = time.Duration(n) * time.Second
+	}
+	c := start(t, cluster.Options{})
+	client, accounts := wallet(t, c)
+	api := rest.New(c.REST, callers)
+	t.Cleanup(api.Close)
+
+	o := watched(t, c, client, accounts[:4], 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), lasting)
+	defer cancel()
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() { o.call(ctx, t, api, fmt.Sprintf("caller-%d", i)) })
+	}
+	all.Wait()
+	h := o.judge(t)
+
+	byLoop := 0
+	for _, r := range h.Records {
+		if !strings.HasPrefix(r.GetRequestId(), "caller-") {
+			byLoop++
+		}
+	}
+	if len(h.Calls) < callers || byLoop == 0 {
+		t.Fatalf("%d calls answered, %d blocks of the loop: not the contention this test is about", len(h.Calls), byLoop)
+	}
+	t.Logf("in %s: %d calls answered, %d blocks made by the loop", lasting, len(h.Calls), byLoop)
+}
+
+// call makes blocks until ctx ends. Every tenth call is repeated with its id.
+func (o *observation) call(ctx context.Context, t *testing.T, api *rest.Client, name string) {
+	for i := 0; ctx.Err() == nil; i++ {
+		id := fmt.Sprintf("%s-%d", name, i)
+		times := 1
+		if i%10 == 9 {
+			times = 2
+		}
+		for range times {
+			answered := o.produce(t, api, id)
+			if answered.Err != "" {
+				t.Errorf("call %s was not answered: %s", id, answered.Err)
+				return
+			}
+		}
+	}
+}
+
+// produce makes one call, again with the same id while the answer is "not now", and records it.
+func (o *observation) produce(t *testing.T, api *rest.Client, id string) history.Call {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	call := history.Call{Request: id, Start: o.Now()}
+	for {
+		answer, err := api.ProduceBlock(ctx, id, "")
+		if err == nil {
+			answered(&call, answer)
+			break
+		}
+		if ctx.Err() != nil || !notNow(err) {
+			call.Err = err.Error()
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	call.End = o.Now()
+	o.Add(func(h *history.History) { h.Calls = append(h.Calls, call) })
+	return call
+}
+
+func answered(call *history.Call, answer *gatewayv1.ProduceBlockResponse) {
+	call.Reason = answer.GetNoBlock().GetReason()
+	if b := answer.GetBlock(); b != nil {
+		call.Number, call.Hash, call.Transactions = b.GetNumber(), common.HexToHash(b.GetHash()), b.GetTransactions()
+	}
+	if answer.GetRequestId() != call.Request {
+		call.Err = fmt.Sprintf("answered with request id %q", answer.GetRequestId())
+	}
+}
+
+// notNow says whether a call may be made again: the service is away or busy.
+func notNow(err error) bool {
+	var answer *rest.Error
+	if !errors.As(err, &answer) {
+		return true // the connection broke or was refused
+	}
+	return answer.Status == http.StatusServiceUnavailable || answer.Status == http.StatusTooManyRequests ||
+		answer.Status == http.StatusBadGateway
+}

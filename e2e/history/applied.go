@@ -1,0 +1,84 @@
+package history
+
+import (
+	"slices"
+
+	"blindseq/kit/content"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// applied is what is known of one applied number, from whichever observer came first.
+type applied struct {
+	content   common.Hash // hash of the ordered content
+	block     common.Hash // zero when only the log's record is known
+	parent    common.Hash
+	timestamp int64
+	request   string
+	executed  []common.Hash // transactions without the skipped ones, delayed ones first; nil for a record
+	skipped   map[common.Hash]string
+	total     int // all transactions of the blueprint
+}
+
+func newChecker(h *History) *checker {
+	c := &checker{History: h, applied: map[uint64]applied{}}
+	for _, b := range h.Blueprints {
+		c.note(b.Value.GetNumber(), ofBlueprint(b.Value))
+	}
+	for _, r := range h.Records {
+		c.note(r.GetNumber(), ofRecord(r))
+	}
+	return c
+}
+
+func (c *checker) note(number uint64, a applied) {
+	if _, ok := c.applied[number]; !ok {
+		c.applied[number] = a
+	}
+	c.last = max(c.last, number)
+}
+
+func ofBlueprint(b *blueprintv1.Blueprint) applied {
+	a := applied{
+		content:   contentHash(b.GetNumber(), b.GetParentHash(), b.GetTimestamp(), b.GetDelayedTransactions(), b.GetTransactions()),
+		block:     common.BytesToHash(b.GetBlockHash()),
+		parent:    common.BytesToHash(b.GetParentHash()),
+		timestamp: b.GetTimestamp().GetSeconds(),
+		request:   b.GetRequestId(),
+		skipped:   map[common.Hash]string{},
+		total:     len(b.GetDelayedTransactions()) + len(b.GetTransactions()),
+	}
+	for _, s := range b.GetSkipped() {
+		a.skipped[common.BytesToHash(s.GetHash())] = s.GetReason()
+	}
+	var all []common.Hash
+	for _, d := range b.GetDelayedTransactions() {
+		all = append(all, common.BytesToHash(d.GetHash()))
+	}
+	for _, raw := range b.GetTransactions() {
+		all = append(all, content.Keccak(raw))
+	}
+	a.executed = slices.DeleteFunc(all, func(tx common.Hash) bool { _, ok := a.skipped[tx]; return ok })
+	return a
+}
+
+func ofRecord(r *blueprintv1.LogRecord) applied {
+	return applied{
+		content:   contentHash(r.GetNumber(), r.GetParentHash(), r.GetTimestamp(), r.GetDelayedTransactions(), r.GetTransactions()),
+		parent:    common.BytesToHash(r.GetParentHash()),
+		timestamp: r.GetTimestamp().GetSeconds(),
+		request:   r.GetRequestId(),
+		total:     len(r.GetDelayedTransactions()) + len(r.GetTransactions()),
+	}
+}
+
+func contentHash(number uint64, parent []byte, ts *timestamppb.Timestamp, delayed []*blueprintv1.DelayedTransaction, txs [][]byte) common.Hash {
+	c := &preblockv1.Content{Number: number, PreviousBlockHash: parent, Timestamp: ts, Transactions: txs}
+	for _, d := range delayed {
+		c.DelayedTransactionHashes = append(c.DelayedTransactionHashes, d.GetHash())
+	}
+	return content.HashOf(c)
+}

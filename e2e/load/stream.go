@@ -1,0 +1,90 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"blindseq/e2e/history"
+
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// retryAfter is how long a wallet waits before it sends a transaction again.
+const retryAfter = 50 * time.Millisecond
+
+// ErrRefused is returned when a good transaction is refused, and not for want of a service.
+var ErrRefused = errors.New("transaction refused")
+
+// Stream sends transfers of one account, one after the other, at most one every pace, until ctx ends. Each is sent
+// again until it is answered; the hash in an answer is what is acknowledged, and recorded.
+func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time.Duration, r *history.Recorder) error {
+	next := time.NewTicker(pace)
+	defer next.Stop()
+	for {
+		tx, err := a.Transfer(a.Address)
+		if err != nil {
+			return err
+		}
+		if err := deliver(ctx, client, tx, a, r); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+		}
+	}
+}
+
+func deliver(ctx context.Context, client *ethclient.Client, tx *types.Transaction, a *Account, r *history.Recorder) error {
+	sent := r.Now()
+	for {
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := client.SendTransaction(attempt, tx)
+		cancel()
+		switch {
+		case err == nil:
+			ack := history.Ack{Tx: tx.Hash(), By: a.Address.Hex(), Sent: sent, At: r.Now()}
+			r.Add(func(h *history.History) { h.Acks = append(h.Acks, ack) })
+			return nil
+		case arrivedBefore(err):
+			return nil // an earlier try got through, and its answer was lost: not acknowledged
+		case !retryable(err):
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryAfter):
+		}
+	}
+}
+
+// arrivedBefore goes by the text, as wallets do: JSON-RPC has one code for all refusals of a pool.
+func arrivedBefore(err error) bool {
+	return strings.Contains(err.Error(), "already known") || strings.Contains(err.Error(), "nonce too low")
+}
+
+// retryable says whether an answer is "not now": a broken connection, a status of a proxy, or the JSON-RPC code for a
+// server that cannot serve (-32000 to -32099 without a pool's text) with a message that says so.
+func retryable(err error) bool {
+	var answer rpc.Error
+	if !errors.As(err, &answer) {
+		return true
+	}
+	text := answer.Error()
+	for _, s := range []string{"unavailable", "no leader", "not the leader", "starting", "stopping", "pool is full", "txpool is full"} {
+		if strings.Contains(text, s) {
+			return true
+		}
+	}
+	return false
+}

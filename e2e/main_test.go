@@ -1,0 +1,63 @@
+// Package e2e drives the real programs from outside, each a process of its own, against a real redis-server.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"blindseq/e2e/cluster"
+)
+
+// programs is the directory of the programs under test; set once, by TestMain.
+var programs string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if _, err := exec.LookPath(cluster.Redis); err != nil {
+		fmt.Fprintln(os.Stderr, "these tests need redis-server:", err)
+		return 1
+	}
+	dir, err := os.MkdirTemp("", "blindseq-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if programs, err = cluster.Programs(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// start starts a cluster that ends with the test; when the test fails, the end of every service's output is printed.
+// (With -artifacts, the logs stay.)
+func start(t *testing.T, o cluster.Options) *cluster.Cluster {
+	t.Helper()
+	o.Bin, o.Dir = programs, t.ArtifactDir()
+	c, err := cluster.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			c.Tails(t.Output())
+		}
+		if err := c.Close(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"blindseq/e2e/cluster"
+	"blindseq/e2e/history"
+	"blindseq/e2e/load"
+	"blindseq/e2e/observe"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// observation is a run that is being recorded: transactions are sent, and the feed and the proposer are watched.
+type observation struct {
+	*history.Recorder
+	c      *cluster.Cluster
+	client *ethclient.Client
+
+	stopLoad, stopWatch context.CancelFunc
+	load, watch         sync.WaitGroup
+}
+
+// watched starts recording a cluster under the load of the given accounts, each sending a transfer every pace.
+func watched(t *testing.T, c *cluster.Cluster, client *ethclient.Client, senders []*load.Account, pace time.Duration) *observation {
+	t.Helper()
+	o := &observation{Recorder: history.NewRecorder(), c: c, client: client}
+	loading, stopLoad := context.WithCancel(t.Context())
+	watching, stopWatch := context.WithCancel(t.Context())
+	o.stopLoad, o.stopWatch = stopLoad, stopWatch
+	for _, a := range senders {
+		o.load.Go(func() {
+			if err := load.Stream(loading, client, a, pace, o.Recorder); err != nil {
+				t.Errorf("load of %s: %v", a.Address, err)
+			}
+		})
+	}
+	o.watch.Go(func() { observe.Feed(watching, c.Conn(cluster.Producer), "feed", o.Recorder) })
+	o.watch.Go(func() { observe.Proposals(watching, c.Conn(cluster.Proposer), 20*time.Millisecond, o.Recorder) })
+	o.watch.Go(func() { o.lookAfter(watching) })
+	t.Cleanup(func() { stopLoad(); stopWatch(); o.load.Wait(); o.watch.Wait() })
+	return o
+}
+
+// lookAfter keeps asking for the transactions acknowledged last, as wallets do. What is not answered is left out.
+func (o *observation) lookAfter(ctx context.Context) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var recent []common.Hash
+		o.Add(func(h *history.History) {
+			for _, a := range h.Acks[max(0, len(h.Acks)-20):] {
+				recent = append(recent, a.Tx)
+			}
+		})
+		if len(recent) > 0 {
+			_, _ = o.lookup(ctx, recent)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// acks is how many transactions have been acknowledged so far.
+func (o *observation) acks() (n int) {
+	o.Add(func(h *history.History) { n = len(h.Acks) })
+	return n
+}
+
+// judge ends the load, waits until every acknowledged transaction is in a block, stops the services with SIGTERM,
+// collects what they left and fails the test for every invariant broken.
+func (o *observation) judge(t *testing.T) *history.History {
+	t.Helper()
+	o.stopLoad()
+	o.load.Wait()
+	o.settle(t)
+	o.stopWatch()
+	o.watch.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	head, err := observe.Blocks(ctx, o.client, "rpc", o.Recorder)
+	must(t, err)
+	must(t, observe.Preblocks(ctx, o.c.Conn(cluster.Monitor), head, o.Recorder))
+	o.client.Close()
+	must(t, o.c.StopAll())
+	data := o.c.DataDir(cluster.Producer)
+	must(t, observe.Log(filepath.Join(data, "log"), o.Recorder))
+	must(t, observe.Key(filepath.Join(data, "sequencer.key"), o.Recorder))
+	h := o.History()
+	for _, v := range history.Check(h) {
+		t.Error(v)
+	}
+	t.Logf("%d blocks, %d acknowledged transactions, %d produce_block calls, %d listings, %d records: %d blueprints seen",
+		h.Head, len(h.Acks), len(h.Calls), len(h.Listings), len(h.Records), len(h.Blueprints))
+	return h
+}
+
+// settle waits until every acknowledged transaction has a receipt, looking each of them up.
+func (o *observation) settle(t *testing.T) {
+	t.Helper()
+	var open []common.Hash
+	o.Add(func(h *history.History) {
+		for _, a := range h.Acks {
+			open = append(open, a.Tx)
+		}
+	})
+	eventually(t, "a receipt of every acknowledged transaction", func(ctx context.Context) (bool, error) {
+		still, err := o.lookup(ctx, open)
+		if err != nil {
+			return false, err
+		}
+		open = still
+		return len(open) == 0, fmt.Errorf("%d have none, the first is %s", len(open), first(open))
+	})
+}
+
+func first(txs []common.Hash) common.Hash {
+	if len(txs) == 0 {
+		return common.Hash{}
+	}
+	return txs[0]
+}
+
+// lookup asks for transactions and returns those that are in no block yet; each answer is recorded. One that is unknown
+// is asked for again: geth looks into the chain and then into the pool, and a block can come between the two.
+func (o *observation) lookup(ctx context.Context, txs []common.Hash) (open []common.Hash, err error) {
+	started := o.Now()
+	places, err := o.places(ctx, txs)
+	if err != nil {
+		return nil, err
+	}
+	var unknown []common.Hash
+	for tx, place := range places {
+		if place == nil {
+			unknown = append(unknown, tx)
+		}
+	}
+	again, err := o.places(ctx, unknown)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(places, again)
+	for tx, place := range places {
+		if place == nil || place.BlockNumber == nil {
+			open = append(open, tx)
+		}
+		o.Add(func(h *history.History) {
+			h.Lookups = append(h.Lookups, history.Lookup{Tx: tx, Started: started, Found: place != nil})
+		})
+	}
+	return open, nil
+}
+
+// place is what eth_getTransactionByHash says; nil for an unknown transaction.
+type place struct {
+	BlockNumber *hexutil.Uint64 `json:"blockNumber"`
+}
+
+func (o *observation) places(ctx context.Context, txs []common.Hash) (map[common.Hash]*place, error) {
+	const batch = 500
+	places := map[common.Hash]*place{}
+	for some := range slices.Chunk(txs, batch) {
+		calls := make([]rpc.BatchElem, 0, len(some))
+		for _, tx := range some {
+			calls = append(calls, rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{tx}, Result: new(*place)})
+		}
+		if err := o.client.Client().BatchCallContext(ctx, calls); err != nil {
+			return nil, err
+		}
+		for i, call := range calls {
+			if call.Error != nil {
+				return nil, call.Error
+			}
+			places[some[i]] = *call.Result.(**place)
+		}
+	}
+	return places, nil
+}
