@@ -24,7 +24,7 @@ process. This page is made from the code by ` + "`make docs`" + `, and a test fa
 `
 
 // definition matches a metric's name and its help where they are given, one after the other.
-var definition = regexp.MustCompile(`"(blindseq_[a-z0-9_]+)",\s*(?:Help:\s*)?"([^"]+)"`)
+var definition = regexp.MustCompile(`"(blindseq_[a-z0-9_]+)",(?:\s*Buckets: [^\n]*,)?\s*(?:Help:\s*)?"([^"]+)"`)
 
 // mention matches every metric's name, so that one defined in another way does not go unnoticed.
 var mention = regexp.MustCompile(`"(blindseq_[a-z0-9_]+)"`)

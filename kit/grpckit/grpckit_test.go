@@ -99,6 +99,9 @@ func TestErrorsOfTheDomainGetTheirCode(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("a panic's text reached the client: %v", err)
 		}
+		if text := status.Convert(err).Message(); strings.Contains(text, "rpc error") {
+			t.Errorf("a status is quoted in the text: %s", text)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,15 +15,22 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// statusError is what a gRPC call returns.
+type statusError interface {
+	error
+	GRPCStatus() *status.Status
+}
+
 // asStatus turns an error of the domain into a status: what it already is, what the map says, the context's end, or
 // INTERNAL.
 func asStatus(err error, known map[error]codes.Code) error {
 	if err == nil {
 		return nil
 	}
-	if s, ok := status.FromError(err); ok {
+	var inner statusError
+	if errors.As(err, &inner) {
 		// A wrapped status keeps its code and gains the text around it.
-		return status.Error(s.Code(), s.Message())
+		return status.Error(inner.GRPCStatus().Code(), strings.ReplaceAll(err.Error(), inner.Error(), inner.GRPCStatus().Message()))
 	}
 	for sentinel, code := range known {
 		if errors.Is(err, sentinel) {
