@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -134,25 +133,13 @@ func first(txs []common.Hash) common.Hash {
 	return txs[0]
 }
 
-// lookup asks for transactions and returns those that are in no block yet; each answer is recorded. One that is unknown
-// is asked for again: geth looks into the chain and then into the pool, and a block can come between the two.
+// lookup asks for transactions and returns those that are in no block yet; each answer is recorded.
 func (o *observation) lookup(ctx context.Context, txs []common.Hash) (open []common.Hash, err error) {
 	started := o.Now()
 	places, err := o.places(ctx, txs)
 	if err != nil {
 		return nil, err
 	}
-	var unknown []common.Hash
-	for tx, place := range places {
-		if place == nil {
-			unknown = append(unknown, tx)
-		}
-	}
-	again, err := o.places(ctx, unknown)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(places, again)
 	for tx, place := range places {
 		if place == nil || place.BlockNumber == nil {
 			open = append(open, tx)

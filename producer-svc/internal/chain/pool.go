@@ -52,6 +52,10 @@ func (c *Chain) Status(hash common.Hash) (state string, number uint64) {
 	if c.isCarried(hash) {
 		return TxPending, 0
 	}
+	// A block may have taken it out of the pool since the first look at the chain.
+	if number, ok := c.Included(hash); ok {
+		return TxIncluded, number
+	}
 	return TxUnknown, 0
 }
 

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,7 @@ const (
 
 var errClosing = errors.New("the node is stopping; the transaction stays in its pool")
 
-// ethService replaces what of geth's eth namespace sends transactions.
+// ethService replaces what of geth's eth namespace sends transactions and looks for them.
 type ethService struct {
 	chain  Chain
 	txs    Transactions
@@ -77,6 +78,30 @@ func holds(block core.ChainEvent, hash common.Hash) bool {
 func (s *ethService) receipt(ctx context.Context, hash common.Hash) (receipt json.RawMessage, err error) {
 	err = s.client.CallContext(ctx, &receipt, "eth_getTransactionReceipt", hash)
 	return receipt, err
+}
+
+// GetTransactionByHash is eth_getTransactionByHash.
+func (s *ethService) GetTransactionByHash(ctx context.Context, hash common.Hash) (json.RawMessage, error) {
+	return s.find(ctx, "eth_getTransactionByHash", hash)
+}
+
+// GetRawTransactionByHash is eth_getRawTransactionByHash.
+func (s *ethService) GetRawTransactionByHash(ctx context.Context, hash common.Hash) (json.RawMessage, error) {
+	return s.find(ctx, "eth_getRawTransactionByHash", hash)
+}
+
+// find asks geth, which looks into the chain and then into its pool. A block applied between the two takes a transaction
+// out of the pool that was not in the chain yet, so that it is found in neither; the chain has it at a second look.
+func (s *ethService) find(ctx context.Context, method string, hash common.Hash) (json.RawMessage, error) {
+	for second := false; ; second = true {
+		var found json.RawMessage
+		if err := s.client.CallContext(ctx, &found, method, hash); err != nil {
+			return nil, err
+		}
+		if second || !(len(found) == 0 || bytes.Equal(found, []byte("null")) || bytes.Equal(found, []byte(`"0x"`))) {
+			return found, nil
+		}
+	}
 }
 
 // syncTimeout is the error EIP-7966 asks for.
