@@ -37,7 +37,8 @@ type ProducerServiceClient interface {
 	// `idempotency-key`; without one, the service chooses it.
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
 	// UNAVAILABLE: not the leader, the lock or another service cannot be had; repeat with the same id.
-	// RESOURCE_EXHAUSTED: too many callers wait. REST: POST /v1/produce_block (blindseq.gateway.v1).
+	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production stands still until a person has looked;
+	// the message says why. ALREADY_EXISTS: the request was served so long ago that its result is not known any more. REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
 	// GetProposalContent answers with what a proposal on top of the head would hold.
 	// UNAVAILABLE: not the leader. No REST binding: asked by proposer-svc only.
@@ -129,7 +130,8 @@ type ProducerServiceServer interface {
 	// `idempotency-key`; without one, the service chooses it.
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
 	// UNAVAILABLE: not the leader, the lock or another service cannot be had; repeat with the same id.
-	// RESOURCE_EXHAUSTED: too many callers wait. REST: POST /v1/produce_block (blindseq.gateway.v1).
+	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production stands still until a person has looked;
+	// the message says why. ALREADY_EXISTS: the request was served so long ago that its result is not known any more. REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
 	// GetProposalContent answers with what a proposal on top of the head would hold.
 	// UNAVAILABLE: not the leader. No REST binding: asked by proposer-svc only.

@@ -23,7 +23,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// RequestState is where a proposal request stands: queued, in flight, processed. It never goes back.
+// RequestState is where a proposal request stands: queued, in flight, processed. It goes back once in a while, from in
+// flight to queued: when the DSN has fixed another request's content for the number.
 type RequestState int32
 
 const (
