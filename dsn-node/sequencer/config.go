@@ -18,7 +18,12 @@ type Config struct {
 	FirstNumber     uint64   `help:"First blueprint number of an empty log: 1 for a new chain, more for a fresh disk of an old one." default:"1"`
 	PreblockTime    Interval `help:"Preblocks are fixed on this tick, a duration or milliseconds; 0: at network speed." default:"0s"`
 	MaxContentBytes int      `help:"Largest proposal taken, as its blueprint's bytes; at most and by default what a blueprint can hold." default:"506496"`
-	MaxSubscribers  int      `help:"Streams of preblocks served at once, over both protocols." default:"1000"`
+	Keyholders      []string `help:"Addresses (host:port) of the keyholders, by authority; none: preblocks are fixed without certificates and encrypted bundles stay closed."`
+	CommitteeFile   string   `help:"File of the keyholders' committee; needed with --keyholders, which then begins an empty log at the committee's first number." type:"path"`
+
+	KeyholderTimeout time.Duration `help:"Deadline of one call to a keyholder; it is repeated, and nobody waits for it while a quorum answers." default:"10s"`
+
+	MaxSubscribers int `help:"Streams of preblocks served at once, over both protocols." default:"1000"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
@@ -35,6 +40,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--max-content-bytes must be within 1 and %d, not %d", content.MaxBlueprintBytes, c.MaxContentBytes)
 	case c.MaxSubscribers < 1:
 		return fmt.Errorf("--max-subscribers must be at least 1, not %d", c.MaxSubscribers)
+	case (len(c.Keyholders) == 0) != (c.CommitteeFile == ""):
+		return errors.New("--keyholders and --committee-file are given together or not at all")
+	case c.KeyholderTimeout < 10*time.Millisecond || c.KeyholderTimeout > time.Hour:
+		return fmt.Errorf("--keyholder-timeout must be within 10ms and 1h, not %s", c.KeyholderTimeout)
 	case c.DataDir == "":
 		return errors.New("--data-dir must not be empty")
 	}

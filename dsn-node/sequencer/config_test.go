@@ -39,7 +39,7 @@ func TestPreblockTimeIsADurationOrMilliseconds(t *testing.T) {
 func TestConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	for _, args := range []string{
 		"--preblock-time=soon", "--preblock-time=-1s", "--preblock-time=2h", "--first-number=0", "--first-number=18446744073709551615",
-		"--max-content-bytes=0", "--max-content-bytes=506497", "--max-subscribers=0", "--tls-cert=a.pem",
+		"--max-content-bytes=0", "--max-content-bytes=506497", "--max-subscribers=0", "--keyholders=127.0.0.1:1", "--committee-file=c.json", "--keyholder-timeout=1ms", "--tls-cert=a.pem",
 	} {
 		flag, _, _ := strings.Cut(args, "=")
 		_, _, err := config.Parse("dsn-node", "", &Config{}, []string{args}, &bytes.Buffer{})

@@ -3,6 +3,7 @@ package sequencer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"blindseq/dsn-node/internal/core"
@@ -53,10 +54,18 @@ func (m *metrics) follow(reg prometheus.Registerer, c *core.Core) {
 // counted is a core whose submissions are counted.
 type counted struct {
 	*core.Core
-	m *metrics
+	m      *metrics
+	rounds *rounds // nil without keyholders
 }
 
+// Waiting says why no preblock can be fixed now.
+func (c counted) Waiting() string { return c.rounds.Waiting() }
+
 func (c counted) Submit(ctx context.Context, p core.Proposal) (core.Answer, error) {
+	if err := c.rounds.ready(ctx); err != nil {
+		c.m.proposals.WithLabelValues("refused").Inc()
+		return core.Answer{}, fmt.Errorf("submit proposal %d: wait for the log: %w", p.Content.GetNumber(), err)
+	}
 	a, err := c.Core.Submit(ctx, p)
 	c.m.proposals.WithLabelValues(result(a, err)).Inc()
 	return a, err

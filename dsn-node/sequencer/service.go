@@ -35,6 +35,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 type Service struct {
 	health   *ops.Health
 	core     *core.Core
+	rounds   *rounds // nil without keyholders
 	ops      *ops.Server
 	grpc     *grpckit.Server
 	upstream *upstream.Server
@@ -47,7 +48,8 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m := newMetrics(reg)
 
-	c, err := core.Open(ctx, core.Options{
+	s := &Service{health: ops.NewHealth(), log: log}
+	o := core.Options{
 		Dir:             cfg.DataDir,
 		First:           cfg.FirstNumber,
 		PreblockTime:    time.Duration(cfg.PreblockTime),
@@ -55,17 +57,30 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
 		MaxSubscribers:  cfg.MaxSubscribers,
 		OnAppend:        m.appended,
 		Log:             log,
-	})
-	if err != nil {
+	}
+	if err := s.open(ctx, cfg, o, reg); err != nil {
 		return nil, err
 	}
-	m.follow(reg, c)
-
-	s := &Service{health: ops.NewHealth(), core: c, log: log}
-	if err := s.listen(ctx, cfg, reg, counted{c, m}); err != nil {
-		return nil, errors.Join(err, c.Close())
+	m.follow(reg, s.core)
+	if err := s.listen(ctx, cfg, reg, counted{s.core, m, s.rounds}); err != nil {
+		return nil, errors.Join(err, s.core.Close(), s.rounds.close())
 	}
 	return s, nil
+}
+
+// open opens the core, and what its rounds need when there are keyholders.
+func (s *Service) open(ctx context.Context, cfg Config, o core.Options, reg *prometheus.Registry) (err error) {
+	if len(cfg.Keyholders) > 0 {
+		if s.rounds, err = newRounds(cfg, s.health, reg, s.log); err != nil {
+			return err
+		}
+		o.Rounds, o.First = s.rounds, s.rounds.First()
+	}
+	if s.core, err = core.Open(ctx, o); err != nil {
+		return errors.Join(err, s.rounds.close())
+	}
+	s.rounds.over(s.core)
+	return nil
 }
 
 func (s *Service) listen(ctx context.Context, cfg Config, reg *prometheus.Registry, c counted) (err error) {
@@ -99,12 +114,15 @@ func (s *Service) Addresses() (grpc, rpc, http string) {
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.
 //
-//	gRPC ─────────┐
-//	              ├─▶ core (order, log) ─▶ subscriptions ─▶ both protocols' streams
-//	upstream HTTP ┘
+//	gRPC ─────────┐                     ┌─▶ keyholders
+//	              ├─▶ core (order, logs) ─▶ rounds
+//	upstream HTTP ┘        └─▶ subscriptions ─▶ both protocols' streams
 func (s *Service) Run(ctx context.Context) error {
 	g := service.NewGroup(s.log)
 	g.Add("health and metrics", s.ops.Run)
+	if s.rounds != nil {
+		g.Add("keyholders", s.rounds.run)
+	}
 	g.Add("core", s.runCore)
 	g.Add("grpc", s.grpc.Run)
 	g.Add("upstream http", s.upstream.Run)

@@ -140,7 +140,7 @@ func TestRefusalsHaveTheirCodes(t *testing.T) {
 		"nothing":        {&dsnv1.SubmitProposalRequest{}, codes.InvalidArgument},
 		"number 0":       {request(0, 0), codes.InvalidArgument},
 		"a short hash":   {with(func(r *dsnv1.SubmitProposalRequest) { r.Content.DelayedTransactionHashes = [][]byte{{1}} }), codes.InvalidArgument},
-		"bad request id": {with(func(r *dsnv1.SubmitProposalRequest) { r.RequestId = strings.Repeat("x", 65) }), codes.InvalidArgument},
+		"bad request id": {with(func(r *dsnv1.SubmitProposalRequest) { r.RequestId = strings.Repeat("x", 129) }), codes.InvalidArgument},
 		"a number ahead": {request(3, 0), codes.FailedPrecondition},
 		"too large":      {with(func(r *dsnv1.SubmitProposalRequest) { r.Content.Transactions = [][]byte{make([]byte, 600_000)} }), codes.ResourceExhausted},
 		"over a message": {with(func(r *dsnv1.SubmitProposalRequest) { r.Content.Transactions = [][]byte{make([]byte, 17<<20)} }), codes.ResourceExhausted},

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 
+	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/service"
@@ -23,6 +25,8 @@ const (
 type commands struct {
 	Version   kong.VersionFlag `help:"Print the version and exit."`
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
+	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
+	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
@@ -45,8 +49,25 @@ func run(args []string) int {
 		return service.Execute(name+" "+command, c.Sequencer.Base(), func(ctx context.Context, log *slog.Logger) error {
 			return sequencer.Run(ctx, c.Sequencer, log)
 		})
+	case "keyholder":
+		return service.Execute(name+" "+command, c.Keyholder.Base(), func(ctx context.Context, log *slog.Logger) error {
+			return keyholder.Run(ctx, c.Keyholder, log)
+		})
+	case "keygen":
+		return generate(c.Keygen)
 	default:
 		fmt.Fprintf(os.Stderr, "%s: unknown command %q\n", name, command)
 		return 2
 	}
+}
+
+func generate(cfg keygen.Config) int {
+	files, err := keygen.Run(cfg)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	fmt.Fprintln(os.Stderr, "These keys are for development: this process knew every secret of the committee.")
+	fmt.Println(files.Committee)
+	return 0
 }

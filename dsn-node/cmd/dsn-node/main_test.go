@@ -1,9 +1,14 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 func TestCommandLineMistakesExitWithTwo(t *testing.T) {
-	for _, args := range [][]string{{}, {"nonesuch"}, {"sequencer", "--nonesuch"}, {"sequencer", "--first-number", "0"}} {
+	for _, args := range [][]string{{}, {"nonesuch"}, {"sequencer", "--nonesuch"}, {"sequencer", "--first-number", "0"},
+		{"sequencer", "--keyholders", "127.0.0.1:1"}, {"keyholder", "--data-dir", ""}, {"keygen"}, {"keygen", "--chain-id", "1", "--threshold", "4"}} {
 		if code := run(args); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
@@ -11,9 +16,29 @@ func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 }
 
 func TestHelpOfEveryCommandExitsWithZero(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"}} {
 		if code := run(args); code != 0 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
+	}
+}
+
+func TestKeygenWritesKeysThatOnlyTheirOwnerCanRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	args := []string{"keygen", "--out", dir, "--chain-id", "1337"}
+	if code := run(args); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	secrets, err := filepath.Glob(filepath.Join(dir, "keyholder-*"))
+	if err != nil || len(secrets) != 8 {
+		t.Fatalf("%v, %v", secrets, err)
+	}
+	for _, path := range secrets {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if code := run(args); code != 1 {
+		t.Fatalf("keys were written over: exit code %d", code)
 	}
 }

@@ -38,6 +38,9 @@ type Core interface {
 	Preblock(number uint64) (*preblockv1.Preblock, error)
 	Subscribe(from uint64) (*core.Subscription, error)
 	Last() uint64
+	Accepted() uint64
+	// Waiting says why no preblock can be fixed now, "" when nothing is in the way.
+	Waiting() string
 }
 
 // Service is the gRPC service.
@@ -89,5 +92,5 @@ func (s *Service) StreamPreblocks(r *dsnv1.StreamPreblocksRequest, stream dsnv1.
 }
 
 func (s *Service) GetStatus(context.Context, *dsnv1.GetStatusRequest) (*dsnv1.GetStatusResponse, error) {
-	return &dsnv1.GetStatusResponse{LastNumber: s.core.Last()}, nil
+	return &dsnv1.GetStatusResponse{LastNumber: s.core.Last(), AcceptedNumber: s.core.Accepted(), Waiting: s.core.Waiting()}, nil
 }

@@ -34,13 +34,25 @@ var (
 	ErrTooManySubscribers = errors.New("too many subscribers")
 	// ErrStorage says that the log could not be written or read.
 	ErrStorage = errors.New("log of proposals failed")
+	// ErrRounds says that the log does not fit the rounds the core is to run with.
+	ErrRounds = errors.New("log and keyholders do not fit")
 )
+
+// Rounds decide what a preblock has beside its content.
+type Rounds interface {
+	// First is the first number that has a round.
+	First() uint64
+	// Decide runs the round of a content, however long it takes, and returns a preblock that has a certificate and outcomes
+	// only. Repeating it after a crash must be harmless.
+	Decide(ctx context.Context, c *preblockv1.Content) (*preblockv1.Preblock, error)
+}
 
 // Options of a Core. Dir and Log are needed; a zero limit refuses everything.
 type Options struct {
 	Dir             string
 	First           uint64        // first number of a new log
-	PreblockTime    time.Duration // preblocks are fixed on this tick; 0: as soon as their proposal is stored
+	PreblockTime    time.Duration // preblocks are fixed, or rounds begun, on this tick; 0: as soon as their proposal is stored
+	Rounds          Rounds        // nil: a preblock is its proposal
 	MaxContentBytes int
 	MaxSubscribers  int
 	OnAppend        func(time.Duration) // told how long each write and fsync took; may be nil
@@ -77,12 +89,13 @@ type Core struct {
 	store       *store
 	feed        *feed
 	first       uint64
-	failed      chan error // holds the first failure of the log
+	failed      chan error    // holds the first failure of the log
+	accepted    chan struct{} // wakes Run when a proposal waits for its round
 	subscribers atomic.Int64
 
 	mu    sync.Mutex // serialises events, each with all its effects
 	state order.State
-	open  *preblockv1.Preblock // the accepted proposal that waits to be fixed
+	open  *preblockv1.Preblock // the accepted proposal that waits to be fixed; with what its round decided, once it has
 }
 
 // Open opens the log in Options.Dir, and finishes the proposal that a crash left without its preblock.
@@ -91,16 +104,17 @@ func Open(ctx context.Context, o Options) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Core{o: o, store: s, failed: make(chan error, 1)}
+	c := &Core{o: o, store: s, failed: make(chan error, 1), accepted: make(chan struct{}, 1)}
 	if err := c.resume(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return c, nil
 }
 
-// resume goes on from the last proposal in the log. Which preblocks had been shown is not recorded and need not be:
-// all before the last had, since n + 1 is only taken after preblock n, and the last becomes a preblock now, before
-// anyone can ask, so that one that had been shown is not taken back.
+// resume goes on from the last proposal in the log. With rounds, the log of decisions says which preblocks had been shown,
+// and Run decides the one that is left. Without rounds that is not recorded and need not be: all before the last had been
+// shown, since n + 1 is only taken after preblock n, and the last becomes a preblock now, before anyone can ask, so that
+// one that had been shown is not taken back.
 func (c *Core) resume(ctx context.Context) error {
 	last := c.store.last()
 	if last == 0 {
@@ -110,14 +124,40 @@ func (c *Core) resume(ctx context.Context) error {
 	}
 	var err error
 	c.first = c.store.first()
-	if c.state, err = order.Recovered(c.first, last, last-1); err != nil {
-		return err
+	fixed := last - 1
+	if c.o.Rounds != nil {
+		fixed = c.store.decided()
 	}
-	c.feed = newFeed(last - 1)
+	if c.state, err = order.Recovered(c.first, last, fixed); err != nil {
+		return fmt.Errorf("%w: %w", ErrRounds, err)
+	}
+	c.feed = newFeed(fixed)
+	if c.o.Rounds != nil && fixed >= c.first {
+		p, err := c.store.preblock(fixed)
+		if err != nil {
+			return err
+		}
+		c.feed.publish(fixed, p)
+	}
+	if fixed == last {
+		return nil
+	}
 	if c.open, err = c.store.read(last); err != nil {
 		return err
 	}
+	if c.o.Rounds != nil {
+		c.wake()
+		return nil
+	}
 	return c.step(ctx, order.Due{}, nil)
+}
+
+// wake makes Run look for a proposal that waits for its round.
+func (c *Core) wake() {
+	select {
+	case c.accepted <- struct{}{}:
+	default:
+	}
 }
 
 // Submit proposes the content of a number and returns when what was accepted for it is durable.
@@ -174,10 +214,14 @@ func (c *Core) submit(ctx context.Context, proposal *preblockv1.Preblock) (*preb
 	if known {
 		return c.store.read(number)
 	}
-	if c.o.PreblockTime == 0 {
-		return proposal, c.step(ctx, order.Due{}, nil)
+	switch {
+	case c.o.PreblockTime > 0:
+		return proposal, nil
+	case c.o.Rounds != nil:
+		c.wake()
+		return proposal, nil
 	}
-	return proposal, nil
+	return proposal, c.step(ctx, order.Due{}, nil)
 }
 
 // step gives the state machine an event and carries out the effects. The caller holds mu, or is alone.
@@ -206,9 +250,15 @@ func (c *Core) carryOut(ctx context.Context, e order.Effect, proposal *preblockv
 		c.o.Log.DebugContext(ctx, "proposal accepted", "number", e.Number, "request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt())
 		return c.step(ctx, order.ProposalStored(e), nil)
 	case order.StorePreblock:
-		// Nothing is written: with no round between them the preblock is the accepted proposal itself, which is
+		// With no round between them nothing is written: the preblock is the accepted proposal itself, which is
 		// durable, and recovery arrives at the same preblock from it. So one fsync decides, not two. The result of
-		// a round is no function of the proposal and needs its own record here, before the event.
+		// a round is no function of the proposal and has its own record.
+		if c.o.Rounds != nil {
+			if err := c.store.decide(c.open); err != nil {
+				c.fail(err)
+				return err
+			}
+		}
 		return c.step(ctx, order.PreblockStored(e), nil)
 	case order.Publish:
 		p := c.open
@@ -230,8 +280,8 @@ func (c *Core) fail(err error) {
 	}
 }
 
-// Run fixes preblocks on the tick when there is a PreblockTime. It returns when ctx ends, or with the error of a
-// failed log, and closes the log.
+// Run fixes preblocks on the tick when there is a PreblockTime, and runs the rounds when there are any. It returns when
+// ctx ends, or with the error of a failed log, and closes the log.
 func (c *Core) Run(ctx context.Context) error {
 	var tick <-chan time.Time
 	if c.o.PreblockTime > 0 {
@@ -240,23 +290,58 @@ func (c *Core) Run(ctx context.Context) error {
 		tick = ticker.C
 	}
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return c.Close()
-		case err := <-c.failed:
-			return errors.Join(err, c.Close())
+		case err = <-c.failed:
 		case <-tick:
-			if err := c.due(ctx); err != nil {
-				return errors.Join(err, c.Close())
-			}
+			err = c.due(ctx)
+		case <-c.accepted:
+			err = c.due(ctx)
+		}
+		if err != nil {
+			return errors.Join(err, c.Close())
 		}
 	}
 }
 
+// due fixes the preblock of the accepted proposal, if there is one, after its round.
 func (c *Core) due(ctx context.Context) error {
+	open := c.waiting()
+	if open == nil {
+		return nil
+	}
+	decided := open
+	if c.o.Rounds != nil {
+		round, err := c.o.Rounds.Decide(ctx, open.GetContent())
+		if ctx.Err() != nil {
+			return nil // the round is run again after the next start
+		}
+		if err != nil {
+			return err
+		}
+		decided = withDecision(open, round)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.open = decided
 	return c.step(ctx, order.Due{}, nil)
+}
+
+// waiting is the accepted proposal that waits to be fixed. Only Run fixes one when there are rounds or a tick, so it stays.
+func (c *Core) waiting() *preblockv1.Preblock {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
+}
+
+// withDecision is a proposal's preblock. The proposal itself stays as it is: others may be reading it.
+func withDecision(p, round *preblockv1.Preblock) *preblockv1.Preblock {
+	return &preblockv1.Preblock{
+		Content: p.GetContent(), ContentHash: p.GetContentHash(), RequestId: p.GetRequestId(), Attempt: p.GetAttempt(),
+		Certificate: round.GetCertificate(), Outcomes: round.GetOutcomes(),
+	}
 }
 
 // Close closes the log. Run does it too; Close is for a Core that is never run.

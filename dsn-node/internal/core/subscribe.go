@@ -39,7 +39,7 @@ func (f *feed) get() (last uint64, newest *preblockv1.Preblock, changed <-chan s
 func (c *Core) Last() uint64 {
 	last, newest, _ := c.feed.get()
 	if newest == nil {
-		return 0 // every log with records has fixed its last one when it was opened
+		return 0 // opening a log publishes the last one that was fixed
 	}
 	return last
 }
@@ -58,7 +58,17 @@ func (c *Core) Preblock(number uint64) (*preblockv1.Preblock, error) {
 	case number == last && newest != nil:
 		return newest, nil
 	}
-	return c.store.read(number)
+	return c.store.preblock(number)
+}
+
+// Accepted is the last number whose proposal is accepted, 0 before the first.
+func (c *Core) Accepted() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if accepted := c.state.Accepted(); accepted >= c.first {
+		return accepted
+	}
+	return 0
 }
 
 // Subscription gives every preblock from a number on, in order: at the subscriber's pace, which nothing else waits

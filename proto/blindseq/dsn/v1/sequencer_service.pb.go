@@ -353,7 +353,11 @@ func (*GetStatusRequest) Descriptor() ([]byte, []int) {
 type GetStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The last number fixed, 0 before the first.
-	LastNumber    uint64 `protobuf:"varint,1,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
+	LastNumber uint64 `protobuf:"varint,1,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
+	// The last number accepted: `last_number`, or the one after it while its preblock is being decided.
+	AcceptedNumber uint64 `protobuf:"varint,2,opt,name=accepted_number,json=acceptedNumber,proto3" json:"accepted_number,omitempty"`
+	// Why no preblock can be fixed now, naming the keyholders that are missing; empty when nothing is in the way.
+	Waiting       string `protobuf:"bytes,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -395,6 +399,20 @@ func (x *GetStatusResponse) GetLastNumber() uint64 {
 	return 0
 }
 
+func (x *GetStatusResponse) GetAcceptedNumber() uint64 {
+	if x != nil {
+		return x.AcceptedNumber
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
 var File_blindseq_dsn_v1_sequencer_service_proto protoreflect.FileDescriptor
 
 const file_blindseq_dsn_v1_sequencer_service_proto_rawDesc = "" +
@@ -418,10 +436,12 @@ const file_blindseq_dsn_v1_sequencer_service_proto_rawDesc = "" +
 	"fromNumber\"U\n" +
 	"\x17StreamPreblocksResponse\x12:\n" +
 	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockR\bpreblock\"\x12\n" +
-	"\x10GetStatusRequest\"4\n" +
+	"\x10GetStatusRequest\"w\n" +
 	"\x11GetStatusResponse\x12\x1f\n" +
 	"\vlast_number\x18\x01 \x01(\x04R\n" +
-	"lastNumber2\x8b\x03\n" +
+	"lastNumber\x12'\n" +
+	"\x0faccepted_number\x18\x02 \x01(\x04R\x0eacceptedNumber\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\tR\awaiting2\x8b\x03\n" +
 	"\x10SequencerService\x12a\n" +
 	"\x0eSubmitProposal\x12&.blindseq.dsn.v1.SubmitProposalRequest\x1a'.blindseq.dsn.v1.SubmitProposalResponse\x12X\n" +
 	"\vGetPreblock\x12#.blindseq.dsn.v1.GetPreblockRequest\x1a$.blindseq.dsn.v1.GetPreblockResponse\x12f\n" +

@@ -47,7 +47,7 @@ type SequencerServiceClient interface {
 	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number is before the first one held here. RESOURCE_EXHAUSTED: too many
 	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(ctx context.Context, in *StreamPreblocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPreblocksResponse], error)
-	// GetStatus answers with the last number fixed.
+	// GetStatus answers with the last number fixed and what the next one waits for. It never fails.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -130,7 +130,7 @@ type SequencerServiceServer interface {
 	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number is before the first one held here. RESOURCE_EXHAUSTED: too many
 	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error
-	// GetStatus answers with the last number fixed.
+	// GetStatus answers with the last number fixed and what the next one waits for. It never fails.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedSequencerServiceServer()
 }

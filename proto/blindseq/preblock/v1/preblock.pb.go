@@ -22,6 +22,70 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// UndecryptableReason says why a bundle has no plain transactions. Whoever has the chain arrives at the same reason.
+type UndecryptableReason int32
+
+const (
+	UndecryptableReason_UNDECRYPTABLE_REASON_UNSPECIFIED UndecryptableReason = 0
+	// The bytes are not a bundle.
+	UndecryptableReason_UNDECRYPTABLE_REASON_MALFORMED UndecryptableReason = 1
+	// The ciphertext's proof does not hold.
+	UndecryptableReason_UNDECRYPTABLE_REASON_BAD_CIPHERTEXT UndecryptableReason = 2
+	// The same ciphertext was ordered before, at `earlier_number` and `earlier_index`.
+	UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED UndecryptableReason = 3
+	// The opened key has not the hash that the ciphertext promised.
+	UndecryptableReason_UNDECRYPTABLE_REASON_KEY_HASH UndecryptableReason = 4
+	// A decrypted transaction has not the hash that the bundle promised.
+	UndecryptableReason_UNDECRYPTABLE_REASON_TX_HASH UndecryptableReason = 5
+)
+
+// Enum value maps for UndecryptableReason.
+var (
+	UndecryptableReason_name = map[int32]string{
+		0: "UNDECRYPTABLE_REASON_UNSPECIFIED",
+		1: "UNDECRYPTABLE_REASON_MALFORMED",
+		2: "UNDECRYPTABLE_REASON_BAD_CIPHERTEXT",
+		3: "UNDECRYPTABLE_REASON_ALREADY_ORDERED",
+		4: "UNDECRYPTABLE_REASON_KEY_HASH",
+		5: "UNDECRYPTABLE_REASON_TX_HASH",
+	}
+	UndecryptableReason_value = map[string]int32{
+		"UNDECRYPTABLE_REASON_UNSPECIFIED":     0,
+		"UNDECRYPTABLE_REASON_MALFORMED":       1,
+		"UNDECRYPTABLE_REASON_BAD_CIPHERTEXT":  2,
+		"UNDECRYPTABLE_REASON_ALREADY_ORDERED": 3,
+		"UNDECRYPTABLE_REASON_KEY_HASH":        4,
+		"UNDECRYPTABLE_REASON_TX_HASH":         5,
+	}
+)
+
+func (x UndecryptableReason) Enum() *UndecryptableReason {
+	p := new(UndecryptableReason)
+	*p = x
+	return p
+}
+
+func (x UndecryptableReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UndecryptableReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_blindseq_preblock_v1_preblock_proto_enumTypes[0].Descriptor()
+}
+
+func (UndecryptableReason) Type() protoreflect.EnumType {
+	return &file_blindseq_preblock_v1_preblock_proto_enumTypes[0]
+}
+
+func (x UndecryptableReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UndecryptableReason.Descriptor instead.
+func (UndecryptableReason) EnumDescriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{0}
+}
+
 // NoPreblockReason says why a proposal request ended without a preblock.
 type NoPreblockReason int32
 
@@ -62,11 +126,11 @@ func (x NoPreblockReason) String() string {
 }
 
 func (NoPreblockReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_blindseq_preblock_v1_preblock_proto_enumTypes[0].Descriptor()
+	return file_blindseq_preblock_v1_preblock_proto_enumTypes[1].Descriptor()
 }
 
 func (NoPreblockReason) Type() protoreflect.EnumType {
-	return &file_blindseq_preblock_v1_preblock_proto_enumTypes[0]
+	return &file_blindseq_preblock_v1_preblock_proto_enumTypes[1]
 }
 
 func (x NoPreblockReason) Number() protoreflect.EnumNumber {
@@ -75,7 +139,7 @@ func (x NoPreblockReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NoPreblockReason.Descriptor instead.
 func (NoPreblockReason) EnumDescriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{0}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{1}
 }
 
 // Content is what is put in order for one blueprint number: the part of a proposal that becomes a block.
@@ -169,7 +233,12 @@ type Preblock struct {
 	// Proposal request this preblock answers; empty for a proposal that came over the upstream HTTP protocol.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Which attempt of the proposer this was, from 1; 0 for a proposal that came over the upstream HTTP protocol.
-	Attempt       uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Attempt uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Shows that a quorum of the keyholders attested `content` for its number; absent when the DSN has no keyholders.
+	Certificate *Certificate `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// What became of each encrypted bundle in `content.transactions`, in their order. The content stays as it was
+	// submitted and attested; what a block executes in the place of a bundle is the transactions in its outcome.
+	Outcomes      []*Outcome `protobuf:"bytes,6,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -232,6 +301,384 @@ func (x *Preblock) GetAttempt() uint32 {
 	return 0
 }
 
+func (x *Preblock) GetCertificate() *Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *Preblock) GetOutcomes() []*Outcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+// Certificate is a quorum's signatures over one statement: "this content, after that statement, for this number". The
+// digest they sign is documented at Go package blindseq/dsn-node/attest.
+type Certificate struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	ChainId uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	// Hash of the committee whose members signed (Go package blindseq/dsn-node/committee). 32 bytes.
+	CommitteeHash []byte `protobuf:"bytes,2,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
+	Number        uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	// Hash of the statement for `number - 1`; zeros for the first number of a committee. 32 bytes.
+	PreviousPayloadHash []byte `protobuf:"bytes,4,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
+	// Hash of the content, as in Preblock. 32 bytes.
+	ContentHash []byte `protobuf:"bytes,5,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// By authority, ascending, each once; at least the quorum of the committee, at most 255.
+	Attestations  []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Certificate) GetChainId() uint64 {
+	if x != nil {
+		return x.ChainId
+	}
+	return 0
+}
+
+func (x *Certificate) GetCommitteeHash() []byte {
+	if x != nil {
+		return x.CommitteeHash
+	}
+	return nil
+}
+
+func (x *Certificate) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Certificate) GetPreviousPayloadHash() []byte {
+	if x != nil {
+		return x.PreviousPayloadHash
+	}
+	return nil
+}
+
+func (x *Certificate) GetContentHash() []byte {
+	if x != nil {
+		return x.ContentHash
+	}
+	return nil
+}
+
+func (x *Certificate) GetAttestations() []*Attestation {
+	if x != nil {
+		return x.Attestations
+	}
+	return nil
+}
+
+// Attestation is one keyholder's signature.
+type Attestation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keyholder's place in the committee, from 0.
+	Authority uint32 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// secp256k1 signature as v (0 or 1), r, s; 65 bytes.
+	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attestation) Reset() {
+	*x = Attestation{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attestation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attestation) ProtoMessage() {}
+
+func (x *Attestation) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attestation.ProtoReflect.Descriptor instead.
+func (*Attestation) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Attestation) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
+func (x *Attestation) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// Outcome says what became of one bundle after its place was certified.
+type Outcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Place of the bundle in `content.transactions`.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// The point that the keyholders' shares combine to, compressed, 48 bytes. It gives the bundle's ChaCha20 key,
+	// and whoever has the committee's public keys can check that it is the only one of this bundle. Empty when the
+	// bundle was not opened.
+	Opening []byte `protobuf:"bytes,2,opt,name=opening,proto3" json:"opening,omitempty"`
+	// Types that are valid to be assigned to Result:
+	//
+	//	*Outcome_Decrypted
+	//	*Outcome_Undecryptable
+	Result        isOutcome_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Outcome) Reset() {
+	*x = Outcome{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outcome) ProtoMessage() {}
+
+func (x *Outcome) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
+func (*Outcome) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Outcome) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Outcome) GetOpening() []byte {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
+func (x *Outcome) GetResult() isOutcome_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Outcome) GetDecrypted() *Decrypted {
+	if x != nil {
+		if x, ok := x.Result.(*Outcome_Decrypted); ok {
+			return x.Decrypted
+		}
+	}
+	return nil
+}
+
+func (x *Outcome) GetUndecryptable() *Undecryptable {
+	if x != nil {
+		if x, ok := x.Result.(*Outcome_Undecryptable); ok {
+			return x.Undecryptable
+		}
+	}
+	return nil
+}
+
+type isOutcome_Result interface {
+	isOutcome_Result()
+}
+
+type Outcome_Decrypted struct {
+	Decrypted *Decrypted `protobuf:"bytes,3,opt,name=decrypted,proto3,oneof"`
+}
+
+type Outcome_Undecryptable struct {
+	Undecryptable *Undecryptable `protobuf:"bytes,4,opt,name=undecryptable,proto3,oneof"`
+}
+
+func (*Outcome_Decrypted) isOutcome_Result() {}
+
+func (*Outcome_Undecryptable) isOutcome_Result() {}
+
+// Decrypted holds the plain transactions of a bundle, each with the hash that the bundle promised.
+type Decrypted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Transactions  [][]byte               `protobuf:"bytes,1,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Decrypted) Reset() {
+	*x = Decrypted{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Decrypted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Decrypted) ProtoMessage() {}
+
+func (x *Decrypted) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Decrypted.ProtoReflect.Descriptor instead.
+func (*Decrypted) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Decrypted) GetTransactions() [][]byte {
+	if x != nil {
+		return x.Transactions
+	}
+	return nil
+}
+
+// Undecryptable is a bundle without plain transactions; the block goes on without it.
+type Undecryptable struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason UndecryptableReason    `protobuf:"varint,1,opt,name=reason,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"reason,omitempty"`
+	// The reason in words, at most 200 bytes.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Where the same ciphertext stands first; only for ALREADY_ORDERED.
+	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
+	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Undecryptable) Reset() {
+	*x = Undecryptable{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Undecryptable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Undecryptable) ProtoMessage() {}
+
+func (x *Undecryptable) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
+func (*Undecryptable) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Undecryptable) GetReason() UndecryptableReason {
+	if x != nil {
+		return x.Reason
+	}
+	return UndecryptableReason_UNDECRYPTABLE_REASON_UNSPECIFIED
+}
+
+func (x *Undecryptable) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Undecryptable) GetEarlierNumber() uint64 {
+	if x != nil {
+		return x.EarlierNumber
+	}
+	return 0
+}
+
+func (x *Undecryptable) GetEarlierIndex() uint32 {
+	if x != nil {
+		return x.EarlierIndex
+	}
+	return 0
+}
+
 // NoPreblock ends a proposal request for which no proposal was made.
 type NoPreblock struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -243,7 +690,7 @@ type NoPreblock struct {
 
 func (x *NoPreblock) Reset() {
 	*x = NoPreblock{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -255,7 +702,7 @@ func (x *NoPreblock) String() string {
 func (*NoPreblock) ProtoMessage() {}
 
 func (x *NoPreblock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -268,7 +715,7 @@ func (x *NoPreblock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoPreblock.ProtoReflect.Descriptor instead.
 func (*NoPreblock) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{2}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NoPreblock) GetRequestId() string {
@@ -299,7 +746,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +758,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,7 +771,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Event) GetEvent() isEvent_Event {
@@ -378,13 +825,38 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"\x13previous_block_hash\x18\x02 \x01(\fR\x11previousBlockHash\x128\n" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12<\n" +
 	"\x1adelayed_transaction_hashes\x18\x04 \x03(\fR\x18delayedTransactionHashes\x12\"\n" +
-	"\ftransactions\x18\x05 \x03(\fR\ftransactions\"\x9f\x01\n" +
+	"\ftransactions\x18\x05 \x03(\fR\ftransactions\"\x9f\x02\n" +
 	"\bPreblock\x127\n" +
 	"\acontent\x18\x01 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12!\n" +
 	"\fcontent_hash\x18\x02 \x01(\fR\vcontentHash\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12\x18\n" +
-	"\aattempt\x18\x04 \x01(\rR\aattempt\"k\n" +
+	"\aattempt\x18\x04 \x01(\rR\aattempt\x12C\n" +
+	"\vcertificate\x18\x05 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x129\n" +
+	"\boutcomes\x18\x06 \x03(\v2\x1d.blindseq.preblock.v1.OutcomeR\boutcomes\"\x85\x02\n" +
+	"\vCertificate\x12\x19\n" +
+	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12%\n" +
+	"\x0ecommittee_hash\x18\x02 \x01(\fR\rcommitteeHash\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\x122\n" +
+	"\x15previous_payload_hash\x18\x04 \x01(\fR\x13previousPayloadHash\x12!\n" +
+	"\fcontent_hash\x18\x05 \x01(\fR\vcontentHash\x12E\n" +
+	"\fattestations\x18\x06 \x03(\v2!.blindseq.preblock.v1.AttestationR\fattestations\"I\n" +
+	"\vAttestation\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xd1\x01\n" +
+	"\aOutcome\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x18\n" +
+	"\aopening\x18\x02 \x01(\fR\aopening\x12?\n" +
+	"\tdecrypted\x18\x03 \x01(\v2\x1f.blindseq.preblock.v1.DecryptedH\x00R\tdecrypted\x12K\n" +
+	"\rundecryptable\x18\x04 \x01(\v2#.blindseq.preblock.v1.UndecryptableH\x00R\rundecryptableB\b\n" +
+	"\x06result\"/\n" +
+	"\tDecrypted\x12\"\n" +
+	"\ftransactions\x18\x01 \x03(\fR\ftransactions\"\xb2\x01\n" +
+	"\rUndecryptable\x12A\n" +
+	"\x06reason\x18\x01 \x01(\x0e2).blindseq.preblock.v1.UndecryptableReasonR\x06reason\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
+	"\x0eearlier_number\x18\x03 \x01(\x04R\rearlierNumber\x12#\n" +
+	"\rearlier_index\x18\x04 \x01(\rR\fearlierIndex\"k\n" +
 	"\n" +
 	"NoPreblock\x12\x1d\n" +
 	"\n" +
@@ -394,7 +866,14 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockH\x00R\bpreblock\x12C\n" +
 	"\vno_preblock\x18\x02 \x01(\v2 .blindseq.preblock.v1.NoPreblockH\x00R\n" +
 	"noPreblockB\a\n" +
-	"\x05event*\xa9\x01\n" +
+	"\x05event*\xf7\x01\n" +
+	"\x13UndecryptableReason\x12$\n" +
+	" UNDECRYPTABLE_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eUNDECRYPTABLE_REASON_MALFORMED\x10\x01\x12'\n" +
+	"#UNDECRYPTABLE_REASON_BAD_CIPHERTEXT\x10\x02\x12(\n" +
+	"$UNDECRYPTABLE_REASON_ALREADY_ORDERED\x10\x03\x12!\n" +
+	"\x1dUNDECRYPTABLE_REASON_KEY_HASH\x10\x04\x12 \n" +
+	"\x1cUNDECRYPTABLE_REASON_TX_HASH\x10\x05*\xa9\x01\n" +
 	"\x10NoPreblockReason\x12\"\n" +
 	"\x1eNO_PREBLOCK_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eNO_PREBLOCK_REASON_POOL_LOCKED\x10\x01\x12!\n" +
@@ -414,27 +893,39 @@ func file_blindseq_preblock_v1_preblock_proto_rawDescGZIP() []byte {
 	return file_blindseq_preblock_v1_preblock_proto_rawDescData
 }
 
-var file_blindseq_preblock_v1_preblock_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_blindseq_preblock_v1_preblock_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_blindseq_preblock_v1_preblock_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_blindseq_preblock_v1_preblock_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_blindseq_preblock_v1_preblock_proto_goTypes = []any{
-	(NoPreblockReason)(0),         // 0: blindseq.preblock.v1.NoPreblockReason
-	(*Content)(nil),               // 1: blindseq.preblock.v1.Content
-	(*Preblock)(nil),              // 2: blindseq.preblock.v1.Preblock
-	(*NoPreblock)(nil),            // 3: blindseq.preblock.v1.NoPreblock
-	(*Event)(nil),                 // 4: blindseq.preblock.v1.Event
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(UndecryptableReason)(0),      // 0: blindseq.preblock.v1.UndecryptableReason
+	(NoPreblockReason)(0),         // 1: blindseq.preblock.v1.NoPreblockReason
+	(*Content)(nil),               // 2: blindseq.preblock.v1.Content
+	(*Preblock)(nil),              // 3: blindseq.preblock.v1.Preblock
+	(*Certificate)(nil),           // 4: blindseq.preblock.v1.Certificate
+	(*Attestation)(nil),           // 5: blindseq.preblock.v1.Attestation
+	(*Outcome)(nil),               // 6: blindseq.preblock.v1.Outcome
+	(*Decrypted)(nil),             // 7: blindseq.preblock.v1.Decrypted
+	(*Undecryptable)(nil),         // 8: blindseq.preblock.v1.Undecryptable
+	(*NoPreblock)(nil),            // 9: blindseq.preblock.v1.NoPreblock
+	(*Event)(nil),                 // 10: blindseq.preblock.v1.Event
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_blindseq_preblock_v1_preblock_proto_depIdxs = []int32{
-	5, // 0: blindseq.preblock.v1.Content.timestamp:type_name -> google.protobuf.Timestamp
-	1, // 1: blindseq.preblock.v1.Preblock.content:type_name -> blindseq.preblock.v1.Content
-	0, // 2: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
-	2, // 3: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
-	3, // 4: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	11, // 0: blindseq.preblock.v1.Content.timestamp:type_name -> google.protobuf.Timestamp
+	2,  // 1: blindseq.preblock.v1.Preblock.content:type_name -> blindseq.preblock.v1.Content
+	4,  // 2: blindseq.preblock.v1.Preblock.certificate:type_name -> blindseq.preblock.v1.Certificate
+	6,  // 3: blindseq.preblock.v1.Preblock.outcomes:type_name -> blindseq.preblock.v1.Outcome
+	5,  // 4: blindseq.preblock.v1.Certificate.attestations:type_name -> blindseq.preblock.v1.Attestation
+	7,  // 5: blindseq.preblock.v1.Outcome.decrypted:type_name -> blindseq.preblock.v1.Decrypted
+	8,  // 6: blindseq.preblock.v1.Outcome.undecryptable:type_name -> blindseq.preblock.v1.Undecryptable
+	0,  // 7: blindseq.preblock.v1.Undecryptable.reason:type_name -> blindseq.preblock.v1.UndecryptableReason
+	1,  // 8: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
+	3,  // 9: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
+	9,  // 10: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_preblock_v1_preblock_proto_init() }
@@ -442,7 +933,11 @@ func file_blindseq_preblock_v1_preblock_proto_init() {
 	if File_blindseq_preblock_v1_preblock_proto != nil {
 		return
 	}
-	file_blindseq_preblock_v1_preblock_proto_msgTypes[3].OneofWrappers = []any{
+	file_blindseq_preblock_v1_preblock_proto_msgTypes[4].OneofWrappers = []any{
+		(*Outcome_Decrypted)(nil),
+		(*Outcome_Undecryptable)(nil),
+	}
+	file_blindseq_preblock_v1_preblock_proto_msgTypes[8].OneofWrappers = []any{
 		(*Event_Preblock)(nil),
 		(*Event_NoPreblock)(nil),
 	}
@@ -451,8 +946,8 @@ func file_blindseq_preblock_v1_preblock_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_preblock_v1_preblock_proto_rawDesc), len(file_blindseq_preblock_v1_preblock_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   4,
+			NumEnums:      2,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/attest"
+	"blindseq/dsn-node/committee"
+	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/outcome"
+	"blindseq/dsn-node/te"
+	"blindseq/kit/config"
+	"blindseq/kit/grpckit"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// asProgram makes the test binary run as the program.
+const asProgram = "DSN_NODE_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(run(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// process is the program running as a process of its own.
+type process struct {
+	args    []string
+	command *exec.Cmd
+	output  bytes.Buffer
+}
+
+func (p *process) start(t testing.TB) {
+	t.Helper()
+	p.command = exec.Command(os.Args[0], p.args...)
+	p.command.Env = append(os.Environ(), asProgram+"=1")
+	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kill is SIGKILL.
+func (p *process) kill() {
+	if p.command != nil {
+		_ = p.command.Process.Kill() // it may have ended
+		_ = p.command.Wait()
+		p.command = nil
+	}
+}
+
+// system is keyholders, and perhaps a sequencer, as processes.
+type system struct {
+	dir        string
+	committee  *committee.Committee
+	addresses  []string
+	keyholders []*process
+	clients    []keyholderv1.KeyholderServiceClient
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // only its number is wanted
+	return l.Addr().String()
+}
+
+func dial(t testing.TB, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpckit.Dial(address, config.TLS{}, grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func newSystem(t testing.TB, keyholders, threshold int) *system {
+	t.Helper()
+	s := &system{dir: t.TempDir()}
+	keys := filepath.Join(s.dir, "keys")
+	_, err := keygen.Run(keygen.Config{Out: keys, Keyholders: keyholders, Threshold: threshold, ChainID: 1337, FirstNumber: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.committee, err = committee.Read(filepath.Join(keys, "committee.json")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range keyholders {
+		address := freePort(t)
+		p := &process{args: []string{
+			"keyholder", "--grpc-address", address, "--http-address", "127.0.0.1:0",
+			"--data-dir", filepath.Join(s.dir, fmt.Sprint("keyholder-", i)), "--committee-file", filepath.Join(keys, "committee.json"),
+			"--share-file", filepath.Join(keys, fmt.Sprintf("keyholder-%d.share.json", i)),
+			"--identity-file", filepath.Join(keys, fmt.Sprintf("keyholder-%d.identity", i)),
+		}}
+		p.start(t)
+		t.Cleanup(p.kill)
+		s.addresses, s.keyholders = append(s.addresses, address), append(s.keyholders, p)
+		s.clients = append(s.clients, keyholderv1.NewKeyholderServiceClient(dial(t, address)))
+	}
+	return s
+}
+
+func (s *system) bundle(t testing.TB, plain string) []byte {
+	t.Helper()
+	payload, err := te.Encrypt(rand.Reader, s.committee.Keys.Master(), []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (&te.Bundle{Payload: payload}).Encode()
+}
+
+func contentOf(number uint64, txs ...[]byte) *preblockv1.Content {
+	return &preblockv1.Content{
+		Number: number, PreviousBlockHash: bytes.Repeat([]byte{byte(number)}, 32),
+		Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)), Transactions: txs,
+	}
+}
+
+// attest has one keyholder attest.
+func (s *system) attest(t testing.TB, i int, c *preblockv1.Content, previous common.Hash) *keyholderv1.AttestResponse {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	hash := s.committee.Hash()
+	for {
+		answer, err := s.clients[i].Attest(ctx, &keyholderv1.AttestRequest{CommitteeHash: hash[:], Content: c, PreviousPayloadHash: previous[:]})
+		if err == nil {
+			return answer
+		}
+		if status.Code(err) != codes.Unavailable { // which the connection to one that was killed just now is once
+			t.Fatal(err)
+		}
+	}
+}
+
+// certify has the first keyholders attest, as many as make a quorum, and then the others.
+func (s *system) certify(t testing.TB, c *preblockv1.Content, previous common.Hash) (*preblockv1.Certificate, common.Hash) {
+	t.Helper()
+	var list []*preblockv1.Attestation
+	for i := range s.clients {
+		answer := s.attest(t, i, c, previous)
+		if answer.GetRefusal() != 0 {
+			t.Fatalf("keyholder %d refuses: %v", i, answer)
+		}
+		list = append(list, answer.GetAttested().GetAttestation())
+	}
+	statement := attest.StatementOf(s.committee, c, previous)
+	return statement.Certificate(list[:s.committee.Quorum()]), statement.Hash()
+}
+
+func (s *system) release(t testing.TB, i int, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
+	t.Helper()
+	answer, err := s.clients[i].ReleaseShares(t.Context(), &keyholderv1.ReleaseSharesRequest{Certificate: cert})
+	return answer.GetShares(), err
+}
+
+func TestEveryKeyholderRefusesWhatWouldOpenABundleOutOfItsPlace(t *testing.T) {
+	s := newSystem(t, 4, 3)
+	bundle := s.bundle(t, "plain")
+	first := contentOf(1, bundle, []byte{1})
+	cert, payload := s.certify(t, first, common.Hash{})
+	otherList := attest.StatementOf(s.committee, contentOf(1, []byte{1}, bundle), common.Hash{}).Certificate(cert.GetAttestations())
+	tooFew := attest.StatementOf(s.committee, first, common.Hash{}).Certificate(cert.GetAttestations()[:2])
+	later := attest.StatementOf(s.committee, contentOf(2, bundle), payload).Certificate(cert.GetAttestations())
+	for i := range s.clients {
+		for name, c := range map[string]*preblockv1.Certificate{
+			"no certificate": nil, "no quorum": tooFew, "another list": otherList, "another number": later,
+		} {
+			if _, err := s.release(t, i, c); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("keyholder %d, %s: %v", i, name, err)
+			}
+		}
+		second := s.attest(t, i, contentOf(1, []byte{9}), common.Hash{})
+		if second.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT {
+			t.Errorf("keyholder %d, second content: %v", i, second)
+		}
+		if shown, err := attest.Read(s.committee, second.GetAttested()); err != nil || shown.Hash() != payload {
+			t.Errorf("keyholder %d shows %v, %v", i, shown, err)
+		}
+		if skipped := s.attest(t, i, contentOf(3), payload); skipped.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT {
+			t.Errorf("keyholder %d, number skipped: %v", i, skipped)
+		}
+		if other := s.attest(t, i, contentOf(2), common.Hash{1}); other.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS {
+			t.Errorf("keyholder %d, other predecessor: %v", i, other)
+		}
+		if _, err := s.release(t, i, cert); err != nil {
+			t.Errorf("keyholder %d, the right certificate: %v", i, err)
+		}
+	}
+	again, _ := s.certify(t, contentOf(2, bundle), payload)
+	for i := range s.clients {
+		shares, err := s.release(t, i, again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := shares.GetAnswers()[0]; len(a.GetShare()) != 0 || a.GetRefusal() != outcome.AlreadyOrdered || a.GetEarlierNumber() != 1 {
+			t.Errorf("keyholder %d, opened elsewhere: %v", i, a)
+		}
+	}
+}
+
+func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
+	s := newSystem(t, 1, 1)
+	bundle := s.bundle(t, "plain")
+	c := contentOf(1, bundle)
+	cert, payload := s.certify(t, c, common.Hash{})
+	restart := func() {
+		s.keyholders[0].kill()
+		s.keyholders[0].start(t)
+	}
+	restart()
+	if answer := s.attest(t, 0, contentOf(1, []byte{2}), common.Hash{}); answer.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT {
+		t.Fatalf("second content after a kill: %v", answer)
+	}
+	if answer := s.attest(t, 0, c, common.Hash{}); answer.GetRefusal() != 0 || !bytes.Equal(answer.GetAttested().GetAttestation().GetSignature(), cert.GetAttestations()[0].GetSignature()) {
+		t.Fatalf("the same content after a kill: %v", answer)
+	}
+	before, err := s.release(t, 0, cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restart()
+	cert2, _ := s.certify(t, contentOf(2, bundle), payload)
+	restart()
+	s.attest(t, 0, contentOf(2, bundle), payload) // it is up
+	shares, err := s.release(t, 0, cert2)
+	if err != nil || shares.GetAnswers()[0].GetRefusal() != outcome.AlreadyOrdered {
+		t.Fatalf("opened elsewhere, after a kill: %v, %v", shares, err)
+	}
+	after, err := s.release(t, 0, cert)
+	if err != nil || after.String() != before.String() {
+		t.Fatalf("the same shares after a kill: %v, %v", after, err)
+	}
+}
+
+func TestKeyholderSecretsAreInNoOutput(t *testing.T) {
+	s := newSystem(t, 1, 1)
+	s.certify(t, contentOf(1, s.bundle(t, "plain")), common.Hash{})
+	secret, err := os.ReadFile(filepath.Join(s.dir, "keys", "keyholder-0.identity"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keyholders[0].kill()
+	if strings.Contains(s.keyholders[0].output.String(), strings.TrimSpace(string(secret))) {
+		t.Fatal("the identity key is in the log")
+	}
+}
+
+// sequencer starts one over the system's keyholders and waits until it serves.
+func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
+	t.Helper()
+	address := freePort(t)
+	p := &process{args: []string{
+		"sequencer", "--grpc-address", address, "--http-address", "127.0.0.1:0", "--rpc-address", "127.0.0.1:0",
+		"--data-dir", filepath.Join(s.dir, "sequencer"), "--committee-file", filepath.Join(s.dir, "keys", "committee.json"),
+		"--keyholders", strings.Join(s.addresses, ","),
+	}}
+	p.start(t)
+	t.Cleanup(p.kill)
+	return dsnv1.NewSequencerServiceClient(dial(t, address))
+}
+
+func TestKilledSequencerAndKeyholdersLoseNothing(t *testing.T) {
+	s := newSystem(t, 4, 3)
+	seq := s.sequencer(t)
+	stream, err := seq.StreamPreblocks(t.Context(), &dsnv1.StreamPreblocksRequest{FromNumber: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number := uint64(1); number <= 8; number++ {
+		s.keyholders[number%4].kill() // one is away at any time
+		plain := fmt.Sprint("transaction ", number)
+		if _, err := seq.SubmitProposal(t.Context(), &dsnv1.SubmitProposalRequest{Content: contentOf(number, s.bundle(t, plain))}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := attest.VerifyPreblock(s.committee, p.GetPreblock()); err != nil {
+			t.Fatal(err)
+		}
+		if txs := p.GetPreblock().GetOutcomes()[0].GetDecrypted().GetTransactions(); len(txs) != 1 || string(txs[0]) != plain {
+			t.Fatalf("number %d: %v", number, p.GetPreblock().GetOutcomes())
+		}
+		s.keyholders[number%4].start(t)
+	}
+}
+
+// BenchmarkRoundWithoutBundles is the time from a proposal to its preblock, through four keyholder processes.
+func BenchmarkRoundWithoutBundles(b *testing.B) { benchmarkRound(b, 0) }
+
+// BenchmarkRoundWithBundles has 100 encrypted transactions in each proposal.
+func BenchmarkRoundWithBundles(b *testing.B) { benchmarkRound(b, 100) }
+
+func benchmarkRound(b *testing.B, bundles int) {
+	s := newSystem(b, 4, 3)
+	seq := s.sequencer(b)
+	stream, err := seq.StreamPreblocks(b.Context(), &dsnv1.StreamPreblocksRequest{FromNumber: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var took []time.Duration
+	number := uint64(0)
+	for b.Loop() {
+		number++
+		b.StopTimer()
+		c := contentOf(number, []byte{1}, []byte{2})
+		for i := range bundles {
+			c.Transactions = append(c.Transactions, s.bundle(b, fmt.Sprint("transaction ", i)))
+		}
+		b.StartTimer()
+		began := time.Now()
+		if _, err := seq.SubmitProposal(b.Context(), &dsnv1.SubmitProposalRequest{Content: c}); err != nil {
+			b.Fatal(err)
+		}
+		if p, err := stream.Recv(); err != nil || p.GetPreblock().GetContent().GetNumber() != number {
+			b.Fatalf("got %v, %v", p, err)
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "median-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+}

@@ -1,0 +1,36 @@
+package holder
+
+import (
+	"blindseq/dsn-node/attest"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// attested is the absence of a refusal.
+const attested = keyholderv1.AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED
+
+// position is where the next statement has to stand: its number, and the hash of the one before, zero for the first.
+type position struct {
+	next     uint64
+	previous common.Hash
+}
+
+// follow decides whether a statement about a number that was not attested yet may be signed.
+func follow(p position, s attest.Statement) keyholderv1.AttestRefusal {
+	switch {
+	case s.Number != p.next:
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT
+	case s.Previous != p.previous:
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS
+	}
+	return attested
+}
+
+// again decides about a number that was attested.
+func again(signed, s attest.Statement) keyholderv1.AttestRefusal {
+	if signed != s {
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT
+	}
+	return attested
+}

@@ -1,0 +1,28 @@
+// Package round decides preblocks with the keyholders: for each accepted content it collects a quorum's attestations, shows
+// them the certificate, collects their decryption shares and puts the plain transactions together.
+//
+// The decision itself is a state machine without clocks, network or goroutines (machine.go):
+//
+//	phase      event                                    next       effects
+//	attesting  Attested, fewer than a quorum            attesting  -
+//	attesting  Attested, a quorum                       opening    Certify
+//	attesting  Planned                                  attesting  -
+//	opening    nothing is to be opened                  decided    Decide
+//	opening    Answered, and enough answers with those  opening    Check
+//	opening    Checked, enough are right                decided    Decide
+//	opening    Checked, some are wrong                  opening    Check of others, when there are enough
+//	any        Attested again or late                   same       -
+//
+// Around it, each keyholder has a follower, which brings it through the numbers in their order, at its own pace, and asks it
+// for shares when there is a certificate. Who was away is brought through what it missed from the sequencer's own log. A
+// follower repeats a call that failed, with growing pauses, for as long as the process runs.
+//
+// The package guarantees:
+//   - A decision needs a quorum of attestations and a threshold of right shares and waits for nobody else. With fewer it waits,
+//     says who is missing, and goes on when they are back.
+//   - Whatever keyholders answer, the decision's content is the one given, and its outcomes are the one right list.
+//   - Who signed two things of which an honest keyholder signs at most one is recorded with the signatures: package evidence.
+//   - Repeating a round after a crash is harmless: keyholders answer the same again.
+//
+// It asks of callers: one Decide at a time, with numbers that only grow by one, each durable before.
+package round

@@ -1,0 +1,161 @@
+package round
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"blindseq/dsn-node/attest"
+	"blindseq/dsn-node/internal/opening"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// round is the round of one number. Its goroutine is the one of Decide; followers see what Driver.mu guards.
+type round struct {
+	d         *Driver
+	content   *preblockv1.Content
+	statement attest.Statement
+	bundles   bool
+	began     time.Time
+	events    chan any        // attestation or shares, from followers
+	live      context.Context // ends with the round
+
+	// guarded by Driver.mu
+	state       State
+	certificate *preblockv1.Certificate
+	brought     Set // those whose attestation came
+	answered    Set // those whose answer came and was not found wrong
+	wrong       map[uint8]int
+	over        bool
+
+	// of Decide's goroutine
+	planning     sync.WaitGroup
+	attestations [256]*preblockv1.Attestation
+	answers      [256]*answer
+	plan         *opening.Plan
+}
+
+// attestation and shares are what followers bring.
+type (
+	attestation struct {
+		by     uint8
+		signed *preblockv1.Attestation
+	}
+	shares struct {
+		by     uint8
+		signed *keyholderv1.SignedShares
+	}
+	planned struct {
+		plan *opening.Plan
+		err  error
+	}
+)
+
+func newRound(live context.Context, d *Driver, c *preblockv1.Content, s attest.Statement) *round {
+	bundles := opening.HasBundles(c)
+	return &round{
+		d: d, content: c, statement: s, bundles: bundles, began: time.Now(), live: live,
+		events: make(chan any, 2*d.o.Committee.Size()+1),
+		state:  New(d.o.Committee.Quorum(), d.o.Committee.Keys.Threshold(), bundles), wrong: map[uint8]int{},
+	}
+}
+
+// bring hands a follower's result to the round; one that is over takes nothing.
+func (r *round) bring(ctx context.Context, e any) {
+	select {
+	case r.events <- e:
+	case <-r.live.Done():
+	case <-ctx.Done():
+	}
+}
+
+// run takes events until the round is decided.
+func (r *round) run(ctx context.Context) (*Decision, error) {
+	if r.bundles {
+		r.planning.Go(func() {
+			plan, err := r.d.o.Planner.Plan(ctx, r.content)
+			r.bring(ctx, planned{plan, err})
+		})
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case e := <-r.events:
+			decision, err := r.take(ctx, e)
+			if decision != nil || err != nil {
+				return decision, err
+			}
+		}
+	}
+}
+
+func (r *round) take(ctx context.Context, e any) (*Decision, error) {
+	switch e := e.(type) {
+	case attestation:
+		if r.attestations[e.by] == nil {
+			r.attestations[e.by] = e.signed
+		}
+		return r.step(ctx, Attested{e.by})
+	case planned:
+		if e.err != nil {
+			return nil, e.err
+		}
+		r.plan = e.plan
+		return r.step(ctx, Planned{len(e.plan.Open)})
+	case shares:
+		r.answers[e.by] = &answer{signed: e.signed}
+		return r.step(ctx, Answered{e.by})
+	}
+	return nil, fmt.Errorf("%w: %T", ErrUnexpected, e)
+}
+
+// step gives the state machine an event and carries out the effects.
+func (r *round) step(ctx context.Context, e Event) (*Decision, error) {
+	state, effects, err := Next(r.state, e) // only this goroutine writes it
+	if err != nil {
+		return nil, err
+	}
+	r.d.change(func() { r.state = state })
+	for _, effect := range effects {
+		switch effect := effect.(type) {
+		case Certify:
+			r.certify(effect.By)
+		case Check:
+			wrong := r.check(ctx, effect.Of)
+			r.d.change(func() {
+				r.answered = r.answered.Without(wrong)
+				for _, a := range wrong.All() {
+					r.wrong[a]++
+				}
+			})
+			return r.step(ctx, Checked{wrong})
+		case Decide:
+			return r.decide(effect.From)
+		}
+	}
+	return nil, nil
+}
+
+func (r *round) certify(by Set) {
+	r.d.o.Observer.Phase("attest", time.Since(r.began))
+	var list []*preblockv1.Attestation
+	for _, a := range by.All() {
+		list = append(list, r.attestations[a])
+	}
+	r.d.change(func() { r.certificate = r.statement.Certificate(list) })
+}
+
+func (r *round) decide(from Set) (*Decision, error) {
+	d := &Decision{Certificate: r.certificate}
+	if r.bundles {
+		var err error
+		if d.Outcomes, err = r.open(from); err != nil {
+			return nil, err
+		}
+		r.d.o.Observer.Phase("open", time.Since(r.began))
+	}
+	return d, nil
+}

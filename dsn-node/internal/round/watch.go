@@ -1,0 +1,89 @@
+package round
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// watchEvery is how often it is looked whether rounds can go on.
+	watchEvery = 200 * time.Millisecond
+	// slowRound is from when on a round is said to wait.
+	slowRound = 2 * time.Second
+)
+
+// watch tells why rounds cannot go on, when it changes.
+func (d *Driver) watch(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	told := ""
+	for {
+		if reason := d.reason(); reason != told {
+			told = reason
+			d.o.Waiting(reason)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// reason says why no preblock can be decided now, "" when nothing is known to be in the way.
+func (d *Driver) reason() string {
+	troubles := d.troubles()
+	var missing []string
+	for i, trouble := range troubles {
+		if trouble != "" {
+			missing = append(missing, fmt.Sprintf("%d at %s (%s)", i, d.o.Keyholders[i].Name, trouble))
+		}
+	}
+	quorum := d.o.Committee.Quorum()
+	there := len(troubles) - len(missing)
+	waiting := d.waiting()
+	if there >= quorum && waiting == "" {
+		return ""
+	}
+	reason := fmt.Sprintf("%d of %d keyholders take part, %d are needed", there, len(troubles), quorum)
+	if waiting != "" {
+		reason = waiting + "; " + reason
+	}
+	if len(missing) > 0 {
+		reason += "; missing: " + strings.Join(missing, ", ")
+	}
+	return reason
+}
+
+// waiting says what the present round waits for, if for long.
+func (d *Driver) waiting() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.round
+	if r == nil || r.over || time.Since(r.began) < slowRound {
+		return ""
+	}
+	if r.state.Phase() == Attesting {
+		return fmt.Sprintf("number %d has %d of %d attestations", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
+	}
+	reason := fmt.Sprintf("number %d has the right shares of %d of %d keyholders", r.statement.Number, r.state.Right().Len(), r.state.Threshold)
+	for _, liar := range slices.Sorted(maps.Keys(r.wrong)) {
+		reason += fmt.Sprintf(", wrong ones of %d", liar)
+	}
+	return reason
+}
+
+// troubles returns what is wrong with each keyholder, "" when nothing.
+func (d *Driver) troubles() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make([]string, len(d.followers))
+	for i, f := range d.followers {
+		out[i] = f.trouble
+	}
+	return out
+}

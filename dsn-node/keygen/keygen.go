@@ -1,0 +1,110 @@
+// Package keygen makes the keys of a whole committee in one place, FOR DEVELOPMENT AND TESTS: who runs it knows every secret
+// and can read every transaction ever encrypted for the committee.
+package keygen
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"blindseq/dsn-node/committee"
+	"blindseq/dsn-node/internal/identity"
+	"blindseq/dsn-node/te"
+	"blindseq/dsn-node/te/dealer"
+	"blindseq/dsn-node/te/keyfile"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Config of the key generation.
+type Config struct {
+	Out            string `help:"Directory to write committee.json and the key files into; existing files are never replaced." default:"." type:"path"`
+	Keyholders     int    `help:"How many keyholders." default:"4"`
+	Threshold      int    `help:"How many of them open a bundle; 0: as many as make a quorum." default:"0"`
+	ChainID        uint64 `name:"chain-id" help:"Chain the committee attests for." required:""`
+	FirstNumber    uint64 `help:"First blueprint number the committee attests." default:"1"`
+	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
+}
+
+// Validate refuses what no committee can be.
+func (c *Config) Validate() error {
+	switch {
+	case c.Keyholders < 1 || c.Keyholders > te.MaxAuthorities:
+		return fmt.Errorf("--keyholders must be within 1 and %d, not %d", te.MaxAuthorities, c.Keyholders)
+	case c.Threshold < 0 || c.Threshold > te.Quorum(c.Keyholders):
+		return fmt.Errorf("--threshold must be within 1 and the quorum %d, not %d", te.Quorum(c.Keyholders), c.Threshold)
+	case c.FirstNumber == 0 || c.FirstNumber > 1<<62:
+		return fmt.Errorf("--first-number must be within 1 and 2^62, not %d", c.FirstNumber)
+	}
+	return nil
+}
+
+// Files are where a committee's keys are.
+type Files struct {
+	Committee  string
+	Shares     []string // by authority
+	Identities []string
+}
+
+// Run deals the keys of a committee and writes them.
+func Run(cfg Config) (*Files, error) {
+	f, err := run(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("generate keys: %w", err)
+	}
+	return f, nil
+}
+
+func run(cfg Config) (*Files, error) {
+	threshold := cfg.Threshold
+	if threshold == 0 {
+		threshold = te.Quorum(cfg.Keyholders)
+	}
+	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
+	defer clear(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Out, 0o700); err != nil {
+		return nil, err
+	}
+	f := &Files{Committee: filepath.Join(cfg.Out, "committee.json")}
+	if _, err := os.Stat(f.Committee); !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Committee, fs.ErrExist), err)
+	}
+	keys, shares, err := dealer.Deal(rand.Reader, cfg.Keyholders, threshold)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]common.Address, len(shares))
+	for i, share := range shares {
+		if members[i], err = f.writeKeyholder(cfg.Out, share, passphrase); err != nil {
+			return nil, err
+		}
+	}
+	c, err := committee.New(cfg.ChainID, cfg.FirstNumber, members, keys)
+	if err != nil {
+		return nil, err
+	}
+	return f, c.Write(f.Committee)
+}
+
+// writeKeyholder writes one keyholder's two files and returns the address it signs with.
+func (f *Files) writeKeyholder(dir string, share *te.KeyShare, passphrase []byte) (common.Address, error) {
+	defer share.Erase()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return common.Address{}, err
+	}
+	name := filepath.Join(dir, fmt.Sprintf("keyholder-%d", share.Authority()))
+	f.Shares = append(f.Shares, name+".share.json")
+	f.Identities = append(f.Identities, name+".identity")
+	err = errors.Join(
+		keyfile.WriteShare(name+".share.json", share, passphrase),
+		identity.Write(name+".identity", key, passphrase))
+	return crypto.PubkeyToAddress(key.PublicKey), err
+}

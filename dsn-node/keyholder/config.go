@@ -1,0 +1,35 @@
+package keyholder
+
+import (
+	"errors"
+
+	"blindseq/kit/config"
+)
+
+// Config of a keyholder.
+type Config struct {
+	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7106',set='http_address=127.0.0.1:7206'"`
+	DataDir        string `help:"Directory of what this keyholder attested; of this process alone, and never lost while its key is used." default:"keyholder-data" type:"path"`
+	CommitteeFile  string `help:"File of the committee this keyholder is a member of." default:"committee.json" type:"path"`
+	ShareFile      string `help:"File (mode 0600) of its share of the decryption key." default:"share.json" type:"path"`
+	IdentityFile   string `help:"File (mode 0600) of the key it signs with: hex, or Ethereum's keystore format." default:"identity.key" type:"path"`
+	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of both key files; none when they are not encrypted." type:"path"`
+}
+
+// DefaultAddresses are the ports of gRPC and of health and metrics.
+func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7106", "127.0.0.1:7206" }
+
+// Validate refuses what a keyholder cannot run with.
+func (c *Config) Validate() error {
+	switch {
+	case c.DataDir == "":
+		return errors.New("--data-dir must not be empty")
+	case c.CommitteeFile == "":
+		return errors.New("--committee-file must not be empty")
+	case c.ShareFile == "":
+		return errors.New("--share-file must not be empty")
+	case c.IdentityFile == "":
+		return errors.New("--identity-file must not be empty")
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package outcome_test
+
+import (
+	"errors"
+	"testing"
+
+	"blindseq/dsn-node/committee/committeetest"
+	"blindseq/dsn-node/outcome"
+	"blindseq/dsn-node/te"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/protobuf/proto"
+)
+
+func spoiled(t *testing.T, c *committeetest.Committee, change func(*te.Bundle)) []byte {
+	t.Helper()
+	b, err := te.DecodeBundle(c.Bundle([]byte("spoiled")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(b)
+	return b.Encode()
+}
+
+func TestOnlyTheRightOutcomesAreAccepted(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	repeated := c.Bundle([]byte("twice"))
+	p, _ := c.Preblock(&preblockv1.Content{Number: 9, Transactions: [][]byte{
+		{1},                         // plain
+		c.Bundle([]byte("plain 1")), // outcome 0
+		{0x7e, 1},                   // outcome 1: malformed
+		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0]++ }), // outcome 2: proof
+		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0]++ }),      // outcome 3: key hash
+		spoiled(t, c, func(b *te.Bundle) { b.Payload.Txs[0].Data[0]++ }),             // outcome 4: transaction hash
+		repeated, // outcome 5
+		repeated, // outcome 6: set below
+		repeated, // outcome 7: set below
+	}}, common.Hash{})
+	p.Outcomes[6] = outcome.RefuseRepeated(7, outcome.Place{Number: 9, Index: 6})
+	p.Outcomes[7] = outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 1})
+	earlier := func(number uint64) (*preblockv1.Content, error) {
+		return &preblockv1.Content{Number: number, Transactions: [][]byte{{1}, repeated}}, nil
+	}
+	if err := outcome.Verify(c.Keys, p, earlier); err != nil {
+		t.Fatal(err)
+	}
+	set := func(i int, o *preblockv1.Outcome) func(*preblockv1.Preblock) {
+		return func(p *preblockv1.Preblock) { p.Outcomes[i] = o }
+	}
+	for name, change := range map[string]func(*preblockv1.Preblock){
+		"one missing":               func(p *preblockv1.Preblock) { p.Outcomes = p.Outcomes[:7] },
+		"one too many":              func(p *preblockv1.Preblock) { p.Outcomes = append(p.Outcomes, p.Outcomes[7]) },
+		"of a plain transaction":    func(p *preblockv1.Preblock) { p.Outcomes[0].Index = 0 },
+		"nothing":                   set(0, &preblockv1.Outcome{Index: 1}),
+		"another transaction":       func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions[0] = []byte("plain 2") },
+		"no transactions":           func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions = nil },
+		"a good one is malformed":   set(0, outcome.Refuse(1, outcome.Malformed, "")),
+		"a good one's proof":        set(0, outcome.Refuse(1, outcome.BadCiphertext, "")),
+		"a good one's key":          func(p *preblockv1.Preblock) { refuse(p, 0, outcome.KeyHash) },
+		"a good one's transaction":  func(p *preblockv1.Preblock) { refuse(p, 0, outcome.TxHash) },
+		"an unknown reason":         set(0, outcome.Refuse(1, 99, "")),
+		"no opening":                func(p *preblockv1.Preblock) { p.Outcomes[3].Opening = nil },
+		"another's opening":         func(p *preblockv1.Preblock) { p.Outcomes[3].Opening = p.Outcomes[0].Opening },
+		"another reason":            func(p *preblockv1.Preblock) { refuse(p, 4, outcome.KeyHash) },
+		"a malformed one decrypted": func(p *preblockv1.Preblock) { p.Outcomes[1].Result = p.Outcomes[0].Result },
+		"repeated after itself":     set(0, outcome.RefuseRepeated(1, outcome.Place{Number: 9, Index: 5})),
+		"repeated of another":       set(7, outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 0})),
+		"repeated of nothing":       set(7, outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 2})),
+	} {
+		forged := proto.CloneOf(p)
+		change(forged)
+		if err := outcome.Verify(c.Keys, forged, earlier); !errors.Is(err, outcome.ErrWrong) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// refuse keeps the opening.
+func refuse(p *preblockv1.Preblock, i int, reason preblockv1.UndecryptableReason) {
+	o := outcome.Refuse(p.Outcomes[i].Index, reason, "")
+	o.Opening = p.Outcomes[i].Opening
+	p.Outcomes[i] = o
+}

@@ -1,0 +1,131 @@
+package outcome
+
+import (
+	"errors"
+	"fmt"
+
+	"blindseq/dsn-node/te"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// ErrWrong says that outcomes are not those of their content.
+var ErrWrong = errors.New("wrong outcome")
+
+// Lookup returns the content of an earlier number.
+type Lookup func(number uint64) (*preblockv1.Content, error)
+
+// Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right. earlier
+// is asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
+//
+// That a bundle said to be decrypted was not ordered before is not looked for, which needs an index of all ciphertexts:
+// keyholders refuse to open it, and its plain transactions, public by then, are what its sender promised.
+func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
+	v := verifier{keys: keys, content: p.GetContent(), earlier: earlier}
+	rest := p.GetOutcomes()
+	for i, raw := range p.GetContent().GetTransactions() {
+		if !te.IsBundle(raw) {
+			continue
+		}
+		if len(rest) == 0 || rest[0].GetIndex() != uint32(i) {
+			return fmt.Errorf("verify outcomes of number %d: %w: none of bundle %d at its place", p.GetContent().GetNumber(), ErrWrong, i)
+		}
+		if err := v.check(raw, rest[0]); err != nil {
+			return fmt.Errorf("verify outcomes of number %d: %w: bundle %d: %w", p.GetContent().GetNumber(), ErrWrong, i, err)
+		}
+		rest = rest[1:]
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("verify outcomes of number %d: %w: %d too many", p.GetContent().GetNumber(), ErrWrong, len(rest))
+	}
+	return nil
+}
+
+type verifier struct {
+	keys    *te.PublicKeys
+	content *preblockv1.Content
+	earlier Lookup
+}
+
+func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
+	bundle, err := te.DecodeBundle(raw)
+	if o.GetUndecryptable().GetReason() == Malformed {
+		if err == nil {
+			return errors.New("it is well-formed")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch r := o.GetResult().(type) {
+	case *preblockv1.Outcome_Decrypted:
+		return bundle.Payload.CheckPlain(r.Decrypted.GetTransactions())
+	case *preblockv1.Outcome_Undecryptable:
+		return v.checkRefused(bundle.Payload, o)
+	}
+	return errors.New("it has none")
+}
+
+func (v verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
+	verified, err := p.Ciphertext.Verify()
+	switch reason := o.GetUndecryptable().GetReason(); {
+	case reason == BadCiphertext:
+		if err == nil {
+			return errors.New("its ciphertext holds")
+		}
+		return nil
+	case err != nil:
+		return err
+	case reason == AlreadyOrdered:
+		return v.checkRepeated(p, o)
+	case reason == KeyHash || reason == TxHash:
+		return v.checkOpened(p, verified, o)
+	default:
+		return fmt.Errorf("reason %s", reason)
+	}
+}
+
+// checkOpened checks that the one opening of the bundle gives no plain transactions, for the reason given.
+func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
+	opening, err := te.DecodeOpening(o.GetOpening())
+	if err != nil {
+		return err
+	}
+	if err := v.keys.VerifyOpening(verified, opening); err != nil {
+		return err
+	}
+	if got := Open(o.GetIndex(), p, opening).GetUndecryptable().GetReason(); got != o.GetUndecryptable().GetReason() {
+		return fmt.Errorf("the reason is %s", got)
+	}
+	return nil
+}
+
+func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
+	u := o.GetUndecryptable()
+	earlier := Place{u.GetEarlierNumber(), u.GetEarlierIndex()}
+	if !earlier.Before(Place{v.content.GetNumber(), o.GetIndex()}) {
+		return fmt.Errorf("%s is not before it", earlier)
+	}
+	content := v.content
+	if earlier.Number != content.GetNumber() {
+		if v.earlier == nil {
+			return nil
+		}
+		var err error
+		if content, err = v.earlier(earlier.Number); err != nil {
+			return err
+		}
+	}
+	txs := content.GetTransactions()
+	if uint64(earlier.Index) >= uint64(len(txs)) {
+		return fmt.Errorf("there is no %s", earlier)
+	}
+	first, err := te.DecodeBundle(txs[earlier.Index])
+	if err != nil || first.Payload.Ciphertext.ID() != p.Ciphertext.ID() {
+		return fmt.Errorf("its ciphertext is not at %s", earlier)
+	}
+	if _, err := first.Payload.Ciphertext.Verify(); err != nil {
+		return fmt.Errorf("at %s: %w", earlier, err) // that one was not opened, and bars nobody
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package sequencer
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"blindseq/dsn-node/attest"
+	"blindseq/dsn-node/internal/identity"
+	"blindseq/kit/config"
+	"blindseq/kit/grpckit"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/protobuf/proto"
+)
+
+// liar stands in front of a real keyholder, has its key, and answers as its functions say.
+type liar struct {
+	keyholderv1.KeyholderServiceServer
+	keyholderv1.KeyholderServiceClient
+	n         *network
+	authority uint8
+	key       *ecdsa.PrivateKey
+	attest    func(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error)
+	release   func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error)
+
+	mu    sync.Mutex
+	calls map[uint64]int
+}
+
+// lie puts a liar in the place of a keyholder.
+func (n *network) lie(t *testing.T, i int, l *liar) {
+	t.Helper()
+	conn, err := grpckit.Dial(n.addresses[i], config.TLS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.n, l.authority, l.calls = n, uint8(i), map[uint64]int{}
+	l.KeyholderServiceClient = keyholderv1.NewKeyholderServiceClient(conn)
+	if l.key, err = identity.Read(n.files.Identities[i], nil); err != nil {
+		t.Fatal(err)
+	}
+	server, err := grpckit.NewServer(grpckit.ServerConfig{Address: "127.0.0.1:0", Log: n.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyholderv1.RegisterKeyholderServiceServer(server.Registrar(), serving{l: l})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = conn.Close()
+	})
+	n.addresses[i] = server.Addr()
+}
+
+// serving is the server side of a liar.
+type serving struct {
+	keyholderv1.UnimplementedKeyholderServiceServer
+	l *liar
+}
+
+func (s serving) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
+	if s.l.attest != nil {
+		return s.l.attest(s.l, ctx, r)
+	}
+	return s.l.KeyholderServiceClient.Attest(ctx, r)
+}
+
+func (s serving) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+	if s.l.release != nil {
+		return s.l.release(s.l, ctx, r)
+	}
+	return s.l.KeyholderServiceClient.ReleaseShares(ctx, r)
+}
+
+func (s serving) GetStatus(ctx context.Context, r *keyholderv1.GetStatusRequest) (*keyholderv1.GetStatusResponse, error) {
+	return s.l.KeyholderServiceClient.GetStatus(ctx, r)
+}
+
+// called counts calls about a number.
+func (l *liar) called(number uint64) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls[number]++
+	return l.calls[number]
+}
+
+// wrongShares gives the shares of the first bundle for all of them.
+func wrongShares(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+	answer, err := l.KeyholderServiceClient.ReleaseShares(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	s := answer.GetShares()
+	s.Answers[len(s.Answers)-1].Share = bytes.Clone(s.Answers[0].Share)
+	return answer, attest.SignShares(l.n.committee, l.key, s)
+}
+
+// refusing says of the last bundle that its proof does not hold.
+func refusing(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+	answer, err := l.KeyholderServiceClient.ReleaseShares(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	s := answer.GetShares()
+	s.Answers[len(s.Answers)-1].Share, s.Answers[len(s.Answers)-1].Refusal = nil, 2
+	return answer, attest.SignShares(l.n.committee, l.key, s)
+}
+
+// equivocating signs another content first and, asked again, the one it is asked for.
+func equivocating(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
+	if l.called(r.GetContent().GetNumber()) > 1 {
+		return l.KeyholderServiceClient.Attest(ctx, r)
+	}
+	other := proto.CloneOf(r.GetContent())
+	other.Transactions = append(other.Transactions, []byte{0xee})
+	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetPreviousPayloadHash())).Sign(l.key, l.authority)
+	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT}, err
+}
+
+// hanging never answers.
+func hanging(_ *liar, ctx context.Context, _ *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// forging signs for somebody else.
+func forging(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
+	answer, err := l.KeyholderServiceClient.Attest(ctx, r)
+	if err == nil {
+		answer.GetAttested().GetAttestation().Authority = uint32(l.authority+1) % 7
+	}
+	return answer, err
+}
+
+func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		liars    map[int]*liar
+		convicts map[string][]uint32
+		named    string // in the metrics, of authority 1
+	}{
+		"two lie about shares": {
+			map[int]*liar{1: {release: wrongShares}, 4: {release: wrongShares}},
+			map[string][]uint32{"wrong_share": {1, 4}}, "wrong_share"},
+		"two refuse bundles that hold": {
+			map[int]*liar{1: {release: refusing}, 2: {release: refusing}},
+			map[string][]uint32{"wrong_share": {1, 2}}, "wrong_share"},
+		"one equivocates":  {map[int]*liar{1: {attest: equivocating}}, map[string][]uint32{"equivocation": {1}}, "equivocation"},
+		"two never answer": {map[int]*liar{1: {attest: hanging}, 6: {attest: hanging}}, map[string][]uint32{}, ""},
+		"two forge":        {map[int]*liar{1: {attest: forging}, 0: {attest: forging}}, map[string][]uint32{}, "invalid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, 7, 5)
+			for i, l := range c.liars {
+				n.lie(t, i, l)
+			}
+			s := start(t, n.config(t))
+			number, named := uint64(0), ""
+			block := func() {
+				number++
+				plain := fmt.Sprintf("transaction of block %d", number)
+				s.submit(t, with(number, n.bundle("first"), n.bundle(plain)))
+				if got := s.preblock(t, n, number).GetOutcomes()[1].GetDecrypted().GetTransactions(); string(got[0]) != plain {
+					t.Fatalf("got %q", got)
+				}
+			}
+			block()
+			// A liar that was too late to matter is not noticed, so blocks go on until all had their turn.
+			eventually(t, func() bool {
+				block()
+				named = get(t, "http://"+s.http+"/metrics")
+				for i := range c.liars {
+					line := fmt.Sprintf(`blindseq_dsn_keyholder_faults_total{keyholder=%q,kind=%q} 0`, n.addresses[i], c.named)
+					if strings.Contains(named, line+"\n") {
+						return false
+					}
+				}
+				return true
+			})
+			s.stop()
+			got := map[string][]uint32{}
+			for kind, all := range n.convicted(t) {
+				seen := map[uint32]bool{}
+				for i := range 7 {
+					for _, a := range all {
+						if a == uint32(i) && !seen[a] {
+							seen[a] = true
+							got[kind] = append(got[kind], a)
+						}
+					}
+				}
+			}
+			if !reflect.DeepEqual(got, c.convicts) {
+				t.Fatalf("convicted %v, want %v", got, c.convicts)
+			}
+		})
+	}
+}

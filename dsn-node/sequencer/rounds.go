@@ -1,0 +1,216 @@
+package sequencer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"blindseq/dsn-node/committee"
+	"blindseq/dsn-node/internal/casebook"
+	"blindseq/dsn-node/internal/core"
+	"blindseq/dsn-node/internal/opening"
+	"blindseq/dsn-node/internal/recovery"
+	"blindseq/dsn-node/internal/round"
+	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/kit/grpckit"
+	"blindseq/kit/ops"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+)
+
+// maxBackoff is the longest pause between two calls to a keyholder that does not answer.
+const maxBackoff = 2 * time.Second
+
+// rounds is the part of the sequencer that talks to keyholders. A nil one is a sequencer without them.
+type rounds struct {
+	committee *committee.Committee
+	driver    *round.Driver
+	planner   *opening.Planner
+	book      *casebook.Book
+	conns     []*grpc.ClientConn
+	core      *core.Core
+	clients   []keyholderv1.KeyholderServiceClient
+	timeout   time.Duration
+	health    *ops.Health
+	log       *slog.Logger
+	recovered chan struct{} // closed when the log holds all that keyholders attested
+
+	mu      sync.Mutex
+	waiting string
+}
+
+// newRounds opens what rounds need. On an error nothing is left open.
+func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *slog.Logger) (r *rounds, err error) {
+	r = &rounds{timeout: cfg.KeyholderTimeout, health: health, log: log, recovered: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+			r = nil
+		}
+	}()
+	if r.committee, err = committee.Read(cfg.CommitteeFile); err != nil {
+		return r, err
+	}
+	keyholders, err := r.dial(cfg)
+	if err != nil {
+		return r, err
+	}
+	if r.book, err = casebook.Open(filepath.Join(cfg.DataDir, "evidence"), r.committee, log); err != nil {
+		return r, err
+	}
+	list, err := stoplist.Open(filepath.Join(cfg.DataDir, "ciphertexts"), r.committee.First)
+	if err != nil {
+		return r, err
+	}
+	r.planner = opening.New(list, r.content)
+	r.driver, err = round.NewDriver(round.Options{
+		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Planner: r.planner, Cases: r.book,
+		Observer: newRoundMetrics(reg, cfg.Keyholders), Waiting: func(reason string) { r.setWaiting(health, reason) },
+		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: log,
+	})
+	if err == nil {
+		r.setWaiting(health, "no keyholder was reached yet")
+	}
+	return r, err
+}
+
+func (r *rounds) dial(cfg Config) ([]round.Keyholder, error) {
+	var out []round.Keyholder
+	for _, target := range cfg.Keyholders {
+		conn, err := grpckit.Dial(target, cfg.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("reach keyholder: %w", err)
+		}
+		r.conns = append(r.conns, conn)
+		client := keyholderv1.NewKeyholderServiceClient(conn)
+		r.clients = append(r.clients, client)
+		out = append(out, round.Keyholder{Name: target, Client: client})
+	}
+	return out, nil
+}
+
+// over sets the core whose log the rounds go on from.
+func (r *rounds) over(c *core.Core) {
+	if r != nil {
+		r.core = c
+	}
+}
+
+func (r *rounds) preblock(number uint64) (*preblockv1.Preblock, error) {
+	return r.core.Preblock(number)
+}
+
+func (r *rounds) content(number uint64) (*preblockv1.Content, error) {
+	p, err := r.core.Preblock(number)
+	return p.GetContent(), err
+}
+
+// First is the first number that has a round.
+func (r *rounds) First() uint64 { return r.committee.First }
+
+// Decide runs one round.
+func (r *rounds) Decide(ctx context.Context, c *preblockv1.Content) (*preblockv1.Preblock, error) {
+	d, err := r.driver.Decide(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &preblockv1.Preblock{Certificate: d.Certificate, Outcomes: d.Outcomes}, nil
+}
+
+func (r *rounds) setWaiting(health *ops.Health, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = reason
+	health.Set("keyholders", reason)
+}
+
+// Waiting says why no preblock can be fixed now.
+func (r *rounds) Waiting() string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting
+}
+
+// run talks to the keyholders until ctx ends, and closes everything.
+func (r *rounds) run(ctx context.Context) error {
+	var g errgroup.Group
+	g.Go(func() error { return r.driver.Run(ctx) })
+	g.Go(func() error { return r.recover(ctx) })
+	return errors.Join(g.Wait(), r.close())
+}
+
+// recover brings the log up to what keyholders attested, and lets proposals in.
+func (r *rounds) recover(ctx context.Context) error {
+	r.health.Set("log", "keyholders are asked whether they attested more than is here")
+	err := recovery.Run(ctx, recovery.Options{
+		Committee: r.committee, Clients: r.clients, Log: recoveredLog{r}, Timeout: r.timeout, Logger: r.log,
+	})
+	if err == nil && ctx.Err() == nil {
+		r.health.Set("log", "")
+		close(r.recovered)
+	}
+	return err
+}
+
+// ready returns when proposals may come in.
+func (r *rounds) ready(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.recovered:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// recoveredLog is the log as recovery sees it.
+type recoveredLog struct{ r *rounds }
+
+func (l recoveredLog) Accepted() uint64 { return l.r.core.Accepted() }
+
+func (l recoveredLog) Fixed(ctx context.Context, number uint64) (common.Hash, error) {
+	s, err := l.r.core.Subscribe(number)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	defer s.Close()
+	if _, err := s.Next(ctx); err != nil {
+		return common.Hash{}, err
+	}
+	return l.r.driver.PayloadHash(number)
+}
+
+func (l recoveredLog) Submit(ctx context.Context, c *preblockv1.Content) error {
+	_, err := l.r.core.Submit(ctx, core.Proposal{Content: c})
+	return err
+}
+
+func (r *rounds) close() (err error) {
+	if r == nil {
+		return nil
+	}
+	if r.planner != nil {
+		err = r.planner.Close()
+	}
+	if r.book != nil {
+		err = errors.Join(err, r.book.Close())
+	}
+	for _, conn := range r.conns {
+		err = errors.Join(err, conn.Close())
+	}
+	return err
+}

@@ -1,0 +1,381 @@
+package sequencer
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/attest"
+	"blindseq/dsn-node/committee"
+	"blindseq/dsn-node/evidence"
+	"blindseq/dsn-node/internal/casebook"
+	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/keyholder"
+	"blindseq/dsn-node/outcome"
+	"blindseq/dsn-node/te"
+	"blindseq/kit/config"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"go.uber.org/goleak"
+)
+
+// network is a committee whose keyholders run in this process, and the configuration of a sequencer that uses them.
+type network struct {
+	t         testing.TB
+	files     *keygen.Files
+	committee *committee.Committee
+	addresses []string
+	stops     []func() // by authority; nil while a keyholder does not run
+	dir       string
+	log       *slog.Logger
+}
+
+func newNetwork(t testing.TB, keyholders, threshold int) *network {
+	t.Helper()
+	n := &network{t: t, dir: t.TempDir(), addresses: make([]string, keyholders), stops: make([]func(), keyholders), log: slog.New(slog.DiscardHandler)}
+	if os.Getenv("BLINDSEQ_TEST_LOG") != "" {
+		n.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	var err error
+	n.files, err = keygen.Run(keygen.Config{Out: filepath.Join(n.dir, "keys"), Keyholders: keyholders, Threshold: threshold, ChainID: 1337, FirstNumber: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.committee, err = committee.Read(n.files.Committee); err != nil {
+		t.Fatal(err)
+	}
+	for i := range keyholders {
+		n.startKeyholder(i)
+	}
+	t.Cleanup(func() {
+		for i := range keyholders {
+			n.stopKeyholder(i)
+		}
+	})
+	return n
+}
+
+// startKeyholder starts one, at the address it had before.
+func (n *network) startKeyholder(i int) {
+	n.t.Helper()
+	var cfg keyholder.Config
+	if err := config.Defaults(&cfg); err != nil {
+		n.t.Fatal(err)
+	}
+	cfg.GRPCAddress, cfg.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
+	if n.addresses[i] != "" {
+		cfg.GRPCAddress = n.addresses[i]
+	}
+	cfg.DataDir = filepath.Join(n.dir, fmt.Sprintf("keyholder-%d", i))
+	cfg.CommitteeFile, cfg.ShareFile, cfg.IdentityFile = n.files.Committee, n.files.Shares[i], n.files.Identities[i]
+	s, err := keyholder.New(n.t.Context(), cfg, n.log)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	n.addresses[i], _ = s.Addresses()
+	n.stops[i] = func() {
+		cancel()
+		if err := <-done; err != nil {
+			n.t.Errorf("keyholder %d: %v", i, err)
+		}
+	}
+}
+
+func (n *network) stopKeyholder(i int) {
+	if stop := n.stops[i]; stop != nil {
+		n.stops[i] = nil
+		stop()
+	}
+}
+
+func (n *network) config(t *testing.T) Config {
+	cfg := testConfig(t, filepath.Join(n.dir, "sequencer"))
+	cfg.Keyholders, cfg.CommitteeFile = n.addresses, n.files.Committee
+	return cfg
+}
+
+// bundle is an encrypted transaction whose plain bytes are given.
+func (n *network) bundle(plain string) []byte {
+	n.t.Helper()
+	payload, err := te.Encrypt(rand.Reader, n.committee.Keys.Master(), []byte(plain))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return (&te.Bundle{Payload: payload, Nonce: 7}).Encode()
+}
+
+func with(number uint64, txs ...[]byte) *dsnv1.SubmitProposalRequest {
+	r := request(number, 0)
+	r.Content.Transactions = txs
+	return r
+}
+
+// preblock waits for a preblock and verifies it and its outcomes.
+func (s *node) preblock(t *testing.T, n *network, number uint64) *preblockv1.Preblock {
+	t.Helper()
+	stream, cancel := s.stream(t, number)
+	defer cancel()
+	answer, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := answer.GetPreblock()
+	if _, err := attest.VerifyPreblock(n.committee, p); err != nil {
+		t.Fatal(err)
+	}
+	err = outcome.Verify(n.committee.Keys, p, func(number uint64) (*preblockv1.Content, error) {
+		p, err := s.GetPreblock(t.Context(), &dsnv1.GetPreblockRequest{Number: number})
+		return p.GetPreblock().GetContent(), err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestEncryptedTransactionIsOpenedAfterItsPlaceIsCertified(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	s := start(t, n.config(t))
+	bundle := n.bundle("plain text of the transaction")
+	s.submit(t, with(1, []byte{1}, bundle, []byte{2}))
+	p := s.preblock(t, n, 1)
+	if got := p.GetOutcomes(); len(got) != 1 || got[0].GetIndex() != 1 || string(got[0].GetDecrypted().GetTransactions()[0]) != "plain text of the transaction" {
+		t.Fatalf("outcomes %v", got)
+	}
+	if string(p.GetContent().GetTransactions()[1]) != string(bundle) {
+		t.Fatal("the content is not the original list")
+	}
+	s.submit(t, with(2, []byte{3}))
+	next := s.preblock(t, n, 2)
+	if len(next.GetOutcomes()) != 0 {
+		t.Fatalf("outcomes %v", next.GetOutcomes())
+	}
+	first, err := attest.VerifyPreblock(n.committee, p)
+	if err != nil || common.Hash(next.GetCertificate().GetPreviousPayloadHash()) != first {
+		t.Fatalf("certificates are not chained: %v", err)
+	}
+}
+
+func TestUndecryptableBundlesAreOutcomesAndTheRestGoesOn(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	s := start(t, n.config(t))
+	spoiled := func(change func(*te.Bundle)) []byte {
+		b, err := te.DecodeBundle(n.bundle("spoiled"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(b)
+		return b.Encode()
+	}
+	once := n.bundle("once")
+	wrapped, err := te.DecodeBundle(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped.Nonce++
+	s.submit(t, with(1,
+		[]byte{0x7e, 1, 2, 3},
+		spoiled(func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0] ^= 1 }), // covered by the proof
+		once,
+		wrapped.Encode(), // the same ciphertext in another bundle
+		spoiled(func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0] ^= 1 }),
+		spoiled(func(b *te.Bundle) { b.Payload.Txs[0].Data[0] ^= 1 }),
+	))
+	var got []string
+	for _, o := range s.preblock(t, n, 1).GetOutcomes() {
+		got = append(got, strings.TrimPrefix(o.GetUndecryptable().GetReason().String(), "UNDECRYPTABLE_REASON_"))
+	}
+	if want := "[MALFORMED BAD_CIPHERTEXT UNSPECIFIED ALREADY_ORDERED KEY_HASH TX_HASH]"; fmt.Sprint(got) != want {
+		t.Fatalf("got %v, want %s", got, want)
+	}
+	s.submit(t, with(2, wrapped.Encode(), n.bundle("good")))
+	outcomes := s.preblock(t, n, 2).GetOutcomes()
+	if u := outcomes[0].GetUndecryptable(); u.GetReason() != outcome.AlreadyOrdered || u.GetEarlierNumber() != 1 || u.GetEarlierIndex() != 2 {
+		t.Fatalf("repeated in another number: %v", outcomes[0])
+	}
+	if outcomes[1].GetDecrypted() == nil {
+		t.Fatalf("the next one: %v", outcomes[1])
+	}
+}
+
+func TestTwoOfSevenDeadCostNoBlockAndThreeStopUntilOneReturns(t *testing.T) {
+	n := newNetwork(t, 7, 5)
+	s := start(t, n.config(t))
+	s.submit(t, with(1, n.bundle("one")))
+	s.preblock(t, n, 1)
+	n.stopKeyholder(0)
+	n.stopKeyholder(5)
+	s.submit(t, with(2, n.bundle("two")))
+	s.preblock(t, n, 2)
+	n.stopKeyholder(3)
+	s.submit(t, with(3, n.bundle("three")))
+	eventually(t, func() bool {
+		ready := get(t, "http://"+s.http+"/readyz")
+		return strings.Contains(ready, "number 3 has 4 of 5 attestations") && strings.Contains(ready, n.addresses[3])
+	})
+	st, err := s.GetStatus(t.Context(), &dsnv1.GetStatusRequest{})
+	if err != nil || st.GetLastNumber() != 2 || st.GetAcceptedNumber() != 3 || !strings.Contains(st.GetWaiting(), n.addresses[5]) {
+		t.Fatalf("status %v, %v", st, err)
+	}
+	n.startKeyholder(5) // it missed number 2
+	if got := s.preblock(t, n, 3).GetOutcomes()[0].GetDecrypted().GetTransactions(); string(got[0]) != "three" {
+		t.Fatalf("got %q", got)
+	}
+	eventually(t, func() bool { return strings.Contains(get(t, "http://"+s.http+"/readyz"), `"ok"`) })
+}
+
+// eventually waits for something that another goroutine brings about.
+func eventually(t *testing.T, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("it did not happen")
+		case <-ticker.C:
+		}
+	}
+}
+
+func TestRestartedSequencerGoesOnWithTheOpenRound(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	cfg := n.config(t)
+	s := start(t, cfg)
+	s.submit(t, with(1, n.bundle("one")))
+	first := s.preblock(t, n, 1)
+	n.stopKeyholder(0)
+	n.stopKeyholder(1)
+	s.submit(t, with(2, n.bundle("two"))) // two of four attest it
+	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "2 of 3 attestations") })
+	s.stop()
+	n.startKeyholder(0)
+	n.startKeyholder(1)
+	s = start(t, cfg)
+	if got := s.preblock(t, n, 1); got.String() != first.String() {
+		t.Fatal("preblock 1 changed")
+	}
+	if got := s.preblock(t, n, 2).GetOutcomes()[0].GetDecrypted().GetTransactions(); string(got[0]) != "two" {
+		t.Fatalf("got %q", got)
+	}
+	s.submit(t, with(3))
+	s.preblock(t, n, 3)
+}
+
+func (s *node) status(t *testing.T) *dsnv1.GetStatusResponse {
+	t.Helper()
+	st, err := s.GetStatus(t.Context(), &dsnv1.GetStatusRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	s := start(t, n.config(t))
+	for number := uint64(1); number <= 5; number++ {
+		s.submit(t, with(number, n.bundle(fmt.Sprint(number))))
+		s.preblock(t, n, number)
+	}
+	n.stopKeyholder(2)
+	if err := os.RemoveAll(filepath.Join(n.dir, "keyholder-2")); err != nil {
+		t.Fatal(err)
+	}
+	n.startKeyholder(2)
+	n.stopKeyholder(0) // from now on number 2 is needed
+	s.submit(t, with(6, n.bundle("six")))
+	if got := s.preblock(t, n, 6).GetOutcomes()[0].GetDecrypted().GetTransactions(); string(got[0]) != "six" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestSequencerThatLostItsDiskGetsItsLogFromTheKeyholders(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	s := start(t, n.config(t))
+	var before []*preblockv1.Preblock
+	for number := uint64(1); number <= 5; number++ {
+		s.submit(t, with(number, n.bundle(fmt.Sprint(number)), []byte{1}))
+		before = append(before, s.preblock(t, n, number))
+	}
+	n.stopKeyholder(0)
+	n.stopKeyholder(1)
+	s.submit(t, with(6, n.bundle("six"))) // attested by two, certified never
+	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "2 of 3 attestations") })
+	s.stop()
+	if err := os.RemoveAll(filepath.Join(n.dir, "sequencer")); err != nil {
+		t.Fatal(err)
+	}
+	n.startKeyholder(0)
+	s = start(t, n.config(t))
+	for i, p := range before {
+		got := s.preblock(t, n, uint64(i)+1)
+		if string(got.GetContentHash()) != string(p.GetContentHash()) || got.GetOutcomes()[0].String() != p.GetOutcomes()[0].String() {
+			t.Fatalf("preblock %d changed", i+1)
+		}
+	}
+	answer := s.submit(t, with(6, []byte("another")))
+	if p := s.preblock(t, n, 6); string(p.GetOutcomes()[0].GetDecrypted().GetTransactions()[0]) != "six" || string(answer.GetContentHash()) != string(p.GetContentHash()) {
+		t.Fatalf("number 6 is %v", p)
+	}
+}
+
+func TestSequencerAndKeyholdersLeaveNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	n := newNetwork(t, 4, 3)
+	s := start(t, n.config(t))
+	s.submit(t, with(1, n.bundle("one")))
+	s.preblock(t, n, 1)
+	s.stop()
+	for i := range n.stops {
+		n.stopKeyholder(i)
+	}
+}
+
+func TestCertifiedLogIsRefusedWithoutKeyholders(t *testing.T) {
+	n := newNetwork(t, 1, 1)
+	s := start(t, n.config(t))
+	s.submit(t, with(1))
+	s.preblock(t, n, 1)
+	s.stop()
+	cfg := n.config(t)
+	cfg.Keyholders, cfg.CommitteeFile = nil, ""
+	if _, err := New(t.Context(), cfg, n.log); err == nil || !strings.Contains(err.Error(), "no keyholders are given") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// convicted returns the evidence a stopped sequencer kept, verified.
+func (n *network) convicted(t *testing.T) map[string][]uint32 {
+	t.Helper()
+	book, err := casebook.Open(filepath.Join(n.dir, "sequencer", "evidence"), n.committee, n.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close() //nolint:errcheck // only read
+	all, err := book.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]uint32{}
+	for _, e := range all {
+		if err := evidence.Verify(n.committee, e); err != nil {
+			t.Fatal(err)
+		}
+		out[evidence.Kind(e)] = append(out[evidence.Kind(e)], e.GetAuthority())
+	}
+	return out
+}
