@@ -62,30 +62,31 @@ func (t *Tracker) Run(ctx context.Context) error {
 // WebSockets are not closed for that. A record that names no address is as none.
 func (t *Tracker) look() {
 	before := t.current.Load()
-	now := t.find()
+	now, replaced := t.find()
 	t.current.Store(now)
+	if replaced != nil {
+		close(replaced.changed) // only now: whoever is sent away comes back at once and must find the new one
+	}
 	if (before != nil) != (now != nil) {
 		t.onChange(now != nil)
 	}
 }
 
-func (t *Tracker) find() *Leader {
+// find returns the leader, and the one it replaces if there is one.
+func (t *Tracker) find() (now, replaced *Leader) {
 	address, ok := t.directory.Current()
 	if !ok || address == "" {
-		return nil
+		return nil, nil
 	}
 	if t.last != nil && t.last.address == address {
-		return t.last
+		return t.last, nil
 	}
 	next, err := newLeader(address)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	if t.last != nil {
-		close(t.last.changed)
-	}
-	t.last = next
-	return next
+	t.last, replaced = next, t.last
+	return next, replaced
 }
 
 func newLeader(address string) (*Leader, error) {
