@@ -136,7 +136,7 @@ func (d *devnet) addProducer(ctx context.Context) error {
 		return err
 	}
 	cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
-	cfg.DataDir = filepath.Join(d.cfg.DataDir, "producer")
+	cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
 	cfg.Genesis, cfg.TimeBetweenBlocks = d.cfg.Genesis, d.cfg.TimeBetweenBlocks
 	s, err := producer.New(ctx, cfg, d.logger("producer-svc"))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"runtime"
 	"syscall"
 
 	"blindseq/kit/config"
@@ -22,21 +22,12 @@ var Version = "dev"
 
 // versionFlag is embedded by Main beside the service's own flags.
 type versionFlag struct {
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
 }
 
-// VersionString names the program, its release and the commit it was built from.
+// VersionString names the program, its release and the Go it was built with.
 func VersionString(name string) string {
-	commit := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				commit = s.Value
-			}
-		}
-		return fmt.Sprintf("%s %s (commit %s, %s)", name, Version, commit, info.GoVersion)
-	}
-	return fmt.Sprintf("%s %s", name, Version)
+	return fmt.Sprintf("%s %s (%s)", name, Version, runtime.Version())
 }
 
 // Main is the body of a service's main function: it reads the configuration, sets up logs and traces, and runs until
