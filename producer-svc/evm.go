@@ -44,10 +44,16 @@ func (e *evm) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Bl
 		return section.Block{}, err
 	}
 	e.carried.Store(len(result.Carried) > 0)
+	undecryptable := 0
+	for _, one := range rec.GetBundles() {
+		if one.GetReason() != 0 {
+			undecryptable++
+		}
+	}
 	block := section.BlockOf(rec, content.Hash(result.Hash))
 	e.metrics.blocks.Inc()
 	e.metrics.txs.Add(float64(block.Transactions))
-	e.metrics.skipped.Add(float64(len(skipped)))
+	e.metrics.skipped.Add(float64(len(skipped) + undecryptable))
 	return block, nil
 }
 
@@ -58,6 +64,12 @@ func blockOf(rec *blueprintv1.LogRecord) chain.Block {
 	}
 	for _, d := range rec.GetDelayedTransactions() {
 		b.Delayed = append(b.Delayed, d.GetRaw())
+	}
+	for _, one := range rec.GetBundles() {
+		b.Names = append(b.Names, common.Hash(one.GetHash()))
+		if id := one.GetCiphertextId(); len(id) > 0 {
+			b.Names = append(b.Names, common.Hash(id))
+		}
 	}
 	return b
 }
