@@ -49,6 +49,9 @@ func bundleRecord(raw []byte, o *preblockv1.Outcome) *blueprintv1.BundleRecord {
 		for _, tx := range r.Decrypted.GetTransactions() {
 			record.TransactionHashes = append(record.TransactionHashes, crypto.Keccak256(tx))
 		}
+		if len(record.GetTransactionHashes()) == 0 {
+			return nil
+		}
 	case *preblockv1.Outcome_Undecryptable:
 		record.Reason, record.Text = r.Undecryptable.GetReason(), inWords(r.Undecryptable)
 		if record.GetReason() == 0 {
