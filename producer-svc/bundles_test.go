@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"blindseq/dsn-node/committee/committeetest"
+	"blindseq/dsn-node/orderproof"
 	"blindseq/dsn-node/outcome"
 	"blindseq/dsn-node/te"
 	"blindseq/kit/content"
@@ -234,5 +235,29 @@ func TestWithoutACommitteeBundlesAreOfATypeThatIsNotSupported(t *testing.T) {
 	}
 	if err := n.call(t, nil, "te_getEncryptionKey"); err == nil {
 		t.Error("there is a key")
+	}
+}
+
+func TestTheOrderProofOfABundleItsTransactionAndAPlainOneVerifies(t *testing.T) {
+	n, c := encrypting(t, nil)
+	tx, plain := newWallet(t, 0).transaction(t, nil), newWallet(t, 1).transaction(t, nil)
+	bundle := n.send(t, c.Bundle(raw(t, tx)))
+	n.send(t, raw(t, plain))
+	waitFor(t, func() bool { pending, _ := n.disk.chain.PoolSize(); return pending == 1 })
+	if err := n.call(t, nil, "te_getOrderProof", bundle); err == nil {
+		t.Error("proven before it was ordered")
+	}
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	for hash, position := range map[common.Hash]uint64{bundle: 0, tx.Hash(): 0, plain.Hash(): 1} {
+		var proof orderproof.Proof
+		if err := n.call(t, &proof, "te_getOrderProof", hash); err != nil {
+			t.Fatal(err)
+		}
+		if err := proof.Verify(c.Committee); err != nil || uint64(proof.Position) != position || proof.Number != 1 {
+			t.Errorf("%s: at %d of %d, %v", hash, proof.Position, proof.Number, err)
+		}
+	}
+	if err := n.call(t, nil, "te_getOrderProof", common.Hash{1}); err == nil {
+		t.Error("something unknown is proven")
 	}
 }

@@ -56,6 +56,7 @@ type Service struct {
 
 	committee *committee.Committee // nil when nothing is encrypted
 	bundles   *bundles.Pool        // the same
+	monitor   preblockv1.MonitorServiceClient
 
 	guard *section.Guard
 	makes *production
@@ -118,6 +119,7 @@ func (s *Service) connect() error {
 	if err != nil {
 		return err
 	}
+	s.monitor = preblockv1.NewMonitorServiceClient(monitor)
 	between, err := s.cfg.between()
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func (s *Service) connect() error {
 	performer := section.NewPerformer(section.Deps{
 		Lock:      consumption{locker: s.lock, log: s.disk.log},
 		Proposer:  proposalv1.NewProposerServiceClient(proposer),
-		Monitor:   preblockv1.NewMonitorServiceClient(monitor),
+		Monitor:   s.monitor,
 		Log:       decided{Log: s.disk.log, bundles: s.bundles},
 		Chain:     s.evm,
 		Delayed:   s.pool,
@@ -178,7 +180,7 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.transactions())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.transactions())
 	if err != nil {
 		return err
 	}

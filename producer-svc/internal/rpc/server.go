@@ -1,5 +1,6 @@
 // Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
-// tracers under debug, te_getTransactionStatus and te_getEncryptionKey.
+// tracers under debug, te_getTransactionStatus, te_getEncryptionKey and
+// te_getOrderProof.
 //
 // What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
 // is bounded; nothing here can change the chain, its files or its settings.
@@ -27,8 +28,10 @@ type Config struct {
 	Listener net.Listener   // instead of Address
 	Feed     http.Handler   // serves what is under /evm/; nil for nothing
 	Key      *EncryptionKey // nil when nothing is encrypted
-	Limits   Limits
-	Log      *slog.Logger
+	// OrderProof shows where a transaction or bundle was ordered; nil when there are no proofs.
+	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
+	Limits     Limits
+	Log        *slog.Logger
 }
 
 // Limits bounds what a client can ask for.
@@ -120,7 +123,7 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	services := append([]gethrpc.API(nil), chain.APIs()...)
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: &ethService{chain: chain, txs: txs, client: s.client}},
-		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, key: s.cfg.Key}},
+		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, key: s.cfg.Key, proof: s.cfg.OrderProof}},
 		gethrpc.API{Namespace: "debug", Service: notServed{}},
 	)
 	for _, one := range services {

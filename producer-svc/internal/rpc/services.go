@@ -135,8 +135,9 @@ func (e *syncTimeout) ErrorData() any { return e.hash.Hex() }
 
 // teService is the namespace te.
 type teService struct {
-	txs Transactions
-	key *EncryptionKey
+	txs   Transactions
+	key   *EncryptionKey
+	proof func(ctx context.Context, hash common.Hash) (any, error)
 }
 
 var errNotEncrypted = errors.New("this rollup has no keyholders: send plain transactions")
@@ -147,6 +148,14 @@ func (s *teService) GetEncryptionKey() (*EncryptionKey, error) {
 		return nil, errNotEncrypted
 	}
 	return s.key, nil
+}
+
+// GetOrderProof is te_getOrderProof: position, list and attestations, which package orderproof of dsn-node verifies.
+func (s *teService) GetOrderProof(ctx context.Context, hash common.Hash) (any, error) {
+	if s.proof == nil {
+		return nil, errNotEncrypted
+	}
+	return s.proof(ctx, hash)
 }
 
 // TransactionStatus is the answer of te_getTransactionStatus.
