@@ -30,10 +30,12 @@ const (
 
 // world is a DSN, faked and served over gRPC, and a Redis.
 type world struct {
-	t       testing.TB
-	redis   redistest.Redis
-	dsn     *fakes.DSN
-	address string
+	t     testing.TB
+	redis redistest.Redis
+	dsn   *fakes.DSN
+	// committee is the file that replicas check preblocks with; none when empty
+	committee string
+	address   string
 }
 
 func newWorld(t testing.TB, r redistest.Redis) *world {
@@ -86,7 +88,7 @@ func (w *world) replica() *replica {
 	}
 	cfg.GRPCAddress, cfg.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.RedisURL, cfg.DSN = w.redis.URL, w.address
-	cfg.NextTimeout = patience
+	cfg.NextTimeout, cfg.CommitteeFile = patience, w.committee
 	s, err := New(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)

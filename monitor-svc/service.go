@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/dsn-node/committee"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/ops"
 	"blindseq/kit/redisx"
@@ -20,6 +21,7 @@ import (
 	"blindseq/monitor-svc/internal/hub"
 	"blindseq/monitor-svc/internal/merge"
 	"blindseq/monitor-svc/internal/notices"
+	"blindseq/monitor-svc/internal/proof"
 	"blindseq/monitor-svc/internal/source"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -78,7 +80,11 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 	if s.dsn, err = grpckit.Dial(cfg.DSN, cfg.TLS); err != nil {
 		return nil, err
 	}
-	src := s.merge(cfg)
+	keyholders, err := readCommittee(cfg)
+	if err != nil {
+		return nil, err
+	}
+	src := s.merge(cfg, keyholders)
 	s.metrics.follow(reg, s.hub.Status, s.connected.Load)
 	err = s.listen(cfg, reg, api.New(api.Deps{
 		Hub: s.hub, Notices: s.notices, Source: src, NextTimeout: cfg.NextTimeout, Connected: s.connected.Load,
@@ -89,12 +95,23 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 	return s, nil
 }
 
+// readCommittee reads the committee; nil when there is none.
+func readCommittee(cfg Config) (*committee.Committee, error) {
+	if cfg.CommitteeFile == "" {
+		return nil, nil
+	}
+	return committee.Read(cfg.CommitteeFile)
+}
+
 // merge connects the merge with what feeds it and what it needs done.
-func (s *Service) merge(cfg Config) source.Config {
+func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Config {
 	src := source.Config{
 		DSN: dsnv1.NewSequencerServiceClient(s.dsn), Connected: s.dsnChanged, Log: s.log,
 		CallTimeout: cfg.CallTimeout, BackoffMin: backoffMin, BackoffMax: backoffMax,
 	}
+	src.Check = proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
+		return source.Fetch(ctx, src, number)
+	}).Check
 	s.notices = notices.New(s.rdb, s.log)
 	s.evidence = evidence.New(s.rdb, s.log)
 	s.hub = hub.New(merge.DefaultLimits(), hub.Actions{

@@ -8,6 +8,7 @@ import (
 	"blindseq/kit/content"
 	"blindseq/kit/lock"
 	"blindseq/producer-svc/internal/bplog"
+	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
@@ -27,12 +28,18 @@ func (c consumption) Acquire(ctx context.Context, priority bool) (section.Held, 
 }
 
 // decided is the blueprint log as a section writes it: a repeat of what it has is a success.
-type decided struct{ *bplog.Log }
+type decided struct {
+	*bplog.Log
+	bundles *bundles.Pool // told of the places decided; nil when nothing is encrypted
+}
 
 func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*blueprintv1.LogRecord, error) {
 	err := d.Log.Append(rec, head)
 	switch {
 	case err == nil:
+		if d.bundles != nil {
+			d.bundles.Decided(bundleHashes(rec))
+		}
 		return rec, nil
 	case errors.Is(err, bplog.ErrRepeated):
 		return d.Get(rec.GetNumber())
@@ -53,7 +60,7 @@ func (d decided) ByRequest(id string) (*blueprintv1.LogRecord, bool) {
 
 // knownBlock is the applied block that a request gave, if it is one of the last many.
 func knownBlock(log *bplog.Log, chain section.Chain, requestID string) (section.Block, bool) {
-	rec, ok := decided{log}.ByRequest(requestID)
+	rec, ok := decided{Log: log}.ByRequest(requestID)
 	if !ok {
 		return section.Block{}, false
 	}

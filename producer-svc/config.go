@@ -9,6 +9,8 @@ import (
 
 	"blindseq/kit/config"
 	"blindseq/producer-svc/internal/feed"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // noBlocks as --time-between-blocks makes blocks on demand only.
@@ -30,6 +32,9 @@ type Config struct {
 	MaxClockDrift      time.Duration `help:"How far ahead of this machine's clock a requested timestamp may be." default:"60s"`
 	MaxWaiting         int           `help:"Most callers of ProduceBlock that wait; one more is refused." default:"1024"`
 	EventTimeout       time.Duration `help:"How long a request's event is awaited before the request is made again with the same id." default:"3s"`
+	CommitteeFile      string        `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
+	BundlerAllow       []string      `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
+	BundleShare        float64       `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
 	RollupAddress      string        `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
 
@@ -47,6 +52,9 @@ func (c *Config) Validate() error {
 	if _, err := c.rollup(); err != nil {
 		return err
 	}
+	if _, err := c.bundlers(); err != nil {
+		return err
+	}
 	switch {
 	case c.DataDir == "":
 		return errors.New("--data-dir must not be empty")
@@ -60,6 +68,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--max-clock-drift must not be negative, not %s", c.MaxClockDrift)
 	case c.MaxWaiting < 1 || c.MaxWaiting > 1<<20:
 		return fmt.Errorf("--max-waiting must be within 1 and %d, not %d", 1<<20, c.MaxWaiting)
+	case !(c.BundleShare >= 0.01 && c.BundleShare <= 0.99):
+		return fmt.Errorf("--bundle-share must be within 0.01 and 0.99, not %v", c.BundleShare)
 	case c.EventTimeout < 100*time.Millisecond:
 		return fmt.Errorf("--event-timeout must be at least 100ms, not %s", c.EventTimeout)
 	}
@@ -76,6 +86,21 @@ func (c *Config) between() (time.Duration, error) {
 		return 0, fmt.Errorf("--time-between-blocks must be %s or at least 1ms, for example 5s, not %q", noBlocks, c.TimeBetweenBlocks)
 	}
 	return d, nil
+}
+
+// bundlers are those that may send; nil for everyone.
+func (c *Config) bundlers() (map[common.Address]bool, error) {
+	if len(c.BundlerAllow) == 0 {
+		return nil, nil
+	}
+	allowed := map[common.Address]bool{}
+	for _, text := range c.BundlerAllow {
+		if !common.IsHexAddress(text) {
+			return nil, fmt.Errorf("--bundler-allow must have addresses (20 bytes in hex), not %q", text)
+		}
+		allowed[common.HexToAddress(text)] = true
+	}
+	return allowed, nil
 }
 
 func (c *Config) rollup() (address feed.RollupAddress, err error) {

@@ -8,6 +8,7 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/section"
 	"blindseq/producer-svc/internal/txstore"
@@ -20,6 +21,7 @@ import (
 type evm struct {
 	chain   *chain.Chain
 	keeper  *txstore.Keeper
+	bundles *bundles.Pool // nil when nothing is encrypted
 	metrics *metrics
 	carried atomic.Bool // transactions wait for the front of the next proposal
 }
@@ -43,12 +45,30 @@ func (e *evm) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Bl
 	if err := e.keeper.Applied(result.Number, result.Included, skipped); err != nil {
 		return section.Block{}, err
 	}
+	if e.bundles != nil {
+		if err := e.bundles.Applied(bundleHashes(rec)); err != nil {
+			return section.Block{}, err
+		}
+	}
 	e.carried.Store(len(result.Carried) > 0)
+	undecryptable := 0
+	for _, one := range rec.GetBundles() {
+		if one.GetReason() != 0 {
+			undecryptable++
+		}
+	}
 	block := section.BlockOf(rec, content.Hash(result.Hash))
 	e.metrics.blocks.Inc()
 	e.metrics.txs.Add(float64(block.Transactions))
-	e.metrics.skipped.Add(float64(len(skipped)))
+	e.metrics.skipped.Add(float64(len(skipped) + undecryptable))
 	return block, nil
+}
+
+func bundleHashes(rec *blueprintv1.LogRecord) (hashes []common.Hash) {
+	for _, one := range rec.GetBundles() {
+		hashes = append(hashes, common.Hash(one.GetHash()))
+	}
+	return hashes
 }
 
 func blockOf(rec *blueprintv1.LogRecord) chain.Block {
@@ -58,6 +78,12 @@ func blockOf(rec *blueprintv1.LogRecord) chain.Block {
 	}
 	for _, d := range rec.GetDelayedTransactions() {
 		b.Delayed = append(b.Delayed, d.GetRaw())
+	}
+	for _, one := range rec.GetBundles() {
+		b.Names = append(b.Names, common.Hash(one.GetHash()))
+		if id := one.GetCiphertextId(); len(id) > 0 {
+			b.Names = append(b.Names, common.Hash(id))
+		}
 	}
 	return b
 }
@@ -89,7 +115,7 @@ func (p proposable) Head() (number uint64, hash content.Hash, timestamp int64) {
 	return head.Number, head.Hash, head.Time
 }
 
-func (p proposable) Transactions(ctx context.Context, room uint64) ([][]byte, error) {
+func (p proposable) Transactions(ctx context.Context, room uint64) ([][]byte, int, error) {
 	return p.chain.Content(ctx, chain.Limits{Bytes: room})
 }
 

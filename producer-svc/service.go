@@ -10,6 +10,7 @@ import (
 	"net"
 	"time"
 
+	"blindseq/dsn-node/committee"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
@@ -18,6 +19,7 @@ import (
 	"blindseq/kit/redisx"
 	"blindseq/kit/service"
 	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/rpc"
@@ -47,10 +49,15 @@ type Service struct {
 	health  *ops.Health
 	metrics *metrics
 
-	disk  *disk // log, chain, transactions, key
-	evm   *evm
-	pool  *pool
-	feed  *feed.Feed
+	disk *disk // log, chain, transactions, key
+	evm  *evm
+	pool *pool
+	feed *feed.Feed
+
+	committee *committee.Committee // nil when nothing is encrypted
+	bundles   *bundles.Pool        // the same
+	monitor   preblockv1.MonitorServiceClient
+
 	guard *section.Guard
 	makes *production
 
@@ -79,8 +86,11 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	if s.disk, err = openDisk(cfg, s.metrics, log); err != nil {
 		return nil, err
 	}
-	s.evm = &evm{chain: s.disk.chain, keeper: s.disk.keeper, metrics: s.metrics}
 	s.pool = &pool{store: s.disk.store, keeper: s.disk.keeper, nudge: make(chan struct{}, 1)}
+	if err := s.encrypt(); err != nil {
+		return nil, err
+	}
+	s.evm = &evm{chain: s.disk.chain, keeper: s.disk.keeper, bundles: s.bundles, metrics: s.metrics}
 	s.feed = feed.New(feed.Builder{Records: s.disk.log, Results: s.evm, Key: s.disk.key}, s.evm.Head().Number)
 	if s.rdb, err = redisx.Open(cfg.RedisURL); err != nil {
 		return nil, err
@@ -109,6 +119,7 @@ func (s *Service) connect() error {
 	if err != nil {
 		return err
 	}
+	s.monitor = preblockv1.NewMonitorServiceClient(monitor)
 	between, err := s.cfg.between()
 	if err != nil {
 		return err
@@ -117,8 +128,8 @@ func (s *Service) connect() error {
 	performer := section.NewPerformer(section.Deps{
 		Lock:      consumption{locker: s.lock, log: s.disk.log},
 		Proposer:  proposalv1.NewProposerServiceClient(proposer),
-		Monitor:   preblockv1.NewMonitorServiceClient(monitor),
-		Log:       decided{s.disk.log},
+		Monitor:   s.monitor,
+		Log:       decided{Log: s.disk.log, bundles: s.bundles},
 		Chain:     s.evm,
 		Delayed:   s.pool,
 		Publisher: s.feed,
@@ -150,7 +161,7 @@ func (s *Service) dial(target string) (*grpc.ClientConn, error) {
 // proposable says whether a proposal would hold something now, as far as a look at counters tells.
 func (s *Service) proposable() bool {
 	pending, _ := s.disk.chain.PoolSize()
-	return !s.pool.Locked() && (pending > 0 || s.evm.carried.Load() || s.disk.store.DelayedCount() > 0)
+	return !s.pool.Locked() && (pending > 0 || s.waitingBundles() > 0 || s.evm.carried.Load() || s.disk.store.DelayedCount() > 0)
 }
 
 // listen opens the listeners, and settles the endpoints others find a leader by.
@@ -169,7 +180,7 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.disk.keeper)
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.transactions())
 	if err != nil {
 		return err
 	}
@@ -187,7 +198,7 @@ func (s *Service) register() {
 	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
 		Desk:     s.makes.desk,
 		Feed:     s.feed,
-		Contents: &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.pool.Locked},
+		Contents: s.contents(),
 		Leading:  s.makes.leading.Load,
 		Status:   s.status,
 	})
@@ -256,6 +267,11 @@ func (s *Service) recover(ctx context.Context) error {
 		}
 	}
 	s.feed.Publish(head)
+	if s.bundles != nil {
+		if err := s.bundles.Recover(); err != nil {
+			return err
+		}
+	}
 	return s.disk.keeper.Recover(ctx)
 }
 

@@ -53,6 +53,7 @@ func (s *Service) observe() {
 	s.metrics.gauge("blindseq_producer_pool_locked", "1 while the pool is locked.", func() float64 { return truth(s.pool.Locked()) })
 	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.makes.desk.Waiting()) })
 	s.metrics.gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.store.DelayedCount()) })
+	s.metrics.gauge("blindseq_producer_waiting_bundles", "Encrypted bundles in no block yet.", func() float64 { return count(s.waitingBundles()) })
 	s.metrics.gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.store.Count()) })
 }
 

@@ -86,7 +86,7 @@ func newWorld(t *testing.T, dir string, chain *fakes.Chain, order *fakes.Order, 
 		lock = o.lock(w)
 	}
 	performer := section.NewPerformer(section.Deps{
-		Lock: lock, Proposer: w.order, Monitor: w.order, Log: decided{w.log}, Chain: w.chain,
+		Lock: lock, Proposer: w.order, Monitor: w.order, Log: decided{Log: w.log}, Chain: w.chain,
 		Delayed: w.delayed, Publisher: w.feed, Now: time.Now, Await: 50 * time.Millisecond,
 	})
 	if o.wrap != nil {

@@ -54,10 +54,28 @@ func (d *DSN) Fix(requestID string, tx ...byte) *preblockv1.Preblock {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := Preblock(uint64(len(d.fixed)+1), requestID, tx...)
+	d.put(p)
+	return p
+}
+
+// Put fixes a preblock as it is, whatever it holds: its number is to be the next one.
+func (d *DSN) Put(p *preblockv1.Preblock) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.put(p)
+}
+
+// Replace shows another preblock for a number that is fixed.
+func (d *DSN) Replace(p *preblockv1.Preblock) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fixed[p.GetContent().GetNumber()-1] = p
+}
+
+func (d *DSN) put(p *preblockv1.Preblock) {
 	d.fixed = append(d.fixed, p)
 	close(d.change)
 	d.change = make(chan struct{})
-	return p
 }
 
 // FixHidden fixes the next preblock, but streams skip it: it is to be had by GetPreblock, or by Send.

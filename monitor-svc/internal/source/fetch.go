@@ -87,22 +87,31 @@ func (f *Fetcher) Run(ctx context.Context) error {
 
 // Get asks the DSN for one preblock and verifies it.
 func Get(ctx context.Context, cfg Config, number uint64) (merge.Arrived, error) {
+	p, err := Fetch(ctx, cfg, number)
+	if err != nil {
+		return merge.Arrived{}, err
+	}
+	return expect(ctx, cfg, p, number)
+}
+
+// Fetch asks the DSN for one preblock and believes nothing of it.
+func Fetch(ctx context.Context, cfg Config, number uint64) (*preblockv1.Preblock, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.CallTimeout)
 	defer cancel()
 	res, err := cfg.DSN.GetPreblock(ctx, &dsnv1.GetPreblockRequest{Number: number})
 	if err != nil {
-		return merge.Arrived{}, fmt.Errorf("get preblock %d: %w", number, err)
+		return nil, fmt.Errorf("get preblock %d: %w", number, err)
 	}
-	return expect(res.GetPreblock(), number)
+	return res.GetPreblock(), nil
 }
 
 // expect verifies a preblock that must have a number.
-func expect(p *preblockv1.Preblock, number uint64) (merge.Arrived, error) {
-	a, err := merge.Verify(p)
-	a.Asked = true
-	if err == nil && p.GetContent().GetNumber() != number {
-		err = fmt.Errorf("%w: number %d, asked for was %d", merge.ErrForged, p.GetContent().GetNumber(), number)
+func expect(ctx context.Context, cfg Config, p *preblockv1.Preblock, number uint64) (merge.Arrived, error) {
+	if got := p.GetContent().GetNumber(); got != number {
+		return merge.Arrived{}, fmt.Errorf("%w: number %d, asked for was %d", merge.ErrForged, got, number)
 	}
+	a, err := verify(ctx, cfg, p)
+	a.Asked = true
 	return a, err
 }
 
@@ -116,7 +125,7 @@ func Replay(ctx context.Context, cfg Config, from uint64, each func(merge.Arrive
 		if res, err = stream.Recv(); err != nil {
 			break
 		}
-		a, err := expect(res.GetPreblock(), number)
+		a, err := expect(ctx, cfg, res.GetPreblock(), number)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"blindseq/monitor-svc/internal/merge"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc"
 )
@@ -36,10 +37,14 @@ var (
 	ErrBehind      = errors.New("the DSN has fewer preblocks than it had shown")
 )
 
+// Check refuses a well-formed preblock that does not show what it must. An error that is not forged is of the attempt.
+type Check func(context.Context, *preblockv1.Preblock) (forged bool, err error)
+
 // Config is what a source needs.
 type Config struct {
 	DSN         DSN
 	Sink        Sink
+	Check       Check
 	Connected   func(err error) // called at each change: nil when the stream is up, else why it is not
 	Log         *slog.Logger
 	CallTimeout time.Duration
@@ -93,9 +98,11 @@ func (s *Stream) once(ctx context.Context, up func()) error {
 		if err != nil {
 			return fmt.Errorf("stream preblocks: %w: %w", ErrStreamEnded, err)
 		}
-		arrived, err := merge.Verify(res.GetPreblock())
-		if err != nil {
+		arrived, err := verify(ctx, s.cfg, res.GetPreblock())
+		if errors.Is(err, merge.ErrForged) {
 			s.cfg.Log.ErrorContext(ctx, "the DSN sent a bad preblock", "error", err)
+		}
+		if err != nil {
 			return err
 		}
 		if !received {
@@ -103,6 +110,21 @@ func (s *Stream) once(ctx context.Context, up func()) error {
 		}
 		s.cfg.Sink.Do(arrived)
 	}
+}
+
+// verify checks a preblock before anything of it is kept.
+func verify(ctx context.Context, cfg Config, p *preblockv1.Preblock) (merge.Arrived, error) {
+	a, err := merge.Verify(p)
+	if err != nil {
+		return a, err
+	}
+	switch forged, err := cfg.Check(ctx, p); {
+	case forged:
+		return merge.Arrived{}, fmt.Errorf("%w: %w", merge.ErrForged, err)
+	case err != nil:
+		return merge.Arrived{}, err
+	}
+	return a, nil
 }
 
 // start asks the DSN how far it is.

@@ -84,17 +84,18 @@ func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
 
 // pool is a chain with transactions of given sizes and a head that can move.
 type pool struct {
-	sizes  []int
-	number uint64
-	moves  int   // how often the head moves while transactions are collected
-	fork   int64 // when other rules begin; 0: never
+	sizes   []int
+	carried int
+	number  uint64
+	moves   int   // how often the head moves while transactions are collected
+	fork    int64 // when other rules begin; 0: never
 }
 
 func (p *pool) UpgradeDue(at int64) bool { return p.fork != 0 && at >= p.fork }
 
 func (p *pool) Head() (uint64, content.Hash, int64) { return p.number, content.Hash{1}, 1000 }
 
-func (p *pool) Transactions(_ context.Context, room uint64) (txs [][]byte, err error) {
+func (p *pool) Transactions(_ context.Context, room uint64) (txs [][]byte, carried int, err error) {
 	if p.moves > 0 {
 		p.moves--
 		p.number++
@@ -106,7 +107,63 @@ func (p *pool) Transactions(_ context.Context, room uint64) (txs [][]byte, err e
 			txs = append(txs, raw)
 		}
 	}
-	return txs, nil
+	return txs, min(p.carried, len(txs)), nil
+}
+
+// waiting are bundles of these sizes, as package bundles gives them; each is full of its place.
+type waiting []int
+
+func (w waiting) Next(share, room uint64) (raws [][]byte, size uint64) {
+	for i, n := range w {
+		next := size + uint64(n+4)
+		if next > room || i > 0 && next > share {
+			break
+		}
+		raws, size = append(raws, bytes.Repeat([]byte{byte(0x70 + i)}, n)), next
+	}
+	return raws, size
+}
+
+func TestBundlesAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
+	const k = 1000
+	fill := func(size, n int) (sizes []int) {
+		for range n {
+			sizes = append(sizes, size)
+		}
+		return sizes
+	}
+	for name, one := range map[string]struct {
+		plain, bundles         []int
+		share                  float64
+		wantPlain, wantBundles int
+	}{
+		"both want all":           {fill(100*k, 9), fill(100*k, 9), 0.5, 3, 2},
+		"few plain ones":          {fill(100*k, 1), fill(100*k, 9), 0.5, 1, 4},
+		"few bundles":             {fill(100*k, 9), fill(100*k, 1), 0.5, 4, 1},
+		"a small share":           {fill(50*k, 20), fill(30*k, 20), 0.1, 9, 1},
+		"one larger than a share": {fill(50*k, 20), fill(130*k, 20), 0.1, 7, 1},
+		"no bundles":              {fill(100*k, 9), nil, 0.5, 5, 0},
+		"no plain ones":           {nil, fill(100*k, 9), 0.5, 0, 5},
+	} {
+		c := contents(&pool{sizes: one.plain, carried: 1}, nil)
+		c.Bundles, c.Share = waiting(one.bundles), one.share
+		answer, err := c.Next(t.Context(), 2000, true)
+		if err != nil || content.Check(answer.GetContent()) != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		order := ""
+		for _, tx := range answer.GetContent().GetTransactions() {
+			order += string(tx[:1])
+		}
+		bundles := "pqrstu"[:one.wantBundles]
+		want := bundles
+		if one.wantPlain > 0 { // what was ordered before stays first
+			want = "\t" + bundles + strings.Repeat("\t", one.wantPlain-1)
+		}
+		if order != want {
+			t.Errorf("%s: got %q, want %q", name, order, want)
+		}
+	}
 }
 
 type delayed []content.Hash

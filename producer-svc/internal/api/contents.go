@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"blindseq/kit/content"
 	"blindseq/producer-svc/internal/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
+	"github.com/ethereum/go-ethereum/rlp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -20,8 +22,8 @@ var ErrMoving = errors.New("the head is moving")
 type Chain interface {
 	Head() (number uint64, hash content.Hash, timestamp int64)
 	// Transactions are those for a proposal on top of the head, whose RLP takes at most room bytes: carried ones
-	// first, then the pool's.
-	Transactions(ctx context.Context, room uint64) ([][]byte, error)
+	// first, as many as carried says, then the pool's.
+	Transactions(ctx context.Context, room uint64) (txs [][]byte, carried int, err error)
 	// UpgradeDue says whether other rules hold at this time than at the head.
 	UpgradeDue(at int64) bool
 }
@@ -32,10 +34,19 @@ type Delayed interface {
 	Pending() ([]content.Hash, error)
 }
 
+// Bundles has the encrypted bundles that are in no block yet.
+type Bundles interface {
+	// Next gives them by arrival, and their RLP's size: at most share bytes of them, but one in any case that fits room.
+	Next(share, room uint64) (raws [][]byte, size uint64)
+}
+
 // Contents puts proposals together.
 type Contents struct {
 	Chain   Chain
 	Delayed Delayed
+	// Bundles is nil when nothing is encrypted; Share is the part of the bytes that bundles have for themselves.
+	Bundles Bundles
+	Share   float64
 	Locked  func() bool
 }
 
@@ -80,7 +91,30 @@ func (c *Contents) fill(ctx context.Context, to *preblockv1.Content, withDelayed
 			to.DelayedTransactionHashes = append(to.DelayedTransactionHashes, h[:])
 		}
 	}
-	txs, err := c.Chain.Transactions(ctx, budget.Room())
-	to.Transactions = txs
-	return err
+	room := budget.Room()
+	share, bundles, size := c.share(room), [][]byte(nil), uint64(0)
+	if c.Bundles != nil {
+		bundles, size = c.Bundles.Next(share, room)
+	}
+	txs, carried, err := c.Chain.Transactions(ctx, room-size)
+	if err != nil {
+		return err
+	}
+	if c.Bundles != nil { // what plain transactions left of theirs
+		left := room - sizeOf(txs)
+		bundles, _ = c.Bundles.Next(left, left)
+	}
+	to.Transactions = slices.Concat(txs[:carried], bundles, txs[carried:])
+	return nil
+}
+
+// share is the part of the bytes that bundles have for themselves. What carried transactions need goes before it: they
+// were ordered before.
+func (c *Contents) share(room uint64) uint64 { return uint64(float64(room) * c.Share) }
+
+func sizeOf(txs [][]byte) (size uint64) {
+	for _, tx := range txs {
+		size += rlp.BytesSize(tx)
+	}
+	return size
 }

@@ -18,6 +18,7 @@ type Block struct {
 	Timestamp    uint64   // seconds; may equal the parent's
 	Delayed      [][]byte // executed first
 	Transactions [][]byte
+	Names        []common.Hash // by which NamedIn finds it, besides its transactions' hashes; no part of its content
 }
 
 // Skipped is a transaction of a block that could not be executed: it is in no block, and this is its end.
@@ -81,7 +82,7 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	rec := record{Input: input, Skipped: run.skipped, Delayed: run.delayed}
 	carried := stillCarried(*c.carried.Load(), run)
 	rec.setCarried(carried)
-	if err := c.commit(run, block, rec); err != nil {
+	if err := c.commit(run, block, rec, b.Names); err != nil {
 		c.state = fmt.Errorf("%w: %w", ErrBroken, err)
 		return Result{}, c.state
 	}
@@ -93,13 +94,16 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 
 // commit stores the block with its receipts and record, then its state, then moves the head. Geth announces the head
 // from within: when this returns every reader has the block.
-func (c *Chain) commit(run *execution, block *types.Block, rec record) error {
+func (c *Chain) commit(run *execution, block *types.Block, rec record, names []common.Hash) error {
 	db := c.eth.ChainDb()
 	batch := db.NewBatch()
 	defer batch.Close()
 	rawdb.WriteBlock(batch, block)
 	rawdb.WriteReceipts(batch, block.Hash(), block.NumberU64(), run.receipts)
 	if err := writeRecord(batch, block.NumberU64(), rec); err != nil {
+		return err
+	}
+	if err := c.writeNames(batch, block.NumberU64(), names); err != nil {
 		return err
 	}
 	if err := batch.Write(); err != nil {

@@ -129,7 +129,7 @@ func TestWhatDoesNotFitIsCarriedInOrder(t *testing.T) {
 	status, _ := c.Status(chain.HashTransaction(raws[3]))
 	equal(t, "status", status, chain.TxPending)
 
-	content, err := c.Content(ctx, chain.Limits{Bytes: plenty})
+	content, _, err := c.Content(ctx, chain.Limits{Bytes: plenty})
 	must(t, err)
 	equal(t, "next proposal", len(content), 1)
 	equal(t, "its first", string(content[0]), string(big))
@@ -141,12 +141,12 @@ func TestWhatDoesNotFitIsCarriedInOrder(t *testing.T) {
 	must(t, c.Close())
 	c = open(t, dir, withGenesis(genesis))
 	equal(t, "carried after a restart", c.Carried(), 8)
-	content, err = c.Content(ctx, chain.Limits{Bytes: plenty})
+	content, _, err = c.Content(ctx, chain.Limits{Bytes: plenty})
 	must(t, err)
 	equal(t, "first after a restart", string(content[0]), string(big))
 	equal(t, "carried after it", len(apply(t, c, next(c, content...)).Carried), 7)
 
-	content, err = c.Content(ctx, chain.Limits{Bytes: plenty})
+	content, _, err = c.Content(ctx, chain.Limits{Bytes: plenty})
 	must(t, err)
 	result = apply(t, c, next(c, content...))
 	equal(t, "included", len(result.Included), 5)

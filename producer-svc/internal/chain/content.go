@@ -23,12 +23,13 @@ type Limits struct {
 const maxRetries = 3
 
 // Content gives the transactions for a proposal on top of the head, encoded as they came: carried ones first, then the
-// pool's by price, and by nonce for each sender. None is in a block already, although the pool may not yet know.
-func (c *Chain) Content(ctx context.Context, limits Limits) ([][]byte, error) {
+// pool's by price, and by nonce for each sender. None is in a block already, although the pool may not yet know. The
+// first carried are the carried ones.
+func (c *Chain) Content(ctx context.Context, limits Limits) (raws [][]byte, carried int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.usable(ctx); err != nil {
-		return nil, fmt.Errorf("collect content: %w", err)
+		return nil, 0, fmt.Errorf("collect content: %w", err)
 	}
 	head := c.bc.CurrentBlock()
 	if limits.Gas == 0 {
@@ -37,17 +38,18 @@ func (c *Chain) Content(ctx context.Context, limits Limits) ([][]byte, error) {
 	picked := &selection{limits: limits, seen: make(map[common.Hash]bool)}
 	for _, one := range *c.carried.Load() {
 		if !picked.add(one.hash, one.raw, one.gas) {
-			return picked.raws, nil
+			return picked.raws, len(picked.raws), nil
 		}
 	}
+	carried = len(picked.raws)
 	statedb, err := c.bc.StateAt(head.Root, head.Number, head.Time)
 	if err != nil {
-		return nil, fmt.Errorf("collect content: open state of block %d: %w", head.Number, err)
+		return nil, 0, fmt.Errorf("collect content: open state of block %d: %w", head.Number, err)
 	}
 	if err := c.pick(ctx, picked, statedb, head); err != nil {
-		return nil, fmt.Errorf("collect content: %w", err)
+		return nil, 0, fmt.Errorf("collect content: %w", err)
 	}
-	return picked.raws, nil
+	return picked.raws, carried, nil
 }
 
 // pick fills the selection from the pool. Geth resets its pool some time after the head has moved; a look at the nonce

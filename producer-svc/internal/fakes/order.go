@@ -29,6 +29,8 @@ type Order struct {
 	Content func() (txs, delayed [][]byte)
 	// Ask asks a producer for both instead, when set. On an error the proposal is made later.
 	Ask func(at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error)
+	// Certify makes a preblock of a content as keyholders would, when set.
+	Certify func(*preblockv1.Content) *preblockv1.Preblock
 	// Fail is asked before each call; a non-nil error is its answer.
 	Fail func(method string) error
 
@@ -167,7 +169,11 @@ func (o *Order) propose(head section.Head, r *proposalv1.RequestProposalRequest)
 		return proposal{}, err
 	}
 	hash := content.HashOf(answer.GetContent())
-	p := &preblockv1.Preblock{Content: answer.GetContent(), ContentHash: hash[:], RequestId: r.GetRequestId(), Attempt: 1}
+	p := &preblockv1.Preblock{Content: answer.GetContent(), ContentHash: hash[:]}
+	if o.Certify != nil {
+		p = o.Certify(answer.GetContent())
+	}
+	p.RequestId, p.Attempt = r.GetRequestId(), 1
 	return proposal{locked: answer.GetPoolLocked(), preblock: p}, nil
 }
 

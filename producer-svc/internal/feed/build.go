@@ -45,6 +45,11 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, one := range rec.GetBundles() {
+		if one.GetReason() != 0 {
+			skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: one.GetHash(), Reason: "undecryptable: " + one.GetText()})
+		}
+	}
 	return &blueprintv1.Blueprint{
 		Number:              number,
 		ParentHash:          rec.GetParentHash(),

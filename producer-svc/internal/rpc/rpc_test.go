@@ -54,7 +54,7 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	keep := txstore.NewKeeper(store, c, txstore.KeeperConfig{Log: log})
-	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, Log: log}, c, keep)
+	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, Log: log}, c, plain{keep})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -66,11 +66,16 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	return &served{t: t, chain: c, store: store, keep: keep, url: server.Addr()}
 }
 
+// plain is transactions without bundles.
+type plain struct{ *txstore.Keeper }
+
+func (plain) Resolve(hash common.Hash) (common.Hash, error) { return hash, nil }
+
 // block makes a block of what the pool offers.
 func (s *served) block() chain.Result {
 	s.t.Helper()
 	ctx := context.Background()
-	raws, err := s.chain.Content(ctx, chain.Limits{Bytes: 500_000})
+	raws, _, err := s.chain.Content(ctx, chain.Limits{Bytes: 500_000})
 	must(s.t, err)
 	number, hash, timestamp := s.chain.Head()
 	result, err := s.chain.Apply(ctx, chain.Block{Number: number + 1, ParentHash: hash, Timestamp: timestamp + 1, Transactions: raws})
@@ -311,7 +316,7 @@ func TestABusyAddressIsAnError(t *testing.T) {
 	must(t, err)
 	defer listener.Close()
 	s := serve(t, rpc.Limits{})
-	_, err = rpc.NewServer(rpc.Config{Address: listener.Addr().String(), Log: slog.New(slog.DiscardHandler)}, s.chain, s.keep)
+	_, err = rpc.NewServer(rpc.Config{Address: listener.Addr().String(), Log: slog.New(slog.DiscardHandler)}, s.chain, plain{s.keep})
 	wantText(t, err, "start JSON-RPC")
 }
 

@@ -1,5 +1,6 @@
 // Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
-// tracers under debug, and te_getTransactionStatus.
+// tracers under debug, te_getTransactionStatus, te_getEncryptionKey and
+// te_getOrderProof.
 //
 // What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
 // is bounded; nothing here can change the chain, its files or its settings.
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/event"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
@@ -22,11 +24,14 @@ import (
 
 // Config has the server's settings. Zero limits take the defaults.
 type Config struct {
-	Address  string       // where to listen
-	Listener net.Listener // instead of Address
-	Feed     http.Handler // serves what is under /evm/; nil for nothing
-	Limits   Limits
-	Log      *slog.Logger
+	Address  string         // where to listen
+	Listener net.Listener   // instead of Address
+	Feed     http.Handler   // serves what is under /evm/; nil for nothing
+	Key      *EncryptionKey // nil when nothing is encrypted
+	// OrderProof shows where a transaction or bundle was ordered; nil when there are no proofs.
+	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
+	Limits     Limits
+	Log        *slog.Logger
 }
 
 // Limits bounds what a client can ask for.
@@ -65,6 +70,19 @@ type Transactions interface {
 	// Submit returns a hash or an error for each; what has a hash is durable.
 	Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error)
 	Status(hash common.Hash) (state string, number uint64, reason string, err error)
+	// Resolve gives, for the hash of a bundle that was decrypted, that of the transaction in it; any other as it is.
+	Resolve(hash common.Hash) (common.Hash, error)
+}
+
+// EncryptionKey is the answer of te_getEncryptionKey: what a transaction is encrypted with, and whom that trusts.
+type EncryptionKey struct {
+	ChainID       hexutil.Uint64   `json:"chainId"`
+	MasterKey     hexutil.Bytes    `json:"masterKey"` // G1, compressed
+	Threshold     int              `json:"threshold"`
+	Quorum        int              `json:"quorum"`
+	Members       []common.Address `json:"members"`
+	CommitteeHash common.Hash      `json:"committeeHash"`
+	FirstNumber   hexutil.Uint64   `json:"firstNumber"`
 }
 
 // Server is a JSON-RPC server that listens.
@@ -105,7 +123,7 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	services := append([]gethrpc.API(nil), chain.APIs()...)
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: &ethService{chain: chain, txs: txs, client: s.client}},
-		gethrpc.API{Namespace: "te", Service: &teService{txs: txs}},
+		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, key: s.cfg.Key, proof: s.cfg.OrderProof}},
 		gethrpc.API{Namespace: "debug", Service: notServed{}},
 	)
 	for _, one := range services {

@@ -53,8 +53,12 @@ func (s *ethService) SendRawTransactionSync(ctx context.Context, raw hexutil.Byt
 	for {
 		select {
 		case block := <-blocks:
-			if holds(block, hash) {
-				return s.receipt(ctx, hash)
+			inner, err := s.txs.Resolve(hash)
+			if err != nil {
+				return nil, err
+			}
+			if holds(block, inner) {
+				return s.receipt(ctx, inner)
 			}
 		case <-deadline.C:
 			return nil, &syncTimeout{hash: hash, after: limit}
@@ -75,6 +79,15 @@ func holds(block core.ChainEvent, hash common.Hash) bool {
 	return false
 }
 
+// GetTransactionReceipt is eth_getTransactionReceipt.
+func (s *ethService) GetTransactionReceipt(ctx context.Context, hash common.Hash) (json.RawMessage, error) {
+	hash, err := s.txs.Resolve(hash)
+	if err != nil {
+		return nil, err
+	}
+	return s.receipt(ctx, hash)
+}
+
 func (s *ethService) receipt(ctx context.Context, hash common.Hash) (receipt json.RawMessage, err error) {
 	err = s.client.CallContext(ctx, &receipt, "eth_getTransactionReceipt", hash)
 	return receipt, err
@@ -93,6 +106,10 @@ func (s *ethService) GetRawTransactionByHash(ctx context.Context, hash common.Ha
 // find asks geth, which looks into the chain and then into its pool. A block applied between the two takes a transaction
 // out of the pool that was not in the chain yet, so that it is found in neither; the chain has it at a second look.
 func (s *ethService) find(ctx context.Context, method string, hash common.Hash) (json.RawMessage, error) {
+	hash, err := s.txs.Resolve(hash)
+	if err != nil {
+		return nil, err
+	}
 	for second := false; ; second = true {
 		var found json.RawMessage
 		if err := s.client.CallContext(ctx, &found, method, hash); err != nil {
@@ -117,11 +134,35 @@ func (e *syncTimeout) ErrorCode() int { return 4 }
 func (e *syncTimeout) ErrorData() any { return e.hash.Hex() }
 
 // teService is the namespace te.
-type teService struct{ txs Transactions }
+type teService struct {
+	txs   Transactions
+	key   *EncryptionKey
+	proof func(ctx context.Context, hash common.Hash) (any, error)
+}
+
+var errNotEncrypted = errors.New("this rollup has no keyholders: send plain transactions")
+
+// GetEncryptionKey is te_getEncryptionKey.
+func (s *teService) GetEncryptionKey() (*EncryptionKey, error) {
+	if s.key == nil {
+		return nil, errNotEncrypted
+	}
+	return s.key, nil
+}
+
+// GetOrderProof is te_getOrderProof: position, list and attestations, which package orderproof of dsn-node verifies.
+func (s *teService) GetOrderProof(ctx context.Context, hash common.Hash) (any, error) {
+	if s.proof == nil {
+		return nil, errNotEncrypted
+	}
+	return s.proof(ctx, hash)
+}
 
 // TransactionStatus is the answer of te_getTransactionStatus.
 type TransactionStatus struct {
-	Status      string          `json:"status"` // unknown, queued, pending, included, skipped, dropped
+	// Of a plain transaction: unknown, queued, pending, included, skipped, dropped. Of a bundle: unknown, received, queued,
+	// ordered, decrypted, included, skipped, undecryptable.
+	Status      string          `json:"status"`
 	BlockNumber *hexutil.Uint64 `json:"blockNumber,omitempty"`
 	Reason      string          `json:"reason,omitempty"`
 }

@@ -139,7 +139,7 @@ func (p *performer) known(requestID string) *Block {
 func BlockOf(rec *blueprintv1.LogRecord, hash content.Hash) Block {
 	return Block{
 		Head:         Head{Number: rec.GetNumber(), Hash: hash, Time: rec.GetTimestamp().GetSeconds()},
-		Transactions: len(rec.GetDelayedTransactions()) + len(rec.GetTransactions()),
+		Transactions: len(rec.GetDelayedTransactions()) + len(rec.GetTransactions()) + undecryptable(rec),
 	}
 }
 
@@ -237,11 +237,16 @@ func (p *performer) append(e Append) Event {
 // producer may have executed it, and then skipping it would be a fork.
 func (p *performer) record(e Append) (*blueprintv1.LogRecord, error) {
 	c := e.Preblock.GetContent()
+	txs, bundles, err := opened(e.Preblock)
+	if err != nil {
+		return nil, err
+	}
 	rec := &blueprintv1.LogRecord{
 		Number:       c.GetNumber(),
 		ParentHash:   c.GetPreviousBlockHash(),
 		Timestamp:    c.GetTimestamp(),
-		Transactions: c.GetTransactions(),
+		Transactions: txs,
+		Bundles:      bundles,
 		RequestId:    e.Preblock.GetRequestId(),
 		ContentHash:  e.Preblock.GetContentHash(),
 		Token:        e.Token,

@@ -19,7 +19,7 @@ type Head struct {
 // Block is an applied blueprint.
 type Block struct {
 	Head
-	Transactions int // delayed and plain, the skipped ones included
+	Transactions int // delayed, plain and decrypted, the skipped ones and undecryptable bundles included
 }
 
 // Request is what one critical section is for.

@@ -7,6 +7,7 @@
 package blueprintv1
 
 import (
+	v1 "blindseq/proto/blindseq/preblock/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -77,12 +78,13 @@ func (x *DelayedTransaction) GetRaw() []byte {
 	return nil
 }
 
-// SkippedTransaction is a transaction of a blueprint that could not be executed. It has no effect on the state.
+// SkippedTransaction is a transaction of a blueprint that could not be executed, or a bundle without plain transactions.
+// It has no effect on the state.
 type SkippedTransaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Keccak-256 of the raw transaction, 32 bytes.
 	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// What the EVM said, for example "nonce too low".
+	// What the EVM said, for example "nonce too low"; for a bundle, "undecryptable: " and why.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -143,8 +145,9 @@ type Blueprint struct {
 	Timestamp           *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,5,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
 	// Raw transactions in order (EIP-2718 bytes).
-	Transactions [][]byte              `protobuf:"bytes,6,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	Skipped      []*SkippedTransaction `protobuf:"bytes,7,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	Transactions [][]byte `protobuf:"bytes,6,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	// Transactions that could not be executed, and bundles that could not be decrypted.
+	Skipped []*SkippedTransaction `protobuf:"bytes,7,rep,name=skipped,proto3" json:"skipped,omitempty"`
 	// RLP of the signed chunks, in order, 1 to 128.
 	Chunks [][]byte `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// Proposal request the blueprint came from.
@@ -253,13 +256,16 @@ type LogRecord struct {
 	ParentHash          []byte                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	Timestamp           *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,4,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	Transactions        [][]byte               `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	RequestId           string                 `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What is executed: the preblock's transactions, those decrypted in the place of their bundle.
+	Transactions [][]byte `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	RequestId    string   `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Hash of the preblock's content, 32 bytes.
 	ContentHash []byte `protobuf:"bytes,7,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	// Fencing token of the consumption lock under which the record was written, and who held it.
-	Token         uint64 `protobuf:"varint,8,opt,name=token,proto3" json:"token,omitempty"`
-	Holder        string `protobuf:"bytes,9,opt,name=holder,proto3" json:"holder,omitempty"`
+	Token  uint64 `protobuf:"varint,8,opt,name=token,proto3" json:"token,omitempty"`
+	Holder string `protobuf:"bytes,9,opt,name=holder,proto3" json:"holder,omitempty"`
+	// What became of the preblock's bundles, in their order.
+	Bundles       []*BundleRecord `protobuf:"bytes,10,rep,name=bundles,proto3" json:"bundles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -357,11 +363,110 @@ func (x *LogRecord) GetHolder() string {
 	return ""
 }
 
+func (x *LogRecord) GetBundles() []*BundleRecord {
+	if x != nil {
+		return x.Bundles
+	}
+	return nil
+}
+
+// BundleRecord says what became of one encrypted bundle.
+type BundleRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Keccak-256 of the bundle's bytes, 32 bytes.
+	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Place of the bundle in the preblock's transactions.
+	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	// What identifies its ciphertext (Go package blindseq/dsn-node/te), 32 bytes. Only of one that was opened, which bars
+	// every other bundle with the same.
+	CiphertextId []byte `protobuf:"bytes,3,opt,name=ciphertext_id,json=ciphertextId,proto3" json:"ciphertext_id,omitempty"`
+	// Keccak-256 of each transaction that was in it; empty when it is undecryptable.
+	TransactionHashes [][]byte `protobuf:"bytes,4,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
+	// Why it is undecryptable; unspecified when it is not.
+	Reason v1.UndecryptableReason `protobuf:"varint,5,opt,name=reason,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"reason,omitempty"`
+	// The reason's name, and the sequencer's words for it.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BundleRecord) Reset() {
+	*x = BundleRecord{}
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BundleRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BundleRecord) ProtoMessage() {}
+
+func (x *BundleRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BundleRecord.ProtoReflect.Descriptor instead.
+func (*BundleRecord) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BundleRecord) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *BundleRecord) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *BundleRecord) GetCiphertextId() []byte {
+	if x != nil {
+		return x.CiphertextId
+	}
+	return nil
+}
+
+func (x *BundleRecord) GetTransactionHashes() [][]byte {
+	if x != nil {
+		return x.TransactionHashes
+	}
+	return nil
+}
+
+func (x *BundleRecord) GetReason() v1.UndecryptableReason {
+	if x != nil {
+		return x.Reason
+	}
+	return v1.UndecryptableReason(0)
+}
+
+func (x *BundleRecord) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_blindseq_blueprint_v1_blueprint_proto protoreflect.FileDescriptor
 
 const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\n" +
-	"%blindseq/blueprint/v1/blueprint.proto\x12\x15blindseq.blueprint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\":\n" +
+	"%blindseq/blueprint/v1/blueprint.proto\x12\x15blindseq.blueprint.v1\x1a#blindseq/preblock/v1/preblock.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n" +
 	"\x12DelayedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x10\n" +
 	"\x03raw\x18\x02 \x01(\fR\x03raw\"@\n" +
@@ -380,7 +485,7 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2).blindseq.blueprint.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\fR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xf0\x02\n" +
+	"request_id\x18\t \x01(\tR\trequestId\"\xaf\x03\n" +
 	"\tLogRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -392,7 +497,16 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"request_id\x18\x06 \x01(\tR\trequestId\x12!\n" +
 	"\fcontent_hash\x18\a \x01(\fR\vcontentHash\x12\x14\n" +
 	"\x05token\x18\b \x01(\x04R\x05token\x12\x16\n" +
-	"\x06holder\x18\t \x01(\tR\x06holderB\xd3\x01\n" +
+	"\x06holder\x18\t \x01(\tR\x06holder\x12=\n" +
+	"\abundles\x18\n" +
+	" \x03(\v2#.blindseq.blueprint.v1.BundleRecordR\abundles\"\xe3\x01\n" +
+	"\fBundleRecord\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\x12#\n" +
+	"\rciphertext_id\x18\x03 \x01(\fR\fciphertextId\x12-\n" +
+	"\x12transaction_hashes\x18\x04 \x03(\fR\x11transactionHashes\x12A\n" +
+	"\x06reason\x18\x05 \x01(\x0e2).blindseq.preblock.v1.UndecryptableReasonR\x06reason\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04textB\xd3\x01\n" +
 	"\x19com.blindseq.blueprint.v1B\x0eBlueprintProtoP\x01Z0blindseq/proto/blindseq/blueprint/v1;blueprintv1\xa2\x02\x03BBX\xaa\x02\x15Blindseq.Blueprint.V1\xca\x02\x15Blindseq\\Blueprint\\V1\xe2\x02!Blindseq\\Blueprint\\V1\\GPBMetadata\xea\x02\x17Blindseq::Blueprint::V1b\x06proto3"
 
 var (
@@ -407,25 +521,29 @@ func file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP() []byte {
 	return file_blindseq_blueprint_v1_blueprint_proto_rawDescData
 }
 
-var file_blindseq_blueprint_v1_blueprint_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_blindseq_blueprint_v1_blueprint_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_blindseq_blueprint_v1_blueprint_proto_goTypes = []any{
 	(*DelayedTransaction)(nil),    // 0: blindseq.blueprint.v1.DelayedTransaction
 	(*SkippedTransaction)(nil),    // 1: blindseq.blueprint.v1.SkippedTransaction
 	(*Blueprint)(nil),             // 2: blindseq.blueprint.v1.Blueprint
 	(*LogRecord)(nil),             // 3: blindseq.blueprint.v1.LogRecord
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*BundleRecord)(nil),          // 4: blindseq.blueprint.v1.BundleRecord
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(v1.UndecryptableReason)(0),   // 6: blindseq.preblock.v1.UndecryptableReason
 }
 var file_blindseq_blueprint_v1_blueprint_proto_depIdxs = []int32{
-	4, // 0: blindseq.blueprint.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	5, // 0: blindseq.blueprint.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	0, // 1: blindseq.blueprint.v1.Blueprint.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
 	1, // 2: blindseq.blueprint.v1.Blueprint.skipped:type_name -> blindseq.blueprint.v1.SkippedTransaction
-	4, // 3: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
+	5, // 3: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
 	0, // 4: blindseq.blueprint.v1.LogRecord.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	4, // 5: blindseq.blueprint.v1.LogRecord.bundles:type_name -> blindseq.blueprint.v1.BundleRecord
+	6, // 6: blindseq.blueprint.v1.BundleRecord.reason:type_name -> blindseq.preblock.v1.UndecryptableReason
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_blueprint_v1_blueprint_proto_init() }
@@ -439,7 +557,7 @@ func file_blindseq_blueprint_v1_blueprint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_blueprint_v1_blueprint_proto_rawDesc), len(file_blindseq_blueprint_v1_blueprint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

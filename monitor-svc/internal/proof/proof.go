@@ -1,0 +1,161 @@
+// Package proof checks what a preblock shows for itself, so that nobody has to trust the sequencer that sent it.
+//
+// It guarantees of a preblock that Check accepts, from the committee's first number on: a quorum of the keyholders signed its
+// content for its number, after the statement that the preblock before it shows; and its outcomes are the only right ones of
+// its bundles. A preblock that no committee answers for (there is none, or it begins later) has neither bundles nor outcomes.
+//
+// Nothing is kept that cannot be had again: the statement before is that of a preblock checked here, or is fetched.
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"blindseq/dsn-node/attest"
+	"blindseq/dsn-node/committee"
+	"blindseq/dsn-node/outcome"
+	"blindseq/dsn-node/te"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+var (
+	// ErrUncertified says that a preblock with bundles or outcomes has no committee that answers for it.
+	ErrUncertified = errors.New("encrypted transactions that no committee answers for")
+	// ErrBroken says that a certificate does not follow the statement before it.
+	ErrBroken = errors.New("the chain of certificates is broken")
+)
+
+// kept bounds how many statements are remembered.
+const kept = 4096
+
+// Fetch gets an earlier preblock as the DSN shows it, unchecked.
+type Fetch func(ctx context.Context, number uint64) (*preblockv1.Preblock, error)
+
+// Checker checks preblocks. It is safe for concurrent use.
+type Checker struct {
+	committee *committee.Committee // nil: nothing is encrypted
+	fetch     Fetch
+
+	mu       sync.Mutex
+	payloads map[uint64]common.Hash
+}
+
+// New returns a checker; without a committee it refuses whatever only a committee could show.
+func New(c *committee.Committee, fetch Fetch) *Checker {
+	return &Checker{committee: c, fetch: fetch, payloads: map[uint64]common.Hash{}}
+}
+
+// Check refuses a well-formed preblock that does not show what it must. forged tells that it never will; other errors are
+// of a fetch, and worth another attempt.
+func (c *Checker) Check(ctx context.Context, p *preblockv1.Preblock) (forged bool, err error) {
+	number := p.GetContent().GetNumber()
+	if c.committee == nil || number < c.committee.First {
+		err := plain(p)
+		return err != nil, err
+	}
+	payload, err := attest.VerifyPreblock(c.committee, p)
+	if err != nil {
+		return true, err
+	}
+	previous, err := c.before(ctx, number)
+	if err != nil {
+		return false, fmt.Errorf("check preblock %d: %w", number, err)
+	}
+	if got := common.Hash(p.GetCertificate().GetPreviousPayloadHash()); got != previous {
+		return true, fmt.Errorf("check preblock %d: %w: it follows %s, number %d is %s", number, ErrBroken, got, number-1, previous)
+	}
+	if forged, err := c.outcomes(ctx, p); err != nil {
+		return forged, err
+	}
+	c.keep(number, payload)
+	return false, nil
+}
+
+func plain(p *preblockv1.Preblock) error {
+	bundles := len(p.GetOutcomes())
+	for _, raw := range p.GetContent().GetTransactions() {
+		if te.IsBundle(raw) {
+			bundles++
+		}
+	}
+	if bundles > 0 {
+		return fmt.Errorf("check preblock %d: %w", p.GetContent().GetNumber(), ErrUncertified)
+	}
+	return nil
+}
+
+// before returns the hash of the statement that a number's certificate must follow.
+func (c *Checker) before(ctx context.Context, number uint64) (common.Hash, error) {
+	if number == c.committee.First {
+		return common.Hash{}, nil
+	}
+	if hash, ok := c.remembered(number - 1); ok {
+		return hash, nil
+	}
+	_, hash, err := c.certified(ctx, number-1)
+	return hash, err
+}
+
+// certified fetches a preblock and checks its certificate: its content and statement may be relied on, its outcomes may not.
+func (c *Checker) certified(ctx context.Context, number uint64) (*preblockv1.Content, common.Hash, error) {
+	if number < c.committee.First {
+		return nil, common.Hash{}, fmt.Errorf("number %d: %w: the committee begins at %d", number, ErrUncertified, c.committee.First)
+	}
+	p, err := c.fetch(ctx, number)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	if got := p.GetContent().GetNumber(); got != number {
+		return nil, common.Hash{}, fmt.Errorf("asked for preblock %d, got %d", number, got)
+	}
+	payload, err := attest.VerifyPreblock(c.committee, p)
+	return p.GetContent(), payload, err
+}
+
+// outcomes checks the outcomes; the content that a repeated ciphertext is said to stand in is fetched, each number once.
+func (c *Checker) outcomes(ctx context.Context, p *preblockv1.Preblock) (forged bool, err error) {
+	var failed error
+	seen := map[uint64]*preblockv1.Content{}
+	err = outcome.Verify(c.committee.Keys, p, func(number uint64) (*preblockv1.Content, error) {
+		if known, ok := seen[number]; ok {
+			return known, nil
+		}
+		content, _, err := c.certified(ctx, number)
+		if err != nil {
+			if !errors.Is(err, ErrUncertified) {
+				failed = err
+			}
+			return nil, err
+		}
+		seen[number] = content
+		return content, nil
+	})
+	return err != nil && failed == nil, err
+}
+
+func (c *Checker) remembered(number uint64) (common.Hash, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hash, ok := c.payloads[number]
+	return hash, ok
+}
+
+// keep remembers a statement. The first one of a number stays: a second one is for the merge to notice.
+func (c *Checker) keep(number uint64, payload common.Hash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.payloads[number]; ok {
+		return
+	}
+	if len(c.payloads) >= kept {
+		for old := range c.payloads { // any: whatever is forgotten can be fetched
+			delete(c.payloads, old)
+			break
+		}
+	}
+	c.payloads[number] = payload
+}

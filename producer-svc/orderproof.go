@@ -1,0 +1,86 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"blindseq/dsn-node/orderproof"
+	"blindseq/producer-svc/internal/txstore"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// orderProofTimeout bounds the call for the preblock.
+const orderProofTimeout = 5 * time.Second
+
+var errNotOrdered = errors.New("it is in no applied block")
+
+// orderProof proves where a transaction or bundle was ordered. For the transaction in a bundle it is the bundle's place. The
+// log holds what was executed; the list that was ordered is the DSN's, so it is asked for, and checked before it is shown.
+func (s *Service) orderProof(ctx context.Context, hash common.Hash) (any, error) {
+	if s.committee == nil {
+		return nil, fmt.Errorf("prove order of %s: %w", hash, orderproof.ErrUncertified)
+	}
+	number, place, err := s.transactions().place(hash)
+	if err != nil {
+		return nil, fmt.Errorf("prove order of %s: %w", hash, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, orderProofTimeout)
+	defer cancel()
+	answer, err := s.monitor.GetPreblock(ctx, &preblockv1.GetPreblockRequest{Number: number})
+	if err != nil {
+		return nil, fmt.Errorf("prove order of %s: get preblock %d: %w", hash, number, err)
+	}
+	if place < 0 {
+		place = positionOf(answer.GetPreblock(), hash)
+	}
+	proof, err := orderproof.Of(answer.GetPreblock(), place)
+	if err != nil {
+		return nil, err
+	}
+	return proof, proof.Verify(s.committee)
+}
+
+// place finds the blueprint that has a hash, and the bundle's place in its preblock; -1 for what came as plain text.
+func (t transactions) place(hash common.Hash) (number uint64, place int, err error) {
+	one, number, err := t.find(hash)
+	if err != nil {
+		return 0, 0, err
+	}
+	if one != nil {
+		return number, int(one.GetIndex()), nil
+	}
+	state, number, _, err := t.plain.Status(hash)
+	if err != nil {
+		return 0, 0, err
+	}
+	if state != txstore.StateIncluded && state != txstore.StateSkipped {
+		return 0, 0, fmt.Errorf("%w: it is %s", errNotOrdered, state)
+	}
+	rec, err := t.records(number)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, one := range rec.GetBundles() {
+		for _, inner := range one.GetTransactionHashes() {
+			if common.Hash(inner) == hash {
+				return number, int(one.GetIndex()), nil
+			}
+		}
+	}
+	return number, -1, nil
+}
+
+// positionOf is -1 when the list does not have the hash: a delayed transaction is ordered by its hash, beside the list.
+func positionOf(p *preblockv1.Preblock, hash common.Hash) int {
+	for i, raw := range p.GetContent().GetTransactions() {
+		if crypto.Keccak256Hash(raw) == hash {
+			return i
+		}
+	}
+	return -1
+}
