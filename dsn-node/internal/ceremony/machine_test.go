@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryScheduleEndsWithOneKeyThatWorks(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		w := newNetwork(t, 4, 3, seed)
 		w.start()
 		w.run()
@@ -127,7 +127,7 @@ func TestALiarIsNamedAndNobodyHasAKey(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(6) {
+			for seed := range uint64(3) {
 				w := newNetwork(t, 4, 3, seed)
 				w.tamper = func(from, to int, msg *Message) *Message {
 					if from == liar && msg.Sender == liar && msg.Kind == c.kind {
@@ -207,7 +207,7 @@ func TestWhoIsSilentIsNamedInEveryPhase(t *testing.T) {
 
 func TestAFailureThatIsDecidedMeansNobodyPublishes(t *testing.T) {
 	published, failed := 0, 0
-	for seed := range uint64(100) {
+	for seed := range uint64(80) {
 		w := newNetwork(t, 3, 2, seed)
 		w.start()
 		for range w.rand.IntN(60) {
