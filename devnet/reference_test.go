@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	apigw "blindseq/api-gw"
+	"blindseq/dsn-node/dkg"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	monitor "blindseq/monitor-svc"
@@ -41,6 +42,8 @@ func programs() []struct {
 		{"monitor-svc", &monitor.Config{}},
 		{"api-gw", &apigw.Config{}},
 		{"dsn-node sequencer", &sequencer.Config{}},
+		{"dsn-node dkg", &dkg.Config{}},
+		{"dsn-node identity", &dkg.Identity{}},
 		{"devnet", &Config{}},
 	}
 }

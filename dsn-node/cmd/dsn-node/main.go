@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 
+	"blindseq/dsn-node/dkg"
 	"blindseq/dsn-node/keygen"
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/sequencer"
@@ -26,6 +27,8 @@ type commands struct {
 	Version   kong.VersionFlag `help:"Print the version and exit." env:"-"`
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
+	Dkg       dkg.Config       `cmd:"" help:"Make a committee's key together with the other keyholders, so that nobody ever knows it."`
+	Identity  dkg.Identity     `cmd:"" help:"Make the key a keyholder signs with, and print its address."`
 	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
 }
 
@@ -53,6 +56,16 @@ func run(args []string) int {
 		return service.Execute(name+" "+command, c.Keyholder.Base(), func(ctx context.Context, log *slog.Logger) error {
 			return keyholder.Run(ctx, c.Keyholder, log)
 		})
+	case "dkg":
+		return service.Execute(name+" "+command, c.Dkg.Base(), func(ctx context.Context, log *slog.Logger) error {
+			outcome, err := dkg.Run(ctx, c.Dkg, log)
+			if outcome != nil && err == nil {
+				fmt.Println(outcome)
+			}
+			return err
+		})
+	case "identity":
+		return makeIdentity(c.Identity)
 	case "keygen":
 		return generate(c.Keygen)
 	default:
@@ -69,5 +82,15 @@ func generate(cfg keygen.Config) int {
 	}
 	fmt.Fprintln(os.Stderr, "These keys are for development: this process knew every secret of the committee.")
 	fmt.Println(files.Committee)
+	return 0
+}
+
+func makeIdentity(cfg dkg.Identity) int {
+	address, err := dkg.NewIdentity(cfg)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	fmt.Println(address)
 	return 0
 }

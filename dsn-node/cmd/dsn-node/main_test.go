@@ -8,7 +8,7 @@ import (
 
 func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 	for _, args := range [][]string{{}, {"nonesuch"}, {"sequencer", "--nonesuch"}, {"sequencer", "--first-number", "0"},
-		{"sequencer", "--keyholders", "127.0.0.1:1"}, {"keyholder", "--data-dir", ""}, {"keygen"}, {"keygen", "--chain-id", "1", "--threshold", "4"}} {
+		{"sequencer", "--keyholders", "127.0.0.1:1"}, {"keyholder", "--data-dir", ""}, {"dkg", "--phase-timeout", "1ms"}, {"dkg", "--out", ""}, {"identity", "--out", ""}, {"keygen"}, {"keygen", "--chain-id", "1", "--threshold", "4"}} {
 		if code := run(args); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
@@ -16,7 +16,7 @@ func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 }
 
 func TestHelpOfEveryCommandExitsWithZero(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"}, {"dkg", "--help"}, {"identity", "--help"}} {
 		if code := run(args); code != 0 {
 			t.Errorf("%v: exit code %d", args, code)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -51,9 +52,14 @@ type process struct {
 
 func (p *process) start(t testing.TB) {
 	t.Helper()
+	p.startWith(t, &p.output)
+}
+
+func (p *process) startWith(t testing.TB, output io.Writer) {
+	t.Helper()
 	p.command = exec.Command(os.Args[0], p.args...)
 	p.command.Env = append(os.Environ(), asProgram+"=1")
-	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	p.command.Stdout, p.command.Stderr = output, output
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,43 @@
+package dkg
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"blindseq/kit/config"
+)
+
+// Config of one participant.
+type Config struct {
+	GRPCAddress    string        `name:"grpc-address" help:"Address to listen on for the other participants, who reach it at this participant's endpoint in the ceremony file." default:"127.0.0.1:7107"`
+	CeremonyFile   string        `help:"What all participants agreed on, the same file for all: JSON with name (never used before), chain_id, first_number, threshold, and participants in the order of their authority, each with identity (address) and endpoint (host:port)." default:"ceremony.json" type:"path"`
+	IdentityFile   string        `help:"File (mode 0600) of the key this participant signs with, here and as a keyholder; dsn-node identity makes one." default:"identity.key" type:"path"`
+	PassphraseFile string        `help:"File (mode 0600) whose first line is the passphrase of the identity file; the key share is encrypted with it too." type:"path"`
+	Out            string        `help:"Directory to write share.json and committee.json into, both or none; it must not be there yet, or be empty." default:"keys" type:"path"`
+	StartTimeout   time.Duration `help:"How long to wait for all participants to start." default:"10m"`
+	PhaseTimeout   time.Duration `help:"How long everyone has for each later phase." default:"30s"`
+	LogLevel       string        `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat      string        `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
+	TLS            config.TLS    `embed:"" prefix:"tls-"`
+}
+
+// Validate refuses what a participant cannot run with.
+func (c *Config) Validate() error {
+	switch {
+	case c.CeremonyFile == "":
+		return errors.New("--ceremony-file must not be empty")
+	case c.IdentityFile == "":
+		return errors.New("--identity-file must not be empty")
+	case c.Out == "":
+		return errors.New("--out must not be empty")
+	case c.StartTimeout < time.Second || c.PhaseTimeout < time.Second:
+		return fmt.Errorf("--start-timeout and --phase-timeout must be at least 1s, not %s and %s", c.StartTimeout, c.PhaseTimeout)
+	}
+	return nil
+}
+
+// Base is what the process is set up with.
+func (c *Config) Base() *config.Common {
+	return &config.Common{LogLevel: c.LogLevel, LogFormat: c.LogFormat, TLS: c.TLS}
+}

@@ -1,0 +1,157 @@
+// Package dkg is a participant of a distributed key generation as a process: keyholders to be make a threshold key together
+// that none of them ever holds. Package ceremony decides; here are the network, the clock and the disk.
+//
+// It guarantees that the result is on disk whole or not at all, that it was durable before the others were told so, and
+// that nothing is at its place unless everyone confirmed the same transcript. A process that is killed leaves at most the
+// staging directory, which the next start refuses to overlook.
+package dkg
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"blindseq/dsn-node/internal/ceremony"
+	"blindseq/dsn-node/internal/identity"
+	"blindseq/kit/config"
+	"blindseq/kit/grpckit"
+	dkgv1 "blindseq/proto/blindseq/dkg/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"golang.org/x/sync/errgroup"
+)
+
+// lingering bounds how long the last messages are tried for when the ceremony is over.
+const lingering = 3 * time.Second
+
+// Outcome is what a participant can compare with the others.
+type Outcome struct {
+	Authority   uint8
+	Share       string // path
+	Committee   string // path
+	Hash        common.Hash
+	Transcript  common.Hash
+	Master      string
+	Fingerprint string
+}
+
+// String is for the participant to read, and to read out to the others.
+func (o *Outcome) String() string {
+	return fmt.Sprintf("authority    %d\nshare        %s\ncommittee    %s\nhash         %s\ntranscript   %s\nmaster key   %s\nfingerprint  %s",
+		o.Authority, o.Share, o.Committee, o.Hash, o.Transcript, o.Master, o.Fingerprint)
+}
+
+// Fingerprint is a short form of a master public key: the first 16 bytes of its hash, in groups.
+func Fingerprint(master []byte) string {
+	h := crypto.Keccak256(master)
+	return fmt.Sprintf("%x %x %x %x %x %x %x %x", h[0:2], h[2:4], h[4:6], h[6:8], h[8:10], h[10:12], h[12:14], h[14:16])
+}
+
+// Run takes part in a ceremony until it ends.
+func Run(ctx context.Context, cfg Config, log *slog.Logger) (*Outcome, error) {
+	c, err := ceremony.Read(cfg.CeremonyFile)
+	if err != nil {
+		return nil, err
+	}
+	key, passphrase, err := readKeys(cfg)
+	defer clear(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDriver(cfg, c, key, log)
+	if err != nil {
+		return nil, err
+	}
+	defer d.machine.Erase()
+	d.stage.passphrase = passphrase
+	return d.runAll(ctx, cfg.GRPCAddress, cfg.TLS)
+}
+
+func readKeys(cfg Config) (*ecdsa.PrivateKey, []byte, error) {
+	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := identity.Read(cfg.IdentityFile, passphrase)
+	return key, passphrase, err
+}
+
+func newDriver(cfg Config, c *ceremony.Ceremony, key *ecdsa.PrivateKey, log *slog.Logger) (*driver, error) {
+	st, err := newStage(cfg.Out)
+	if err != nil {
+		return nil, err
+	}
+	m, err := ceremony.New(c, key, rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("take part in ceremony: %w", err)
+	}
+	d := &driver{
+		machine: m, stage: st, log: log, received: make(chan received), delivered: make(chan uint8), ended: make(chan struct{}),
+		timeouts: map[bool]time.Duration{true: cfg.StartTimeout, false: cfg.PhaseTimeout},
+	}
+	for i := range c.Participants {
+		if uint8(i) != m.Self() {
+			d.outboxes = append(d.outboxes, newOutbox(uint8(i), len(c.Participants), log))
+		}
+	}
+	return d, d.connect(c, cfg.TLS)
+}
+
+func (d *driver) connect(c *ceremony.Ceremony, tls config.TLS) error {
+	for _, o := range d.outboxes {
+		conn, err := grpckit.Dial(c.Participants[o.peer].Endpoint, tls)
+		if err != nil {
+			return errors.Join(fmt.Errorf("reach participant %d: %w", o.peer, err), d.close())
+		}
+		o.conn, o.client = conn, dkgv1.NewCeremonyServiceClient(conn)
+	}
+	return nil
+}
+
+// runAll serves, sends and decides, and ends all three in the reverse order.
+//
+//	gRPC server ──▶ driver (ceremony.Machine) ──▶ an outbox for each other participant
+//	                        └──▶ stage
+func (d *driver) runAll(ctx context.Context, address string, tls config.TLS) (out *Outcome, err error) {
+	defer func() { err = errors.Join(err, d.close()) }()
+	server, err := grpckit.NewServer(grpckit.ServerConfig{Address: address, TLS: tls, Log: d.log, Errors: codesOfErrors()})
+	if err != nil {
+		return nil, err
+	}
+	dkgv1.RegisterCeremonyServiceServer(server.Registrar(), d)
+
+	// These outlive ctx: who is told to stop still has to say so.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	var served errgroup.Group
+	var sent sync.WaitGroup
+	served.Go(func() error { return server.Run(serving) })
+	sending, stopSending := context.WithCancel(serving)
+	defer stopSending()
+	for _, o := range d.outboxes {
+		sent.Go(func() { o.run(sending, d.ended, d.delivered) })
+	}
+
+	d.log.InfoContext(ctx, "taking part in key generation", "ceremony", d.machine.ID(), "authority", d.machine.Self(), "grpc", server.Addr())
+	d.decide(ctx)
+	stop := time.AfterFunc(lingering, stopSending)
+	defer stop.Stop()
+	sent.Wait()
+	stopServing()
+	return d.outcome, errors.Join(d.err, served.Wait())
+}
+
+func (d *driver) close() (err error) {
+	for _, o := range d.outboxes {
+		if o.conn != nil {
+			err = errors.Join(err, o.conn.Close())
+		}
+	}
+	return err
+}
