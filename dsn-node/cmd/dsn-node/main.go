@@ -3,10 +3,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
+	"blindseq/dsn-node/decrypt"
+	"blindseq/dsn-node/encrypt"
+	"blindseq/dsn-node/inspect"
 	"blindseq/dsn-node/keygen"
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/sequencer"
@@ -27,6 +32,9 @@ type commands struct {
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
 	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
+	Encrypt   encrypt.Config   `cmd:"" help:"Encrypt a raw transaction into a bundle, offline."`
+	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with key shares that are all here."`
+	Inspect   inspect.Config   `cmd:"" help:"Show a bundle, preblock, certificate or evidence and verify it offline: exit code 0 when it verifies, 1 when not, 2 when it cannot be read."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
@@ -44,7 +52,8 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	switch command := parsed.Command(); command {
+	command, _, _ := strings.Cut(parsed.Command(), " ") // without its arguments
+	switch command {
 	case "sequencer":
 		return service.Execute(name+" "+command, c.Sequencer.Base(), func(ctx context.Context, log *slog.Logger) error {
 			return sequencer.Run(ctx, c.Sequencer, log)
@@ -53,8 +62,27 @@ func run(args []string) int {
 		return service.Execute(name+" "+command, c.Keyholder.Base(), func(ctx context.Context, log *slog.Logger) error {
 			return keyholder.Run(ctx, c.Keyholder, log)
 		})
+	default:
+		return offline(command, &c)
+	}
+}
+
+// offline runs the commands that are no service.
+func offline(command string, c *commands) int {
+	switch command {
 	case "keygen":
 		return generate(c.Keygen)
+	case "encrypt":
+		return report(encrypt.Run(c.Encrypt, os.Stdin, os.Stdout, os.Stderr))
+	case "decrypt":
+		fmt.Fprintln(os.Stderr, decrypt.Warning)
+		return report(decrypt.Run(c.Decrypt, os.Stdin, os.Stdout))
+	case "inspect":
+		err := inspect.Run(c.Inspect, os.Stdin, os.Stdout)
+		if code := report(err); err == nil || errors.Is(err, inspect.ErrDoesNotVerify) {
+			return code
+		}
+		return 2
 	default:
 		fmt.Fprintf(os.Stderr, "%s: unknown command %q\n", name, command)
 		return 2
@@ -64,10 +92,18 @@ func run(args []string) int {
 func generate(cfg keygen.Config) int {
 	files, err := keygen.Run(cfg)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		return 1
+		return report(err)
 	}
 	fmt.Fprintln(os.Stderr, "These keys are for development: this process knew every secret of the committee.")
 	fmt.Println(files.Committee)
+	return 0
+}
+
+// report is the exit code of a command that ended with err.
+func report(err error) int {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
 	return 0
 }
