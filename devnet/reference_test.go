@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	apigw "blindseq/api-gw"
+	"blindseq/dsn-node/bundler"
+	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	monitor "blindseq/monitor-svc"
@@ -41,6 +43,8 @@ func programs() []struct {
 		{"monitor-svc", &monitor.Config{}},
 		{"api-gw", &apigw.Config{}},
 		{"dsn-node sequencer", &sequencer.Config{}},
+		{"dsn-node keyholder", &keyholder.Config{}},
+		{"dsn-node bundler", &bundler.Config{}},
 		{"devnet", &Config{}},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"blindseq/dsn-node/bundler"
 	"blindseq/dsn-node/decrypt"
 	"blindseq/dsn-node/encrypt"
 	"blindseq/dsn-node/inspect"
@@ -31,6 +32,7 @@ type commands struct {
 	Version   kong.VersionFlag `help:"Print the version and exit."`
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
+	Bundler   bundler.Config   `cmd:"" help:"Take transactions from plain wallets over Ethereum JSON-RPC and encrypt each into a bundle."`
 	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
 	Encrypt   encrypt.Config   `cmd:"" help:"Encrypt a raw transaction into a bundle, offline."`
 	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with key shares that are all here."`
@@ -61,6 +63,10 @@ func run(args []string) int {
 	case "keyholder":
 		return service.Execute(name+" "+command, c.Keyholder.Base(), func(ctx context.Context, log *slog.Logger) error {
 			return keyholder.Run(ctx, c.Keyholder, log)
+		})
+	case "bundler":
+		return service.Execute(name+" "+command, c.Bundler.Base(), func(ctx context.Context, log *slog.Logger) error {
+			return bundler.Run(ctx, c.Bundler, log)
 		})
 	default:
 		return offline(command, &c)
