@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	apigw "blindseq/api-gw"
+	"blindseq/dsn-node/bundler"
 	"blindseq/dsn-node/dkg"
+	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	monitor "blindseq/monitor-svc"
@@ -44,6 +46,8 @@ func programs() []struct {
 		{"dsn-node sequencer", &sequencer.Config{}},
 		{"dsn-node dkg", &dkg.Config{}},
 		{"dsn-node identity", &dkg.Identity{}},
+		{"dsn-node keyholder", &keyholder.Config{}},
+		{"dsn-node bundler", &bundler.Config{}},
 		{"devnet", &Config{}},
 	}
 }

@@ -48,6 +48,7 @@ type Files struct {
 	Committee  string
 	Shares     []string // by authority
 	Identities []string
+	Bundler    string // of a bundler; the committee does not know it
 }
 
 // Run deals the keys of a committee and writes them.
@@ -86,6 +87,9 @@ func run(cfg Config) (*Files, error) {
 			return nil, err
 		}
 	}
+	if err := f.writeBundler(cfg.Out, passphrase); err != nil {
+		return nil, err
+	}
 	c, err := committee.New(cfg.ChainID, cfg.FirstNumber, members, keys)
 	if err != nil {
 		return nil, err
@@ -107,4 +111,14 @@ func (f *Files) writeKeyholder(dir string, share *te.KeyShare, passphrase []byte
 		keyfile.WriteShare(name+".share.json", share, passphrase),
 		identity.Write(name+".identity", key, passphrase))
 	return crypto.PubkeyToAddress(key.PublicKey), err
+}
+
+// writeBundler writes the key of a bundler.
+func (f *Files) writeBundler(dir string, passphrase []byte) error {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return err
+	}
+	f.Bundler = filepath.Join(dir, "bundler.identity")
+	return identity.Write(f.Bundler, key, passphrase)
 }

@@ -3,11 +3,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
+	"blindseq/dsn-node/bundler"
+	"blindseq/dsn-node/decrypt"
 	"blindseq/dsn-node/dkg"
+	"blindseq/dsn-node/encrypt"
+	"blindseq/dsn-node/inspect"
 	"blindseq/dsn-node/keygen"
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/sequencer"
@@ -29,7 +35,11 @@ type commands struct {
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
 	Dkg       dkg.Config       `cmd:"" help:"Make a committee's key together with the other keyholders, so that nobody ever knows it."`
 	Identity  dkg.Identity     `cmd:"" help:"Make the key a keyholder signs with, and print its address."`
+	Bundler   bundler.Config   `cmd:"" help:"Take transactions from plain wallets over Ethereum JSON-RPC and encrypt each into a bundle."`
 	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
+	Encrypt   encrypt.Config   `cmd:"" help:"Encrypt a raw transaction into a bundle, offline."`
+	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with key shares that are all here."`
+	Inspect   inspect.Config   `cmd:"" help:"Show a bundle, preblock, certificate or evidence and verify it offline: exit code 0 when it verifies, 1 when not, 2 when it cannot be read."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
@@ -47,7 +57,8 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	switch command := parsed.Command(); command {
+	command, _, _ := strings.Cut(parsed.Command(), " ") // without its arguments
+	switch command {
 	case "sequencer":
 		return service.Execute(name+" "+command, c.Sequencer.Base(), func(ctx context.Context, log *slog.Logger) error {
 			return sequencer.Run(ctx, c.Sequencer, log)
@@ -64,10 +75,33 @@ func run(args []string) int {
 			}
 			return err
 		})
+	case "bundler":
+		return service.Execute(name+" "+command, c.Bundler.Base(), func(ctx context.Context, log *slog.Logger) error {
+			return bundler.Run(ctx, c.Bundler, log)
+		})
+	default:
+		return offline(command, &c)
+	}
+}
+
+// offline runs the commands that are no service.
+func offline(command string, c *commands) int {
+	switch command {
 	case "identity":
 		return makeIdentity(c.Identity)
 	case "keygen":
 		return generate(c.Keygen)
+	case "encrypt":
+		return report(encrypt.Run(c.Encrypt, os.Stdin, os.Stdout, os.Stderr))
+	case "decrypt":
+		fmt.Fprintln(os.Stderr, decrypt.Warning)
+		return report(decrypt.Run(c.Decrypt, os.Stdin, os.Stdout))
+	case "inspect":
+		err := inspect.Run(c.Inspect, os.Stdin, os.Stdout)
+		if code := report(err); err == nil || errors.Is(err, inspect.ErrDoesNotVerify) {
+			return code
+		}
+		return 2
 	default:
 		fmt.Fprintf(os.Stderr, "%s: unknown command %q\n", name, command)
 		return 2
@@ -77,20 +111,26 @@ func run(args []string) int {
 func generate(cfg keygen.Config) int {
 	files, err := keygen.Run(cfg)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		return 1
+		return report(err)
 	}
 	fmt.Fprintln(os.Stderr, "These keys are for development: this process knew every secret of the committee.")
 	fmt.Println(files.Committee)
 	return 0
 }
 
-func makeIdentity(cfg dkg.Identity) int {
-	address, err := dkg.NewIdentity(cfg)
+// report is the exit code of a command that ended with err.
+func report(err error) int {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 1
 	}
-	fmt.Println(address)
 	return 0
+}
+
+func makeIdentity(cfg dkg.Identity) int {
+	address, err := dkg.NewIdentity(cfg)
+	if err == nil {
+		fmt.Println(address)
+	}
+	return report(err)
 }

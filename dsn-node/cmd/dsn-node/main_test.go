@@ -8,7 +8,9 @@ import (
 
 func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 	for _, args := range [][]string{{}, {"nonesuch"}, {"sequencer", "--nonesuch"}, {"sequencer", "--first-number", "0"},
-		{"sequencer", "--keyholders", "127.0.0.1:1"}, {"keyholder", "--data-dir", ""}, {"dkg", "--phase-timeout", "1ms"}, {"dkg", "--out", ""}, {"identity", "--out", ""}, {"keygen"}, {"keygen", "--chain-id", "1", "--threshold", "4"}} {
+		{"sequencer", "--keyholders", "127.0.0.1:1"}, {"keyholder", "--data-dir", ""}, {"dkg", "--phase-timeout", "1ms"}, {"dkg", "--out", ""}, {"identity", "--out", ""}, {"keygen"}, {"keygen", "--chain-id", "1", "--threshold", "4"},
+		{"encrypt", "0x01"}, {"encrypt", "--committee-file", "a", "--keys-file", "b"}, {"decrypt", "--committee-file", "a"}, {"inspect", "nonesuch"},
+		{"inspect", "--kind", "nonesuch"}, {"bundler", "--rollup-rpc", "nonesuch"}} {
 		if code := run(args); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
@@ -16,7 +18,8 @@ func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 }
 
 func TestHelpOfEveryCommandExitsWithZero(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"}, {"dkg", "--help"}, {"identity", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"},
+		{"encrypt", "--help"}, {"decrypt", "--help"}, {"inspect", "--help"}, {"bundler", "--help"}, {"dkg", "--help"}, {"identity", "--help"}} {
 		if code := run(args); code != 0 {
 			t.Errorf("%v: exit code %d", args, code)
 		}

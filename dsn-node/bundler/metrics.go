@@ -1,0 +1,79 @@
+package bundler
+
+import (
+	"time"
+
+	"blindseq/dsn-node/internal/bundling"
+	"blindseq/dsn-node/internal/outbox"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	requests  *prometheus.CounterVec
+	resends   *prometheus.CounterVec
+	ends      *prometheus.CounterVec
+	encrypt   prometheus.Histogram
+	inclusion prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_bundler_requests_total",
+			Help: "What wallets asked, by kind and result: send (taken, refused) for each transaction, forward (answered, failed) for each request that went to the rollup.",
+		}, []string{"kind", "result"}),
+		resends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_bundler_resends_total",
+			Help: "Bundles sent to the rollup again, by result: accepted, refused (it may have it already), away.",
+		}, []string{"result"}),
+		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_bundler_ended_total",
+			Help: "Transactions that ended, by result: included, replaced (another used the nonce), skipped (decided and not executed), expired.",
+		}, []string{"result"}),
+		encrypt: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "blindseq_bundler_encrypt_seconds",
+			Help:    "Duration of encrypting and signing one transaction.",
+			Buckets: prometheus.ExponentialBuckets(.0005, 2, 12),
+		}),
+		inclusion: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "blindseq_bundler_inclusion_seconds",
+			Help:    "Time from a transaction's arrival until it was seen in a block, in whole seconds.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+		}),
+	}
+	for _, result := range []string{bundling.Included, bundling.Replaced, bundling.Skipped, bundling.Expired} {
+		m.ends.WithLabelValues(result) // shown as 0 from the start
+	}
+	reg.MustRegister(m.requests, m.resends, m.ends, m.encrypt, m.inclusion)
+	return m
+}
+
+// follow shows the state of a box.
+func (m *metrics) follow(reg prometheus.Registerer, b *outbox.Box) {
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_bundler_pending",
+			Help: "Transactions that wait for a block.",
+		}, func() float64 { return float64(b.Len()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_bundler_oldest_pending_seconds",
+			Help: "Age of the oldest transaction that waits for a block, 0 without any.",
+		}, func() float64 {
+			if oldest := b.Oldest(); !oldest.IsZero() {
+				return time.Since(oldest).Seconds()
+			}
+			return 0
+		}))
+}
+
+func (m *metrics) count(kind, result string) { m.requests.WithLabelValues(kind, result).Inc() }
+func (m *metrics) Encrypted(d time.Duration) { m.encrypt.Observe(d.Seconds()) }
+func (m *metrics) Resent(result string)      { m.resends.WithLabelValues(result).Inc() }
+
+func (m *metrics) Ended(result string, after time.Duration) {
+	m.ends.WithLabelValues(result).Inc()
+	if result == bundling.Included {
+		m.inclusion.Observe(after.Seconds())
+	}
+}

@@ -1,0 +1,475 @@
+package bundler
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/bundler/rolluptest"
+	"blindseq/dsn-node/committee/committeetest"
+	"blindseq/dsn-node/internal/identity"
+	"blindseq/dsn-node/te"
+	"blindseq/kit/config"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// client leaves no connections behind.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// wallet is an account that signs transfers.
+type wallet struct {
+	from common.Address
+	sign func(nonce uint64) (raw []byte, hash common.Hash)
+}
+
+func newWallet(t *testing.T, chain int64) wallet {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wallet{crypto.PubkeyToAddress(key.PublicKey), func(nonce uint64) ([]byte, common.Hash) {
+		tx, err := types.SignNewTx(key, types.LatestSignerForChainID(big.NewInt(chain)), &types.DynamicFeeTx{
+			ChainID: big.NewInt(chain), Nonce: nonce, Gas: 21000, GasFeeCap: big.NewInt(1), GasTipCap: big.NewInt(1), To: &common.Address{1}, Value: big.NewInt(7),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := tx.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw, tx.Hash()
+	}}
+}
+
+// world is a bundler over a rollup.
+type world struct {
+	*committeetest.Committee
+	t       *testing.T
+	rollup  *rolluptest.Rollup
+	cfg     Config
+	service *Service
+	signer  common.Address
+	log     *logBuffer
+	stop    func()
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{Committee: committeetest.New(t, 4, 3, 1), t: t, rollup: rolluptest.New(t), log: &logBuffer{}}
+	dir := t.TempDir()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.signer = crypto.PubkeyToAddress(key.PublicKey)
+	if err := config.Defaults(&w.cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.RPCAddress, w.cfg.HTTPAddress, w.cfg.GRPCAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	w.cfg.RollupRPC, w.cfg.DataDir = w.rollup.URL, filepath.Join(dir, "data")
+	w.cfg.CommitteeFile, w.cfg.IdentityFile = filepath.Join(dir, "committee.json"), filepath.Join(dir, "key")
+	if err := identity.Write(w.cfg.IdentityFile, key, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(w.cfg.CommitteeFile); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	return w
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	var err error
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if w.service, err = New(w.t.Context(), w.cfg, log); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.service.Run(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.t.Cleanup(func() { w.stop() })
+}
+
+func (w *world) post(body string) string {
+	w.t.Helper()
+	rpc, _ := w.service.Addresses()
+	res, err := client.Post("http://"+rpc, "application/json", strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(b)
+}
+
+type answer struct {
+	ID     json.RawMessage
+	Result any
+	Error  *rolluptest.Error
+}
+
+func (w *world) call(method, param string) answer {
+	w.t.Helper()
+	var a answer
+	text := w.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":[%q]}`, method, param))
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		w.t.Fatalf("%s: %v", text, err)
+	}
+	return a
+}
+
+func (w *world) send(raw []byte) answer {
+	return w.call("eth_sendRawTransaction", fmt.Sprintf("0x%x", raw))
+}
+
+// waitEmpty waits until nothing is pending.
+func (w *world) waitEmpty() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for w.service.box.Len() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			w.t.Fatalf("%d transactions still wait", w.service.box.Len())
+		}
+	}
+}
+
+func (w *world) plain(raw []byte) []byte {
+	w.t.Helper()
+	p, _ := w.Preblock(contentOf(raw), common.Hash{})
+	txs := p.GetOutcomes()[0].GetDecrypted().GetTransactions()
+	if len(txs) != 1 {
+		w.t.Fatalf("the bundle opens to %v", p.GetOutcomes()[0])
+	}
+	return txs[0]
+}
+
+func TestPlainTransactionReachesTheRollupAsASignedBundleAndNowhereInPlain(t *testing.T) {
+	w := newWorld(t)
+	me := newWallet(t, 1337)
+	raw, hash := me.sign(0)
+	if a := w.send(raw); a.Error != nil || a.Result != hash.Hex() {
+		t.Fatalf("answer %+v", a)
+	}
+	sent := w.rollup.Bundles(t, 1)[0]
+	bundle, err := te.DecodeBundle(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signer, err := bundle.Signer(); err != nil || signer != w.signer || len(bundle.Payload.Txs) != 1 {
+		t.Fatalf("signed by %s, %d transactions, %v", signer, len(bundle.Payload.Txs), err)
+	}
+	if !bytes.Equal(w.plain(sent), raw) {
+		t.Fatal("the bundle opens to another transaction")
+	}
+	w.stop()
+	hex := fmt.Sprintf("%x", raw)
+	for _, body := range append(w.rollup.Received(), w.log.String()) {
+		if strings.Contains(body, hex[:40]) || strings.Contains(body, hex[len(hex)-40:]) {
+			t.Fatalf("the plain transaction is in %s", body)
+		}
+	}
+	err = filepath.WalkDir(w.cfg.DataDir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, raw[len(raw)-20:]) || bytes.Contains(b, raw[:20]) {
+			t.Errorf("the plain transaction is in %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTransactionIsSentAgainUntilItIsInABlock(t *testing.T) {
+	w := newWorld(t)
+	me := newWallet(t, 1337)
+	raw, hash := me.sign(0)
+	w.send(raw)
+	bundles := w.rollup.Bundles(t, 2) // the second is a repeat, and the rollup refuses it
+	if !bytes.Equal(bundles[0], bundles[1]) {
+		t.Fatal("another bundle was sent")
+	}
+	if a := w.send(raw); a.Error != nil || a.Result != hash.Hex() {
+		t.Fatalf("a repeat of the wallet: %+v", a)
+	}
+	w.rollup.Include(hash, me.from, 1)
+	w.waitEmpty()
+}
+
+func TestTransactionEndsWhenItCanNeverBeInABlock(t *testing.T) {
+	w := newWorld(t)
+	me, other := newWallet(t, 1337), newWallet(t, 1337)
+	raw, _ := me.sign(0)
+	w.send(raw)
+	w.rollup.Use(me.from, 1)
+	w.waitEmpty()
+	raw, hash := other.sign(0)
+	w.send(raw)
+	w.rollup.Status(hash, "skipped")
+	w.waitEmpty()
+	for _, want := range []string{"result=replaced", "result=skipped"} {
+		if !strings.Contains(w.log.String(), want) {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+}
+
+func TestWhatTheRollupHoldsIsNotSentAgain(t *testing.T) {
+	w := newWorld(t)
+	me := newWallet(t, 1337)
+	first, held := me.sign(0)
+	w.rollup.Status(held, "ordered")
+	w.send(first)
+	other := newWallet(t, 1337)
+	second, hash := other.sign(0)
+	w.rollup.Status(hash, "unknown")
+	w.send(second)
+	w.rollup.Bundles(t, 4) // the second transaction was sent three times meanwhile
+	count := 0
+	for _, raw := range w.rollup.Bundles(t, 4) {
+		if bytes.Equal(w.plain(raw), first) {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Fatalf("sent %d times", count)
+	}
+}
+
+func TestRefusalsOfTheRollupAreAnsweredAndForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.rollup.Refuse(&rolluptest.Error{Code: -32010, Message: "no bundles today"})
+	raw, hash := newWallet(t, 1337).sign(0)
+	if a := w.send(raw); a.Error == nil || *a.Error != (rolluptest.Error{Code: -32010, Message: "no bundles today"}) {
+		t.Fatalf("answer %+v", a)
+	}
+	if n := w.service.box.Len(); n != 0 {
+		t.Fatalf("%d kept", n)
+	}
+	w.rollup.Refuse(nil)
+	if a := w.send(raw); a.Result != hash.Hex() {
+		t.Fatalf("sent again: %+v", a)
+	}
+}
+
+func TestRollupThatIsAwayIsWaitedForAndThenNamed(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.cfg.AcceptTimeout = 300 * time.Millisecond
+	w.rollup.Away(true)
+	w.start()
+	raw, hash := newWallet(t, 1337).sign(0)
+	a := w.send(raw)
+	if a.Error == nil || a.Error.Code != -32002 || !strings.Contains(a.Error.Message, "does not answer") || w.service.box.Len() != 0 {
+		t.Fatalf("answer %+v, %d kept", a, w.service.box.Len())
+	}
+	if a := w.call("eth_getBlockByNumber", "latest"); a.Error == nil {
+		t.Fatal("answered without a rollup")
+	}
+	w.rollup.Away(false)
+	w.rollup.LoseAnswers(1) // then the second attempt is a repeat, which is refused; but it is there
+	w.rollup.Status(common.Hash{}, "")
+	if a := w.send(raw); a.Result != hash.Hex() {
+		t.Fatalf("answer lost: %+v", a)
+	}
+}
+
+func TestTransactionsThatWouldBeSkippedAreRefused(t *testing.T) {
+	w := newWorld(t)
+	me, poor := newWallet(t, 1337), newWallet(t, 1337)
+	w.rollup.Use(me.from, 5)
+	w.rollup.Poor(poor.from)
+	sign := func(of wallet, nonce uint64) []byte { raw, _ := of.sign(nonce); return raw }
+	for name, c := range map[string]struct {
+		raw  []byte
+		want string
+	}{
+		"used nonce":    {sign(me, 4), "nonce too low: next nonce 5"},
+		"gap":           {sign(me, 6), "nonce too high: next nonce 5"},
+		"no funds":      {sign(poor, 0), "insufficient funds"},
+		"another chain": {sign(newWallet(t, 1), 0), "another chain"},
+		"garbage":       {[]byte{1, 2, 3}, "not a signed transaction"},
+		"too large":     {make([]byte, te.MaxTxBytes+1), "too large"},
+	} {
+		if a := w.send(c.raw); a.Error == nil || !strings.Contains(a.Error.Message, c.want) {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	for nonce := uint64(5); nonce < 8; nonce++ { // those that wait fill the gap
+		if a := w.send(sign(me, nonce)); a.Error != nil {
+			t.Errorf("nonce %d: %+v", nonce, a.Error)
+		}
+	}
+	if n := len(w.rollup.Bundles(t, 3)); n != 3 {
+		t.Errorf("%d bundles", n)
+	}
+}
+
+func TestPendingTransactionIsFoundWithoutWhatIsInIt(t *testing.T) {
+	w := newWorld(t)
+	me := newWallet(t, 1337)
+	raw, hash := me.sign(0)
+	w.send(raw)
+	a := w.call("eth_getTransactionByHash", hash.Hex())
+	found, ok := a.Result.(map[string]any)
+	if !ok || found["hash"] != hash.Hex() || found["type"] != "0x7e" || found["blockHash"] != nil {
+		t.Fatalf("answer %+v", a)
+	}
+	if text := strings.ToLower(fmt.Sprint(found)); strings.Contains(text, strings.ToLower(me.from.Hex()[2:])) || found["value"] != "0x0" {
+		t.Fatalf("it shows what is in it: %v", found)
+	}
+	if a := w.call("eth_getTransactionByHash", common.Hash{1}.Hex()); a.Result != nil || a.Error != nil {
+		t.Fatalf("of nobody: %+v", a)
+	}
+	w.rollup.Include(hash, me.from, 1)
+	a = w.call("eth_getTransactionByHash", hash.Hex())
+	if found, ok := a.Result.(map[string]any); !ok || found["fromRollup"] != true {
+		t.Fatalf("the rollup's answer is hidden: %+v", a)
+	}
+}
+
+func TestBatchMixesTransactionsAndTheRest(t *testing.T) {
+	w := newWorld(t)
+	me := newWallet(t, 1337)
+	first, hash := me.sign(0)
+	second, hash2 := me.sign(1)
+	text := w.post(fmt.Sprintf(`[{"jsonrpc":"2.0","id":"a","method":"eth_chainId"},
+		{"jsonrpc":"2.0","id":2,"method":"eth_sendRawTransaction","params":["0x%x"]},
+		{"jsonrpc":"2.0","method":"eth_blockNumber"}, 7,
+		{"jsonrpc":"2.0","id":3,"method":"eth_sendRawTransactionSync","params":["0x%x"]},
+		{"jsonrpc":"2.0","method":"eth_sendRawTransaction","params":["0x%x"]},
+		{"jsonrpc":"2.0","id":2,"method":"eth_getTransactionByHash","params":["%s"]},
+		{"jsonrpc":"2.0","id":2,"method":"eth_blockNumber"}]`, first, second, second, hash2))
+	var answers []answer
+	if err := json.Unmarshal([]byte(text), &answers); err != nil || len(answers) != 6 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if answers[0].Result != "0x539" || string(answers[0].ID) != `"a"` || answers[1].Result != hash.Hex() || answers[2].Error.Code != -32600 ||
+		answers[3].Error.Code != -32601 || answers[4].Result == nil && answers[5].Result == nil {
+		t.Fatalf("answers %s", text)
+	}
+	w.rollup.Bundles(t, 2) // the notification was taken too
+	if text := w.post(`[{"jsonrpc":"2.0","method":"eth_blockNumber"}]`); text != "" {
+		t.Fatalf("a batch of notifications is answered: %s", text)
+	}
+}
+
+func TestBundlesOfWalletsAreForwardedAsTheyAre(t *testing.T) {
+	w := newWorld(t)
+	raw := w.Bundle([]byte("plain")) // unsigned, which this rollup refuses
+	if a := w.send(raw); a.Error == nil || !strings.Contains(a.Error.Message, "unsigned") {
+		t.Fatalf("answer %+v", a)
+	}
+}
+
+func TestBadRequestsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	for body, want := range map[string]string{
+		"":   "-32700",
+		"{":  "-32700",
+		"[":  "-32700",
+		"[]": "-32600",
+		`{"id":1,"method":"eth_sendRawTransaction","params":[]}`:     "-32602",
+		`{"id":1,"method":"eth_sendRawTransaction","params":["00"]}`: "-32602",
+		`{"id":1,"method":"eth_sendTransaction","params":[{}]}`:      "-32601",
+		`{"id":1,"method":"personal_sign","params":[]}`:              "-32601",
+		"[" + strings.Repeat("1,", 1000) + "1]":                      "-32600",
+		strings.Repeat(" ", 6<<20):                                   "at most",
+	} {
+		if text := w.post(body); !strings.Contains(text, want) {
+			t.Errorf("%.40q: %s", body, text)
+		}
+	}
+}
+
+func TestPendingTransactionsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.cfg.MaxPending = 2
+	w.start()
+	me := newWallet(t, 1337)
+	for nonce := range uint64(3) {
+		raw, _ := me.sign(nonce)
+		if a := w.send(raw); (a.Error != nil) != (nonce == 2) || a.Error != nil && a.Error.Code != -32005 {
+			t.Fatalf("nonce %d: %+v", nonce, a)
+		}
+	}
+}
+
+func TestReadinessSaysWhatTheRollupLacks(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.rollup.Away(true)
+	w.start()
+	_, address := w.service.Addresses()
+	res, err := client.Get("http://" + address + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(b), "rollup") {
+		t.Fatalf("%d %s, %v", res.StatusCode, b, err)
+	}
+}
+
+func contentOf(raw []byte) *preblockv1.Content {
+	return &preblockv1.Content{Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.Now(), Transactions: [][]byte{raw}}
+}

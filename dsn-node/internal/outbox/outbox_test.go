@@ -1,0 +1,129 @@
+package outbox
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+func open(t *testing.T, dir string, most int) *Box {
+	t.Helper()
+	b, err := Open(dir, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func add(t *testing.T, b *Box, hash byte, nonce uint64) Item {
+	t.Helper()
+	item := Item{Hash: common.Hash{hash}, From: common.Address{1}, Nonce: nonce, Number: b.Next(), Since: 7}
+	if err := b.Add(item, []byte{hash, hash}); err != nil {
+		t.Fatal(err)
+	}
+	return item
+}
+
+func TestItemsSurviveAndRemovedOnesDoNotComeBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "box")
+	b := open(t, dir, 10)
+	first, second := add(t, b, 1, 5), add(t, b, 2, 6)
+	if err := b.Remove(first.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Fatalf("mode %v, %v", info.Mode(), err)
+	}
+	b = open(t, dir, 10)
+	defer b.Close() //nolint:errcheck // a test's
+	due := b.Due(time.Now(), 10)
+	if len(due) != 1 || due[0] != second || b.Accepted(first.Hash) || !b.Accepted(second.Hash) {
+		t.Fatalf("due %+v", due)
+	}
+	if bundle, err := b.Bundle(second.Hash); err != nil || !bytes.Equal(bundle, []byte{2, 2}) {
+		t.Fatalf("bundle %x, %v", bundle, err)
+	}
+	if bundle, err := b.Bundle(first.Hash); err != nil || bundle != nil {
+		t.Fatalf("of one removed: %x, %v", bundle, err)
+	}
+	if n := b.Next(); n <= second.Number {
+		t.Fatalf("number %d again", n)
+	}
+	if n := b.NextNonce(common.Address{1}, 6); n != 7 {
+		t.Fatalf("next nonce %d", n)
+	}
+}
+
+func TestItemsAreBoundedAndDistinct(t *testing.T) {
+	b := open(t, t.TempDir(), 2)
+	defer b.Close() //nolint:errcheck // a test's
+	first := add(t, b, 1, 5)
+	if err := b.Add(first, nil); !errors.Is(err, ErrKnown) {
+		t.Fatalf("the same again: %v", err)
+	}
+	add(t, b, 2, 6)
+	if err := b.Add(Item{Hash: common.Hash{3}}, nil); !errors.Is(err, ErrFull) || b.Len() != 2 {
+		t.Fatalf("%v, %d items", err, b.Len())
+	}
+}
+
+func TestItemIsDueOnceAcceptedAndLaterAfterEachLook(t *testing.T) {
+	b := open(t, t.TempDir(), 10)
+	defer b.Close() //nolint:errcheck // a test's
+	item, now := add(t, b, 1, 5), time.Now()
+	if due := b.Due(now.Add(time.Hour), 10); len(due) != 0 {
+		t.Fatalf("due before it was accepted: %v", due)
+	}
+	b.Accept(item.Hash, now.Add(time.Second))
+	if len(b.Due(now, 10)) != 0 || len(b.Due(now.Add(time.Second), 10)) != 1 {
+		t.Fatal("not due at its time")
+	}
+	for visits := range 3 {
+		b.Postpone(item.Hash, now, func(n int) time.Duration {
+			if n != visits {
+				t.Errorf("%d looks, not %d", n, visits)
+			}
+			return time.Minute
+		})
+	}
+	if len(b.Due(now.Add(time.Minute-1), 10)) != 0 || len(b.Due(now.Add(time.Minute), 10)) != 1 {
+		t.Fatal("not due a minute later")
+	}
+}
+
+func TestConcurrentUseLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, 1000)
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			item := Item{Hash: common.Hash{byte(i), 1}, From: common.Address{byte(i % 4)}, Number: b.Next()}
+			if err := b.Add(item, []byte{byte(i)}); err != nil {
+				t.Error(err)
+			}
+			if i%2 == 0 {
+				if err := b.Remove(item.Hash); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir, 1000)
+	defer b.Close() //nolint:errcheck // a test's
+	if n := b.Len(); n != 32 {
+		t.Fatalf("%d items", n)
+	}
+}

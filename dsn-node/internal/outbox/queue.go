@@ -1,0 +1,103 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Run waits until ctx ends or the disk fails. The box stays open: others may be in the middle of something.
+func (b *Box) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-b.failed:
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+}
+
+// Close closes the box. Nothing may use it any more.
+func (b *Box) Close() error {
+	if err := b.db.Close(); err != nil {
+		return fmt.Errorf("close outbox: %w", err)
+	}
+	return nil
+}
+
+// Len is how many items there are.
+func (b *Box) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items)
+}
+
+// Oldest is when the oldest item was added, zero without items.
+func (b *Box) Oldest() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var oldest uint64
+	for _, e := range b.items {
+		if oldest == 0 || e.Since < oldest {
+			oldest = e.Since
+		}
+	}
+	if oldest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(oldest), 0)
+}
+
+// Accepted tells whether there is an item that the rollup has accepted.
+func (b *Box) Accepted(hash common.Hash) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.items[hash]
+	return e != nil && e.accepted
+}
+
+// Accept notes that the rollup accepted an item. It is due for a look at a time.
+func (b *Box) Accept(hash common.Hash, due time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.items[hash]; e != nil {
+		e.accepted, e.due = true, due
+	}
+}
+
+// NextNonce is the first nonce from a given one on that no item of an account has.
+func (b *Box) NextNonce(from common.Address, nonce uint64) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.nonces[account{from, nonce}] > 0 {
+		nonce++
+	}
+	return nonce
+}
+
+// Due returns accepted items that are due, in the order of arrival, at most a number of them.
+func (b *Box) Due(now time.Time, most int) []Item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var due []Item
+	for _, e := range b.items {
+		if e.accepted && !now.Before(e.due) {
+			due = append(due, e.Item)
+		}
+	}
+	slices.SortFunc(due, func(a, b Item) int { return cmp.Compare(a.Number, b.Number) })
+	return due[:min(most, len(due))]
+}
+
+// Postpone makes an item due later: wait is asked how long after the number of looks at it so far.
+func (b *Box) Postpone(hash common.Hash, now time.Time, wait func(visits int) time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.items[hash]; e != nil {
+		e.due = now.Add(wait(e.visits))
+		e.visits++
+	}
+}

@@ -1,0 +1,58 @@
+// Package plaintx checks a plain transaction before it is encrypted. Afterwards nobody can until its place is fixed, and a
+// transaction that cannot run then is lost: its ciphertext is never opened again.
+package plaintx
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+
+	"blindseq/dsn-node/te"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+var (
+	// ErrTooLarge says that a transaction does not fit into a bundle.
+	ErrTooLarge = errors.New("transaction is too large")
+	// ErrMalformed says that the bytes are no transaction, or one that nobody signed.
+	ErrMalformed = errors.New("not a signed transaction")
+	// ErrType says that transactions of this type are not taken.
+	ErrType = errors.New("transaction type is not taken")
+	// ErrChain says that a transaction is for another chain, or for any.
+	ErrChain = errors.New("transaction is for another chain")
+)
+
+// Tx is a checked transaction.
+type Tx struct {
+	*types.Transaction
+	From common.Address
+}
+
+// Check decodes a raw transaction for a chain; chain 0 is any one chain. Errors quote nothing of the transaction.
+func Check(raw []byte, chain uint64) (*Tx, error) {
+	switch {
+	case len(raw) > te.MaxTxBytes:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(raw), te.MaxTxBytes)
+	case te.IsBundle(raw):
+		return nil, fmt.Errorf("%w: it is a bundle, encrypted already", ErrType)
+	}
+	tx := new(types.Transaction)
+	if err := tx.UnmarshalBinary(raw); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	switch {
+	case tx.Type() == types.BlobTxType:
+		return nil, fmt.Errorf("%w: the rollup has no blobs", ErrType)
+	case !tx.Protected():
+		return nil, fmt.Errorf("%w: it names none (EIP-155), so anyone could repeat it on another", ErrChain)
+	case chain != 0 && tx.ChainId().Cmp(new(big.Int).SetUint64(chain)) != 0:
+		return nil, fmt.Errorf("%w: %s, this one is %d", ErrChain, tx.ChainId(), chain)
+	}
+	from, err := types.Sender(types.LatestSignerForChainID(tx.ChainId()), tx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return &Tx{tx, from}, nil
+}

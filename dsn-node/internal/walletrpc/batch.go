@@ -1,0 +1,110 @@
+package walletrpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// batch answers the calls of a batch in their order: transactions are sent one after the other, as a sender's nonces are
+// in order, and after them all other calls are forwarded as one batch.
+func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
+	raws, ok := parseBatch(body)
+	switch {
+	case !ok:
+		refuse(w, http.StatusBadRequest, codeMalformed, "the batch is not JSON")
+		return
+	case len(raws) == 0:
+		refuse(w, http.StatusOK, codeInvalid, "the batch is empty")
+		return
+	case len(raws) > h.limits.Batch:
+		refuse(w, http.StatusOK, codeInvalid, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
+		return
+	}
+	answers := h.answerAll(r.Context(), raws)
+	if len(answers) == 0 { // all were notifications
+		write(w, http.StatusOK, nil)
+		return
+	}
+	write(w, http.StatusOK, encode(answers))
+}
+
+func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.RawMessage {
+	calls := make([]*call, len(raws))
+	own := make([]json.RawMessage, len(raws))
+	var others []*call
+	for i, raw := range raws {
+		c, ok := parse(raw)
+		if !ok {
+			own[i] = failure(nil, &rpcError{Code: codeInvalid, Message: "not a JSON-RPC call"})
+			continue
+		}
+		calls[i] = c
+		answer, mine := h.own(ctx, c)
+		switch {
+		case !mine:
+			others = append(others, c)
+		case !c.notification():
+			own[i] = answer
+		}
+	}
+	forwarded := h.forwardAll(ctx, others)
+	var answers []json.RawMessage
+	for i, c := range calls {
+		if own[i] != nil {
+			answers = append(answers, own[i])
+		} else if answer := forwarded[c]; answer != nil {
+			answers = append(answers, answer)
+		}
+	}
+	return answers
+}
+
+// forwardAll forwards calls as one batch and returns the answer of each that has one.
+func (h *Handler) forwardAll(ctx context.Context, calls []*call) map[*call]json.RawMessage {
+	if len(calls) == 0 {
+		return nil
+	}
+	raws := make([]json.RawMessage, len(calls))
+	for i, c := range calls {
+		raws[i] = c.raw
+	}
+	body, err := h.forward(ctx, encode(raws))
+	var list []json.RawMessage
+	if err == nil && len(bytes.TrimSpace(body)) > 0 {
+		err = json.Unmarshal(body, &list)
+	}
+	answers := match(calls, list)
+	for _, c := range calls {
+		switch {
+		case c.notification():
+		case answers[c] != nil:
+			answers[c] = h.patch(c, answers[c])
+		case err != nil: // nothing came, or one error for the whole batch
+			answers[c] = failure(c, away())
+		default:
+			answers[c] = failure(c, unanswered())
+		}
+	}
+	return answers
+}
+
+// match gives each call the first answer with its id that no other call has.
+func match(calls []*call, list []json.RawMessage) map[*call]json.RawMessage {
+	byID := map[string][]json.RawMessage{}
+	for _, raw := range list {
+		var a answered
+		if json.Unmarshal(raw, &a) == nil {
+			byID[string(a.ID)] = append(byID[string(a.ID)], raw)
+		}
+	}
+	answers := make(map[*call]json.RawMessage, len(calls))
+	for _, c := range calls {
+		if waiting := byID[string(c.ID)]; !c.notification() && len(waiting) > 0 {
+			answers[c], byID[string(c.ID)] = waiting[0], waiting[1:]
+		}
+	}
+	return answers
+}

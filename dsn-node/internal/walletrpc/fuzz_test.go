@@ -1,0 +1,38 @@
+package walletrpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+type nothing struct{ answer []byte }
+
+func (nothing) Send(context.Context, []byte) (common.Hash, error) { return common.Hash{1}, nil }
+func (nothing) Waits(common.Hash) bool                            { return true }
+
+func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(n.answer))}, nil
+}
+
+func FuzzHandler(f *testing.F) {
+	f.Add([]byte(`{"id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"id":1,"result":null}`))
+	f.Add([]byte(`[{"id":1,"method":"eth_sendRawTransaction","params":["0x00"]},{"id":2,"method":"x"},null,3]`), []byte(`[{"id":2}]`))
+	f.Fuzz(func(t *testing.T, request, answer []byte) {
+		n := nothing{answer}
+		h := NewHandler(n, n, Limits{1 << 20, 10, time.Second}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(request)))
+		if b := w.Body.Bytes(); len(b) > 0 && !json.Valid(b) {
+			t.Fatalf("not JSON: %q", b)
+		}
+	})
+}

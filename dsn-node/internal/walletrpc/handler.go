@@ -1,0 +1,186 @@
+// Package walletrpc is the Ethereum JSON-RPC that plain wallets speak to a bundler. eth_sendRawTransaction is taken by the
+// bundler; all else is forwarded to the rollup as it is, and what would carry a plain transaction there in another way is
+// refused.
+//
+// A transaction that waits here and that the rollup does not know is answered by eth_getTransactionByHash, so that wallets
+// do not take it for lost: as type 0x7e, of the zero address, with nothing of what is in it. Its hash is part of its
+// bundle, in plain, so whoever sees the bundle can ask; who may see the plain transaction cannot be told from who asks, and
+// its wallet has it anyway. For the same reason the nonces that wait here are added to no eth_getTransactionCount: it would
+// show whose the bundles are. A wallet that sends several in a row counts for itself.
+package walletrpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Desk takes the transactions.
+type Desk interface {
+	Send(ctx context.Context, raw []byte) (common.Hash, error)
+	Waits(hash common.Hash) bool
+}
+
+// Forwarder sends a request to the rollup as it is.
+type Forwarder interface {
+	Forward(ctx context.Context, body []byte) (*http.Response, error)
+}
+
+// Limits of requests.
+type Limits struct {
+	Body    int64
+	Batch   int
+	Timeout time.Duration // of what is forwarded
+}
+
+// maxAnswer bounds an answer that is looked into.
+const maxAnswer = 64 << 20
+
+// Handler serves JSON-RPC.
+type Handler struct {
+	desk   Desk
+	rollup Forwarder
+	limits Limits
+	count  func(method, result string)
+	log    *slog.Logger
+}
+
+// NewHandler makes a handler; count is told of each transaction sent and of each request forwarded.
+func NewHandler(d Desk, f Forwarder, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
+	return &Handler{d, f, l, count, log}
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || r.URL.Path != "/" {
+		w.Header().Set("Allow", "POST, OPTIONS")
+		refuse(w, http.StatusMethodNotAllowed, codeInvalid, "JSON-RPC is spoken by POST to /")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
+	if err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, codeInvalid, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
+		return
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) > 0 && body[0] == '[' {
+		h.batch(w, r, body)
+		return
+	}
+	h.single(w, r, body)
+}
+
+func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
+	c, ok := parse(body)
+	if !ok {
+		refuse(w, http.StatusBadRequest, codeMalformed, "the request is not JSON-RPC")
+		return
+	}
+	answer, mine := h.own(r.Context(), c)
+	if !mine {
+		answer = h.forwardOne(r.Context(), c)
+	}
+	if c.notification() {
+		answer = nil
+	}
+	write(w, http.StatusOK, answer)
+}
+
+// own answers a call that the bundler answers itself.
+func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
+	if c.leaks() {
+		h.count("send", "refused")
+		return failure(c, &rpcError{Code: codeUnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
+	}
+	raw, mine, bad := c.send()
+	switch {
+	case !mine:
+		return nil, false
+	case bad != nil:
+		h.count("send", "refused")
+		return failure(c, bad), true
+	}
+	hash, err := h.desk.Send(ctx, raw)
+	if err != nil {
+		h.count("send", "refused")
+		h.log.DebugContext(ctx, "transaction not taken", "error", err)
+		return failure(c, errorOf(err)), true
+	}
+	h.count("send", "taken")
+	return result(c, hash), true
+}
+
+// forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
+func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
+	answer, err := h.forward(ctx, c.raw)
+	if err != nil {
+		return failure(c, away())
+	}
+	if len(answer) == 0 {
+		return failure(c, unanswered())
+	}
+	return h.patch(c, answer)
+}
+
+func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
+	if hash, ok := c.lookUp(); ok && foundNothing(answer) && h.desk.Waits(hash) {
+		return result(c, pending(hash))
+	}
+	return answer
+}
+
+// forward returns the rollup's answer, which is JSON or nothing.
+func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMessage, err error) {
+	defer func() {
+		if err != nil {
+			h.count("forward", "failed")
+			h.log.DebugContext(ctx, "request not forwarded", "error", err)
+		} else {
+			h.count("forward", "answered")
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
+	defer cancel()
+	res, err := h.rollup.Forward(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close() //nolint:errcheck // only read
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read answer: %w", err)
+	case len(b) > maxAnswer:
+		return nil, fmt.Errorf("read answer: over %d bytes", maxAnswer)
+	case len(bytes.TrimSpace(b)) == 0 && res.StatusCode < 300: // to notifications
+		return nil, nil
+	case !json.Valid(b):
+		return nil, fmt.Errorf("read answer: not JSON, HTTP status %d", res.StatusCode)
+	}
+	return b, nil
+}
+
+// away is the answer to what could not be forwarded; the reason is the operator's to know.
+func away() *rpcError {
+	return &rpcError{Code: codeUnavailable, Message: "the rollup does not answer; try again"}
+}
+
+func unanswered() *rpcError {
+	return &rpcError{Code: codeInternal, Message: "the rollup did not answer this call"}
+}
+
+func refuse(w http.ResponseWriter, status, code int, message string) {
+	write(w, status, failure(nil, &rpcError{Code: code, Message: message}))
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone
+}
