@@ -14,6 +14,9 @@ type Config struct {
 	RedisURL          string             `name:"redis-url" help:"Redis to use; an embedded one when empty." env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
 	RESTAddress       string             `name:"rest-address" help:"Address of the REST API." default:"127.0.0.1:8080"`
 	RPCAddress        string             `name:"rpc-address" help:"Address of Ethereum JSON-RPC and WebSocket." default:"127.0.0.1:8545"`
+	BundlerAddress    string             `name:"bundler-address" help:"Address of the bundler's JSON-RPC, which encrypts what plain wallets send." default:"127.0.0.1:3000"`
+	Keyholders        int                `help:"How many keyholders; 0 for none, and no encrypted transactions." default:"4"`
+	Threshold         int                `help:"How many keyholders open a transaction; 0: as many as make a quorum." default:"0"`
 	Genesis           string             `help:"A geth genesis.json; the development genesis when empty." type:"path"`
 	TimeBetweenBlocks string             `name:"time-between-blocks" help:"Longest time without a block, for example 5s; none for blocks on demand only." default:"10s"`
 	PreblockTime      sequencer.Interval `name:"preblock-time" help:"Preblocks are fixed on this tick, a duration or milliseconds; 0: at network speed." default:"0s"`

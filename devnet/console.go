@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ type console struct {
 }
 
 // urls are the addresses users reach the devnet at.
-type urls struct{ rest, rpc string }
+type urls struct{ rest, rpc, bundler string }
 
 func newConsole(cfg Config, gateway string, at urls, out io.Writer) (*console, error) {
 	conn, err := grpckit.Dial(gateway, config.TLS{})
@@ -121,6 +122,10 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 	fmt.Fprintf(&b, "\nblindseq devnet, chain id %d, at block %d. Data is in %s; stop with Ctrl-C.\n\n", s.GetChainId(), s.GetHead().GetNumber(), c.cfg.DataDir)
 	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.urls.rpc, c.urls.rpc)
 	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest)
+	if c.urls.bundler != "" {
+		fmt.Fprintf(&b, "Encrypted transactions: point a wallet's RPC URL at http://%s, which encrypts what it sends,\nor encrypt yourself: dsn-node encrypt --committee-file %s 0x...\n\n",
+			c.urls.bundler, filepath.Join(c.cfg.DataDir, "keys", "committee.json"))
+	}
 	if c.cfg.Genesis == "" {
 		fmt.Fprintf(&b, "Accounts with 10,000 ETH each, for development only: everybody knows their keys.\nMnemonic: %s\n\n", devaccounts.Mnemonic)
 		for i, a := range accounts {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	apigw "blindseq/api-gw"
+	"blindseq/dsn-node/keygen"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/service"
@@ -18,7 +19,8 @@ import (
 // Run runs the devnet until ctx ends, and writes to out what its user is to see.
 //
 //	redis ◀── all of them
-//	dsn ─▶ monitor ─▶ producer ◀─▶ proposer ─▶ dsn      api-gw ─▶ producer, proposer, monitor
+//	keyholders ◀─▶ dsn ─▶ monitor ─▶ producer ◀─▶ proposer ─▶ dsn
+//	bundler ─▶ api-gw ─▶ producer, proposer, monitor
 func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error {
 	d := &devnet{cfg: cfg, log: log, group: service.NewGroup(log), redisURL: cfg.RedisURL}
 	if err := d.build(ctx); err != nil {
@@ -38,6 +40,9 @@ type devnet struct {
 	group    *service.Group
 	redisURL string
 
+	keys       *keygen.Files // nil without keyholders
+	keyholders []string      // gRPC addresses, by authority
+
 	dsn      string // gRPC addresses
 	monitor  string
 	proposer string
@@ -49,7 +54,7 @@ type devnet struct {
 // found at: it is found through its lease.
 func (d *devnet) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.addRedis, d.addSequencer, d.addMonitor, d.addProposer, d.addProducer, d.addGateway,
+		d.addRedis, d.addKeyholders, d.addSequencer, d.addMonitor, d.addProposer, d.addProducer, d.addGateway, d.addBundler,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -91,6 +96,7 @@ func (d *devnet) addSequencer(ctx context.Context) error {
 		return err
 	}
 	cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
+	cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
 	s, err := sequencer.New(ctx, cfg, d.logger("dsn-node"))
 	if err != nil {
 		return err
@@ -105,7 +111,7 @@ func (d *devnet) addMonitor(context.Context) error {
 	if err := d.prepare(&cfg); err != nil {
 		return err
 	}
-	cfg.DSN = d.dsn
+	cfg.DSN, cfg.CommitteeFile = d.dsn, d.committee()
 	s, err := monitor.New(cfg, d.logger("monitor-svc"))
 	if err != nil {
 		return err
@@ -137,7 +143,7 @@ func (d *devnet) addProducer(ctx context.Context) error {
 	}
 	cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
 	cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
-	cfg.Genesis, cfg.TimeBetweenBlocks = d.cfg.Genesis, d.cfg.TimeBetweenBlocks
+	cfg.Genesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, d.cfg.TimeBetweenBlocks, d.committee()
 	s, err := producer.New(ctx, cfg, d.logger("producer-svc"))
 	if err != nil {
 		return err

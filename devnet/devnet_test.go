@@ -3,6 +3,7 @@ package devnet
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"io"
 	"log/slog"
 	"math/big"
@@ -22,20 +23,22 @@ import (
 
 // running is a devnet that has printed its banner.
 type running struct {
-	rpc   string
+	rpc, rest, bundler string
+
 	lines chan string
 	stop  func() error
 }
 
-var rpcURL = regexp.MustCompile(`JSON-RPC +(http://\S+)`)
+var anyURL = regexp.MustCompile(`http://[0-9.:]+`)
 
-func start(t *testing.T, dir string) *running {
+func start(t *testing.T, dir, timeBetweenBlocks string) *running {
 	t.Helper()
 	var cfg Config
 	if err := config.Defaults(&cfg); err != nil {
 		t.Fatal(err)
 	}
-	cfg.DataDir, cfg.RESTAddress, cfg.RPCAddress, cfg.TimeBetweenBlocks = dir, "127.0.0.1:0", "127.0.0.1:0", "none"
+	cfg.DataDir, cfg.RESTAddress, cfg.RPCAddress, cfg.BundlerAddress = dir, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	cfg.TimeBetweenBlocks = timeBetweenBlocks
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	done := make(chan error, 1)
@@ -51,7 +54,9 @@ func start(t *testing.T, dir string) *running {
 			r.lines <- scan.Text()
 		}
 	}()
-	r.rpc = rpcURL.FindStringSubmatch(r.line(t, "JSON-RPC"))[1]
+	r.rpc = anyURL.FindString(r.line(t, "JSON-RPC"))
+	r.rest = anyURL.FindString(r.line(t, "REST"))
+	r.bundler = anyURL.FindString(r.line(t, "Encrypted"))
 	r.line(t, "/v1/produce_block")
 	return r
 }
@@ -77,23 +82,13 @@ func (r *running) line(t *testing.T, text string) string {
 
 func TestASecondRunGoesOnWithTheChain(t *testing.T) {
 	dir := t.TempDir()
-	first := start(t, dir)
+	first := start(t, dir, "none")
 	client, err := ethclient.Dial(first.rpc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	accounts, err := devaccounts.All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := accounts[1].Address
-	tx, err := types.SignNewTx(accounts[0].Key, types.LatestSignerForChainID(big.NewInt(1337)), &types.DynamicFeeTx{
-		ChainID: big.NewInt(1337), To: &to, Value: big.NewInt(1), Gas: 21000, GasFeeCap: big.NewInt(1e10), GasTipCap: big.NewInt(1),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tx := transfer(t)
 	if err := client.SendTransaction(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +102,7 @@ func TestASecondRunGoesOnWithTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	second := start(t, dir)
+	second := start(t, dir, "none")
 	again, err := ethclient.Dial(second.rpc)
 	if err != nil {
 		t.Fatal(err)
@@ -131,5 +126,57 @@ func produce(t *testing.T, r *running) {
 	defer res.Body.Close()
 	if body, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(body), `"result":"0x1"`) {
 		t.Fatalf("produceBlock: %s, %v", body, err)
+	}
+}
+
+// transfer is the first transaction of the first account.
+func transfer(t *testing.T) *types.Transaction {
+	t.Helper()
+	accounts, err := devaccounts.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := accounts[1].Address
+	tx, err := types.SignNewTx(accounts[0].Key, types.LatestSignerForChainID(big.NewInt(devChainID)), &types.DynamicFeeTx{
+		ChainID: big.NewInt(devChainID), To: &to, Value: big.NewInt(1), Gas: 21000, GasFeeCap: big.NewInt(1e10), GasTipCap: big.NewInt(1),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
+	d := start(t, t.TempDir(), "10s")
+	client, err := ethclient.Dial(d.bundler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	tx := transfer(t)
+	if err := client.SendTransaction(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	receipt, err := bind.WaitMined(ctx, client, tx.Hash())
+	if err != nil || receipt.Status != types.ReceiptStatusSuccessful {
+		t.Fatalf("receipt %+v, %v", receipt, err)
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Get(d.rest + "/v1/preblocks/" + receipt.BlockNumber.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(body), `"transactions":["0x7e`) || strings.Contains(string(body), hex.EncodeToString(raw)) {
+		t.Errorf("what was ordered is not the bundle alone: %s, %v", body, err)
+	}
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -51,6 +51,17 @@ type Files struct {
 	Bundler    string // of a bundler; the committee does not know it
 }
 
+// Layout says where Run puts, or has put, the keys of a committee.
+func Layout(dir string, keyholders int) *Files {
+	f := &Files{Committee: filepath.Join(dir, "committee.json"), Bundler: filepath.Join(dir, "bundler.identity")}
+	for i := range keyholders {
+		name := filepath.Join(dir, fmt.Sprintf("keyholder-%d", i))
+		f.Shares = append(f.Shares, name+".share.json")
+		f.Identities = append(f.Identities, name+".identity")
+	}
+	return f
+}
+
 // Run deals the keys of a committee and writes them.
 func Run(cfg Config) (*Files, error) {
 	f, err := run(cfg)
@@ -73,7 +84,7 @@ func run(cfg Config) (*Files, error) {
 	if err := os.MkdirAll(cfg.Out, 0o700); err != nil {
 		return nil, err
 	}
-	f := &Files{Committee: filepath.Join(cfg.Out, "committee.json")}
+	f := Layout(cfg.Out, cfg.Keyholders)
 	if _, err := os.Stat(f.Committee); !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Committee, fs.ErrExist), err)
 	}
@@ -83,11 +94,11 @@ func run(cfg Config) (*Files, error) {
 	}
 	members := make([]common.Address, len(shares))
 	for i, share := range shares {
-		if members[i], err = f.writeKeyholder(cfg.Out, share, passphrase); err != nil {
+		if members[i], err = f.writeKeyholder(share, passphrase); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.writeBundler(cfg.Out, passphrase); err != nil {
+	if err := f.writeBundler(passphrase); err != nil {
 		return nil, err
 	}
 	c, err := committee.New(cfg.ChainID, cfg.FirstNumber, members, keys)
@@ -98,27 +109,23 @@ func run(cfg Config) (*Files, error) {
 }
 
 // writeKeyholder writes one keyholder's two files and returns the address it signs with.
-func (f *Files) writeKeyholder(dir string, share *te.KeyShare, passphrase []byte) (common.Address, error) {
+func (f *Files) writeKeyholder(share *te.KeyShare, passphrase []byte) (common.Address, error) {
 	defer share.Erase()
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return common.Address{}, err
 	}
-	name := filepath.Join(dir, fmt.Sprintf("keyholder-%d", share.Authority()))
-	f.Shares = append(f.Shares, name+".share.json")
-	f.Identities = append(f.Identities, name+".identity")
 	err = errors.Join(
-		keyfile.WriteShare(name+".share.json", share, passphrase),
-		identity.Write(name+".identity", key, passphrase))
+		keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase),
+		identity.Write(f.Identities[share.Authority()], key, passphrase))
 	return crypto.PubkeyToAddress(key.PublicKey), err
 }
 
 // writeBundler writes the key of a bundler.
-func (f *Files) writeBundler(dir string, passphrase []byte) error {
+func (f *Files) writeBundler(passphrase []byte) error {
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return err
 	}
-	f.Bundler = filepath.Join(dir, "bundler.identity")
 	return identity.Write(f.Bundler, key, passphrase)
 }
