@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the engine alone, the blueprint log and the whole pipeline, and prints it all in one go. Of the environment:
-# PROFILE=1 adds a CPU profile of each service, BENCH_IDLE the time to idle (60s; 0 leaves it out), BENCH_ARGS more
+# PROFILE=0 leaves out the CPU profile of each service, BENCH_IDLE the time to idle (60s; 0 leaves it out), BENCH_ARGS more
 # arguments of blindseq-bench (see its --help).
 set -euo pipefail
 bin=${BLINDSEQ_E2E_BIN:-bin}
@@ -13,5 +13,5 @@ engine=$(rates | awk '$1 ~ /^BenchmarkEngine\/unknown/ { print $2 }')
 [ -n "$engine" ] || { echo "$results" >&2; echo "bench: the engine's benchmark printed no transfers/s" >&2; exit 1; }
 
 args=(-bin "$bin" -engine "$engine" -idle "${BENCH_IDLE:-60s}")
-[ "${PROFILE:-0}" = 1 ] && args+=(-profile)
+[ "${PROFILE:-1}" = 1 ] && args+=(-profile)
 exec "$bin/blindseq-bench" "${args[@]}" ${BENCH_ARGS:-}
