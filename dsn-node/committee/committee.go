@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"blindseq/dsn-node/te"
 
@@ -150,13 +151,22 @@ func (c *Committee) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("write committee: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("write committee: %w", err)
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := publish(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("write committee: %w", err)
 	}
 	return nil
+}
+
+// publish makes a file appear whole and durable, or not at all, also when the process is killed meanwhile.
+func publish(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path) // unlike a rename, it never replaces a file
 }
