@@ -238,6 +238,7 @@ func (o *observedCommittee) threeKilled(t *testing.T) {
 	must(t, err)
 	waiting := o.newAcks(t) // wallets are answered all the same
 	o.mustStand(t, stopped, waiting)
+	o.mustSayWhy(t)
 	t.Logf("/readyz while three are away: %s", said)
 
 	began := o.Now()
@@ -250,8 +251,32 @@ func (o *observedCommittee) threeKilled(t *testing.T) {
 	o.restart(t, 0, 5)
 	eventually(t, "the sequencer ready again", func(context.Context) (bool, error) {
 		status, body := get(t, ready)
-		return status == http.StatusOK, fmt.Errorf("status %d: %s", status, body)
+		return status == http.StatusOK && o.waiting(t) == "", fmt.Errorf("status %d: %s; /v1/status: %q", status, body, o.waiting(t))
 	})
+}
+
+// waiting is what /v1/status says that the DSN waits for.
+func (o *observedCommittee) waiting(t *testing.T) string {
+	t.Helper()
+	var status struct{ Dsn struct{ Waiting string } }
+	getJSON(t, o.c.REST+"/v1/status", &status)
+	return status.Dsn.Waiting
+}
+
+// mustSayWhy: the reason is where operators look. It makes no replica of the others unready: all see the same.
+func (o *observedCommittee) mustSayWhy(t *testing.T) {
+	t.Helper()
+	pieces := []string{"attestations", "4 of 5", o.told(0), o.told(2), o.told(5)}
+	eventually(t, "the reason in /v1/status", func(context.Context) (bool, error) {
+		said := o.waiting(t)
+		return inAll(said, pieces...), fmt.Errorf("it says %q", said)
+	})
+	for _, name := range []string{cluster.Gateway, cluster.Monitor} {
+		eventually(t, "the reason in /readyz of "+name, func(context.Context) (bool, error) {
+			status, body := get(t, "http://"+o.c.Ops(name)+"/readyz")
+			return status == http.StatusOK && inAll(string(body), pieces...), fmt.Errorf("status %d: %s", status, body)
+		})
+	}
 }
 
 // mustStand: nothing was produced above a number, nothing has failed, and what waits is said to wait.
