@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"blindseq/dsn-node/internal/stoplist"
@@ -20,7 +19,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"golang.org/x/sync/errgroup"
 )
 
 // Bundle is one bundle of a content.
@@ -138,21 +136,19 @@ func (p *Planner) plan(c *preblockv1.Content) (*Plan, error) {
 
 // decode decodes the bundles, which costs group checks of two points each.
 func (plan *Plan) decode(c *preblockv1.Content) {
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	raws := make([][]byte, len(plan.Bundles))
+	for i, b := range plan.Bundles {
+		raws[i] = c.GetTransactions()[b.Index]
+	}
+	decoded, errs := te.DecodeBundles(raws)
 	for i := range plan.Bundles {
 		b := &plan.Bundles[i]
-		g.Go(func() error {
-			decoded, err := te.DecodeBundle(c.GetTransactions()[b.Index])
-			if err != nil {
-				b.Refused = outcome.Refuse(b.Index, outcome.Malformed, err.Error())
-				return nil
-			}
-			b.Payload = decoded.Payload
-			return nil
-		})
+		if errs[i] != nil {
+			b.Refused = outcome.Refuse(b.Index, outcome.Malformed, errs[i].Error())
+			continue
+		}
+		b.Payload = decoded[i].Payload
 	}
-	_ = g.Wait() // what is wrong with a bundle is in it
 }
 
 // verify checks the ciphertexts' proofs as one batch.
