@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"blindseq/dsn-node/internal/stoplist"
 	"blindseq/dsn-node/outcome"
@@ -54,6 +55,7 @@ func HasBundles(c *preblockv1.Content) bool {
 // Planner makes plans. It may be used from several goroutines; one plan is made at a time.
 type Planner struct {
 	source Source
+	took   func(time.Duration)
 
 	mu     sync.Mutex
 	list   *stoplist.List
@@ -64,9 +66,10 @@ type Planner struct {
 // ErrClosed says that the planner was closed.
 var ErrClosed = errors.New("planner is closed")
 
-// New returns a planner over a stop list that it alone uses from now on.
-func New(list *stoplist.List, source Source) *Planner {
-	return &Planner{list: list, source: source}
+// New returns a planner over a stop list that it alone uses from now on. took is told how long each plan with bundles took
+// to make.
+func New(list *stoplist.List, source Source, took func(time.Duration)) *Planner {
+	return &Planner{list: list, source: source, took: took}
 }
 
 // Close closes the stop list.
@@ -112,6 +115,7 @@ func (p *Planner) Plan(ctx context.Context, c *preblockv1.Content) (*Plan, error
 }
 
 func (p *Planner) plan(c *preblockv1.Content) (*Plan, error) {
+	began := time.Now()
 	plan := &Plan{Number: c.GetNumber()}
 	for i, raw := range c.GetTransactions() {
 		if te.IsBundle(raw) {
@@ -130,6 +134,9 @@ func (p *Planner) plan(c *preblockv1.Content) (*Plan, error) {
 		if err := p.list.Add(plan.Number, entries); err != nil {
 			return nil, err
 		}
+	}
+	if len(plan.Bundles) > 0 {
+		p.took(time.Since(began))
 	}
 	return plan, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"blindseq/dsn-node/evidence"
 	"blindseq/dsn-node/outcome"
@@ -52,6 +53,12 @@ func (r *round) read(by uint8, a *answer) (position int, err error) {
 
 // check checks answers and returns whose are wrong.
 func (r *round) check(ctx context.Context, of Set) (wrong Set) {
+	began := time.Now()
+	r.d.o.Observer.Phase(PhaseShares, began.Sub(r.prepared))
+	defer func() {
+		r.prepared = time.Now() // for answers of others, if these are not enough
+		r.d.o.Observer.Phase(PhaseVerify, r.prepared.Sub(began))
+	}()
 	var sets []te.ShareSet
 	for _, by := range of.All() {
 		a := r.answers[by]
@@ -99,10 +106,14 @@ func (r *round) accuse(ctx context.Context, by uint8, position int, why error) {
 
 // open puts the shares of a threshold of keyholders together and decrypts.
 func (r *round) open(from Set) ([]*preblockv1.Outcome, error) {
+	began := time.Now()
 	openings, err := r.combine(from)
 	if err != nil {
 		return nil, err
 	}
+	combined := time.Now()
+	r.d.o.Observer.Phase(PhaseCombine, combined.Sub(began))
+	defer func() { r.d.o.Observer.Phase(PhaseDecrypt, time.Since(combined)) }()
 	out := make([]*preblockv1.Outcome, len(r.plan.Bundles))
 	for i, b := range r.plan.Bundles {
 		if b.Verified == nil {

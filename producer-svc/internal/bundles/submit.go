@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/txstore"
@@ -25,9 +26,13 @@ type candidate struct {
 // Submit takes bundles in one go: the proofs of all ciphertexts are verified together, and one fsync makes all durable.
 // For each there is its hash or an error that says what is wrong with it.
 func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
+	began := time.Now()
 	all := p.examineAll(ctx, raws)
 	reserved := p.reserve(all)
 	proven := p.prove(reserved)
+	if p.cfg.Checked != nil {
+		p.cfg.Checked(time.Since(began))
+	}
 	var durable []txstore.Tx
 	for _, c := range proven {
 		durable = append(durable, txstore.Tx{Hash: c.hash, Raw: c.input})
