@@ -37,7 +37,7 @@ func (b *run) startProfiles(ctx context.Context) *profiles {
 	if !b.Profile {
 		return p
 	}
-	names := cluster.Services()
+	names := slices.DeleteFunc(b.c.Processes(), func(name string) bool { return name == cluster.Redis })
 	p.files, p.errs = make([]string, len(names)), make([]error, len(names))
 	for i, name := range names {
 		p.files[i] = filepath.Join(b.Dir, name+".prof")
