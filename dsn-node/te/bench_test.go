@@ -123,6 +123,15 @@ func BenchmarkEncrypt(b *testing.B) {
 	})
 }
 
+func BenchmarkHashToG2(b *testing.B) {
+	x := newPrimitives(b, 1)
+	msg := make([]byte, G1Size+64)
+	againstFloor(b, func() {
+		_, err := hashToG2(msg)
+		noError(b, err)
+	}, func() { x.hashes(1) })
+}
+
 func BenchmarkVerifyCiphertext(b *testing.B) {
 	keys, _ := deal(b, 4, 3)
 	raw := encrypted(b, keys, 1)[0].Ciphertext.Encode()
