@@ -40,7 +40,7 @@ e2e: build deps ## Drive the real programs as processes from outside
 	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
 
 .PHONY: bench
-bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
+bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
 .PHONY: fuzz

@@ -109,9 +109,14 @@ func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Conf
 		DSN: dsnv1.NewSequencerServiceClient(s.dsn), Connected: s.dsnChanged, Log: s.log,
 		CallTimeout: cfg.CallTimeout, BackoffMin: backoffMin, BackoffMax: backoffMax,
 	}
-	src.Check = proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
+	checker := proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
 		return source.Fetch(ctx, src, number)
-	}).Check
+	})
+	src.Check = func(ctx context.Context, p *preblockv1.Preblock) (bool, error) {
+		began := time.Now()
+		defer func() { s.metrics.checks.Observe(time.Since(began).Seconds()) }()
+		return checker.Check(ctx, p)
+	}
 	s.notices = notices.New(s.rdb, s.log)
 	s.evidence = evidence.New(s.rdb, s.log)
 	s.hub = hub.New(merge.DefaultLimits(), hub.Actions{

@@ -21,21 +21,8 @@ type Lookup func(number uint64) (*preblockv1.Content, error)
 // keyholders refuse to open it, and its plain transactions, public by then, are what its sender promised.
 func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
 	v := verifier{keys: keys, content: p.GetContent(), earlier: earlier}
-	rest := p.GetOutcomes()
-	for i, raw := range p.GetContent().GetTransactions() {
-		if !te.IsBundle(raw) {
-			continue
-		}
-		if len(rest) == 0 || rest[0].GetIndex() != uint32(i) {
-			return fmt.Errorf("verify outcomes of number %d: %w: none of bundle %d at its place", p.GetContent().GetNumber(), ErrWrong, i)
-		}
-		if err := v.check(raw, rest[0]); err != nil {
-			return fmt.Errorf("verify outcomes of number %d: %w: bundle %d: %w", p.GetContent().GetNumber(), ErrWrong, i, err)
-		}
-		rest = rest[1:]
-	}
-	if len(rest) > 0 {
-		return fmt.Errorf("verify outcomes of number %d: %w: %d too many", p.GetContent().GetNumber(), ErrWrong, len(rest))
+	if err := v.verify(p.GetOutcomes()); err != nil {
+		return fmt.Errorf("verify outcomes of number %d: %w: %w", p.GetContent().GetNumber(), ErrWrong, err)
 	}
 	return nil
 }
@@ -46,8 +33,56 @@ type verifier struct {
 	earlier Lookup
 }
 
-func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
-	bundle, err := te.DecodeBundle(raw)
+func (v verifier) verify(outcomes []*preblockv1.Outcome) error {
+	var raws [][]byte
+	for i, raw := range v.content.GetTransactions() {
+		if !te.IsBundle(raw) {
+			continue
+		}
+		if n := len(raws); n >= len(outcomes) || outcomes[n].GetIndex() != uint32(i) {
+			return fmt.Errorf("none of bundle %d at its place", i)
+		}
+		raws = append(raws, raw)
+	}
+	if more := len(outcomes) - len(raws); more > 0 {
+		return fmt.Errorf("%d too many", more)
+	}
+	bundles, errs := te.DecodeBundles(raws)
+	verified, err := verifyRefused(bundles, outcomes)
+	if err != nil {
+		return err
+	}
+	for i, o := range outcomes {
+		if err := v.check(bundles[i], errs[i], verified[i], o); err != nil {
+			return fmt.Errorf("bundle %d: %w", o.GetIndex(), err)
+		}
+	}
+	return nil
+}
+
+// verifyRefused verifies, as one batch, the ciphertexts of bundles that are said to be undecryptable; the others' plain
+// transactions show more than a proof would. It returns nil in the places of those that do not hold or were not verified.
+func verifyRefused(bundles []*te.Bundle, outcomes []*preblockv1.Outcome) ([]*te.Verified, error) {
+	var ciphertexts []*te.Ciphertext
+	var places []int
+	for i, b := range bundles {
+		if b != nil && outcomes[i].GetUndecryptable() != nil {
+			ciphertexts, places = append(ciphertexts, b.Payload.Ciphertext), append(places, i)
+		}
+	}
+	out := make([]*te.Verified, len(bundles))
+	verified, err := te.VerifyCiphertexts(ciphertexts)
+	if err != nil && !errors.Is(err, te.ErrCiphertext) {
+		return nil, err
+	}
+	for i, v := range verified {
+		out[places[i]] = v
+	}
+	return out, nil
+}
+
+// check checks one outcome of a bundle, or of bytes that are none for the reason err.
+func (v verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *preblockv1.Outcome) error {
 	if o.GetUndecryptable().GetReason() == Malformed {
 		if err == nil {
 			return errors.New("it is well-formed")
@@ -61,21 +96,20 @@ func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
 	case *preblockv1.Outcome_Decrypted:
 		return bundle.Payload.CheckPlain(r.Decrypted.GetTransactions())
 	case *preblockv1.Outcome_Undecryptable:
-		return v.checkRefused(bundle.Payload, o)
+		return v.checkRefused(bundle.Payload, verified, o)
 	}
 	return errors.New("it has none")
 }
 
-func (v verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
-	verified, err := p.Ciphertext.Verify()
+func (v verifier) checkRefused(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	switch reason := o.GetUndecryptable().GetReason(); {
 	case reason == BadCiphertext:
-		if err == nil {
+		if verified != nil {
 			return errors.New("its ciphertext holds")
 		}
 		return nil
-	case err != nil:
-		return err
+	case verified == nil:
+		return te.ErrCiphertext
 	case reason == AlreadyOrdered:
 		return v.checkRepeated(p, o)
 	case reason == KeyHash || reason == TxHash:

@@ -50,14 +50,21 @@ var (
 	ErrStorage = errors.New("log of attestations failed")
 )
 
+// Steps of opening a content's bundles.
+const (
+	StepPlan   = "plan"   // decode and verify the ciphertexts, and look them up in the stop list
+	StepShares = "shares" // make the shares
+)
+
 // Options of a Holder.
 type Options struct {
 	Dir       string
 	Committee *committee.Committee
 	Key       *ecdsa.PrivateKey
 	Share     *te.KeyShare
-	OnAppend  func(time.Duration) // told how long each write and fsync took; may be nil
-	FS        wal.FS              // of the log; the operating system's when nil
+	OnAppend  func(time.Duration)                   // told how long each write and fsync took; may be nil
+	OnStep    func(step string, took time.Duration) // told what opening bundles took; may be nil
+	FS        wal.FS                                // of the log; the operating system's when nil
 	Log       *slog.Logger
 }
 
@@ -92,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Holder, error) {
 	h := &Holder{
 		o: o, store: s, failed: make(chan error, 1), planned: make(chan struct{}, 1), releasing: make(chan struct{}, 1),
 	}
-	h.planner = opening.New(list, h.content)
+	h.planner = opening.New(list, h.content, func(took time.Duration) { h.took(StepPlan, took) })
 	if last := s.last(); last > 0 {
 		if h.last, err = s.read(last); err != nil {
 			return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), h.Close())
@@ -248,6 +255,12 @@ func (h *Holder) content(number uint64) (*preblockv1.Content, error) {
 		return nil, err
 	}
 	return r.content, nil
+}
+
+func (h *Holder) took(step string, d time.Duration) {
+	if h.o.OnStep != nil {
+		h.o.OnStep(step, d)
+	}
 }
 
 // fail ends Run. Only the first failure is kept: the others follow from it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"blindseq/dsn-node/attest"
 	"blindseq/dsn-node/internal/opening"
@@ -59,10 +60,12 @@ func (h *Holder) shares(ctx context.Context, r *record) (*keyholderv1.SignedShar
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	shares, err := h.o.Share.Shares(plan.Open)
 	if err != nil {
 		return nil, err
 	}
+	h.took(StepShares, time.Since(began))
 	payload := r.statement.Hash()
 	out := &keyholderv1.SignedShares{
 		Authority: uint32(h.o.Share.Authority()), Number: plan.Number, PayloadHash: payload[:], Answers: answers(plan, shares),

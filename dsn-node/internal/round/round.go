@@ -32,6 +32,7 @@ type round struct {
 
 	// of Decide's goroutine
 	planning     sync.WaitGroup
+	prepared     time.Time // when there were certificate and plan; zero before; then, when the last check ended
 	attestations [256]*preblockv1.Attestation
 	answers      [256]*answer
 	plan         *opening.Plan
@@ -119,6 +120,9 @@ func (r *round) step(ctx context.Context, e Event) (*Decision, error) {
 		return nil, err
 	}
 	r.d.change(func() { r.state = state })
+	if r.prepared.IsZero() && r.plan != nil && state.Phase() == Opening {
+		r.prepared = time.Now()
+	}
 	for _, effect := range effects {
 		switch effect := effect.(type) {
 		case Certify:
@@ -140,7 +144,7 @@ func (r *round) step(ctx context.Context, e Event) (*Decision, error) {
 }
 
 func (r *round) certify(by Set) {
-	r.d.o.Observer.Phase("attest", time.Since(r.began))
+	r.d.o.Observer.Phase(PhaseAttest, time.Since(r.began))
 	var list []*preblockv1.Attestation
 	for _, a := range by.All() {
 		list = append(list, r.attestations[a])
@@ -155,7 +159,7 @@ func (r *round) decide(from Set) (*Decision, error) {
 		if d.Outcomes, err = r.open(from); err != nil {
 			return nil, err
 		}
-		r.d.o.Observer.Phase("open", time.Since(r.began))
+		r.d.o.Observer.Phase(PhaseOpen, time.Since(r.began))
 	}
 	return d, nil
 }
