@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -32,6 +33,7 @@ type Services struct {
 	locked   bool
 	delayed  [][]byte
 	head     uint64
+	view     *preblockv1.GetStatusResponse
 	advanced chan struct{}
 	server   *grpc.Server
 }
@@ -46,6 +48,7 @@ func Start(t testing.TB) *Services {
 	s := &Services{
 		Addr: l.Addr().String(), server: grpc.NewServer(), fail: map[string]error{}, advanced: make(chan struct{}),
 		repeats: map[string]*blueprintv1.ProduceBlockResponse{},
+		view:    &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 8, Halted: "two contents for 8"},
 	}
 	blueprintv1.RegisterProducerServiceServer(s.server, producer{Services: s})
 	blueprintv1.RegisterAdminServiceServer(s.server, admin{Services: s})
@@ -79,6 +82,13 @@ func (s *Services) Fail(part string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail[part] = err
+}
+
+// View is what the monitor says of itself from now on.
+func (s *Services) View(v *preblockv1.GetStatusResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view = v
 }
 
 // OnProduce replaces what ProduceBlock does.
@@ -315,5 +325,7 @@ func (m monitor) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preb
 	if err := m.failure("monitor"); err != nil {
 		return nil, err
 	}
-	return &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 8, Halted: "two contents for 8"}, nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return proto.CloneOf(m.view), nil
 }

@@ -10,6 +10,7 @@ import (
 	"blindseq/api-gw/internal/gateway"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -165,6 +166,16 @@ func TestStatusNamesThePartsThatDoNotAnswer(t *testing.T) {
 		if len(part.Errors) != len(want) || !proto.Equal(part.Errors[i], w) {
 			t.Fatalf("got %v, want %v", part.Errors, want)
 		}
+	}
+}
+
+func TestStatusShowsWhatTheDSNWaitsFor(t *testing.T) {
+	s, f := start(t)
+	f.View(&preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 11, DsnAcceptedNumber: 12, DsnWaiting: "keyholder 3 is missing"})
+	got, err := s.GetStatus(t.Context(), nil)
+	want := &gatewayv1.Dsn{Connected: true, LastPreblockNumber: 11, AcceptedNumber: 12, Waiting: "keyholder 3 is missing"}
+	if err != nil || !proto.Equal(got.GetDsn(), want) {
+		t.Fatalf("got %v, %v", got.GetDsn(), err)
 	}
 }
 

@@ -753,8 +753,13 @@ type Dsn struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Connected          bool                   `protobuf:"varint,1,opt,name=connected,proto3" json:"connected,omitempty"`
 	LastPreblockNumber uint64                 `protobuf:"varint,2,opt,name=last_preblock_number,json=lastPreblockNumber,proto3" json:"last_preblock_number,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Why no preblock can be fixed now, naming the keyholders that are missing; empty when nothing is in the way.
+	Waiting string `protobuf:"bytes,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The last number accepted: above `last_preblock_number` while a preblock is being decided. 0 when the DSN does not
+	// answer.
+	AcceptedNumber uint64 `protobuf:"varint,4,opt,name=accepted_number,json=acceptedNumber,proto3" json:"accepted_number,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Dsn) Reset() {
@@ -797,6 +802,20 @@ func (x *Dsn) GetConnected() bool {
 func (x *Dsn) GetLastPreblockNumber() uint64 {
 	if x != nil {
 		return x.LastPreblockNumber
+	}
+	return 0
+}
+
+func (x *Dsn) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
+func (x *Dsn) GetAcceptedNumber() uint64 {
+	if x != nil {
+		return x.AcceptedNumber
 	}
 	return 0
 }
@@ -917,10 +936,12 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\tin_flight\x18\x02 \x01(\v2\x1d.blindseq.gateway.v1.ProposalR\binFlight\"4\n" +
 	"\x04Lock\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\x04R\x05token\"U\n" +
+	"\x05token\x18\x02 \x01(\x04R\x05token\"\x98\x01\n" +
 	"\x03Dsn\x12\x1c\n" +
 	"\tconnected\x18\x01 \x01(\bR\tconnected\x120\n" +
-	"\x14last_preblock_number\x18\x02 \x01(\x04R\x12lastPreblockNumber\"5\n" +
+	"\x14last_preblock_number\x18\x02 \x01(\x04R\x12lastPreblockNumber\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\tR\awaiting\x12'\n" +
+	"\x0faccepted_number\x18\x04 \x01(\x04R\x0eacceptedNumber\"5\n" +
 	"\tPartError\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\tR\x04part\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05errorB\xc3\x01\n" +
