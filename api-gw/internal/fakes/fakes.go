@@ -315,10 +315,25 @@ func (m monitor) GetPreblock(_ context.Context, r *preblockv1.GetPreblockRequest
 	if r.Number > 9 {
 		return nil, status.Errorf(codes.NotFound, "preblock %d is not fixed yet", r.Number)
 	}
-	return &preblockv1.GetPreblockResponse{Preblock: &preblockv1.Preblock{
-		Content:     &preblockv1.Content{Number: r.Number, PreviousBlockHash: Hash(2), Transactions: [][]byte{{0xab}}},
+	return &preblockv1.GetPreblockResponse{Preblock: Preblock(r.Number)}, nil
+}
+
+// Preblock is the fakes' preblock of a number: a plain transaction, and two bundles of which one was decrypted.
+func Preblock(number uint64) *preblockv1.Preblock {
+	return &preblockv1.Preblock{
+		Content:     &preblockv1.Content{Number: number, PreviousBlockHash: Hash(2), Transactions: [][]byte{{0xab}, []byte("hello"), {0x80}}},
 		ContentHash: Hash(4), RequestId: "r1", Attempt: 2,
-	}}, nil
+		Certificate: &preblockv1.Certificate{
+			ChainId: 1337, CommitteeHash: Hash(5), Number: number, PreviousPayloadHash: Hash(6), ContentHash: Hash(4),
+			Attestations: []*preblockv1.Attestation{{Authority: 2, Signature: []byte{1, 0xff}}},
+		},
+		Outcomes: []*preblockv1.Outcome{
+			{Index: 1, Opening: []byte{0x8a}, Result: &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{[]byte("hello")}}}},
+			{Index: 2, Result: &preblockv1.Outcome_Undecryptable{Undecryptable: &preblockv1.Undecryptable{
+				Reason: preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED, Text: "again", EarlierNumber: 3, EarlierIndex: 1,
+			}}},
+		},
+	}
 }
 
 func (m monitor) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preblockv1.GetStatusResponse, error) {
