@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"math/big"
@@ -199,6 +200,13 @@ func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
 	shown := d.inspect(t, body)
 	if !strings.Contains(shown, "decrypted to "+tx.Hash().Hex()) || !strings.Contains(shown, "attested by        authority") {
 		t.Errorf("the preblock of REST is shown as\n%s", shown)
+	}
+	var proof json.RawMessage
+	if err := client.Client().CallContext(t.Context(), &proof, "te_getOrderProof", tx.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	if shown := d.inspect(t, proof); !strings.Contains(shown, "position           0 of 1 transactions") || !strings.Contains(shown, " VALID\n") {
+		t.Errorf("the order proof is shown as\n%s", shown)
 	}
 	if err := d.stop(); err != nil {
 		t.Fatal(err)
