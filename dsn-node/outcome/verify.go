@@ -17,10 +17,15 @@ type Lookup func(number uint64) (*preblockv1.Content, error)
 // Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right. earlier
 // is asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
 //
-// That a bundle said to be decrypted was not ordered before is not looked for, which needs an index of all ciphertexts:
-// keyholders refuse to open it, and its plain transactions, public by then, are what its sender promised.
+// A ciphertext that stands in the content more than once is opened at most at its first place there, and all others refer to
+// the first place in the whole order. That a bundle said to be decrypted was not ordered in an earlier number is not looked
+// for, which needs an index of all ciphertexts: keyholders refuse to open it, and its plain transactions, public by then, are
+// what its sender promised.
 func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
-	v := verifier{keys: keys, content: p.GetContent(), earlier: earlier}
+	v := &verifier{
+		keys: keys, content: p.GetContent(), earlier: earlier,
+		here: placesIn(p.GetContent()), there: map[uint64]*places{}, said: map[uint32]*preblockv1.Outcome{},
+	}
 	rest := p.GetOutcomes()
 	for i, raw := range p.GetContent().GetTransactions() {
 		if !te.IsBundle(raw) {
@@ -32,6 +37,7 @@ func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
 		if err := v.check(raw, rest[0]); err != nil {
 			return fmt.Errorf("verify outcomes of number %d: %w: bundle %d: %w", p.GetContent().GetNumber(), ErrWrong, i, err)
 		}
+		v.said[uint32(i)] = rest[0]
 		rest = rest[1:]
 	}
 	if len(rest) > 0 {
@@ -44,9 +50,12 @@ type verifier struct {
 	keys    *te.PublicKeys
 	content *preblockv1.Content
 	earlier Lookup
+	here    *places
+	there   map[uint64]*places             // of earlier contents
+	said    map[uint32]*preblockv1.Outcome // right ones so far, by index
 }
 
-func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
+func (v *verifier) check(raw []byte, o *preblockv1.Outcome) error {
 	bundle, err := te.DecodeBundle(raw)
 	if o.GetUndecryptable().GetReason() == Malformed {
 		if err == nil {
@@ -55,6 +64,9 @@ func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := v.checkPlace(bundle.Payload.Ciphertext, o); err != nil {
 		return err
 	}
 	switch r := o.GetResult().(type) {
@@ -66,7 +78,7 @@ func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
 	return errors.New("it has none")
 }
 
-func (v verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
+func (v *verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
 	verified, err := p.Ciphertext.Verify()
 	switch reason := o.GetUndecryptable().GetReason(); {
 	case reason == BadCiphertext:
@@ -86,7 +98,7 @@ func (v verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
 }
 
 // checkOpened checks that the one opening of the bundle gives no plain transactions, for the reason given.
-func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
+func (v *verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	opening, err := te.DecodeOpening(o.GetOpening())
 	if err != nil {
 		return err
@@ -100,7 +112,7 @@ func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv
 	return nil
 }
 
-func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
+func (v *verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
 	u := o.GetUndecryptable()
 	earlier := Place{u.GetEarlierNumber(), u.GetEarlierIndex()}
 	if !earlier.Before(Place{v.content.GetNumber(), o.GetIndex()}) {
@@ -116,16 +128,19 @@ func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
 			return err
 		}
 	}
+	there := v.here
+	if earlier.Number != v.content.GetNumber() {
+		if there = v.there[earlier.Number]; there == nil {
+			there = placesIn(content)
+			v.there[earlier.Number] = there
+		}
+	}
 	txs := content.GetTransactions()
 	if uint64(earlier.Index) >= uint64(len(txs)) {
 		return fmt.Errorf("there is no %s", earlier)
 	}
-	first, err := te.DecodeBundle(txs[earlier.Index])
-	if err != nil || first.Payload.Ciphertext.ID() != p.Ciphertext.ID() {
-		return fmt.Errorf("its ciphertext is not at %s", earlier)
-	}
-	if _, err := first.Payload.Ciphertext.Verify(); err != nil {
-		return fmt.Errorf("at %s: %w", earlier, err) // that one was not opened, and bars nobody
+	if first, ok := there.first(p.Ciphertext.ID()); !ok || first != earlier.Index {
+		return fmt.Errorf("its ciphertext is not first at %s", earlier)
 	}
 	return nil
 }
