@@ -71,7 +71,7 @@ func TestKeyholderThatAttestedALostContentFollowsTheCertifiedOne(t *testing.T) {
 	bundle := s.bundle(t, "one")
 	mine := s.lost(t, 3, contentOf(1, bundle, []byte{1}), common.Hash{})
 	seq := s.sequencer(t)
-	_, hash := s.decide(t, seq, contentOf(1, []byte{9}, bundle))
+	s.decide(t, seq, contentOf(1, []byte{9}, bundle))
 	s.keyholders[0].kill() // from here on the one that had attested something else is needed, for its signature and its shares
 	p, hash := s.decide(t, seq, contentOf(2, s.bundle(t, "two"), bundle))
 	if plainOf(p, 0) != "two" || p.GetOutcomes()[1].GetUndecryptable().GetEarlierIndex() != 1 {
