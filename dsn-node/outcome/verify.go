@@ -17,10 +17,15 @@ type Lookup func(number uint64) (*preblockv1.Content, error)
 // Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right. earlier
 // is asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
 //
-// That a bundle said to be decrypted was not ordered before is not looked for, which needs an index of all ciphertexts:
-// keyholders refuse to open it, and its plain transactions, public by then, are what its sender promised.
+// A ciphertext that stands in the content more than once is opened at most at its first place there, and all others refer to
+// the first place in the whole order. That a bundle said to be decrypted was not ordered in an earlier number is not looked
+// for, which needs an index of all ciphertexts: keyholders refuse to open it, and its plain transactions, public by then, are
+// what its sender promised.
 func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
-	v := verifier{keys: keys, content: p.GetContent(), earlier: earlier}
+	v := &verifier{
+		keys: keys, content: p.GetContent(), earlier: earlier,
+		here: placesIn(p.GetContent()), there: map[uint64]*places{}, said: map[uint32]*preblockv1.Outcome{},
+	}
 	if err := v.verify(p.GetOutcomes()); err != nil {
 		return fmt.Errorf("verify outcomes of number %d: %w: %w", p.GetContent().GetNumber(), ErrWrong, err)
 	}
@@ -31,9 +36,12 @@ type verifier struct {
 	keys    *te.PublicKeys
 	content *preblockv1.Content
 	earlier Lookup
+	here    *places
+	there   map[uint64]*places             // of earlier contents
+	said    map[uint32]*preblockv1.Outcome // right ones so far, by index
 }
 
-func (v verifier) verify(outcomes []*preblockv1.Outcome) error {
+func (v *verifier) verify(outcomes []*preblockv1.Outcome) error {
 	var raws [][]byte
 	for i, raw := range v.content.GetTransactions() {
 		if !te.IsBundle(raw) {
@@ -56,6 +64,7 @@ func (v verifier) verify(outcomes []*preblockv1.Outcome) error {
 		if err := v.check(bundles[i], errs[i], verified[i], o); err != nil {
 			return fmt.Errorf("bundle %d: %w", o.GetIndex(), err)
 		}
+		v.said[o.GetIndex()] = o
 	}
 	return nil
 }
@@ -82,7 +91,7 @@ func verifyRefused(bundles []*te.Bundle, outcomes []*preblockv1.Outcome) ([]*te.
 }
 
 // check checks one outcome of a bundle, or of bytes that are none for the reason err.
-func (v verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *preblockv1.Outcome) error {
+func (v *verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *preblockv1.Outcome) error {
 	if o.GetUndecryptable().GetReason() == Malformed {
 		if err == nil {
 			return errors.New("it is well-formed")
@@ -90,6 +99,9 @@ func (v verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := v.checkPlace(bundle.Payload.Ciphertext, o); err != nil {
 		return err
 	}
 	switch r := o.GetResult().(type) {
@@ -101,7 +113,7 @@ func (v verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *
 	return errors.New("it has none")
 }
 
-func (v verifier) checkRefused(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
+func (v *verifier) checkRefused(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	switch reason := o.GetUndecryptable().GetReason(); {
 	case reason == BadCiphertext:
 		if verified != nil {
@@ -120,7 +132,7 @@ func (v verifier) checkRefused(p *te.Payload, verified *te.Verified, o *preblock
 }
 
 // checkOpened checks that the one opening of the bundle gives no plain transactions, for the reason given.
-func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
+func (v *verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	opening, err := te.DecodeOpening(o.GetOpening())
 	if err != nil {
 		return err
@@ -134,7 +146,7 @@ func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv
 	return nil
 }
 
-func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
+func (v *verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
 	u := o.GetUndecryptable()
 	earlier := Place{u.GetEarlierNumber(), u.GetEarlierIndex()}
 	if !earlier.Before(Place{v.content.GetNumber(), o.GetIndex()}) {
@@ -150,16 +162,19 @@ func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
 			return err
 		}
 	}
+	there := v.here
+	if earlier.Number != v.content.GetNumber() {
+		if there = v.there[earlier.Number]; there == nil {
+			there = placesIn(content)
+			v.there[earlier.Number] = there
+		}
+	}
 	txs := content.GetTransactions()
 	if uint64(earlier.Index) >= uint64(len(txs)) {
 		return fmt.Errorf("there is no %s", earlier)
 	}
-	first, err := te.DecodeBundle(txs[earlier.Index])
-	if err != nil || first.Payload.Ciphertext.ID() != p.Ciphertext.ID() {
-		return fmt.Errorf("its ciphertext is not at %s", earlier)
-	}
-	if _, err := first.Payload.Ciphertext.Verify(); err != nil {
-		return fmt.Errorf("at %s: %w", earlier, err) // that one was not opened, and bars nobody
+	if first, ok := there.first(p.Ciphertext.ID()); !ok || first != earlier.Index {
+		return fmt.Errorf("its ciphertext is not first at %s", earlier)
 	}
 	return nil
 }

@@ -85,9 +85,39 @@ func (p *Planner) Close() error {
 
 // Plan plans the content of a number. Contents before it that the stop list does not know yet are gone through first.
 func (p *Planner) Plan(ctx context.Context, c *preblockv1.Content) (*Plan, error) {
+	return p.planned(ctx, c.GetNumber(), func(uint64) (*preblockv1.Content, error) { return c, nil })
+}
+
+// PlanNumber plans the content that the source has for a number now.
+func (p *Planner) PlanNumber(ctx context.Context, number uint64) (*Plan, error) {
+	return p.planned(ctx, number, p.source)
+}
+
+// Revise makes a change after which the source has other contents from a number on: no plan is made meanwhile, and none
+// of what was there before is left. Without a change, from is 0.
+func (p *Planner) Revise(change func() (from uint64, err error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	number := c.GetNumber()
+	if p.closed {
+		return fmt.Errorf("revise plans: %w", ErrClosed)
+	}
+	from, err := change()
+	if err != nil || from == 0 {
+		return err
+	}
+	if p.recent != nil && p.recent.Number >= from {
+		p.recent = nil
+	}
+	if err := p.list.Forget(from); err != nil {
+		p.closed = true // what it holds now must not be planned with
+		return errors.Join(err, p.list.Close())
+	}
+	return nil
+}
+
+func (p *Planner) planned(ctx context.Context, number uint64, source Source) (*Plan, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
 		return nil, fmt.Errorf("plan number %d: %w", number, ErrClosed)
 	}
@@ -105,6 +135,10 @@ func (p *Planner) Plan(ctx context.Context, c *preblockv1.Content) (*Plan, error
 		if err != nil {
 			return nil, fmt.Errorf("plan number %d: %w", number, err)
 		}
+	}
+	c, err := source(number)
+	if err != nil {
+		return nil, fmt.Errorf("plan number %d: %w", number, err)
 	}
 	plan, err := p.plan(c)
 	if err != nil {

@@ -38,7 +38,7 @@ type round struct {
 	plan         *opening.Plan
 }
 
-// attestation and shares are what followers bring.
+// attestation, shown and shares are what followers bring.
 type (
 	attestation struct {
 		by     uint8
@@ -47,6 +47,9 @@ type (
 	shares struct {
 		by     uint8
 		signed *keyholderv1.SignedShares
+	}
+	shown struct {
+		certificate *preblockv1.Certificate
 	}
 	planned struct {
 		plan *opening.Plan
@@ -58,7 +61,7 @@ func newRound(live context.Context, d *Driver, c *preblockv1.Content, s attest.S
 	bundles := opening.HasBundles(c)
 	return &round{
 		d: d, content: c, statement: s, bundles: bundles, began: time.Now(), live: live,
-		events: make(chan any, 2*d.o.Committee.Size()+1),
+		events: make(chan any, 3*d.o.Committee.Size()+1),
 		state:  New(d.o.Committee.Quorum(), d.o.Committee.Keys.Threshold(), bundles), wrong: map[uint8]int{},
 	}
 }
@@ -100,6 +103,11 @@ func (r *round) take(ctx context.Context, e any) (*Decision, error) {
 			r.attestations[e.by] = e.signed
 		}
 		return r.step(ctx, Attested{e.by})
+	case shown:
+		if r.state.Phase() == Attesting {
+			r.d.change(func() { r.certificate = e.certificate })
+		}
+		return r.step(ctx, Shown{})
 	case planned:
 		if e.err != nil {
 			return nil, e.err
