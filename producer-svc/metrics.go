@@ -15,6 +15,8 @@ type metrics struct {
 	sections *prometheus.CounterVec
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
+
+	rollupCalls *prometheus.CounterVec
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -30,7 +32,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
-	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
+	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
+	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
 	return m
 }
 

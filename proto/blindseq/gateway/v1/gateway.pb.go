@@ -578,8 +578,10 @@ type Pool struct {
 	Pending             uint32                 `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
 	Queued              uint32                 `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
 	DelayedTransactions uint32                 `protobuf:"varint,4,opt,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Who keeps it locked: `operator`, `back_pressure` (the rollup is too far behind), or both.
+	LockedBy      []string `protobuf:"bytes,5,rep,name=locked_by,json=lockedBy,proto3" json:"locked_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Pool) Reset() {
@@ -640,6 +642,68 @@ func (x *Pool) GetDelayedTransactions() uint32 {
 	return 0
 }
 
+func (x *Pool) GetLockedBy() []string {
+	if x != nil {
+		return x.LockedBy
+	}
+	return nil
+}
+
+// Rollup is how far the rollup is with the applied blueprints.
+type Rollup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollup node has taken all blueprints up to here.
+	PushedNumber uint64 `protobuf:"varint,1,opt,name=pushed_number,json=pushedNumber,proto3" json:"pushed_number,omitempty"`
+	// The rollup has executed all blueprints up to here.
+	ConfirmedNumber uint64 `protobuf:"varint,2,opt,name=confirmed_number,json=confirmedNumber,proto3" json:"confirmed_number,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Rollup) Reset() {
+	*x = Rollup{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rollup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rollup) ProtoMessage() {}
+
+func (x *Rollup) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rollup.ProtoReflect.Descriptor instead.
+func (*Rollup) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Rollup) GetPushedNumber() uint64 {
+	if x != nil {
+		return x.PushedNumber
+	}
+	return 0
+}
+
+func (x *Rollup) GetConfirmedNumber() uint64 {
+	if x != nil {
+		return x.ConfirmedNumber
+	}
+	return 0
+}
+
 // Queue is the proposer's FIFO.
 type Queue struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -652,7 +716,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +728,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +741,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Queue) GetQueued() uint32 {
@@ -706,7 +770,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +782,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +795,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Lock) GetHolder() string {
@@ -759,7 +823,7 @@ type Dsn struct {
 
 func (x *Dsn) Reset() {
 	*x = Dsn{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +835,7 @@ func (x *Dsn) String() string {
 func (*Dsn) ProtoMessage() {}
 
 func (x *Dsn) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +848,7 @@ func (x *Dsn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dsn.ProtoReflect.Descriptor instead.
 func (*Dsn) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Dsn) GetConnected() bool {
@@ -813,7 +877,7 @@ type PartError struct {
 
 func (x *PartError) Reset() {
 	*x = PartError{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +889,7 @@ func (x *PartError) String() string {
 func (*PartError) ProtoMessage() {}
 
 func (x *PartError) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +902,7 @@ func (x *PartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartError.ProtoReflect.Descriptor instead.
 func (*PartError) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PartError) GetPart() string {
@@ -906,12 +970,16 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x04Head\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x128\n" +
-	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\"\x83\x01\n" +
+	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\"\xa0\x01\n" +
 	"\x04Pool\x12\x16\n" +
 	"\x06locked\x18\x01 \x01(\bR\x06locked\x12\x18\n" +
 	"\apending\x18\x02 \x01(\rR\apending\x12\x16\n" +
 	"\x06queued\x18\x03 \x01(\rR\x06queued\x121\n" +
-	"\x14delayed_transactions\x18\x04 \x01(\rR\x13delayedTransactions\"[\n" +
+	"\x14delayed_transactions\x18\x04 \x01(\rR\x13delayedTransactions\x12\x1b\n" +
+	"\tlocked_by\x18\x05 \x03(\tR\blockedBy\"X\n" +
+	"\x06Rollup\x12#\n" +
+	"\rpushed_number\x18\x01 \x01(\x04R\fpushedNumber\x12)\n" +
+	"\x10confirmed_number\x18\x02 \x01(\x04R\x0fconfirmedNumber\"[\n" +
 	"\x05Queue\x12\x16\n" +
 	"\x06queued\x18\x01 \x01(\rR\x06queued\x12:\n" +
 	"\tin_flight\x18\x02 \x01(\v2\x1d.blindseq.gateway.v1.ProposalR\binFlight\"4\n" +
@@ -938,7 +1006,7 @@ func file_blindseq_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Block)(nil),                 // 0: blindseq.gateway.v1.Block
 	(*NoBlock)(nil),               // 1: blindseq.gateway.v1.NoBlock
@@ -948,19 +1016,20 @@ var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Proposal)(nil),              // 5: blindseq.gateway.v1.Proposal
 	(*Head)(nil),                  // 6: blindseq.gateway.v1.Head
 	(*Pool)(nil),                  // 7: blindseq.gateway.v1.Pool
-	(*Queue)(nil),                 // 8: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                  // 9: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                   // 10: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),             // 11: blindseq.gateway.v1.PartError
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Rollup)(nil),                // 8: blindseq.gateway.v1.Rollup
+	(*Queue)(nil),                 // 9: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                  // 10: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                   // 11: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),             // 12: blindseq.gateway.v1.PartError
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
-	12, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
-	12, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	13, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
+	13, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 2: blindseq.gateway.v1.Blueprint.skipped:type_name -> blindseq.gateway.v1.SkippedTransaction
-	12, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
-	12, // 4: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	12, // 5: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	13, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
+	13, // 4: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	13, // 5: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
 	5,  // 6: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
 	7,  // [7:7] is the sub-list for method output_type
 	7,  // [7:7] is the sub-list for method input_type
@@ -980,7 +1049,7 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
