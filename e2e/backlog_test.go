@@ -77,8 +77,9 @@ func TestABacklogFitsIntoMemoryAndLeavesIt(t *testing.T) {
 
 	after := calm(t, c, idle)
 	for _, name := range cluster.Services() {
-		t.Logf("%-13s idle %4d MiB, with the backlog %4d, at most %4d, after %4d", name, idle[name].Resident/mebibyte,
-			full[name].Resident/mebibyte, after[name].Peak/mebibyte, after[name].Resident/mebibyte)
+		t.Logf("%-13s idle %4d MiB, with the backlog %4d, at most %4d, after %4d; %s of processor time for its way into blocks",
+			name, idle[name].Resident/mebibyte, full[name].Resident/mebibyte, after[name].Peak/mebibyte, after[name].Resident/mebibyte,
+			(after[name].CPU - full[name].CPU).Round(10*time.Millisecond))
 		if after[name].Peak > memoryLimit {
 			t.Errorf("%s had %d MiB in memory", name, after[name].Peak/mebibyte)
 		}

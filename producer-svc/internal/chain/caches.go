@@ -3,6 +3,7 @@ package chain
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -24,8 +25,9 @@ const (
 
 // caches bounds geth's caches of blocks by what is in the blocks. Geth counts the blocks: 256 of them, which is nothing
 // while they are nearly empty, and 700 MiB when they are full ones, decoded. The caches cannot be configured and are not
-// exported, but they lock themselves and can be emptied, so they are found by their names, once, and emptied when they
-// hold too much. Geth reads again what it needs. (BlockChain.SetHead empties them too, but rewrites the head's markers.)
+// exported, but they lock themselves and their entries can be removed, so they are found by their names, once, and
+// trimmed when they hold too much. Geth reads again what it needs. (BlockChain.SetHead empties them too, but rewrites the
+// head's markers.)
 type caches struct {
 	blocks   *lru.Cache[common.Hash, *types.Block]
 	bodies   *lru.Cache[common.Hash, *types.Body]
@@ -70,7 +72,8 @@ func (c *caches) run() {
 	}
 }
 
-// trim empties those that hold too much.
+// trim takes out of each what was used least recently. The last blocks stay: geth's pools are about to read them, with
+// the senders that rememberSenders put in.
 func (c *caches) trim() {
 	trim(c.blocks, func(b *types.Block) int { return len(b.Transactions()) })
 	trim(c.bodies, func(b *types.Body) int { return len(b.Transactions) })
@@ -79,13 +82,14 @@ func (c *caches) trim() {
 }
 
 func trim[V any](cache *lru.Cache[common.Hash, V], transactions func(V) int) {
+	keys := cache.Keys() // the one used least recently first
 	held := 0
-	for _, hash := range cache.Keys() {
+	for _, hash := range slices.Backward(keys) {
 		if value, ok := cache.Peek(hash); ok {
 			held += transactions(value)
 		}
-	}
-	if held > cachedTransactions {
-		cache.Purge()
+		if held > cachedTransactions {
+			cache.Remove(hash)
+		}
 	}
 }

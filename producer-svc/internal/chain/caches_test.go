@@ -36,6 +36,10 @@ func TestGethsCachesAreBoundedByWhatTheyHold(t *testing.T) {
 		c.caches.encoded.Add(hash, make([]byte, encodedTransaction*cachedTransactions/2))
 		c.caches.receipts.Add(hash, make([]*types.Receipt, cachedTransactions/2))
 	}
+	block0 := c.bc.GetBlockByNumber(0).Hash()
+	if !c.caches.blocks.Contains(block0) {
+		t.Fatal("they are not the chain's caches")
+	}
 	before := sizes()
 	add(1)
 	add(2)
@@ -45,10 +49,10 @@ func TestGethsCachesAreBoundedByWhatTheyHold(t *testing.T) {
 	}
 	add(3)
 	c.caches.trim()
-	if got := sizes(); got != [4]int{} {
+	if got := sizes(); got != [4]int{2, 2, 2, 2} {
 		t.Fatalf("too full, they hold %v", got)
 	}
-	if c.bc.GetBlockByNumber(0) == nil || c.caches.blocks.Len() != 1 {
-		t.Fatal("they are not the chain's caches")
+	if c.caches.blocks.Contains(block0) || c.caches.blocks.Contains(common.Hash{1}) || !c.caches.blocks.Contains(common.Hash{3}) {
+		t.Fatal("not the oldest were taken out")
 	}
 }
