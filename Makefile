@@ -39,6 +39,10 @@ test-unit: ## Run the tests of every module but e2e
 e2e: build deps ## Drive the real programs as processes from outside
 	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
 
+.PHONY: backlog
+backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watch the memory of every service
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/
+
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh

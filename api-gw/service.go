@@ -152,7 +152,7 @@ func (s *Service) api(directory *leader.Directory) (*gateway.Server, error) {
 		Admin:    blueprintv1.NewAdminServiceClient(producer),
 		Proposer: proposalv1.NewProposerServiceClient(proposer),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
-	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}), nil
+	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, s.log), nil
 }
 
 func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {

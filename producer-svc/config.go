@@ -35,6 +35,7 @@ type Config struct {
 	CommitteeFile      string        `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
 	BundlerAllow       []string      `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
 	BundleShare        float64       `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
+	Rollup             RollupConfig  `embed:""`
 	RollupAddress      string        `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
 
@@ -53,6 +54,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if _, err := c.bundlers(); err != nil {
+		return err
+	}
+	if err := c.Rollup.validate(); err != nil {
 		return err
 	}
 	switch {

@@ -58,7 +58,7 @@ func (s *Service) waitingBundles() int {
 }
 
 func (s *Service) contents() *api.Contents {
-	c := &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.pool.Locked, Share: s.cfg.BundleShare}
+	c := &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare}
 	if s.bundles != nil {
 		c.Bundles = s.bundles
 	}

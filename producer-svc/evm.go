@@ -178,7 +178,7 @@ func (p *pool) SetLocked(_ context.Context, locked bool) error {
 	return nil
 }
 
-// Locked says whether nothing is to be proposed.
+// Locked says whether an operator has locked the pool.
 func (p *pool) Locked() bool {
 	locked, _ := p.store.Locked()
 	return locked

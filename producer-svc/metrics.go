@@ -16,6 +16,8 @@ type metrics struct {
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
 	checks   prometheus.Histogram
+
+	rollupCalls *prometheus.CounterVec
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -33,6 +35,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
 	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks)
+	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
+	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks)
 	return m
 }
 

@@ -10,6 +10,7 @@ import (
 	"blindseq/kit/ops"
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/section"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ const catchUpPause = 500 * time.Millisecond
 type production struct {
 	sections section.Sections
 	known    func(requestID string) (section.Block, bool)
+	publish  *publish.Publisher // nil: to nobody
 	health   *ops.Health
 	log      *slog.Logger
 
@@ -48,6 +50,9 @@ func (p *production) lead(ctx context.Context, _ uint64) error {
 	if err := p.catchUp(ctx); err != nil {
 		return err
 	}
+	if p.publish != nil {
+		p.publish.Begin()
+	}
 	p.leading.Store(true)
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended
@@ -56,6 +61,9 @@ func (p *production) lead(ctx context.Context, _ uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.loop.Run(ctx) })
 	g.Go(func() error { return p.desk.Serve(ctx) })
+	if p.publish != nil {
+		g.Go(func() error { return p.publish.Run(ctx) })
+	}
 	return g.Wait()
 }
 

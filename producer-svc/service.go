@@ -22,6 +22,7 @@ import (
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/rpc"
 	"blindseq/producer-svc/internal/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -57,6 +58,9 @@ type Service struct {
 	committee *committee.Committee // nil when nothing is encrypted
 	bundles   *bundles.Pool        // the same
 	monitor   preblockv1.MonitorServiceClient
+
+	publisher *publish.Publisher // nil without a rollup node
+	rollup    *publish.RollupNode
 
 	guard *section.Guard
 	makes *production
@@ -144,6 +148,7 @@ func (s *Service) connect() error {
 	s.makes = newProduction(&production{
 		sections: s.guard,
 		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
+		publish:  s.publisher,
 		health:   s.health,
 		log:      s.log,
 	}, loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: work, Nudged: s.pool.nudge}, s.cfg.MaxWaiting)
@@ -161,7 +166,7 @@ func (s *Service) dial(target string) (*grpc.ClientConn, error) {
 // proposable says whether a proposal would hold something now, as far as a look at counters tells.
 func (s *Service) proposable() bool {
 	pending, _ := s.disk.chain.PoolSize()
-	return !s.pool.Locked() && (pending > 0 || s.waitingBundles() > 0 || s.evm.carried.Load() || s.disk.store.DelayedCount() > 0)
+	return !s.poolLocked() && (pending > 0 || s.waitingBundles() > 0 || s.evm.carried.Load() || s.disk.store.DelayedCount() > 0)
 }
 
 // listen opens the listeners, and settles the endpoints others find a leader by.
@@ -180,6 +185,7 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
+	s.publishTo(rollup)
 	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.transactions())
 	if err != nil {
 		return err
@@ -280,6 +286,9 @@ func (s *Service) close() {
 	var errs []error
 	if s.stopWork != nil {
 		s.stopWork()
+	}
+	if s.rollup != nil {
+		s.rollup.Close()
 	}
 	for _, c := range s.conns {
 		errs = append(errs, c.Close())

@@ -56,13 +56,16 @@ func testConfig(t *testing.T, r redistest.Redis, order *fakes.Server) Config {
 }
 
 // startNode starts a producer and waits until it is ready.
-func startNode(t *testing.T, change func(*Config)) *node {
+func startNode(t *testing.T, change func(*Config), script ...func(*fakes.Order)) *node {
 	t.Helper()
 	order, err := fakes.Serve()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(order.Stop)
+	for _, prepare := range script {
+		prepare(order.Order)
+	}
 	cfg := testConfig(t, redistest.Mini(t), order)
 	if change != nil {
 		change(&cfg)
@@ -99,12 +102,12 @@ func (n *node) start(t *testing.T) {
 			return
 		}
 		stopped = true
-		n.eth.Close()
-		conn.Close()
-		cancel()
+		cancel() // with calls open, as it comes
 		if err := <-ended; err != nil {
 			t.Errorf("run: %v", err)
 		}
+		n.eth.Close()
+		conn.Close()
 	}
 	t.Cleanup(n.stop)
 }

@@ -28,13 +28,18 @@ func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 		HeadNumber:          head.Number,
 		HeadHash:            head.Hash[:],
 		HeadTimestamp:       &timestamppb.Timestamp{Seconds: head.Time},
-		PoolLocked:          s.pool.Locked(),
+		PoolLocked:          s.poolLocked(),
+		PoolLocks:           s.poolLocks(),
 		PoolPending:         uint32(pending),
 		PoolQueued:          uint32(queued),
 		DelayedTransactions: uint32(s.disk.store.DelayedCount()),
 		LockToken:           s.disk.log.LastToken(),
 		WaitingProduceBlock: uint32(s.makes.desk.Waiting()),
 		Halted:              s.guard.Reason(),
+	}
+	if s.publisher != nil {
+		rollup := s.publication()
+		answer.Publication = &blueprintv1.Publication{PushedNumber: rollup.Accepted, ConfirmedNumber: rollup.Confirmed}
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
@@ -50,7 +55,11 @@ func (s *Service) observe() {
 	s.metrics.gauge("blindseq_producer_head_number", "Number of the last applied block.", func() float64 { return float64(s.evm.Head().Number) })
 	s.metrics.gauge("blindseq_producer_leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
 	s.metrics.gauge("blindseq_producer_halted", "1 while production stands still for a reason a person has to look at.", func() float64 { return truth(s.guard.Reason() != "") })
-	s.metrics.gauge("blindseq_producer_pool_locked", "1 while the pool is locked.", func() float64 { return truth(s.pool.Locked()) })
+	s.metrics.gauge("blindseq_producer_pool_locked", "1 while the pool is locked, by whomever.", func() float64 { return truth(s.poolLocked()) })
+	s.metrics.gauge("blindseq_producer_back_pressure", "1 while the pool is locked because the rollup is too far behind.", func() float64 { return truth(s.publication().Locked) })
+	s.metrics.gauge("blindseq_producer_rollup_missing", "Applied blueprints that the rollup is not known to have, while this producer leads and pushes them.", func() float64 { return float64(s.publication().Behind()) })
+	s.metrics.gauge("blindseq_producer_rollup_pushed_number", "The rollup node has taken all blueprints up to here.", func() float64 { return float64(s.publication().Accepted) })
+	s.metrics.gauge("blindseq_producer_rollup_confirmed_number", "The rollup has executed all blueprints up to here.", func() float64 { return float64(s.publication().Confirmed) })
 	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.makes.desk.Waiting()) })
 	s.metrics.gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.store.DelayedCount()) })
 	s.metrics.gauge("blindseq_producer_waiting_bundles", "Encrypted bundles in no block yet.", func() float64 { return count(s.waitingBundles()) })

@@ -23,6 +23,7 @@ type Common struct {
 	RedisURL     string `name:"redis-url" help:"Redis to coordinate through: redis://, rediss:// or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
 	LogLevel     string `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
 	LogFormat    string `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
+	MemoryLimit  int    `help:"MiB of memory the process tries to stay below by collecting garbage more often; a GOMEMLIMIT that is set goes before it. 0: no limit." default:"400"`
 	OTLPEndpoint string `name:"otlp-endpoint" help:"Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317; none when empty."`
 	TLS          TLS    `embed:"" prefix:"tls-"`
 }

@@ -25,6 +25,7 @@ func Dial(target string, tls config.TLS, options ...grpc.DialOption) (*grpc.Clie
 	}
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
 		creds,
+		grpc.WithChainUnaryInterceptor(sendToken),
 		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),

@@ -84,7 +84,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		grpc.MaxConcurrentStreams(4096),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{m.unary, statusUnary(cfg), recoverUnary(cfg.Log)}, cfg.Unary...)...),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{m.unary, receiveToken, statusUnary(cfg), recoverUnary(cfg.Log)}, cfg.Unary...)...),
 		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{m.stream, statusStream(cfg), s.endWithServer, recoverStream(cfg.Log)}, cfg.Stream...)...),
 	)
 	healthv1.RegisterHealthServer(s.grpc, s.health)

@@ -20,6 +20,20 @@ func With(ctx context.Context, fields ...slog.Attr) context.Context {
 	return context.WithValue(ctx, fieldsKey{}, slices.Concat(before, fields))
 }
 
+type tokenKey struct{}
+
+// WithToken is With for the fencing token of a section, which is also sent along with calls to other services (package
+// grpckit), so that their lines carry it too.
+func WithToken(ctx context.Context, token uint64) context.Context {
+	return With(context.WithValue(ctx, tokenKey{}, token), slog.Uint64("token", token))
+}
+
+// Token is what WithToken put into the context.
+func Token(ctx context.Context) (token uint64, ok bool) {
+	token, ok = ctx.Value(tokenKey{}).(uint64)
+	return token, ok
+}
+
 // New returns a logger that writes lines of at least this level ("debug", "info", "warn", "error") in a format
 // ("text", "json"), each with the service's name, the fields of its context and the id of the trace it belongs to.
 func New(w io.Writer, level, format, service string) (*slog.Logger, error) {

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 
 	"blindseq/kit/config"
 	"blindseq/kit/logs"
+	"blindseq/kit/memory"
 	"blindseq/kit/redisx"
 	"blindseq/kit/telemetry"
 
@@ -68,6 +70,13 @@ func Execute(name string, common *config.Common, run func(ctx context.Context, l
 		return 2
 	}
 	defer flush()
+
+	memory.Limit(common.MemoryLimit)
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	work, done := context.WithCancel(ctx)
+	defer done()
+	keeper.Go(func() { memory.Keep(work) })
 
 	log.Info("starting", "version", Version)
 	if err := run(ctx, log); err != nil {

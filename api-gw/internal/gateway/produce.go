@@ -34,7 +34,18 @@ func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequ
 	if err != nil {
 		return nil, failed(ctx, fmt.Sprintf("produce block (request %s)", id), err)
 	}
+	s.note(ctx, res)
 	return produced(res), nil
+}
+
+// note logs what an operator follows a request by.
+func (s *Server) note(ctx context.Context, res *blueprintv1.ProduceBlockResponse) {
+	log := s.log.With("request_id", res.GetRequestId())
+	if no := res.GetNoPreblock(); no != nil {
+		log.InfoContext(ctx, "produce_block made no block", "reason", no.GetReason().String())
+		return
+	}
+	log.InfoContext(ctx, "produce_block made a block", "number", res.GetBlock().GetNumber(), "transactions", res.GetBlock().GetTransactions())
 }
 
 func requestID(ctx context.Context) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -42,10 +43,13 @@ type Server struct {
 	gatewayv1.UnimplementedGatewayServiceServer
 	backends Backends
 	timeouts Timeouts
+	log      *slog.Logger
 }
 
 // New returns the API over these services.
-func New(b Backends, t Timeouts) *Server { return &Server{backends: b, timeouts: t} }
+func New(b Backends, t Timeouts, log *slog.Logger) *Server {
+	return &Server{backends: b, timeouts: t, log: log}
+}
 
 // GetBlueprint shows an applied blueprint.
 func (s *Server) GetBlueprint(ctx context.Context, r *gatewayv1.GetBlueprintRequest) (*gatewayv1.GetBlueprintResponse, error) {

@@ -88,6 +88,12 @@ func describeProducer(out *gatewayv1.GetStatusResponse, r *blueprintv1.GetStatus
 	out.Pool = &gatewayv1.Pool{
 		Locked: r.PoolLocked, Pending: r.PoolPending, Queued: r.PoolQueued, DelayedTransactions: r.DelayedTransactions,
 	}
+	for _, lock := range r.PoolLocks {
+		out.Pool.LockedBy = append(out.Pool.LockedBy, enumName(lock.String(), "POOL_LOCK_"))
+	}
+	if p := r.Publication; p != nil {
+		out.Rollup = &gatewayv1.Rollup{PushedNumber: p.PushedNumber, ConfirmedNumber: p.ConfirmedNumber}
+	}
 	out.Lock = &gatewayv1.Lock{Holder: r.LockHolder, Token: r.LockToken}
 }
 

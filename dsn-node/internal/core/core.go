@@ -247,7 +247,7 @@ func (c *Core) carryOut(ctx context.Context, e order.Effect, proposal *preblockv
 			return err
 		}
 		c.open = proposal
-		c.o.Log.DebugContext(ctx, "proposal accepted", "number", e.Number, "request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt())
+		c.o.Log.InfoContext(ctx, "proposal accepted", "number", e.Number, "request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt())
 		return c.step(ctx, order.ProposalStored(e), nil)
 	case order.StorePreblock:
 		// With no round between them nothing is written: the preblock is the accepted proposal itself, which is

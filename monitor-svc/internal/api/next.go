@@ -43,11 +43,23 @@ func (s *Service) Next(ctx context.Context, req *preblockv1.NextRequest) (*prebl
 	defer timer.Stop()
 	select {
 	case o := <-w.Outcome():
+		s.note(ctx, req, o)
 		return response(req, o)
 	case <-timer.C:
 		return nil, s.late(req, limit)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("next for %s, preblock %d: %w", req.GetRequestId(), req.GetNumber(), ctx.Err())
+	}
+}
+
+// note logs what an operator follows a request by. Errors go to the caller, who does.
+func (s *Service) note(ctx context.Context, req *preblockv1.NextRequest, o merge.Outcome) {
+	log := s.Source.Log.With("request_id", req.GetRequestId(), "number", req.GetNumber())
+	switch {
+	case o.NoPreblock != nil:
+		log.InfoContext(ctx, "no preblock delivered", "reason", o.NoPreblock.GetReason().String())
+	case o.Preblock != nil:
+		log.InfoContext(ctx, "preblock delivered", "attempt", o.Preblock.GetAttempt(), "answers", o.Preblock.GetRequestId())
 	}
 }
 

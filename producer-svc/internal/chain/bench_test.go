@@ -80,3 +80,29 @@ func BenchmarkSmallBlock(b *testing.B) {
 		apply(b, c, next(c, w[0].transfer(b, nobody, 1)))
 	}
 }
+
+// BenchmarkBacklog is a block of a thousand transfers made out of a long pool: choosing them, applying them, and waiting for
+// geth's pool to be ready for the next block. It shows what transactions cost that only wait.
+func BenchmarkBacklog(b *testing.B) {
+	for _, size := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) { benchBacklog(b, size) })
+	}
+}
+
+func benchBacklog(b *testing.B, size int) {
+	senders, genesis := richWallets(b, 1000)
+	c := open(b, b.TempDir(), withGenesis(genesis))
+	var raws [][]byte
+	for i := range size + b.N*benchBlock {
+		raws = append(raws, senders[i%len(senders)].transfer(b, nobody, 1))
+	}
+	pooled(b, c, raws...)
+	b.ResetTimer()
+	for range b.N {
+		raws, _, err := c.Content(ctx, chain.Limits{Bytes: plenty, Gas: benchBlock * params.TxGas})
+		must(b, err)
+		if result := apply(b, c, next(c, raws...)); len(result.Included) != benchBlock {
+			b.Fatalf("%d transactions in a block", len(result.Included))
+		}
+	}
+}

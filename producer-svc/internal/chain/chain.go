@@ -61,6 +61,7 @@ type Chain struct {
 	flush  *flusher
 	work   *notifier
 	apis   []rpc.API
+	caches *caches
 
 	carried atomic.Pointer[[]carriedTx] // written under mu
 
@@ -97,6 +98,9 @@ func Open(cfg Config) (*Chain, error) {
 	if err := c.loadCarried(); err != nil {
 		return nil, errors.Join(err, stack.Close())
 	}
+	if c.caches, err = newCaches(c.bc); err != nil {
+		return nil, errors.Join(err, stack.Close())
+	}
 	c.work = newNotifier(backend.TxPool())
 	c.flush = newFlusher(c, cfg.Flush)
 	return c, nil
@@ -106,6 +110,7 @@ func Open(cfg Config) (*Chain, error) {
 // running Apply.
 func (c *Chain) Close() error {
 	c.flush.stop()
+	c.caches.stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if errors.Is(c.state, ErrClosed) {

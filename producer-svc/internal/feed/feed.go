@@ -58,7 +58,7 @@ func (f *Feed) Publish(number uint64) {
 
 // Head is the last number published.
 func (f *Feed) Head() uint64 {
-	head, _ := f.watch()
+	head, _ := f.Watch()
 	return head
 }
 
@@ -69,7 +69,8 @@ func (f *Feed) Age() time.Duration {
 	return time.Since(f.moved)
 }
 
-func (f *Feed) watch() (head uint64, changed <-chan struct{}) {
+// Watch is the last number published, and a channel that is closed when there is another.
+func (f *Feed) Watch() (head uint64, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.head, f.changed
@@ -96,7 +97,7 @@ func (f *Feed) Stream(ctx context.Context, from uint64, send func(*blueprintv1.B
 		return fmt.Errorf("stream from %d: %w, which is %d", from, ErrAhead, head+1)
 	}
 	for {
-		head, changed := f.watch()
+		head, changed := f.Watch()
 		for ; from <= head; from++ {
 			b, err := f.Get(from)
 			if err != nil {

@@ -117,12 +117,18 @@ func (h *Handler) encode(b *blueprintv1.Blueprint) wireFeed {
 	for _, d := range b.GetDelayedTransactions() {
 		out.Delayed = append(out.Delayed, [3]string{"transaction", "0x" + hex.EncodeToString(d.GetHash()), hex.EncodeToString(d.GetRaw())})
 	}
-	for _, chunk := range b.GetChunks() {
-		message := append([]byte{externalMessage}, h.rollup[:]...)
-		message = append(append(message, chunkTag), chunk...)
-		out.Blueprint.Payload = append(out.Blueprint.Payload, hex.EncodeToString(message))
-	}
+	out.Blueprint.Payload = Messages(h.rollup, b)
 	return out
+}
+
+// Messages are those of layer 1 that carry a blueprint to a rollup, one for each chunk, in hex.
+func Messages(rollup RollupAddress, b *blueprintv1.Blueprint) (messages []string) {
+	for _, chunk := range b.GetChunks() {
+		message := append([]byte{externalMessage}, rollup[:]...)
+		message = append(append(message, chunkTag), chunk...)
+		messages = append(messages, hex.EncodeToString(message))
+	}
+	return messages
 }
 
 func statusOf(err error) int {

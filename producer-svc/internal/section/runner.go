@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"blindseq/kit/logs"
 )
 
 // Runner runs sections: it feeds the machine with what its effects come to.
@@ -26,6 +28,9 @@ func (r *Runner) Run(ctx context.Context, request Request) Outcome {
 	effect := state.Effect()
 	for state.Phase != Ended {
 		event := r.performer.Perform(ctx, session, effect)
+		if locked, ok := event.(Locked); ok {
+			ctx = logs.WithToken(ctx, locked.Token)
+		}
 		r.note(ctx, request, effect, event)
 		state, effect = state.Step(event)
 	}
@@ -36,11 +41,15 @@ func (r *Runner) Run(ctx context.Context, request Request) Outcome {
 func (r *Runner) note(ctx context.Context, request Request, effect Effect, event Event) {
 	log := r.log.With("request_id", request.ID, "step", effect.Name())
 	switch e := event.(type) {
+	case Denied:
+		log.InfoContext(ctx, "no block", "reason", e.Reason.String())
+	case Delivered:
+		log.InfoContext(ctx, "preblock received", "number", e.Preblock.GetContent().GetNumber(), "attempt", e.Preblock.GetAttempt(),
+			"answers", e.Preblock.GetRequestId())
 	case Applied:
 		log.InfoContext(ctx, "block applied", "number", e.Block.Number, "transactions", e.Block.Transactions)
 	case Appended:
-		log.DebugContext(ctx, "block decided", "number", e.Record.GetNumber(), "token", e.Record.GetToken(),
-			"answers", e.Record.GetRequestId())
+		log.DebugContext(ctx, "block decided", "number", e.Record.GetNumber(), "answers", e.Record.GetRequestId())
 	case Failure:
 		log.WarnContext(ctx, "step failed and is repeated", "error", e.Err)
 	case TimedOut:

@@ -47,7 +47,9 @@ func (l *list) delete(batch ethdb.KeyValueWriter, hash common.Hash) (bool, error
 	if err := batch.Delete(sequenceKey(l.prefix, one.sequence)); err != nil {
 		return false, err
 	}
-	delete(l.byHash, hash)
+	if delete(l.byHash, hash); len(l.byHash) == 0 {
+		l.byHash = make(map[common.Hash]entry) // a map keeps the size it once had
+	}
 	l.bytes -= int64(one.size)
 	return true, nil
 }

@@ -127,7 +127,7 @@ func (t *term) await(ctx context.Context, deadline <-chan time.Time) error {
 // about puts a request into the context: its fields on every log line, its trace on every call.
 func about(ctx context.Context, r queue.Request) context.Context {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": r.Trace})
-	return logs.With(ctx, slog.String("request_id", r.ID), slog.Uint64("token", r.Token))
+	return logs.WithToken(logs.With(ctx, slog.String("request_id", r.ID)), r.Token)
 }
 
 // numbered adds which attempt it is.

@@ -94,7 +94,7 @@ func (t *term) submit(ctx context.Context, r queue.Request, c *preblockv1.Conten
 	}
 	t.watch(r)
 	t.Observer.Submitted(r.Attempt, time.Since(began))
-	t.Log.DebugContext(ctx, "submitted", "transactions", len(c.GetTransactions()), "delayed", len(c.GetDelayedTransactionHashes()))
+	t.Log.InfoContext(ctx, "proposal submitted", "transactions", len(c.GetTransactions()), "delayed", len(c.GetDelayedTransactionHashes()))
 	if bytes.Equal(r.ContentHash, res.GetContentHash()) {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (t *term) announce(ctx context.Context, r queue.Request) error {
 	switch status.Code(err) {
 	case codes.OK:
 	case codes.AlreadyExists: // the waiter has its one event, and another is not to follow
-		t.Log.ErrorContext(ctx, "the request had ended otherwise", "reason", reason, "error", err)
+		t.Log.ErrorContext(ctx, "the request had ended otherwise", "reason", reason.String(), "error", err)
 	default:
 		return fmt.Errorf("notify no preblock: %w", err)
 	}
@@ -130,6 +130,6 @@ func (t *term) announce(ctx context.Context, r queue.Request) error {
 		return err
 	}
 	t.Observer.Declined(reason)
-	t.Log.DebugContext(ctx, "no preblock", "reason", reason)
+	t.Log.InfoContext(ctx, "request ended without a preblock", "reason", reason.String())
 	return nil
 }

@@ -23,6 +23,58 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// PoolLock is a reason for which nothing is proposed.
+type PoolLock int32
+
+const (
+	PoolLock_POOL_LOCK_UNSPECIFIED PoolLock = 0
+	// LockPool was called, and UnlockPool has not been since.
+	PoolLock_POOL_LOCK_OPERATOR PoolLock = 1
+	// The rollup is too far behind; the lock goes by itself when it has caught up.
+	PoolLock_POOL_LOCK_BACK_PRESSURE PoolLock = 2
+)
+
+// Enum value maps for PoolLock.
+var (
+	PoolLock_name = map[int32]string{
+		0: "POOL_LOCK_UNSPECIFIED",
+		1: "POOL_LOCK_OPERATOR",
+		2: "POOL_LOCK_BACK_PRESSURE",
+	}
+	PoolLock_value = map[string]int32{
+		"POOL_LOCK_UNSPECIFIED":   0,
+		"POOL_LOCK_OPERATOR":      1,
+		"POOL_LOCK_BACK_PRESSURE": 2,
+	}
+)
+
+func (x PoolLock) Enum() *PoolLock {
+	p := new(PoolLock)
+	*p = x
+	return p
+}
+
+func (x PoolLock) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PoolLock) Descriptor() protoreflect.EnumDescriptor {
+	return file_blindseq_blueprint_v1_producer_service_proto_enumTypes[0].Descriptor()
+}
+
+func (PoolLock) Type() protoreflect.EnumType {
+	return &file_blindseq_blueprint_v1_producer_service_proto_enumTypes[0]
+}
+
+func (x PoolLock) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PoolLock.Descriptor instead.
+func (PoolLock) EnumDescriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{0}
+}
+
 type ProduceBlockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 128 characters of [A-Za-z0-9._-]; chosen by the service when empty.
@@ -601,7 +653,11 @@ type GetStatusResponse struct {
 	// Callers of ProduceBlock that wait.
 	WaitingProduceBlock uint32 `protobuf:"varint,12,opt,name=waiting_produce_block,json=waitingProduceBlock,proto3" json:"waiting_produce_block,omitempty"`
 	// Why production stands still; empty when it does not.
-	Halted        string `protobuf:"bytes,13,opt,name=halted,proto3" json:"halted,omitempty"`
+	Halted string `protobuf:"bytes,13,opt,name=halted,proto3" json:"halted,omitempty"`
+	// Who keeps the pool locked, each independent of the other; empty when it is not locked.
+	PoolLocks []PoolLock `protobuf:"varint,14,rep,packed,name=pool_locks,json=poolLocks,proto3,enum=blindseq.blueprint.v1.PoolLock" json:"pool_locks,omitempty"`
+	// How far the rollup is; absent when blueprints are not pushed to one.
+	Publication   *Publication `protobuf:"bytes,15,opt,name=publication,proto3" json:"publication,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -727,6 +783,75 @@ func (x *GetStatusResponse) GetHalted() string {
 	return ""
 }
 
+func (x *GetStatusResponse) GetPoolLocks() []PoolLock {
+	if x != nil {
+		return x.PoolLocks
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetPublication() *Publication {
+	if x != nil {
+		return x.Publication
+	}
+	return nil
+}
+
+// Publication is how far the rollup is with the applied blueprints.
+type Publication struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollup node has taken all blueprints up to here.
+	PushedNumber uint64 `protobuf:"varint,1,opt,name=pushed_number,json=pushedNumber,proto3" json:"pushed_number,omitempty"`
+	// The rollup has executed all blueprints up to here.
+	ConfirmedNumber uint64 `protobuf:"varint,2,opt,name=confirmed_number,json=confirmedNumber,proto3" json:"confirmed_number,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Publication) Reset() {
+	*x = Publication{}
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Publication) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Publication) ProtoMessage() {}
+
+func (x *Publication) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Publication.ProtoReflect.Descriptor instead.
+func (*Publication) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Publication) GetPushedNumber() uint64 {
+	if x != nil {
+		return x.PushedNumber
+	}
+	return 0
+}
+
+func (x *Publication) GetConfirmedNumber() uint64 {
+	if x != nil {
+		return x.ConfirmedNumber
+	}
+	return 0
+}
+
 type LockPoolRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -735,7 +860,7 @@ type LockPoolRequest struct {
 
 func (x *LockPoolRequest) Reset() {
 	*x = LockPoolRequest{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[11]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +872,7 @@ func (x *LockPoolRequest) String() string {
 func (*LockPoolRequest) ProtoMessage() {}
 
 func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[11]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +885,7 @@ func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolRequest.ProtoReflect.Descriptor instead.
 func (*LockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{12}
 }
 
 type LockPoolResponse struct {
@@ -771,7 +896,7 @@ type LockPoolResponse struct {
 
 func (x *LockPoolResponse) Reset() {
 	*x = LockPoolResponse{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +908,7 @@ func (x *LockPoolResponse) String() string {
 func (*LockPoolResponse) ProtoMessage() {}
 
 func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +921,7 @@ func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolResponse.ProtoReflect.Descriptor instead.
 func (*LockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{13}
 }
 
 type UnlockPoolRequest struct {
@@ -807,7 +932,7 @@ type UnlockPoolRequest struct {
 
 func (x *UnlockPoolRequest) Reset() {
 	*x = UnlockPoolRequest{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +944,7 @@ func (x *UnlockPoolRequest) String() string {
 func (*UnlockPoolRequest) ProtoMessage() {}
 
 func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +957,7 @@ func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolRequest.ProtoReflect.Descriptor instead.
 func (*UnlockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{14}
 }
 
 type UnlockPoolResponse struct {
@@ -843,7 +968,7 @@ type UnlockPoolResponse struct {
 
 func (x *UnlockPoolResponse) Reset() {
 	*x = UnlockPoolResponse{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +980,7 @@ func (x *UnlockPoolResponse) String() string {
 func (*UnlockPoolResponse) ProtoMessage() {}
 
 func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +993,7 @@ func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolResponse.ProtoReflect.Descriptor instead.
 func (*UnlockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{15}
 }
 
 type AddDelayedTransactionRequest struct {
@@ -881,7 +1006,7 @@ type AddDelayedTransactionRequest struct {
 
 func (x *AddDelayedTransactionRequest) Reset() {
 	*x = AddDelayedTransactionRequest{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1018,7 @@ func (x *AddDelayedTransactionRequest) String() string {
 func (*AddDelayedTransactionRequest) ProtoMessage() {}
 
 func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1031,7 @@ func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionRequest.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AddDelayedTransactionRequest) GetRaw() []byte {
@@ -926,7 +1051,7 @@ type AddDelayedTransactionResponse struct {
 
 func (x *AddDelayedTransactionResponse) Reset() {
 	*x = AddDelayedTransactionResponse{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1063,7 @@ func (x *AddDelayedTransactionResponse) String() string {
 func (*AddDelayedTransactionResponse) ProtoMessage() {}
 
 func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1076,7 @@ func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionResponse.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AddDelayedTransactionResponse) GetHash() []byte {
@@ -1003,7 +1128,7 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"fromNumber\"Z\n" +
 	"\x18StreamBlueprintsResponse\x12>\n" +
 	"\tblueprint\x18\x01 \x01(\v2 .blindseq.blueprint.v1.BlueprintR\tblueprint\"\x12\n" +
-	"\x10GetStatusRequest\"\xeb\x03\n" +
+	"\x10GetStatusRequest\"\xf1\x04\n" +
 	"\x11GetStatusResponse\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\bR\x06leader\x12\x19\n" +
 	"\bchain_id\x18\x02 \x01(\x04R\achainId\x12\x1f\n" +
@@ -1023,7 +1148,13 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\n" +
 	"lock_token\x18\v \x01(\x04R\tlockToken\x122\n" +
 	"\x15waiting_produce_block\x18\f \x01(\rR\x13waitingProduceBlock\x12\x16\n" +
-	"\x06halted\x18\r \x01(\tR\x06halted\"\x11\n" +
+	"\x06halted\x18\r \x01(\tR\x06halted\x12>\n" +
+	"\n" +
+	"pool_locks\x18\x0e \x03(\x0e2\x1f.blindseq.blueprint.v1.PoolLockR\tpoolLocks\x12D\n" +
+	"\vpublication\x18\x0f \x01(\v2\".blindseq.blueprint.v1.PublicationR\vpublication\"]\n" +
+	"\vPublication\x12#\n" +
+	"\rpushed_number\x18\x01 \x01(\x04R\fpushedNumber\x12)\n" +
+	"\x10confirmed_number\x18\x02 \x01(\x04R\x0fconfirmedNumber\"\x11\n" +
 	"\x0fLockPoolRequest\"\x12\n" +
 	"\x10LockPoolResponse\"\x13\n" +
 	"\x11UnlockPoolRequest\"\x14\n" +
@@ -1031,7 +1162,11 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\x1cAddDelayedTransactionRequest\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\fR\x03raw\"3\n" +
 	"\x1dAddDelayedTransactionResponse\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\fR\x04hash2\xb5\x04\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash*Z\n" +
+	"\bPoolLock\x12\x19\n" +
+	"\x15POOL_LOCK_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12POOL_LOCK_OPERATOR\x10\x01\x12\x1b\n" +
+	"\x17POOL_LOCK_BACK_PRESSURE\x10\x022\xb5\x04\n" +
 	"\x0fProducerService\x12g\n" +
 	"\fProduceBlock\x12*.blindseq.blueprint.v1.ProduceBlockRequest\x1a+.blindseq.blueprint.v1.ProduceBlockResponse\x12y\n" +
 	"\x12GetProposalContent\x120.blindseq.blueprint.v1.GetProposalContentRequest\x1a1.blindseq.blueprint.v1.GetProposalContentResponse\x12g\n" +
@@ -1057,62 +1192,67 @@ func file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_blueprint_v1_producer_service_proto_rawDescData
 }
 
-var file_blindseq_blueprint_v1_producer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_blindseq_blueprint_v1_producer_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_blindseq_blueprint_v1_producer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_blindseq_blueprint_v1_producer_service_proto_goTypes = []any{
-	(*ProduceBlockRequest)(nil),           // 0: blindseq.blueprint.v1.ProduceBlockRequest
-	(*ProduceBlockResponse)(nil),          // 1: blindseq.blueprint.v1.ProduceBlockResponse
-	(*ProducedBlock)(nil),                 // 2: blindseq.blueprint.v1.ProducedBlock
-	(*GetProposalContentRequest)(nil),     // 3: blindseq.blueprint.v1.GetProposalContentRequest
-	(*GetProposalContentResponse)(nil),    // 4: blindseq.blueprint.v1.GetProposalContentResponse
-	(*GetBlueprintRequest)(nil),           // 5: blindseq.blueprint.v1.GetBlueprintRequest
-	(*GetBlueprintResponse)(nil),          // 6: blindseq.blueprint.v1.GetBlueprintResponse
-	(*StreamBlueprintsRequest)(nil),       // 7: blindseq.blueprint.v1.StreamBlueprintsRequest
-	(*StreamBlueprintsResponse)(nil),      // 8: blindseq.blueprint.v1.StreamBlueprintsResponse
-	(*GetStatusRequest)(nil),              // 9: blindseq.blueprint.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),             // 10: blindseq.blueprint.v1.GetStatusResponse
-	(*LockPoolRequest)(nil),               // 11: blindseq.blueprint.v1.LockPoolRequest
-	(*LockPoolResponse)(nil),              // 12: blindseq.blueprint.v1.LockPoolResponse
-	(*UnlockPoolRequest)(nil),             // 13: blindseq.blueprint.v1.UnlockPoolRequest
-	(*UnlockPoolResponse)(nil),            // 14: blindseq.blueprint.v1.UnlockPoolResponse
-	(*AddDelayedTransactionRequest)(nil),  // 15: blindseq.blueprint.v1.AddDelayedTransactionRequest
-	(*AddDelayedTransactionResponse)(nil), // 16: blindseq.blueprint.v1.AddDelayedTransactionResponse
-	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
-	(*v1.NoPreblock)(nil),                 // 18: blindseq.preblock.v1.NoPreblock
-	(*v1.Content)(nil),                    // 19: blindseq.preblock.v1.Content
-	(*Blueprint)(nil),                     // 20: blindseq.blueprint.v1.Blueprint
+	(PoolLock)(0),                         // 0: blindseq.blueprint.v1.PoolLock
+	(*ProduceBlockRequest)(nil),           // 1: blindseq.blueprint.v1.ProduceBlockRequest
+	(*ProduceBlockResponse)(nil),          // 2: blindseq.blueprint.v1.ProduceBlockResponse
+	(*ProducedBlock)(nil),                 // 3: blindseq.blueprint.v1.ProducedBlock
+	(*GetProposalContentRequest)(nil),     // 4: blindseq.blueprint.v1.GetProposalContentRequest
+	(*GetProposalContentResponse)(nil),    // 5: blindseq.blueprint.v1.GetProposalContentResponse
+	(*GetBlueprintRequest)(nil),           // 6: blindseq.blueprint.v1.GetBlueprintRequest
+	(*GetBlueprintResponse)(nil),          // 7: blindseq.blueprint.v1.GetBlueprintResponse
+	(*StreamBlueprintsRequest)(nil),       // 8: blindseq.blueprint.v1.StreamBlueprintsRequest
+	(*StreamBlueprintsResponse)(nil),      // 9: blindseq.blueprint.v1.StreamBlueprintsResponse
+	(*GetStatusRequest)(nil),              // 10: blindseq.blueprint.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),             // 11: blindseq.blueprint.v1.GetStatusResponse
+	(*Publication)(nil),                   // 12: blindseq.blueprint.v1.Publication
+	(*LockPoolRequest)(nil),               // 13: blindseq.blueprint.v1.LockPoolRequest
+	(*LockPoolResponse)(nil),              // 14: blindseq.blueprint.v1.LockPoolResponse
+	(*UnlockPoolRequest)(nil),             // 15: blindseq.blueprint.v1.UnlockPoolRequest
+	(*UnlockPoolResponse)(nil),            // 16: blindseq.blueprint.v1.UnlockPoolResponse
+	(*AddDelayedTransactionRequest)(nil),  // 17: blindseq.blueprint.v1.AddDelayedTransactionRequest
+	(*AddDelayedTransactionResponse)(nil), // 18: blindseq.blueprint.v1.AddDelayedTransactionResponse
+	(*timestamppb.Timestamp)(nil),         // 19: google.protobuf.Timestamp
+	(*v1.NoPreblock)(nil),                 // 20: blindseq.preblock.v1.NoPreblock
+	(*v1.Content)(nil),                    // 21: blindseq.preblock.v1.Content
+	(*Blueprint)(nil),                     // 22: blindseq.blueprint.v1.Blueprint
 }
 var file_blindseq_blueprint_v1_producer_service_proto_depIdxs = []int32{
-	17, // 0: blindseq.blueprint.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
-	2,  // 1: blindseq.blueprint.v1.ProduceBlockResponse.block:type_name -> blindseq.blueprint.v1.ProducedBlock
-	18, // 2: blindseq.blueprint.v1.ProduceBlockResponse.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	17, // 3: blindseq.blueprint.v1.ProducedBlock.timestamp:type_name -> google.protobuf.Timestamp
-	17, // 4: blindseq.blueprint.v1.GetProposalContentRequest.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 5: blindseq.blueprint.v1.GetProposalContentResponse.content:type_name -> blindseq.preblock.v1.Content
-	17, // 6: blindseq.blueprint.v1.GetProposalContentResponse.head_timestamp:type_name -> google.protobuf.Timestamp
-	20, // 7: blindseq.blueprint.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
-	20, // 8: blindseq.blueprint.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
-	17, // 9: blindseq.blueprint.v1.GetStatusResponse.head_timestamp:type_name -> google.protobuf.Timestamp
-	0,  // 10: blindseq.blueprint.v1.ProducerService.ProduceBlock:input_type -> blindseq.blueprint.v1.ProduceBlockRequest
-	3,  // 11: blindseq.blueprint.v1.ProducerService.GetProposalContent:input_type -> blindseq.blueprint.v1.GetProposalContentRequest
-	5,  // 12: blindseq.blueprint.v1.ProducerService.GetBlueprint:input_type -> blindseq.blueprint.v1.GetBlueprintRequest
-	7,  // 13: blindseq.blueprint.v1.ProducerService.StreamBlueprints:input_type -> blindseq.blueprint.v1.StreamBlueprintsRequest
-	9,  // 14: blindseq.blueprint.v1.ProducerService.GetStatus:input_type -> blindseq.blueprint.v1.GetStatusRequest
-	11, // 15: blindseq.blueprint.v1.AdminService.LockPool:input_type -> blindseq.blueprint.v1.LockPoolRequest
-	13, // 16: blindseq.blueprint.v1.AdminService.UnlockPool:input_type -> blindseq.blueprint.v1.UnlockPoolRequest
-	15, // 17: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:input_type -> blindseq.blueprint.v1.AddDelayedTransactionRequest
-	1,  // 18: blindseq.blueprint.v1.ProducerService.ProduceBlock:output_type -> blindseq.blueprint.v1.ProduceBlockResponse
-	4,  // 19: blindseq.blueprint.v1.ProducerService.GetProposalContent:output_type -> blindseq.blueprint.v1.GetProposalContentResponse
-	6,  // 20: blindseq.blueprint.v1.ProducerService.GetBlueprint:output_type -> blindseq.blueprint.v1.GetBlueprintResponse
-	8,  // 21: blindseq.blueprint.v1.ProducerService.StreamBlueprints:output_type -> blindseq.blueprint.v1.StreamBlueprintsResponse
-	10, // 22: blindseq.blueprint.v1.ProducerService.GetStatus:output_type -> blindseq.blueprint.v1.GetStatusResponse
-	12, // 23: blindseq.blueprint.v1.AdminService.LockPool:output_type -> blindseq.blueprint.v1.LockPoolResponse
-	14, // 24: blindseq.blueprint.v1.AdminService.UnlockPool:output_type -> blindseq.blueprint.v1.UnlockPoolResponse
-	16, // 25: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:output_type -> blindseq.blueprint.v1.AddDelayedTransactionResponse
-	18, // [18:26] is the sub-list for method output_type
-	10, // [10:18] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	19, // 0: blindseq.blueprint.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
+	3,  // 1: blindseq.blueprint.v1.ProduceBlockResponse.block:type_name -> blindseq.blueprint.v1.ProducedBlock
+	20, // 2: blindseq.blueprint.v1.ProduceBlockResponse.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	19, // 3: blindseq.blueprint.v1.ProducedBlock.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 4: blindseq.blueprint.v1.GetProposalContentRequest.timestamp:type_name -> google.protobuf.Timestamp
+	21, // 5: blindseq.blueprint.v1.GetProposalContentResponse.content:type_name -> blindseq.preblock.v1.Content
+	19, // 6: blindseq.blueprint.v1.GetProposalContentResponse.head_timestamp:type_name -> google.protobuf.Timestamp
+	22, // 7: blindseq.blueprint.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
+	22, // 8: blindseq.blueprint.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
+	19, // 9: blindseq.blueprint.v1.GetStatusResponse.head_timestamp:type_name -> google.protobuf.Timestamp
+	0,  // 10: blindseq.blueprint.v1.GetStatusResponse.pool_locks:type_name -> blindseq.blueprint.v1.PoolLock
+	12, // 11: blindseq.blueprint.v1.GetStatusResponse.publication:type_name -> blindseq.blueprint.v1.Publication
+	1,  // 12: blindseq.blueprint.v1.ProducerService.ProduceBlock:input_type -> blindseq.blueprint.v1.ProduceBlockRequest
+	4,  // 13: blindseq.blueprint.v1.ProducerService.GetProposalContent:input_type -> blindseq.blueprint.v1.GetProposalContentRequest
+	6,  // 14: blindseq.blueprint.v1.ProducerService.GetBlueprint:input_type -> blindseq.blueprint.v1.GetBlueprintRequest
+	8,  // 15: blindseq.blueprint.v1.ProducerService.StreamBlueprints:input_type -> blindseq.blueprint.v1.StreamBlueprintsRequest
+	10, // 16: blindseq.blueprint.v1.ProducerService.GetStatus:input_type -> blindseq.blueprint.v1.GetStatusRequest
+	13, // 17: blindseq.blueprint.v1.AdminService.LockPool:input_type -> blindseq.blueprint.v1.LockPoolRequest
+	15, // 18: blindseq.blueprint.v1.AdminService.UnlockPool:input_type -> blindseq.blueprint.v1.UnlockPoolRequest
+	17, // 19: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:input_type -> blindseq.blueprint.v1.AddDelayedTransactionRequest
+	2,  // 20: blindseq.blueprint.v1.ProducerService.ProduceBlock:output_type -> blindseq.blueprint.v1.ProduceBlockResponse
+	5,  // 21: blindseq.blueprint.v1.ProducerService.GetProposalContent:output_type -> blindseq.blueprint.v1.GetProposalContentResponse
+	7,  // 22: blindseq.blueprint.v1.ProducerService.GetBlueprint:output_type -> blindseq.blueprint.v1.GetBlueprintResponse
+	9,  // 23: blindseq.blueprint.v1.ProducerService.StreamBlueprints:output_type -> blindseq.blueprint.v1.StreamBlueprintsResponse
+	11, // 24: blindseq.blueprint.v1.ProducerService.GetStatus:output_type -> blindseq.blueprint.v1.GetStatusResponse
+	14, // 25: blindseq.blueprint.v1.AdminService.LockPool:output_type -> blindseq.blueprint.v1.LockPoolResponse
+	16, // 26: blindseq.blueprint.v1.AdminService.UnlockPool:output_type -> blindseq.blueprint.v1.UnlockPoolResponse
+	18, // 27: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:output_type -> blindseq.blueprint.v1.AddDelayedTransactionResponse
+	20, // [20:28] is the sub-list for method output_type
+	12, // [12:20] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_blueprint_v1_producer_service_proto_init() }
@@ -1131,13 +1271,14 @@ func file_blindseq_blueprint_v1_producer_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_blueprint_v1_producer_service_proto_rawDesc), len(file_blindseq_blueprint_v1_producer_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   17,
+			NumEnums:      1,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
 		GoTypes:           file_blindseq_blueprint_v1_producer_service_proto_goTypes,
 		DependencyIndexes: file_blindseq_blueprint_v1_producer_service_proto_depIdxs,
+		EnumInfos:         file_blindseq_blueprint_v1_producer_service_proto_enumTypes,
 		MessageInfos:      file_blindseq_blueprint_v1_producer_service_proto_msgTypes,
 	}.Build()
 	File_blindseq_blueprint_v1_producer_service_proto = out.File

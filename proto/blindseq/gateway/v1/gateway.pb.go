@@ -976,8 +976,10 @@ type Pool struct {
 	Pending             uint32                 `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
 	Queued              uint32                 `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
 	DelayedTransactions uint32                 `protobuf:"varint,4,opt,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Who keeps it locked: `operator`, `back_pressure` (the rollup is too far behind), or both.
+	LockedBy      []string `protobuf:"bytes,5,rep,name=locked_by,json=lockedBy,proto3" json:"locked_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Pool) Reset() {
@@ -1038,6 +1040,68 @@ func (x *Pool) GetDelayedTransactions() uint32 {
 	return 0
 }
 
+func (x *Pool) GetLockedBy() []string {
+	if x != nil {
+		return x.LockedBy
+	}
+	return nil
+}
+
+// Rollup is how far the rollup is with the applied blueprints.
+type Rollup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollup node has taken all blueprints up to here.
+	PushedNumber uint64 `protobuf:"varint,1,opt,name=pushed_number,json=pushedNumber,proto3" json:"pushed_number,omitempty"`
+	// The rollup has executed all blueprints up to here.
+	ConfirmedNumber uint64 `protobuf:"varint,2,opt,name=confirmed_number,json=confirmedNumber,proto3" json:"confirmed_number,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Rollup) Reset() {
+	*x = Rollup{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rollup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rollup) ProtoMessage() {}
+
+func (x *Rollup) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rollup.ProtoReflect.Descriptor instead.
+func (*Rollup) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Rollup) GetPushedNumber() uint64 {
+	if x != nil {
+		return x.PushedNumber
+	}
+	return 0
+}
+
+func (x *Rollup) GetConfirmedNumber() uint64 {
+	if x != nil {
+		return x.ConfirmedNumber
+	}
+	return 0
+}
+
 // Queue is the proposer's FIFO.
 type Queue struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1050,7 +1114,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1126,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1139,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Queue) GetQueued() uint32 {
@@ -1104,7 +1168,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1180,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1193,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Lock) GetHolder() string {
@@ -1162,7 +1226,7 @@ type Dsn struct {
 
 func (x *Dsn) Reset() {
 	*x = Dsn{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1238,7 @@ func (x *Dsn) String() string {
 func (*Dsn) ProtoMessage() {}
 
 func (x *Dsn) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1251,7 @@ func (x *Dsn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dsn.ProtoReflect.Descriptor instead.
 func (*Dsn) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Dsn) GetConnected() bool {
@@ -1230,7 +1294,7 @@ type PartError struct {
 
 func (x *PartError) Reset() {
 	*x = PartError{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1306,7 @@ func (x *PartError) String() string {
 func (*PartError) ProtoMessage() {}
 
 func (x *PartError) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1319,7 @@ func (x *PartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartError.ProtoReflect.Descriptor instead.
 func (*PartError) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PartError) GetPart() string {
@@ -1352,12 +1416,16 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x04Head\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\tR\x04hash\x128\n" +
-	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\"\x83\x01\n" +
+	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\"\xa0\x01\n" +
 	"\x04Pool\x12\x16\n" +
 	"\x06locked\x18\x01 \x01(\bR\x06locked\x12\x18\n" +
 	"\apending\x18\x02 \x01(\rR\apending\x12\x16\n" +
 	"\x06queued\x18\x03 \x01(\rR\x06queued\x121\n" +
-	"\x14delayed_transactions\x18\x04 \x01(\rR\x13delayedTransactions\"[\n" +
+	"\x14delayed_transactions\x18\x04 \x01(\rR\x13delayedTransactions\x12\x1b\n" +
+	"\tlocked_by\x18\x05 \x03(\tR\blockedBy\"X\n" +
+	"\x06Rollup\x12#\n" +
+	"\rpushed_number\x18\x01 \x01(\x04R\fpushedNumber\x12)\n" +
+	"\x10confirmed_number\x18\x02 \x01(\x04R\x0fconfirmedNumber\"[\n" +
 	"\x05Queue\x12\x16\n" +
 	"\x06queued\x18\x01 \x01(\rR\x06queued\x12:\n" +
 	"\tin_flight\x18\x02 \x01(\v2\x1d.blindseq.gateway.v1.ProposalR\binFlight\"4\n" +
@@ -1386,7 +1454,7 @@ func file_blindseq_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Block)(nil),                 // 0: blindseq.gateway.v1.Block
 	(*NoBlock)(nil),               // 1: blindseq.gateway.v1.NoBlock
@@ -1401,24 +1469,25 @@ var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Proposal)(nil),              // 10: blindseq.gateway.v1.Proposal
 	(*Head)(nil),                  // 11: blindseq.gateway.v1.Head
 	(*Pool)(nil),                  // 12: blindseq.gateway.v1.Pool
-	(*Queue)(nil),                 // 13: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                  // 14: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                   // 15: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),             // 16: blindseq.gateway.v1.PartError
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Rollup)(nil),                // 13: blindseq.gateway.v1.Rollup
+	(*Queue)(nil),                 // 14: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                  // 15: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                   // 16: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),             // 17: blindseq.gateway.v1.PartError
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
 }
 var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
-	17, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
-	17, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 2: blindseq.gateway.v1.Blueprint.skipped:type_name -> blindseq.gateway.v1.SkippedTransaction
-	17, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
 	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
 	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
 	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
 	8,  // 7: blindseq.gateway.v1.Outcome.decrypted:type_name -> blindseq.gateway.v1.Decrypted
 	9,  // 8: blindseq.gateway.v1.Outcome.undecryptable:type_name -> blindseq.gateway.v1.Undecryptable
-	17, // 9: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	17, // 10: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 9: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 10: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
 	10, // 11: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
 	12, // [12:12] is the sub-list for method output_type
 	12, // [12:12] is the sub-list for method input_type
@@ -1442,7 +1511,7 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -211,8 +211,10 @@ type GetStatusResponse struct {
 	Lock    *Lock                  `protobuf:"bytes,5,opt,name=lock,proto3" json:"lock,omitempty"`
 	Dsn     *Dsn                   `protobuf:"bytes,6,opt,name=dsn,proto3" json:"dsn,omitempty"`
 	// Why production stands still; empty when it does not.
-	Halted        string       `protobuf:"bytes,7,opt,name=halted,proto3" json:"halted,omitempty"`
-	Errors        []*PartError `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`
+	Halted string       `protobuf:"bytes,7,opt,name=halted,proto3" json:"halted,omitempty"`
+	Errors []*PartError `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`
+	// Absent when blueprints are not pushed to a rollup node.
+	Rollup        *Rollup `protobuf:"bytes,9,opt,name=rollup,proto3" json:"rollup,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,6 +301,13 @@ func (x *GetStatusResponse) GetHalted() string {
 func (x *GetStatusResponse) GetErrors() []*PartError {
 	if x != nil {
 		return x.Errors
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetRollup() *Rollup {
+	if x != nil {
+		return x.Rollup
 	}
 	return nil
 }
@@ -905,7 +914,7 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x05block\x18\x02 \x01(\v2\x1a.blindseq.gateway.v1.BlockH\x00R\x05block\x129\n" +
 	"\bno_block\x18\x03 \x01(\v2\x1c.blindseq.gateway.v1.NoBlockH\x00R\anoBlockB\b\n" +
 	"\x06result\"\x12\n" +
-	"\x10GetStatusRequest\"\xe9\x02\n" +
+	"\x10GetStatusRequest\"\x9e\x03\n" +
 	"\x11GetStatusResponse\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12-\n" +
 	"\x04head\x18\x02 \x01(\v2\x19.blindseq.gateway.v1.HeadR\x04head\x12-\n" +
@@ -914,7 +923,8 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x04lock\x18\x05 \x01(\v2\x19.blindseq.gateway.v1.LockR\x04lock\x12*\n" +
 	"\x03dsn\x18\x06 \x01(\v2\x18.blindseq.gateway.v1.DsnR\x03dsn\x12\x16\n" +
 	"\x06halted\x18\a \x01(\tR\x06halted\x126\n" +
-	"\x06errors\x18\b \x03(\v2\x1e.blindseq.gateway.v1.PartErrorR\x06errors\"-\n" +
+	"\x06errors\x18\b \x03(\v2\x1e.blindseq.gateway.v1.PartErrorR\x06errors\x123\n" +
+	"\x06rollup\x18\t \x01(\v2\x1b.blindseq.gateway.v1.RollupR\x06rollup\"-\n" +
 	"\x13GetBlueprintRequest\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\"T\n" +
 	"\x14GetBlueprintResponse\x12<\n" +
@@ -993,9 +1003,10 @@ var file_blindseq_gateway_v1_gateway_service_proto_goTypes = []any{
 	(*Lock)(nil),                          // 24: blindseq.gateway.v1.Lock
 	(*Dsn)(nil),                           // 25: blindseq.gateway.v1.Dsn
 	(*PartError)(nil),                     // 26: blindseq.gateway.v1.PartError
-	(*Blueprint)(nil),                     // 27: blindseq.gateway.v1.Blueprint
-	(*Preblock)(nil),                      // 28: blindseq.gateway.v1.Preblock
-	(*Proposal)(nil),                      // 29: blindseq.gateway.v1.Proposal
+	(*Rollup)(nil),                        // 27: blindseq.gateway.v1.Rollup
+	(*Blueprint)(nil),                     // 28: blindseq.gateway.v1.Blueprint
+	(*Preblock)(nil),                      // 29: blindseq.gateway.v1.Preblock
+	(*Proposal)(nil),                      // 30: blindseq.gateway.v1.Proposal
 }
 var file_blindseq_gateway_v1_gateway_service_proto_depIdxs = []int32{
 	18, // 0: blindseq.gateway.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
@@ -1007,33 +1018,34 @@ var file_blindseq_gateway_v1_gateway_service_proto_depIdxs = []int32{
 	24, // 6: blindseq.gateway.v1.GetStatusResponse.lock:type_name -> blindseq.gateway.v1.Lock
 	25, // 7: blindseq.gateway.v1.GetStatusResponse.dsn:type_name -> blindseq.gateway.v1.Dsn
 	26, // 8: blindseq.gateway.v1.GetStatusResponse.errors:type_name -> blindseq.gateway.v1.PartError
-	27, // 9: blindseq.gateway.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
-	27, // 10: blindseq.gateway.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
-	28, // 11: blindseq.gateway.v1.GetPreblockResponse.preblock:type_name -> blindseq.gateway.v1.Preblock
-	29, // 12: blindseq.gateway.v1.ListProposalsResponse.proposals:type_name -> blindseq.gateway.v1.Proposal
-	0,  // 13: blindseq.gateway.v1.GatewayService.ProduceBlock:input_type -> blindseq.gateway.v1.ProduceBlockRequest
-	2,  // 14: blindseq.gateway.v1.GatewayService.GetStatus:input_type -> blindseq.gateway.v1.GetStatusRequest
-	4,  // 15: blindseq.gateway.v1.GatewayService.GetBlueprint:input_type -> blindseq.gateway.v1.GetBlueprintRequest
-	6,  // 16: blindseq.gateway.v1.GatewayService.StreamBlueprints:input_type -> blindseq.gateway.v1.StreamBlueprintsRequest
-	8,  // 17: blindseq.gateway.v1.GatewayService.GetPreblock:input_type -> blindseq.gateway.v1.GetPreblockRequest
-	10, // 18: blindseq.gateway.v1.GatewayService.ListProposals:input_type -> blindseq.gateway.v1.ListProposalsRequest
-	12, // 19: blindseq.gateway.v1.GatewayService.LockPool:input_type -> blindseq.gateway.v1.LockPoolRequest
-	14, // 20: blindseq.gateway.v1.GatewayService.UnlockPool:input_type -> blindseq.gateway.v1.UnlockPoolRequest
-	16, // 21: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:input_type -> blindseq.gateway.v1.AddDelayedTransactionRequest
-	1,  // 22: blindseq.gateway.v1.GatewayService.ProduceBlock:output_type -> blindseq.gateway.v1.ProduceBlockResponse
-	3,  // 23: blindseq.gateway.v1.GatewayService.GetStatus:output_type -> blindseq.gateway.v1.GetStatusResponse
-	5,  // 24: blindseq.gateway.v1.GatewayService.GetBlueprint:output_type -> blindseq.gateway.v1.GetBlueprintResponse
-	7,  // 25: blindseq.gateway.v1.GatewayService.StreamBlueprints:output_type -> blindseq.gateway.v1.StreamBlueprintsResponse
-	9,  // 26: blindseq.gateway.v1.GatewayService.GetPreblock:output_type -> blindseq.gateway.v1.GetPreblockResponse
-	11, // 27: blindseq.gateway.v1.GatewayService.ListProposals:output_type -> blindseq.gateway.v1.ListProposalsResponse
-	13, // 28: blindseq.gateway.v1.GatewayService.LockPool:output_type -> blindseq.gateway.v1.LockPoolResponse
-	15, // 29: blindseq.gateway.v1.GatewayService.UnlockPool:output_type -> blindseq.gateway.v1.UnlockPoolResponse
-	17, // 30: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:output_type -> blindseq.gateway.v1.AddDelayedTransactionResponse
-	22, // [22:31] is the sub-list for method output_type
-	13, // [13:22] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	27, // 9: blindseq.gateway.v1.GetStatusResponse.rollup:type_name -> blindseq.gateway.v1.Rollup
+	28, // 10: blindseq.gateway.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
+	28, // 11: blindseq.gateway.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
+	29, // 12: blindseq.gateway.v1.GetPreblockResponse.preblock:type_name -> blindseq.gateway.v1.Preblock
+	30, // 13: blindseq.gateway.v1.ListProposalsResponse.proposals:type_name -> blindseq.gateway.v1.Proposal
+	0,  // 14: blindseq.gateway.v1.GatewayService.ProduceBlock:input_type -> blindseq.gateway.v1.ProduceBlockRequest
+	2,  // 15: blindseq.gateway.v1.GatewayService.GetStatus:input_type -> blindseq.gateway.v1.GetStatusRequest
+	4,  // 16: blindseq.gateway.v1.GatewayService.GetBlueprint:input_type -> blindseq.gateway.v1.GetBlueprintRequest
+	6,  // 17: blindseq.gateway.v1.GatewayService.StreamBlueprints:input_type -> blindseq.gateway.v1.StreamBlueprintsRequest
+	8,  // 18: blindseq.gateway.v1.GatewayService.GetPreblock:input_type -> blindseq.gateway.v1.GetPreblockRequest
+	10, // 19: blindseq.gateway.v1.GatewayService.ListProposals:input_type -> blindseq.gateway.v1.ListProposalsRequest
+	12, // 20: blindseq.gateway.v1.GatewayService.LockPool:input_type -> blindseq.gateway.v1.LockPoolRequest
+	14, // 21: blindseq.gateway.v1.GatewayService.UnlockPool:input_type -> blindseq.gateway.v1.UnlockPoolRequest
+	16, // 22: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:input_type -> blindseq.gateway.v1.AddDelayedTransactionRequest
+	1,  // 23: blindseq.gateway.v1.GatewayService.ProduceBlock:output_type -> blindseq.gateway.v1.ProduceBlockResponse
+	3,  // 24: blindseq.gateway.v1.GatewayService.GetStatus:output_type -> blindseq.gateway.v1.GetStatusResponse
+	5,  // 25: blindseq.gateway.v1.GatewayService.GetBlueprint:output_type -> blindseq.gateway.v1.GetBlueprintResponse
+	7,  // 26: blindseq.gateway.v1.GatewayService.StreamBlueprints:output_type -> blindseq.gateway.v1.StreamBlueprintsResponse
+	9,  // 27: blindseq.gateway.v1.GatewayService.GetPreblock:output_type -> blindseq.gateway.v1.GetPreblockResponse
+	11, // 28: blindseq.gateway.v1.GatewayService.ListProposals:output_type -> blindseq.gateway.v1.ListProposalsResponse
+	13, // 29: blindseq.gateway.v1.GatewayService.LockPool:output_type -> blindseq.gateway.v1.LockPoolResponse
+	15, // 30: blindseq.gateway.v1.GatewayService.UnlockPool:output_type -> blindseq.gateway.v1.UnlockPoolResponse
+	17, // 31: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:output_type -> blindseq.gateway.v1.AddDelayedTransactionResponse
+	23, // [23:32] is the sub-list for method output_type
+	14, // [14:23] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_service_proto_init() }

@@ -1,0 +1,75 @@
+// Package memory keeps a process at the size of its work: below a limit while there is much to do, and back at its idle
+// size when it is done.
+//
+// The Go runtime collects garbage when the heap has doubled, and every two minutes: a service whose load has ended keeps
+// what the load needed for minutes, since nothing allocates any more. Keep finds such moments and gives the memory back.
+package memory
+
+import (
+	"context"
+	"math"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	lookEvery = 5 * time.Second
+	// A process that allocates more than busyBytes between two looks is at work; one that then allocates less than
+	// idleBytes has done it. What lies between is neither: giving memory back costs a garbage collection, which a
+	// process that works a little all the time should not pay again and again.
+	busyBytes = 64 << 20
+	idleBytes = 16 << 20
+)
+
+// Limit sets the soft limit of the Go runtime: near it garbage is collected more often. A limit that is set already
+// (GOMEMLIMIT) stays. 0 sets none.
+func Limit(mebibytes int) {
+	const noLimit = math.MaxInt64
+	if mebibytes > 0 && debug.SetMemoryLimit(-1) == noLimit {
+		debug.SetMemoryLimit(int64(mebibytes) << 20)
+	}
+}
+
+// Keep gives memory back to the operating system whenever work has ended, until ctx ends.
+func Keep(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	w := watch{last: allocated()}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if w.look(allocated()) {
+			debug.FreeOSMemory()
+		}
+	}
+}
+
+// allocated is how many bytes the process has allocated since it began, those freed since included.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// watch tells from the bytes allocated when work has ended.
+type watch struct {
+	last uint64
+	busy bool
+}
+
+func (w *watch) look(allocated uint64) (ended bool) {
+	grown := allocated - w.last
+	w.last = allocated
+	switch {
+	case grown > busyBytes:
+		w.busy = true
+	case grown < idleBytes && w.busy:
+		w.busy = false
+		return true
+	}
+	return false
+}

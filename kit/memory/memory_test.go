@@ -1,0 +1,58 @@
+package memory
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+)
+
+func TestMemoryIsGivenBackOnceAfterWork(t *testing.T) {
+	var w watch
+	for i, step := range []struct {
+		grown uint64
+		want  bool
+	}{
+		{1 << 20, false}, // idle from the start: nothing to give back
+		{busyBytes + 1, false},
+		{busyBytes * 4, false},
+		{idleBytes * 2, false}, // neither
+		{1 << 20, true},
+		{1 << 20, false}, // once
+		{idleBytes * 2, false},
+		{1 << 20, false},
+		{busyBytes + 1, false},
+		{0, true},
+	} {
+		if got := w.look(w.last + step.grown); got != step.want {
+			t.Errorf("look %d: ended is %v", i, got)
+		}
+	}
+}
+
+func TestAllocationsAreCounted(t *testing.T) {
+	before := allocated()
+	block := make([]byte, busyBytes)
+	if grown := allocated() - before; grown < uint64(len(block)) {
+		t.Fatalf("%d bytes counted of %d", grown, len(block))
+	}
+}
+
+func TestALimitThatIsSetStays(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	for _, step := range []struct {
+		set       int64
+		mebibytes int
+		want      int64
+	}{
+		{math.MaxInt64, 0, math.MaxInt64},
+		{math.MaxInt64, 300, 300 << 20},
+		{100 << 20, 300, 100 << 20},
+	} {
+		debug.SetMemoryLimit(step.set)
+		Limit(step.mebibytes)
+		if got := debug.SetMemoryLimit(-1); got != step.want {
+			t.Errorf("limit %d, then %d MiB: got %d", step.set, step.mebibytes, got)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+// Package publish pushes applied blueprints to the rollup node and holds production back while the rollup falls behind.
+//
+// It guarantees: blueprints are pushed in order, each as soon as it is applied; what the rollup does not show within a
+// bounded number of blocks is pushed again; and while the rollup is further behind than allowed, Locked is true. That is
+// back-pressure: without it a chain would run ahead of what its users can rely on, for as long as nobody looks.
+//
+// The state machine (machine.go) decides and does nothing; the Publisher does what it wants and tells it what happened.
+//
+//	event                  effect
+//	Applied                push it, unless a push is under way; lock the pool when the rollup is too far behind
+//	Accepted, Refused      push the next; after a refusal wait for the next look
+//	Seen (a look at the    push again what it misses, at most CatchUp blueprints, and then leave it Cooldown blocks of
+//	rollup succeeded)      layer 1; unlock the pool when it has been near for Cooldown of them
+//
+// A look that fails is no event: what is not known to be published is not published.
+package publish
+
+// Limits are those of back-pressure, counted in blueprints.
+type Limits struct {
+	Lag      uint64 // more than these are missing: push again
+	Ahead    uint64 // more than these are missing: lock the pool, until no more than Lag are
+	CatchUp  uint64 // how many are pushed again at a time
+	Cooldown uint64 // blocks of layer 1 between two catch-ups, and before the pool is unlocked
+}
+
+// State is what the machine knows. Begin makes the first.
+type State struct {
+	Applied   uint64 // the last applied blueprint
+	Accepted  uint64 // the rollup node has taken all up to here
+	Confirmed uint64 // the rollup has executed all up to here
+	Locked    bool   // the pool is to be locked
+
+	Level    uint64 // of layer 1, at the last look
+	Cooldown uint64 // blocks of layer 1 until the next catch-up may begin
+	Near     bool   // no more than Lag were missing at a look, nor since
+	Calm     uint64 // blocks of layer 1 that have passed since
+	Heard    bool   // a look has succeeded
+	Waiting  bool   // a push was refused: wait for the next look
+	Pushing  bool
+	Again    Push // a catch-up that waits for the push under way; none when To is 0
+}
+
+// Event is what happened.
+type Event interface{ event() }
+
+// The events.
+type (
+	// Applied tells the last applied blueprint.
+	Applied struct{ Number uint64 }
+	// Accepted ends a push: the rollup node has taken all of it.
+	Accepted struct{ To uint64 }
+	// Refused ends a push that did not get further than To.
+	Refused struct{ To uint64 }
+	// Seen tells the rollup's last blueprint, at a level of layer 1.
+	Seen struct{ Level, Confirmed uint64 }
+)
+
+func (Applied) event()  {}
+func (Accepted) event() {}
+func (Refused) event()  {}
+func (Seen) event()     {}
+
+// Push is the effect: blueprints From to To are to be pushed, in order. Accepted or Refused follows.
+type Push struct{ From, To uint64 }
+
+// Begin is the state of a producer that begins to lead. It has not heard of the rollup, so that everything counts as
+// missing.
+func Begin(applied uint64, l Limits) State {
+	return State{Applied: applied, Waiting: true, Locked: applied > l.Ahead}
+}
+
+// Behind is how many applied blueprints the rollup is not known to have.
+func (s State) Behind() uint64 { return s.Applied - min(s.Applied, s.Confirmed) }
+
+// Step is the transition. At most one push is under way.
+func (s State) Step(e Event, l Limits) (State, *Push) {
+	switch e := e.(type) {
+	case Applied:
+		s.Applied = max(s.Applied, e.Number)
+	case Accepted:
+		s.Pushing, s.Accepted = false, max(s.Accepted, e.To)
+	case Refused:
+		s.Pushing, s.Waiting, s.Accepted = false, true, max(s.Accepted, e.To)
+	case Seen:
+		s = s.seen(e, l)
+	}
+	s = s.lock(l)
+	return s.push(l)
+}
+
+func (s State) seen(e Seen, l Limits) State {
+	passed := e.Level - min(s.Level, e.Level)
+	s.Level, s.Confirmed, s.Waiting = max(s.Level, e.Level), e.Confirmed, false
+	s.Accepted = max(s.Accepted, min(e.Confirmed, s.Applied))
+	s.Cooldown -= min(s.Cooldown, passed)
+	switch {
+	case s.Behind() > l.Lag:
+		s = s.catchUp(l)
+	case !s.Heard: // it has been near for as long as this process can know
+		s.Near, s.Calm = true, l.Cooldown
+	case s.Near:
+		s.Calm += passed
+	default:
+		s.Near, s.Calm = true, 0
+	}
+	s.Heard = true
+	return s
+}
+
+// catchUp pushes again what was taken once and is not shown. What was never taken is pushed anyway.
+func (s State) catchUp(l Limits) State {
+	last := min(s.Accepted, s.Confirmed+l.CatchUp)
+	if s.Cooldown > 0 || last <= s.Confirmed {
+		return s
+	}
+	s.Again, s.Cooldown = Push{From: s.Confirmed + 1, To: last}, l.Cooldown
+	return s
+}
+
+// lock locks at once, and unlocks late: a rollup that is near for a moment would lock the pool again with the next block.
+func (s State) lock(l Limits) State {
+	s.Near = s.Near && s.Behind() <= l.Lag
+	switch {
+	case s.Behind() > l.Ahead:
+		s.Locked = true
+	case s.Near && s.Calm >= l.Cooldown:
+		s.Locked = false
+	}
+	return s
+}
+
+func (s State) push(l Limits) (State, *Push) {
+	if s.Pushing || s.Waiting {
+		return s, nil
+	}
+	next := s.Again
+	if s.Again = (Push{}); next.To == 0 {
+		next = Push{From: s.Accepted + 1, To: min(s.Applied, s.Accepted+l.CatchUp)}
+	}
+	if next.From > next.To {
+		return s, nil
+	}
+	s.Pushing = true
+	return s, &next
+}

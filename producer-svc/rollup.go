@@ -1,0 +1,125 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/publish"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+)
+
+// RollupConfig says which rollup blueprints are pushed to, and how far it may be behind.
+type RollupConfig struct {
+	RollupNode           string        `help:"URL of the rollup node whose batcher applied blueprints are pushed to. None when empty: then they are on the feed only, and nothing holds production back."`
+	RollupPoll           time.Duration `help:"How often the rollup is looked at." default:"1s"`
+	MaxBlueprintsLag     uint64        `help:"How many blueprints the rollup may miss before they are pushed again." default:"50"`
+	MaxBlueprintsAhead   uint64        `help:"How many blueprints the rollup may miss before the pool is locked: no block is made until it misses no more than --max-blueprints-lag." default:"100"`
+	MaxBlueprintsCatchup uint64        `help:"How many blueprints are pushed again at a time." default:"50"`
+	CatchupCooldown      uint64        `help:"Blocks of layer 1 before blueprints are pushed again once more, and before a pool is unlocked that was locked for the rollup." default:"1"`
+}
+
+func (c *RollupConfig) validate() error {
+	const most = 1 << 32
+	if c.RollupNode != "" {
+		u, err := url.Parse(c.RollupNode)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("--rollup-node must be a URL like http://host:8932, not %q", c.RollupNode)
+		}
+	}
+	switch {
+	case c.RollupPoll < 10*time.Millisecond:
+		return fmt.Errorf("--rollup-poll must be at least 10ms, not %s", c.RollupPoll)
+	case c.MaxBlueprintsAhead < 1 || c.MaxBlueprintsAhead > most:
+		return fmt.Errorf("--max-blueprints-ahead must be within 1 and %d, not %d", uint64(most), c.MaxBlueprintsAhead)
+	case c.MaxBlueprintsLag > c.MaxBlueprintsAhead:
+		return fmt.Errorf("--max-blueprints-lag must not be above --max-blueprints-ahead (%d), not %d", c.MaxBlueprintsAhead, c.MaxBlueprintsLag)
+	case c.MaxBlueprintsCatchup < 1 || c.MaxBlueprintsCatchup > most:
+		return fmt.Errorf("--max-blueprints-catchup must be within 1 and %d, not %d", uint64(most), c.MaxBlueprintsCatchup)
+	case c.CatchupCooldown > most:
+		return fmt.Errorf("--catchup-cooldown must be at most %d, not %d", uint64(most), c.CatchupCooldown)
+	}
+	return nil
+}
+
+// publishTo builds what pushes blueprints; without a rollup node there is none.
+func (s *Service) publishTo(rollup feed.RollupAddress) {
+	c := s.cfg.Rollup
+	if c.RollupNode == "" {
+		return
+	}
+	s.rollup = publish.NewRollupNode(c.RollupNode)
+	s.publisher = publish.New(publish.Deps{
+		Blueprints: published{Feed: s.feed, rollup: rollup},
+		Rollup:     measuredRollup{next: s.rollup, metrics: s.metrics},
+		Limits: publish.Limits{
+			Lag: c.MaxBlueprintsLag, Ahead: c.MaxBlueprintsAhead, CatchUp: c.MaxBlueprintsCatchup, Cooldown: c.CatchupCooldown,
+		},
+		LookEvery: c.RollupPoll,
+		Unlocked:  s.pool.wake,
+		Log:       s.log,
+	})
+}
+
+// published are the blueprints of the feed, as messages for a rollup.
+type published struct {
+	*feed.Feed
+	rollup feed.RollupAddress
+}
+
+func (p published) Messages(number uint64) ([]string, error) {
+	b, err := p.Get(number)
+	if err != nil {
+		return nil, err
+	}
+	return feed.Messages(p.rollup, b), nil
+}
+
+// measuredRollup counts calls of the rollup node by how they ended.
+type measuredRollup struct {
+	next    publish.Rollup
+	metrics *metrics
+}
+
+func (r measuredRollup) Inject(ctx context.Context, messages []string) error {
+	err := r.next.Inject(ctx, messages)
+	r.metrics.rollupCalls.WithLabelValues("push", outcomeOf(err)).Inc()
+	return err
+}
+
+func (r measuredRollup) Look(ctx context.Context) (publish.Seen, error) {
+	seen, err := r.next.Look(ctx)
+	r.metrics.rollupCalls.WithLabelValues("look", outcomeOf(err)).Inc()
+	return seen, err
+}
+
+func outcomeOf(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "ok"
+}
+
+// publication is how far the rollup is; the zero value when none is configured or this producer does not lead.
+func (s *Service) publication() publish.State {
+	if s.publisher == nil {
+		return publish.State{}
+	}
+	return s.publisher.State()
+}
+
+// poolLocked says whether nothing is to be proposed.
+func (s *Service) poolLocked() bool { return s.pool.Locked() || s.publication().Locked }
+
+// poolLocks are the reasons of poolLocked.
+func (s *Service) poolLocks() (locks []blueprintv1.PoolLock) {
+	if s.pool.Locked() {
+		locks = append(locks, blueprintv1.PoolLock_POOL_LOCK_OPERATOR)
+	}
+	if s.publication().Locked {
+		locks = append(locks, blueprintv1.PoolLock_POOL_LOCK_BACK_PRESSURE)
+	}
+	return locks
+}
