@@ -224,7 +224,7 @@ func (p *performer) append(e Append) Event {
 	}
 	stored, err := p.Log.Append(rec, e.Head.Hash)
 	switch {
-	case errors.Is(err, ErrStale):
+	case errors.Is(err, ErrStale), errors.Is(err, ErrStorage):
 		return Interrupt{Err: err}
 	case err != nil:
 		return Alarm{Err: err}

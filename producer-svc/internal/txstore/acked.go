@@ -42,7 +42,7 @@ func (s *Store) write(l *list, txs []Tx) error {
 			return s.breakDown(err)
 		}
 	}
-	if err := batch.Write(); err != nil {
+	if err := written(batch.Write); err != nil {
 		return s.breakDown(err)
 	}
 	return nil
@@ -112,7 +112,7 @@ func (s *Store) update(action string, fill func(batch ethdb.Batch) error) error 
 	defer batch.Close()
 	err := fill(batch)
 	if err == nil && batch.ValueSize() > 0 {
-		err = batch.Write()
+		err = written(batch.Write)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, s.breakDown(err))
