@@ -93,6 +93,7 @@ func (d *disk) fail(err error) {
 func (d *disk) close() error {
 	var errs []error
 	if d.chain != nil {
+		// gofail: var chainClosing struct{}
 		errs = append(errs, d.chain.Close())
 	}
 	if d.store != nil {

@@ -278,6 +278,7 @@ func (s *Service) recover(ctx context.Context) error {
 			return fmt.Errorf("check the head against the log: %w", err)
 		}
 	}
+	// gofail: var blueprintsReplayed struct{}
 	s.feed.Publish(head)
 	if s.bundles != nil {
 		if err := s.bundles.Recover(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"blindseq/e2e/failpoint"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 
@@ -46,6 +47,8 @@ type Options struct {
 	Dir  string              // for data and logs; must exist
 	Args map[string][]string // further arguments, by process
 	OTLP string              // where to send traces; none when empty
+	// Failpoints says that the programs are those of failpoint.Build.
+	Failpoints bool
 }
 
 // Cluster is a running system.
@@ -78,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) prepare() error {
-	free := allocator{}
+	free := newAllocator()
 	for _, name := range append([]string{Redis}, Services()...) {
 		p, err := free.ports()
 		if err != nil {
@@ -109,10 +112,19 @@ func (c *Cluster) prepare() error {
 }
 
 func (c *Cluster) process(name, path string, args []string, ready func(context.Context) error) *Process {
-	return &Process{
+	p := &Process{
 		Name: name, path: path, args: args, ready: ready,
 		dir: filepath.Join(c.dir, name), log: filepath.Join(c.dir, name+".log"),
 	}
+	if c.o.Failpoints {
+		p.env = failpoint.Serve(c.ports[name].steps)
+	}
+	return p
+}
+
+// Failpoints arms the steps of a process, when Options.Failpoints is set.
+func (c *Cluster) Failpoints(name string) failpoint.Client {
+	return failpoint.Client{URL: "http://" + c.ports[name].steps}
 }
 
 // StartAll starts what does not run, and waits until all is ready.

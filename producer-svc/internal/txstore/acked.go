@@ -17,6 +17,7 @@ func (s *Store) Add(txs []Tx) error {
 	if err := s.write(&s.acked, txs); err != nil {
 		return fmt.Errorf("store transactions: %w", err)
 	}
+	// gofail: var transactionWritten struct{}
 	if err := s.sync(); err != nil {
 		return fmt.Errorf("store transactions: %w", err)
 	}
