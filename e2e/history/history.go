@@ -50,10 +50,11 @@ type Seen[T any] struct {
 // Ack is a transaction whose hash was returned to its sender; of an encrypted one that of the transaction inside, when a
 // bundler answered, or that of its bundle.
 type Ack struct {
-	Tx   common.Hash
-	By   string
-	Sent time.Duration
-	At   time.Duration // when the answer came
+	Tx     common.Hash
+	Bundle bool // Tx is a bundle's hash
+	By     string
+	Sent   time.Duration
+	At     time.Duration // when the answer came
 }
 
 // Lookup is the answer to the question where a transaction is.
