@@ -71,6 +71,7 @@ type account struct {
 type entry struct {
 	Item
 	accepted bool // by the rollup, once; from before a restart: perhaps
+	unsure   bool // from before a restart, and not handed in since
 	visits   int
 	due      time.Time
 }
@@ -115,7 +116,7 @@ func (b *Box) load() (err error) {
 		if err := rlp.DecodeBytes(it.Value(), &r); err != nil {
 			return fmt.Errorf("decode item %x: %w", it.Key(), err)
 		}
-		b.keep(&entry{Item: r.Item, accepted: true})
+		b.keep(&entry{Item: r.Item, accepted: true, unsure: true})
 	}
 	return it.Error()
 }

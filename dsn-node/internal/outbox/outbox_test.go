@@ -63,6 +63,29 @@ func TestItemsSurviveAndRemovedOnesDoNotComeBack(t *testing.T) {
 	}
 }
 
+func TestWhatMayNotHaveReachedTheRollupIsKnownAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, 10)
+	first, second := add(t, b, 1, 5), add(t, b, 2, 6)
+	if unsure := b.Unsure(first.From); len(unsure) != 0 {
+		t.Fatalf("before the restart: %v", unsure)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir, 10)
+	if unsure := b.Unsure(first.From); len(unsure) != 2 || unsure[0] != first || unsure[1] != second {
+		t.Fatalf("after the restart: %v", unsure)
+	}
+	if unsure := b.Unsure(common.Address{0xff}); len(unsure) != 0 {
+		t.Fatalf("of another account: %v", unsure)
+	}
+	b.HandedIn(first.Hash)
+	if unsure := b.Unsure(first.From); len(unsure) != 1 || unsure[0] != second {
+		t.Fatalf("after one was handed in: %v", unsure)
+	}
+}
+
 func TestItemsAreBoundedAndDistinct(t *testing.T) {
 	b := open(t, t.TempDir(), 2)
 	defer b.Close() //nolint:errcheck // a test's

@@ -68,6 +68,30 @@ func (b *Box) Accept(hash common.Hash, due time.Time) {
 	}
 }
 
+// Unsure are the items of an account that were kept before a restart and may never have reached the rollup, in the order
+// of arrival.
+func (b *Box) Unsure(from common.Address) []Item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var unsure []Item
+	for _, e := range b.items {
+		if e.unsure && e.From == from {
+			unsure = append(unsure, e.Item)
+		}
+	}
+	slices.SortFunc(unsure, func(a, b Item) int { return cmp.Compare(a.Number, b.Number) })
+	return unsure
+}
+
+// HandedIn notes that an item from before a restart was handed in again.
+func (b *Box) HandedIn(hash common.Hash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.items[hash]; e != nil {
+		e.unsure = false
+	}
+}
+
 // NextNonce is the first nonce from a given one on that no item of an account has.
 func (b *Box) NextNonce(from common.Address, nonce uint64) uint64 {
 	b.mu.Lock()
