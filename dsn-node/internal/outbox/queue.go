@@ -20,8 +20,15 @@ func (b *Box) Run(ctx context.Context) error {
 	}
 }
 
-// Close closes the box. Nothing may use it any more.
+// Close closes the box. Nothing may use it any more. One whose disk failed is left as it is: the store may hold locks that
+// it will never give back.
 func (b *Box) Close() error {
+	b.mu.Lock()
+	dead := b.dead
+	b.mu.Unlock()
+	if dead {
+		return nil
+	}
 	if err := b.db.Close(); err != nil {
 		return fmt.Errorf("close outbox: %w", err)
 	}
