@@ -45,7 +45,7 @@ kill-long: build deps ## Kill the real programs KILLS (2000) times, at every ste
 		go test -count=1 -v -timeout 5h -run 'TestNothingIsLostAtAKill|TestEveryProgramStops' ./e2e
 
 .PHONY: bench
-bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
+bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
 .PHONY: fuzz

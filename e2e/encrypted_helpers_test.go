@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
@@ -99,4 +101,16 @@ func get(t *testing.T, url string) (status int, body []byte) {
 	body, err = io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	must(t, err)
 	return resp.StatusCode, body
+}
+
+// getJSON reads an answer of REST.
+func getJSON(t *testing.T, url string, into any) {
+	t.Helper()
+	status, body := get(t, url)
+	if status != http.StatusOK {
+		t.Fatalf("%s: status %d: %s", url, status, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		t.Fatal(fmt.Errorf("%s: %w: %s", url, err, body))
+	}
 }

@@ -15,6 +15,7 @@ type metrics struct {
 	sections *prometheus.CounterVec
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
+	checks   prometheus.Histogram
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -28,14 +29,18 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		skipped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_skipped_total", Help: "Transactions of applied blueprints that could not be executed."}),
 		sections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_sections_total", Help: "Critical sections by how they ended."}, []string{"outcome"}),
 		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
+		checks:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_bundles_check_seconds", Help: "Checks of the bundles submitted in one go: format, bundler, ciphertexts.", Buckets: seconds}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
-	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
+	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks)
 	return m
 }
 
 // synced takes the time of one fsync of the blueprint log.
 func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
+
+// checked takes the time of checking bundles.
+func (m *metrics) checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
 
 // gauge registers a value that is read when asked.
 func (m *metrics) gauge(name, help string, value func() float64) {
