@@ -34,7 +34,6 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		checks:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_bundles_check_seconds", Help: "Checks of the bundles submitted in one go: format, bundler, ciphertexts.", Buckets: seconds}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
-	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks)
 	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
 	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks)
 	return m

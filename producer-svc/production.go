@@ -53,6 +53,7 @@ func (p *production) lead(ctx context.Context, _ uint64) error {
 	if p.publish != nil {
 		p.publish.Begin()
 	}
+	// gofail: var producerCaughtUp struct{}
 	p.leading.Store(true)
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended

@@ -26,6 +26,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func testConfig(t *testing.T, dir string) Config {
 	t.Helper()
 	var cfg Config

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/keygen"
+	"blindseq/e2e/failpoint"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 
@@ -56,6 +57,8 @@ type Options struct {
 	ChainID    uint64 // that they attest for; the development chain's when zero
 	Bundler    bool   // for plain wallets to send encrypted transactions; needs keyholders
 	Fronts     map[string]Front
+	// Failpoints says that the programs are those of failpoint.Build.
+	Failpoints bool
 }
 
 // Cluster is a running system.
@@ -96,7 +99,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) prepare(ctx context.Context) error {
-	free := allocator{}
+	free := newAllocator()
 	for _, name := range append([]string{Redis, Bundler}, append(Services(), c.o.keyholders()...)...) {
 		p, err := free.ports() // of all, as those that run are told of the others
 		if err != nil {
@@ -144,10 +147,19 @@ func (c *Cluster) addresses() {
 }
 
 func (c *Cluster) process(name, path string, args []string, ready func(context.Context) error) *Process {
-	return &Process{
+	p := &Process{
 		Name: name, path: path, args: args, ready: ready,
 		dir: filepath.Join(c.dir, name), log: filepath.Join(c.dir, name+".log"),
 	}
+	if c.o.Failpoints {
+		p.env = failpoint.Serve(c.ports[name].steps)
+	}
+	return p
+}
+
+// Failpoints arms the steps of a process, when Options.Failpoints is set.
+func (c *Cluster) Failpoints(name string) failpoint.Client {
+	return failpoint.Client{URL: "http://" + c.ports[name].steps}
 }
 
 // StartAll starts what does not run, and waits until all is ready.
@@ -163,6 +175,11 @@ func (c *Cluster) StartAll(ctx context.Context) error {
 		wait.Go(func() error { return p.AwaitReady(ctx) })
 	}
 	return wait.Wait()
+}
+
+// Names are those of all processes but Redis, in the order in which they need each other.
+func (c *Cluster) Names() []string {
+	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return name == Redis })
 }
 
 // Process is the process of one name.

@@ -1,7 +1,9 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -42,12 +44,15 @@ func (l *Log) write(number uint64, payload []byte) error {
 	}
 	s := l.segments[len(l.segments)-1]
 	l.buf = appendFrame(l.buf[:0], s.salt, number, payload)
+	// gofail: var walAppending struct{}
 	if _, err := l.active.WriteAt(l.buf, s.size); err != nil {
-		return err
+		return s.failed("write", err)
 	}
+	// gofail: var walWritten struct{}
 	if err := l.active.Sync(); err != nil {
-		return err
+		return s.failed("sync", err)
 	}
+	// gofail: var walSynced struct{}
 	l.mu.Lock()
 	s.offsets = append(s.offsets, uint32(s.size))
 	s.size += int64(len(l.buf))
@@ -57,6 +62,14 @@ func (l *Log) write(number uint64, payload []byte) error {
 	}
 	l.o.OnSync(time.Since(start))
 	return nil
+}
+
+// failed names the segment: its file was made under another name, which the file's own errors still have.
+func (s *segment) failed(action string, err error) error {
+	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return fmt.Errorf("%s %s: %w", action, s.path, err)
 }
 
 // keepBuffer is the largest buffer kept for the next append, so that one huge record does not stay in memory.

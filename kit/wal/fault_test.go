@@ -3,6 +3,7 @@ package wal_test
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,5 +143,35 @@ func TestOnSyncIsToldOfEveryAppend(t *testing.T) {
 	appendUpTo(t, l, 3)
 	if calls != 3 {
 		t.Fatalf("%d calls", calls)
+	}
+}
+
+// shutFS makes files that take a header and are shut by the first record.
+type shutFS struct{ failingFS }
+
+func (f *shutFS) Create(path string) (wal.File, error) {
+	file, err := os.Create(path)
+	return shutFile{failingFile{file, &f.failingFS}}, err
+}
+
+type shutFile struct{ failingFile }
+
+func (f shutFile) WriteAt(b []byte, at int64) (int, error) {
+	if at > 0 {
+		f.File.Close()
+	}
+	return f.File.WriteAt(b, at)
+}
+
+func TestAWriteErrorNamesTheFileAsItIsCalled(t *testing.T) {
+	dir := t.TempDir()
+	l, err := wal.Open(dir, wal.Options{FS: &shutFS{failingFS{good: 100}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // its file is shut already
+	err = l.Append(1, payload(1))
+	if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "write "+segments(t, dir)[0]+":") {
+		t.Fatalf("got %v, the file is %s", err, segments(t, dir)[0])
 	}
 }

@@ -55,6 +55,7 @@ func (h *Holder) release(ctx context.Context, cert *preblockv1.Certificate) (*ke
 
 // shares makes the shares of a final content. It stays the final one: that there is a certificate over it was seen.
 func (h *Holder) shares(ctx context.Context, certified attest.Statement) (*keyholderv1.SignedShares, error) {
+	// gofail: var sharesPlanning struct{}
 	plan, err := h.planner.PlanNumber(ctx, certified.Number)
 	if err != nil {
 		return nil, err
@@ -72,6 +73,7 @@ func (h *Holder) shares(ctx context.Context, certified attest.Statement) (*keyho
 	if err := attest.SignShares(h.o.Committee, h.o.Key, out); err != nil {
 		return nil, err
 	}
+	// gofail: var sharesReleasing struct{}
 	h.o.Log.InfoContext(ctx, "shares released", "number", plan.Number, "bundles", len(plan.Bundles), "opened", len(plan.Open))
 	return out, nil
 }

@@ -44,6 +44,7 @@ func (s *Service) Next(ctx context.Context, req *preblockv1.NextRequest) (*prebl
 	select {
 	case o := <-w.Outcome():
 		s.note(ctx, req, o)
+		// gofail: var preblockDelivered struct{}
 		return response(req, o)
 	case <-timer.C:
 		return nil, s.late(req, limit)

@@ -78,6 +78,7 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID)}
+	// gofail: var noticeRecording struct{}
 	before, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents).Text()
 	if err != nil {
 		return fmt.Errorf("record notice for %s: %w: %w", in.RequestID, ErrUnavailable, err)
@@ -85,6 +86,7 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	if before != "" && before != string(value) {
 		return fmt.Errorf("record notice for %s: %w: %s", in.RequestID, ErrOtherReason, before)
 	}
+	// gofail: var noticeRecorded struct{}
 	n.sink.Do(in)
 	return nil
 }
