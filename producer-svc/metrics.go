@@ -15,6 +15,7 @@ type metrics struct {
 	sections *prometheus.CounterVec
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
+	returned *prometheus.CounterVec
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -30,7 +31,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
-	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
+	m.returned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_locks_unreplicated_total", Help: "Locks and leases given back because too few replicas of Redis confirmed them, by name."}, []string{"lock"})
+	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.returned)
 	return m
 }
 
