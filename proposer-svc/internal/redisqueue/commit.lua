@@ -5,10 +5,16 @@
 -- ARGV  1 tag the transition saw   2 tag to leave behind   3 lease token needed, or ""   4 id the event is about, or ""
 --       5 "1" if the transition took that id for unknown   6 prefix of processed requests   7 their TTL in ms
 --       8 how many of the last to list   9 channel to wake others on, or ""   then (operation, id, request) ...
--- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about}
+-- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about,
+-- id of the current request, id of the first}
 for i, want in ipairs({'hash', 'list', 'hash', 'list'}) do
   local is = redis.call('TYPE', KEYS[i]).ok
   if is ~= 'none' and is ~= want then return {'damaged', KEYS[i] .. ' is a ' .. is} end
+end
+
+if ARGV[4] ~= '' then
+  local is = redis.call('TYPE', ARGV[6] .. ARGV[4]).ok
+  if is ~= 'none' and is ~= 'string' then return {'damaged', ARGV[6] .. ARGV[4] .. ' is a ' .. is} end
 end
 
 local function known(id)
@@ -20,7 +26,7 @@ local function view(outcome)
   local current = redis.call('HGET', KEYS[1], 'current') or ''
   local first = redis.call('LINDEX', KEYS[2], 0) or ''
   return {outcome, redis.call('HGET', KEYS[1], 'tag') or '', redis.call('LLEN', KEYS[2]),
-    known(current), known(first), known(ARGV[4])}
+    known(current), known(first), known(ARGV[4]), current, first}
 end
 
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[5], 'token') ~= ARGV[3] then return view('not active') end

@@ -220,6 +220,21 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
 				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", "{").Err()
 			},
+			"another request's": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"c","state":1}`).Err()
+			},
+			"queued and processed": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+			},
+			"current is processed": func(ctx context.Context) error {
+				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
+				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+			},
+			"current is missing": func(ctx context.Context) error {
+				return r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a").Err()
+			},
 		} {
 			if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
@@ -233,6 +248,26 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 			}
 			if got := apply(t, s, request("b")); got.State != queue.Queued {
 				t.Errorf("%s: afterwards %+v", name, got)
+			}
+		}
+	})
+}
+
+func TestADamagedRecordOfAProcessedRequestDoesNotKeepItsIDFromBeingServed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		s := newForT(t, r, 8)
+		for id, damage := range map[string]func(ctx context.Context, key string) error{
+			"list": func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
+			"text": func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
+		} {
+			if err := damage(t.Context(), rediskeys.ProposerProcessed(id)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Apply(t.Context(), request(id)); !errors.Is(err, ErrDamaged) || !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s: got %v", id, err)
+			}
+			if got := apply(t, s, request(id)); got.State != queue.Queued {
+				t.Errorf("%s: afterwards %+v", id, got)
 			}
 		}
 	})
