@@ -224,6 +224,14 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
 				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"c","state":1}`).Err()
 			},
+			"of no time": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"a","state":1,"timestamp":-1}`).Err()
+			},
+			"in flight as nothing": func(ctx context.Context) error {
+				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"a","state":3}`).Err()
+			},
 			"queued and processed": func(ctx context.Context) error {
 				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
 				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
