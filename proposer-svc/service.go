@@ -76,7 +76,9 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 	}
 	reg := ops.NewRegistry()
 	m := newMetrics(reg)
-	s.queue = redisqueue.New(s.rdb, redisqueue.Config{Limits: queue.Limits{Queued: cfg.MaxQueue}, ProcessedTTL: cfg.ProcessedTTL}, log)
+	s.queue = redisqueue.New(s.rdb, redisqueue.Config{
+		Limits: queue.Limits{Queued: cfg.MaxQueue}, ProcessedTTL: cfg.ProcessedTTL, Holder: func() string { return s.locker.Holder() },
+	}, log)
 	m.follow(reg, s.queue.Seen)
 	s.directory = leader.NewDirectory(s.rdb, rediskeys.ProducerLease)
 	if err := s.dial(cfg, m); err != nil {

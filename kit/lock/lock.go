@@ -106,6 +106,9 @@ func New(rdb redis.UniversalClient, o Options) *Locker {
 // Options are those the Locker works with, defaults filled in.
 func (l *Locker) Options() Options { return l.o }
 
+// Holder is the name under which this Locker holds the lock; no other Locker has it.
+func (l *Locker) Holder() string { return l.holder }
+
 // Inspect asks Redis who holds the lock.
 func (l *Locker) Inspect(ctx context.Context) (Status, error) { return l.store.status(ctx) }
 

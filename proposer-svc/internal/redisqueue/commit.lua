@@ -4,7 +4,8 @@
 --       5 lease of the active proposer
 -- ARGV  1 tag the transition saw   2 tag to leave behind   3 lease token needed, or ""   4 id the event is about, or ""
 --       5 "1" if the transition took that id for unknown   6 prefix of processed requests   7 their TTL in ms
---       8 how many of the last to list   9 channel to wake others on, or ""   then (operation, id, request) ...
+--       8 how many of the last to list   9 channel to wake others on, or ""   10 holder the lease needs to have, or ""
+--       then (operation, id, request) ...
 -- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about,
 -- id of the current request, id of the first}
 for i, want in ipairs({'hash', 'list', 'hash', 'list'}) do
@@ -29,11 +30,15 @@ local function view(outcome)
     known(current), known(first), known(ARGV[4]), current, first}
 end
 
-if ARGV[3] ~= '' and redis.call('HGET', KEYS[5], 'token') ~= ARGV[3] then return view('not active') end
+if ARGV[3] ~= '' then
+  local lease = redis.call('HMGET', KEYS[5], 'token', 'holder')
+  -- After a failover of Redis two may have been given the same token: it is the holder's too.
+  if lease[1] ~= ARGV[3] or (ARGV[10] ~= '' and lease[2] ~= ARGV[10]) then return view('not active') end
+end
 if (redis.call('HGET', KEYS[1], 'tag') or '') ~= ARGV[1] then return view('changed') end
 if ARGV[5] == '1' and known(ARGV[4]) ~= '' then return view('changed') end
 
-for i = 10, #ARGV, 3 do
+for i = 11, #ARGV, 3 do
   local op, id, request = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if op == 'append' then
     redis.call('RPUSH', KEYS[2], id)

@@ -44,7 +44,7 @@ type commit struct {
 func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot, err error) {
 	args := []any{
 		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), rediskeys.ProposerProcessed(""),
-		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel,
+		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel, s.holder(),
 	}
 	for _, f := range c.effects {
 		request, err := encode(f.Request)
@@ -60,6 +60,13 @@ func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot
 		return "", now, unavailable(err)
 	}
 	return parse(reply)
+}
+
+func (s *Store) holder() string {
+	if s.cfg.Holder == nil {
+		return ""
+	}
+	return s.cfg.Holder()
 }
 
 const commandTimeout = 2 * time.Second

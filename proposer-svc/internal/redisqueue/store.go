@@ -42,6 +42,8 @@ const RecentLimit = 500
 type Config struct {
 	Limits       queue.Limits
 	ProcessedTTL time.Duration // how long the id of a processed request is known
+	// Holder is under which name this replica holds the lease of the active proposer; nil checks the token alone.
+	Holder func() string
 }
 
 // Store is the FIFO in Redis. It is safe for concurrent use.

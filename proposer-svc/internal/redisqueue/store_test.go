@@ -145,6 +145,29 @@ func TestAFormerActiveProposerCannotWrite(t *testing.T) {
 	})
 }
 
+// A failover of Redis may have lost the token that the former active proposer was given, and given it to another.
+func TestAProposerWithAnothersTokenCannotWrite(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		as := func(holder string) *Store {
+			return New(r.NewClient(t), Config{Limits: queue.Limits{Queued: 8}, ProcessedTTL: time.Minute, Holder: func() string { return holder }},
+				slog.New(slog.DiscardHandler))
+		}
+		former, now := as("former"), as("now")
+		setLease(t, r, 5)
+		if err := r.Client.HSet(t.Context(), rediskeys.LockLease(rediskeys.ProposerLease), "holder", "now").Err(); err != nil {
+			t.Fatal(err)
+		}
+		apply(t, former, request("a"))
+		start := queue.Start{By: queue.By{Token: 5}, ID: "a", Number: 1, Hash: []byte{1}}
+		if _, err := former.Apply(t.Context(), start); !errors.Is(err, queue.ErrNotActive) {
+			t.Fatalf("start by the former active proposer: %v", err)
+		}
+		if got := apply(t, now, start); got.State != queue.InFlight {
+			t.Fatalf("start: %+v", got)
+		}
+	})
+}
+
 func TestConcurrentReplicasLoseAndDoubleNothing(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		const replicas, each = 3, 20
