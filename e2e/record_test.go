@@ -24,7 +24,9 @@ import (
 type observation struct {
 	*history.Recorder
 	c      *cluster.Cluster
-	client *ethclient.Client
+	client *ethclient.Client // of the gateway
+	asked  *ethclient.Client // whom wallets ask: the gateway or a bundler
+	send   func(a *load.Account, stream func(ctx context.Context) error)
 
 	stopLoad, stopWatch context.CancelFunc
 	load, watch         sync.WaitGroup
@@ -33,16 +35,19 @@ type observation struct {
 // watched starts recording a cluster under the load of the given accounts, each sending a transfer every pace.
 func watched(t *testing.T, c *cluster.Cluster, client *ethclient.Client, senders []*load.Account, pace time.Duration) *observation {
 	t.Helper()
-	o := &observation{Recorder: history.NewRecorder(), c: c, client: client}
+	o := &observation{Recorder: history.NewRecorder(), c: c, client: client, asked: client}
 	loading, stopLoad := context.WithCancel(t.Context())
 	watching, stopWatch := context.WithCancel(t.Context())
 	o.stopLoad, o.stopWatch = stopLoad, stopWatch
-	for _, a := range senders {
+	o.send = func(a *load.Account, stream func(ctx context.Context) error) {
 		o.load.Go(func() {
-			if err := load.Stream(loading, client, a, pace, o.Recorder); err != nil {
+			if err := stream(loading); err != nil {
 				t.Errorf("load of %s: %v", a.Address, err)
 			}
 		})
+	}
+	for _, a := range senders {
+		o.send(a, func(ctx context.Context) error { return load.Stream(ctx, client, a, pace, o.Recorder) })
 	}
 	o.watch.Go(func() { observe.Feed(watching, c.Conn(cluster.Producer), "feed", o.Recorder) })
 	o.watch.Go(func() { observe.Proposals(watching, c.Conn(cluster.Proposer), 20*time.Millisecond, o.Recorder) })
@@ -56,12 +61,8 @@ func (o *observation) lookAfter(ctx context.Context) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var recent []common.Hash
-		o.Add(func(h *history.History) {
-			for _, a := range h.Acks[max(0, len(h.Acks)-20):] {
-				recent = append(recent, a.Tx)
-			}
-		})
+		var recent []history.Ack
+		o.Add(func(h *history.History) { recent = slices.Clone(h.Acks[max(0, len(h.Acks)-20):]) })
 		if len(recent) > 0 {
 			_, _ = o.lookup(ctx, recent)
 		}
@@ -110,12 +111,8 @@ func (o *observation) judge(t *testing.T) *history.History {
 // settle waits until every acknowledged transaction has a receipt, looking each of them up.
 func (o *observation) settle(t *testing.T) {
 	t.Helper()
-	var open []common.Hash
-	o.Add(func(h *history.History) {
-		for _, a := range h.Acks {
-			open = append(open, a.Tx)
-		}
-	})
+	var open []history.Ack
+	o.Add(func(h *history.History) { open = slices.Clone(h.Acks) })
 	eventually(t, "a receipt of every acknowledged transaction", func(ctx context.Context) (bool, error) {
 		still, err := o.lookup(ctx, open)
 		if err != nil {
@@ -126,52 +123,60 @@ func (o *observation) settle(t *testing.T) {
 	})
 }
 
-func first(txs []common.Hash) common.Hash {
-	if len(txs) == 0 {
+func first(acks []history.Ack) common.Hash {
+	if len(acks) == 0 {
 		return common.Hash{}
 	}
-	return txs[0]
+	return acks[0].Tx
 }
 
 // lookup asks for transactions and returns those that are in no block yet; each answer is recorded.
-func (o *observation) lookup(ctx context.Context, txs []common.Hash) (open []common.Hash, err error) {
+func (o *observation) lookup(ctx context.Context, acks []history.Ack) (open []history.Ack, err error) {
 	started := o.Now()
-	places, err := o.places(ctx, txs)
+	places, err := o.places(ctx, acks)
 	if err != nil {
 		return nil, err
 	}
-	for tx, place := range places {
-		if place == nil || place.BlockNumber == nil {
-			open = append(open, tx)
+	for i, a := range acks {
+		if places[i].BlockNumber == nil {
+			open = append(open, a)
 		}
 		o.Add(func(h *history.History) {
-			h.Lookups = append(h.Lookups, history.Lookup{Tx: tx, Started: started, Found: place != nil})
+			h.Lookups = append(h.Lookups, history.Lookup{Tx: a.Tx, Started: started, Found: places[i].known()})
 		})
 	}
 	return open, nil
 }
 
-// place is what eth_getTransactionByHash says; nil for an unknown transaction.
+// place is what is said of a transaction: by eth_getTransactionByHash, which gives null for an unknown one, or, of a
+// bundle, which nobody can show before it is opened, by te_getTransactionStatus.
 type place struct {
+	Hash        *common.Hash    `json:"hash"`
+	Status      string          `json:"status"`
 	BlockNumber *hexutil.Uint64 `json:"blockNumber"`
 }
 
-func (o *observation) places(ctx context.Context, txs []common.Hash) (map[common.Hash]*place, error) {
+func (p place) known() bool { return p.Hash != nil || p.Status != "" && p.Status != "unknown" }
+
+func (o *observation) places(ctx context.Context, acks []history.Ack) (places []place, err error) {
 	const batch = 500
-	places := map[common.Hash]*place{}
-	for some := range slices.Chunk(txs, batch) {
+	for some := range slices.Chunk(acks, batch) {
 		calls := make([]rpc.BatchElem, 0, len(some))
-		for _, tx := range some {
-			calls = append(calls, rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{tx}, Result: new(*place)})
+		for _, a := range some {
+			method := "eth_getTransactionByHash"
+			if a.Bundle {
+				method = "te_getTransactionStatus"
+			}
+			calls = append(calls, rpc.BatchElem{Method: method, Args: []any{a.Tx}, Result: new(place)})
 		}
-		if err := o.client.Client().BatchCallContext(ctx, calls); err != nil {
+		if err := o.asked.Client().BatchCallContext(ctx, calls); err != nil {
 			return nil, err
 		}
-		for i, call := range calls {
+		for _, call := range calls {
 			if call.Error != nil {
 				return nil, call.Error
 			}
-			places[some[i]] = *call.Result.(**place)
+			places = append(places, *call.Result.(*place))
 		}
 	}
 	return places, nil

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 )
 
-func (c *Cluster) redisURL() string { return "redis://" + c.ports[Redis].rpc + "/0" }
-
 func (c *Cluster) redisArgs() []string {
 	host, port, _ := net.SplitHostPort(c.ports[Redis].rpc) // an allocator made it
 	return []string{"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--daemonize", "no"}
@@ -16,15 +14,20 @@ func (c *Cluster) redisArgs() []string {
 func (c *Cluster) args(name string) []string {
 	p := c.ports[name]
 	var args []string
-	if name == DSN {
+	switch {
+	case name == DSN:
 		args = append(args, "sequencer")
+	case name == Bundler:
+		args = append(args, "bundler")
+	case c.authority(name) >= 0:
+		args = append(args, "keyholder")
 	}
 	args = append(args, "--grpc-address", p.grpc, "--http-address", p.http)
 	if c.o.OTLP != "" {
 		args = append(args, "--otlp-endpoint", c.o.OTLP)
 	}
-	if name != DSN {
-		args = append(args, "--redis-url", c.redisURL())
+	if program(name) != DSN {
+		args = append(args, "--redis-url", c.RedisURL())
 	}
 	data := filepath.Join(c.dir, name, "data")
 	switch name {
@@ -41,5 +44,5 @@ func (c *Cluster) args(name string) []string {
 		args = append(args, "--rpc-address", p.rpc, "--rest-address", p.rest,
 			"--proposer", c.ports[Proposer].grpc, "--monitor", c.ports[Monitor].grpc)
 	}
-	return append(args, c.o.Args[name]...)
+	return append(append(args, c.encryptionArgs(name, data)...), c.o.Args[name]...)
 }

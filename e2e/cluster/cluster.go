@@ -14,8 +14,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"blindseq/dsn-node/keygen"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 
@@ -32,9 +34,10 @@ const (
 	Proposer = "proposer-svc"
 	Producer = "producer-svc"
 	Gateway  = "api-gw"
+	Bundler  = "bundler" // of program dsn-node
 )
 
-// Services are the programs of this repository, in the order in which they need each other.
+// Services are the services that every system has, in the order in which they need each other.
 func Services() []string { return []string{DSN, Monitor, Proposer, Producer, Gateway} }
 
 // readyTimeout is for a whole cluster to become ready, replay included, on a busy machine.
@@ -46,6 +49,12 @@ type Options struct {
 	Dir  string              // for data and logs; must exist
 	Args map[string][]string // further arguments, by process
 	OTLP string              // where to send traces; none when empty
+	Only []string            // run these alone, and the keyholders; everything when empty
+
+	Keyholders int  // how many there are, with keys of a dealer; none: nothing is encrypted
+	Threshold  int  // how many of them open a bundle
+	Bundler    bool // for plain wallets to send encrypted transactions; needs keyholders
+	Fronts     map[string]Front
 }
 
 // Cluster is a running system.
@@ -55,10 +64,15 @@ type Cluster struct {
 	Private string // JSON-RPC of the gateway's private route
 	Direct  string // JSON-RPC of the producer itself
 	DSNHTTP string // upstream protocol of the DSN
+	Wallets string // JSON-RPC of the bundler, empty without one
+
+	Keys *keygen.Files // of the keyholders and the bundler; nil without keyholders
 
 	dir   string
 	o     Options
+	names []string // of the processes, in the order in which they need each other
 	ports map[string]ports
+	shown map[string]string // what others are told instead of an address
 	procs map[string]*Process
 	conns map[string]*grpc.ClientConn
 }
@@ -66,8 +80,11 @@ type Cluster struct {
 // Start starts everything and returns when everything is ready. A cluster that does not become ready is closed; its
 // logs stay in o.Dir.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
-	c := &Cluster{dir: o.Dir, o: o, ports: map[string]ports{}, procs: map[string]*Process{}, conns: map[string]*grpc.ClientConn{}}
-	if err := c.prepare(); err != nil {
+	c := &Cluster{
+		dir: o.Dir, o: o, names: o.names(), ports: map[string]ports{}, shown: map[string]string{},
+		procs: map[string]*Process{}, conns: map[string]*grpc.ClientConn{},
+	}
+	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.StartAll(ctx); err != nil {
@@ -77,28 +94,33 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func (c *Cluster) prepare() error {
+func (c *Cluster) prepare(ctx context.Context) error {
 	free := allocator{}
-	for _, name := range append([]string{Redis}, Services()...) {
-		p, err := free.ports()
+	for _, name := range append([]string{Redis, Bundler}, append(Services(), c.o.keyholders()...)...) {
+		p, err := free.ports() // of all, as those that run are told of the others
 		if err != nil {
 			return err
 		}
 		c.ports[name] = p
+	}
+	for _, name := range c.names {
 		if err := os.MkdirAll(filepath.Join(c.dir, name), 0o700); err != nil {
 			return fmt.Errorf("prepare %s: %w", name, err)
 		}
 	}
-	gateway, producer := c.ports[Gateway], c.ports[Producer]
-	c.RPC, c.WS = "http://"+gateway.rpc, "ws://"+gateway.rpc+"/ws"
-	c.Private = c.RPC + "/private"
-	c.REST = "http://" + gateway.rest
-	c.Direct = "http://" + producer.rpc
-	c.DSNHTTP = "http://" + c.ports[DSN].rpc
-
-	c.procs[Redis] = c.process(Redis, Redis, c.redisArgs(), c.redisReady)
-	for _, name := range Services() {
-		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, name), c.args(name), httpReady(c.ports[name].http))
+	if err := c.makeKeys(ctx); err != nil {
+		return err
+	}
+	if err := c.putFronts(); err != nil {
+		return err
+	}
+	c.addresses()
+	for _, name := range c.names {
+		if name == Redis {
+			c.procs[name] = c.process(name, name, c.redisArgs(), c.redisReady)
+			continue
+		}
+		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, program(name)), c.args(name), httpReady(c.ports[name].http))
 		conn, err := grpckit.Dial(c.ports[name].grpc, config.TLS{})
 		if err != nil {
 			return fmt.Errorf("dial %s: %w", name, err)
@@ -106,6 +128,18 @@ func (c *Cluster) prepare() error {
 		c.conns[name] = conn
 	}
 	return nil
+}
+
+func (c *Cluster) addresses() {
+	gateway, producer := c.ports[Gateway], c.ports[Producer]
+	c.RPC, c.WS = "http://"+gateway.rpc, "ws://"+gateway.rpc+"/ws"
+	c.Private = c.RPC + "/private"
+	c.REST = "http://" + gateway.rest
+	c.Direct = "http://" + producer.rpc
+	c.DSNHTTP = "http://" + c.ports[DSN].rpc
+	if c.o.Bundler {
+		c.Wallets = "http://" + c.ports[Bundler].rpc
+	}
 }
 
 func (c *Cluster) process(name, path string, args []string, ready func(context.Context) error) *Process {
@@ -120,7 +154,7 @@ func (c *Cluster) StartAll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	wait, ctx := errgroup.WithContext(ctx)
-	for _, name := range append([]string{Redis}, Services()...) {
+	for _, name := range c.names {
 		p := c.procs[name]
 		if err := p.Start(); err != nil {
 			return err
@@ -140,6 +174,12 @@ func (c *Cluster) Conn(name string) *grpc.ClientConn { return c.conns[name] }
 func (c *Cluster) GRPC(name string) string { return c.ports[name].grpc }
 func (c *Cluster) Ops(name string) string  { return c.ports[name].http }
 
+// RedisURL is that of the Redis server.
+func (c *Cluster) RedisURL() string { return "redis://" + c.ports[Redis].rpc + "/0" }
+
+// Dir holds all data and logs.
+func (c *Cluster) Dir() string { return c.dir }
+
 // DataDir is where a service keeps its data.
 func (c *Cluster) DataDir(name string) string { return filepath.Join(c.dir, name, "data") }
 
@@ -148,12 +188,13 @@ func (c *Cluster) Eth(ctx context.Context) (*ethclient.Client, error) {
 	return ethclient.DialContext(ctx, c.RPC)
 }
 
-// StopAll asks every process to end, the gateway first, and reports those that did not end cleanly.
+// StopAll asks every service to end, those that wallets speak to first, and reports those that did not end cleanly.
 func (c *Cluster) StopAll() error {
 	var failed error
-	names := Services()
-	for i := range names {
-		failed = errors.Join(failed, c.procs[names[len(names)-1-i]].Stop())
+	for _, name := range slices.Backward(c.names) {
+		if name != Redis {
+			failed = errors.Join(failed, c.procs[name].Stop())
+		}
 	}
 	return failed
 }
@@ -178,7 +219,7 @@ func (c *Cluster) Close() error {
 
 // Tails writes the end of every process's output.
 func (c *Cluster) Tails(w io.Writer) {
-	for _, name := range append([]string{Redis}, Services()...) {
+	for _, name := range c.names {
 		fmt.Fprintf(w, "=== %s (end of output)\n%s\n", name, c.procs[name].Tail(6000))
 	}
 }

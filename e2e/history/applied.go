@@ -13,18 +13,23 @@ import (
 
 // applied is what is known of one applied number, from whichever observer came first.
 type applied struct {
-	content   common.Hash // hash of the ordered content
+	content   common.Hash // hash of what is executed: the ordered content with its bundles opened
 	block     common.Hash // zero when only the log's record is known
 	parent    common.Hash
 	timestamp int64
 	request   string
 	executed  []common.Hash // transactions without the skipped ones, delayed ones first; nil for a record
 	skipped   map[common.Hash]string
-	total     int // all transactions of the blueprint
+	total     int // all transactions of the blueprint, bundles that could not be opened included
 }
 
 func newChecker(h *History) *checker {
-	c := &checker{History: h, applied: map[uint64]applied{}}
+	c := &checker{History: h, applied: map[uint64]applied{}, ordered: map[uint64]ordered{}}
+	for _, p := range h.Preblocks {
+		if _, ok := c.ordered[p.Value.GetContent().GetNumber()]; !ok {
+			c.ordered[p.Value.GetContent().GetNumber()] = ofPreblock(p.Value)
+		}
+	}
 	for _, b := range h.Blueprints {
 		c.note(b.Value.GetNumber(), ofBlueprint(b.Value))
 	}
@@ -49,7 +54,6 @@ func ofBlueprint(b *blueprintv1.Blueprint) applied {
 		timestamp: b.GetTimestamp().GetSeconds(),
 		request:   b.GetRequestId(),
 		skipped:   map[common.Hash]string{},
-		total:     len(b.GetDelayedTransactions()) + len(b.GetTransactions()),
 	}
 	for _, s := range b.GetSkipped() {
 		a.skipped[common.BytesToHash(s.GetHash())] = s.GetReason()
@@ -61,18 +65,35 @@ func ofBlueprint(b *blueprintv1.Blueprint) applied {
 	for _, raw := range b.GetTransactions() {
 		all = append(all, content.Keccak(raw))
 	}
+	a.total = len(all) + unopened(b, all)
 	a.executed = slices.DeleteFunc(all, func(tx common.Hash) bool { _, ok := a.skipped[tx]; return ok })
 	return a
 }
 
+// unopened counts the skipped that are none of the transactions: bundles without plain transactions.
+func unopened(b *blueprintv1.Blueprint, transactions []common.Hash) (n int) {
+	for _, s := range b.GetSkipped() {
+		if !slices.Contains(transactions, common.BytesToHash(s.GetHash())) {
+			n++
+		}
+	}
+	return n
+}
+
 func ofRecord(r *blueprintv1.LogRecord) applied {
-	return applied{
+	a := applied{
 		content:   contentHash(r.GetNumber(), r.GetParentHash(), r.GetTimestamp(), r.GetDelayedTransactions(), r.GetTransactions()),
 		parent:    common.BytesToHash(r.GetParentHash()),
 		timestamp: r.GetTimestamp().GetSeconds(),
 		request:   r.GetRequestId(),
 		total:     len(r.GetDelayedTransactions()) + len(r.GetTransactions()),
 	}
+	for _, b := range r.GetBundles() {
+		if b.GetReason() != 0 {
+			a.total++
+		}
+	}
+	return a
 }
 
 func contentHash(number uint64, parent []byte, ts *timestamppb.Timestamp, delayed []*blueprintv1.DelayedTransaction, txs [][]byte) common.Hash {

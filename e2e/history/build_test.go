@@ -20,7 +20,8 @@ import (
 var testKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 // clean is the history of a run without fault: five blocks, the second empty, the third with a skipped transaction,
-// the fourth with a delayed one; two observers of the feed; one request that ended without a block.
+// the fourth with a delayed one, the fifth with two bundles, of which the second could not be opened; two observers of the
+// feed; one request that ended without a block.
 func clean(t *testing.T) *History {
 	t.Helper()
 	h := &History{Genesis: common.Hash{0xee}, Head: 5, Key: testKey.Public().(ed25519.PublicKey)}
@@ -50,29 +51,53 @@ func (h *History) grow(t *testing.T, n uint64, parent common.Hash) common.Hash {
 	for _, d := range bp.GetDelayedTransactions() {
 		c.DelayedTransactionHashes = append(c.DelayedTransactionHashes, d.GetHash())
 	}
+	p := &preblockv1.Preblock{Content: c, RequestId: bp.GetRequestId(), Attempt: 1}
+	record := &blueprintv1.LogRecord{
+		Number: n, ParentHash: parent[:], Timestamp: bp.GetTimestamp(), DelayedTransactions: bp.GetDelayedTransactions(),
+		Transactions: bp.GetTransactions(), RequestId: bp.GetRequestId(), Token: 10 + n, Holder: "p1",
+	}
+	if n == 5 {
+		encrypt(p, record)
+		h.Acks = append(h.Acks, Ack{Tx: content.Keccak(opened), By: "wallet"}, Ack{Tx: content.Keccak(garbled), By: "wallet"})
+	}
+	hash := content.HashOf(c)
+	p.ContentHash, record.ContentHash = hash[:], hash[:]
 	at := time.Duration(n) * 10 * time.Millisecond
 	for i, tx := range a.executed {
 		h.Acks = append(h.Acks, Ack{Tx: tx, By: "wallet", Sent: at - 2, At: at - 1})
 		h.Lookups = append(h.Lookups, Lookup{Tx: tx, Started: at + time.Duration(i), Found: true})
 	}
-	h.Preblocks = append(h.Preblocks, Seen[*preblockv1.Preblock]{"dsn", &preblockv1.Preblock{
-		Content: c, ContentHash: a.content[:], RequestId: bp.GetRequestId(), Attempt: 1,
-	}})
+	h.Preblocks = append(h.Preblocks, Seen[*preblockv1.Preblock]{"dsn", p})
 	for _, by := range []string{"feed", "late feed"} {
 		h.Blueprints = append(h.Blueprints, Seen[*blueprintv1.Blueprint]{by, bp})
 	}
-	h.Records = append(h.Records, &blueprintv1.LogRecord{
-		Number: n, ParentHash: parent[:], Timestamp: bp.GetTimestamp(), DelayedTransactions: bp.GetDelayedTransactions(),
-		Transactions: bp.GetTransactions(), RequestId: bp.GetRequestId(), ContentHash: a.content[:], Token: 10 + n, Holder: "p1",
-	})
+	h.Records = append(h.Records, record)
 	h.Blocks = append(h.Blocks, Seen[Block]{"rpc", Block{
 		Number: n, Hash: a.block, Parent: parent, Timestamp: uint64(a.timestamp), Transactions: a.executed,
 	}})
 	h.Calls = append(h.Calls, Call{
 		Request: bp.GetRequestId(), Start: at, End: at + 5*time.Millisecond, Number: n, Hash: a.block, Transactions: uint32(a.total),
 	})
-	h.list(bp.GetRequestId(), n, a.content)
+	h.list(bp.GetRequestId(), n, hash)
 	return a.block
+}
+
+// The bundles of block 5: the first holds its second transaction.
+var opened, garbled = []byte{0x7e, 1}, []byte{0x7e, 2}
+
+// encrypt puts the bundles in the place of the second transaction.
+func encrypt(p *preblockv1.Preblock, record *blueprintv1.LogRecord) {
+	plain := p.Content.Transactions
+	inner, first, second := content.Keccak(plain[1]), content.Keccak(opened), content.Keccak(garbled)
+	const why = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_MALFORMED
+	p.Content.Transactions = [][]byte{plain[0], opened, garbled, plain[2]}
+	p.Outcomes = []*preblockv1.Outcome{
+		{Index: 1, Result: &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{plain[1]}}}},
+		{Index: 2, Result: &preblockv1.Outcome_Undecryptable{Undecryptable: &preblockv1.Undecryptable{Reason: why}}},
+	}
+	record.Bundles = []*blueprintv1.BundleRecord{
+		{Hash: first[:], Index: 1, TransactionHashes: [][]byte{inner[:]}}, {Hash: second[:], Index: 2, Reason: why, Text: "malformed"},
+	}
 }
 
 // list adds two listings: the request of n in flight on top of the one before it, then processed.
@@ -104,6 +129,10 @@ func (h *History) blueprint(t *testing.T, n uint64, parent common.Hash) *bluepri
 	if n == 4 {
 		hash := content.Keccak([]byte("delayed"))
 		bp.DelayedTransactions = []*blueprintv1.DelayedTransaction{{Hash: hash[:], Raw: []byte("delayed")}}
+	}
+	if n == 5 {
+		hash := content.Keccak(garbled)
+		bp.Skipped = []*blueprintv1.SkippedTransaction{{Hash: hash[:], Reason: "undecryptable: malformed"}}
 	}
 	sign(t, bp)
 	return bp

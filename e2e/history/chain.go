@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"blindseq/kit/content"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -15,7 +16,7 @@ func (c *checker) contents() {
 		if hash := common.Hash(content.HashOf(p.Value.GetContent())); hash != claimed {
 			c.violated("S1", "preblock %d (%s) has content %s and says %s", number, p.By, hash, claimed)
 		}
-		c.sameContent(number, claimed, "preblock seen by "+p.By)
+		c.sameContent(number, ofPreblock(p.Value).content, "preblock seen by "+p.By)
 	}
 	for _, b := range c.Blueprints {
 		a := ofBlueprint(b.Value)
@@ -30,9 +31,22 @@ func (c *checker) contents() {
 	}
 	for _, r := range c.Records {
 		c.sameContent(r.GetNumber(), ofRecord(r).content, "record in the blueprint log")
-		c.sameContent(r.GetNumber(), common.BytesToHash(r.GetContentHash()), "content hash in the blueprint log")
+		c.sameOrder(r)
 	}
 	c.samePreblocks()
+}
+
+// sameOrder compares the content hash in the log with that of the preblock; without one, with the content, unless bundles
+// were opened in it.
+func (c *checker) sameOrder(r *blueprintv1.LogRecord) {
+	claimed := common.BytesToHash(r.GetContentHash())
+	o, ok := c.ordered[r.GetNumber()]
+	switch {
+	case ok && claimed != o.hash:
+		c.violated("S1", "number %d: content hash in the blueprint log is %s, the preblock's %s", r.GetNumber(), claimed, o.hash)
+	case !ok && len(r.GetBundles()) == 0:
+		c.sameContent(r.GetNumber(), claimed, "content hash in the blueprint log")
+	}
 }
 
 func (c *checker) sameContent(number uint64, got common.Hash, where string) {
@@ -43,13 +57,14 @@ func (c *checker) sameContent(number uint64, got common.Hash, where string) {
 
 // samePreblocks compares preblocks with each other: the last ones may not have been applied yet.
 func (c *checker) samePreblocks() {
-	seen := map[uint64]common.Hash{}
 	for _, p := range c.Preblocks {
-		number, hash := p.Value.GetContent().GetNumber(), common.BytesToHash(p.Value.GetContentHash())
-		if first, ok := seen[number]; ok && first != hash {
-			c.violated("S1", "two preblocks for number %d: %s, and %s to %s", number, first, hash, p.By)
+		number, o := p.Value.GetContent().GetNumber(), ofPreblock(p.Value)
+		switch first := c.ordered[number]; {
+		case first.hash != o.hash:
+			c.violated("S1", "two preblocks for number %d: %s, and %s to %s", number, first.hash, o.hash, p.By)
+		case first.content != o.content:
+			c.violated("S1", "preblock %d has other plain transactions to %s than to the first who saw it", number, p.By)
 		}
-		seen[number] = hash
 	}
 }
 

@@ -47,12 +47,14 @@ type Seen[T any] struct {
 	Value T
 }
 
-// Ack is a transaction whose hash was returned to its sender.
+// Ack is a transaction whose hash was returned to its sender; of an encrypted one that of the transaction inside, when a
+// bundler answered, or that of its bundle.
 type Ack struct {
-	Tx   common.Hash
-	By   string
-	Sent time.Duration
-	At   time.Duration // when the answer came
+	Tx     common.Hash
+	Bundle bool // Tx is a bundle's hash
+	By     string
+	Sent   time.Duration
+	At     time.Duration // when the answer came
 }
 
 // Lookup is the answer to the question where a transaction is.
@@ -99,6 +101,7 @@ func (v Violation) String() string { return v.Name + ": " + v.Detail }
 func Check(h *History) []Violation {
 	c := newChecker(h)
 	c.contents()
+	c.encrypted()
 	c.chunks()
 	c.blocks()
 	c.chain()
@@ -121,6 +124,7 @@ type checker struct {
 
 	applied map[uint64]applied // what was applied, by number
 	last    uint64             // the highest number in it
+	ordered map[uint64]ordered // what was put in order and what was opened of it, by number
 }
 
 func (c *checker) violated(name, format string, args ...any) {

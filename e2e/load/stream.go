@@ -9,6 +9,7 @@ import (
 
 	"blindseq/e2e/history"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -23,6 +24,19 @@ var ErrRefused = errors.New("transaction refused")
 // Stream sends transfers of one account, one after the other, at most one every pace, until ctx ends. Each is sent
 // again until it is answered; the hash in an answer is what is acknowledged, and recorded.
 func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time.Duration, r *history.Recorder) error {
+	return stream(ctx, a, pace, r, func(tx *types.Transaction) (letter, error) {
+		return letter{hash: tx.Hash(), send: func(ctx context.Context) error { return client.SendTransaction(ctx, tx) }}, nil
+	})
+}
+
+// letter is a transaction ready to be sent, by the hash that its answer has.
+type letter struct {
+	hash   common.Hash
+	bundle bool
+	send   func(ctx context.Context) error
+}
+
+func stream(ctx context.Context, a *Account, pace time.Duration, r *history.Recorder, write func(*types.Transaction) (letter, error)) error {
 	next := time.NewTicker(pace)
 	defer next.Stop()
 	for {
@@ -30,7 +44,11 @@ func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time
 		if err != nil {
 			return err
 		}
-		if err := deliver(ctx, client, tx, a, r); err != nil {
+		l, err := write(tx)
+		if err != nil {
+			return err
+		}
+		if err := deliver(ctx, l, a, r); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -44,15 +62,15 @@ func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time
 	}
 }
 
-func deliver(ctx context.Context, client *ethclient.Client, tx *types.Transaction, a *Account, r *history.Recorder) error {
+func deliver(ctx context.Context, l letter, a *Account, r *history.Recorder) error {
 	sent := r.Now()
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := client.SendTransaction(attempt, tx)
+		err := l.send(attempt)
 		cancel()
 		switch {
 		case err == nil:
-			ack := history.Ack{Tx: tx.Hash(), By: a.Address.Hex(), Sent: sent, At: r.Now()}
+			ack := history.Ack{Tx: l.hash, Bundle: l.bundle, By: a.Address.Hex(), Sent: sent, At: r.Now()}
 			r.Add(func(h *history.History) { h.Acks = append(h.Acks, ack) })
 			return nil
 		case arrivedBefore(err):
@@ -70,7 +88,8 @@ func deliver(ctx context.Context, client *ethclient.Client, tx *types.Transactio
 
 // arrivedBefore goes by the text, as wallets do: JSON-RPC has one code for all refusals of a pool.
 func arrivedBefore(err error) bool {
-	return strings.Contains(err.Error(), "already known") || strings.Contains(err.Error(), "nonce too low")
+	return strings.Contains(err.Error(), "already known") || strings.Contains(err.Error(), "nonce too low") ||
+		strings.Contains(err.Error(), "ordered already")
 }
 
 // retryable says whether an answer is "not now": a broken connection, a status of a proxy, or the JSON-RPC code for a

@@ -24,6 +24,7 @@ const (
 const (
 	pollEvery   = 250 * time.Millisecond
 	probeEvery  = 5 * time.Second
+	probeAgain  = 500 * time.Millisecond // while the rollup cannot be used: it may just be starting
 	callTimeout = 10 * time.Second
 	resendAtOne = 4
 )
@@ -42,17 +43,16 @@ func NewWatcher(o Options, health func(reason string)) *Watcher {
 
 // Run follows transactions until ctx ends or the disk fails.
 func (w *Watcher) Run(ctx context.Context) error {
-	poll, probe := time.NewTicker(pollEvery), time.NewTicker(probeEvery)
+	poll, probe := time.NewTicker(pollEvery), time.NewTimer(w.probe(ctx))
 	defer poll.Stop()
 	defer probe.Stop()
-	w.probe(ctx)
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-probe.C:
-			w.probe(ctx)
+			probe.Reset(w.probe(ctx))
 		case now := <-poll.C:
 			err = w.round(ctx, now)
 		}
@@ -62,8 +62,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// probe asks whether the rollup is there and of the committee's chain.
-func (w *Watcher) probe(ctx context.Context) {
+// probe asks whether the rollup is there and of the committee's chain, and says when to ask again.
+func (w *Watcher) probe(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	chain, err := w.o.Rollup.ChainID(ctx)
@@ -74,7 +74,9 @@ func (w *Watcher) probe(ctx context.Context) {
 		w.health(fmt.Sprintf("the rollup's chain is %d, the committee's %d", chain, want))
 	default:
 		w.health("")
+		return jitter(probeEvery)
 	}
+	return jitter(probeAgain)
 }
 
 // round looks at everything that is due at a time. A look makes it due later.

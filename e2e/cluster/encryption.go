@@ -1,0 +1,118 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"blindseq/dsn-node/keygen"
+)
+
+// devChainID is that of the development genesis.
+const devChainID = 1337
+
+// Front puts something in front of a process: it is given the process's address (host:port) and the keys of the committee,
+// and returns the address that others are told instead. Of a keyholder others are the sequencer; of the gateway, the
+// bundler. It is to serve before it returns.
+type Front func(address string, keys *keygen.Files) (string, error)
+
+// Keyholder is the name of the process of an authority, as its key files are called.
+func Keyholder(authority int) string { return fmt.Sprintf("keyholder-%d", authority) }
+
+func (o *Options) keyholders() (names []string) {
+	for i := range o.Keyholders {
+		names = append(names, Keyholder(i))
+	}
+	return names
+}
+
+// names are the processes to run, in the order in which they need each other.
+func (o *Options) names() []string {
+	all := append([]string{Redis}, Services()...)
+	if o.Bundler {
+		all = append(all, Bundler)
+	}
+	if len(o.Only) > 0 {
+		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(o.Only, name) })
+	}
+	return append(o.keyholders(), all...)
+}
+
+// program is what a process runs.
+func program(name string) string {
+	if name == Bundler || strings.HasPrefix(name, "keyholder-") {
+		return DSN
+	}
+	return name
+}
+
+// authority is that of a keyholder, negative for any other process.
+func (c *Cluster) authority(name string) int { return slices.Index(c.o.keyholders(), name) }
+
+// makeKeys deals the committee's keys, as a developer does.
+func (c *Cluster) makeKeys(ctx context.Context) error {
+	if c.o.Keyholders == 0 {
+		return nil
+	}
+	dir := filepath.Join(c.dir, "keys")
+	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), "keygen", "--out", dir, "--chain-id", strconv.Itoa(devChainID),
+		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold))
+	cmd.Env = cleanEnvironment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make keys: %w\n%s", err, out)
+	}
+	c.Keys = keygen.Layout(dir, c.o.Keyholders)
+	return nil
+}
+
+func (c *Cluster) putFronts() error {
+	for name, front := range c.o.Fronts {
+		address := c.ports[name].grpc
+		if name == Gateway {
+			address = c.ports[name].rpc
+		}
+		shown, err := front(address, c.Keys)
+		if err != nil {
+			return fmt.Errorf("put something in front of %s: %w", name, err)
+		}
+		c.shown[name] = shown
+	}
+	return nil
+}
+
+// told is the address that others use of a process.
+func (c *Cluster) told(name, address string) string {
+	if shown, ok := c.shown[name]; ok {
+		return shown
+	}
+	return address
+}
+
+// encryptionArgs is what the parts of encryption add to a command line.
+func (c *Cluster) encryptionArgs(name, data string) []string {
+	if c.Keys == nil {
+		return nil
+	}
+	args := []string{"--committee-file", c.Keys.Committee}
+	switch {
+	case name == DSN:
+		var addresses []string
+		for _, k := range c.o.keyholders() {
+			addresses = append(addresses, c.told(k, c.ports[k].grpc))
+		}
+		return append(args, "--keyholders", strings.Join(addresses, ","))
+	case name == Monitor, name == Producer:
+		return args
+	case name == Bundler:
+		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.told(Gateway, c.ports[Gateway].rpc),
+			"--identity-file", c.Keys.Bundler, "--data-dir", data)
+	}
+	if i := c.authority(name); i >= 0 {
+		return append(args, "--share-file", c.Keys.Shares[i], "--identity-file", c.Keys.Identities[i], "--data-dir", data)
+	}
+	return nil
+}

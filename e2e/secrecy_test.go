@@ -1,0 +1,231 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/te"
+	"blindseq/e2e/cluster"
+	"blindseq/e2e/leak"
+	"blindseq/e2e/load"
+	"blindseq/kit/redisx"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/proto"
+)
+
+// eavesdropper sees what the bundler sends, what Redis is told and holds, and all files of all services.
+type eavesdropper struct {
+	c        *cluster.Cluster
+	requests *leak.Requests
+	commands *leak.Commands
+	redis    redis.UniversalClient
+}
+
+func TestAnEncryptedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing.T) {
+	e := &eavesdropper{}
+	e.c = start(t, cluster.Options{
+		Keyholders: 4, Threshold: 3, Bundler: true, Args: onDemand(),
+		Fronts: map[string]cluster.Front{cluster.Gateway: func(address string, _ *keygen.Files) (string, error) {
+			e.requests = leak.Record(address)
+			t.Cleanup(e.requests.Close)
+			return e.requests.Address(), nil
+		}},
+	})
+	e.listen(t)
+	client, accounts := wallet(t, e.c)
+	plain, err := ethclient.DialContext(t.Context(), e.c.Wallets)
+	must(t, err)
+	t.Cleanup(plain.Close)
+
+	// With two of four keyholders the sequencer accepts a proposal, and nobody can open what is in it.
+	away := []*cluster.Process{e.c.Process(cluster.Keyholder(1)), e.c.Process(cluster.Keyholder(2))}
+	for _, p := range away {
+		must(t, p.Kill())
+	}
+	tx, needles := secretTransaction(t, accounts[0])
+	must(t, plain.SendTransaction(t.Context(), tx))
+	bundle := e.bundleOf(t, tx)
+	e.awaitAccepted(t, bundle)
+	e.mustFindNothing(t, needles)
+	if s := statusOf(t, client, bundle.Hash()); s.Status != "queued" && s.Status != "ordered" {
+		t.Errorf("before its place is certified the bundle is %v", s)
+	}
+
+	must(t, away[0].Start())
+	r := receipt(t, client, tx.Hash())
+	if r.Status != types.ReceiptStatusSuccessful || r.TxHash != tx.Hash() {
+		t.Fatalf("receipt %+v", r)
+	}
+	e.mustFindInLogs(t, needles)
+	oneThing(t, e.c, client, tx, bundle, r)
+}
+
+func (e *eavesdropper) listen(t *testing.T) {
+	t.Helper()
+	url := e.c.RedisURL()
+	options, err := redis.ParseURL(url)
+	must(t, err)
+	e.commands, err = leak.Monitor(t.Context(), options.Addr)
+	must(t, err)
+	t.Cleanup(func() { _ = e.commands.Close() }) // the server may have ended first
+	e.redis, err = redisx.Open(url)
+	must(t, err)
+	t.Cleanup(func() { _ = e.redis.Close() })
+}
+
+// secretTransaction is a transaction full of random bytes, and all by which it could be recognised. Its hash is not among
+// it: a bundle promises that.
+func secretTransaction(t *testing.T, from *load.Account) (*types.Transaction, []leak.Needle) {
+	t.Helper()
+	data := make([]byte, 64)
+	_, err := rand.Read(data)
+	must(t, err)
+	to := common.BytesToAddress(crypto.Keccak256(data))
+	tx, err := from.Sign(&types.DynamicFeeTx{
+		GasTipCap: big.NewInt(params.GWei), GasFeeCap: big.NewInt(100 * params.GWei), Gas: 60_000, To: &to, Data: data,
+		ChainID: big.NewInt(1337),
+	})
+	must(t, err)
+	raw, err := tx.MarshalBinary()
+	must(t, err)
+	_, r, s := tx.RawSignatureValues()
+	return tx, []leak.Needle{
+		{Name: "the raw transaction", Bytes: raw}, {Name: "its data", Bytes: data}, {Name: "its receiver", Bytes: to[:]},
+		{Name: "r of its signature", Bytes: r.Bytes()}, {Name: "s of its signature", Bytes: s.Bytes()},
+		{Name: "the hash that is signed", Bytes: types.LatestSignerForChainID(tx.ChainId()).Hash(tx).Bytes()},
+	}
+}
+
+// bundleOf finds the bundle of a transaction among what the bundler sent.
+func (e *eavesdropper) bundleOf(t *testing.T, tx *types.Transaction) *te.Bundle {
+	t.Helper()
+	for _, request := range e.requests.All() {
+		_, body, _ := bytes.Cut(request, []byte("\r\n\r\n"))
+		var call struct {
+			Method string
+			Params []hexutil.Bytes
+		}
+		if json.Unmarshal(body, &call) != nil || call.Method != "eth_sendRawTransaction" {
+			continue
+		}
+		bundle, err := te.DecodeBundle(call.Params[0])
+		must(t, err)
+		if bundle.Payload.Txs[0].Hash == tx.Hash() {
+			return bundle
+		}
+	}
+	t.Fatalf("the bundler sent no bundle of %s", tx.Hash())
+	return nil
+}
+
+// awaitAccepted waits until the sequencer has accepted a proposal with the bundle, and lacks keyholders.
+func (e *eavesdropper) awaitAccepted(t *testing.T, bundle *te.Bundle) {
+	t.Helper()
+	search, err := leak.NewSearch(leak.Needle{Name: "the bundle", Bytes: bundle.Encode()})
+	must(t, err)
+	eventually(t, "the bundle in the sequencer's log, not certified", func(context.Context) (bool, error) {
+		scan, err := search.Files(e.c.DataDir(cluster.DSN))
+		s := sequencer(t, e.c)
+		return err == nil && len(scan.Found) > 0 && s.GetAcceptedNumber() == s.GetLastNumber()+1 &&
+			strings.Contains(s.GetWaiting(), "2 of 3 attestations"), fmt.Errorf("found %v, status %v (%w)", scan.Found, s, err)
+	})
+}
+
+func (e *eavesdropper) mustFindNothing(t *testing.T, needles []leak.Needle) {
+	t.Helper()
+	control := leak.Needle{Name: "the control", Bytes: []byte("written by the test, to be found")}
+	must(t, e.redis.Set(t.Context(), "control", control.Bytes, time.Minute).Err())
+	search, err := leak.NewSearch(append(needles, control)...)
+	must(t, err)
+	requests := bytes.Join(e.requests.All(), []byte("\n"))
+	values, err := leak.Values(t.Context(), e.redis)
+	must(t, err)
+	commands := e.commands.All()
+	for where, b := range map[string][]byte{"Redis values": values, "Redis commands": commands} {
+		if found := search.In(b); len(found) != 1 || found[0] != control.Name {
+			t.Errorf("%s: found %v, want the control alone", where, found)
+		}
+	}
+	if found := search.In(requests); len(found) != 0 {
+		t.Errorf("requests of the bundler: found %v", found)
+	}
+	scan, err := search.Files(e.c.Dir()) // data and logs, the bundler's too
+	must(t, err)
+	for _, found := range scan.Found {
+		t.Errorf("files: found %s", found)
+	}
+	t.Logf("looked through %d requests of the bundler, %d bytes of Redis values, %d of Redis commands, %d files of %d bytes",
+		len(e.requests.All()), len(values), len(commands), scan.Files, scan.Bytes)
+}
+
+// mustFindInLogs is the control: now that it is decrypted, the same search finds it where it has to be.
+func (e *eavesdropper) mustFindInLogs(t *testing.T, needles []leak.Needle) {
+	t.Helper()
+	for _, n := range needles[:len(needles)-1] { // what is signed is not written anywhere
+		search, err := leak.NewSearch(n)
+		must(t, err)
+		for _, dir := range []string{e.c.DataDir(cluster.DSN), filepath.Join(e.c.DataDir(cluster.Producer), "log")} {
+			if scan, err := search.Files(dir); err != nil || len(scan.Found) == 0 {
+				t.Errorf("%s is not found in %s after the transaction was decrypted (%v)", n.Name, dir, err)
+			}
+		}
+	}
+	raw, err := leak.NewSearch(needles[0])
+	must(t, err)
+	if found := raw.In(bytes.Join(e.requests.All(), nil)); len(found) != 0 {
+		t.Errorf("requests of the bundler, afterwards: found %v", found)
+	}
+	// Sent in plain through the same proxy, it is found.
+	direct, err := ethclient.DialContext(t.Context(), "http://"+e.requests.Address())
+	must(t, err)
+	defer direct.Close()
+	must(t, direct.Client().CallContext(t.Context(), new(json.RawMessage), "web3_sha3", hexutil.Bytes(needles[0].Bytes)))
+	if found := raw.In(bytes.Join(e.requests.All(), nil)); len(found) == 0 {
+		t.Error("what went through the proxy in plain is not found")
+	}
+}
+
+// oneThing: by the hash of the transaction and by that of its bundle the same is found.
+func oneThing(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx *types.Transaction, bundle *te.Bundle, r *types.Receipt) {
+	t.Helper()
+	by := committeeOf(t, c)
+	for _, hash := range []common.Hash{tx.Hash(), bundle.Hash()} {
+		if s := statusOf(t, client, hash); s.Status != "included" || uint64(s.BlockNumber) != r.BlockNumber.Uint64() {
+			t.Errorf("%s is %+v, want included in %s", hash, s, r.BlockNumber)
+		}
+		if again := receipt(t, client, hash); again.TxHash != tx.Hash() || again.BlockHash != r.BlockHash {
+			t.Errorf("receipt of %s: %+v", hash, again)
+		}
+		if found, pending, err := client.TransactionByHash(t.Context(), hash); err != nil || pending || found.Hash() != tx.Hash() {
+			t.Errorf("transaction %s: %v, pending %v, %v", hash, found, pending, err)
+		}
+		proof := orderProof(t, client, by, hash)
+		if proof.Hash != bundle.Hash() || uint64(proof.Number) != r.BlockNumber.Uint64() || len(proof.Attestations) < by.Quorum() {
+			t.Errorf("order proof of %s: %s at %d with %d attestations", hash, proof.Hash, proof.Number, len(proof.Attestations))
+		}
+	}
+	file := filepath.Join(t.TempDir(), "preblock")
+	raw, err := proto.Marshal(preblock(t, c, r.BlockNumber.Uint64()))
+	must(t, err)
+	must(t, os.WriteFile(file, raw, 0o600))
+	if out, err := inspect(t.Context(), c.Keys.Committee, file); err != nil || !strings.Contains(string(out), "decrypted to "+tx.Hash().Hex()) {
+		t.Errorf("dsn-node inspect of the preblock: %v\n%s", err, out)
+	}
+}
