@@ -37,7 +37,12 @@ test-unit: ## Run the tests of every module but e2e
 
 .PHONY: e2e
 e2e: build deps ## Drive the real programs as processes from outside
-	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints go test -count=1 -v -timeout 30m ./e2e/...
+
+.PHONY: kill-long
+kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints BLINDSEQ_E2E_KILLS=$(or $(KILLS),2000) \
+		go test -count=1 -v -timeout 5h -run 'TestNothingIsLostAtAKill|TestEveryProgramStops' ./e2e
 
 .PHONY: bench
 bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run

@@ -39,7 +39,13 @@ func run(m *testing.M) int {
 // (With -artifacts, the logs stay.)
 func start(t *testing.T, o cluster.Options) *cluster.Cluster {
 	t.Helper()
-	o.Bin, o.Dir = programs, t.ArtifactDir()
+	return startFrom(t, programs, o)
+}
+
+// startFrom is start with the programs of another directory.
+func startFrom(t *testing.T, bin string, o cluster.Options) *cluster.Cluster {
+	t.Helper()
+	o.Bin, o.Dir = bin, t.ArtifactDir()
 	c, err := cluster.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/kit/lock"
+	"blindseq/kit/wal"
 	"blindseq/producer-svc/internal/bplog"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/section"
@@ -31,6 +32,7 @@ func (c consumption) Acquire(ctx context.Context, priority bool) (section.Held, 
 type decided struct {
 	*bplog.Log
 	bundles *bundles.Pool // told of the places decided; nil when nothing is encrypted
+	failed  func(error)   // told that the log cannot be written any more
 }
 
 func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*blueprintv1.LogRecord, error) {
@@ -45,6 +47,9 @@ func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*bluepri
 		return d.Get(rec.GetNumber())
 	case errors.Is(err, bplog.ErrStaleToken):
 		return nil, fmt.Errorf("%w: %w", section.ErrStale, err)
+	case errors.Is(err, wal.ErrBroken):
+		d.failed(err)
+		return nil, fmt.Errorf("%w: %w", section.ErrStorage, err)
 	}
 	return nil, err
 }

@@ -28,6 +28,7 @@ type disk struct {
 	chain  *chain.Chain
 	store  *txstore.Store
 	keeper *txstore.Keeper
+	failed chan error // holds the first failed write
 }
 
 // openDisk opens, or begins, what is in the data folder. On an error nothing is left open.
@@ -35,7 +36,7 @@ func openDisk(cfg Config, m *metrics, log *slog.Logger) (_ *disk, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
-	d := new(disk)
+	d := &disk{failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -43,6 +44,10 @@ func openDisk(cfg Config, m *metrics, log *slog.Logger) (_ *disk, err error) {
 	}()
 	if d.log, err = bplog.Open(filepath.Join(cfg.DataDir, "log"), bplog.Options{WAL: wal.Options{MaxRecord: maxRecordBytes, OnSync: m.synced}}); err != nil {
 		return nil, err
+	}
+	if torn := d.log.Torn(); torn != nil {
+		log.Warn("cut off a blueprint that was being written at a crash; it had not been decided",
+			"path", torn.Path, "offset", torn.Offset, "bytes", torn.Bytes, "number", torn.Number)
 	}
 	if d.key, err = loadKey(cfg, d.log.Last() == 0); err != nil {
 		return nil, err
@@ -56,7 +61,7 @@ func openDisk(cfg Config, m *metrics, log *slog.Logger) (_ *disk, err error) {
 	if d.chain, err = chain.Open(chain.Config{Dir: filepath.Join(cfg.DataDir, "chain"), Genesis: genesis, Log: log}); err != nil {
 		return nil, err
 	}
-	if d.store, err = txstore.Open(filepath.Join(cfg.DataDir, "transactions"), txstore.Options{}); err != nil {
+	if d.store, err = txstore.Open(filepath.Join(cfg.DataDir, "transactions"), txstore.Options{Broken: d.fail}); err != nil {
 		return nil, err
 	}
 	d.keeper = txstore.NewKeeper(d.store, d.chain, txstore.KeeperConfig{Log: log})
@@ -77,9 +82,18 @@ func loadKey(cfg Config, begins bool) (ed25519.PrivateKey, error) {
 	return key, err
 }
 
+// fail takes note of a write that failed. Only the first is kept: the others follow from it.
+func (d *disk) fail(err error) {
+	select {
+	case d.failed <- err:
+	default:
+	}
+}
+
 func (d *disk) close() error {
 	var errs []error
 	if d.chain != nil {
+		// gofail: var chainClosing struct{}
 		errs = append(errs, d.chain.Close())
 	}
 	if d.store != nil {

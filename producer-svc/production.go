@@ -48,6 +48,7 @@ func (p *production) lead(ctx context.Context, _ uint64) error {
 	if err := p.catchUp(ctx); err != nil {
 		return err
 	}
+	// gofail: var producerCaughtUp struct{}
 	p.leading.Store(true)
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended

@@ -136,7 +136,7 @@ func (s *Service) connect() error {
 		Lock:      consumption{locker: s.lock, log: s.disk.log},
 		Proposer:  proposalv1.NewProposerServiceClient(proposer),
 		Monitor:   s.monitor,
-		Log:       decided{Log: s.disk.log, bundles: s.bundles},
+		Log:       decided{Log: s.disk.log, bundles: s.bundles, failed: s.disk.fail},
 		Chain:     s.evm,
 		Delayed:   s.pool,
 		Publisher: s.feed,
@@ -241,6 +241,7 @@ func (s *Service) serve(ctx context.Context) error {
 	}
 	s.health.Set("start", "")
 	g := service.NewGroup(s.log)
+	g.Add("disk", s.watchDisk)
 	g.Add("transactions", s.disk.keeper.Run)
 	g.Add("json-rpc", s.rpc.Run)
 	g.Add("grpc", s.grpc.Run)
@@ -248,6 +249,17 @@ func (s *Service) serve(ctx context.Context) error {
 	g.Add("readiness", s.ready)
 	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.evm.Head().Number)
 	return g.Run(ctx)
+}
+
+// watchDisk ends the replica when its disk fails: nothing can be acknowledged any more, and another replica may lead.
+func (s *Service) watchDisk(ctx context.Context) error {
+	select {
+	case err := <-s.disk.failed:
+		s.health.Fail("disk", err.Error())
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // ready is stopped first, so that nothing new is sent here while the rest stops.
@@ -273,6 +285,7 @@ func (s *Service) recover(ctx context.Context) error {
 			return fmt.Errorf("check the head against the log: %w", err)
 		}
 	}
+	// gofail: var blueprintsReplayed struct{}
 	s.feed.Publish(head)
 	if s.bundles != nil {
 		if err := s.bundles.Recover(); err != nil {

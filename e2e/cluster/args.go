@@ -45,7 +45,7 @@ func (c *Cluster) args(name string) []string {
 			"--proposer", c.via(name, Proposer), "--monitor", c.via(name, Monitor))
 	}
 	if name == Producer && c.o.Network != nil {
-		args = append(args, "--advertise", elsewhere)
+		args = append(args, "--advertise", c.elsewhere)
 	}
 	return append(append(args, c.encryptionArgs(name, data)...), c.o.Args[name]...)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/keygen"
+	"blindseq/e2e/failpoint"
 	"blindseq/e2e/network"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
@@ -59,6 +60,9 @@ type Options struct {
 	Threshold  int  // how many of them open a bundle
 	Bundler    bool // for plain wallets to send encrypted transactions; needs keyholders
 	Fronts     map[string]Front
+
+	// Failpoints says that the programs are those of failpoint.Build.
+	Failpoints bool
 }
 
 // Cluster is a running system.
@@ -72,14 +76,15 @@ type Cluster struct {
 
 	Keys *keygen.Files // of the keyholders and the bundler; nil without keyholders
 
-	dir   string
-	o     Options
-	names []string // of the processes, in the order in which they need each other
-	ports map[string]ports
-	shown map[string]string    // what others are told instead of an address
-	links map[[2]string]string // what one process is told instead of the address of another
-	procs map[string]*Process
-	conns map[string]*grpc.ClientConn
+	dir       string
+	o         Options
+	names     []string // of the processes, in the order in which they need each other
+	ports     map[string]ports
+	shown     map[string]string    // what others are told instead of an address
+	links     map[[2]string]string // what one process is told instead of the address of another
+	elsewhere string               // the host that the producer advertises when there is a network
+	procs     map[string]*Process
+	conns     map[string]*grpc.ClientConn
 }
 
 // Start starts everything and returns when everything is ready. A cluster that does not become ready is closed; its
@@ -100,7 +105,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) prepare(ctx context.Context) error {
-	free := allocator{}
+	free := newAllocator()
 	for _, name := range append([]string{Redis, Bundler}, append(Services(), c.o.keyholders()...)...) {
 		p, err := free.ports() // of all, as those that run are told of the others
 		if err != nil {
@@ -151,10 +156,19 @@ func (c *Cluster) addresses() {
 }
 
 func (c *Cluster) process(name, path string, args []string, ready func(context.Context) error) *Process {
-	return &Process{
+	p := &Process{
 		Name: name, path: path, args: args, ready: ready,
 		dir: filepath.Join(c.dir, name), log: filepath.Join(c.dir, name+".log"),
 	}
+	if c.o.Failpoints {
+		p.env = failpoint.Serve(c.ports[name].steps)
+	}
+	return p
+}
+
+// Failpoints arms the steps of a process, when Options.Failpoints is set.
+func (c *Cluster) Failpoints(name string) failpoint.Client {
+	return failpoint.Client{URL: "http://" + c.ports[name].steps}
 }
 
 // StartAll starts what does not run, and waits until all is ready.

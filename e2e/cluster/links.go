@@ -5,10 +5,6 @@ import (
 	"slices"
 )
 
-// elsewhere is the address of this machine at which the network listens for the producer: others learn where the
-// producer is from what it advertises, which is its own ports on this address.
-const elsewhere = "127.0.0.2"
-
 // dials says who is told whose address on its command line.
 func dials() [][2]string {
 	return [][2]string{
@@ -17,9 +13,10 @@ func dials() [][2]string {
 	}
 }
 
-// join puts the network, if there is one, between each two processes that speak to each other.
+// join puts the network, if there is one, between each two processes that speak to each other. Where the producer is
+// others learn from what it advertises: its own ports, on another of this machine's addresses.
 func (c *Cluster) join(free allocator) error {
-	c.links = map[[2]string]string{}
+	c.links, c.elsewhere = map[[2]string]string{}, newAllocator().host
 	if c.o.Network == nil {
 		return nil
 	}
@@ -47,7 +44,7 @@ func (c *Cluster) join(free allocator) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.o.Network.Join(l.from, Producer, net.JoinHostPort(elsewhere, port), l.address); err != nil {
+		if _, err := c.o.Network.Join(l.from, Producer, net.JoinHostPort(c.elsewhere, port), l.address); err != nil {
 			return err
 		}
 	}

@@ -8,13 +8,21 @@ import (
 )
 
 // ports are the addresses a process may use; which of them it does is its command line's matter.
-type ports struct{ grpc, http, rpc, rest string }
+type ports struct{ grpc, http, rpc, rest, steps string }
 
-// allocator hands out addresses, each once.
-type allocator map[string]bool
+// allocator hands out addresses, each once, on a loopback address of its own: so clusters that run at the same time never
+// take each other's ports while a process is being started again.
+type allocator struct {
+	host  string
+	given map[string]bool
+}
+
+func newAllocator() allocator {
+	return allocator{host: fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)), given: map[string]bool{}}
+}
 
 func (a allocator) ports() (p ports, err error) {
-	for _, addr := range []*string{&p.grpc, &p.http, &p.rpc, &p.rest} {
+	for _, addr := range []*string{&p.grpc, &p.http, &p.rpc, &p.rest, &p.steps} {
 		if *addr, err = a.address(); err != nil {
 			return p, err
 		}
@@ -27,8 +35,8 @@ func (a allocator) ports() (p ports, err error) {
 func (a allocator) address() (string, error) {
 	var failed error
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		if a[addr] {
+		addr := fmt.Sprintf("%s:%d", a.host, 20000+rand.IntN(12000))
+		if a.given[addr] {
 			continue
 		}
 		l, err := net.Listen("tcp", addr)
@@ -36,7 +44,7 @@ func (a allocator) address() (string, error) {
 			failed = err
 			continue
 		}
-		a[addr] = true
+		a.given[addr] = true
 		return addr, l.Close()
 	}
 	return "", errors.Join(errors.New("find a free port"), failed)

@@ -25,7 +25,7 @@ type Process struct {
 	Name string
 
 	path, dir, log string
-	args           []string
+	args, env      []string
 	ready          func(ctx context.Context) error // one look
 
 	mu   sync.Mutex
@@ -35,7 +35,10 @@ type Process struct {
 }
 
 // Start runs the program. It returns when the process exists, not when it is ready.
-func (p *Process) Start() error {
+func (p *Process) Start() error { return p.StartWith() }
+
+// StartWith is Start with more in the environment, this time.
+func (p *Process) StartWith(env ...string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running() {
@@ -49,7 +52,7 @@ func (p *Process) Start() error {
 	fmt.Fprintf(out, "--- %s %v\n", filepath.Base(p.path), p.args)
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, out, out
-	cmd.Env = cleanEnvironment()
+	cmd.Env = append(append(cleanEnvironment(), p.env...), env...)
 	// A child that outlives a killed test run would keep ports and cores. (It dies with the thread that made it, too;
 	// Go ends no thread that is not locked to a goroutine.)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
@@ -116,6 +119,30 @@ func (p *Process) Stop() error {
 		return nil
 	case <-time.After(stopTimeout):
 		return errors.Join(fmt.Errorf("stop %s: did not end within %s", p.Name, stopTimeout), p.Kill())
+	}
+}
+
+// Signal sends a signal and waits for nothing.
+func (p *Process) Signal(s syscall.Signal) error {
+	_, err := p.signal(s)
+	return err
+}
+
+// Await waits until the process has ended, and says how: nil for exit code 0.
+func (p *Process) Await(ctx context.Context) error {
+	p.mu.Lock()
+	done := p.done
+	p.mu.Unlock()
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("await the end of %s: %w", p.Name, ctx.Err())
 	}
 }
 

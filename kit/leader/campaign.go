@@ -72,6 +72,7 @@ func (c *campaign) term(ctx context.Context) error {
 	o := c.Options()
 	log := o.Log.With("lease", o.Name, "token", held.Token())
 	log.InfoContext(ctx, "leading", "holder", held.Holder())
+	// gofail: var leaseTaken struct{}
 	err = c.lead(held.Context(), held.Token())
 	lost := held.Check()
 	if released := held.Release(ctx); released != nil && lost == nil {

@@ -42,12 +42,15 @@ func (l *Log) write(number uint64, payload []byte) error {
 	}
 	s := l.segments[len(l.segments)-1]
 	l.buf = appendFrame(l.buf[:0], s.salt, number, payload)
+	// gofail: var walAppending struct{}
 	if _, err := l.active.WriteAt(l.buf, s.size); err != nil {
 		return err
 	}
+	// gofail: var walWritten struct{}
 	if err := l.active.Sync(); err != nil {
 		return err
 	}
+	// gofail: var walSynced struct{}
 	l.mu.Lock()
 	s.offsets = append(s.offsets, uint32(s.size))
 	s.size += int64(len(l.buf))

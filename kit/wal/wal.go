@@ -166,6 +166,7 @@ func (l *Log) settle(s *segment) error {
 		if err := f.Truncate(s.size); err != nil {
 			return fmt.Errorf("cut off torn tail: %w", err)
 		}
+		// gofail: var walSettling struct{}
 		if _, err := f.WriteAt(frame, offset); err != nil {
 			return fmt.Errorf("settle record %d: %w", number, err)
 		}

@@ -28,12 +28,14 @@ func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequ
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Produce)
 	defer cancel()
+	// gofail: var produceForwarding struct{}
 	res, err := s.backends.Producer.ProduceBlock(ctx, &blueprintv1.ProduceBlockRequest{
 		RequestId: id, Timestamp: at, WithDelayedTransactions: r.WithDelayedTransactions,
 	})
 	if err != nil {
 		return nil, failed(ctx, fmt.Sprintf("produce block (request %s)", id), err)
 	}
+	// gofail: var produceAnswering struct{}
 	return produced(res), nil
 }
 

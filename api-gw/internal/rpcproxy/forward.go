@@ -41,12 +41,14 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	body := &payload{data: buf.Bytes()}
 	defer body.release()
+	// gofail: var callForwarding struct{}
 	res, err := p.transport.RoundTrip(upstreamRequest(ctx, leader.HTTP, body))
 	if err != nil {
 		p.forwardFailed(w, r, buf.Bytes(), err)
 		return
 	}
 	defer res.Body.Close()
+	// gofail: var callAnswering struct{}
 	p.answer(w, r, res)
 }
 

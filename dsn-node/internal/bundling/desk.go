@@ -104,9 +104,11 @@ func (d *Desk) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	if err != nil {
 		return common.Hash{}, err
 	}
+	// gofail: var bundleStored struct{}
 	if err := d.submit(ctx, hash, bundle); err != nil {
 		return common.Hash{}, errors.Join(err, d.o.Box.Remove(hash))
 	}
+	// gofail: var bundleForwarded struct{}
 	d.o.Box.Accept(hash, time.Now().Add(backoff(0)))
 	return hash, nil
 }
@@ -154,6 +156,7 @@ func (d *Desk) keep(ctx context.Context, tx *plaintx.Tx, raw []byte) ([]byte, er
 	}
 	d.o.Recorder.Encrypted(time.Since(start))
 	b := bundle.Encode()
+	// gofail: var bundleStoring struct{}
 	return b, d.o.Box.Add(item, b)
 }
 

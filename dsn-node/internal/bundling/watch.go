@@ -145,6 +145,7 @@ func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string
 
 func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason string) error {
 	delete(w.used, item.Hash)
+	// gofail: var bundleRemoving struct{}
 	if err := w.o.Box.Remove(item.Hash); err != nil {
 		return err
 	}

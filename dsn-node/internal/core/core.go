@@ -242,10 +242,12 @@ func (c *Core) step(ctx context.Context, e order.Event, proposal *preblockv1.Pre
 func (c *Core) carryOut(ctx context.Context, e order.Effect, proposal *preblockv1.Preblock) error {
 	switch e := e.(type) {
 	case order.StoreProposal:
+		// gofail: var proposalStoring struct{}
 		if err := c.store.append(proposal); err != nil {
 			c.fail(err)
 			return err
 		}
+		// gofail: var proposalStored struct{}
 		c.open = proposal
 		c.o.Log.DebugContext(ctx, "proposal accepted", "number", e.Number, "request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt())
 		return c.step(ctx, order.ProposalStored(e), nil)
@@ -254,16 +256,20 @@ func (c *Core) carryOut(ctx context.Context, e order.Effect, proposal *preblockv
 		// durable, and recovery arrives at the same preblock from it. So one fsync decides, not two. The result of
 		// a round is no function of the proposal and has its own record.
 		if c.o.Rounds != nil {
+			// gofail: var preblockDeciding struct{}
 			if err := c.store.decide(c.open); err != nil {
 				c.fail(err)
 				return err
 			}
 		}
+		// gofail: var preblockFixed struct{}
 		return c.step(ctx, order.PreblockStored(e), nil)
 	case order.Publish:
 		p := c.open
 		c.open = nil
+		// gofail: var preblockPublishing struct{}
 		c.feed.publish(e.Number, p)
+		// gofail: var preblockPublished struct{}
 		c.o.Log.InfoContext(ctx, "preblock fixed", "number", e.Number, "request_id", p.GetRequestId(), "attempt", p.GetAttempt(),
 			"transactions", len(p.GetContent().GetTransactions()), "delayed", len(p.GetContent().GetDelayedTransactionHashes()))
 	case order.AnswerAccepted:

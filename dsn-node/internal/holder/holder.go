@@ -203,10 +203,12 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 		return Answer{}, err
 	}
 	r := &record{statement: s, attested: signed, content: c}
+	// gofail: var attestationSigned struct{}
 	if err := h.store.append(r); err != nil {
 		h.fail(err)
 		return Answer{}, err
 	}
+	// gofail: var attestationStored struct{}
 	h.last = r
 	if opening.HasBundles(c) {
 		select {

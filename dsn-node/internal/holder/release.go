@@ -55,6 +55,7 @@ func (h *Holder) release(ctx context.Context, cert *preblockv1.Certificate) (*ke
 }
 
 func (h *Holder) shares(ctx context.Context, r *record) (*keyholderv1.SignedShares, error) {
+	// gofail: var sharesPlanning struct{}
 	plan, err := h.planner.Plan(ctx, r.content)
 	if err != nil {
 		return nil, err
@@ -70,6 +71,7 @@ func (h *Holder) shares(ctx context.Context, r *record) (*keyholderv1.SignedShar
 	if err := attest.SignShares(h.o.Committee, h.o.Key, out); err != nil {
 		return nil, err
 	}
+	// gofail: var sharesReleasing struct{}
 	h.o.Log.InfoContext(ctx, "shares released", "number", plan.Number, "bundles", len(plan.Bundles), "opened", len(plan.Open))
 	return out, nil
 }

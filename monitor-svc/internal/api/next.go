@@ -43,6 +43,7 @@ func (s *Service) Next(ctx context.Context, req *preblockv1.NextRequest) (*prebl
 	defer timer.Stop()
 	select {
 	case o := <-w.Outcome():
+		// gofail: var preblockDelivered struct{}
 		return response(req, o)
 	case <-timer.C:
 		return nil, s.late(req, limit)

@@ -78,6 +78,7 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID)}
+	// gofail: var noticeRecording struct{}
 	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID).StringSlice()
 	if err == nil && len(reply) != 2 {
 		err = fmt.Errorf("unexpected reply %q", reply)
@@ -91,6 +92,7 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	if reply[1] != "" {
 		n.log.WarnContext(ctx, "wrong value in Redis replaced", "key", keys[0], "was", reply[1], "request_id", in.RequestID)
 	}
+	// gofail: var noticeRecorded struct{}
 	n.sink.Do(in)
 	return nil
 }

@@ -108,6 +108,7 @@ func (s *Stream) once(ctx context.Context, up func()) error {
 		if !received {
 			up()
 		}
+		// gofail: var preblockReceived struct{}
 		s.cfg.Sink.Do(arrived)
 	}
 }

@@ -151,6 +151,9 @@ func decode(number uint64, raw []byte) (*blueprintv1.LogRecord, error) {
 	return rec, nil
 }
 
+// Torn says what Open cut off; nil when it found nothing torn.
+func (l *Log) Torn() *wal.TornTail { return l.wal.Torn() }
+
 // Last is the number of the last record, 0 for an empty log.
 func (l *Log) Last() uint64 { return l.wal.Last() }
 

@@ -82,6 +82,7 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	rec := record{Input: input, Skipped: run.skipped, Delayed: run.delayed}
 	carried := stillCarried(*c.carried.Load(), run)
 	rec.setCarried(carried)
+	// gofail: var blockExecuted struct{}
 	if err := c.commit(run, block, rec, b.Names); err != nil {
 		c.state = fmt.Errorf("%w: %w", ErrBroken, err)
 		return Result{}, c.state
@@ -109,13 +110,16 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, names []c
 	if err := batch.Write(); err != nil {
 		return fmt.Errorf("write block: %w", err)
 	}
+	// gofail: var blockWritten struct{}
 	if _, err := run.state.Commit(run.evm.GetRules(), block.NumberU64()); err != nil {
 		return fmt.Errorf("commit state: %w", err)
 	}
+	// gofail: var stateCommitted struct{}
 	c.rememberSenders(block)
 	if _, err := c.bc.SetCanonical(block); err != nil {
 		return fmt.Errorf("set head: %w", err)
 	}
+	// gofail: var headMoved struct{}
 	c.settle(block.Header())
 	return nil
 }

@@ -100,12 +100,15 @@ func (f *flusher) failed(err error) {
 }
 
 func (f *flusher) write(state bool) error {
+	// gofail: var chainFlushing struct{}
 	if state {
 		if err := f.writeState(); err != nil {
 			return err
 		}
 	}
-	return f.chain.eth.ChainDb().SyncKeyValue()
+	err := f.chain.eth.ChainDb().SyncKeyValue()
+	// gofail: var chainFlushed struct{}
+	return err
 }
 
 // writeState runs between two blocks, with geth's pool on the head's state: writing makes older states unreadable, and

@@ -63,6 +63,7 @@ func (p *performer) Perform(ctx context.Context, s *Session, e Effect) Event {
 		return p.apply(ctx, e)
 	case Publish:
 		p.Publisher.Publish(e.Number)
+		// gofail: var sectionPublished struct{}
 		return Published{}
 	case Release:
 		return p.release(ctx, s)
@@ -113,6 +114,7 @@ func (p *performer) acquire(ctx context.Context, s *Session, e Acquire) Event {
 	if err != nil {
 		return Interrupt{Err: fmt.Errorf("acquire consumption lock: %w", err)}
 	}
+	// gofail: var sectionLocked struct{}
 	s.held = held
 	head := p.Chain.Head()
 	return Locked{
@@ -144,7 +146,9 @@ func BlockOf(rec *blueprintv1.LogRecord, hash content.Hash) Block {
 }
 
 func (p *performer) release(ctx context.Context, s *Session) Event {
+	// gofail: var sectionReleasing struct{}
 	_ = s.held.Release(ctx) // a lock that is not released is lost when its lease ends, which is as good
+	// gofail: var sectionReleased struct{}
 	return Released{}
 }
 
@@ -160,6 +164,7 @@ func (p *performer) submit(ctx context.Context, e Submit) Event {
 	})
 	switch status.Code(err) {
 	case codes.OK:
+		// gofail: var sectionRequested struct{}
 		return Requested{Processed: answer.GetState() == proposalv1.RequestState_REQUEST_STATE_PROCESSED}
 	case codes.InvalidArgument:
 		return Refusal{Err: fmt.Errorf("request proposal %s: %w", e.Request.ID, err)}
@@ -183,6 +188,7 @@ func (p *performer) await(ctx context.Context, e Await) Event {
 	}
 	switch event := answer.GetEvent().GetEvent().(type) {
 	case *preblockv1.Event_Preblock:
+		// gofail: var sectionDelivered struct{}
 		return Delivered{Preblock: event.Preblock}
 	case *preblockv1.Event_NoPreblock:
 		return Denied{RequestID: event.NoPreblock.GetRequestId(), Reason: event.NoPreblock.GetReason()}
@@ -222,13 +228,15 @@ func (p *performer) append(e Append) Event {
 	case err != nil:
 		return Alarm{Err: err}
 	}
+	// gofail: var sectionAppending struct{}
 	stored, err := p.Log.Append(rec, e.Head.Hash)
 	switch {
-	case errors.Is(err, ErrStale):
+	case errors.Is(err, ErrStale), errors.Is(err, ErrStorage):
 		return Interrupt{Err: err}
 	case err != nil:
 		return Alarm{Err: err}
 	}
+	// gofail: var sectionAppended struct{}
 	return Appended{Record: stored}
 }
 
@@ -270,16 +278,19 @@ func (p *performer) apply(ctx context.Context, e Apply) Event {
 	if err != nil {
 		return Alarm{Err: fmt.Errorf("apply blueprint %d: %w", e.Record.GetNumber(), err)}
 	}
+	// gofail: var sectionApplied struct{}
 	return Applied{Block: block}
 }
 
 func (p *performer) notify(ctx context.Context, e Notify) Event {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	// gofail: var sectionNotifying struct{}
 	_, err := p.Proposer.NotifyProcessed(ctx, &proposalv1.NotifyProcessedRequest{RequestId: e.RequestID, Number: e.Number})
 	if err != nil {
 		return Failure{Err: fmt.Errorf("notify processed %d: %w", e.Number, err)}
 	}
+	// gofail: var sectionNotified struct{}
 	p.notified.Store(e.Number)
 	return Notified{}
 }

@@ -44,7 +44,8 @@ type Monitor interface {
 // Log is the blueprint log.
 type Log interface {
 	// Append makes a record durable and returns what the log holds for its number: rec, or the same content stored
-	// earlier. Its error is ErrStale when another holder of the lock has written since; any other is an alarm.
+	// earlier. Its error is ErrStale when another holder of the lock has written since, ErrStorage when the disk failed;
+	// any other is an alarm.
 	Append(rec *blueprintv1.LogRecord, head content.Hash) (*blueprintv1.LogRecord, error)
 	// ByRequest finds the blueprint that answered a request.
 	ByRequest(id string) (*blueprintv1.LogRecord, bool)

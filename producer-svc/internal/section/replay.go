@@ -35,6 +35,7 @@ func Replay(ctx context.Context, records Records, chain Chain, log *slog.Logger)
 		if err != nil {
 			return fmt.Errorf("replay blueprint log: %w", err)
 		}
+		// gofail: var blueprintReplaying struct{}
 		if _, err := chain.Apply(ctx, rec); err != nil {
 			return fmt.Errorf("replay blueprint %d: %w", n, err)
 		}

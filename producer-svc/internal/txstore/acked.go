@@ -17,6 +17,7 @@ func (s *Store) Add(txs []Tx) error {
 	if err := s.write(&s.acked, txs); err != nil {
 		return fmt.Errorf("store transactions: %w", err)
 	}
+	// gofail: var transactionWritten struct{}
 	if err := s.sync(); err != nil {
 		return fmt.Errorf("store transactions: %w", err)
 	}
@@ -42,7 +43,7 @@ func (s *Store) write(l *list, txs []Tx) error {
 			return s.breakDown(err)
 		}
 	}
-	if err := batch.Write(); err != nil {
+	if err := written(batch.Write); err != nil {
 		return s.breakDown(err)
 	}
 	return nil
@@ -112,7 +113,7 @@ func (s *Store) update(action string, fill func(batch ethdb.Batch) error) error 
 	defer batch.Close()
 	err := fill(batch)
 	if err == nil && batch.ValueSize() > 0 {
-		err = batch.Write()
+		err = written(batch.Write)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, s.breakDown(err))

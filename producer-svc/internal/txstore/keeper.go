@@ -90,6 +90,7 @@ func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 			durable = append(durable, Tx{Hash: hashes[i], Raw: raws[i]})
 		}
 	}
+	// gofail: var transactionPooled struct{}
 	if err := k.store.Add(durable); err != nil {
 		for _, i := range fit {
 			if promised(errs[i]) {
@@ -97,6 +98,7 @@ func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 			}
 		}
 	}
+	// gofail: var transactionSynced struct{}
 	return hashes, errs
 }
 

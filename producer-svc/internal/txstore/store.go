@@ -43,6 +43,7 @@ type Options struct {
 	Outcomes         int           // the oldest are forgotten beyond; default 200,000
 	OutcomeAge       time.Duration // forgotten after; default 7 days
 	Now              func() time.Time
+	Broken           func(error) // told once, when a write has failed; must not block
 }
 
 func (o Options) withDefaults() Options {
@@ -54,6 +55,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.OutcomeAge, 7*24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Broken == nil {
+		o.Broken = func(error) {}
 	}
 	return o
 }
@@ -106,8 +110,14 @@ func Open(dir string, options Options) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the store.
+// Close closes the store. One that is broken is left as it is: the database may hold locks that it will never give back.
 func (s *Store) Close() error {
+	s.mu.Lock()
+	broken := s.broken
+	s.mu.Unlock()
+	if broken != nil {
+		return nil
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close transaction store: %w", err)
 	}
@@ -136,7 +146,7 @@ func (s *Store) load() error {
 
 // sync makes everything written before durable. Pebble lets callers that wait at the same time share one fsync.
 func (s *Store) sync() error {
-	if err := s.db.SyncKeyValue(); err != nil {
+	if err := written(s.db.SyncKeyValue); err != nil {
 		return s.fail(err)
 	}
 	return nil
@@ -148,10 +158,22 @@ func (s *Store) fail(err error) error {
 	return s.breakDown(err)
 }
 
+// written does a write. The database panics when it cannot write its log, a full disk included; here that is an error
+// like any other, so that the process can say what it was and end.
+func written(write func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("write to the database: %v", r)
+		}
+	}()
+	return write()
+}
+
 // breakDown is fail for who holds the mutex.
 func (s *Store) breakDown(err error) error {
 	if s.broken == nil {
 		s.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		s.options.Broken(s.broken)
 	}
 	return s.broken
 }
@@ -162,9 +184,12 @@ func (s *Store) SetLocked(locked bool, reason string) error {
 	err := s.broken
 	if err == nil {
 		if locked {
-			err = s.db.Put([]byte(keyLocked), []byte(reason))
+			err = written(func() error { return s.db.Put([]byte(keyLocked), []byte(reason)) })
 		} else {
-			reason, err = "", s.db.Delete([]byte(keyLocked))
+			reason, err = "", written(func() error { return s.db.Delete([]byte(keyLocked)) })
+		}
+		if err != nil {
+			err = s.breakDown(err)
 		}
 	}
 	s.mu.Unlock()

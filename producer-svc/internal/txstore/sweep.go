@@ -34,6 +34,7 @@ func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Outcom
 			ended = append(ended, one)
 		}
 	}
+	// gofail: var transactionForgetting struct{}
 	err := firstError(k.store.Remove(included), k.store.RemoveDelayed(gone), k.store.Note(noted), k.store.End(ended))
 	if err != nil {
 		return fmt.Errorf("settle block %d: %w", number, err)

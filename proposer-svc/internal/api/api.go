@@ -52,6 +52,7 @@ func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestPr
 	if err := checkTimestamp(req.GetTimestamp()); err != nil {
 		return nil, fmt.Errorf("request proposal %s: %w", req.GetRequestId(), err)
 	}
+	// gofail: var requestEnqueuing struct{}
 	r, err := s.queue.Apply(ctx, queue.Enqueue{Request: queue.Request{
 		ID: req.GetRequestId(), Timestamp: req.GetTimestamp().GetSeconds(), Force: req.GetForce(),
 		WithDelayed: req.GetWithDelayedTransactions(), Token: req.GetToken(), Trace: traceparent(ctx),
@@ -59,6 +60,7 @@ func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestPr
 	if err != nil {
 		return nil, err
 	}
+	// gofail: var requestEnqueued struct{}
 	return &proposalv1.RequestProposalResponse{State: state(r.State)}, nil
 }
 
@@ -91,9 +93,11 @@ func (s *Service) NotifyProcessed(ctx context.Context, req *proposalv1.NotifyPro
 			return nil, fmt.Errorf("notify processed %d: %w", req.GetNumber(), err)
 		}
 	}
+	// gofail: var processedRecording struct{}
 	if _, err := s.queue.Apply(ctx, queue.Applied{ID: req.GetRequestId(), Number: req.GetNumber()}); err != nil {
 		return nil, err
 	}
+	// gofail: var processedRecorded struct{}
 	return &proposalv1.NotifyProcessedResponse{}, nil
 }
 

@@ -71,5 +71,6 @@ func (t *term) retry(ctx context.Context, r queue.Request, p *blueprintv1.GetPro
 		return err
 	}
 	t.Log.WarnContext(numbered(ctx, r), "no preblock before the deadline: another attempt")
+	// gofail: var retryRecorded struct{}
 	return t.submit(ctx, r, c, began)
 }

@@ -29,6 +29,7 @@ func (t *term) propose(ctx context.Context, r queue.Request) error {
 			return err
 		}
 		if free {
+			// gofail: var requestDeclining struct{}
 			_, err = t.Queue.Apply(ctx, queue.Decline{By: t.by, ID: r.ID, Reason: queue.Reason(reason)})
 			return err
 		}
@@ -39,10 +40,12 @@ func (t *term) propose(ctx context.Context, r queue.Request) error {
 	if err != nil {
 		return err
 	}
+	// gofail: var proposalRecording struct{}
 	r, err = t.Queue.Apply(ctx, queue.Start{By: t.by, ID: r.ID, Number: c.GetNumber(), Hash: hash})
 	if err != nil {
 		return err
 	}
+	// gofail: var proposalRecorded struct{}
 	return t.submit(ctx, r, c, began)
 }
 
@@ -92,6 +95,7 @@ func (t *term) submit(ctx context.Context, r queue.Request, c *preblockv1.Conten
 	if err != nil {
 		return fmt.Errorf("submit proposal %d: %w", r.Number, err)
 	}
+	// gofail: var proposalSubmitted struct{}
 	t.watch(r)
 	t.Observer.Submitted(r.Attempt, time.Since(began))
 	t.Log.DebugContext(ctx, "submitted", "transactions", len(c.GetTransactions()), "delayed", len(c.GetDelayedTransactionHashes()))
@@ -118,6 +122,7 @@ func (t *term) announce(ctx context.Context, r queue.Request) error {
 	reason := preblockv1.NoPreblockReason(r.Reason)
 	call, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()
+	// gofail: var noticeAnnouncing struct{}
 	_, err := t.Monitor.NotifyNoPreblock(call, &preblockv1.NotifyNoPreblockRequest{RequestId: r.ID, Reason: reason})
 	switch status.Code(err) {
 	case codes.OK:
@@ -126,6 +131,7 @@ func (t *term) announce(ctx context.Context, r queue.Request) error {
 	default:
 		return fmt.Errorf("notify no preblock: %w", err)
 	}
+	// gofail: var noticeAnnounced struct{}
 	if _, err := t.Queue.Apply(ctx, queue.Announced{By: t.by, ID: r.ID}); err != nil {
 		return err
 	}

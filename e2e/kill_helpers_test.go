@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"blindseq/e2e/cluster"
+	"blindseq/e2e/failpoint"
+	"blindseq/e2e/rest"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+
+	"github.com/ethereum/go-ethereum/ethclient"
+)
+
+// killer has a cluster under load: transactions of two accounts and two callers of produce_block.
+type killer struct {
+	*observation
+	direct *ethclient.Client // of the producer itself
+	admin  blueprintv1.AdminServiceClient
+	head   uint64 // the last one seen
+
+	stopCalls context.CancelFunc
+	calls     sync.WaitGroup
+}
+
+func newKiller(t *testing.T, bin string, options cluster.Options) *killer {
+	t.Helper()
+	c := startFrom(t, bin, options)
+	client, accounts := wallet(t, c)
+	direct, err := ethclient.DialContext(t.Context(), c.Direct)
+	must(t, err)
+	t.Cleanup(direct.Close)
+	api := rest.New(c.REST, 4)
+	t.Cleanup(api.Close)
+	k := &killer{
+		observation: watched(t, c, client, accounts[:2], 100*time.Millisecond),
+		direct:      direct,
+		admin:       blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer)),
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	k.stopCalls = cancel
+	t.Cleanup(func() { cancel(); k.calls.Wait() })
+	for i := range 2 {
+		k.calls.Go(func() { k.keepCalling(ctx, t, api, fmt.Sprintf("caller-%d", i)) })
+	}
+	k.advance(t, 0)
+	return k
+}
+
+// keepCalling makes a block every 100 ms or so, until ctx ends.
+func (k *killer) keepCalling(ctx context.Context, t *testing.T, api *rest.Client, name string) {
+	pause := time.NewTicker(100 * time.Millisecond)
+	defer pause.Stop()
+	for i := 0; ctx.Err() == nil; i++ {
+		if call := k.produce(t, api, fmt.Sprintf("%s-%d", name, i)); call.Err != "" && ctx.Err() == nil {
+			t.Errorf("call %s was not answered: %s", call.Request, call.Err)
+			return
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// end lets the calls under way be answered and judges the run.
+func (k *killer) end(t *testing.T) {
+	t.Helper()
+	k.stopCalls()
+	k.calls.Wait()
+	k.judge(t)
+}
+
+// kill brings a process to a step, kills it there, starts it again at once, and returns how long after the kill a block
+// was there that was made after it.
+func (k *killer) kill(t *testing.T, s step) time.Duration {
+	t.Helper()
+	p := k.c.Process(s.process)
+	if s.way == declining {
+		k.lockPool(t, true)
+	}
+	k.bring(t, s)
+	k.look(t)
+	killed := k.Now()
+	must(t, p.Kill())
+	must(t, p.Start())
+	if s.way == declining {
+		k.lockPool(t, false)
+	}
+	k.advance(t, k.head+1)
+	took := k.Now() - killed
+	ctx, cancel := bounded(t)
+	defer cancel()
+	must(t, p.AwaitReady(ctx))
+	return took
+}
+
+// bring waits until a process stands at a step.
+func (k *killer) bring(t *testing.T, s step) {
+	t.Helper()
+	ctx, cancel := bounded(t)
+	defer cancel()
+	p, steps := k.c.Process(s.process), k.c.Failpoints(s.process)
+	switch s.way {
+	case starting:
+		must(t, p.Kill())
+		must(t, p.StartWith(failpoint.Armed(s.name)))
+	case retrying:
+		k.bring(t, step{process: s.process, name: "proposalRecorded"})
+		must(t, p.Kill())
+		must(t, p.StartWith(failpoint.Armed(s.name)))
+	case stopping:
+		must(t, steps.Arm(ctx, s.name))
+		must(t, p.Signal(syscall.SIGTERM))
+	default:
+		must(t, steps.Arm(ctx, s.name))
+	}
+	if err := steps.Reached(ctx, s.name); err != nil {
+		t.Fatalf("%s: %v", s.process, err)
+	}
+}
+
+// look takes note of the head; of a producer that does not answer, the last one seen stays.
+func (k *killer) look(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if head, err := k.direct.BlockNumber(ctx); err == nil {
+		k.head = head
+	}
+}
+
+// advance waits for a head above n. The block after the one that was the head at a kill may have been decided before it;
+// the one after that was not.
+func (k *killer) advance(t *testing.T, n uint64) {
+	t.Helper()
+	k.head = headAbove(t, k.direct, n)
+}
+
+// lockPool locks or unlocks the pool, as soon as the producer can.
+func (k *killer) lockPool(t *testing.T, locked bool) {
+	t.Helper()
+	eventually(t, "lock or unlock the pool", func(ctx context.Context) (bool, error) {
+		var err error
+		if locked {
+			_, err = k.admin.LockPool(ctx, &blueprintv1.LockPoolRequest{})
+		} else {
+			_, err = k.admin.UnlockPool(ctx, &blueprintv1.UnlockPoolRequest{})
+		}
+		return err == nil, err
+	})
+}

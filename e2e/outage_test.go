@@ -1,0 +1,61 @@
+package e2e
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"blindseq/e2e/cluster"
+)
+
+const (
+	outage = 10 * time.Second
+	// producingWithin is from the DSN's being ready again to the next block.
+	producingWithin = 2 * time.Second
+)
+
+func TestBlocksAreMadeSoonAfterTheDSNIsBack(t *testing.T) {
+	k := newKiller(t, programs, cluster.Options{})
+	dsn := k.c.Process(cluster.DSN)
+	t.Run("killed", func(t *testing.T) {
+		must(t, dsn.Kill())
+		k.stand(t)
+		must(t, dsn.Start())
+		ctx, cancel := bounded(t)
+		defer cancel()
+		must(t, dsn.AwaitReady(ctx))
+		k.resumes(t)
+	})
+	t.Run("stopped with SIGSTOP", func(t *testing.T) {
+		must(t, dsn.Signal(syscall.SIGSTOP))
+		k.stand(t)
+		must(t, dsn.Signal(syscall.SIGCONT))
+		k.resumes(t)
+	})
+	k.end(t)
+}
+
+// stand waits for the length of an outage and checks that it is one.
+func (k *killer) stand(t *testing.T) {
+	t.Helper()
+	wait(t, outage/2)
+	k.look(t)
+	before := k.head
+	wait(t, outage/2)
+	k.look(t)
+	if k.head != before {
+		t.Fatalf("blocks were made without the DSN: %d, then %d", before, k.head)
+	}
+}
+
+// resumes measures how long it takes from now to a block that was made from now on.
+func (k *killer) resumes(t *testing.T) {
+	t.Helper()
+	began := k.Now()
+	k.advance(t, k.head+1)
+	took := (k.Now() - began).Round(time.Millisecond)
+	t.Logf("next block %s after the DSN was back", took)
+	if took > producingWithin {
+		t.Errorf("next block %s after the DSN was back, the bound is %s", took, producingWithin)
+	}
+}
