@@ -150,6 +150,7 @@ func newRedisRig(t *testing.T) *redisRig {
 type redisSchedule struct {
 	number int
 	faults []redisFault
+	wrong  bool   // of wrong values
 	ask    string // id of a request to make afterwards; none when empty
 }
 
@@ -248,6 +249,31 @@ func TestProductionSurvivesWhateverHappensToRedis(t *testing.T) {
 	}
 }
 
+// saidSo checks what the services logged: no panic, and that they came upon wrong values if there were any.
+func (r *redisRig) saidSo(t *testing.T, schedules []redisSchedule) {
+	t.Helper()
+	said := 0
+	for _, name := range cluster.Services() {
+		log := string(r.c.Process(name).Tail(1 << 30))
+		if i := strings.Index(log, "panic"); i >= 0 {
+			t.Errorf("%s: %s", name, log[i:min(len(log), i+2000)])
+		}
+		for _, words := range []string{"wrong values in Redis removed", "wrong value in Redis replaced", "cannot be read and is cleared"} {
+			said += strings.Count(log, words)
+		}
+	}
+	wrong := 0
+	for _, s := range schedules {
+		if s.wrong {
+			wrong++
+		}
+	}
+	if wrong > 0 && said == 0 {
+		t.Errorf("of %d schedules of wrong values the services said nothing", wrong)
+	}
+	t.Logf("%d schedules of wrong values, of which the services said %d times what they removed", wrong, said)
+}
+
 func sufferAll(t *testing.T, schedules []redisSchedule, seed uint64) (summary string) {
 	r := newRedisRig(t)
 	advances(t, r.direct)
@@ -259,6 +285,7 @@ func sufferAll(t *testing.T, schedules []redisSchedule, seed uint64) (summary st
 		took = append(took, d)
 	}
 	r.judge(t)
+	r.saidSo(t, schedules)
 	slices.Sort(took)
 	return fmt.Sprintf("%d schedules: blocks again after %s (median), %s (p99), %s at most", len(took),
 		took[len(took)/2].Round(time.Millisecond), took[len(took)*99/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))

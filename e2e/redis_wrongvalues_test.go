@@ -84,7 +84,7 @@ func wrongValues() (all []redisSchedule) {
 	for _, w := range wrongWrites() {
 		for _, k := range redisKeys() {
 			id := strings.ReplaceAll("asked-"+k.builder+"-"+w.name, " ", "-")
-			s := redisSchedule{faults: []redisFault{{w.name + " as " + k.builder + " " + k.of, instantly(write(w, k.key(id)))}}}
+			s := redisSchedule{wrong: true, faults: []redisFault{{w.name + " as " + k.builder + " " + k.of, instantly(write(w, k.key(id)))}}}
 			if k.ofRequest {
 				s.ask = id
 			}
