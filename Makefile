@@ -44,6 +44,14 @@ kill-long: build deps ## Kill the real programs KILLS (2000) times, at every ste
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints BLINDSEQ_E2E_KILLS=$(or $(KILLS),2000) \
 		go test -count=1 -v -timeout 5h -run 'TestNothingIsLostAtAKill|TestEveryProgramStops' ./e2e
 
+.PHONY: redis-long
+redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDULES (2000), every link half open by itself
+	@BLINDSEQ_LOCK_SECTIONS=10000 go test -count=1 -v -timeout 1h -run TestSectionsNeverOverlap ./kit/lock
+	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
+		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
+		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
+
 .PHONY: bench
 bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
