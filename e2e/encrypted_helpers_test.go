@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"blindseq/dsn-node/committee"
@@ -77,6 +79,11 @@ func preblock(t *testing.T, c *cluster.Cluster, number uint64) *preblockv1.Prebl
 		GetPreblock(t.Context(), &preblockv1.GetPreblockRequest{Number: number})
 	must(t, err)
 	return answer.GetPreblock()
+}
+
+// inAll tells whether a text has all the pieces.
+func inAll(text string, pieces ...string) bool {
+	return !slices.ContainsFunc(pieces, func(piece string) bool { return !strings.Contains(text, piece) })
 }
 
 // inspect runs dsn-node inspect as somebody who has the committee's file and nothing else.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,6 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/redis/go-redis/v9"
-	"google.golang.org/protobuf/proto"
 )
 
 // eavesdropper sees what the bundler sends, what Redis is told and holds, and all files of all services.
@@ -40,8 +40,12 @@ type eavesdropper struct {
 
 func TestAnEncryptedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing.T) {
 	e := &eavesdropper{}
+	args := onDemand()
+	for _, name := range append(cluster.Services(), cluster.Bundler, cluster.Keyholder(0), cluster.Keyholder(3)) {
+		args[name] = append(args[name], "--log-level", "debug") // all that a service could ever write
+	}
 	e.c = start(t, cluster.Options{
-		Keyholders: 4, Threshold: 3, Bundler: true, Args: onDemand(),
+		Keyholders: 4, Threshold: 3, Bundler: true, Args: args,
 		Fronts: map[string]cluster.Front{cluster.Gateway: func(address string, _ *keygen.Files) (string, error) {
 			e.requests = leak.Record(address)
 			t.Cleanup(e.requests.Close)
@@ -144,7 +148,7 @@ func (e *eavesdropper) awaitAccepted(t *testing.T, bundle *te.Bundle) {
 		scan, err := search.Files(e.c.DataDir(cluster.DSN))
 		s := sequencer(t, e.c)
 		return err == nil && len(scan.Found) > 0 && s.GetAcceptedNumber() == s.GetLastNumber()+1 &&
-			strings.Contains(s.GetWaiting(), "2 of 3 attestations"), fmt.Errorf("found %v, status %v (%w)", scan.Found, s, err)
+			inAll(s.GetWaiting(), "attestations", "2 of 3"), fmt.Errorf("found %v, status %v (%w)", scan.Found, s, err)
 	})
 }
 
@@ -221,11 +225,23 @@ func oneThing(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx *ty
 			t.Errorf("order proof of %s: %s at %d with %d attestations", hash, proof.Hash, proof.Number, len(proof.Attestations))
 		}
 	}
-	file := filepath.Join(t.TempDir(), "preblock")
-	raw, err := proto.Marshal(preblock(t, c, r.BlockNumber.Uint64()))
-	must(t, err)
-	must(t, os.WriteFile(file, raw, 0o600))
-	if out, err := inspect(t.Context(), c.Keys.Committee, file); err != nil || !strings.Contains(string(out), "decrypted to "+tx.Hash().Hex()) {
-		t.Errorf("dsn-node inspect of the preblock: %v\n%s", err, out)
+	mustInspect(t, c, client, tx, r.BlockNumber.Uint64())
+}
+
+// mustInspect: dsn-node inspect verifies preblock and order proof as they are served, with the committee's file alone.
+func mustInspect(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx *types.Transaction, number uint64) {
+	t.Helper()
+	status, fixed := get(t, fmt.Sprintf("%s/v1/preblocks/%d", c.REST, number))
+	if status != http.StatusOK {
+		t.Fatalf("preblock %d: status %d: %s", number, status, fixed)
+	}
+	var proof json.RawMessage
+	must(t, client.Client().CallContext(t.Context(), &proof, "te_getOrderProof", tx.Hash()))
+	for want, object := range map[string][]byte{"decrypted to " + tx.Hash().Hex(): fixed, "order proof of": proof} {
+		file := filepath.Join(t.TempDir(), "object.json")
+		must(t, os.WriteFile(file, object, 0o600))
+		if out, err := inspect(t.Context(), c.Keys.Committee, file); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("dsn-node inspect, want %q: %v\n%s", want, err, out)
+		}
 	}
 }

@@ -22,19 +22,48 @@ func TestWalletLibrariesWork(t *testing.T) {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
-	c := start(t, cluster.Options{})
-	for _, script := range []string{"ethers.mjs", "viem.mjs"} {
-		t.Run(script, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-			defer cancel()
-			run := exec.CommandContext(ctx, "node", script)
-			run.Dir = "wallets"
-			run.Env = append(run.Environ(), "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_WS="+c.WS)
-			out, err := run.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%s: %v\n%s", script, err, out)
-			}
-			t.Logf("%s", out)
-		})
+	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Bundler: true})
+	scripts := []string{"ethers.mjs", "viem.mjs"}
+	for _, script := range scripts {
+		t.Run(script, func(t *testing.T) { runWallet(t, script, c.RPC, c.WS) })
 	}
+	if n := preblocksWithBundles(t, c); n != 0 {
+		t.Errorf("%d preblocks have bundles, though nobody encrypts", n)
+	}
+	for _, script := range scripts { // the bundler has no WebSocket: what goes over it stays plain
+		t.Run(script+" through a bundler", func(t *testing.T) { runWallet(t, script, c.Wallets, c.WS) })
+	}
+	n := preblocksWithBundles(t, c)
+	t.Logf("bundles were opened in %d preblocks", n)
+	if n < 6 { // a transfer, a contract, a call of each script: one after the other
+		t.Error("what went through the bundler was not encrypted")
+	}
+}
+
+func runWallet(t *testing.T, script, url, ws string) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	run := exec.CommandContext(ctx, "node", script)
+	run.Dir = "wallets"
+	run.Env = append(run.Environ(), "BLINDSEQ_E2E_RPC="+url, "BLINDSEQ_E2E_WS="+ws)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	t.Logf("%s%s", out, time.Since(began).Round(time.Millisecond))
+}
+
+// preblocksWithBundles counts the preblocks in which bundles were opened.
+func preblocksWithBundles(t *testing.T, c *cluster.Cluster) (n int) {
+	t.Helper()
+	for number := uint64(1); number <= sequencer(t, c).GetLastNumber(); number++ {
+		for _, o := range preblock(t, c, number).GetOutcomes() {
+			if o.GetDecrypted() != nil {
+				n++
+				break
+			}
+		}
+	}
+	return n
 }

@@ -6,15 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"blindseq/dsn-node/upstreamtest"
 	"blindseq/kit/content"
 
 	"google.golang.org/protobuf/proto"
 )
 
-// vector is the proposal of upstream's integration test, as the rollup node writes it.
-var vector = `{"transactions":["f86c80aa"],"delayed_transaction_hashes":["0x` + strings.Repeat("04", 32) +
-	`"],"previous_block_hash":"0x` + strings.Repeat("07", 32) +
-	`","timestamp":"2001-09-09T01:46:40Z","current_blueprint_number":"1"}`
+var vector = upstreamtest.Vector
 
 // edited is the vector with a piece replaced.
 func edited(t testing.TB, from, to string) string {

@@ -1,19 +1,18 @@
 package upstream
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"strings"
 	"testing"
 
 	"blindseq/dsn-node/internal/core"
+	"blindseq/dsn-node/upstreamtest"
 	"blindseq/kit/content"
 
 	"go.uber.org/goleak"
@@ -146,90 +145,25 @@ func TestProposalsThatCannotBeTakenAreServerErrors(t *testing.T) {
 	}
 }
 
-func TestOtherRoutesAreNotFound(t *testing.T) {
-	n := start(t, 10)
-	for _, r := range [][2]string{
-		{"GET", "/"}, {"GET", "/proposal"}, {"PUT", "/proposal"}, {"POST", "/proposal/"}, {"POST", "//proposal"},
-		{"POST", "/x/../proposal"}, {"POST", "/%70roposal"}, {"POST", "/monitor/preblocks"}, {"GET", "/monitor/preblocks/"}, {"GET", "/monitor"},
-	} {
-		if got := n.do(t, r[0], r[1], ""); got.status != 404 || got.body != "not found" || got.contentType != nil {
-			t.Errorf("%s %s: %+v", r[0], r[1], got)
-		}
-	}
-}
-
-// monitor opens the stream on a connection of its own and reads the head of the answer. The body is raw: chunks.
-func (n *node) monitor(t *testing.T) (*http.Response, *bufio.Reader) {
-	t.Helper()
-	conn, err := net.Dial("tcp", n.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if _, err := io.WriteString(conn, "GET /monitor/preblocks HTTP/1.1\r\nHost: dsn\r\nAccept: application/json\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	var head strings.Builder
-	r := bufio.NewReader(conn)
-	for !strings.HasSuffix(head.String(), "\r\n\r\n") {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		head.WriteString(line)
-	}
-	res, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head.String())), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, r
-}
-
-// chunk reads one HTTP chunk.
-func chunk(t *testing.T, r *bufio.Reader) string {
-	t.Helper()
-	var size int
-	if _, err := fmt.Fscanf(r, "%x\r\n", &size); err != nil {
-		t.Fatal(err)
-	}
-	b := make([]byte, size+2)
-	if _, err := io.ReadFull(r, b); err != nil {
-		t.Fatal(err)
-	}
-	return string(b[:size])
-}
-
-func TestMonitorSendsOnePreblockInOneChunkFromNowOn(t *testing.T) {
-	n := start(t, 10)
-	n.propose(t, 1)
-	res, r := n.monitor(t)
-	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "application/json" || len(res.TransferEncoding) != 1 || res.TransferEncoding[0] != "chunked" {
-		t.Fatalf("head: %+v", res)
-	}
-	n.propose(t, 2)
-	n.propose(t, 3)
-	for _, number := range []string{"0x2", "0x3"} {
-		if got, want := chunk(t, r), edited(t, `"1"}`, `"`+number+`"}`); got != want {
-			t.Fatalf("got  %q\nwant %q", got, want)
-		}
-	}
+func TestTheProtocolIsUpstreams(t *testing.T) {
+	upstreamtest.Conform(t, start(t, 10).addr)
 }
 
 func TestLargePreblockIsOneChunk(t *testing.T) {
 	n := start(t, 10)
-	_, r := n.monitor(t)
+	_, r := upstreamtest.Monitor(t, n.addr)
 	body := edited(t, "f86c80aa", strings.Repeat("ab", 400_000))
 	if got := n.do(t, http.MethodPost, "/proposal", body); got.status != 200 {
 		t.Fatalf("%+v", got)
 	}
-	if got := chunk(t, r); got != strings.Replace(body, `"1"}`, `"0x1"}`, 1) {
+	if got := upstreamtest.Chunk(t, r); got != strings.Replace(body, `"1"}`, `"0x1"}`, 1) {
 		t.Fatalf("a chunk of %d bytes, sent %d", len(got), len(body))
 	}
 }
 
 func TestSlowMonitorHoldsUpNobodyAndMissesNothing(t *testing.T) {
 	n := start(t, 10)
-	_, slow := n.monitor(t)
+	_, slow := upstreamtest.Monitor(t, n.addr)
 	const last = 30
 	body := edited(t, "f86c80aa", strings.Repeat("ab", 200_000)) // beyond what the sockets buffer
 	for i := 1; i <= last; i++ {
@@ -250,7 +184,7 @@ func TestSlowMonitorHoldsUpNobodyAndMissesNothing(t *testing.T) {
 
 func TestMonitorsAreLimited(t *testing.T) {
 	n := start(t, 1)
-	n.monitor(t)
+	upstreamtest.Monitor(t, n.addr)
 	if got := n.do(t, http.MethodGet, "/monitor/preblocks", ""); got.status != 500 || got.body != "Internal server error" || got.reason == "" {
 		t.Fatalf("%+v", got)
 	}
@@ -259,9 +193,9 @@ func TestMonitorsAreLimited(t *testing.T) {
 func TestShutdownEndsStreamsCleanly(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	n := start(t, 10)
-	_, r := n.monitor(t)
+	_, r := upstreamtest.Monitor(t, n.addr)
 	n.propose(t, 1)
-	chunk(t, r)
+	upstreamtest.Chunk(t, r)
 	n.stop()
 	if rest, err := io.ReadAll(r); err != nil || string(rest) != "0\r\n\r\n" {
 		t.Fatalf("the stream ended with %q, %v", rest, err)
