@@ -23,7 +23,7 @@ type diskLog struct {
 }
 
 func diskLogs() []diskLog {
-	return []diskLog{{cluster.Producer, "log"}, {cluster.DSN, "proposals"}}
+	return []diskLog{{cluster.Producer, "log"}, {cluster.DSN, "proposals"}, {cluster.DSN, "decisions"}, {cluster.Keyholder(1), "attested"}}
 }
 
 // newest is the file of a log that is written to.
@@ -40,32 +40,49 @@ func (l diskLog) newest(t *testing.T, c *cluster.Cluster) string {
 // TestAFullDiskStopsAProgramAndLosesNothing fills the disk under a program's data while it works. The program must end
 // with an error that says so, acknowledge nothing that it could not store, and go on where it was once there is room.
 func TestAFullDiskStopsAProgramAndLosesNothing(t *testing.T) {
-	for _, l := range diskLogs() {
-		t.Run(l.process+" on a full tmpfs", func(t *testing.T) {
+	for _, process := range []string{cluster.Producer, cluster.DSN, cluster.Keyholder(1)} {
+		t.Run(process, func(t *testing.T) {
 			if os.Getuid() != 0 {
-				t.Skip("mounting a tmpfs needs root; the limit on file sizes is tested for everyone")
+				t.Skip("mounting a tmpfs needs root; TestALimitOfFileSizes is for everyone")
 			}
-			dir := t.ArtifactDir()
-			mount(t, filepath.Join(dir, l.process, "data"))
-			k := newKiller(t, programs, cluster.Options{})
-			filler := filepath.Join(k.c.DataDir(l.process), "filler")
+			mount(t, filepath.Join(t.ArtifactDir(), process, "data"))
+			k := newKiller(t, programs, withKeyholders())
+			filler := filepath.Join(k.c.DataDir(process), "filler")
 			fill(t, filler)
-			k.endsFor(t, l.process, "no space left on device")
+			k.endsFor(t, process, "no space left on device")
 			must(t, os.Remove(filler))
-			k.goesOn(t, l.process)
-		})
-		t.Run(l.process+" at a limit of file sizes", func(t *testing.T) {
-			// The limit is for the program's output too, which therefore is to be the smaller file.
-			k := newKiller(t, programs, cluster.Options{Args: map[string][]string{l.process: {"--log-level", "error"}}})
-			k.advance(t, 30)
-			info, err := os.Stat(l.newest(t, k.c))
-			must(t, err)
-			limit := unix.Rlimit{Cur: uint64(info.Size()) + 700, Max: unix.RLIM_INFINITY} // in the middle of a record soon
-			must(t, unix.Prlimit(k.c.Process(l.process).PID(), unix.RLIMIT_FSIZE, &limit, nil))
-			k.endsFor(t, l.process, "file too large")
-			k.goesOn(t, l.process)
+			k.goesOn(t, process)
 		})
 	}
+}
+
+// TestALimitOfFileSizesStopsAProgramAndLosesNothing is the same for a disk that fails in the middle of a record, and for the
+// bundler, whose database takes much of a disk in advance.
+func TestALimitOfFileSizesStopsAProgramAndLosesNothing(t *testing.T) {
+	for _, l := range diskLogs() {
+		t.Run(l.process+" "+l.dir, func(t *testing.T) {
+			limitFiles(t, l.process, func(c *cluster.Cluster) int64 {
+				info, err := os.Stat(l.newest(t, c))
+				must(t, err)
+				return info.Size() + 700
+			})
+		})
+	}
+	t.Run(cluster.Bundler, func(t *testing.T) {
+		limitFiles(t, cluster.Bundler, func(*cluster.Cluster) int64 { return 16 << 10 })
+	})
+}
+
+func limitFiles(t *testing.T, process string, limit func(*cluster.Cluster) int64) {
+	o := withKeyholders()
+	// The limit is for the program's output too, which therefore is to be the smaller file.
+	o.Args = map[string][]string{process: {"--log-level", "error"}}
+	k := newKiller(t, programs, o)
+	k.advance(t, 30)
+	r := unix.Rlimit{Cur: uint64(limit(k.c)), Max: unix.RLIM_INFINITY}
+	must(t, unix.Prlimit(k.c.Process(process).PID(), unix.RLIMIT_FSIZE, &r, nil))
+	k.endsFor(t, process, "file too large")
+	k.goesOn(t, process)
 }
 
 const tmpfsSize = "size=160m" // enough for an empty chain
@@ -147,9 +164,9 @@ func (k *killer) goesOn(t *testing.T, process string) {
 // TestDamageInTheMiddleOfALogIsRefused changes one byte in the middle of each log: the program must not start, and must
 // say in which file and where. With the byte as it was, it goes on.
 func TestDamageInTheMiddleOfALogIsRefused(t *testing.T) {
-	k := newKiller(t, programs, cluster.Options{})
+	k := newKiller(t, programs, withKeyholders())
 	for _, l := range diskLogs() {
-		t.Run(l.process, func(t *testing.T) {
+		t.Run(l.process+" "+l.dir, func(t *testing.T) {
 			k.advance(t, k.head+30) // so that no single record is half of the log
 			p := k.c.Process(l.process)
 			must(t, p.Kill())
@@ -187,9 +204,9 @@ func flip(t *testing.T, path string) {
 
 // TestATornTailIsCutOff leaves a part of a record after the last one, as an interrupted write does.
 func TestATornTailIsCutOff(t *testing.T) {
-	k := newKiller(t, programs, cluster.Options{})
+	k := newKiller(t, programs, withKeyholders())
 	for _, l := range diskLogs() {
-		t.Run(l.process, func(t *testing.T) {
+		t.Run(l.process+" "+l.dir, func(t *testing.T) {
 			p := k.c.Process(l.process)
 			must(t, p.Kill())
 			file := l.newest(t, k.c)

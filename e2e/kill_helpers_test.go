@@ -10,13 +10,20 @@ import (
 
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/failpoint"
+	"blindseq/e2e/load"
 	"blindseq/e2e/rest"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/ethclient"
 )
 
-// killer has a cluster under load: transactions of two accounts and two callers of produce_block.
+// withKeyholders is a cluster of which each keyholder is needed for each block.
+func withKeyholders() cluster.Options {
+	return cluster.Options{Keyholders: 3, Threshold: 2, Bundler: true}
+}
+
+// killer has a cluster under load: transactions of two accounts and two callers of produce_block; with keyholders also
+// transactions that a bundler encrypts.
 type killer struct {
 	*observation
 	direct *ethclient.Client // of the producer itself
@@ -41,6 +48,9 @@ func newKiller(t *testing.T, bin string, options cluster.Options) *killer {
 		direct:      direct,
 		admin:       blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer)),
 	}
+	if c.Keys != nil {
+		k.encrypt(t, accounts[2])
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	k.stopCalls = cancel
 	t.Cleanup(func() { cancel(); k.calls.Wait() })
@@ -49,6 +59,18 @@ func newKiller(t *testing.T, bin string, options cluster.Options) *killer {
 	}
 	k.advance(t, 0)
 	return k
+}
+
+// encrypt sends transactions through the bundler too.
+func (o *observation) encrypt(t *testing.T, sender *load.Account) {
+	t.Helper()
+	bundler, err := ethclient.DialContext(t.Context(), o.c.Wallets)
+	must(t, err)
+	t.Cleanup(bundler.Close)
+	o.asked = bundler
+	o.send(sender, func(ctx context.Context) error {
+		return load.Stream(ctx, bundler, sender, 150*time.Millisecond, o.Recorder)
+	})
 }
 
 // keepCalling makes a block every 100 ms or so, until ctx ends.

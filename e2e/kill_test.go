@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ const (
 	// failpointsEnv is a directory that keeps the programs with failpoints from one run to the next.
 	failpointsEnv = "BLINDSEQ_E2E_FAILPOINTS"
 
-	atOnce         = 3  // clusters: a kill of the producer is mostly a wait for leases to end
+	atOnce         = 4  // clusters: a kill of the producer is mostly a wait for leases to end
 	killsOfCluster = 40 // so that histories stay of a size that is checked quickly
 )
 
@@ -39,18 +40,22 @@ const (
 // on in the same cluster, which must make new blocks. At the end the history of each cluster is judged.
 func TestNothingIsLostAtAKillAtAnyStep(t *testing.T) {
 	bin, source := withFailpoints(t)
-	all := stepsOf()
-	checkSteps(t, source, all)
+	checkSteps(t, source)
 	kills := number(t, killsEnv, 120)
 	var down downtimes
 	var group errgroup.Group
 	group.SetLimit(atOnce)
-	for i, plan := range plans(all, kills) {
-		group.Go(func() error {
-			t.Run(fmt.Sprintf("cluster-%d", i+1), func(t *testing.T) { killAll(t, bin, plan, &down) })
-			return nil
-		})
+	run := func(kind string, o cluster.Options, plans [][]step) {
+		o.Failpoints = true
+		for i, plan := range plans {
+			group.Go(func() error {
+				t.Run(fmt.Sprintf("%s-%d", kind, i+1), func(t *testing.T) { killAll(t, bin, o, plan, &down) })
+				return nil
+			})
+		}
 	}
+	run("encrypted", withKeyholders(), plans(encryptedSteps(), kills/6))
+	run("plain", cluster.Options{}, plans(plainSteps(), kills-kills/6))
 	_ = group.Wait() // the subtests report for themselves
 	down.report(t, kills)
 }
@@ -63,7 +68,7 @@ func plans(all []step, kills int) [][]step {
 		order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		queue = append(queue, all...)
 	}
-	clusters := min(kills, max(atOnce, (kills+killsOfCluster-1)/killsOfCluster))
+	clusters := (kills + killsOfCluster - 1) / killsOfCluster
 	plans := make([][]step, clusters)
 	for i, s := range queue[:kills] {
 		plans[i%clusters] = append(plans[i%clusters], s)
@@ -71,8 +76,8 @@ func plans(all []step, kills int) [][]step {
 	return plans
 }
 
-func killAll(t *testing.T, bin string, plan []step, down *downtimes) {
-	k := newKiller(t, bin, cluster.Options{Failpoints: true})
+func killAll(t *testing.T, bin string, o cluster.Options, plan []step, down *downtimes) {
+	k := newKiller(t, bin, o)
 	for _, s := range plan {
 		took := k.kill(t, s)
 		if t.Failed() {
@@ -142,10 +147,8 @@ func (d *downtimes) report(t *testing.T, kills int) {
 	if total != kills && !t.Failed() {
 		t.Errorf("%d kills were asked for", kills)
 	}
-	for _, process := range cluster.Services() {
-		if took := d.took[process]; len(took) > 0 {
-			t.Logf("%s killed → next block: %s", process, figures(took))
-		}
+	for _, process := range slices.Sorted(maps.Keys(d.took)) {
+		t.Logf("%s killed → next block: %s", process, figures(d.took[process]))
 	}
 	took := d.took[cluster.Producer]
 	if p99 := quantile(took, 0.99); p99 > blockWithin99 {

@@ -34,7 +34,7 @@ func openStreams(t *testing.T, c *cluster.Cluster) *streams {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &streams{now: map[string]*atomic.Int32{}, cancel: cancel}
-	for _, name := range cluster.Services() {
+	for _, name := range c.Names() {
 		s.now[name] = new(atomic.Int32)
 		s.keep(ctx, name, func(ctx context.Context) (receiver, error) {
 			return receive(healthv1.NewHealthClient(c.Conn(name)).Watch(ctx, &healthv1.HealthCheckRequest{}))

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,12 +30,13 @@ const (
 // and the history of each cluster must be clean: what was under way is finished, or was handed back and is done later.
 func TestEveryProgramStopsCleanlyUnderLoad(t *testing.T) {
 	stops := number(t, termsEnv, 200)
-	const clusters = 3
+	clusters := []cluster.Options{withKeyholders(), {}, {}}
 	var s stopped
 	var group errgroup.Group
-	for i := range clusters {
+	for i, o := range clusters {
 		group.Go(func() error {
-			t.Run(fmt.Sprintf("cluster-%d", i+1), func(t *testing.T) { stopAll(t, i, stops*(i+1)/clusters-stops*i/clusters, &s) })
+			share := stops*(i+1)/len(clusters) - stops*i/len(clusters)
+			t.Run(fmt.Sprintf("cluster-%d", i+1), func(t *testing.T) { stopAll(t, o, share, &s) })
 			return nil
 		})
 	}
@@ -42,29 +45,32 @@ func TestEveryProgramStopsCleanlyUnderLoad(t *testing.T) {
 }
 
 // stopAll stops the programs of a new cluster one after the other, so many times in all.
-func stopAll(t *testing.T, first, stops int, s *stopped) {
-	c := start(t, cluster.Options{})
+func stopAll(t *testing.T, o cluster.Options, stops int, s *stopped) {
+	c := start(t, o)
 	client, accounts := wallet(t, c)
 	api := rest.New(c.REST, 8)
 	t.Cleanup(api.Close)
-	o := watched(t, c, client, accounts[:3], 50*time.Millisecond)
+	run := watched(t, c, client, accounts[:2], 100*time.Millisecond)
+	if c.Keys != nil {
+		run.encrypt(t, accounts[2])
+	}
 	streams := openStreams(t, c)
-	calls := o.inFlight(t, api, 3)
-	names := cluster.Services()
+	calls := run.inFlight(t, api, 3)
+	names := c.Names()
 	head := headAbove(t, client, 0)
 	for i := range stops {
-		name := names[(first+i)%len(names)]
+		name := names[i%len(names)]
 		eventually(t, "streams to "+name+" and a produce_block call in flight", func(context.Context) (bool, error) {
 			open, calling := streams.open(name), calls.flying.Load()
 			return open > 0 && calling > 0, fmt.Errorf("%d streams, %d calls", open, calling)
 		})
 		wait(t, rand.N(30*time.Millisecond)) // at any point of a block
 		p := c.Process(name)
-		began := o.Now()
+		began := run.Now()
 		must(t, p.Signal(syscall.SIGTERM))
 		ctx, cancel := bounded(t)
 		err := p.Await(ctx)
-		s.add(name, o.Now()-began, err)
+		s.add(name, run.Now()-began, err)
 		must(t, p.Start())
 		must(t, p.AwaitReady(ctx))
 		cancel()
@@ -75,7 +81,7 @@ func stopAll(t *testing.T, first, stops int, s *stopped) {
 	}
 	calls.end()
 	streams.end()
-	o.judge(t)
+	run.judge(t)
 }
 
 // wait lets time go by, so that a signal comes at another moment each time.
@@ -136,7 +142,7 @@ func (s *stopped) add(name string, took time.Duration, err error) {
 
 func (s *stopped) report(t *testing.T, stops int) {
 	var all []time.Duration
-	for _, name := range cluster.Services() {
+	for _, name := range slices.Sorted(maps.Keys(s.took)) {
 		all = append(all, s.took[name]...)
 		t.Logf("%s: SIGTERM → exit: %s", name, figures(s.took[name]))
 	}

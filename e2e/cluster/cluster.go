@@ -186,6 +186,11 @@ func (c *Cluster) StartAll(ctx context.Context) error {
 	return wait.Wait()
 }
 
+// Names are those of all processes but Redis, in the order in which they need each other.
+func (c *Cluster) Names() []string {
+	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return name == Redis })
+}
+
 // Process is the process of one name.
 func (c *Cluster) Process(name string) *Process { return c.procs[name] }
 

@@ -100,7 +100,7 @@ func retryable(err error) bool {
 		return true
 	}
 	text := answer.Error()
-	for _, s := range []string{"unavailable", "no leader", "not the leader", "starting", "stopping", "store failed", "pool is full", "txpool is full"} {
+	for _, s := range []string{"unavailable", "no leader", "not the leader", "starting", "stopping", "store failed", "cannot keep", "pool is full", "txpool is full"} {
 		if strings.Contains(text, s) {
 			return true
 		}

@@ -16,6 +16,10 @@ import (
 // be repeated is for the caller to know.
 const serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 
+// longestDelay is before a try to connect to a service that is away. Production has to go on within 2 s of its being back,
+// the callers' own pauses included.
+const longestDelay = 500 * time.Millisecond
+
 // Dial returns a connection to a target ("host:port", "dns:///name:port", "leader:///name"). It connects when first
 // used, and again, with backoff, whenever it is broken.
 func Dial(target string, tls config.TLS, options ...grpc.DialOption) (*grpc.ClientConn, error) {
@@ -30,7 +34,7 @@ func Dial(target string, tls config.TLS, options ...grpc.DialOption) (*grpc.Clie
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: longestDelay},
 			MinConnectTimeout: 2 * time.Second,
 		}),
 	}, options...)...)

@@ -36,6 +36,8 @@ import (
 var (
 	// ErrNonce says that a transaction's nonce is not its sender's next one.
 	ErrNonce = errors.New("nonce")
+	// ErrTooHigh is an ErrNonce: transactions before this one are missing.
+	ErrTooHigh = fmt.Errorf("%w too high", ErrNonce)
 	// ErrFunds says that its sender cannot pay for it.
 	ErrFunds = errors.New("insufficient funds for gas * price + value")
 )
@@ -93,6 +95,9 @@ func (d *Desk) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 		return common.Hash{}, fmt.Errorf("%w in time for this sender's earlier transactions", rollup.ErrAway)
 	}
 	defer done()
+	if err := d.settle(ctx, tx.From); err != nil {
+		return common.Hash{}, err
+	}
 	hash := tx.Hash()
 	if d.o.Box.Accepted(hash) {
 		return hash, nil
@@ -116,8 +121,37 @@ func (d *Desk) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 // Waits tells whether a transaction is here and not in a block yet.
 func (d *Desk) Waits(hash common.Hash) bool { return d.o.Box.Accepted(hash) }
 
-// admit refuses what would be skipped for certain as things stand.
+// settle hands in once more what a sender sent before this process began. A crash may have come between keeping a bundle
+// and handing it in: it would reach the rollup after those sent now, which would be skipped for their nonces.
+func (d *Desk) settle(ctx context.Context, from common.Address) error {
+	for _, item := range d.o.Box.Unsure(from) {
+		bundle, err := d.o.Box.Bundle(item.Hash)
+		if err != nil {
+			return err
+		}
+		if bundle == nil {
+			continue // it has ended meanwhile
+		}
+		err = d.submit(ctx, item.Hash, bundle)
+		if refusal := (*rollup.Refusal)(nil); err != nil && !errors.As(err, &refusal) {
+			return err
+		}
+		d.o.Box.HandedIn(item.Hash) // of one that is refused, the watcher finds out how it ended
+	}
+	return nil
+}
+
+// admit refuses what would be skipped for certain as things stand. A nonce that seems too high is looked at twice: the
+// transactions before it may have left the outbox for a block after the rollup was asked.
 func (d *Desk) admit(ctx context.Context, tx *plaintx.Tx) error {
+	err := d.fits(ctx, tx)
+	if errors.Is(err, ErrTooHigh) {
+		err = d.fits(ctx, tx)
+	}
+	return err
+}
+
+func (d *Desk) fits(ctx context.Context, tx *plaintx.Tx) error {
 	var a rollup.Account
 	err := persist(ctx, func(ctx context.Context) (err error) {
 		a, err = d.o.Rollup.Account(ctx, tx.From)
@@ -131,7 +165,7 @@ func (d *Desk) admit(ctx context.Context, tx *plaintx.Tx) error {
 	case tx.Nonce() < a.Nonce:
 		return fmt.Errorf("%w too low: next nonce %d, tx nonce %d", ErrNonce, a.Nonce, tx.Nonce())
 	case tx.Nonce() > next:
-		return fmt.Errorf("%w too high: next nonce %d, tx nonce %d; send the ones between first", ErrNonce, next, tx.Nonce())
+		return fmt.Errorf("%w: next nonce %d, tx nonce %d; send the ones between first", ErrTooHigh, next, tx.Nonce())
 	case a.Balance.Cmp(tx.Cost()) < 0:
 		return fmt.Errorf("%w: balance %s, tx cost %s", ErrFunds, a.Balance, tx.Cost())
 	}

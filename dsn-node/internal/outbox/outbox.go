@@ -55,8 +55,10 @@ type Box struct {
 	db     *pebble.DB
 	most   int
 	failed chan error
+	write  func(batch *pebble.Batch) error // durably
 
 	mu     sync.Mutex
+	dead   bool // a write failed
 	last   uint64
 	items  map[common.Hash]*entry
 	nonces map[account]int // how many items there are for each
@@ -71,6 +73,7 @@ type account struct {
 type entry struct {
 	Item
 	accepted bool // by the rollup, once; from before a restart: perhaps
+	unsure   bool // from before a restart, and not handed in since
 	visits   int
 	due      time.Time
 }
@@ -85,6 +88,7 @@ func Open(dir string, most int) (*Box, error) {
 		return nil, fmt.Errorf("open outbox: %w: %w", ErrStorage, err)
 	}
 	b := &Box{db: db, most: most, failed: make(chan error, 1), items: map[common.Hash]*entry{}, nonces: map[account]int{}}
+	b.write = func(batch *pebble.Batch) error { return batch.Commit(pebble.Sync) }
 	if err := b.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open outbox: %w: %w", ErrStorage, err), db.Close())
 	}
@@ -115,7 +119,7 @@ func (b *Box) load() (err error) {
 		if err := rlp.DecodeBytes(it.Value(), &r); err != nil {
 			return fmt.Errorf("decode item %x: %w", it.Key(), err)
 		}
-		b.keep(&entry{Item: r.Item, accepted: true})
+		b.keep(&entry{Item: r.Item, accepted: true, unsure: true})
 	}
 	return it.Error()
 }
@@ -148,7 +152,7 @@ func (b *Box) Add(item Item, bundle []byte) error {
 	}
 	value, err := rlp.EncodeToBytes(&record{item, bundle})
 	if err == nil {
-		err = b.write(item.Number, value)
+		err = b.put(item.Number, value)
 	}
 	if err != nil {
 		b.mu.Lock()
@@ -172,7 +176,7 @@ func (b *Box) reserve(item Item) error {
 	return nil
 }
 
-func (b *Box) write(number uint64, value []byte) error {
+func (b *Box) put(number uint64, value []byte) error {
 	batch := b.db.NewBatch()
 	defer batch.Close() //nolint:errcheck // committed or dropped
 	b.mu.Lock()
@@ -181,7 +185,18 @@ func (b *Box) write(number uint64, value []byte) error {
 	if err := errors.Join(batch.Set(itemKey(number), value, nil), batch.Set([]byte{keyNumber}, last, nil)); err != nil {
 		return err
 	}
-	return batch.Commit(pebble.Sync)
+	return b.commit(batch)
+}
+
+// commit makes a batch durable. The store panics when it cannot write its log, a full disk included; here that is an error
+// like any other, so that the bundler ends and says what it was.
+func (b *Box) commit(batch *pebble.Batch) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("write: %v", r)
+		}
+	}()
+	return b.write(batch)
 }
 
 // Bundle reads an item's bundle; nil when there is no such item any more.
@@ -215,7 +230,9 @@ func (b *Box) Remove(hash common.Hash) error {
 	if e == nil {
 		return nil
 	}
-	if err := b.db.Delete(itemKey(e.Number), pebble.Sync); err != nil {
+	batch := b.db.NewBatch()
+	defer batch.Close() //nolint:errcheck // committed or dropped
+	if err := errors.Join(batch.Delete(itemKey(e.Number), nil), b.commit(batch)); err != nil {
 		return fmt.Errorf("forget transaction %s: %w", hash, b.broken(err))
 	}
 	b.mu.Lock()
@@ -228,6 +245,9 @@ func (b *Box) Remove(hash common.Hash) error {
 
 // broken makes Run end: what the disk holds is not known any more.
 func (b *Box) broken(err error) error {
+	b.mu.Lock()
+	b.dead = true
+	b.mu.Unlock()
 	select {
 	case b.failed <- err:
 	default:

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble"
 	"github.com/ethereum/go-ethereum/common"
 )
 
@@ -60,6 +62,48 @@ func TestItemsSurviveAndRemovedOnesDoNotComeBack(t *testing.T) {
 	}
 	if n := b.NextNonce(common.Address{1}, 6); n != 7 {
 		t.Fatalf("next nonce %d", n)
+	}
+}
+
+func TestWhatMayNotHaveReachedTheRollupIsKnownAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, 10)
+	first, second := add(t, b, 1, 5), add(t, b, 2, 6)
+	if unsure := b.Unsure(first.From); len(unsure) != 0 {
+		t.Fatalf("before the restart: %v", unsure)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir, 10)
+	if unsure := b.Unsure(first.From); len(unsure) != 2 || unsure[0] != first || unsure[1] != second {
+		t.Fatalf("after the restart: %v", unsure)
+	}
+	if unsure := b.Unsure(common.Address{0xff}); len(unsure) != 0 {
+		t.Fatalf("of another account: %v", unsure)
+	}
+	b.HandedIn(first.Hash)
+	if unsure := b.Unsure(first.From); len(unsure) != 1 || unsure[0] != second {
+		t.Fatalf("after one was handed in: %v", unsure)
+	}
+}
+
+func TestAWriteThatPanicsEndsTheBoxAndKeepsNothing(t *testing.T) {
+	b := open(t, t.TempDir(), 10)
+	defer b.db.Close()                                                              //nolint:errcheck // a test's
+	b.write = func(*pebble.Batch) error { panic("fatal: no space left on device") } // as the store does
+	item := Item{Hash: common.Hash{1}, Number: b.Next()}
+	if err := b.Add(item, []byte{1}); !errors.Is(err, ErrStorage) {
+		t.Fatalf("got %v", err)
+	}
+	if b.Len() != 0 {
+		t.Fatal("it was kept")
+	}
+	if err := b.Run(t.Context()); !errors.Is(err, ErrStorage) || !strings.Contains(err.Error(), "no space left") {
+		t.Fatalf("run: %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

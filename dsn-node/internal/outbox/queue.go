@@ -20,8 +20,15 @@ func (b *Box) Run(ctx context.Context) error {
 	}
 }
 
-// Close closes the box. Nothing may use it any more.
+// Close closes the box. Nothing may use it any more. One whose disk failed is left as it is: the store may hold locks that
+// it will never give back.
 func (b *Box) Close() error {
+	b.mu.Lock()
+	dead := b.dead
+	b.mu.Unlock()
+	if dead {
+		return nil
+	}
 	if err := b.db.Close(); err != nil {
 		return fmt.Errorf("close outbox: %w", err)
 	}
@@ -65,6 +72,30 @@ func (b *Box) Accept(hash common.Hash, due time.Time) {
 	defer b.mu.Unlock()
 	if e := b.items[hash]; e != nil {
 		e.accepted, e.due = true, due
+	}
+}
+
+// Unsure are the items of an account that were kept before a restart and may never have reached the rollup, in the order
+// of arrival.
+func (b *Box) Unsure(from common.Address) []Item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var unsure []Item
+	for _, e := range b.items {
+		if e.unsure && e.From == from {
+			unsure = append(unsure, e.Item)
+		}
+	}
+	slices.SortFunc(unsure, func(a, b Item) int { return cmp.Compare(a.Number, b.Number) })
+	return unsure
+}
+
+// HandedIn notes that an item from before a restart was handed in again.
+func (b *Box) HandedIn(hash common.Hash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.items[hash]; e != nil {
+		e.unsure = false
 	}
 }
 
