@@ -53,7 +53,7 @@ redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDUL
 		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
 
 .PHONY: bench
-bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
+bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
 .PHONY: fuzz

@@ -33,6 +33,7 @@ type Service struct {
 	registry *prometheus.Registry
 	metrics  *metrics
 	front    *front
+	opsAddr  string
 	group    *service.Group
 	closers  []func() error
 }
@@ -111,6 +112,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.opsAddr = opsServer.Addr()
 	grpcServer, err := s.grpcServer(api)
 	if err != nil {
 		return err
@@ -123,6 +125,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 
 	s.group.Add("directory", directory.Run)
 	s.group.Add("leader tracker", tracker.Run)
+	s.group.Add("production watch", s.watchProduction(api.Standstill))
 	s.group.Add("health and metrics", opsServer.Run)
 	s.group.Add("public listeners", together(grpcServer, restServer, rpcServer))
 	return nil

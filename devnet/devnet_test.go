@@ -2,17 +2,22 @@ package devnet
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"blindseq/dsn-node/inspect"
+	"blindseq/dsn-node/keygen"
 	"blindseq/kit/config"
 	"blindseq/producer-svc/devaccounts"
 
@@ -23,6 +28,7 @@ import (
 
 // running is a devnet that has printed its banner.
 type running struct {
+	dir                string
 	rpc, rest, bundler string
 
 	lines chan string
@@ -47,7 +53,7 @@ func start(t *testing.T, dir, timeBetweenBlocks string) *running {
 		in.CloseWithError(io.EOF)
 		done <- err
 	}()
-	r := &running{lines: make(chan string, 1000), stop: func() error { cancel(); return <-done }}
+	r := &running{dir: dir, lines: make(chan string, 1000), stop: func() error { cancel(); return <-done }}
 	go func() {
 		defer close(r.lines)
 		for scan := bufio.NewScanner(out); scan.Scan(); {
@@ -146,6 +152,17 @@ func transfer(t *testing.T) *types.Transaction {
 	return tx
 }
 
+// inspect verifies what was fetched with nothing but the committee's file.
+func (r *running) inspect(t *testing.T, object []byte) string {
+	t.Helper()
+	var out bytes.Buffer
+	cfg := inspect.Config{Kind: inspect.KindAuto, CommitteeFile: keygen.Layout(filepath.Join(r.dir, "keys"), 4).Committee}
+	if err := inspect.Run(cfg, bytes.NewReader(object), &out); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	return out.String()
+}
+
 func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
 	d := start(t, t.TempDir(), "10s")
 	client, err := ethclient.Dial(d.bundler)
@@ -173,8 +190,23 @@ func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil || !strings.Contains(string(body), `"transactions":["0x7e`) || strings.Contains(string(body), hex.EncodeToString(raw)) {
-		t.Errorf("what was ordered is not the bundle alone: %s, %v", body, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ordered, opened, _ := strings.Cut(string(body), `"outcomes":`)
+	if !strings.Contains(ordered, `"transactions":["0x7e`) || strings.Contains(ordered, hex.EncodeToString(raw)) || !strings.Contains(opened, tx.Hash().Hex()) {
+		t.Errorf("what was ordered is not the bundle alone, or what it was opened to is not there: %s", body)
+	}
+	shown := d.inspect(t, body)
+	if !strings.Contains(shown, "decrypted to "+tx.Hash().Hex()) || !strings.Contains(shown, "attested by        authority") {
+		t.Errorf("the preblock of REST is shown as\n%s", shown)
+	}
+	var proof json.RawMessage
+	if err := client.Client().CallContext(t.Context(), &proof, "te_getOrderProof", tx.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	if shown := d.inspect(t, proof); !strings.Contains(shown, "position           0 of 1 transactions") || !strings.Contains(shown, " VALID\n") {
+		t.Errorf("the order proof is shown as\n%s", shown)
 	}
 	if err := d.stop(); err != nil {
 		t.Fatal(err)

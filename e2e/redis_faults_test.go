@@ -36,7 +36,7 @@ func redisFaults() []redisFault {
 		{"robbed", instantly(rob)},
 		{"full", full},
 		{"busy", instantly(busy)},
-		{"paused", paused},
+		{"paused", frozen},
 		{"demoted", demoted},
 		{"hung up", instantly(func(ctx context.Context, r *redisRig, _ *rand.Rand) error {
 			return r.redis.Do(ctx, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err()
@@ -91,8 +91,8 @@ return 1`
 	return r.redis.Eval(ctx, spin, nil, 100+rng.IntN(600)).Err()
 }
 
-// paused stops the process of Redis, which knows nothing of it.
-func paused(_ context.Context, r *redisRig, _ *rand.Rand) (func(context.Context) error, error) {
+// frozen stops the process of Redis, which knows nothing of it.
+func frozen(_ context.Context, r *redisRig, _ *rand.Rand) (func(context.Context) error, error) {
 	p := r.c.Process(cluster.Redis)
 	return func(context.Context) error { return p.Signal(syscall.SIGCONT) }, p.Signal(syscall.SIGSTOP)
 }

@@ -33,7 +33,7 @@ func TestProductionSurvivesFailoversToAReplicaThatWasCutOff(t *testing.T) {
 	s := redistest.NewSentinels(t)
 	c, head := onSentinels(t, s)
 	client, accounts := wallet(t, c)
-	o := watched(t, c, client, accounts[:2], 50*time.Millisecond)
+	o := watched(t, c, client, accounts[:2], 250*time.Millisecond)
 	o.Add(func(h *history.History) { h.Wiped = true })
 	n := number(t, failoversEnv, 1)
 	for i := range n {

@@ -10,6 +10,7 @@ type metrics struct {
 	dropped        *prometheus.CounterVec
 	contradictions prometheus.Counter
 	breaks         prometheus.Counter
+	checks         prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -26,11 +27,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "blindseq_monitor_stream_breaks_total",
 			Help: "Times the stream from the DSN broke or could not be made.",
 		}),
+		checks: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "blindseq_monitor_check_seconds", Buckets: prometheus.ExponentialBuckets(.0001, 2.5, 13),
+			Help: "Checks of one preblock's certificate and outcomes.",
+		}),
 	}
 	for _, why := range []string{merge.Duplicate, merge.TooEarly, merge.LateNotice} {
 		m.dropped.WithLabelValues(why) // shown as 0 from the start
 	}
-	reg.MustRegister(m.dropped, m.contradictions, m.breaks)
+	reg.MustRegister(m.dropped, m.contradictions, m.breaks, m.checks)
 	return m
 }
 

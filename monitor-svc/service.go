@@ -62,6 +62,7 @@ type Service struct {
 	evidence  *evidence.Keeper
 	stream    *source.Stream
 	fetcher   *source.Fetcher
+	watch     *source.Watch
 }
 
 // New builds a replica. On an error nothing is left open.
@@ -88,6 +89,7 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 	s.metrics.follow(reg, s.hub.Status, s.connected.Load)
 	err = s.listen(cfg, reg, api.New(api.Deps{
 		Hub: s.hub, Notices: s.notices, Source: src, NextTimeout: cfg.NextTimeout, Connected: s.connected.Load,
+		Waiting: s.watch.Last,
 	}))
 	if err != nil {
 		return nil, err
@@ -109,9 +111,14 @@ func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Conf
 		DSN: dsnv1.NewSequencerServiceClient(s.dsn), Connected: s.dsnChanged, Log: s.log,
 		CallTimeout: cfg.CallTimeout, BackoffMin: backoffMin, BackoffMax: backoffMax,
 	}
-	src.Check = proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
+	checker := proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
 		return source.Fetch(ctx, src, number)
-	}).Check
+	})
+	src.Check = func(ctx context.Context, p *preblockv1.Preblock) (bool, error) {
+		began := time.Now()
+		defer func() { s.metrics.checks.Observe(time.Since(began).Seconds()) }()
+		return checker.Check(ctx, p)
+	}
 	s.notices = notices.New(s.rdb, s.log)
 	s.evidence = evidence.New(s.rdb, s.log)
 	s.hub = hub.New(merge.DefaultLimits(), hub.Actions{
@@ -126,7 +133,7 @@ func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Conf
 	})
 	src.Sink = s.hub
 	s.notices.Follow(s.hub)
-	s.stream, s.fetcher = source.NewStream(src), source.NewFetcher(src)
+	s.stream, s.fetcher, s.watch = source.NewStream(src), source.NewFetcher(src), source.NewWatch(src, s.dsnWaits)
 	return src
 }
 
@@ -170,6 +177,17 @@ func (s *Service) dsnChanged(err error) {
 	s.health.Set("dsn", err.Error())
 }
 
+// dsnWaits is a note, no reason to be sent nothing: this replica answers for the preblocks there are, and its callers wait
+// for the next one wherever they ask.
+func (s *Service) dsnWaits(reason string) {
+	s.health.Note("production", reason)
+	if reason != "" {
+		s.log.Warn("the DSN can fix no preblock", "reason", reason)
+		return
+	}
+	s.log.Info("nothing keeps the DSN from fixing preblocks")
+}
+
 func (s *Service) dropped(d merge.Dropped) {
 	s.metrics.dropped.WithLabelValues(d.Why).Inc()
 	s.log.Debug("dropped", "why", d.Why, "number", d.Number, "request_id", d.RequestID)
@@ -198,6 +216,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Add("notices", s.notices.Watch)
 	g.Add("fetcher", s.fetcher.Run)
 	g.Add("dsn stream", s.stream.Run)
+	g.Add("dsn watch", s.watch.Run)
 	g.Add("grpc", s.grpc.Run)
 	g.Add("readiness", s.ready)
 	grpc, http := s.Addresses()

@@ -145,6 +145,26 @@ func TestABrokenStreamIsResumedWithoutAGap(t *testing.T) {
 	a.eventually("connected again", func() bool { return a.status().DsnConnected && len(a.s.health.Ready()) == 0 })
 }
 
+func TestWhatTheDSNWaitsForIsShownAndTheReplicaStaysReady(t *testing.T) {
+	w := newWorld(t, redistest.Mini(t))
+	a := w.replica()
+	w.dsn.Fix("r1")
+	w.dsn.Wait("preblock 2 waits for attestations: 2 of 3")
+	a.eventually("the reason", func() bool { return a.s.health.Notes()["production"] != "" })
+	if s := a.status(); s.DsnWaiting != "preblock 2 waits for attestations: 2 of 3" || s.DsnAcceptedNumber != 1 {
+		t.Errorf("status %v", s)
+	}
+	if reasons := a.s.health.Ready(); len(reasons) > 0 {
+		t.Errorf("not ready: %v", reasons)
+	}
+	_, err := a.Next(t.Context(), &preblockv1.NextRequest{RequestId: "r2", Number: 2, Timeout: seconds(.01)})
+	if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "attestations: 2 of 3") {
+		t.Errorf("a caller that waited in vain is told %v", err)
+	}
+	w.dsn.Wait("")
+	a.eventually("the reason's end", func() bool { return a.status().DsnWaiting == "" && len(a.s.health.Notes()) == 0 })
+}
+
 func TestADSNThatIsAwayAtTheStartIsFollowedLater(t *testing.T) {
 	w := newWorld(t, redistest.Mini(t))
 	w.dsn.Fix("r1")

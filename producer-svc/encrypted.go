@@ -33,7 +33,7 @@ func (s *Service) encrypt() (err error) {
 		return err
 	}
 	s.bundles = bundles.New(bundles.Config{
-		Store: s.disk.store, Ordered: s.disk.chain.NamedIn, Allowed: allowed, Arrived: s.pool.wake,
+		Store: s.disk.store, Ordered: s.disk.chain.NamedIn, Allowed: allowed, Arrived: s.pool.wake, Checked: s.metrics.checked,
 	})
 	return nil
 }

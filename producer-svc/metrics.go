@@ -16,6 +16,7 @@ type metrics struct {
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
 	returned *prometheus.CounterVec
+	checks   prometheus.Histogram
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -29,15 +30,19 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		skipped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_skipped_total", Help: "Transactions of applied blueprints that could not be executed."}),
 		sections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_sections_total", Help: "Critical sections by how they ended."}, []string{"outcome"}),
 		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
+		checks:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_bundles_check_seconds", Help: "Checks of the bundles submitted in one go: format, bundler, ciphertexts.", Buckets: seconds}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
 	m.returned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_locks_unreplicated_total", Help: "Locks and leases given back because too few replicas of Redis confirmed them, by name."}, []string{"lock"})
-	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.returned)
+	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned)
 	return m
 }
 
 // synced takes the time of one fsync of the blueprint log.
 func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
+
+// checked takes the time of checking bundles.
+func (m *metrics) checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
 
 // gauge registers a value that is read when asked.
 func (m *metrics) gauge(name, help string, value func() float64) {

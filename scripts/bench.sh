@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Measures the engine alone, the blueprint log and the whole pipeline, and prints it all in one go. Of the environment:
+# Measures threshold encryption, the engine alone, the blueprint log, the whole pipeline and encrypted transfers, and prints
+# it all in one go. Of the environment:
 # PROFILE=0 leaves out the CPU profile of each service, BENCH_IDLE the time to idle (60s; 0 leaves it out), BENCH_ARGS more
 # arguments of blindseq-bench (see its --help).
 set -euo pipefail
 bin=${BLINDSEQ_E2E_BIN:-bin}
 
+./scripts/bench-te.sh
+echo
 echo "Engine alone, in one process (\`known\`: with the transactions in the pool, as on the producer that proposed them):"
 results=$(go test -run '^$' -bench '^BenchmarkEngine$' -benchtime 30000x ./producer-svc/internal/chain)
 rates() { awk '/^Benchmark/ { for (i = 2; i <= NF; i++) if ($i == "transfers/s") print $1, $(i-1) }' <<<"$results"; }

@@ -1,5 +1,5 @@
 // Package inspect shows what the DSN's parts hand out, readably, and checks it with nothing but the committee's file: a
-// bundle, a preblock, a certificate, evidence against a keyholder or a whole folder of it.
+// bundle, a preblock, a certificate, the proof of a transaction's place, evidence against a keyholder or a whole folder of it.
 //
 // It guarantees that Run returns nil only for what verifies. What cannot be checked without a committee does not.
 package inspect
@@ -19,7 +19,7 @@ var (
 	// ErrDoesNotVerify says that what was shown does not hold, or could not be checked.
 	ErrDoesNotVerify = errors.New("does not verify")
 	// ErrUnknown says that the input is nothing that can be inspected.
-	ErrUnknown = errors.New("neither a bundle nor a preblock, a certificate or evidence")
+	ErrUnknown = errors.New("neither a bundle nor a preblock, a certificate, an order proof or evidence")
 )
 
 // Kinds of what can be inspected; KindAuto is told by its bytes.
@@ -29,6 +29,7 @@ const (
 	KindPreblock    = "preblock"
 	KindCertificate = "certificate"
 	KindEvidence    = "evidence"
+	KindProof       = "proof"
 )
 
 // maxInput bounds what is read: a preblock with everything in it, in hex.
@@ -36,8 +37,8 @@ const maxInput = 16 << 20
 
 // Config of the command.
 type Config struct {
-	Path          string `arg:"" optional:"" help:"File with the object: hex, protobuf, or JSON as of REST /v1/preblocks; or a copy of a sequencer's evidence folder; or the hex itself. From standard input when absent or -."`
-	Kind          string `help:"What it is: ${enum}." enum:"auto,bundle,preblock,certificate,evidence" default:"auto"`
+	Path          string `arg:"" optional:"" help:"File with the object: hex, protobuf, or JSON as of REST /v1/preblocks or te_getOrderProof; or a copy of a sequencer's evidence folder; or the hex itself. From standard input when absent or -."`
+	Kind          string `help:"What it is: ${enum}." enum:"auto,bundle,preblock,certificate,evidence,proof" default:"auto"`
 	CommitteeFile string `help:"File of the committee to verify against; without it only a bundle verifies." type:"path"`
 }
 
@@ -80,14 +81,14 @@ type object interface {
 
 func judge(p *page, o object, c *committee.Committee) error {
 	if c == nil && !o.alone() {
-		p.line("verifies", "not checked: --committee-file is needed")
+		p.line("verdict", "not checked: --committee-file is needed")
 		return fmt.Errorf("%w: not checked", ErrDoesNotVerify)
 	}
 	if err := o.verify(c); err != nil {
-		p.line("verifies", "NO: %v", err)
+		p.line("verdict", "INVALID: %v", err)
 		return fmt.Errorf("%w: %w", ErrDoesNotVerify, err)
 	}
-	p.line("verifies", "yes")
+	p.line("verdict", "VALID")
 	return nil
 }
 

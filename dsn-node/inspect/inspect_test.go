@@ -111,7 +111,7 @@ func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
 		"evidence as JSON":    {marshalJSON(t, e), "evidence against authority 2: equivocation\n"},
 	} {
 		shown, err := w.look(c.b)
-		if err != nil || !strings.HasPrefix(shown, c.want) || !strings.Contains(shown, "verifies           yes\n") {
+		if err != nil || !strings.HasPrefix(shown, c.want) || !strings.Contains(shown, "verdict            VALID\n") {
 			t.Errorf("%s: %v\n%s", name, err, shown)
 		}
 	}
@@ -168,7 +168,7 @@ func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
 		"evidence against another":         marshal(t, blamed),
 		"certificate of another committee": marshal(t, newWorld(t).preblock().Certificate),
 	} {
-		if shown, err := w.look(b); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.Contains(shown, "verifies           NO: ") {
+		if shown, err := w.look(b); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.Contains(shown, "verdict            INVALID: ") {
 			t.Errorf("%s: %v\n%s", name, err, shown)
 		}
 	}
@@ -211,7 +211,7 @@ func TestEvidenceFolderIsShownAndLeftAsItIs(t *testing.T) {
 	if err := inspect.Run(inspect.Config{Path: dir, Kind: inspect.KindAuto, CommitteeFile: w.file}, nil, &out); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(out.String(), "verifies           yes"); n != 2 {
+	if n := strings.Count(out.String(), "verdict            VALID"); n != 2 {
 		t.Fatalf("%d records verify:\n%s", n, out.String())
 	}
 	empty := t.TempDir()
@@ -237,6 +237,7 @@ func FuzzInspect(f *testing.F) {
 	f.Add([]byte("0x7ec0"))
 	f.Add([]byte(`{"preblock": {"number": "1", "outcomes": [{"undecryptable": {"reason": "malformed"}}], "certificate": {"attestations": [{}]}}}`))
 	f.Add([]byte("\x0a\x02\x08\x01"))
+	f.Add([]byte(`{"result": {"listHash": "0x00", "position": "0x1", "transactions": ["0x"], "attestations": [{"authority": "0x100"}]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var out bytes.Buffer
 		_ = inspect.Run(inspect.Config{Kind: inspect.KindAuto}, bytes.NewReader(b), &out) // it must return

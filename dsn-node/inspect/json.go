@@ -24,6 +24,9 @@ func decodeJSON(b []byte, kind string) (object, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	fields = unwrap(fields)
+	if isProof := fields["listHash"] != nil; kind == KindProof || kind == KindAuto && isProof {
+		return decodeProof(fields)
+	}
 	for _, candidate := range candidates(kind) {
 		if o := fromFields(candidate, fields); o != nil {
 			return o, nil
@@ -34,7 +37,7 @@ func decodeJSON(b []byte, kind string) (object, error) {
 
 // unwrap takes an object out of an answer that has it as a field.
 func unwrap(fields map[string]any) map[string]any {
-	for _, name := range []string{KindPreblock, KindEvidence} {
+	for _, name := range []string{KindPreblock, KindEvidence, "result"} {
 		if inner, ok := fields[name].(map[string]any); ok {
 			return inner
 		}

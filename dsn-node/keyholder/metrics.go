@@ -8,19 +8,36 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type metrics struct{ append prometheus.Histogram }
+type metrics struct {
+	append prometheus.Histogram
+	steps  *prometheus.HistogramVec
+}
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{append: prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "blindseq_keyholder_log_append_seconds",
-		Help:    "Duration of the write and fsync of one attestation.",
-		Buckets: prometheus.ExponentialBuckets(.0001, 2, 15),
-	})}
-	reg.MustRegister(m.append)
+	m := &metrics{
+		append: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "blindseq_keyholder_log_append_seconds",
+			Help:    "Duration of the write and fsync of one attestation.",
+			Buckets: prometheus.ExponentialBuckets(.0001, 2, 15),
+		}),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "blindseq_keyholder_step_seconds",
+			Help:    "Duration of the steps of opening one content's bundles: plan (checking the ciphertexts) and shares (making them).",
+			Buckets: prometheus.ExponentialBuckets(.0005, 2, 16),
+		}, []string{"step"}),
+	}
+	for _, step := range []string{holder.StepPlan, holder.StepShares} {
+		m.steps.WithLabelValues(step)
+	}
+	reg.MustRegister(m.append, m.steps)
 	return m
 }
 
 func (m *metrics) appended(d time.Duration) { m.append.Observe(d.Seconds()) }
+
+func (m *metrics) stepped(step string, d time.Duration) {
+	m.steps.WithLabelValues(step).Observe(d.Seconds())
+}
 
 // follow shows the state of a holder.
 func (m *metrics) follow(reg prometheus.Registerer, h *holder.Holder) {

@@ -51,7 +51,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Dir, o.OnAppend, o.Log = cfg.DataDir, m.appended, log
+	o.Dir, o.OnAppend, o.OnStep, o.Log = cfg.DataDir, m.appended, m.stepped, log
 	h, err := holder.Open(ctx, o)
 	if err != nil {
 		o.Share.Erase()

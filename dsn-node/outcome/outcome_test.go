@@ -33,14 +33,15 @@ func TestOnlyTheRightOutcomesAreAccepted(t *testing.T) {
 		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0]++ }), // outcome 2: proof
 		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0]++ }),      // outcome 3: key hash
 		spoiled(t, c, func(b *te.Bundle) { b.Payload.Txs[0].Data[0]++ }),             // outcome 4: transaction hash
-		repeated, // outcome 5
-		repeated, // outcome 6: set below
-		repeated, // outcome 7: set below
+		repeated,                  // outcome 5
+		repeated,                  // outcome 6: set below
+		c.Bundle([]byte("again")), // outcome 7: set below
 	}}, common.Hash{})
 	p.Outcomes[6] = outcome.RefuseRepeated(7, outcome.Place{Number: 9, Index: 6})
 	p.Outcomes[7] = outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 1})
+	again := p.Content.Transactions[8]
 	earlier := func(number uint64) (*preblockv1.Content, error) {
-		return &preblockv1.Content{Number: number, Transactions: [][]byte{{1}, repeated}}, nil
+		return &preblockv1.Content{Number: number, Transactions: [][]byte{{1}, again, again}}, nil
 	}
 	if err := outcome.Verify(c.Keys, p, earlier); err != nil {
 		t.Fatal(err)
@@ -66,7 +67,13 @@ func TestOnlyTheRightOutcomesAreAccepted(t *testing.T) {
 		"a malformed one decrypted": func(p *preblockv1.Preblock) { p.Outcomes[1].Result = p.Outcomes[0].Result },
 		"repeated after itself":     set(0, outcome.RefuseRepeated(1, outcome.Place{Number: 9, Index: 5})),
 		"repeated of another":       set(7, outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 0})),
-		"repeated of nothing":       set(7, outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 2})),
+		"repeated of nothing":       set(7, outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 3})),
+		"repeated of a repetition":  set(7, outcome.RefuseRepeated(8, outcome.Place{Number: 3, Index: 2})),
+		"decrypted twice":           func(p *preblockv1.Preblock) { p.Outcomes[6] = proto.CloneOf(p.Outcomes[5]); p.Outcomes[6].Index = 7 },
+		"the second one first": func(p *preblockv1.Preblock) {
+			p.Outcomes[5] = outcome.RefuseRepeated(6, outcome.Place{Number: 9, Index: 7})
+		},
+		"two first places": set(6, outcome.RefuseRepeated(7, outcome.Place{Number: 3, Index: 1})),
 	} {
 		forged := proto.CloneOf(p)
 		change(forged)

@@ -17,25 +17,17 @@ type Lookup func(number uint64) (*preblockv1.Content, error)
 // Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right. earlier
 // is asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
 //
-// That a bundle said to be decrypted was not ordered before is not looked for, which needs an index of all ciphertexts:
-// keyholders refuse to open it, and its plain transactions, public by then, are what its sender promised.
+// A ciphertext that stands in the content more than once is opened at most at its first place there, and all others refer to
+// the first place in the whole order. That a bundle said to be decrypted was not ordered in an earlier number is not looked
+// for, which needs an index of all ciphertexts: keyholders refuse to open it, and its plain transactions, public by then, are
+// what its sender promised.
 func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
-	v := verifier{keys: keys, content: p.GetContent(), earlier: earlier}
-	rest := p.GetOutcomes()
-	for i, raw := range p.GetContent().GetTransactions() {
-		if !te.IsBundle(raw) {
-			continue
-		}
-		if len(rest) == 0 || rest[0].GetIndex() != uint32(i) {
-			return fmt.Errorf("verify outcomes of number %d: %w: none of bundle %d at its place", p.GetContent().GetNumber(), ErrWrong, i)
-		}
-		if err := v.check(raw, rest[0]); err != nil {
-			return fmt.Errorf("verify outcomes of number %d: %w: bundle %d: %w", p.GetContent().GetNumber(), ErrWrong, i, err)
-		}
-		rest = rest[1:]
+	v := &verifier{
+		keys: keys, content: p.GetContent(), earlier: earlier,
+		here: placesIn(p.GetContent()), there: map[uint64]*places{}, said: map[uint32]*preblockv1.Outcome{},
 	}
-	if len(rest) > 0 {
-		return fmt.Errorf("verify outcomes of number %d: %w: %d too many", p.GetContent().GetNumber(), ErrWrong, len(rest))
+	if err := v.verify(p.GetOutcomes()); err != nil {
+		return fmt.Errorf("verify outcomes of number %d: %w: %w", p.GetContent().GetNumber(), ErrWrong, err)
 	}
 	return nil
 }
@@ -44,10 +36,62 @@ type verifier struct {
 	keys    *te.PublicKeys
 	content *preblockv1.Content
 	earlier Lookup
+	here    *places
+	there   map[uint64]*places             // of earlier contents
+	said    map[uint32]*preblockv1.Outcome // right ones so far, by index
 }
 
-func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
-	bundle, err := te.DecodeBundle(raw)
+func (v *verifier) verify(outcomes []*preblockv1.Outcome) error {
+	var raws [][]byte
+	for i, raw := range v.content.GetTransactions() {
+		if !te.IsBundle(raw) {
+			continue
+		}
+		if n := len(raws); n >= len(outcomes) || outcomes[n].GetIndex() != uint32(i) {
+			return fmt.Errorf("none of bundle %d at its place", i)
+		}
+		raws = append(raws, raw)
+	}
+	if more := len(outcomes) - len(raws); more > 0 {
+		return fmt.Errorf("%d too many", more)
+	}
+	bundles, errs := te.DecodeBundles(raws)
+	verified, err := verifyRefused(bundles, outcomes)
+	if err != nil {
+		return err
+	}
+	for i, o := range outcomes {
+		if err := v.check(bundles[i], errs[i], verified[i], o); err != nil {
+			return fmt.Errorf("bundle %d: %w", o.GetIndex(), err)
+		}
+		v.said[o.GetIndex()] = o
+	}
+	return nil
+}
+
+// verifyRefused verifies, as one batch, the ciphertexts of bundles that are said to be undecryptable; the others' plain
+// transactions show more than a proof would. It returns nil in the places of those that do not hold or were not verified.
+func verifyRefused(bundles []*te.Bundle, outcomes []*preblockv1.Outcome) ([]*te.Verified, error) {
+	var ciphertexts []*te.Ciphertext
+	var places []int
+	for i, b := range bundles {
+		if b != nil && outcomes[i].GetUndecryptable() != nil {
+			ciphertexts, places = append(ciphertexts, b.Payload.Ciphertext), append(places, i)
+		}
+	}
+	out := make([]*te.Verified, len(bundles))
+	verified, err := te.VerifyCiphertexts(ciphertexts)
+	if err != nil && !errors.Is(err, te.ErrCiphertext) {
+		return nil, err
+	}
+	for i, v := range verified {
+		out[places[i]] = v
+	}
+	return out, nil
+}
+
+// check checks one outcome of a bundle, or of bytes that are none for the reason err.
+func (v *verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *preblockv1.Outcome) error {
 	if o.GetUndecryptable().GetReason() == Malformed {
 		if err == nil {
 			return errors.New("it is well-formed")
@@ -57,25 +101,27 @@ func (v verifier) check(raw []byte, o *preblockv1.Outcome) error {
 	if err != nil {
 		return err
 	}
+	if err := v.checkPlace(bundle.Payload.Ciphertext, o); err != nil {
+		return err
+	}
 	switch r := o.GetResult().(type) {
 	case *preblockv1.Outcome_Decrypted:
 		return bundle.Payload.CheckPlain(r.Decrypted.GetTransactions())
 	case *preblockv1.Outcome_Undecryptable:
-		return v.checkRefused(bundle.Payload, o)
+		return v.checkRefused(bundle.Payload, verified, o)
 	}
 	return errors.New("it has none")
 }
 
-func (v verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
-	verified, err := p.Ciphertext.Verify()
+func (v *verifier) checkRefused(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	switch reason := o.GetUndecryptable().GetReason(); {
 	case reason == BadCiphertext:
-		if err == nil {
+		if verified != nil {
 			return errors.New("its ciphertext holds")
 		}
 		return nil
-	case err != nil:
-		return err
+	case verified == nil:
+		return te.ErrCiphertext
 	case reason == AlreadyOrdered:
 		return v.checkRepeated(p, o)
 	case reason == KeyHash || reason == TxHash:
@@ -86,7 +132,7 @@ func (v verifier) checkRefused(p *te.Payload, o *preblockv1.Outcome) error {
 }
 
 // checkOpened checks that the one opening of the bundle gives no plain transactions, for the reason given.
-func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
+func (v *verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	opening, err := te.DecodeOpening(o.GetOpening())
 	if err != nil {
 		return err
@@ -100,7 +146,7 @@ func (v verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv
 	return nil
 }
 
-func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
+func (v *verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
 	u := o.GetUndecryptable()
 	earlier := Place{u.GetEarlierNumber(), u.GetEarlierIndex()}
 	if !earlier.Before(Place{v.content.GetNumber(), o.GetIndex()}) {
@@ -116,16 +162,19 @@ func (v verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {
 			return err
 		}
 	}
+	there := v.here
+	if earlier.Number != v.content.GetNumber() {
+		if there = v.there[earlier.Number]; there == nil {
+			there = placesIn(content)
+			v.there[earlier.Number] = there
+		}
+	}
 	txs := content.GetTransactions()
 	if uint64(earlier.Index) >= uint64(len(txs)) {
 		return fmt.Errorf("there is no %s", earlier)
 	}
-	first, err := te.DecodeBundle(txs[earlier.Index])
-	if err != nil || first.Payload.Ciphertext.ID() != p.Ciphertext.ID() {
-		return fmt.Errorf("its ciphertext is not at %s", earlier)
-	}
-	if _, err := first.Payload.Ciphertext.Verify(); err != nil {
-		return fmt.Errorf("at %s: %w", earlier, err) // that one was not opened, and bars nobody
+	if first, ok := there.first(p.Ciphertext.ID()); !ok || first != earlier.Index {
+		return fmt.Errorf("its ciphertext is not first at %s", earlier)
 	}
 	return nil
 }

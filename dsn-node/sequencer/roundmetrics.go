@@ -3,6 +3,8 @@ package sequencer
 import (
 	"time"
 
+	"blindseq/dsn-node/internal/round"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/status"
 )
@@ -37,7 +39,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		}, []string{"keyholder", "kind"}),
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "blindseq_dsn_round_seconds", Buckets: buckets,
-			Help: "Time from a round's begin to its certificate (attest) and to its opened bundles (open).",
+			Help: "Time from a round's begin to its certificate (attest) and to its opened bundles (open), and of parts of it: plan (checking the ciphertexts), shares (from certificate and plan to enough answers), verify, combine, decrypt.",
 		}, []string{"phase"}),
 	}
 	for _, name := range names {
@@ -46,6 +48,9 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		for _, kind := range []string{"equivocation", "wrong_share", "dissent", "invalid"} {
 			m.faults.WithLabelValues(name, kind)
 		}
+	}
+	for _, phase := range round.Phases() {
+		m.phases.WithLabelValues(phase)
 	}
 	reg.MustRegister(m.calls, m.up, m.last, m.faults, m.phases)
 	return m

@@ -71,10 +71,11 @@ func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *sl
 	if err != nil {
 		return r, err
 	}
-	r.planner = opening.New(list, r.content)
+	m := newRoundMetrics(reg, cfg.Keyholders)
+	r.planner = opening.New(list, r.content, func(took time.Duration) { m.Phase(round.PhasePlan, took) })
 	r.driver, err = round.NewDriver(round.Options{
 		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Planner: r.planner, Cases: r.book,
-		Observer: newRoundMetrics(reg, cfg.Keyholders), Waiting: func(reason string) { r.setWaiting(health, reason) },
+		Observer: m, Waiting: func(reason string) { r.setWaiting(health, reason) },
 		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: log,
 	})
 	if err == nil {

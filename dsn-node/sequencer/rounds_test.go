@@ -222,7 +222,8 @@ func TestTwoOfSevenDeadCostNoBlockAndThreeStopUntilOneReturns(t *testing.T) {
 	s.submit(t, with(3, n.bundle("three")))
 	eventually(t, func() bool {
 		ready := get(t, "http://"+s.http+"/readyz")
-		return strings.Contains(ready, "number 3 has 4 of 5 attestations") && strings.Contains(ready, n.addresses[3])
+		return strings.Contains(ready, "preblock 3 waits for attestations: 4 of 5") &&
+			strings.Contains(ready, "bring back at least 1 of: ") && strings.Contains(ready, n.addresses[3])
 	})
 	st, err := s.GetStatus(t.Context(), &dsnv1.GetStatusRequest{})
 	if err != nil || st.GetLastNumber() != 2 || st.GetAcceptedNumber() != 3 || !strings.Contains(st.GetWaiting(), n.addresses[5]) {
@@ -260,7 +261,7 @@ func TestRestartedSequencerGoesOnWithTheOpenRound(t *testing.T) {
 	n.stopKeyholder(0)
 	n.stopKeyholder(1)
 	s.submit(t, with(2, n.bundle("two"))) // two of four attest it
-	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "2 of 3 attestations") })
+	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "attestations: 2 of 3") })
 	s.stop()
 	n.startKeyholder(0)
 	n.startKeyholder(1)
@@ -314,7 +315,7 @@ func TestSequencerThatLostItsDiskGetsItsLogFromTheKeyholders(t *testing.T) {
 	n.stopKeyholder(0)
 	n.stopKeyholder(1)
 	s.submit(t, with(6, n.bundle("six"))) // attested by two, certified never
-	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "2 of 3 attestations") })
+	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "attestations: 2 of 3") })
 	s.stop()
 	if err := os.RemoveAll(filepath.Join(n.dir, "sequencer")); err != nil {
 		t.Fatal(err)

@@ -181,3 +181,41 @@ func TestFindBadNamesExactlyTheBad(t *testing.T) {
 		}
 	}
 }
+
+func TestHashToG2AgreesWithTheLibrary(t *testing.T) {
+	for i := range 300 {
+		msg := make([]byte, i)
+		_, _ = rand.Read(msg)
+		want, err := bls.HashToG2(msg, []byte(hashToG2Tag))
+		noError(t, err)
+		got, err := hashToG2(msg)
+		noError(t, err)
+		if !got.Equal(&want) {
+			t.Fatalf("%x: got %s, want %s", msg, got.String(), want.String())
+		}
+	}
+}
+
+func TestMapOntoTheIsogenousCurveAgreesWithTheLibrary(t *testing.T) {
+	var values []bls.E2
+	for a := int64(-2); a <= 2; a++ { // real, imaginary and small ones
+		for b := int64(-2); b <= 2; b++ {
+			var u bls.E2
+			u.A0.SetInt64(a)
+			u.A1.SetInt64(b)
+			values = append(values, u)
+		}
+	}
+	for range 200 {
+		var u bls.E2
+		u.MustSetRandom()
+		values = append(values, u)
+	}
+	for _, u := range values {
+		want := bls.MapToCurve2(&u)
+		got, ok := mapToIsogenous(&u)
+		if ok == u.IsZero() || ok && !got.Equal(&want) {
+			t.Fatalf("%s: got %s, %t, want %s", u.String(), got.String(), ok, want.String())
+		}
+	}
+}

@@ -32,18 +32,9 @@ func IsBundle(raw []byte) bool { return len(raw) > 0 && raw[0] == BundleType }
 
 // DecodeBundle reads a bundle: format, limits, points, payload hash. It checks neither signature nor proof.
 func DecodeBundle(b []byte) (*Bundle, error) {
-	if len(b) > MaxBundleBytes {
-		return nil, fmt.Errorf("decode bundle: %w: %d bytes", ErrTooLarge, len(b))
-	}
-	if !IsBundle(b) {
-		return nil, fmt.Errorf("decode bundle: %w: not of type %#x", ErrMalformed, BundleType)
-	}
-	var wire wireBundle
-	if err := rlp.DecodeBytes(b[1:], &wire); err != nil {
-		return nil, fmt.Errorf("decode bundle: %w: %w", ErrMalformed, err)
-	}
-	if len(wire.Signature) > 1 {
-		return nil, fmt.Errorf("decode bundle: %w: %d signatures", ErrMalformed, len(wire.Signature))
+	wire, err := decodeWire(b)
+	if err != nil {
+		return nil, fmt.Errorf("decode bundle: %w", err)
 	}
 	payload, err := wire.Payload.open()
 	if err != nil {
@@ -54,6 +45,41 @@ func DecodeBundle(b []byte) (*Bundle, error) {
 		bundle.Signature = &wire.Signature[0]
 	}
 	return bundle, nil
+}
+
+// decodeWire reads the format alone.
+func decodeWire(b []byte) (*wireBundle, error) {
+	if len(b) > MaxBundleBytes {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(b))
+	}
+	if !IsBundle(b) {
+		return nil, fmt.Errorf("%w: not of type %#x", ErrMalformed, BundleType)
+	}
+	wire := new(wireBundle)
+	if err := rlp.DecodeBytes(b[1:], wire); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(wire.Signature) > 1 {
+		return nil, fmt.Errorf("%w: %d signatures", ErrMalformed, len(wire.Signature))
+	}
+	return wire, nil
+}
+
+// DecodeBundles reads many bundles on all processors. Each raw one has its bundle or its error.
+func DecodeBundles(raws [][]byte) ([]*Bundle, []error) {
+	bundles, errs := make([]*Bundle, len(raws)), make([]error, len(raws))
+	parallel(len(raws), func(i int) { bundles[i], errs[i] = DecodeBundle(raws[i]) })
+	return bundles, errs
+}
+
+// CiphertextIDOf returns the Ciphertext.ID of a bundle that is known to be well-formed, without the group checks that take
+// up nearly all of DecodeBundle.
+func CiphertextIDOf(raw []byte) (common.Hash, error) {
+	wire, err := decodeWire(raw)
+	if err != nil {
+		return common.Hash{}, fmt.Errorf("read ciphertext id: %w", err)
+	}
+	return crypto.Keccak256Hash(wire.Payload.Ciphertext.U[:]), nil
 }
 
 // Encode writes the bundle.

@@ -91,6 +91,32 @@ func TestPointsOutsideTheGroupAreRefused(t *testing.T) {
 	errorIs(t, err, ErrPoint)
 }
 
+func TestBundlesDecodedTogetherAreThoseDecodedOneByOne(t *testing.T) {
+	good, other := testBundle(t), testBundle(t)
+	bad := good.Encode()
+	bad[len(bad)-1]++
+	raws := [][]byte{good.Encode(), {BundleType, 1}, other.Encode(), nil, bad[:len(bad)-1]}
+	bundles, errs := DecodeBundles(raws)
+	for i, raw := range raws {
+		want, err := DecodeBundle(raw)
+		if (err == nil) != (errs[i] == nil) || err != nil && err.Error() != errs[i].Error() {
+			t.Fatalf("bundle %d: %v, want %v", i, errs[i], err)
+		}
+		if want != nil && bundles[i].Hash() != want.Hash() || want == nil && bundles[i] != nil {
+			t.Fatalf("bundle %d is another one", i)
+		}
+	}
+}
+
+func TestTheIDOfRawBundlesIsThatOfTheirCiphertext(t *testing.T) {
+	bundle := testBundle(t)
+	id, err := CiphertextIDOf(bundle.Encode())
+	noError(t, err)
+	equal(t, bundle.Payload.Ciphertext.ID(), id)
+	_, err = CiphertextIDOf(append(bundle.Encode(), 0))
+	errorIs(t, err, ErrMalformed)
+}
+
 func TestUnsignedBundles(t *testing.T) {
 	b := testBundle(t)
 	b.Signature = nil

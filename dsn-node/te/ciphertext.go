@@ -83,7 +83,7 @@ func proofBase(u *bls.G1Affine, encryptedKey *[32]byte, payloadHash *common.Hash
 	msg = append(msg, compressed[:]...)
 	msg = append(msg, encryptedKey[:]...)
 	msg = append(msg, payloadHash[:]...)
-	h, err := bls.HashToG2(msg, []byte(hashToG2Tag))
+	h, err := hashToG2(msg)
 	if err != nil {
 		return h, fmt.Errorf("hash to G2: %w", err)
 	}

@@ -66,7 +66,7 @@ func straus[A, J any, PA affine[A], PJ jacobian[A, J]](points []A, k []fr.Elemen
 	length := 0
 	for i := range points {
 		multiples = appendOddMultiples[A, J, PJ](multiples, &points[i])
-		length = max(length, signedDigits(&digits[i], k[i].Bits()))
+		length = max(length, shortDigits(&digits[i], &k[i]))
 	}
 	table := toAffine(multiples)
 	var zero, negated A
@@ -125,6 +125,20 @@ func batchAffineG2(points []bls.G2Jac) []bls.G2Affine {
 		out[i].Y.Mul(&p.Y, &square).Mul(&out[i].Y, &inverse)
 	}
 	return out
+}
+
+// shortDigits writes k, or -k with its digits' signs changed, whichever is shorter. Lagrange coefficients are mostly a few bits
+// long one way or the other.
+func shortDigits(digits *[fr.Bits + 1]int8, k *fr.Element) int {
+	var minus fr.Element
+	if minus.Neg(k).Cmp(k) >= 0 {
+		return signedDigits(digits, k.Bits())
+	}
+	n := signedDigits(digits, minus.Bits())
+	for i := range digits[:n] {
+		digits[i] = -digits[i]
+	}
+	return n
 }
 
 // signedDigits writes k as digits of 0, ±1, ±3, ±5, ±7, no two within four places, and returns how many there are.

@@ -23,6 +23,8 @@ type Options struct {
 	Batch       int
 	Connections int
 	Singles     int // transfers sent one by one for the latency
+	Bundles     int // encrypted transfers; 0: nothing is encrypted
+	Rounds      int // proposals without a bundle
 	Idle        time.Duration
 	Profile     bool
 }
@@ -36,18 +38,58 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 	if err := blueprintLog(filepath.Join(o.Dir, "log"), out); err != nil {
 		return err
 	}
+	for _, s := range systems(o) {
+		if err := s.run(ctx, o, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Committee of the systems that encrypt.
+const (
+	keyholders = 4
+	threshold  = 3
+)
+
+// system is a cluster and what is measured of it, one after the other.
+type system struct {
+	name    string
+	cluster cluster.Options
+	measure []func(*run, context.Context) error
+}
+
+func systems(o Options) []system {
+	var all []system
+	if o.Transfers > 0 {
+		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).pipeline}})
+	}
+	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID}
+	if o.Rounds > 0 {
+		alone := committee
+		alone.Only = []string{cluster.DSN}
+		all = append(all, system{name: "rounds", cluster: alone, measure: []func(*run, context.Context) error{(*run).rounds}})
+	}
+	if o.Bundles > 0 {
+		all = append(all, system{name: "encrypted", cluster: committee, measure: []func(*run, context.Context) error{(*run).encrypted}})
+	}
+	return all
+}
+
+func (s system) run(ctx context.Context, o Options, out io.Writer) error {
 	accounts, err := load.Accounts(o.Accounts + 1)
 	if err != nil {
 		return err
 	}
-	c, err := startCluster(ctx, o, accounts)
+	o.Dir = filepath.Join(o.Dir, s.name)
+	c, err := startCluster(ctx, o, s.cluster, accounts)
 	if err != nil {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // the processes are killed either way
 	b := &run{Options: o, c: c, out: out, accounts: accounts[:o.Accounts], single: accounts[o.Accounts]}
-	for _, measure := range []func(context.Context) error{b.idle, b.latency, b.pipeline} {
-		if err := measure(ctx); err != nil {
+	for _, measure := range s.measure {
+		if err := measure(b, ctx); err != nil {
 			c.Tails(out)
 			return err
 		}
@@ -63,7 +105,10 @@ type run struct {
 	single   *load.Account
 }
 
-func startCluster(ctx context.Context, o Options, accounts []*load.Account) (*cluster.Cluster, error) {
+func startCluster(ctx context.Context, o Options, co cluster.Options, accounts []*load.Account) (*cluster.Cluster, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a directory for data: %w", err)
+	}
 	genesis, err := load.Genesis(accounts)
 	if err != nil {
 		return nil, err
@@ -72,7 +117,6 @@ func startCluster(ctx context.Context, o Options, accounts []*load.Account) (*cl
 	if err := os.WriteFile(path, genesis, 0o600); err != nil {
 		return nil, fmt.Errorf("write genesis: %w", err)
 	}
-	return cluster.Start(ctx, cluster.Options{
-		Bin: o.Bin, Dir: o.Dir, Args: map[string][]string{cluster.Producer: {"--genesis", path}},
-	})
+	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path}}
+	return cluster.Start(ctx, co)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"blindseq/e2e/cluster"
-
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -85,12 +83,10 @@ func (b *run) idle(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(b.out, "\nIdle for %s (wanted: under 2 %% of a core, 100 MiB, producer-svc 300 MiB):\n", b.Idle)
-	for _, name := range processes() {
+	for _, name := range b.c.Processes() {
 		used := after[name].CPU - before[name].CPU
 		fmt.Fprintf(b.out, "  %-13s %5.2f %% of a core, %4d MiB\n",
 			name, 100*used.Seconds()/b.Idle.Seconds(), after[name].Resident>>20)
 	}
 	return nil
 }
-
-func processes() []string { return append([]string{cluster.Redis}, cluster.Services()...) }

@@ -53,7 +53,7 @@ func (b *run) pipeline(ctx context.Context) error {
 		return err
 	}
 	b.report(sent.Sub(start), included.Sub(start), blocks)
-	b.processorTime(before, after, included.Sub(start))
+	b.processorTime(before, after, included.Sub(start), b.Transfers)
 	return profiles.report(ctx, b.out)
 }
 
@@ -158,11 +158,14 @@ func (b *run) report(sent, included time.Duration, blocks int) {
 	}
 }
 
-func (b *run) processorTime(before, after map[string]usage.Sample, took time.Duration) {
+func (b *run) processorTime(before, after map[string]usage.Sample, took time.Duration, transfers int) {
 	fmt.Fprintf(b.out, "\nProcessor time of that run (%s, so %s on all cores):\n", took.Round(time.Millisecond), cores(took))
-	for _, name := range processes() {
+	var all time.Duration
+	for _, name := range b.c.Processes() {
 		used := after[name].CPU - before[name].CPU
-		fmt.Fprintf(b.out, "  %-13s %7s (%3.0f µs a transfer), peak %4d MiB\n",
-			name, used.Round(10*time.Millisecond), float64(used.Microseconds())/float64(b.Transfers), after[name].Peak>>20)
+		all += used
+		fmt.Fprintf(b.out, "  %-13s %7s (%4.0f µs a transfer), peak %4d MiB\n",
+			name, used.Round(10*time.Millisecond), float64(used.Microseconds())/float64(transfers), after[name].Peak>>20)
 	}
+	fmt.Fprintf(b.out, "  together %s: %.0f transfers for each second of a core\n", all.Round(10*time.Millisecond), float64(transfers)/all.Seconds())
 }

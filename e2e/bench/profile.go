@@ -37,7 +37,7 @@ func (b *run) startProfiles(ctx context.Context) *profiles {
 	if !b.Profile {
 		return p
 	}
-	names := cluster.Services()
+	names := slices.DeleteFunc(b.c.Processes(), func(name string) bool { return name == cluster.Redis })
 	p.files, p.errs = make([]string, len(names)), make([]error, len(names))
 	for i, name := range names {
 		p.files[i] = filepath.Join(b.Dir, name+".prof")
@@ -70,6 +70,11 @@ func fetch(ctx context.Context, url, file string) error {
 // areas are what a person wants to know the share of; each is one function with all it calls, so shares may overlap.
 var areas = []struct{ what, function string }{
 	{"recovering signers", "github.com/ethereum/go-ethereum/crypto.Ecrecover"},
+	{"decoding bundles", "blindseq/dsn-node/te.DecodeBundle"},
+	{"hashing to G2", "blindseq/dsn-node/te.hashToG2"},
+	{"Miller loops", "github.com/consensys/gnark-crypto/ecc/bls12-381.MillerLoop"},
+	{"making shares", "blindseq/dsn-node/te.mulSecret"},
+	{"decoding shares", "blindseq/dsn-node/te.DecodeDecryptionShare"},
 	{"applying blocks", "blindseq/producer-svc/internal/chain.(*Chain).Apply"},
 	{"of that, committing", "blindseq/producer-svc/internal/chain.(*Chain).commit"},
 	{"adding to the pool", "github.com/ethereum/go-ethereum/core/txpool.(*TxPool).Add"},

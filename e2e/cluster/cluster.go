@@ -56,9 +56,10 @@ type Options struct {
 	RedisURL string           // a Redis of the caller's; when empty one is run
 	Network  *network.Network // to carry what the processes say to each other; direct connections when nil
 
-	Keyholders int  // how many there are, with keys of a dealer; none: nothing is encrypted
-	Threshold  int  // how many of them open a bundle
-	Bundler    bool // for plain wallets to send encrypted transactions; needs keyholders
+	Keyholders int    // how many there are, with keys of a dealer; none: nothing is encrypted
+	Threshold  int    // how many of them open a bundle
+	ChainID    uint64 // that they attest for; the development chain's when zero
+	Bundler    bool   // for plain wallets to send encrypted transactions; needs keyholders
 	Fronts     map[string]Front
 
 	// Failpoints says that the programs are those of failpoint.Build.
@@ -193,6 +194,9 @@ func (c *Cluster) Names() []string {
 
 // Process is the process of one name.
 func (c *Cluster) Process(name string) *Process { return c.procs[name] }
+
+// Processes are the names of all, in the order in which they need each other.
+func (c *Cluster) Processes() []string { return slices.Clone(c.names) }
 
 // Conn is a gRPC connection to a service; it connects again after restarts.
 func (c *Cluster) Conn(name string) *grpc.ClientConn { return c.conns[name] }

@@ -61,8 +61,12 @@ func (c *Cluster) makeKeys(ctx context.Context) error {
 	if c.o.Keyholders == 0 {
 		return nil
 	}
+	chainID := c.o.ChainID
+	if chainID == 0 {
+		chainID = devChainID
+	}
 	dir := filepath.Join(c.dir, "keys")
-	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), "keygen", "--out", dir, "--chain-id", strconv.Itoa(devChainID),
+	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), "keygen", "--out", dir, "--chain-id", strconv.FormatUint(chainID, 10),
 		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold))
 	cmd.Env = cleanEnvironment()
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -28,19 +28,28 @@ type call struct {
 
 // NewBatch encodes transactions.
 func NewBatch(txs []*types.Transaction) (Batch, error) {
-	calls := make([]call, 0, len(txs))
-	for i, tx := range txs {
+	raws := make([][]byte, 0, len(txs))
+	for _, tx := range txs {
 		raw, err := tx.MarshalBinary()
 		if err != nil {
 			return Batch{}, fmt.Errorf("encode transaction %s: %w", tx.Hash(), err)
 		}
+		raws = append(raws, raw)
+	}
+	return NewRawBatch(raws)
+}
+
+// NewRawBatch takes transactions or bundles as they are.
+func NewRawBatch(raws [][]byte) (Batch, error) {
+	calls := make([]call, 0, len(raws))
+	for i, raw := range raws {
 		calls = append(calls, call{"2.0", i, "eth_sendRawTransaction", []any{hexutil.Encode(raw)}})
 	}
 	body, err := json.Marshal(calls)
 	if err != nil {
 		return Batch{}, fmt.Errorf("encode batch: %w", err)
 	}
-	return Batch{Body: body, Size: len(txs)}, nil
+	return Batch{Body: body, Size: len(raws)}, nil
 }
 
 // Send posts the batch and returns how many of its transactions were acknowledged; the error is the first refusal.

@@ -8,18 +8,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Health collects what keeps a process from being ready (a dependency away, a start not finished) and what only a
-// restart can mend. The zero value is not usable; see NewHealth.
+// Health collects what keeps a process from being ready (a dependency away, a start not finished), what only a restart can
+// mend, and notes: what a person should know of a process that is ready all the same, because it is of use without. The zero value is not usable; see NewHealth.
 type Health struct {
 	mu       sync.Mutex
 	unready  map[string]string
 	failed   map[string]string
+	notes    map[string]string
 	watchers []func(ready bool)
 }
 
 // NewHealth returns the health of a process that is live and ready.
 func NewHealth() *Health {
-	return &Health{unready: map[string]string{}, failed: map[string]string{}}
+	return &Health{unready: map[string]string{}, failed: map[string]string{}, notes: map[string]string{}}
 }
 
 // Set says why a part is not ready; the empty reason says that it is.
@@ -41,6 +42,24 @@ func (h *Health) Reporter(part string, count prometheus.Counter) func(reason str
 		}
 		h.Set(part, reason)
 	}
+}
+
+// Note says what a person should know of a part; the empty text takes it back. Readiness does not change.
+func (h *Health) Note(part, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if text == "" {
+		delete(h.notes, part)
+	} else {
+		h.notes[part] = text
+	}
+}
+
+// Notes returns the notes, by part.
+func (h *Health) Notes() map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.notes)
 }
 
 // Fail says that a part will not work again in this process: it is neither live nor ready from now on.

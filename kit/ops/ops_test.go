@@ -48,6 +48,14 @@ func TestReadinessNamesItsReasonsAndLivenessSurvivesThem(t *testing.T) {
 	if code, _ := get(t, url+"/readyz"); code != 200 {
 		t.Errorf("readyz %d after the reason went", code)
 	}
+	h.Note("production", "keyholder 3 is missing")
+	if code, body := get(t, url+"/readyz"); code != 200 || !strings.Contains(body, `"notes":{"production":"keyholder 3 is missing"}`) {
+		t.Errorf("readyz %d %s with a note", code, body)
+	}
+	h.Note("production", "")
+	if code, body := get(t, url+"/readyz"); code != 200 || strings.Contains(body, "notes") {
+		t.Errorf("readyz %d %s after the note was taken back", code, body)
+	}
 	h.Fail("log", "fsync failed")
 	if code, body := get(t, url+"/livez"); code != 503 || !strings.Contains(body, "fsync failed") {
 		t.Errorf("livez %d %s", code, body)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -32,6 +33,7 @@ type Services struct {
 	locked   bool
 	delayed  [][]byte
 	head     uint64
+	view     *preblockv1.GetStatusResponse
 	advanced chan struct{}
 	server   *grpc.Server
 }
@@ -46,6 +48,7 @@ func Start(t testing.TB) *Services {
 	s := &Services{
 		Addr: l.Addr().String(), server: grpc.NewServer(), fail: map[string]error{}, advanced: make(chan struct{}),
 		repeats: map[string]*blueprintv1.ProduceBlockResponse{},
+		view:    &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 8, Halted: "two contents for 8"},
 	}
 	blueprintv1.RegisterProducerServiceServer(s.server, producer{Services: s})
 	blueprintv1.RegisterAdminServiceServer(s.server, admin{Services: s})
@@ -79,6 +82,13 @@ func (s *Services) Fail(part string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail[part] = err
+}
+
+// View is what the monitor says of itself from now on.
+func (s *Services) View(v *preblockv1.GetStatusResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view = v
 }
 
 // OnProduce replaces what ProduceBlock does.
@@ -305,15 +315,32 @@ func (m monitor) GetPreblock(_ context.Context, r *preblockv1.GetPreblockRequest
 	if r.Number > 9 {
 		return nil, status.Errorf(codes.NotFound, "preblock %d is not fixed yet", r.Number)
 	}
-	return &preblockv1.GetPreblockResponse{Preblock: &preblockv1.Preblock{
-		Content:     &preblockv1.Content{Number: r.Number, PreviousBlockHash: Hash(2), Transactions: [][]byte{{0xab}}},
+	return &preblockv1.GetPreblockResponse{Preblock: Preblock(r.Number)}, nil
+}
+
+// Preblock is the fakes' preblock of a number: a plain transaction, and two bundles of which one was decrypted.
+func Preblock(number uint64) *preblockv1.Preblock {
+	return &preblockv1.Preblock{
+		Content:     &preblockv1.Content{Number: number, PreviousBlockHash: Hash(2), Transactions: [][]byte{{0xab}, []byte("hello"), {0x80}}},
 		ContentHash: Hash(4), RequestId: "r1", Attempt: 2,
-	}}, nil
+		Certificate: &preblockv1.Certificate{
+			ChainId: 1337, CommitteeHash: Hash(5), Number: number, PreviousPayloadHash: Hash(6), ContentHash: Hash(4),
+			Attestations: []*preblockv1.Attestation{{Authority: 2, Signature: []byte{1, 0xff}}},
+		},
+		Outcomes: []*preblockv1.Outcome{
+			{Index: 1, Opening: []byte{0x8a}, Result: &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{[]byte("hello")}}}},
+			{Index: 2, Result: &preblockv1.Outcome_Undecryptable{Undecryptable: &preblockv1.Undecryptable{
+				Reason: preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED, Text: "again", EarlierNumber: 3, EarlierIndex: 1,
+			}}},
+		},
+	}
 }
 
 func (m monitor) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preblockv1.GetStatusResponse, error) {
 	if err := m.failure("monitor"); err != nil {
 		return nil, err
 	}
-	return &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 8, Halted: "two contents for 8"}, nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return proto.CloneOf(m.view), nil
 }

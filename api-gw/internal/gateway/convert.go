@@ -62,6 +62,7 @@ func preblock(p *preblockv1.Preblock) *gatewayv1.Preblock {
 		Number: c.GetNumber(), PreviousBlockHash: hexBytes(c.GetPreviousBlockHash()), Timestamp: c.GetTimestamp(),
 		DelayedTransactionHashes: hexList(c.GetDelayedTransactionHashes()), Transactions: hexList(c.GetTransactions()),
 		ContentHash: hexBytes(p.GetContentHash()), RequestId: p.GetRequestId(), Attempt: p.GetAttempt(),
+		Certificate: certificate(p.GetCertificate()), Outcomes: outcomes(p),
 	}
 }
 

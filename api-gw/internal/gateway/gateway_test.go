@@ -10,6 +10,7 @@ import (
 	"blindseq/api-gw/internal/gateway"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -147,6 +148,35 @@ func TestMessagesArePublicForms(t *testing.T) {
 	}
 }
 
+func TestAPreblockIsShownWithWhatVerifiesIt(t *testing.T) {
+	s, _ := start(t)
+	got, err := s.GetPreblock(t.Context(), &gatewayv1.GetPreblockRequest{Number: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hello = "0x1c8aff950685c2ed4bc3174f3472287b56d9517b9c948127319a09a7a36deac8" // keccak256("hello")
+	const empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421" // keccak256(0x80), the empty trie
+	certificate := &gatewayv1.Certificate{
+		ChainId: 1337, CommitteeHash: "0x" + strings.Repeat("05", 32), Number: 4, PreviousPayloadHash: "0x" + strings.Repeat("06", 32),
+		ContentHash: "0x" + strings.Repeat("04", 32), Attestations: []*gatewayv1.Attestation{{Authority: 2, Signature: "0x01ff"}},
+	}
+	if !proto.Equal(got.Preblock.Certificate, certificate) {
+		t.Errorf("got %s", prototext.Format(got.Preblock.Certificate))
+	}
+	for i, want := range []*gatewayv1.Outcome{
+		{Index: 1, BundleHash: hello, Opening: "0x8a", Result: &gatewayv1.Outcome_Decrypted{Decrypted: &gatewayv1.Decrypted{
+			TransactionHashes: []string{hello}, Transactions: []string{"0x68656c6c6f"},
+		}}},
+		{Index: 2, BundleHash: empty, Result: &gatewayv1.Outcome_Undecryptable{Undecryptable: &gatewayv1.Undecryptable{
+			Reason: "already_ordered", Text: "again", EarlierNumber: 3, EarlierIndex: 1,
+		}}},
+	} {
+		if !proto.Equal(got.Preblock.Outcomes[i], want) {
+			t.Errorf("got %s", prototext.Format(got.Preblock.Outcomes[i]))
+		}
+	}
+}
+
 func TestStatusNamesThePartsThatDoNotAnswer(t *testing.T) {
 	s, f := start(t)
 	full, err := s.GetStatus(t.Context(), nil)
@@ -165,6 +195,16 @@ func TestStatusNamesThePartsThatDoNotAnswer(t *testing.T) {
 		if len(part.Errors) != len(want) || !proto.Equal(part.Errors[i], w) {
 			t.Fatalf("got %v, want %v", part.Errors, want)
 		}
+	}
+}
+
+func TestStatusShowsWhatTheDSNWaitsFor(t *testing.T) {
+	s, f := start(t)
+	f.View(&preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 11, DsnAcceptedNumber: 12, DsnWaiting: "keyholder 3 is missing"})
+	got, err := s.GetStatus(t.Context(), nil)
+	want := &gatewayv1.Dsn{Connected: true, LastPreblockNumber: 11, AcceptedNumber: 12, Waiting: "keyholder 3 is missing"}
+	if err != nil || !proto.Equal(got.GetDsn(), want) {
+		t.Fatalf("got %v, %v", got.GetDsn(), err)
 	}
 }
 

@@ -37,7 +37,7 @@ func (s *Server) GetStatus(ctx context.Context, _ *gatewayv1.GetStatusRequest) (
 		}
 	}
 	if r := p.monitor; r != nil {
-		out.Dsn = &gatewayv1.Dsn{Connected: r.DsnConnected, LastPreblockNumber: r.LastPreblockNumber}
+		out.Dsn = &gatewayv1.Dsn{Connected: r.DsnConnected, LastPreblockNumber: r.LastPreblockNumber, Waiting: r.DsnWaiting, AcceptedNumber: r.DsnAcceptedNumber}
 		halted = append(halted, r.Halted)
 	}
 	out.Halted = joinNonEmpty(halted)
@@ -47,6 +47,22 @@ func (s *Server) GetStatus(ctx context.Context, _ *gatewayv1.GetStatusRequest) (
 		}
 	}
 	return out, nil
+}
+
+// Standstill says why no block can be made now, as monitor-svc sees it; "" when nothing is known to be in the way.
+func (s *Server) Standstill(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Status)
+	defer cancel()
+	r, err := s.backends.Monitor.GetStatus(ctx, &preblockv1.GetStatusRequest{})
+	switch {
+	case err != nil:
+		return "monitor-svc does not answer: " + status.Convert(err).Message()
+	case r.GetHalted() != "":
+		return "halted: " + r.GetHalted()
+	case !r.GetDsnConnected():
+		return "monitor-svc has no stream from the DSN"
+	}
+	return r.GetDsnWaiting()
 }
 
 func (s *Server) ask(ctx context.Context) (p parts) {

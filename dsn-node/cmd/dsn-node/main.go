@@ -39,7 +39,7 @@ type commands struct {
 	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
 	Encrypt   encrypt.Config   `cmd:"" help:"Encrypt a raw transaction into a bundle, offline."`
 	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with key shares that are all here."`
-	Inspect   inspect.Config   `cmd:"" help:"Show a bundle, preblock, certificate or evidence and verify it offline: exit code 0 when it verifies, 1 when not, 2 when it cannot be read."`
+	Inspect   inspect.Config   `cmd:"" help:"Show a bundle, preblock, certificate, order proof or evidence and verify it offline: exit code 0 when it verifies, 1 when not, 2 when it cannot be read."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.

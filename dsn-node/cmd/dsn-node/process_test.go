@@ -81,6 +81,7 @@ type system struct {
 	addresses  []string
 	keyholders []*process
 	clients    []keyholderv1.KeyholderServiceClient
+	ordering   *process // the last sequencer that was started
 }
 
 func freePort(t testing.TB) string {
@@ -287,6 +288,7 @@ func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 	}}
 	p.start(t)
 	t.Cleanup(p.kill)
+	s.ordering = p
 	return dsnv1.NewSequencerServiceClient(dial(t, address))
 }
 

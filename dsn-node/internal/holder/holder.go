@@ -3,8 +3,10 @@
 // It guarantees:
 //   - It signs one content for a number, for ever, each after the one before; what it signs is durable before it says so,
 //     also across a crash. Asked again it answers the same, asked for another it shows what it signed.
-//   - It gives shares only for a content that it attested itself and that it is shown a quorum's certificate over, and of
-//     each ciphertext only at the first place it has in the attested order: see package stoplist for why.
+//   - What a quorum's certificate shows to be decided for a number, it follows, also when it attested something else for that
+//     number: it adopts that, and attests what comes after it. It still signs no second content for the number.
+//   - It gives shares only for a content that it attested or adopted itself and that it is shown a quorum's certificate over,
+//     and of each ciphertext only at the first place it has in that order: see package stoplist for why.
 //   - A disk that fails ends Run: nothing is signed or given any more.
 //
 // It asks of callers: never to change a message they are given; and of the operator, that a key is used with one directory
@@ -44,10 +46,20 @@ var (
 	ErrNotAttested = errors.New("not attested yet")
 	// ErrOtherOrder says that a certificate is over another content or predecessor than was attested here.
 	ErrOtherOrder = errors.New("certificate is over another order than was attested here")
+	// ErrPredecessor says that a number cannot be adopted before the one before it was.
+	ErrPredecessor = errors.New("the number before has to be adopted first")
+	// ErrContradiction says that there are certificates over two contents for one number: too many keyholders are faulty.
+	ErrContradiction = errors.New("certificate contradicts the one that was adopted")
 	// ErrNotHeld says that a number is before the committee's first.
 	ErrNotHeld = errors.New("before the committee's first number")
 	// ErrStorage says that the log of attestations could not be written or read.
 	ErrStorage = errors.New("log of attestations failed")
+)
+
+// Steps of opening a content's bundles.
+const (
+	StepPlan   = "plan"   // decode and verify the ciphertexts, and look them up in the stop list
+	StepShares = "shares" // make the shares
 )
 
 // Options of a Holder.
@@ -56,8 +68,9 @@ type Options struct {
 	Committee *committee.Committee
 	Key       *ecdsa.PrivateKey
 	Share     *te.KeyShare
-	OnAppend  func(time.Duration) // told how long each write and fsync took; may be nil
-	FS        wal.FS              // of the log; the operating system's when nil
+	OnAppend  func(time.Duration)                   // told how long each write and fsync took; may be nil
+	OnStep    func(step string, took time.Duration) // told what opening bundles took; may be nil
+	FS        wal.FS                                // of the log; the operating system's when nil
 	Log       *slog.Logger
 }
 
@@ -69,8 +82,10 @@ type Holder struct {
 	failed  chan error    // holds the first failure
 	planned chan struct{} // wakes Run when there is something to plan
 
-	mu   sync.Mutex // held for a whole attestation
-	last *record    // nil before the first
+	mu        sync.Mutex // held for a whole attestation; taken after the planner's
+	last      *record    // nil before the first
+	adoptions *adoptions
+	void      bool // what was attested after the last adoption does not follow it
 
 	releasing chan struct{} // a token: shares are made for one request at a time
 	released  *keyholderv1.SignedShares
@@ -92,13 +107,24 @@ func Open(ctx context.Context, o Options) (*Holder, error) {
 	h := &Holder{
 		o: o, store: s, failed: make(chan error, 1), planned: make(chan struct{}, 1), releasing: make(chan struct{}, 1),
 	}
-	h.planner = opening.New(list, h.content)
-	if last := s.last(); last > 0 {
-		if h.last, err = s.read(last); err != nil {
-			return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), h.Close())
-		}
+	h.planner = opening.New(list, h.content, func(took time.Duration) { h.took(StepPlan, took) })
+	if err := h.resume(ctx, list); err != nil {
+		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), h.Close())
 	}
 	return h, nil
+}
+
+// resume reads where the holder stood, and finishes an adoption that a crash cut off.
+func (h *Holder) resume(ctx context.Context, list *stoplist.List) (err error) {
+	if last := h.store.last(); last > 0 {
+		if h.last, err = h.store.read(last); err != nil {
+			return err
+		}
+	}
+	if h.adoptions, err = openAdoptions(ctx, h.o); err != nil {
+		return err
+	}
+	return h.resumeAdoptions(list)
 }
 
 func checkKeys(o Options) error {
@@ -114,7 +140,9 @@ func checkKeys(o Options) error {
 }
 
 // Close lets go of the directory. Run does it too; Close is for a Holder that is never run.
-func (h *Holder) Close() error { return errors.Join(h.planner.Close(), h.store.close()) }
+func (h *Holder) Close() error {
+	return errors.Join(h.planner.Close(), h.store.close(), h.adoptions.close())
+}
 
 // Run plans each content as it was attested, so that the shares are made sooner when its certificate comes. It returns
 // when ctx ends, or with the error of a failed disk, and closes everything.
@@ -126,17 +154,12 @@ func (h *Holder) Run(ctx context.Context) error {
 		case err := <-h.failed:
 			return errors.Join(err, h.Close())
 		case <-h.planned:
-			if _, err := h.planner.Plan(ctx, h.lastContent()); err != nil && ctx.Err() == nil {
+			_, err := h.planner.PlanNumber(ctx, h.Status().Last)
+			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOtherOrder) {
 				return errors.Join(err, h.Close())
 			}
 		}
 	}
-}
-
-func (h *Holder) lastContent() *preblockv1.Content {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.last.content
 }
 
 // Status says how far a keyholder attested.
@@ -154,7 +177,7 @@ func (h *Holder) Status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.last != nil {
-		s.Last, s.Payload = h.last.statement.Number, h.last.statement.Hash()
+		s.Last, s.Payload = h.last.statement.Number, h.position().previous
 	}
 	return s
 }
@@ -163,6 +186,8 @@ func (h *Holder) Status() Status {
 type Answer struct {
 	Attested *keyholderv1.Attested // nil when nothing was attested yet
 	Refusal  keyholderv1.AttestRefusal
+	// Certificate is the one over what was asked, when that was adopted.
+	Certificate *preblockv1.Certificate
 }
 
 // Attest signs the place of a content after the statement with the hash previous, or says what was signed instead.
@@ -185,11 +210,7 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 		return Answer{}, err // nobody waits for the answer any more
 	}
 	if s.Number >= h.o.Committee.First && s.Number <= h.store.last() {
-		r, err := h.store.read(s.Number)
-		if err != nil {
-			return Answer{}, err
-		}
-		return Answer{Attested: r.attested, Refusal: again(r.statement, s)}, nil
+		return h.again(s)
 	}
 	if refusal := follow(h.position(), s); refusal != attested {
 		a := Answer{Refusal: refusal}
@@ -220,12 +241,33 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 	return Answer{Attested: signed}, nil
 }
 
+// again answers about a number that was attested. The caller holds mu.
+func (h *Holder) again(s attest.Statement) (Answer, error) {
+	r, err := h.store.read(s.Number)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Attested: r.attested, Refusal: again(r.statement, h.adoptions.statement(s.Number), s)}
+	if a.Refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED {
+		m, err := h.adoptions.at(h.adoptions.byNumber[s.Number].record)
+		if err != nil {
+			return Answer{}, err
+		}
+		a.Certificate = m.GetCertificate()
+	}
+	return a, nil
+}
+
 // position is where the next statement has to stand.
 func (h *Holder) position() position {
 	if h.last == nil {
 		return position{next: h.o.Committee.First}
 	}
-	return position{next: h.last.statement.Number + 1, previous: h.last.statement.Hash()}
+	last := h.last.statement
+	if adopted, ok := h.adoptions.of(last.Number); ok {
+		last = adopted.statement
+	}
+	return position{next: last.Number + 1, previous: last.Hash(), void: h.void}
 }
 
 // Attested returns what was attested for a number, ErrNotAttested after the last.
@@ -240,16 +282,17 @@ func (h *Holder) Attested(number uint64) (*keyholderv1.GetAttestedResponse, erro
 	if err != nil {
 		return nil, err
 	}
-	return &keyholderv1.GetAttestedResponse{Attested: r.attested, Content: r.content}, nil
-}
-
-// content is the planner's source.
-func (h *Holder) content(number uint64) (*preblockv1.Content, error) {
-	r, err := h.store.read(number)
+	adopted, err := h.adopted(number)
 	if err != nil {
 		return nil, err
 	}
-	return r.content, nil
+	return &keyholderv1.GetAttestedResponse{Attested: r.attested, Content: r.content, Adopted: adopted}, nil
+}
+
+func (h *Holder) took(step string, d time.Duration) {
+	if h.o.OnStep != nil {
+		h.o.OnStep(step, d)
+	}
 }
 
 // fail ends Run. Only the first failure is kept: the others follow from it.

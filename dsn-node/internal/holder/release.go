@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"blindseq/dsn-node/attest"
 	"blindseq/dsn-node/internal/opening"
@@ -12,8 +13,8 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// Release gives the shares of a certified content's bundles, signed. The content is the one attested here: a certificate
-// over any other is refused, so nobody can have opened what this keyholder has not seen the place of.
+// Release gives the shares of a certified content's bundles, signed. The content is the one attested or adopted
+// here: a certificate over any other is refused, so nobody can have opened what this keyholder has not seen the place of.
 func (h *Holder) Release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
 	s, err := h.release(ctx, cert)
 	if err != nil {
@@ -34,11 +35,9 @@ func (h *Holder) release(ctx context.Context, cert *preblockv1.Certificate) (*ke
 	if certified.Number > h.store.last() {
 		return nil, ErrNotAttested
 	}
-	r, err := h.store.read(certified.Number)
-	if err != nil {
+	if ours, err := h.final(certified.Number); err != nil {
 		return nil, err
-	}
-	if r.statement != certified {
+	} else if ours != certified {
 		return nil, ErrOtherOrder
 	}
 	select {
@@ -50,21 +49,24 @@ func (h *Holder) release(ctx context.Context, cert *preblockv1.Certificate) (*ke
 	if h.released.GetNumber() == certified.Number {
 		return h.released, nil
 	}
-	h.released, err = h.shares(ctx, r)
+	h.released, err = h.shares(ctx, certified)
 	return h.released, err
 }
 
-func (h *Holder) shares(ctx context.Context, r *record) (*keyholderv1.SignedShares, error) {
+// shares makes the shares of a final content. It stays the final one: that there is a certificate over it was seen.
+func (h *Holder) shares(ctx context.Context, certified attest.Statement) (*keyholderv1.SignedShares, error) {
 	// gofail: var sharesPlanning struct{}
-	plan, err := h.planner.Plan(ctx, r.content)
+	plan, err := h.planner.PlanNumber(ctx, certified.Number)
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	shares, err := h.o.Share.Shares(plan.Open)
 	if err != nil {
 		return nil, err
 	}
-	payload := r.statement.Hash()
+	h.took(StepShares, time.Since(began))
+	payload := certified.Hash()
 	out := &keyholderv1.SignedShares{
 		Authority: uint32(h.o.Share.Authority()), Number: plan.Number, PayloadHash: payload[:], Answers: answers(plan, shares),
 	}

@@ -36,6 +36,8 @@ func Errors() map[error]codes.Code {
 		holder.ErrNotAttested:    codes.FailedPrecondition,
 		attest.ErrCertificate:    codes.PermissionDenied,
 		holder.ErrOtherOrder:     codes.PermissionDenied,
+		holder.ErrPredecessor:    codes.FailedPrecondition,
+		holder.ErrContradiction:  codes.PermissionDenied,
 		holder.ErrNotHeld:        codes.NotFound,
 		holder.ErrStorage:        codes.Unavailable,
 		stoplist.ErrStorage:      codes.Unavailable,
@@ -64,7 +66,7 @@ func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*ke
 	if err != nil {
 		return nil, err
 	}
-	return &keyholderv1.AttestResponse{Attested: a.Attested, Refusal: a.Refusal}, nil
+	return &keyholderv1.AttestResponse{Attested: a.Attested, Refusal: a.Refusal, Certificate: a.Certificate}, nil
 }
 
 func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
@@ -73,6 +75,13 @@ func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseShare
 		return nil, err
 	}
 	return &keyholderv1.ReleaseSharesResponse{Shares: shares}, nil
+}
+
+func (s *Service) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyholderv1.AdoptResponse, error) {
+	if err := s.holder.Adopt(ctx, r.GetAdopted()); err != nil {
+		return nil, err
+	}
+	return &keyholderv1.AdoptResponse{}, nil
 }
 
 func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholderv1.KeyholderService_GetAttestedServer) error {

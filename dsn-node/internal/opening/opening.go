@@ -10,8 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
+	"time"
 
 	"blindseq/dsn-node/internal/stoplist"
 	"blindseq/dsn-node/outcome"
@@ -20,7 +20,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"golang.org/x/sync/errgroup"
 )
 
 // Bundle is one bundle of a content.
@@ -56,6 +55,7 @@ func HasBundles(c *preblockv1.Content) bool {
 // Planner makes plans. It may be used from several goroutines; one plan is made at a time.
 type Planner struct {
 	source Source
+	took   func(time.Duration)
 
 	mu     sync.Mutex
 	list   *stoplist.List
@@ -66,9 +66,10 @@ type Planner struct {
 // ErrClosed says that the planner was closed.
 var ErrClosed = errors.New("planner is closed")
 
-// New returns a planner over a stop list that it alone uses from now on.
-func New(list *stoplist.List, source Source) *Planner {
-	return &Planner{list: list, source: source}
+// New returns a planner over a stop list that it alone uses from now on. took is told how long each plan with bundles took
+// to make.
+func New(list *stoplist.List, source Source, took func(time.Duration)) *Planner {
+	return &Planner{list: list, source: source, took: took}
 }
 
 // Close closes the stop list.
@@ -84,9 +85,39 @@ func (p *Planner) Close() error {
 
 // Plan plans the content of a number. Contents before it that the stop list does not know yet are gone through first.
 func (p *Planner) Plan(ctx context.Context, c *preblockv1.Content) (*Plan, error) {
+	return p.planned(ctx, c.GetNumber(), func(uint64) (*preblockv1.Content, error) { return c, nil })
+}
+
+// PlanNumber plans the content that the source has for a number now.
+func (p *Planner) PlanNumber(ctx context.Context, number uint64) (*Plan, error) {
+	return p.planned(ctx, number, p.source)
+}
+
+// Revise makes a change after which the source has other contents from a number on: no plan is made meanwhile, and none
+// of what was there before is left. Without a change, from is 0.
+func (p *Planner) Revise(change func() (from uint64, err error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	number := c.GetNumber()
+	if p.closed {
+		return fmt.Errorf("revise plans: %w", ErrClosed)
+	}
+	from, err := change()
+	if err != nil || from == 0 {
+		return err
+	}
+	if p.recent != nil && p.recent.Number >= from {
+		p.recent = nil
+	}
+	if err := p.list.Forget(from); err != nil {
+		p.closed = true // what it holds now must not be planned with
+		return errors.Join(err, p.list.Close())
+	}
+	return nil
+}
+
+func (p *Planner) planned(ctx context.Context, number uint64, source Source) (*Plan, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
 		return nil, fmt.Errorf("plan number %d: %w", number, ErrClosed)
 	}
@@ -105,6 +136,10 @@ func (p *Planner) Plan(ctx context.Context, c *preblockv1.Content) (*Plan, error
 			return nil, fmt.Errorf("plan number %d: %w", number, err)
 		}
 	}
+	c, err := source(number)
+	if err != nil {
+		return nil, fmt.Errorf("plan number %d: %w", number, err)
+	}
 	plan, err := p.plan(c)
 	if err != nil {
 		return nil, fmt.Errorf("plan number %d: %w", number, err)
@@ -114,6 +149,7 @@ func (p *Planner) Plan(ctx context.Context, c *preblockv1.Content) (*Plan, error
 }
 
 func (p *Planner) plan(c *preblockv1.Content) (*Plan, error) {
+	began := time.Now()
 	plan := &Plan{Number: c.GetNumber()}
 	for i, raw := range c.GetTransactions() {
 		if te.IsBundle(raw) {
@@ -133,26 +169,27 @@ func (p *Planner) plan(c *preblockv1.Content) (*Plan, error) {
 			return nil, err
 		}
 	}
+	if len(plan.Bundles) > 0 {
+		p.took(time.Since(began))
+	}
 	return plan, nil
 }
 
 // decode decodes the bundles, which costs group checks of two points each.
 func (plan *Plan) decode(c *preblockv1.Content) {
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+	raws := make([][]byte, len(plan.Bundles))
+	for i, b := range plan.Bundles {
+		raws[i] = c.GetTransactions()[b.Index]
+	}
+	decoded, errs := te.DecodeBundles(raws)
 	for i := range plan.Bundles {
 		b := &plan.Bundles[i]
-		g.Go(func() error {
-			decoded, err := te.DecodeBundle(c.GetTransactions()[b.Index])
-			if err != nil {
-				b.Refused = outcome.Refuse(b.Index, outcome.Malformed, err.Error())
-				return nil
-			}
-			b.Payload = decoded.Payload
-			return nil
-		})
+		if errs[i] != nil {
+			b.Refused = outcome.Refuse(b.Index, outcome.Malformed, errs[i].Error())
+			continue
+		}
+		b.Payload = decoded[i].Payload
 	}
-	_ = g.Wait() // what is wrong with a bundle is in it
 }
 
 // verify checks the ciphertexts' proofs as one batch.

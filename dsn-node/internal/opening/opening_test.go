@@ -29,7 +29,7 @@ func (c *chain) planner(t *testing.T, dir string) *Planner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := New(list, func(number uint64) (*preblockv1.Content, error) { return (*c)[number-1], nil })
+	p := New(list, func(number uint64) (*preblockv1.Content, error) { return (*c)[number-1], nil }, func(time.Duration) {})
 	t.Cleanup(func() { _ = p.Close() })
 	return p
 }

@@ -5,8 +5,8 @@
 // It guarantees, while no more keyholders are faulty than may be: when Run returns, every number that can have been certified
 // is in the log with the content it was certified with; and nothing is in the log that no honest keyholder attested, so
 // that one liar cannot choose what comes next. What the log alone knew, the request and attempt of each proposal, is not
-// recovered. A keyholder that alone attested a content which then was not certified and is lost stays behind: it never signs
-// another one for that number, and has to begin with an empty directory.
+// recovered. A keyholder that alone attested a content which then was not certified and is lost is shown the certificate over
+// what was decided instead, and adopts that (package round); here, what it adopted counts, and its certificate decides.
 package recovery
 
 import (
@@ -171,8 +171,9 @@ func (f *follower) content(c *committee.Committee, number uint64, previous commo
 	votes := map[attest.Statement]int{}
 	contents := map[attest.Statement]*preblockv1.Content{}
 	var best attest.Statement
+	var shown *preblockv1.Content // by a certificate
 	for _, s := range f.sources {
-		statement, content, err := s.next(c, number)
+		statement, content, proven, err := s.next(c, number)
 		if err != nil {
 			s.ended = true // as if it had never been heard
 			f.unheard++
@@ -182,11 +183,18 @@ func (f *follower) content(c *committee.Committee, number uint64, previous commo
 			s.ended = true // it follows another order from here on
 			continue
 		}
+		if proven {
+			shown = content
+			continue
+		}
 		votes[statement]++
 		contents[statement] = content
 		if votes[statement] > votes[best] {
 			best = statement
 		}
+	}
+	if shown != nil {
+		return shown, nil
 	}
 	switch judge(c.Size(), c.Quorum(), f.unheard, votes[best]) {
 	case certified:
@@ -218,22 +226,41 @@ func judge(size, quorum, unheard, votes int) verdict {
 	return unclear
 }
 
-// next reads and checks the attestation of a number; without a content there is none.
-func (s *source) next(c *committee.Committee, number uint64) (attest.Statement, *preblockv1.Content, error) {
+// next reads and checks what a keyholder has for a number; without a content that is nothing. proven tells that it showed a
+// certificate over it.
+func (s *source) next(c *committee.Committee, number uint64) (_ attest.Statement, _ *preblockv1.Content, proven bool, _ error) {
 	if s.ended {
-		return attest.Statement{}, nil, nil
+		return attest.Statement{}, nil, false, nil
 	}
 	m, err := s.stream.Recv()
 	if errors.Is(err, io.EOF) {
-		return attest.Statement{}, nil, nil
+		return attest.Statement{}, nil, false, nil
 	}
 	if err != nil {
-		return attest.Statement{}, nil, fmt.Errorf("read attestation %d of keyholder %d: %w", number, s.authority, err)
+		return attest.Statement{}, nil, false, fmt.Errorf("read attestation %d of keyholder %d: %w", number, s.authority, err)
+	}
+	if a := m.GetAdopted(); a != nil {
+		statement, err := adopted(c, a)
+		if err != nil || statement.Number != number {
+			return attest.Statement{}, nil, false, nil // it lies, and has no say
+		}
+		return statement, a.GetContent(), true, nil
 	}
 	statement, err := attest.Read(c, m.GetAttested())
 	if err != nil || content.Check(m.GetContent()) != nil || m.GetAttested().GetAttestation().GetAuthority() != s.authority ||
 		attest.StatementOf(c, m.GetContent(), statement.Previous) != statement || statement.Number != number {
-		return attest.Statement{}, nil, nil // it lies or is damaged, and has no say
+		return attest.Statement{}, nil, false, nil // it lies or is damaged, and has no say
 	}
-	return statement, m.GetContent(), nil
+	return statement, m.GetContent(), false, nil
+}
+
+// adopted returns the statement that a certificate shows of its content.
+func adopted(c *committee.Committee, a *keyholderv1.Adopted) (attest.Statement, error) {
+	if err := content.Check(a.GetContent()); err != nil {
+		return attest.Statement{}, err
+	}
+	if _, err := attest.VerifyPreblock(c, &preblockv1.Preblock{Content: a.GetContent(), Certificate: a.GetCertificate()}); err != nil {
+		return attest.Statement{}, err
+	}
+	return attest.StatementOf(c, a.GetContent(), common.Hash(a.GetCertificate().GetPreviousPayloadHash())), nil
 }

@@ -6,12 +6,13 @@
 //	phase      event                                    next       effects
 //	attesting  Attested, fewer than a quorum            attesting  -
 //	attesting  Attested, a quorum                       opening    Certify
+//	attesting  Shown                                    opening    -
 //	attesting  Planned                                  attesting  -
 //	opening    nothing is to be opened                  decided    Decide
 //	opening    Answered, and enough answers with those  opening    Check
 //	opening    Checked, enough are right                decided    Decide
 //	opening    Checked, some are wrong                  opening    Check of others, when there are enough
-//	any        Attested again or late                   same       -
+//	any        Attested or Shown again or late                   same       -
 //
 // Around it, each keyholder has a follower, which brings it through the numbers in their order, at its own pace, and asks it
 // for shares when there is a certificate. Who was away is brought through what it missed from the sequencer's own log. A

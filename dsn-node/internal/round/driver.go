@@ -28,6 +28,23 @@ type Cases interface {
 	Add(ctx context.Context, e *keyholderv1.Evidence) error
 }
 
+// Phases of a round whose time Observer.Phase is told: to the certificate and to the opened bundles from the round's begin,
+// the others each by itself. PhasePlan is for who makes the planner to tell.
+const (
+	PhaseAttest  = "attest"
+	PhasePlan    = "plan"
+	PhaseShares  = "shares"
+	PhaseVerify  = "verify"
+	PhaseCombine = "combine"
+	PhaseDecrypt = "decrypt"
+	PhaseOpen    = "open"
+)
+
+// Phases returns all of them, in their order.
+func Phases() []string {
+	return []string{PhaseAttest, PhasePlan, PhaseShares, PhaseVerify, PhaseCombine, PhaseDecrypt, PhaseOpen}
+}
+
 // Observer is told what happens, for metrics. Its methods may be called from several goroutines.
 type Observer interface {
 	Called(authority uint8, call string, took time.Duration, err error)

@@ -29,6 +29,8 @@ type follower struct {
 	by   uint8
 	k    Keyholder
 	next uint64 // number to attest next; 0 while not known
+	// settled is the last number that it attested or adopted as it stands in the log, 0 when that is not known
+	settled uint64
 
 	trouble string // why the last call failed, "" if it did not; guarded by Driver.mu
 }
@@ -103,7 +105,10 @@ func (f *follower) greet(ctx context.Context) error {
 	case common.BytesToHash(s.GetCommitteeHash()) != ours:
 		return fmt.Errorf("it is of another committee: %w", errWrongAnswer)
 	}
-	f.next = max(s.GetLastNumber()+1, f.d.o.Committee.First)
+	f.next, f.settled = max(s.GetLastNumber()+1, f.d.o.Committee.First), 0
+	if hash, err := f.d.PayloadHash(s.GetLastNumber()); err == nil && hash != common.BytesToHash(s.GetLastPayloadHash()) {
+		f.next = max(s.GetLastNumber(), f.d.o.Committee.First) // it attested something else there
+	}
 	f.d.o.Observer.Reached(f.by, true, s.GetLastNumber())
 	return nil
 }
@@ -126,11 +131,17 @@ func (f *follower) attest(ctx context.Context, r *round) error {
 		return err
 	}
 	if err := f.attested(ctx, t.statement, answer); err != nil {
+		f.settled = 0
 		return fmt.Errorf("number %d: %w", t.statement.Number, err)
 	}
-	if t.statement == r.statement && f.next > r.statement.Number {
+	if t.statement == r.statement && f.settled == r.statement.Number {
 		f.d.change(func() { r.brought = r.brought.With(f.by) })
-		r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
+		switch {
+		case answer.GetRefusal() == 0:
+			r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
+		case answer.GetCertificate() != nil:
+			r.bring(ctx, shown{answer.GetCertificate()})
+		}
 	}
 	return nil
 }
@@ -154,9 +165,20 @@ func (f *follower) attested(ctx context.Context, want attest.Statement, answer *
 	f.d.faults.examine(ctx, f.by, got, a, f.logged(got.Number))
 	switch {
 	case refusal == 0 && got == want:
-		f.next = want.Number + 1
-		f.d.o.Observer.Reached(f.by, true, want.Number)
+		f.settle(want.Number)
 		return nil
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED:
+		certified, err := attest.Verify(f.d.o.Committee, answer.GetCertificate())
+		if err == nil && certified == want {
+			f.settle(want.Number)
+			return nil
+		}
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS && got.Number+1 == want.Number && f.settled != got.Number:
+		return f.stepBack(ctx, want.Number)
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && got.Number == want.Number && got != want:
+		if adopted, err := f.adopt(ctx, want.Number); adopted || err != nil {
+			return err
+		}
 	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && got.Number+1 < want.Number:
 		f.next = got.Number + 1
 		pause(ctx, firstBackoff)

@@ -107,6 +107,8 @@ type Event interface{ event() }
 type (
 	// Attested says that an authority's attestation came and is valid.
 	Attested struct{ By uint8 }
+	// Shown says that a certificate came from one who adopted it: it was made in a round before a crash.
+	Shown struct{}
 	// Planned says how many bundles are to be opened.
 	Planned struct{ Open int }
 	// Answered says that an authority's shares came; whether they are right is not known.
@@ -116,6 +118,7 @@ type (
 )
 
 func (Attested) event() {}
+func (Shown) event()    {}
 func (Planned) event()  {}
 func (Answered) event() {}
 func (Checked) event()  {}
@@ -143,6 +146,10 @@ func Next(s State, e Event) (State, []Effect, error) {
 	switch e := e.(type) {
 	case Attested:
 		s.attested = s.attested.With(e.By)
+	case Shown:
+		if s.phase == Attesting {
+			s.phase = Opening
+		}
 	case Planned:
 		if s.planned || e.Open < 0 {
 			return before, nil, fmt.Errorf("%w: planned %d, %s", ErrUnexpected, e.Open, s.phase)

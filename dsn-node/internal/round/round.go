@@ -32,12 +32,13 @@ type round struct {
 
 	// of Decide's goroutine
 	planning     sync.WaitGroup
+	prepared     time.Time // when there were certificate and plan; zero before; then, when the last check ended
 	attestations [256]*preblockv1.Attestation
 	answers      [256]*answer
 	plan         *opening.Plan
 }
 
-// attestation and shares are what followers bring.
+// attestation, shown and shares are what followers bring.
 type (
 	attestation struct {
 		by     uint8
@@ -46,6 +47,9 @@ type (
 	shares struct {
 		by     uint8
 		signed *keyholderv1.SignedShares
+	}
+	shown struct {
+		certificate *preblockv1.Certificate
 	}
 	planned struct {
 		plan *opening.Plan
@@ -57,7 +61,7 @@ func newRound(live context.Context, d *Driver, c *preblockv1.Content, s attest.S
 	bundles := opening.HasBundles(c)
 	return &round{
 		d: d, content: c, statement: s, bundles: bundles, began: time.Now(), live: live,
-		events: make(chan any, 2*d.o.Committee.Size()+1),
+		events: make(chan any, 3*d.o.Committee.Size()+1),
 		state:  New(d.o.Committee.Quorum(), d.o.Committee.Keys.Threshold(), bundles), wrong: map[uint8]int{},
 	}
 }
@@ -99,6 +103,11 @@ func (r *round) take(ctx context.Context, e any) (*Decision, error) {
 			r.attestations[e.by] = e.signed
 		}
 		return r.step(ctx, Attested{e.by})
+	case shown:
+		if r.state.Phase() == Attesting {
+			r.d.change(func() { r.certificate = e.certificate })
+		}
+		return r.step(ctx, Shown{})
 	case planned:
 		if e.err != nil {
 			return nil, e.err
@@ -119,6 +128,9 @@ func (r *round) step(ctx context.Context, e Event) (*Decision, error) {
 		return nil, err
 	}
 	r.d.change(func() { r.state = state })
+	if r.prepared.IsZero() && r.plan != nil && state.Phase() == Opening {
+		r.prepared = time.Now()
+	}
 	for _, effect := range effects {
 		switch effect := effect.(type) {
 		case Certify:
@@ -140,7 +152,7 @@ func (r *round) step(ctx context.Context, e Event) (*Decision, error) {
 }
 
 func (r *round) certify(by Set) {
-	r.d.o.Observer.Phase("attest", time.Since(r.began))
+	r.d.o.Observer.Phase(PhaseAttest, time.Since(r.began))
 	var list []*preblockv1.Attestation
 	for _, a := range by.All() {
 		list = append(list, r.attestations[a])
@@ -155,7 +167,7 @@ func (r *round) decide(from Set) (*Decision, error) {
 		if d.Outcomes, err = r.open(from); err != nil {
 			return nil, err
 		}
-		r.d.o.Observer.Phase("open", time.Since(r.began))
+		r.d.o.Observer.Phase(PhaseOpen, time.Since(r.began))
 	}
 	return d, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"blindseq/dsn-node/evidence"
 	"blindseq/dsn-node/outcome"
@@ -29,7 +30,7 @@ func (r *round) read(by uint8, a *answer) (position int, err error) {
 	if len(answers) != len(r.plan.Bundles) {
 		return 0, fmt.Errorf("%d answers for %d bundles", len(answers), len(r.plan.Bundles))
 	}
-	a.shares = make([]*te.DecryptionShare, 0, len(r.plan.Open))
+	var with []int // answers that have a share, in the order of plan.Open
 	for i, b := range r.plan.Bundles {
 		got := answers[i]
 		if got.GetIndex() != b.Index || !bytes.Equal(got.GetBundleHash(), b.Hash[:]) {
@@ -38,20 +39,39 @@ func (r *round) read(by uint8, a *answer) (position int, err error) {
 		if want := b.Refused.GetUndecryptable().GetReason(); got.GetRefusal() != want {
 			return i, fmt.Errorf("bundle %d: %s instead of %s", b.Index, got.GetRefusal(), want)
 		}
-		if b.Verified == nil {
-			continue
+		if b.Verified != nil {
+			with = append(with, i)
 		}
-		share, err := evidence.Share(by, got.GetShare())
-		if err != nil {
-			return i, fmt.Errorf("bundle %d: %w", b.Index, err)
-		}
-		a.shares = append(a.shares, share)
 	}
+	shares, errs := make([]*te.DecryptionShare, len(with)), make([]error, len(with))
+	onAllProcessors(len(with), func(i int) { shares[i], errs[i] = evidence.Share(by, answers[with[i]].GetShare()) })
+	for i, err := range errs {
+		if err != nil {
+			return with[i], fmt.Errorf("bundle %d: %w", r.plan.Bundles[with[i]].Index, err)
+		}
+	}
+	a.shares = shares
 	return 0, nil
+}
+
+// onAllProcessors calls do for each i below n.
+func onAllProcessors(n int, do func(i int)) {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		g.Go(func() error { do(i); return nil })
+	}
+	_ = g.Wait() // none has an error
 }
 
 // check checks answers and returns whose are wrong.
 func (r *round) check(ctx context.Context, of Set) (wrong Set) {
+	began := time.Now()
+	r.d.o.Observer.Phase(PhaseShares, began.Sub(r.prepared))
+	defer func() {
+		r.prepared = time.Now() // for answers of others, if these are not enough
+		r.d.o.Observer.Phase(PhaseVerify, r.prepared.Sub(began))
+	}()
 	var sets []te.ShareSet
 	for _, by := range of.All() {
 		a := r.answers[by]
@@ -99,10 +119,14 @@ func (r *round) accuse(ctx context.Context, by uint8, position int, why error) {
 
 // open puts the shares of a threshold of keyholders together and decrypts.
 func (r *round) open(from Set) ([]*preblockv1.Outcome, error) {
+	began := time.Now()
 	openings, err := r.combine(from)
 	if err != nil {
 		return nil, err
 	}
+	combined := time.Now()
+	r.d.o.Observer.Phase(PhaseCombine, combined.Sub(began))
+	defer func() { r.d.o.Observer.Phase(PhaseDecrypt, time.Since(combined)) }()
 	out := make([]*preblockv1.Outcome, len(r.plan.Bundles))
 	for i, b := range r.plan.Bundles {
 		if b.Verified == nil {
@@ -119,17 +143,13 @@ func (r *round) combine(from Set) ([]*te.Opening, error) {
 	keys := r.d.o.Committee.Keys
 	openings := make([]*te.Opening, len(r.plan.Open))
 	authorities := from.All()
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range openings {
-		g.Go(func() (err error) {
-			shares := make([]*te.DecryptionShare, 0, keys.Threshold())
-			for _, a := range authorities[:keys.Threshold()] {
-				shares = append(shares, r.answers[a].shares[i])
-			}
-			openings[i], err = keys.Combine(shares)
-			return err
-		})
-	}
-	return openings, g.Wait()
+	errs := make([]error, len(openings))
+	onAllProcessors(len(openings), func(i int) {
+		shares := make([]*te.DecryptionShare, 0, keys.Threshold())
+		for _, a := range authorities[:keys.Threshold()] {
+			shares = append(shares, r.answers[a].shares[i])
+		}
+		openings[i], errs[i] = keys.Combine(shares)
+	})
+	return openings, errors.Join(errs...)
 }

@@ -53,7 +53,10 @@ func (d *Driver) reason() string {
 	if waiting != "" {
 		reason = waiting + "; " + reason
 	}
-	if len(missing) > 0 {
+	switch {
+	case there < quorum:
+		reason += fmt.Sprintf("; bring back at least %d of: %s", quorum-there, strings.Join(missing, ", "))
+	case len(missing) > 0:
 		reason += "; missing: " + strings.Join(missing, ", ")
 	}
 	return reason
@@ -68,9 +71,9 @@ func (d *Driver) waiting() string {
 		return ""
 	}
 	if r.state.Phase() == Attesting {
-		return fmt.Sprintf("number %d has %d of %d attestations", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
+		return fmt.Sprintf("preblock %d waits for attestations: %d of %d", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
 	}
-	reason := fmt.Sprintf("number %d has the right shares of %d of %d keyholders", r.statement.Number, r.state.Right().Len(), r.state.Threshold)
+	reason := fmt.Sprintf("preblock %d waits for right shares: %d of %d", r.statement.Number, r.state.Right().Len(), r.state.Threshold)
 	for _, liar := range slices.Sorted(maps.Keys(r.wrong)) {
 		reason += fmt.Sprintf(", wrong ones of %d", liar)
 	}

@@ -17,7 +17,8 @@
 // same place is a repeat. Only ciphertexts whose proof holds enter the list; others are never opened, and a copy of U with a
 // proof made up must not bar the original.
 //
-// The list is a function of the attested contents, in their order. Therefore all honest keyholders have the same one, the
+// The list is a function of the final contents, in their order: those attested or, where a keyholder attested what was not
+// certified, those adopted instead, which Forget makes room for. Therefore all honest keyholders have the same one, the
 // sequencer can tell which bundles will be opened before it asks, and nothing here needs an fsync: the log of contents is
 // what is durable, and what is missing here after a crash is made again from it. A directory that is lost or damaged may be
 // deleted. It is on disk and not in memory because it grows with the chain and must forget nothing: an entry that is
@@ -42,10 +43,12 @@ var (
 	ErrStorage = errors.New("stop list failed")
 )
 
-// Keys in the store: 'c' and a ciphertext's id to its Place, and 'n' to the last number of which everything is in.
+// Keys in the store: 'c' and a ciphertext's id to its Place, 'n' to the last number of which everything is in, and 'f' to
+// how often the end of the list was forgotten.
 const (
 	prefixCiphertext = 'c'
 	keyApplied       = 'n'
+	keyForgotten     = 'f'
 )
 
 // List is an open stop list. One goroutine adds; any may look up.
@@ -53,6 +56,8 @@ type List struct {
 	db      *pebble.DB
 	applied uint64
 	written uint64 // applied, as it is in the store
+
+	forgotten uint64
 }
 
 // Entry is a ciphertext whose proof holds, and its index in a content.
@@ -68,20 +73,29 @@ func Open(dir string, first uint64) (*List, error) {
 		return nil, fmt.Errorf("open stop list: %w: %w", ErrStorage, err)
 	}
 	l := &List{db: db, applied: first - 1}
-	value, closer, err := db.Get([]byte{keyApplied})
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
-	case err != nil:
-		return nil, errors.Join(fmt.Errorf("open stop list: %w: %w", ErrStorage, err), db.Close())
-	default:
-		l.applied = binary.BigEndian.Uint64(value)
-		err = closer.Close()
+	for key, value := range map[byte]*uint64{keyApplied: &l.applied, keyForgotten: &l.forgotten} {
+		if err := l.number(key, value); err != nil {
+			return nil, errors.Join(fmt.Errorf("open stop list: %w: %w", ErrStorage, err), db.Close())
+		}
 	}
 	l.written = l.applied
-	if err != nil && !errors.Is(err, pebble.ErrNotFound) {
-		return nil, errors.Join(fmt.Errorf("open stop list: %w: %w", ErrStorage, err), db.Close())
-	}
 	return l, nil
+}
+
+// number reads a number, and leaves it as it is when the store has none.
+func (l *List) number(key byte, out *uint64) error {
+	value, closer, err := l.db.Get([]byte{key})
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(value) != 8 {
+		return errors.Join(fmt.Errorf("a number of %d bytes", len(value)), closer.Close())
+	}
+	*out = binary.BigEndian.Uint64(value)
+	return closer.Close()
 }
 
 // Applied is the last number whose ciphertexts are in the list.
@@ -135,6 +149,52 @@ func (l *List) write(number uint64, entries []Entry) error {
 		return err
 	}
 	return b.Commit(pebble.NoSync)
+}
+
+// Forgotten is how often Forget was called since the directory was new.
+func (l *List) Forgotten() uint64 { return l.forgotten }
+
+// Forget takes back what was added from a number on: the contents there turned out not to be final, so nothing of them was
+// ever opened. It goes through the whole list, which is for something that happens when a sequencer lost its disk.
+func (l *List) Forget(from uint64) error {
+	if err := l.forget(from); err != nil {
+		return fmt.Errorf("forget ciphertexts from number %d: %w: %w", from, ErrStorage, err)
+	}
+	return nil
+}
+
+// forget is atomic: the count never tells of entries that are still there.
+func (l *List) forget(from uint64) (err error) {
+	b := l.db.NewBatch()
+	defer b.Close() //nolint:errcheck // committed or dropped
+	entries, err := l.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixCiphertext}, UpperBound: []byte{prefixCiphertext + 1}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, entries.Close()) }()
+	for ok := entries.First(); ok; ok = entries.Next() {
+		value := entries.Value()
+		if len(value) != 12 {
+			return fmt.Errorf("an entry of %d bytes", len(value))
+		}
+		if binary.BigEndian.Uint64(value) < from {
+			continue
+		}
+		if err := b.Delete(entries.Key(), nil); err != nil {
+			return err
+		}
+	}
+	applied := min(l.applied, from-1)
+	for key, value := range map[byte]uint64{keyApplied: applied, keyForgotten: l.forgotten + 1} {
+		if err := b.Set([]byte{key}, binary.BigEndian.AppendUint64(nil, value), nil); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(entries.Error(), b.Commit(pebble.NoSync)); err != nil {
+		return err
+	}
+	l.applied, l.written, l.forgotten = applied, applied, l.forgotten+1
+	return nil
 }
 
 // Close closes the list.

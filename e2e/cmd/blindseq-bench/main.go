@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"blindseq/e2e/bench"
@@ -19,15 +20,17 @@ func run() int {
 	flag.StringVar(&o.Bin, "bin", "bin", "directory of the programs")
 	flag.Float64Var(&o.Engine, "engine", 0, "transfers/s of the engine alone, for the ratio; 0: unknown")
 	flag.IntVar(&o.Accounts, "accounts", 200, "senders; a multiple of -connections")
-	flag.IntVar(&o.Transfers, "transfers", 30_000, "transfers; a multiple of -accounts")
+	flag.IntVar(&o.Transfers, "transfers", 30_000, "transfers; a multiple of -accounts; 0: nothing plain is measured")
 	flag.IntVar(&o.Batch, "batch", 200, "transfers in one JSON-RPC batch")
 	flag.IntVar(&o.Connections, "connections", 4, "connections that send batches")
 	flag.IntVar(&o.Singles, "singles", 200, "transfers sent one by one")
+	flag.IntVar(&o.Bundles, "bundles", 1000, "encrypted transfers; 0: none")
+	flag.IntVar(&o.Rounds, "rounds", 500, "proposals without a bundle; 0: none")
 	flag.DurationVar(&o.Idle, "idle", time.Minute, "how long to measure an idle system; 0: not at all")
 	flag.BoolVar(&o.Profile, "profile", false, "take a CPU profile of each service")
 	keep := flag.String("dir", "", "directory for data, logs and profiles; a temporary one, removed, if empty")
 	flag.Parse()
-	if o.Accounts < 1 || o.Connections < 1 || o.Accounts%o.Connections != 0 || o.Transfers < o.Accounts || o.Transfers%o.Accounts != 0 || o.Batch < 1 || o.Singles < 1 {
+	if o.Accounts < 1 || o.Connections < 1 || o.Accounts%o.Connections != 0 || o.Transfers < 0 || o.Bundles < 0 || o.Transfers%o.Accounts != 0 || o.Batch < 1 || o.Singles < 1 {
 		fmt.Fprintln(os.Stderr, "blindseq-bench: -accounts must be a multiple of -connections, -transfers one of -accounts, -batch and -singles at least 1")
 		return 2
 	}
@@ -42,6 +45,12 @@ func run() int {
 		defer os.RemoveAll(dir)
 		o.Dir = dir
 	}
+	bin, err := filepath.Abs(o.Bin) // processes run in directories of their own
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "blindseq-bench:", err)
+		return 1
+	}
+	o.Bin = bin
 	if err := bench.Run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "blindseq-bench:", err)
 		return 1

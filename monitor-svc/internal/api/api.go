@@ -32,6 +32,7 @@ type Deps struct {
 	Source      source.Config
 	NextTimeout time.Duration
 	Connected   func() bool
+	Waiting     func() (reason string, accepted uint64) // as the DSN said last
 }
 
 // Service implements preblockv1.MonitorServiceServer.
@@ -93,7 +94,10 @@ func viaDSN(err error) error {
 // GetStatus implements the service.
 func (s *Service) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preblockv1.GetStatusResponse, error) {
 	last, waiters, halted := s.Hub.Status()
-	res := &preblockv1.GetStatusResponse{DsnConnected: s.Connected(), LastPreblockNumber: last, Waiters: uint32(waiters)}
+	waiting, accepted := s.Waiting()
+	res := &preblockv1.GetStatusResponse{
+		DsnConnected: s.Connected(), LastPreblockNumber: last, Waiters: uint32(waiters), DsnWaiting: waiting, DsnAcceptedNumber: accepted,
+	}
 	if halted != nil {
 		res.Halted = halted.Error()
 	}

@@ -78,6 +78,8 @@ func (s *Service) late(req *preblockv1.NextRequest, waited time.Duration) error 
 	dsn := "connected"
 	if !s.Connected() {
 		dsn = "not connected"
+	} else if reason, _ := s.Waiting(); reason != "" {
+		dsn = "waiting: " + reason
 	}
 	return status.Errorf(codes.DeadlineExceeded,
 		"next: waited %s for preblock %d or the NoPreblock of request %s; the last preblock is %d, the DSN is %s",

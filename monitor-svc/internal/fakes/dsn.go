@@ -37,6 +37,7 @@ type DSN struct {
 	change chan struct{}          // closed when something was fixed
 	raw    chan *preblockv1.Preblock
 	down   bool
+	waits  string
 	hidden uint64 // streams do not send the numbers up to this one by themselves
 	// From gets the number each stream begins with.
 	From chan uint64
@@ -108,6 +109,13 @@ func (d *DSN) set(down bool) {
 	d.broken = make(chan struct{})
 }
 
+// Wait makes the DSN say why it fixes nothing; "" that nothing is in the way.
+func (d *DSN) Wait(reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waits = reason
+}
+
 // visible is what a stream sends by itself.
 func (d *DSN) visible(number uint64) bool {
 	d.mu.Lock()
@@ -134,7 +142,8 @@ func (d *DSN) GetStatus(context.Context, *dsnv1.GetStatusRequest) (*dsnv1.GetSta
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return &dsnv1.GetStatusResponse{LastNumber: uint64(len(d.fixed))}, nil
+	last := uint64(len(d.fixed))
+	return &dsnv1.GetStatusResponse{LastNumber: last, AcceptedNumber: last, Waiting: d.waits}, nil
 }
 
 // GetPreblock implements the service.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/txstore"
@@ -59,6 +60,8 @@ type Config struct {
 	Limits  Limits
 	// Arrived is called after bundles were taken.
 	Arrived func()
+	// Checked is told how long the checks of what was submitted in one go took.
+	Checked func(took time.Duration)
 }
 
 // State is how far a bundle in the pool has come.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"time"
 
 	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/txstore"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"golang.org/x/sync/errgroup"
 )
 
 // candidate is a bundle on its way into the pool.
@@ -23,12 +26,13 @@ type candidate struct {
 // Submit takes bundles in one go: the proofs of all ciphertexts are verified together, and one fsync makes all durable.
 // For each there is its hash or an error that says what is wrong with it.
 func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
-	all := make([]*candidate, len(raws))
-	for i, raw := range raws {
-		all[i] = p.examine(ctx, raw)
-	}
+	began := time.Now()
+	all := p.examineAll(ctx, raws)
 	reserved := p.reserve(all)
 	proven := p.prove(reserved)
+	if p.cfg.Checked != nil {
+		p.cfg.Checked(time.Since(began))
+	}
 	var durable []txstore.Tx
 	for _, c := range proven {
 		durable = append(durable, txstore.Tx{Hash: c.hash, Raw: c.input})
@@ -46,6 +50,18 @@ func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []erro
 		}
 	}
 	return hashes, errs
+}
+
+// examineAll examines on all processors.
+func (p *Pool) examineAll(ctx context.Context, raws [][]byte) []*candidate {
+	all := make([]*candidate, len(raws))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, raw := range raws {
+		g.Go(func() error { all[i] = p.examine(ctx, raw); return nil })
+	}
+	_ = g.Wait() // what is wrong with a candidate is in it
+	return all
 }
 
 // examine does what needs no look at others: format, bundler.

@@ -61,8 +61,7 @@ func bundleRecord(raw []byte, o *preblockv1.Outcome) *blueprintv1.BundleRecord {
 		return nil
 	}
 	if record.GetReason() == 0 || len(o.GetOpening()) > 0 { // it was opened
-		if bundle, err := te.DecodeBundle(raw); err == nil {
-			id := bundle.Payload.Ciphertext.ID()
+		if id, err := te.CiphertextIDOf(raw); err == nil { // who opened it decoded it, and so did the monitor
 			record.CiphertextId = id[:]
 		}
 	}

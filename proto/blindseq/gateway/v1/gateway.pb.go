@@ -312,10 +312,14 @@ type Preblock struct {
 	Timestamp                *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactionHashes []string               `protobuf:"bytes,4,rep,name=delayed_transaction_hashes,json=delayedTransactionHashes,proto3" json:"delayed_transaction_hashes,omitempty"`
 	// Raw transactions in order.
-	Transactions  []string `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	ContentHash   string   `protobuf:"bytes,6,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
-	RequestId     string   `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Attempt       uint32   `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Transactions []string `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	ContentHash  string   `protobuf:"bytes,6,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	RequestId    string   `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Attempt      uint32   `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// Shows that a quorum of the keyholders attested this content for its number; absent when the DSN has no keyholders.
+	Certificate *Certificate `protobuf:"bytes,9,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// What became of each encrypted bundle in `transactions`, in their order.
+	Outcomes      []*Outcome `protobuf:"bytes,10,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -406,6 +410,400 @@ func (x *Preblock) GetAttempt() uint32 {
 	return 0
 }
 
+func (x *Preblock) GetCertificate() *Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *Preblock) GetOutcomes() []*Outcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+// Certificate is a quorum's signatures over one statement: this content, after that statement, for this number.
+// `dsn-node inspect` verifies a preblock with the committee's file.
+type Certificate struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	ChainId uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	// Hash of the committee whose members signed.
+	CommitteeHash string `protobuf:"bytes,2,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
+	Number        uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	// Hash of the statement for `number - 1`; zeros for the first number of a committee.
+	PreviousPayloadHash string `protobuf:"bytes,4,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
+	ContentHash         string `protobuf:"bytes,5,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// By authority, ascending.
+	Attestations  []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Certificate) GetChainId() uint64 {
+	if x != nil {
+		return x.ChainId
+	}
+	return 0
+}
+
+func (x *Certificate) GetCommitteeHash() string {
+	if x != nil {
+		return x.CommitteeHash
+	}
+	return ""
+}
+
+func (x *Certificate) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Certificate) GetPreviousPayloadHash() string {
+	if x != nil {
+		return x.PreviousPayloadHash
+	}
+	return ""
+}
+
+func (x *Certificate) GetContentHash() string {
+	if x != nil {
+		return x.ContentHash
+	}
+	return ""
+}
+
+func (x *Certificate) GetAttestations() []*Attestation {
+	if x != nil {
+		return x.Attestations
+	}
+	return nil
+}
+
+// Attestation is one keyholder's signature.
+type Attestation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keyholder's place in the committee, from 0.
+	Authority uint32 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// secp256k1 signature as v (0 or 1), r, s; 65 bytes.
+	Signature     string `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attestation) Reset() {
+	*x = Attestation{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attestation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attestation) ProtoMessage() {}
+
+func (x *Attestation) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attestation.ProtoReflect.Descriptor instead.
+func (*Attestation) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Attestation) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
+func (x *Attestation) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
+// Outcome says what became of one bundle after its place was certified.
+type Outcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Place of the bundle in the preblock's `transactions`.
+	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Keccak-256 of the bundle, the hash it is looked up by.
+	BundleHash string `protobuf:"bytes,2,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
+	// The point that the keyholders' shares combine to; empty when the bundle was not opened.
+	Opening string `protobuf:"bytes,3,opt,name=opening,proto3" json:"opening,omitempty"`
+	// Types that are valid to be assigned to Result:
+	//
+	//	*Outcome_Decrypted
+	//	*Outcome_Undecryptable
+	Result        isOutcome_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Outcome) Reset() {
+	*x = Outcome{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outcome) ProtoMessage() {}
+
+func (x *Outcome) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
+func (*Outcome) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Outcome) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Outcome) GetBundleHash() string {
+	if x != nil {
+		return x.BundleHash
+	}
+	return ""
+}
+
+func (x *Outcome) GetOpening() string {
+	if x != nil {
+		return x.Opening
+	}
+	return ""
+}
+
+func (x *Outcome) GetResult() isOutcome_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Outcome) GetDecrypted() *Decrypted {
+	if x != nil {
+		if x, ok := x.Result.(*Outcome_Decrypted); ok {
+			return x.Decrypted
+		}
+	}
+	return nil
+}
+
+func (x *Outcome) GetUndecryptable() *Undecryptable {
+	if x != nil {
+		if x, ok := x.Result.(*Outcome_Undecryptable); ok {
+			return x.Undecryptable
+		}
+	}
+	return nil
+}
+
+type isOutcome_Result interface {
+	isOutcome_Result()
+}
+
+type Outcome_Decrypted struct {
+	Decrypted *Decrypted `protobuf:"bytes,4,opt,name=decrypted,proto3,oneof"`
+}
+
+type Outcome_Undecryptable struct {
+	Undecryptable *Undecryptable `protobuf:"bytes,5,opt,name=undecryptable,proto3,oneof"`
+}
+
+func (*Outcome_Decrypted) isOutcome_Result() {}
+
+func (*Outcome_Undecryptable) isOutcome_Result() {}
+
+// Decrypted is the plain transactions of a bundle.
+type Decrypted struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	TransactionHashes []string               `protobuf:"bytes,1,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
+	// Raw, in the order of their hashes.
+	Transactions  []string `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Decrypted) Reset() {
+	*x = Decrypted{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Decrypted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Decrypted) ProtoMessage() {}
+
+func (x *Decrypted) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Decrypted.ProtoReflect.Descriptor instead.
+func (*Decrypted) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Decrypted) GetTransactionHashes() []string {
+	if x != nil {
+		return x.TransactionHashes
+	}
+	return nil
+}
+
+func (x *Decrypted) GetTransactions() []string {
+	if x != nil {
+		return x.Transactions
+	}
+	return nil
+}
+
+// Undecryptable is a bundle without plain transactions.
+type Undecryptable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// malformed, bad_ciphertext, already_ordered, key_hash or tx_hash.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The reason in words.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Where the same ciphertext stands first; only for already_ordered.
+	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
+	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Undecryptable) Reset() {
+	*x = Undecryptable{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Undecryptable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Undecryptable) ProtoMessage() {}
+
+func (x *Undecryptable) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
+func (*Undecryptable) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Undecryptable) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Undecryptable) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Undecryptable) GetEarlierNumber() uint64 {
+	if x != nil {
+		return x.EarlierNumber
+	}
+	return 0
+}
+
+func (x *Undecryptable) GetEarlierIndex() uint32 {
+	if x != nil {
+		return x.EarlierIndex
+	}
+	return 0
+}
+
 // Proposal is a proposal request and where it stands.
 type Proposal struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -426,7 +824,7 @@ type Proposal struct {
 
 func (x *Proposal) Reset() {
 	*x = Proposal{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[5]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -438,7 +836,7 @@ func (x *Proposal) String() string {
 func (*Proposal) ProtoMessage() {}
 
 func (x *Proposal) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[5]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -451,7 +849,7 @@ func (x *Proposal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
 func (*Proposal) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{5}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Proposal) GetRequestId() string {
@@ -522,7 +920,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[6]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +932,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[6]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +945,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Head) GetNumber() uint64 {
@@ -584,7 +982,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[7]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +994,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[7]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +1007,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Pool) GetLocked() bool {
@@ -652,7 +1050,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +1062,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +1075,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Queue) GetQueued() uint32 {
@@ -706,7 +1104,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +1116,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +1129,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Lock) GetHolder() string {
@@ -753,13 +1151,18 @@ type Dsn struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Connected          bool                   `protobuf:"varint,1,opt,name=connected,proto3" json:"connected,omitempty"`
 	LastPreblockNumber uint64                 `protobuf:"varint,2,opt,name=last_preblock_number,json=lastPreblockNumber,proto3" json:"last_preblock_number,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Why no preblock can be fixed now, naming the keyholders that are missing; empty when nothing is in the way.
+	Waiting string `protobuf:"bytes,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The last number accepted: above `last_preblock_number` while a preblock is being decided. 0 when the DSN does not
+	// answer.
+	AcceptedNumber uint64 `protobuf:"varint,4,opt,name=accepted_number,json=acceptedNumber,proto3" json:"accepted_number,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Dsn) Reset() {
 	*x = Dsn{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +1174,7 @@ func (x *Dsn) String() string {
 func (*Dsn) ProtoMessage() {}
 
 func (x *Dsn) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +1187,7 @@ func (x *Dsn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dsn.ProtoReflect.Descriptor instead.
 func (*Dsn) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Dsn) GetConnected() bool {
@@ -801,6 +1204,20 @@ func (x *Dsn) GetLastPreblockNumber() uint64 {
 	return 0
 }
 
+func (x *Dsn) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
+func (x *Dsn) GetAcceptedNumber() uint64 {
+	if x != nil {
+		return x.AcceptedNumber
+	}
+	return 0
+}
+
 // PartError is a part of the system that did not answer.
 type PartError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -813,7 +1230,7 @@ type PartError struct {
 
 func (x *PartError) Reset() {
 	*x = PartError{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1242,7 @@ func (x *PartError) String() string {
 func (*PartError) ProtoMessage() {}
 
 func (x *PartError) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1255,7 @@ func (x *PartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartError.ProtoReflect.Descriptor instead.
 func (*PartError) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PartError) GetPart() string {
@@ -882,7 +1299,7 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2'.blindseq.gateway.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\tR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xca\x02\n" +
+	"request_id\x18\t \x01(\tR\trequestId\"\xc8\x03\n" +
 	"\bPreblock\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
 	"\x13previous_block_hash\x18\x02 \x01(\tR\x11previousBlockHash\x128\n" +
@@ -892,7 +1309,36 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\fcontent_hash\x18\x06 \x01(\tR\vcontentHash\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\a \x01(\tR\trequestId\x12\x18\n" +
-	"\aattempt\x18\b \x01(\rR\aattempt\"\x92\x02\n" +
+	"\aattempt\x18\b \x01(\rR\aattempt\x12B\n" +
+	"\vcertificate\x18\t \x01(\v2 .blindseq.gateway.v1.CertificateR\vcertificate\x128\n" +
+	"\boutcomes\x18\n" +
+	" \x03(\v2\x1c.blindseq.gateway.v1.OutcomeR\boutcomes\"\x84\x02\n" +
+	"\vCertificate\x12\x19\n" +
+	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12%\n" +
+	"\x0ecommittee_hash\x18\x02 \x01(\tR\rcommitteeHash\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\x122\n" +
+	"\x15previous_payload_hash\x18\x04 \x01(\tR\x13previousPayloadHash\x12!\n" +
+	"\fcontent_hash\x18\x05 \x01(\tR\vcontentHash\x12D\n" +
+	"\fattestations\x18\x06 \x03(\v2 .blindseq.gateway.v1.AttestationR\fattestations\"I\n" +
+	"\vAttestation\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\tR\tsignature\"\xf0\x01\n" +
+	"\aOutcome\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1f\n" +
+	"\vbundle_hash\x18\x02 \x01(\tR\n" +
+	"bundleHash\x12\x18\n" +
+	"\aopening\x18\x03 \x01(\tR\aopening\x12>\n" +
+	"\tdecrypted\x18\x04 \x01(\v2\x1e.blindseq.gateway.v1.DecryptedH\x00R\tdecrypted\x12J\n" +
+	"\rundecryptable\x18\x05 \x01(\v2\".blindseq.gateway.v1.UndecryptableH\x00R\rundecryptableB\b\n" +
+	"\x06result\"^\n" +
+	"\tDecrypted\x12-\n" +
+	"\x12transaction_hashes\x18\x01 \x03(\tR\x11transactionHashes\x12\"\n" +
+	"\ftransactions\x18\x02 \x03(\tR\ftransactions\"\x87\x01\n" +
+	"\rUndecryptable\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
+	"\x0eearlier_number\x18\x03 \x01(\x04R\rearlierNumber\x12#\n" +
+	"\rearlier_index\x18\x04 \x01(\rR\fearlierIndex\"\x92\x02\n" +
 	"\bProposal\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -917,10 +1363,12 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\tin_flight\x18\x02 \x01(\v2\x1d.blindseq.gateway.v1.ProposalR\binFlight\"4\n" +
 	"\x04Lock\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\x04R\x05token\"U\n" +
+	"\x05token\x18\x02 \x01(\x04R\x05token\"\x98\x01\n" +
 	"\x03Dsn\x12\x1c\n" +
 	"\tconnected\x18\x01 \x01(\bR\tconnected\x120\n" +
-	"\x14last_preblock_number\x18\x02 \x01(\x04R\x12lastPreblockNumber\"5\n" +
+	"\x14last_preblock_number\x18\x02 \x01(\x04R\x12lastPreblockNumber\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\tR\awaiting\x12'\n" +
+	"\x0faccepted_number\x18\x04 \x01(\x04R\x0eacceptedNumber\"5\n" +
 	"\tPartError\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\tR\x04part\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05errorB\xc3\x01\n" +
@@ -938,35 +1386,45 @@ func file_blindseq_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Block)(nil),                 // 0: blindseq.gateway.v1.Block
 	(*NoBlock)(nil),               // 1: blindseq.gateway.v1.NoBlock
 	(*SkippedTransaction)(nil),    // 2: blindseq.gateway.v1.SkippedTransaction
 	(*Blueprint)(nil),             // 3: blindseq.gateway.v1.Blueprint
 	(*Preblock)(nil),              // 4: blindseq.gateway.v1.Preblock
-	(*Proposal)(nil),              // 5: blindseq.gateway.v1.Proposal
-	(*Head)(nil),                  // 6: blindseq.gateway.v1.Head
-	(*Pool)(nil),                  // 7: blindseq.gateway.v1.Pool
-	(*Queue)(nil),                 // 8: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                  // 9: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                   // 10: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),             // 11: blindseq.gateway.v1.PartError
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Certificate)(nil),           // 5: blindseq.gateway.v1.Certificate
+	(*Attestation)(nil),           // 6: blindseq.gateway.v1.Attestation
+	(*Outcome)(nil),               // 7: blindseq.gateway.v1.Outcome
+	(*Decrypted)(nil),             // 8: blindseq.gateway.v1.Decrypted
+	(*Undecryptable)(nil),         // 9: blindseq.gateway.v1.Undecryptable
+	(*Proposal)(nil),              // 10: blindseq.gateway.v1.Proposal
+	(*Head)(nil),                  // 11: blindseq.gateway.v1.Head
+	(*Pool)(nil),                  // 12: blindseq.gateway.v1.Pool
+	(*Queue)(nil),                 // 13: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                  // 14: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                   // 15: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),             // 16: blindseq.gateway.v1.PartError
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
-	12, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
-	12, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	17, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
+	17, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 2: blindseq.gateway.v1.Blueprint.skipped:type_name -> blindseq.gateway.v1.SkippedTransaction
-	12, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
-	12, // 4: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	12, // 5: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
-	5,  // 6: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	17, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
+	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
+	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
+	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
+	8,  // 7: blindseq.gateway.v1.Outcome.decrypted:type_name -> blindseq.gateway.v1.Decrypted
+	9,  // 8: blindseq.gateway.v1.Outcome.undecryptable:type_name -> blindseq.gateway.v1.Undecryptable
+	17, // 9: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	17, // 10: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	10, // 11: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_proto_init() }
@@ -974,13 +1432,17 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 	if File_blindseq_gateway_v1_gateway_proto != nil {
 		return
 	}
+	file_blindseq_gateway_v1_gateway_proto_msgTypes[7].OneofWrappers = []any{
+		(*Outcome_Decrypted)(nil),
+		(*Outcome_Undecryptable)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -33,6 +33,8 @@ const (
 	AttestRefusal_ATTEST_REFUSAL_NOT_NEXT AttestRefusal = 2
 	// The content is to follow another statement than the last one it attested.
 	AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS AttestRefusal = 3
+	// It has attested another content for this number, and has adopted the one asked for: it goes on with the next number.
+	AttestRefusal_ATTEST_REFUSAL_ADOPTED AttestRefusal = 4
 )
 
 // Enum value maps for AttestRefusal.
@@ -42,12 +44,14 @@ var (
 		1: "ATTEST_REFUSAL_OTHER_CONTENT",
 		2: "ATTEST_REFUSAL_NOT_NEXT",
 		3: "ATTEST_REFUSAL_OTHER_PREVIOUS",
+		4: "ATTEST_REFUSAL_ADOPTED",
 	}
 	AttestRefusal_value = map[string]int32{
 		"ATTEST_REFUSAL_UNSPECIFIED":    0,
 		"ATTEST_REFUSAL_OTHER_CONTENT":  1,
 		"ATTEST_REFUSAL_NOT_NEXT":       2,
 		"ATTEST_REFUSAL_OTHER_PREVIOUS": 3,
+		"ATTEST_REFUSAL_ADOPTED":        4,
 	}
 )
 
@@ -584,12 +588,13 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"WrongShare\x12;\n" +
 	"\x06shares\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06shares\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\rR\bposition\x12\x16\n" +
-	"\x06bundle\x18\x03 \x01(\fR\x06bundle*\x91\x01\n" +
+	"\x06bundle\x18\x03 \x01(\fR\x06bundle*\xad\x01\n" +
 	"\rAttestRefusal\x12\x1e\n" +
 	"\x1aATTEST_REFUSAL_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cATTEST_REFUSAL_OTHER_CONTENT\x10\x01\x12\x1b\n" +
 	"\x17ATTEST_REFUSAL_NOT_NEXT\x10\x02\x12!\n" +
-	"\x1dATTEST_REFUSAL_OTHER_PREVIOUS\x10\x03B\xd3\x01\n" +
+	"\x1dATTEST_REFUSAL_OTHER_PREVIOUS\x10\x03\x12\x1a\n" +
+	"\x16ATTEST_REFUSAL_ADOPTED\x10\x04B\xd3\x01\n" +
 	"\x19com.blindseq.keyholder.v1B\x0eKeyholderProtoP\x01Z0blindseq/proto/blindseq/keyholder/v1;keyholderv1\xa2\x02\x03BKX\xaa\x02\x15Blindseq.Keyholder.V1\xca\x02\x15Blindseq\\Keyholder\\V1\xe2\x02!Blindseq\\Keyholder\\V1\\GPBMetadata\xea\x02\x17Blindseq::Keyholder::V1b\x06proto3"
 
 var (

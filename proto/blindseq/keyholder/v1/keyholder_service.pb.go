@@ -88,8 +88,10 @@ type AttestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The statement asked for; with OTHER_CONTENT the one signed for this number; with NOT_NEXT and OTHER_PREVIOUS the last
 	// one signed, absent when there is none.
-	Attested      *Attested     `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
-	Refusal       AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
+	Attested *Attested     `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
+	Refusal  AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
+	// With ADOPTED, the certificate over what was asked: who adopted does not sign, so it may not be possible to make it again.
+	Certificate   *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -136,6 +138,13 @@ func (x *AttestResponse) GetRefusal() AttestRefusal {
 		return x.Refusal
 	}
 	return AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED
+}
+
+func (x *AttestResponse) GetCertificate() *v1.Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
 }
 
 type ReleaseSharesRequest struct {
@@ -272,9 +281,11 @@ func (x *GetAttestedRequest) GetFromNumber() uint64 {
 }
 
 type GetAttestedResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Attested      *Attested              `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
-	Content       *v1.Content            `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Attested *Attested              `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
+	Content  *v1.Content            `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	// What it adopted for this number instead, with the certificate; absent when it adopted nothing.
+	Adopted       *Adopted `protobuf:"bytes,3,opt,name=adopted,proto3" json:"adopted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -323,6 +334,146 @@ func (x *GetAttestedResponse) GetContent() *v1.Content {
 	return nil
 }
 
+func (x *GetAttestedResponse) GetAdopted() *Adopted {
+	if x != nil {
+		return x.Adopted
+	}
+	return nil
+}
+
+// Adopted is a content with the certificate over it.
+type Adopted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Content       *v1.Content            `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	Certificate   *v1.Certificate        `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Adopted) Reset() {
+	*x = Adopted{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Adopted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Adopted) ProtoMessage() {}
+
+func (x *Adopted) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Adopted.ProtoReflect.Descriptor instead.
+func (*Adopted) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Adopted) GetContent() *v1.Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Adopted) GetCertificate() *v1.Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+type AdoptRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Adopted       *Adopted               `protobuf:"bytes,1,opt,name=adopted,proto3" json:"adopted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptRequest) Reset() {
+	*x = AdoptRequest{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptRequest) ProtoMessage() {}
+
+func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptRequest.ProtoReflect.Descriptor instead.
+func (*AdoptRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AdoptRequest) GetAdopted() *Adopted {
+	if x != nil {
+		return x.Adopted
+	}
+	return nil
+}
+
+type AdoptResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptResponse) Reset() {
+	*x = AdoptResponse{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptResponse) ProtoMessage() {}
+
+func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptResponse.ProtoReflect.Descriptor instead.
+func (*AdoptResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{8}
+}
+
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -331,7 +482,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -343,7 +494,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -356,7 +507,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{9}
 }
 
 type GetStatusResponse struct {
@@ -368,7 +519,7 @@ type GetStatusResponse struct {
 	CommitteeHash []byte `protobuf:"bytes,3,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
 	// The last number attested, 0 before the first.
 	LastNumber uint64 `protobuf:"varint,4,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
-	// Hash of the last statement; zeros before the first. 32 bytes.
+	// Hash of the last statement it attested, or of the one it adopted for that number; zeros before the first. 32 bytes.
 	LastPayloadHash []byte `protobuf:"bytes,5,opt,name=last_payload_hash,json=lastPayloadHash,proto3" json:"last_payload_hash,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -376,7 +527,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -388,7 +539,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -401,7 +552,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetStatusResponse) GetAuthority() uint32 {
@@ -447,20 +598,28 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\rAttestRequest\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x122\n" +
-	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\"\x8d\x01\n" +
+	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\"\xd2\x01\n" +
 	"\x0eAttestResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x12>\n" +
-	"\arefusal\x18\x02 \x01(\x0e2$.blindseq.keyholder.v1.AttestRefusalR\arefusal\"[\n" +
+	"\arefusal\x18\x02 \x01(\x0e2$.blindseq.keyholder.v1.AttestRefusalR\arefusal\x12C\n" +
+	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"[\n" +
 	"\x14ReleaseSharesRequest\x12C\n" +
 	"\vcertificate\x18\x01 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"T\n" +
 	"\x15ReleaseSharesResponse\x12;\n" +
 	"\x06shares\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06shares\"5\n" +
 	"\x12GetAttestedRequest\x12\x1f\n" +
 	"\vfrom_number\x18\x01 \x01(\x04R\n" +
-	"fromNumber\"\x8b\x01\n" +
+	"fromNumber\"\xc5\x01\n" +
 	"\x13GetAttestedResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x127\n" +
-	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\"\x12\n" +
+	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x128\n" +
+	"\aadopted\x18\x03 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\"\x87\x01\n" +
+	"\aAdopted\x127\n" +
+	"\acontent\x18\x01 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12C\n" +
+	"\vcertificate\x18\x02 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"H\n" +
+	"\fAdoptRequest\x128\n" +
+	"\aadopted\x18\x01 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\"\x0f\n" +
+	"\rAdoptResponse\"\x12\n" +
 	"\x10GetStatusRequest\"\xbf\x01\n" +
 	"\x11GetStatusResponse\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x18\n" +
@@ -468,10 +627,11 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\x0ecommittee_hash\x18\x03 \x01(\fR\rcommitteeHash\x12\x1f\n" +
 	"\vlast_number\x18\x04 \x01(\x04R\n" +
 	"lastNumber\x12*\n" +
-	"\x11last_payload_hash\x18\x05 \x01(\fR\x0flastPayloadHash2\x9d\x03\n" +
+	"\x11last_payload_hash\x18\x05 \x01(\fR\x0flastPayloadHash2\xf1\x03\n" +
 	"\x10KeyholderService\x12U\n" +
 	"\x06Attest\x12$.blindseq.keyholder.v1.AttestRequest\x1a%.blindseq.keyholder.v1.AttestResponse\x12j\n" +
-	"\rReleaseShares\x12+.blindseq.keyholder.v1.ReleaseSharesRequest\x1a,.blindseq.keyholder.v1.ReleaseSharesResponse\x12f\n" +
+	"\rReleaseShares\x12+.blindseq.keyholder.v1.ReleaseSharesRequest\x1a,.blindseq.keyholder.v1.ReleaseSharesResponse\x12R\n" +
+	"\x05Adopt\x12#.blindseq.keyholder.v1.AdoptRequest\x1a$.blindseq.keyholder.v1.AdoptResponse\x12f\n" +
 	"\vGetAttested\x12).blindseq.keyholder.v1.GetAttestedRequest\x1a*.blindseq.keyholder.v1.GetAttestedResponse0\x01\x12^\n" +
 	"\tGetStatus\x12'.blindseq.keyholder.v1.GetStatusRequest\x1a(.blindseq.keyholder.v1.GetStatusResponseB\xda\x01\n" +
 	"\x19com.blindseq.keyholder.v1B\x15KeyholderServiceProtoP\x01Z0blindseq/proto/blindseq/keyholder/v1;keyholderv1\xa2\x02\x03BKX\xaa\x02\x15Blindseq.Keyholder.V1\xca\x02\x15Blindseq\\Keyholder\\V1\xe2\x02!Blindseq\\Keyholder\\V1\\GPBMetadata\xea\x02\x17Blindseq::Keyholder::V1b\x06proto3"
@@ -488,7 +648,7 @@ func file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescData
 }
 
-var file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_blindseq_keyholder_v1_keyholder_service_proto_goTypes = []any{
 	(*AttestRequest)(nil),         // 0: blindseq.keyholder.v1.AttestRequest
 	(*AttestResponse)(nil),        // 1: blindseq.keyholder.v1.AttestResponse
@@ -496,35 +656,45 @@ var file_blindseq_keyholder_v1_keyholder_service_proto_goTypes = []any{
 	(*ReleaseSharesResponse)(nil), // 3: blindseq.keyholder.v1.ReleaseSharesResponse
 	(*GetAttestedRequest)(nil),    // 4: blindseq.keyholder.v1.GetAttestedRequest
 	(*GetAttestedResponse)(nil),   // 5: blindseq.keyholder.v1.GetAttestedResponse
-	(*GetStatusRequest)(nil),      // 6: blindseq.keyholder.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 7: blindseq.keyholder.v1.GetStatusResponse
-	(*v1.Content)(nil),            // 8: blindseq.preblock.v1.Content
-	(*Attested)(nil),              // 9: blindseq.keyholder.v1.Attested
-	(AttestRefusal)(0),            // 10: blindseq.keyholder.v1.AttestRefusal
-	(*v1.Certificate)(nil),        // 11: blindseq.preblock.v1.Certificate
-	(*SignedShares)(nil),          // 12: blindseq.keyholder.v1.SignedShares
+	(*Adopted)(nil),               // 6: blindseq.keyholder.v1.Adopted
+	(*AdoptRequest)(nil),          // 7: blindseq.keyholder.v1.AdoptRequest
+	(*AdoptResponse)(nil),         // 8: blindseq.keyholder.v1.AdoptResponse
+	(*GetStatusRequest)(nil),      // 9: blindseq.keyholder.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 10: blindseq.keyholder.v1.GetStatusResponse
+	(*v1.Content)(nil),            // 11: blindseq.preblock.v1.Content
+	(*Attested)(nil),              // 12: blindseq.keyholder.v1.Attested
+	(AttestRefusal)(0),            // 13: blindseq.keyholder.v1.AttestRefusal
+	(*v1.Certificate)(nil),        // 14: blindseq.preblock.v1.Certificate
+	(*SignedShares)(nil),          // 15: blindseq.keyholder.v1.SignedShares
 }
 var file_blindseq_keyholder_v1_keyholder_service_proto_depIdxs = []int32{
-	8,  // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
-	9,  // 1: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	10, // 2: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
-	11, // 3: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
-	12, // 4: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	9,  // 5: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	8,  // 6: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
-	0,  // 7: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
-	2,  // 8: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
-	4,  // 9: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
-	6,  // 10: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
-	1,  // 11: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
-	3,  // 12: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
-	5,  // 13: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
-	7,  // 14: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	11, // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
+	12, // 1: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	13, // 2: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
+	14, // 3: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
+	14, // 4: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	15, // 5: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	12, // 6: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	11, // 7: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
+	6,  // 8: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	11, // 9: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
+	14, // 10: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
+	6,  // 11: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	0,  // 12: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
+	2,  // 13: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
+	7,  // 14: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
+	4,  // 15: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
+	9,  // 16: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
+	1,  // 17: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
+	3,  // 18: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
+	8,  // 19: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
+	5,  // 20: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
+	10, // 21: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
+	17, // [17:22] is the sub-list for method output_type
+	12, // [12:17] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_service_proto_init() }
@@ -539,7 +709,7 @@ func file_blindseq_keyholder_v1_keyholder_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc), len(file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

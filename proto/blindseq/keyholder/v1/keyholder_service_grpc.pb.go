@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	KeyholderService_Attest_FullMethodName        = "/blindseq.keyholder.v1.KeyholderService/Attest"
 	KeyholderService_ReleaseShares_FullMethodName = "/blindseq.keyholder.v1.KeyholderService/ReleaseShares"
+	KeyholderService_Adopt_FullMethodName         = "/blindseq.keyholder.v1.KeyholderService/Adopt"
 	KeyholderService_GetAttested_FullMethodName   = "/blindseq.keyholder.v1.KeyholderService/GetAttested"
 	KeyholderService_GetStatus_FullMethodName     = "/blindseq.keyholder.v1.KeyholderService/GetStatus"
 )
@@ -44,6 +45,14 @@ type KeyholderServiceClient interface {
 	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
 	// keyholder is stopping; repeat.
 	ReleaseShares(ctx context.Context, in *ReleaseSharesRequest, opts ...grpc.CallOption) (*ReleaseSharesResponse, error)
+	// Adopt shows a keyholder that its number was certified with another content than the one it attested, which can happen
+	// when a sequencer lost what it had proposed. It takes the certified one as what was decided, durably before it answers,
+	// and attests what follows it; it signs nothing here. A repeat is a success, and so is what it attested itself.
+	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
+	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
+	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
+	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, repeat.
+	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
 	// GetAttested sends what this keyholder attested from a number on, in order, and ends with the last. A sequencer that
 	// lost its disk recovers from it. INVALID_ARGUMENT: number 0. NOT_FOUND: before the committee's first number.
 	GetAttested(ctx context.Context, in *GetAttestedRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetAttestedResponse], error)
@@ -73,6 +82,16 @@ func (c *keyholderServiceClient) ReleaseShares(ctx context.Context, in *ReleaseS
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReleaseSharesResponse)
 	err := c.cc.Invoke(ctx, KeyholderService_ReleaseShares_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyholderServiceClient) Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptResponse)
+	err := c.cc.Invoke(ctx, KeyholderService_Adopt_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +146,14 @@ type KeyholderServiceServer interface {
 	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
 	// keyholder is stopping; repeat.
 	ReleaseShares(context.Context, *ReleaseSharesRequest) (*ReleaseSharesResponse, error)
+	// Adopt shows a keyholder that its number was certified with another content than the one it attested, which can happen
+	// when a sequencer lost what it had proposed. It takes the certified one as what was decided, durably before it answers,
+	// and attests what follows it; it signs nothing here. A repeat is a success, and so is what it attested itself.
+	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
+	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
+	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
+	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, repeat.
+	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
 	// GetAttested sends what this keyholder attested from a number on, in order, and ends with the last. A sequencer that
 	// lost its disk recovers from it. INVALID_ARGUMENT: number 0. NOT_FOUND: before the committee's first number.
 	GetAttested(*GetAttestedRequest, grpc.ServerStreamingServer[GetAttestedResponse]) error
@@ -147,6 +174,9 @@ func (UnimplementedKeyholderServiceServer) Attest(context.Context, *AttestReques
 }
 func (UnimplementedKeyholderServiceServer) ReleaseShares(context.Context, *ReleaseSharesRequest) (*ReleaseSharesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseShares not implemented")
+}
+func (UnimplementedKeyholderServiceServer) Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Adopt not implemented")
 }
 func (UnimplementedKeyholderServiceServer) GetAttested(*GetAttestedRequest, grpc.ServerStreamingServer[GetAttestedResponse]) error {
 	return status.Error(codes.Unimplemented, "method GetAttested not implemented")
@@ -211,6 +241,24 @@ func _KeyholderService_ReleaseShares_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyholderService_Adopt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyholderServiceServer).Adopt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyholderService_Adopt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyholderServiceServer).Adopt(ctx, req.(*AdoptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyholderService_GetAttested_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(GetAttestedRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -254,6 +302,10 @@ var KeyholderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReleaseShares",
 			Handler:    _KeyholderService_ReleaseShares_Handler,
+		},
+		{
+			MethodName: "Adopt",
+			Handler:    _KeyholderService_Adopt_Handler,
 		},
 		{
 			MethodName: "GetStatus",

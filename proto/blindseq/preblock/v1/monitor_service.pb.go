@@ -438,9 +438,15 @@ type GetStatusResponse struct {
 	// Callers of Next that wait now.
 	Waiters uint32 `protobuf:"varint,3,opt,name=waiters,proto3" json:"waiters,omitempty"`
 	// Why production is halted; empty when it is not.
-	Halted        string `protobuf:"bytes,4,opt,name=halted,proto3" json:"halted,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Halted string `protobuf:"bytes,4,opt,name=halted,proto3" json:"halted,omitempty"`
+	// Why the DSN can fix no preblock now, naming the keyholders that are missing, as it said about a second ago; empty
+	// when nothing is in the way, and when the DSN does not answer.
+	DsnWaiting string `protobuf:"bytes,5,opt,name=dsn_waiting,json=dsnWaiting,proto3" json:"dsn_waiting,omitempty"`
+	// The last number the DSN accepted: the last one fixed, or the one after it while its preblock is being decided. 0 when
+	// the DSN does not answer.
+	DsnAcceptedNumber uint64 `protobuf:"varint,6,opt,name=dsn_accepted_number,json=dsnAcceptedNumber,proto3" json:"dsn_accepted_number,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
@@ -501,6 +507,20 @@ func (x *GetStatusResponse) GetHalted() string {
 	return ""
 }
 
+func (x *GetStatusResponse) GetDsnWaiting() string {
+	if x != nil {
+		return x.DsnWaiting
+	}
+	return ""
+}
+
+func (x *GetStatusResponse) GetDsnAcceptedNumber() uint64 {
+	if x != nil {
+		return x.DsnAcceptedNumber
+	}
+	return 0
+}
+
 var File_blindseq_preblock_v1_monitor_service_proto protoreflect.FileDescriptor
 
 const file_blindseq_preblock_v1_monitor_service_proto_rawDesc = "" +
@@ -527,12 +547,15 @@ const file_blindseq_preblock_v1_monitor_service_proto_rawDesc = "" +
 	"fromNumber\"U\n" +
 	"\x17StreamPreblocksResponse\x12:\n" +
 	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockR\bpreblock\"\x12\n" +
-	"\x10GetStatusRequest\"\x9c\x01\n" +
+	"\x10GetStatusRequest\"\xed\x01\n" +
 	"\x11GetStatusResponse\x12#\n" +
 	"\rdsn_connected\x18\x01 \x01(\bR\fdsnConnected\x120\n" +
 	"\x14last_preblock_number\x18\x02 \x01(\x04R\x12lastPreblockNumber\x12\x18\n" +
 	"\awaiters\x18\x03 \x01(\rR\awaiters\x12\x16\n" +
-	"\x06halted\x18\x04 \x01(\tR\x06halted2\x86\x04\n" +
+	"\x06halted\x18\x04 \x01(\tR\x06halted\x12\x1f\n" +
+	"\vdsn_waiting\x18\x05 \x01(\tR\n" +
+	"dsnWaiting\x12.\n" +
+	"\x13dsn_accepted_number\x18\x06 \x01(\x04R\x11dsnAcceptedNumber2\x86\x04\n" +
 	"\x0eMonitorService\x12M\n" +
 	"\x04Next\x12!.blindseq.preblock.v1.NextRequest\x1a\".blindseq.preblock.v1.NextResponse\x12q\n" +
 	"\x10NotifyNoPreblock\x12-.blindseq.preblock.v1.NotifyNoPreblockRequest\x1a..blindseq.preblock.v1.NotifyNoPreblockResponse\x12b\n" +

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/attest"
+	"blindseq/dsn-node/outcome"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// decide has a sequencer decide a content, verifies the preblock and returns it with the hash the next one follows.
+func (s *system) decide(t *testing.T, seq dsnv1.SequencerServiceClient, c *preblockv1.Content) (*preblockv1.Preblock, common.Hash) {
+	t.Helper()
+	if _, err := seq.SubmitProposal(t.Context(), &dsnv1.SubmitProposalRequest{Content: c}); err != nil {
+		t.Fatal(err)
+	}
+	return s.decided(t, seq, c.GetNumber())
+}
+
+func (s *system) decided(t *testing.T, seq dsnv1.SequencerServiceClient, number uint64) (*preblockv1.Preblock, common.Hash) {
+	t.Helper()
+	stream, err := seq.StreamPreblocks(t.Context(), &dsnv1.StreamPreblocksRequest{FromNumber: number})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := answer.GetPreblock()
+	hash, err := attest.VerifyPreblock(s.committee, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := outcome.Verify(s.committee.Keys, p, nil); err != nil {
+		t.Fatal(err)
+	}
+	return p, hash
+}
+
+// lost has one keyholder attest a content that no sequencer knows, as one would have that lost its disk just after.
+func (s *system) lost(t *testing.T, i int, c *preblockv1.Content, previous common.Hash) *keyholderv1.AttestResponse {
+	t.Helper()
+	a := s.attest(t, i, c, previous)
+	if a.GetRefusal() != 0 {
+		t.Fatalf("keyholder %d does not attest: %v", i, a)
+	}
+	return a
+}
+
+func plainOf(p *preblockv1.Preblock, i int) string {
+	txs := p.GetOutcomes()[i].GetDecrypted().GetTransactions()
+	if len(txs) != 1 {
+		return fmt.Sprint(p.GetOutcomes()[i])
+	}
+	return string(txs[0])
+}
+
+func TestKeyholderThatAttestedALostContentFollowsTheCertifiedOne(t *testing.T) {
+	s := newSystem(t, 4, 3)
+	bundle := s.bundle(t, "one")
+	mine := s.lost(t, 3, contentOf(1, bundle, []byte{1}), common.Hash{})
+	seq := s.sequencer(t)
+	s.decide(t, seq, contentOf(1, []byte{9}, bundle))
+	s.keyholders[0].kill() // from here on the one that had attested something else is needed, for its signature and its shares
+	p, hash := s.decide(t, seq, contentOf(2, s.bundle(t, "two"), bundle))
+	if plainOf(p, 0) != "two" || p.GetOutcomes()[1].GetUndecryptable().GetEarlierIndex() != 1 {
+		t.Fatalf("outcomes %v", p.GetOutcomes())
+	}
+	s.keyholders[3].kill()
+	s.keyholders[3].start(t)
+	p, _ = s.decide(t, seq, contentOf(3, s.bundle(t, "three")))
+	if plainOf(p, 0) != "three" || common.Hash(p.GetCertificate().GetPreviousPayloadHash()) != hash {
+		t.Fatalf("got %v", p)
+	}
+	stream, err := s.clients[3].GetAttested(t.Context(), &keyholderv1.GetAttestedRequest{FromNumber: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := stream.Recv()
+	if err != nil || first.GetAttested().String() != mine.GetAttested().String() || first.GetAdopted().GetContent() == nil {
+		t.Fatalf("it tells of number 1: %v, %v", first, err)
+	}
+	again := s.attest(t, 3, first.GetAdopted().GetContent(), common.Hash{})
+	if again.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED || again.GetAttested().String() != mine.GetAttested().String() {
+		t.Fatalf("asked for what it adopted: %v", again)
+	}
+
+	// What it adopted is as good as what it attested to a sequencer that begins anew.
+	s.ordering.kill()
+	if err := os.RemoveAll(filepath.Join(s.dir, "sequencer")); err != nil {
+		t.Fatal(err)
+	}
+	seq = s.sequencer(t)
+	for number := uint64(1); number <= 3; number++ {
+		s.decided(t, seq, number)
+	}
+	if got, _ := s.decided(t, seq, 3); string(got.GetContentHash()) != string(p.GetContentHash()) {
+		t.Fatal("preblock 3 changed")
+	}
+}
+
+func TestKeyholderFollowsFromWhereTheLostOrderBegan(t *testing.T) {
+	s := newSystem(t, 4, 3)
+	var previous common.Hash
+	for number := uint64(1); number <= 3; number++ { // a sequencer that certifies nothing should not get so far
+		c := contentOf(number, []byte{0xee, byte(number)})
+		s.lost(t, 3, c, previous)
+		previous = attest.StatementOf(s.committee, c, previous).Hash()
+	}
+	seq := s.sequencer(t)
+	for number := uint64(1); number <= 4; number++ {
+		s.decide(t, seq, contentOf(number, s.bundle(t, fmt.Sprint(number))))
+	}
+	s.keyholders[1].kill()
+	p, _ := s.decide(t, seq, contentOf(5, s.bundle(t, "five")))
+	if plainOf(p, 0) != "five" {
+		t.Fatalf("outcomes %v", p.GetOutcomes())
+	}
+}
+
+// TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows kills the one that adopts at a random moment around each adoption. At the
+// end, and so after every one of them, it is needed.
+func TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows(t *testing.T) {
+	s := newSystem(t, 4, 3)
+	seq := s.sequencer(t)
+	var previous common.Hash
+	const last = 8
+	for number := uint64(1); number <= last; number++ {
+		bundle := s.bundle(t, fmt.Sprint("transaction ", number))
+		s.lost(t, 3, contentOf(number, bundle, []byte{0xee}), previous)
+		var killed sync.WaitGroup
+		killed.Go(func() {
+			<-time.After(rand.N(30 * time.Millisecond))
+			s.keyholders[3].kill()
+		})
+		p, hash := s.decide(t, seq, contentOf(number, []byte{byte(number)}, bundle))
+		if plainOf(p, 0) != fmt.Sprint("transaction ", number) {
+			t.Fatalf("outcomes %v", p.GetOutcomes())
+		}
+		killed.Wait()
+		s.keyholders[3].start(t)
+		s.follows(t, 3, contentOf(number, []byte{byte(number)}, bundle), previous)
+		previous = hash
+	}
+	s.keyholders[0].kill()
+	if p, _ := s.decide(t, seq, contentOf(last+1, s.bundle(t, "last"))); plainOf(p, 0) != "last" {
+		t.Fatalf("outcomes %v", p.GetOutcomes())
+	}
+}
+
+// follows waits until a keyholder has adopted a content.
+func (s *system) follows(t *testing.T, i int, c *preblockv1.Content, previous common.Hash) {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	timeout := time.After(20 * time.Second)
+	for s.attest(t, i, c, previous).GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED {
+		select {
+		case <-ticker.C:
+		case <-timeout:
+			t.Fatalf("keyholder %d does not adopt number %d", i, c.GetNumber())
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package source
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+)
+
+// watchEvery is how often the DSN is asked what it waits for. The stream cannot tell: it is silent just then.
+const watchEvery = time.Second
+
+// Watch knows what the DSN waits for, at most a little while ago.
+type Watch struct {
+	cfg     Config
+	waiting func(reason string)
+
+	mu   sync.Mutex
+	last *dsnv1.GetStatusResponse // nil while the DSN does not answer
+}
+
+// NewWatch returns a watch; Run runs it. waiting is told why the DSN can fix no preblock, when that changes; "" also while
+// the DSN does not answer, which is for the stream to tell.
+func NewWatch(cfg Config, waiting func(reason string)) *Watch {
+	return &Watch{cfg: cfg, waiting: waiting}
+}
+
+// Last is what the DSN said last; nothing while it does not answer.
+func (w *Watch) Last() (waiting string, accepted uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last.GetWaiting(), w.last.GetAcceptedNumber()
+}
+
+// Run asks until ctx ends.
+func (w *Watch) Run(ctx context.Context) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	told := ""
+	for {
+		res := w.ask(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.mu.Lock()
+		w.last = res
+		w.mu.Unlock()
+		if reason := res.GetWaiting(); reason != told {
+			told = reason
+			w.waiting(reason)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *Watch) ask(ctx context.Context) *dsnv1.GetStatusResponse {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.CallTimeout)
+	defer cancel()
+	res, err := w.cfg.DSN.GetStatus(ctx, &dsnv1.GetStatusRequest{})
+	if err != nil {
+		w.cfg.Log.DebugContext(ctx, "ask the DSN what it waits for", "error", err)
+		return nil
+	}
+	return res
+}
