@@ -149,11 +149,14 @@ func (s *Sentinels) Heal(t testing.TB) {
 	}
 	master := s.Master(t)
 	for i := range s.nodes { // the sentinels would do it too, after ten seconds
-		if i != master {
-			if err := s.Node(t, i).SlaveOf(t.Context(), "127.0.0.1", s.nodes[master].port).Err(); err != nil {
-				t.Fatalf("make a replica of the new master: %v", err)
-			}
+		if i == master {
+			continue
 		}
+		node := s.Node(t, i)
+		s.until(t, "a node is a replica of the new master", func(ctx context.Context) (bool, error) {
+			err := node.SlaveOf(ctx, "127.0.0.1", s.nodes[master].port).Err() // a sentinel may hang up on us meanwhile
+			return err == nil, err
+		})
 	}
 	s.AwaitReplicas(t, 2)
 	s.awaitSentinels(t)
