@@ -48,6 +48,14 @@ kill-long: build deps ## Kill the real programs KILLS (2000) times, at every ste
 backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watch the memory of every service
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/
 
+.PHONY: redis-long
+redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDULES (2000), every link half open by itself
+	@BLINDSEQ_LOCK_SECTIONS=10000 go test -count=1 -v -timeout 1h -run TestSectionsNeverOverlap ./kit/lock
+	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
+		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
+		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
+
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh

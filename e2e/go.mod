@@ -7,9 +7,11 @@ require (
 	blindseq/kit v0.0.0
 	blindseq/producer-svc v0.0.0
 	blindseq/proto v0.0.0
+	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/ethereum/go-ethereum v1.17.10
 	github.com/gorilla/websocket v1.4.2
 	github.com/redis/go-redis/v9 v9.23.0
+	github.com/rs/zerolog v1.33.0
 	go.etcd.io/gofail v0.2.0
 	go.opentelemetry.io/proto/otlp v1.11.0
 	golang.org/x/crypto v0.58.0
@@ -20,6 +22,15 @@ require (
 )
 
 require github.com/cenkalti/backoff/v5 v5.0.3 // indirect
+
+require (
+	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
+	github.com/gorilla/mux v1.8.1 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
+	github.com/rs/xid v1.5.0 // indirect
+	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
+)
 
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect

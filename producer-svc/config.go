@@ -19,24 +19,25 @@ const noBlocks = "none"
 // Config of the producer.
 type Config struct {
 	config.Common      `embed:""`
-	RPCAddress         string        `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
-	DataDir            string        `help:"Folder of the chain, the blueprint log and the transaction store." default:"data/producer" type:"path"`
-	Genesis            string        `help:"A geth genesis.json; the development genesis when empty. Read when the chain begins, and checked at every start." type:"path"`
-	SequencerKeyFile   string        `help:"Ed25519 key blueprints are signed with: a file of mode 0600 with the seed in hex. When empty, sequencer.key in the data folder, made when the chain begins." type:"path"`
-	CreateSequencerKey bool          `help:"Create the file of --sequencer-key-file if there is none."`
-	Proposer           string        `help:"Address of proposer-svc (gRPC)." default:"127.0.0.1:7101"`
-	Monitor            string        `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
-	LeaseTTL           time.Duration `name:"lease-ttl" help:"How long the lease of a leading producer that died keeps others from leading." default:"3s"`
-	LockTTL            time.Duration `name:"lock-ttl" help:"How long the consumption lock of a holder that died keeps others out." default:"3s"`
-	TimeBetweenBlocks  string        `help:"Age of the last block at which an empty one is made, for example 5s. Transactions do not wait for it. none: no block at all but on demand." default:"5s"`
-	MaxClockDrift      time.Duration `help:"How far ahead of this machine's clock a requested timestamp may be." default:"60s"`
-	MaxWaiting         int           `help:"Most callers of ProduceBlock that wait; one more is refused." default:"1024"`
-	EventTimeout       time.Duration `help:"How long a request's event is awaited before the request is made again with the same id." default:"3s"`
-	CommitteeFile      string        `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
-	BundlerAllow       []string      `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
-	BundleShare        float64       `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
-	Rollup             RollupConfig  `embed:""`
-	RollupAddress      string        `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
+	RPCAddress         string           `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
+	DataDir            string           `help:"Folder of the chain, the blueprint log and the transaction store." default:"data/producer" type:"path"`
+	Genesis            string           `help:"A geth genesis.json; the development genesis when empty. Read when the chain begins, and checked at every start." type:"path"`
+	SequencerKeyFile   string           `help:"Ed25519 key blueprints are signed with: a file of mode 0600 with the seed in hex. When empty, sequencer.key in the data folder, made when the chain begins." type:"path"`
+	CreateSequencerKey bool             `help:"Create the file of --sequencer-key-file if there is none."`
+	Proposer           string           `help:"Address of proposer-svc (gRPC)." default:"127.0.0.1:7101"`
+	Monitor            string           `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
+	LeaseTTL           time.Duration    `name:"lease-ttl" help:"How long the lease of a leading producer that died keeps others from leading." default:"3s"`
+	LockTTL            time.Duration    `name:"lock-ttl" help:"How long the consumption lock of a holder that died keeps others out." default:"3s"`
+	Lock               config.LockGuard `embed:"" prefix:"lock-"`
+	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty one is made, for example 5s. Transactions do not wait for it. none: no block at all but on demand." default:"5s"`
+	MaxClockDrift      time.Duration    `help:"How far ahead of this machine's clock a requested timestamp may be." default:"60s"`
+	MaxWaiting         int              `help:"Most callers of ProduceBlock that wait; one more is refused." default:"1024"`
+	EventTimeout       time.Duration    `help:"How long a request's event is awaited before the request is made again with the same id." default:"3s"`
+	CommitteeFile      string           `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
+	BundlerAllow       []string         `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
+	BundleShare        float64          `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
+	Rollup             RollupConfig     `embed:""`
+	RollupAddress      string           `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
@@ -45,6 +46,9 @@ func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7103",
 // Validate refuses what the producer cannot run with.
 func (c *Config) Validate() error {
 	if err := c.TLS.Validate(); err != nil {
+		return err
+	}
+	if err := c.Lock.Validate(); err != nil {
 		return err
 	}
 	if _, err := c.between(); err != nil {

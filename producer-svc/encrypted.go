@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"blindseq/dsn-node/committee"
 	"blindseq/dsn-node/te"
@@ -58,7 +59,8 @@ func (s *Service) waitingBundles() int {
 }
 
 func (s *Service) contents() *api.Contents {
-	c := &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare}
+	c := &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare,
+		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() }}
 	if s.bundles != nil {
 		c.Bundles = s.bundles
 	}

@@ -15,6 +15,7 @@ type metrics struct {
 	sections *prometheus.CounterVec
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
+	returned *prometheus.CounterVec
 	checks   prometheus.Histogram
 
 	rollupCalls *prometheus.CounterVec
@@ -35,7 +36,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
 	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
-	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks)
+	m.returned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_locks_unreplicated_total", Help: "Locks and leases given back because too few replicas of Redis confirmed them, by name."}, []string{"lock"})
+	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned)
 	return m
 }
 

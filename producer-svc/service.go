@@ -102,8 +102,8 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
-	s.lease = lock.New(s.rdb, lock.Options{Name: rediskeys.ProducerLease, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: log})
-	s.lock = lock.New(s.rdb, lock.Options{Name: rediskeys.ConsumptionLock, TTL: cfg.LockTTL, Holder: s.endpoint.GRPC, Log: log})
+	s.lease = s.locker(rediskeys.ProducerLease, cfg.LeaseTTL)
+	s.lock = s.locker(rediskeys.ConsumptionLock, cfg.LockTTL)
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
@@ -111,6 +111,13 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	s.observe()
 	s.health.Set("start", "replaying the blueprint log")
 	return s, nil
+}
+
+func (s *Service) locker(name string, ttl time.Duration) *lock.Locker {
+	return lock.New(s.rdb, lock.Options{Name: name, TTL: ttl, Holder: s.endpoint.GRPC, Log: s.log, Guard: lock.Guard{
+		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
+		Report: s.health.Reporter("lock "+name, s.metrics.returned.WithLabelValues(name)),
+	}})
 }
 
 // connect builds production: loop and desk over sections, sections over the lock, the services and the disk.

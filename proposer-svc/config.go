@@ -10,13 +10,14 @@ import (
 // Config of the proposer.
 type Config struct {
 	config.Common  `embed:""`
-	DSN            string        `name:"dsn" help:"Address of the DSN's sequencer (gRPC)." default:"127.0.0.1:7105"`
-	Monitor        string        `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
-	MaxQueue       int           `help:"Most requests in the FIFO; one more is refused." default:"1024"`
-	AttemptTimeout time.Duration `help:"How long after a submission the DSN is asked for its preblock, and the proposal made again if there is none." default:"2s"`
-	CallTimeout    time.Duration `help:"Longest time one call to another service may take." default:"2s"`
-	LeaseTTL       time.Duration `name:"lease-ttl" help:"How long the lease of an active proposer that died keeps the others out." default:"3s"`
-	ProcessedTTL   time.Duration `name:"processed-ttl" help:"How long the id of a processed request is known." default:"1h"`
+	DSN            string           `name:"dsn" help:"Address of the DSN's sequencer (gRPC)." default:"127.0.0.1:7105"`
+	Monitor        string           `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
+	MaxQueue       int              `help:"Most requests in the FIFO; one more is refused." default:"1024"`
+	AttemptTimeout time.Duration    `help:"How long after a submission the DSN is asked for its preblock, and the proposal made again if there is none." default:"2s"`
+	CallTimeout    time.Duration    `help:"Longest time one call to another service may take." default:"2s"`
+	LeaseTTL       time.Duration    `name:"lease-ttl" help:"How long the lease of an active proposer that died keeps the others out." default:"3s"`
+	Lock           config.LockGuard `embed:"" prefix:"lock-"`
+	ProcessedTTL   time.Duration    `name:"processed-ttl" help:"How long the id of a processed request is known." default:"1h"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
@@ -24,6 +25,9 @@ func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7101",
 
 // Validate refuses what the proposer cannot run with.
 func (c *Config) Validate() error {
+	if err := c.Lock.Validate(); err != nil {
+		return err
+	}
 	switch {
 	case c.MaxQueue < 1 || c.MaxQueue > 1<<20:
 		return fmt.Errorf("--max-queue must be within 1 and %d, not %d", 1<<20, c.MaxQueue)

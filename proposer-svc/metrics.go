@@ -18,6 +18,7 @@ type metrics struct {
 	displaced  prometheus.Counter
 	noPreblock *prometheus.CounterVec
 	failures   *prometheus.CounterVec
+	returned   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -43,8 +44,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "blindseq_proposer_step_failures_total",
 			Help: "Steps that failed and are tried again, by step.",
 		}, []string{"step"}),
+		returned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_proposer_locks_unreplicated_total",
+			Help: "Leases given back because too few replicas of Redis confirmed them, by name.",
+		}, []string{"lock"}),
 	}
-	reg.MustRegister(m.attempts, m.submit, m.displaced, m.noPreblock, m.failures,
+	reg.MustRegister(m.attempts, m.submit, m.displaced, m.noPreblock, m.failures, m.returned,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "blindseq_proposer_active", Help: "1 on the replica that submits proposals.",
 		}, func() float64 {

@@ -76,7 +76,9 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 	}
 	reg := ops.NewRegistry()
 	m := newMetrics(reg)
-	s.queue = redisqueue.New(s.rdb, redisqueue.Config{Limits: queue.Limits{Queued: cfg.MaxQueue}, ProcessedTTL: cfg.ProcessedTTL}, log)
+	s.queue = redisqueue.New(s.rdb, redisqueue.Config{
+		Limits: queue.Limits{Queued: cfg.MaxQueue}, ProcessedTTL: cfg.ProcessedTTL, Holder: func() string { return s.locker.Holder() },
+	}, log)
 	m.follow(reg, s.queue.Seen)
 	s.directory = leader.NewDirectory(s.rdb, rediskeys.ProducerLease)
 	if err := s.dial(cfg, m); err != nil {
@@ -85,7 +87,11 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 	if err := s.listen(cfg, reg, api.New(s.queue, m.leading.Load)); err != nil {
 		return nil, err
 	}
-	s.locker = lock.New(s.rdb, lock.Options{Name: rediskeys.ProposerLease, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: log})
+	const lease = rediskeys.ProposerLease
+	s.locker = lock.New(s.rdb, lock.Options{Name: lease, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: log, Guard: lock.Guard{
+		Replicas: cfg.Lock.Replicas, Timeout: cfg.Lock.Timeout,
+		Report: s.health.Reporter("lock "+lease, m.returned.WithLabelValues(lease)),
+	}})
 	return s, nil
 }
 

@@ -27,22 +27,25 @@ func (c *Cluster) args(name string) []string {
 		args = append(args, "--otlp-endpoint", c.o.OTLP)
 	}
 	if program(name) != DSN {
-		args = append(args, "--redis-url", c.RedisURL())
+		args = append(args, "--redis-url", c.redisURL(name))
 	}
 	data := filepath.Join(c.dir, name, "data")
 	switch name {
 	case DSN:
 		args = append(args, "--rpc-address", p.rpc, "--data-dir", data)
 	case Monitor:
-		args = append(args, "--dsn", c.ports[DSN].grpc)
+		args = append(args, "--dsn", c.via(name, DSN))
 	case Proposer:
-		args = append(args, "--dsn", c.ports[DSN].grpc, "--monitor", c.ports[Monitor].grpc)
+		args = append(args, "--dsn", c.via(name, DSN), "--monitor", c.via(name, Monitor))
 	case Producer:
 		args = append(args, "--rpc-address", p.rpc, "--data-dir", data,
-			"--proposer", c.ports[Proposer].grpc, "--monitor", c.ports[Monitor].grpc)
+			"--proposer", c.via(name, Proposer), "--monitor", c.via(name, Monitor))
 	case Gateway:
 		args = append(args, "--rpc-address", p.rpc, "--rest-address", p.rest,
-			"--proposer", c.ports[Proposer].grpc, "--monitor", c.ports[Monitor].grpc)
+			"--proposer", c.via(name, Proposer), "--monitor", c.via(name, Monitor))
+	}
+	if name == Producer && c.o.Network != nil {
+		args = append(args, "--advertise", c.elsewhere)
 	}
 	return append(append(args, c.encryptionArgs(name, data)...), c.o.Args[name]...)
 }

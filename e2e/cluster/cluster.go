@@ -19,6 +19,7 @@ import (
 
 	"blindseq/dsn-node/keygen"
 	"blindseq/e2e/failpoint"
+	"blindseq/e2e/network"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 
@@ -52,11 +53,15 @@ type Options struct {
 	OTLP string              // where to send traces; none when empty
 	Only []string            // run these alone, and the keyholders; everything when empty
 
+	RedisURL string           // a Redis of the caller's; when empty one is run
+	Network  *network.Network // to carry what the processes say to each other; direct connections when nil
+
 	Keyholders int    // how many there are, with keys of a dealer; none: nothing is encrypted
 	Threshold  int    // how many of them open a bundle
 	ChainID    uint64 // that they attest for; the development chain's when zero
 	Bundler    bool   // for plain wallets to send encrypted transactions; needs keyholders
 	Fronts     map[string]Front
+
 	// Failpoints says that the programs are those of failpoint.Build.
 	Failpoints bool
 }
@@ -72,13 +77,15 @@ type Cluster struct {
 
 	Keys *keygen.Files // of the keyholders and the bundler; nil without keyholders
 
-	dir   string
-	o     Options
-	names []string // of the processes, in the order in which they need each other
-	ports map[string]ports
-	shown map[string]string // what others are told instead of an address
-	procs map[string]*Process
-	conns map[string]*grpc.ClientConn
+	dir       string
+	o         Options
+	names     []string // of the processes, in the order in which they need each other
+	ports     map[string]ports
+	shown     map[string]string    // what others are told instead of an address
+	links     map[[2]string]string // what one process is told instead of the address of another
+	elsewhere string               // the host that the producer advertises when there is a network
+	procs     map[string]*Process
+	conns     map[string]*grpc.ClientConn
 }
 
 // Start starts everything and returns when everything is ready. A cluster that does not become ready is closed; its
@@ -116,6 +123,9 @@ func (c *Cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := c.putFronts(); err != nil {
+		return err
+	}
+	if err := c.join(free); err != nil {
 		return err
 	}
 	c.addresses()
@@ -196,7 +206,12 @@ func (c *Cluster) GRPC(name string) string { return c.ports[name].grpc }
 func (c *Cluster) Ops(name string) string  { return c.ports[name].http }
 
 // RedisURL is that of the Redis server.
-func (c *Cluster) RedisURL() string { return "redis://" + c.ports[Redis].rpc + "/0" }
+func (c *Cluster) RedisURL() string {
+	if c.o.RedisURL != "" {
+		return c.o.RedisURL
+	}
+	return "redis://" + c.ports[Redis].rpc + "/0"
+}
 
 // Dir holds all data and logs.
 func (c *Cluster) Dir() string { return c.dir }

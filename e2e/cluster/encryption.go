@@ -39,6 +39,9 @@ func (o *Options) names() []string {
 	if len(o.Only) > 0 {
 		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(o.Only, name) })
 	}
+	if o.RedisURL != "" {
+		all = slices.DeleteFunc(all, func(name string) bool { return name == Redis })
+	}
 	return append(o.keyholders(), all...)
 }
 
@@ -106,7 +109,7 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 	case name == DSN:
 		var addresses []string
 		for _, k := range c.o.keyholders() {
-			addresses = append(addresses, c.told(k, c.ports[k].grpc))
+			addresses = append(addresses, c.via(name, k))
 		}
 		return append(args, "--keyholders", strings.Join(addresses, ","))
 	case name == Monitor, name == Producer:

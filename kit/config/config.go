@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -33,6 +34,23 @@ func (c *Common) Base() *Common { return c }
 
 // Service is a pointer to a config struct that embeds Common.
 type Service interface{ Base() *Common }
+
+// LockGuard is how far what a lock wrote has to be replicated before its holder believes in it; for a Redis with replicas.
+type LockGuard struct {
+	Replicas int           `help:"How many replicas of Redis have to confirm a lock or lease before it is used, else it is given back and tried again; 0 asks none. For a Redis that fails over." default:"0"`
+	Timeout  time.Duration `name:"replica-timeout" help:"How long the replicas may take to confirm." default:"100ms"`
+}
+
+// Validate refuses what cannot work.
+func (g LockGuard) Validate() error {
+	switch {
+	case g.Replicas < 0 || g.Replicas > 16:
+		return fmt.Errorf("--lock-replicas must be within 0 and 16, not %d", g.Replicas)
+	case g.Timeout < time.Millisecond || g.Timeout > 500*time.Millisecond:
+		return fmt.Errorf("--lock-replica-timeout must be within 1ms and 500ms, not %s", g.Timeout)
+	}
+	return nil
+}
 
 // TLS is the mutual TLS of gRPC between services: all three files, or none for plain text.
 type TLS struct {

@@ -132,6 +132,9 @@ func (c *contention) ask(ctx context.Context) (*Held, time.Duration) {
 		c.listen(ctx)
 		return nil, got.wait + time.Millisecond + rand.N(c.o.TTL/50+time.Millisecond) // not all at the same moment
 	}
+	if sent, err = c.confirmed(ctx, got.token, sent); err != nil {
+		return nil, c.backoff.NextBackOff()
+	}
 	if held := c.hold(ctx, c.w, c.a, got.token, sent); held != nil {
 		return held, 0
 	}

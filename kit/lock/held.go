@@ -95,8 +95,9 @@ func (h *Held) lost(cause error) {
 }
 
 func (h *Held) renew(ctx context.Context) {
-	id, store := h.tried.id, h.locker.store
-	err := h.lease.keep(ctx, func(ctx context.Context) (bool, error) { return store.renew(ctx, id) })
+	err := h.lease.keep(ctx, func(ctx context.Context) (bool, error) {
+		return h.locker.store.renew(ctx, h.tried, h.token)
+	})
 	if cause := context.Cause(h.ctx); errors.Is(cause, ErrLost) {
 		h.locker.o.Log.WarnContext(h.ctx, "lock lost", "lock", h.locker.o.Name, "token", h.token, "cause", cause, "last_error", err)
 	}

@@ -33,6 +33,8 @@ import (
 var (
 	ErrLost       = errors.New("lock lost")
 	ErrBadRequest = errors.New("bad lock request")
+	// ErrUnreplicated is why a lock that was granted is given back: too few replicas of Redis confirmed it.
+	ErrUnreplicated = errors.New("too few replicas of Redis confirmed the lock")
 )
 
 const (
@@ -48,6 +50,7 @@ type Options struct {
 	TTL    time.Duration // of the lease in Redis: how long a dead holder keeps others out. Default 5 s
 	Margin time.Duration // local belief ends this much before the lease. Default (also for nonsense) a fifth of the TTL
 	Holder string        // says who it is, for people; made unique by New. Default "locker"
+	Guard  Guard         // has replicas of Redis confirm each acquisition; the zero value asks none
 	Log    *slog.Logger  // default: discarded
 }
 
@@ -72,6 +75,7 @@ type Locker struct {
 	store  *store
 	ear    *ear
 	tries  atomic.Uint64
+	doubt  atomic.Bool // the guard's last word was that replicas are missing
 
 	mu   sync.Mutex
 	line line
@@ -86,10 +90,11 @@ func New(rdb redis.UniversalClient, o Options) *Locker {
 	if o.Margin <= 0 || o.Margin > o.TTL/2 {
 		o.Margin = o.TTL / 5
 	}
+	o.Guard.Timeout = min(o.Guard.Timeout, o.TTL/4)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := newStore(rdb, o.Name, o.TTL)
+	s := newStore(rdb, o.Name, o.TTL, o.Log)
 	return &Locker{
 		o:      o,
 		holder: cmp.Or(o.Holder, "locker") + "/" + strings.ToLower(rand.Text()[:10]),
@@ -101,10 +106,13 @@ func New(rdb redis.UniversalClient, o Options) *Locker {
 // Options are those the Locker works with, defaults filled in.
 func (l *Locker) Options() Options { return l.o }
 
+// Holder is the name under which this Locker holds the lock; no other Locker has it.
+func (l *Locker) Holder() string { return l.holder }
+
 // Inspect asks Redis who holds the lock.
 func (l *Locker) Inspect(ctx context.Context) (Status, error) { return l.store.status(ctx) }
 
 // Inspect is for those who only look.
 func Inspect(ctx context.Context, rdb redis.UniversalClient, name string) (Status, error) {
-	return newStore(rdb, name, 0).status(ctx)
+	return newStore(rdb, name, 0, nil).status(ctx)
 }

@@ -5,7 +5,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,19 +37,24 @@ type answer struct {
 	wait  time.Duration
 }
 
+// maxJump bounds how far above Request.Floor a token in Redis is believed: a wrong value there must not use up the
+// tokens there are, as the blueprint log takes none below its last.
+const maxJump = 1 << 32
+
 // store is the lock's record in Redis. Each method is one round trip, and (but for inspect) one script: it happens
 // wholly or not at all.
 type store struct {
 	rdb                             redis.UniversalClient
+	log                             *slog.Logger // of what had to be mended
 	name                            string
 	lease, token, waiters, events   string
 	ttl                             time.Duration
 	acquireLua, renewLua, returnLua *redis.Script
 }
 
-func newStore(rdb redis.UniversalClient, name string, ttl time.Duration) *store {
+func newStore(rdb redis.UniversalClient, name string, ttl time.Duration, log *slog.Logger) *store {
 	return &store{
-		rdb: rdb, name: name, ttl: ttl,
+		rdb: rdb, log: log, name: name, ttl: ttl,
 		lease: rediskeys.LockLease(name), token: rediskeys.LockToken(name),
 		waiters: rediskeys.LockWaiters(name), events: rediskeys.LockEvents(name),
 		acquireLua: redis.NewScript(acquireSource), renewLua: redis.NewScript(renewSource),
@@ -57,19 +64,32 @@ func newStore(rdb redis.UniversalClient, name string, ttl time.Duration) *store 
 
 func (s *store) acquire(ctx context.Context, a attempt) (answer, error) {
 	reply, err := s.acquireLua.Run(ctx, s.rdb, []string{s.lease, s.token, s.waiters},
-		a.id, a.holder, s.ttl.Milliseconds(), a.Floor, a.Meta, flag(a.Priority), s.events).Int64Slice()
+		a.id, a.holder, s.ttl.Milliseconds(), a.Floor, a.Meta, flag(a.Priority), s.events, maxJump).Slice()
 	if err != nil {
 		return answer{}, err
 	}
-	if len(reply) != 2 || reply[0] < 0 {
+	if len(reply) != 3 {
 		return answer{}, fmt.Errorf("unexpected reply %v", reply)
 	}
-	return answer{token: uint64(reply[0]), wait: time.Duration(reply[1]) * time.Millisecond}, nil
+	token, isToken := reply[0].(int64)
+	wait, isWait := reply[1].(int64)
+	mended, isText := reply[2].(string)
+	if !isToken || !isWait || !isText || token < 0 {
+		return answer{}, fmt.Errorf("unexpected reply %v", reply)
+	}
+	if mended != "" {
+		s.log.WarnContext(ctx, "wrong values in Redis removed", "lock", s.name, "mended", strings.TrimSuffix(mended, "; "))
+	}
+	return answer{token: uint64(token), wait: time.Duration(wait) * time.Millisecond}, nil
 }
 
-func (s *store) renew(ctx context.Context, id string) (bool, error) {
-	n, err := s.renewLua.Run(ctx, s.rdb, []string{s.lease}, id, s.ttl.Milliseconds()).Int()
+func (s *store) renew(ctx context.Context, a attempt, token uint64) (bool, error) {
+	n, err := s.renewLua.Run(ctx, s.rdb, []string{s.lease}, s.renewal(a, token)...).Int()
 	return n == 1, err
+}
+
+func (s *store) renewal(a attempt, token uint64) []any {
+	return []any{a.id, s.ttl.Milliseconds(), a.holder, strconv.FormatUint(token, 10), a.Meta, s.events}
 }
 
 // place is what happens on a release to the holder's place among the priority waiters.

@@ -4,6 +4,8 @@ package ops
 import (
 	"maps"
 	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Health collects what keeps a process from being ready (a dependency away, a start not finished), what only a restart can
@@ -30,6 +32,16 @@ func (h *Health) Set(part, reason string) {
 			h.unready[part] = reason
 		}
 	})
+}
+
+// Reporter returns a function that says why a part is not ready, as Set does, and counts every reason given.
+func (h *Health) Reporter(part string, count prometheus.Counter) func(reason string) {
+	return func(reason string) {
+		if reason != "" {
+			count.Inc()
+		}
+		h.Set(part, reason)
+	}
 }
 
 // Note says what a person should know of a part; the empty text takes it back. Readiness does not change.

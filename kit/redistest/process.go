@@ -8,6 +8,7 @@ import (
 	"net"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,19 +18,26 @@ const startTimeout = 10 * time.Second
 
 // process is a redis-server of this test's own on a free loopback port. It keeps nothing on disk.
 type process struct {
-	port string
-	dir  string
-	cmd  *exec.Cmd
-	gone chan struct{} // closed when the process has been waited for
+	port  string
+	dir   string
+	extra []string // further arguments; a file of settings comes first
+	ready string   // what it prints when it is ready
+	cmd   *exec.Cmd
+	gone  chan struct{} // closed when the process has been waited for
 }
 
-func newProcess(t testing.TB) *process {
+func newProcess(t testing.TB, extra ...string) *process {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatalf("redis-server is not installed: install the package redis-server (Debian, Ubuntu) or redis "+
 			"(Alpine, Fedora, Homebrew), or set %s=miniredis to test without it", Only)
 	}
-	p := &process{dir: t.TempDir()}
+	p := &process{dir: t.TempDir(), extra: extra, ready: "Ready to accept connections"}
+	return p.startOnFreePort(t)
+}
+
+func (p *process) startOnFreePort(t testing.TB) *process {
+	t.Helper()
 	t.Cleanup(func() { p.stop(t) })
 	var err error
 	for range 5 { // another process may take the free port before redis-server does
@@ -64,8 +72,8 @@ func (p *process) stop(testing.TB) {
 }
 
 func (p *process) run() error {
-	cmd := exec.Command("redis-server", "--port", p.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--dir", p.dir, "--daemonize", "no", "--loglevel", "notice")
+	cmd := exec.Command("redis-server", append(slices.Clone(p.extra), "--port", p.port, "--bind", "127.0.0.1", "--save", "",
+		"--appendonly", "no", "--dir", p.dir, "--daemonize", "no", "--loglevel", "notice")...)
 	dieWithParent(cmd)
 	output, err := cmd.StdoutPipe()
 	if err != nil {
@@ -81,7 +89,7 @@ func (p *process) run() error {
 			return
 		}
 		started <- nil
-		watchOutput(output, ready)
+		watchOutput(output, p.ready, ready)
 		_ = cmd.Wait()
 	}()
 	if err := <-started; err != nil {
@@ -103,10 +111,10 @@ func (p *process) run() error {
 }
 
 // watchOutput reads until the process closes its output, and says whether it ever was ready.
-func watchOutput(output io.Reader, ready chan<- bool) {
+func watchOutput(output io.Reader, sign string, ready chan<- bool) {
 	lines, said := bufio.NewScanner(output), false
 	for lines.Scan() {
-		if !said && strings.Contains(lines.Text(), "Ready to accept connections") {
+		if !said && strings.Contains(lines.Text(), sign) {
 			said = true
 			ready <- true
 		}

@@ -40,3 +40,27 @@ func TestStopRefusesAndStartServesAtTheSameAddress(t *testing.T) {
 		}
 	})
 }
+
+func TestAPromotedReplicaThatWasCutOffHasStaleData(t *testing.T) {
+	s := NewSentinels(t)
+	ctx, client := t.Context(), s.Open(t)
+	for range 2 {
+		if err := client.Set(ctx, "k", "old", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		s.AwaitReplicas(t, 2)
+		if n, err := client.Do(ctx, "WAIT", 2, 5000).Int(); err != nil || n != 2 {
+			t.Fatalf("%d replicas have it, %v", n, err)
+		}
+		s.CutReplicas(t)
+		if err := client.Set(ctx, "k", "new", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		s.Failover(t)
+		if got, err := s.Open(t).Get(ctx, "k").Result(); err != nil || got != "old" {
+			t.Fatalf("the new master has %q, %v", got, err)
+		}
+		s.Heal(t)
+		client = s.Open(t)
+	}
+}

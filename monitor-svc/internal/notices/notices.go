@@ -79,12 +79,18 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	defer cancel()
 	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID)}
 	// gofail: var noticeRecording struct{}
-	before, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents).Text()
+	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID).StringSlice()
+	if err == nil && len(reply) != 2 {
+		err = fmt.Errorf("unexpected reply %q", reply)
+	}
 	if err != nil {
 		return fmt.Errorf("record notice for %s: %w: %w", in.RequestID, ErrUnavailable, err)
 	}
-	if before != "" && before != string(value) {
+	if before := reply[0]; before != "" && before != string(value) {
 		return fmt.Errorf("record notice for %s: %w: %s", in.RequestID, ErrOtherReason, before)
+	}
+	if reply[1] != "" {
+		n.log.WarnContext(ctx, "wrong value in Redis replaced", "key", keys[0], "was", reply[1], "request_id", in.RequestID)
 	}
 	// gofail: var noticeRecorded struct{}
 	n.sink.Do(in)

@@ -171,7 +171,7 @@ type delayed []content.Hash
 func (d delayed) Pending() ([]content.Hash, error) { return d, nil }
 
 func contents(p *pool, d delayed) *Contents {
-	return &Contents{Chain: p, Delayed: d, Locked: func() bool { return false }}
+	return &Contents{Chain: p, Delayed: d, Locked: func() bool { return false }, Latest: func() int64 { return 1 << 40 }}
 }
 
 func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
@@ -207,6 +207,17 @@ func TestContentIsThatOfOneHead(t *testing.T) {
 		}
 		if err == nil && (answer.GetContent().GetNumber() != p.number+1 || answer.GetContent().GetTimestamp().GetSeconds() != 1000) {
 			t.Errorf("%d moves: %v on head %d", moves, answer.GetContent(), p.number)
+		}
+	}
+}
+
+func TestAProposalIsNeverInTheFarFuture(t *testing.T) {
+	c := contents(&pool{}, nil)
+	c.Latest = func() int64 { return 3000 }
+	for at, want := range map[int64]int64{500: 1000, 2500: 2500, 3000: 3000, 1 << 35: 3000} {
+		answer, err := c.Next(t.Context(), at, true)
+		if got := answer.GetContent().GetTimestamp().GetSeconds(); err != nil || got != want {
+			t.Errorf("asked for %d: %d, %v, want %d", at, got, err, want)
 		}
 	}
 }

@@ -48,6 +48,9 @@ type Contents struct {
 	Bundles Bundles
 	Share   float64
 	Locked  func() bool
+	// Latest is the latest timestamp a proposal gets (seconds since 1970). Requests were checked when they were made, but
+	// come by way of Redis, which must not be able to put the chain into the future.
+	Latest func() int64
 }
 
 // Next is what a proposal on top of the head would hold: delayed transactions first, then as many others as the bytes
@@ -60,7 +63,7 @@ func (c *Contents) Next(ctx context.Context, at int64, withDelayed bool) (*bluep
 			PoolLocked:    c.Locked(),
 			HeadTimestamp: &timestamppb.Timestamp{Seconds: headTime},
 			Content: &preblockv1.Content{
-				Number: number + 1, PreviousBlockHash: hash[:], Timestamp: &timestamppb.Timestamp{Seconds: max(at, headTime)},
+				Number: number + 1, PreviousBlockHash: hash[:], Timestamp: &timestamppb.Timestamp{Seconds: max(min(at, c.Latest()), headTime)},
 			},
 		}
 		answer.UpgradeDue = c.Chain.UpgradeDue(answer.GetContent().GetTimestamp().GetSeconds())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"blindseq/kit/requestid"
 	"blindseq/proposer-svc/internal/queue"
 )
 
@@ -28,10 +29,21 @@ func decodeOptional(value string) (*queue.Request, error) {
 	if err := json.Unmarshal([]byte(value), &r); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if r.ID == "" || r.State == queue.Unknown || r.State > queue.Processed {
+	if err := requestid.Valid(r.ID); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	switch {
+	case r.State == queue.Unknown || r.State > queue.Processed:
 		return nil, fmt.Errorf("%w: request %q is %s", ErrDamaged, r.ID, r.State)
+	case r.Timestamp < 0 || r.Timestamp > lastSecond:
+		return nil, fmt.Errorf("%w: request %q has timestamp %d", ErrDamaged, r.ID, r.Timestamp)
+	case r.State == queue.InFlight && (r.Number == 0 || r.Attempt == 0):
+		return nil, fmt.Errorf("%w: request %q is in flight as attempt %d of number %d", ErrDamaged, r.ID, r.Attempt, r.Number)
 	}
 	return &r, nil
 }
+
+// lastSecond is the end of the year 9999, the last a timestamp message can hold.
+const lastSecond = 253402300799
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

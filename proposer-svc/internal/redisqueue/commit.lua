@@ -4,11 +4,18 @@
 --       5 lease of the active proposer
 -- ARGV  1 tag the transition saw   2 tag to leave behind   3 lease token needed, or ""   4 id the event is about, or ""
 --       5 "1" if the transition took that id for unknown   6 prefix of processed requests   7 their TTL in ms
---       8 how many of the last to list   9 channel to wake others on, or ""   then (operation, id, request) ...
--- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about}
+--       8 how many of the last to list   9 channel to wake others on, or ""   10 holder the lease needs to have, or ""
+--       then (operation, id, request) ...
+-- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about,
+-- id of the current request, id of the first}
 for i, want in ipairs({'hash', 'list', 'hash', 'list'}) do
   local is = redis.call('TYPE', KEYS[i]).ok
   if is ~= 'none' and is ~= want then return {'damaged', KEYS[i] .. ' is a ' .. is} end
+end
+
+if ARGV[4] ~= '' then
+  local is = redis.call('TYPE', ARGV[6] .. ARGV[4]).ok
+  if is ~= 'none' and is ~= 'string' then return {'damaged', ARGV[6] .. ARGV[4] .. ' is a ' .. is} end
 end
 
 local function known(id)
@@ -20,14 +27,18 @@ local function view(outcome)
   local current = redis.call('HGET', KEYS[1], 'current') or ''
   local first = redis.call('LINDEX', KEYS[2], 0) or ''
   return {outcome, redis.call('HGET', KEYS[1], 'tag') or '', redis.call('LLEN', KEYS[2]),
-    known(current), known(first), known(ARGV[4])}
+    known(current), known(first), known(ARGV[4]), current, first}
 end
 
-if ARGV[3] ~= '' and redis.call('HGET', KEYS[5], 'token') ~= ARGV[3] then return view('not active') end
+if ARGV[3] ~= '' then
+  local lease = redis.call('HMGET', KEYS[5], 'token', 'holder')
+  -- After a failover of Redis two may have been given the same token: it is the holder's too.
+  if lease[1] ~= ARGV[3] or (ARGV[10] ~= '' and lease[2] ~= ARGV[10]) then return view('not active') end
+end
 if (redis.call('HGET', KEYS[1], 'tag') or '') ~= ARGV[1] then return view('changed') end
 if ARGV[5] == '1' and known(ARGV[4]) ~= '' then return view('changed') end
 
-for i = 10, #ARGV, 3 do
+for i = 11, #ARGV, 3 do
   local op, id, request = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if op == 'append' then
     redis.call('RPUSH', KEYS[2], id)

@@ -3,7 +3,9 @@ package redisqueue
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,7 +44,7 @@ type commit struct {
 func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot, err error) {
 	args := []any{
 		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), rediskeys.ProposerProcessed(""),
-		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel,
+		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel, s.holder(),
 	}
 	for _, f := range c.effects {
 		request, err := encode(f.Request)
@@ -60,6 +62,13 @@ func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot
 	return parse(reply)
 }
 
+func (s *Store) holder() string {
+	if s.cfg.Holder == nil {
+		return ""
+	}
+	return s.cfg.Holder()
+}
+
 const commandTimeout = 2 * time.Second
 
 func flag(b bool) string {
@@ -73,10 +82,10 @@ func parse(reply []any) (outcome string, now snapshot, err error) {
 	if len(reply) == 2 {
 		return "", now, fmt.Errorf("%w: %v", ErrDamaged, reply[1])
 	}
-	if len(reply) != 6 {
-		return "", now, fmt.Errorf("%w: reply of %d parts, expected 6", ErrDamaged, len(reply))
+	if len(reply) != 8 {
+		return "", now, fmt.Errorf("%w: reply of %d parts, expected 8", ErrDamaged, len(reply))
 	}
-	text := make([]string, 6)
+	text := make([]string, len(reply))
 	for i, part := range reply {
 		text[i] = fmt.Sprint(part)
 	}
@@ -93,5 +102,21 @@ func parse(reply []any) (outcome string, now snapshot, err error) {
 	if length > 0 && now.view.Head == nil {
 		return "", now, fmt.Errorf("%w: the first request of the FIFO is missing", ErrDamaged)
 	}
-	return text[0], now, nil
+	return text[0], now, errors.Join(
+		isStored("current", now.view.Current, text[6], queue.InFlight, queue.Ending), isStored("first", now.view.Head, text[7], queue.Queued))
+}
+
+// isStored refuses a request that stands where none of its kind is ever put: the FIFO would wait for it for ever.
+func isStored(which string, r *queue.Request, id string, states ...queue.State) error {
+	switch {
+	case r == nil && id == "":
+		return nil
+	case r == nil:
+		return fmt.Errorf("%w: the %s request %q is missing", ErrDamaged, which, id)
+	case r.ID != id:
+		return fmt.Errorf("%w: the %s request %q is stored as %q", ErrDamaged, which, r.ID, id)
+	case !slices.Contains(states, r.State):
+		return fmt.Errorf("%w: the %s request %q is %s", ErrDamaged, which, id, r.State)
+	}
+	return nil
 }

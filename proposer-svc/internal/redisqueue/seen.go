@@ -44,7 +44,7 @@ func (s *Store) View(ctx context.Context) (queue.View, error) {
 	}
 	defer s.unlock()
 	if err := s.look(ctx, ""); err != nil {
-		return queue.View{}, s.after(ctx, err)
+		return queue.View{}, s.after(ctx, "", err)
 	}
 	v := s.seen.view
 	v.Known = nil

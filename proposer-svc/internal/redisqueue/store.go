@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,8 @@ const RecentLimit = 500
 type Config struct {
 	Limits       queue.Limits
 	ProcessedTTL time.Duration // how long the id of a processed request is known
+	// Holder is under which name this replica holds the lease of the active proposer; nil checks the token alone.
+	Holder func() string
 }
 
 // Store is the FIFO in Redis. It is safe for concurrent use.
@@ -95,7 +98,7 @@ func (s *Store) Apply(ctx context.Context, e queue.Event) (queue.Request, error)
 	for began, tries := time.Now(), 1; time.Since(began) < commandTimeout; tries++ {
 		done, r, err := s.try(ctx, e)
 		if err != nil {
-			return queue.Request{}, s.after(ctx, err)
+			return queue.Request{}, s.after(ctx, e.Subject(), err)
 		}
 		if done {
 			return r, nil
@@ -165,7 +168,7 @@ func (s *Store) commitOf(e queue.Event, t queue.Transition, unknown bool) commit
 }
 
 // after forgets what was seen when an error leaves open what is stored, and clears a FIFO that cannot be read.
-func (s *Store) after(ctx context.Context, err error) error {
+func (s *Store) after(ctx context.Context, subject string, err error) error {
 	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDamaged) {
 		s.seen = nil
 	}
@@ -175,7 +178,7 @@ func (s *Store) after(ctx context.Context, err error) error {
 	s.log.ErrorContext(ctx, "the FIFO in Redis cannot be read and is cleared; waiters will ask again", "error", err)
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if cleared := s.rdb.Del(ctx, s.keys[:4]...).Err(); cleared != nil {
+	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:4]), rediskeys.ProposerProcessed(subject))...).Err(); cleared != nil {
 		err = fmt.Errorf("%w; clear it: %w", err, cleared)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

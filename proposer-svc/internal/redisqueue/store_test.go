@@ -145,6 +145,29 @@ func TestAFormerActiveProposerCannotWrite(t *testing.T) {
 	})
 }
 
+// A failover of Redis may have lost the token that the former active proposer was given, and given it to another.
+func TestAProposerWithAnothersTokenCannotWrite(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		as := func(holder string) *Store {
+			return New(r.NewClient(t), Config{Limits: queue.Limits{Queued: 8}, ProcessedTTL: time.Minute, Holder: func() string { return holder }},
+				slog.New(slog.DiscardHandler))
+		}
+		former, now := as("former"), as("now")
+		setLease(t, r, 5)
+		if err := r.Client.HSet(t.Context(), rediskeys.LockLease(rediskeys.ProposerLease), "holder", "now").Err(); err != nil {
+			t.Fatal(err)
+		}
+		apply(t, former, request("a"))
+		start := queue.Start{By: queue.By{Token: 5}, ID: "a", Number: 1, Hash: []byte{1}}
+		if _, err := former.Apply(t.Context(), start); !errors.Is(err, queue.ErrNotActive) {
+			t.Fatalf("start by the former active proposer: %v", err)
+		}
+		if got := apply(t, now, start); got.State != queue.InFlight {
+			t.Fatalf("start: %+v", got)
+		}
+	})
+}
+
 func TestConcurrentReplicasLoseAndDoubleNothing(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		const replicas, each = 3, 20
@@ -220,6 +243,29 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
 				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", "{").Err()
 			},
+			"another request's": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"c","state":1}`).Err()
+			},
+			"of no time": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"a","state":1,"timestamp":-1}`).Err()
+			},
+			"in flight as nothing": func(ctx context.Context) error {
+				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
+				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"a","state":3}`).Err()
+			},
+			"queued and processed": func(ctx context.Context) error {
+				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
+				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+			},
+			"current is processed": func(ctx context.Context) error {
+				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
+				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+			},
+			"current is missing": func(ctx context.Context) error {
+				return r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a").Err()
+			},
 		} {
 			if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
@@ -233,6 +279,26 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 			}
 			if got := apply(t, s, request("b")); got.State != queue.Queued {
 				t.Errorf("%s: afterwards %+v", name, got)
+			}
+		}
+	})
+}
+
+func TestADamagedRecordOfAProcessedRequestDoesNotKeepItsIDFromBeingServed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		s := newForT(t, r, 8)
+		for id, damage := range map[string]func(ctx context.Context, key string) error{
+			"list": func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
+			"text": func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
+		} {
+			if err := damage(t.Context(), rediskeys.ProposerProcessed(id)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Apply(t.Context(), request(id)); !errors.Is(err, ErrDamaged) || !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s: got %v", id, err)
+			}
+			if got := apply(t, s, request(id)); got.State != queue.Queued {
+				t.Errorf("%s: afterwards %+v", id, got)
 			}
 		}
 	})

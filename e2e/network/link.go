@@ -1,0 +1,78 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+)
+
+// Link is the connections from one process to another. A fault lasts until Mend.
+type Link struct {
+	Name, From, To string
+
+	proxy *toxiproxy.Proxy
+}
+
+// Cut breaks all connections and refuses new ones.
+func (l *Link) Cut() { l.proxy.Stop() }
+
+// Slow delays everything, in both directions.
+func (l *Link) Slow(by time.Duration) error {
+	return l.both("latency", map[string]any{"latency": by.Milliseconds()})
+}
+
+// Reset breaks each connection with a TCP reset as soon as something is sent on it.
+func (l *Link) Reset() error { return l.both("reset_peer", map[string]any{"timeout": 0}) }
+
+// Swallow lets connections be made and loses all that is sent on them, in both directions.
+func (l *Link) Swallow() error { return l.both("timeout", map[string]any{"timeout": 0}) }
+
+// HalfOpen loses all that is sent on the connections there are, as when a machine vanished: nobody is told. New
+// connections work.
+func (l *Link) HalfOpen() (*Vanished, error) {
+	v := &Vanished{Link: l, since: time.Now()}
+	for _, direction := range []string{"upstream", "downstream"} {
+		added, err := l.add(halfOpenType, direction, map[string]any{"before": time.Now().Add(grace).UnixNano()})
+		if err != nil {
+			return nil, err
+		}
+		v.toxics = append(v.toxics, added.(*halfOpen))
+	}
+	return v, nil
+}
+
+func (l *Link) both(kind string, attributes map[string]any) error {
+	for _, direction := range []string{"upstream", "downstream"} {
+		if _, err := l.add(kind, direction, attributes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Link) add(kind, direction string, attributes map[string]any) (any, error) {
+	raw, err := json.Marshal(map[string]any{"name": kind + direction, "type": kind, "stream": direction, "attributes": attributes})
+	if err != nil {
+		return nil, fmt.Errorf("break %s: %w", l.Name, err)
+	}
+	w, err := l.proxy.Toxics.AddToxicJson(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("break %s (%s): %w", l.Name, kind, err)
+	}
+	return w.Toxic, nil
+}
+
+// Mend ends every fault. Connections on which something was lost are broken: what follows could not be understood.
+func (l *Link) Mend(ctx context.Context) error {
+	l.proxy.Toxics.ResetToxics(ctx) // first, while what is held back can still be delivered
+	l.proxy.Stop()
+	if err := l.proxy.Start(); err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+		return fmt.Errorf("mend %s: %w", l.Name, err)
+	}
+	return nil
+}

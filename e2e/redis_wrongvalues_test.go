@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"blindseq/kit/rediskeys"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+
+	"blindseq/e2e/cluster"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// redisKey is a key of package rediskeys: its builder, and how it is called.
+type redisKey struct {
+	builder   string
+	of        string                 // which lock
+	key       func(id string) string // id: of a request, for keys that are one request's
+	ofRequest bool
+}
+
+func always(key string) func(string) string { return func(string) string { return key } }
+
+// redisKeys is every key there is.
+func redisKeys() []redisKey {
+	keys := []redisKey{
+		{builder: "ProposerState", key: always(rediskeys.ProposerState())},
+		{builder: "ProposerFIFO", key: always(rediskeys.ProposerFIFO())},
+		{builder: "ProposerRequests", key: always(rediskeys.ProposerRequests())},
+		{builder: "ProposerRecent", key: always(rediskeys.ProposerRecent())},
+		{builder: "ProposerProcessed", key: rediskeys.ProposerProcessed, ofRequest: true},
+		{builder: "MonitorNoPreblock", key: rediskeys.MonitorNoPreblock, ofRequest: true},
+		{builder: "MonitorEvidence", key: always(rediskeys.MonitorEvidence(1))},
+	}
+	for _, lock := range []string{rediskeys.ConsumptionLock, rediskeys.ProducerLease, rediskeys.ProposerLease} {
+		keys = append(keys,
+			redisKey{builder: "LockLease", of: lock, key: always(rediskeys.LockLease(lock))},
+			redisKey{builder: "LockToken", of: lock, key: always(rediskeys.LockToken(lock))},
+			redisKey{builder: "LockWaiters", of: lock, key: always(rediskeys.LockWaiters(lock))})
+	}
+	return keys
+}
+
+// redisChannels are those on which processes tell each other something, by their names in package rediskeys.
+func redisChannels() map[string]string {
+	return map[string]string{
+		"LockEvents": rediskeys.LockEvents(rediskeys.ProducerLease), "ProposerEvents": rediskeys.ProposerEvents(),
+		"MonitorEvents": rediskeys.MonitorEvents,
+	}
+}
+
+// wrongWrite writes into a key what none of our processes writes, and without an end: nobody would remove it.
+type wrongWrite struct {
+	name string
+	do   func(ctx context.Context, p redis.Pipeliner, key string)
+}
+
+func wrongWrites() []wrongWrite {
+	return []wrongWrite{
+		{"text", func(ctx context.Context, p redis.Pipeliner, key string) { p.Set(ctx, key, "garbage\x00\xff", 0) }},
+		{"a large number", func(ctx context.Context, p redis.Pipeliner, key string) { p.Set(ctx, key, "9007199254740991", 0) }},
+		{"a list", func(ctx context.Context, p redis.Pipeliner, key string) { p.RPush(ctx, key, "garbage", "{}", "x") }},
+		{"a hash", func(ctx context.Context, p redis.Pipeliner, key string) {
+			p.HSet(ctx, key, "attempt", "x", "holder", "nobody", "token", "-1", "meta", `{"grpc":"127.0.0.1:1"}`,
+				"tag", "x", "current", "x", "x", `{"id":"other","state":3}`)
+		}},
+		{"a sorted set", func(ctx context.Context, p redis.Pipeliner, key string) {
+			p.ZAdd(ctx, key, redis.Z{Score: math.MaxInt64, Member: "ghost"})
+		}},
+	}
+}
+
+// wrongValues is a schedule for every key and every wrong value, and one for what is said on the channels.
+func wrongValues() (all []redisSchedule) {
+	for _, w := range wrongWrites() {
+		for _, k := range redisKeys() {
+			id := strings.ReplaceAll("asked-"+k.builder+"-"+w.name, " ", "-")
+			s := redisSchedule{wrong: true, faults: []redisFault{{w.name + " as " + k.builder + " " + k.of, instantly(write(w, k.key(id)))}}}
+			if k.ofRequest {
+				s.ask = id
+			}
+			all = append(all, s)
+		}
+	}
+	return append(all, redisSchedule{faults: []redisFault{{"garbage on every channel", instantly(babble)}}})
+}
+
+func write(w wrongWrite, key string) func(context.Context, *redisRig, *rand.Rand) error {
+	return func(ctx context.Context, r *redisRig, _ *rand.Rand) error {
+		_, err := r.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			p.Del(ctx, key)
+			w.do(ctx, p, key)
+			return nil
+		})
+		return err
+	}
+}
+
+func babble(ctx context.Context, r *redisRig, _ *rand.Rand) error {
+	for _, channel := range redisChannels() {
+		for _, payload := range []string{"", "garbage\x00\xff", "{}", strings.Repeat("x", 1<<20)} {
+			if err := r.redis.Publish(ctx, channel, payload).Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// request makes the request whose keys hold wrong values: once while the pool is locked, which ends by way of a notice
+// in Redis, and once with a block.
+func (r *redisRig) request(t *testing.T, s redisSchedule) {
+	t.Helper()
+	if s.ask == "" {
+		return
+	}
+	admin := blueprintv1.NewAdminServiceClient(r.c.Conn(cluster.Producer))
+	if strings.Contains(s.ask, "NoPreblock") {
+		_, err := admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{})
+		must(t, err)
+	}
+	call := r.produce(t, r.api, s.ask)
+	_, err := admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{})
+	must(t, err)
+	switch {
+	case call.Err != "":
+		t.Errorf("schedule %d (%s): request %s was not answered: %s", s.number, s, s.ask, call.Err)
+	case strings.Contains(s.ask, "NoPreblock") && call.Reason != "pool_locked":
+		t.Errorf("schedule %d (%s): request %s was answered with %+v", s.number, s, s.ask, call)
+	}
+}
+
+// TestEveryRedisKeyAndChannelIsAmongThoseThatGetWrongValues goes by the source of package rediskeys.
+func TestEveryRedisKeyAndChannelIsAmongThoseThatGetWrongValues(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../kit/rediskeys/rediskeys.go", nil, 0)
+	must(t, err)
+	known := []string{"ConsumptionLock", "ProducerLease", "ProposerLease"} // names of locks, not of keys
+	for _, k := range redisKeys() {
+		known = append(known, k.builder)
+	}
+	for name := range redisChannels() {
+		known = append(known, name)
+	}
+	for name, object := range file.Scope.Objects {
+		if ast.IsExported(name) && !slices.Contains(known, name) {
+			t.Errorf("rediskeys.%s (%s) is a key that no schedule writes wrong values into", name, fmt.Sprint(object.Kind))
+		}
+	}
+}

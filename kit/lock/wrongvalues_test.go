@@ -1,0 +1,118 @@
+package lock
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redistest"
+)
+
+// Whatever somebody wrote into the lock's keys, the lock is had again, and with a token that can be counted on from.
+func TestWrongValuesInRedisDoNotKeepTheLockFromAnyone(t *testing.T) {
+	lease, token, waiters := rediskeys.LockLease("test"), rediskeys.LockToken("test"), rediskeys.LockWaiters("test")
+	never := float64(time.Now().Add(1000 * time.Hour).UnixMilli())
+	for name, write := range map[string]func(ctx context.Context, c redis.UniversalClient) error{
+		"lease is a string": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, lease, "x", 0).Err() },
+		"lease is a list":   func(ctx context.Context, c redis.UniversalClient) error { return c.RPush(ctx, lease, "x").Err() },
+		"lease does not end": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.HSet(ctx, lease, "attempt", "x").Err()
+		},
+		"lease without owner": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.HSet(ctx, lease, "token", "x").Err()
+		},
+		"lease for a year": func(ctx context.Context, c redis.UniversalClient) error {
+			c.HSet(ctx, lease, "attempt", "x")
+			return c.Expire(ctx, lease, 365*24*time.Hour).Err()
+		},
+		"token is a hash":     func(ctx context.Context, c redis.UniversalClient) error { return c.HSet(ctx, token, "a", "b").Err() },
+		"token is text":       func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "x", 0).Err() },
+		"token is negative":   func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "-5", 0).Err() },
+		"token is a fraction": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "1.5", 0).Err() },
+		"token is infinite":   func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "1e999", 0).Err() },
+		"token is the last there can be": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.Set(ctx, token, "9007199254740991", 0).Err()
+		},
+		"waiters are a string": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, waiters, "x", 0).Err() },
+		"a waiter never ends": func(ctx context.Context, c redis.UniversalClient) error {
+			return c.ZAdd(ctx, waiters, redis.Z{Score: never, Member: "ghost"}).Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+				const ttl = 300 * time.Millisecond
+				if err := write(t.Context(), r.Client); err != nil {
+					t.Fatal(err)
+				}
+				held := acquireAsTimePasses(t, lockerForT(t, r, ttl), r, Request{Floor: 41})
+				if held.Token() != 42 {
+					t.Errorf("token %d, want 42", held.Token())
+				}
+				release(t, held)
+			})
+		})
+	}
+}
+
+// acquireAsTimePasses lets time pass on miniredis too, but only while nothing is held.
+func acquireAsTimePasses(t *testing.T, l *Locker, r redistest.Redis, req Request) *Held {
+	t.Helper()
+	all := contextForT(t)
+	for {
+		ctx, cancel := context.WithTimeout(all, 200*time.Millisecond)
+		h, err := l.Acquire(ctx, req)
+		if err == nil {
+			t.Cleanup(cancel) // the end of ctx would end the section
+			return h
+		}
+		cancel()
+		if all.Err() != nil {
+			t.Fatal(err)
+		}
+		r.FastForward(l.o.TTL / 3)
+	}
+}
+
+func TestARecordChangedUnderItsHolderIsWrittenAgain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		l := lockerForT(t, r, time.Second)
+		h := acquire(t, l, Request{Meta: "here"})
+		lease := rediskeys.LockLease("test")
+		if err := r.Client.HSet(t.Context(), lease, "token", "x", "holder", "thief", "meta", "elsewhere").Err(); err != nil {
+			t.Fatal(err)
+		}
+		want := Status{Holder: h.Holder(), Token: h.Token(), Meta: "here"}
+		until(t, "it is as it was", func() bool {
+			st, err := l.Inspect(t.Context())
+			return err == nil && st == want
+		})
+		release(t, h)
+	})
+}
+
+func TestAFullRedisDoesNotTakeTheLockFromItsHolder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for several renewals")
+	}
+	r := redistest.Real(t)
+	l := lockerForT(t, r, time.Second)
+	h := acquire(t, l, Request{Meta: "here"})
+	ctx := t.Context()
+	for setting, value := range map[string]string{"maxmemory": "1", "maxmemory-policy": "noeviction"} {
+		if err := r.Client.ConfigSet(ctx, setting, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Client.Set(ctx, "x", "y", 0).Err(); err == nil {
+		t.Fatal("the Redis of this test is not full")
+	}
+	select {
+	case <-h.Context().Done():
+		t.Fatal("lost")
+	case <-time.After(1500 * time.Millisecond): // longer than the TTL
+	}
+	release(t, h)
+}

@@ -1,0 +1,58 @@
+package notices
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redistest"
+	"blindseq/monitor-svc/internal/merge"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// sink remembers what it was told.
+type sink struct{ told []merge.Input }
+
+func (s *sink) Do(in merge.Input)  { s.told = append(s.told, in) }
+func (*sink) Waited(string) bool   { return true }
+func (s *sink) Requests() []string { return nil }
+
+func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		for id, write := range map[string]func(ctx context.Context, key string) error{
+			"nothing":  func(context.Context, string) error { return nil },
+			"a list":   func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
+			"no JSON":  func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
+			"a number": func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "7", 0).Err() },
+			"of another request": func(ctx context.Context, key string) error {
+				return r.Client.Set(ctx, key, `{"request_id":"y"}`, 0).Err()
+			},
+		} {
+			if err := write(t.Context(), rediskeys.MonitorNoPreblock(id)); err != nil {
+				t.Fatal(err)
+			}
+			told := &sink{}
+			n := New(r.NewClient(t), slog.New(slog.DiscardHandler))
+			n.Follow(told)
+			empty := merge.NoPreblock{RequestID: id, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY}
+			for range 2 { // a repeat is a success
+				if err := n.Record(t.Context(), empty); err != nil {
+					t.Errorf("%s: %v", id, err)
+				}
+			}
+			other := merge.NoPreblock{RequestID: id, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
+			if err := n.Record(t.Context(), other); !errors.Is(err, ErrOtherReason) {
+				t.Errorf("%s: another reason: %v", id, err)
+			}
+			if err := n.lookUp(t.Context()); err != nil {
+				t.Error(err)
+			}
+			n.LookUp(id)
+			if err := n.lookUp(t.Context()); err != nil || len(told.told) != 3 {
+				t.Errorf("%s: told %d times, %v", id, len(told.told), err)
+			}
+		}
+	})
+}
