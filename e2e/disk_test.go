@@ -217,6 +217,9 @@ func TestATornTailIsCutOff(t *testing.T) {
 			k.look(t)
 			must(t, p.Start())
 			k.advance(t, k.head+1)
+			ctx, cancel := bounded(t)
+			defer cancel()
+			must(t, p.AwaitReady(ctx))
 			if out := string(p.Tail(1 << 20)); !strings.Contains(out, "cut off") {
 				t.Error("the program does not say that it cut something off")
 			}

@@ -19,7 +19,7 @@ import (
 
 // withKeyholders is a cluster of which each keyholder is needed for each block.
 func withKeyholders() cluster.Options {
-	return cluster.Options{Keyholders: 3, Threshold: 2, Bundler: true}
+	return cluster.Options{Keyholders: 2, Threshold: 2, Bundler: true}
 }
 
 // killer has a cluster under load: transactions of two accounts and two callers of produce_block; with keyholders also
