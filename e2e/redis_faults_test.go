@@ -99,8 +99,8 @@ func frozen(_ context.Context, r *redisRig, _ *rand.Rand) (func(context.Context)
 
 // demoted makes Redis a replica, of nobody who answers: it serves reads and refuses to write.
 func demoted(ctx context.Context, r *redisRig, _ *rand.Rand) (func(context.Context) error, error) {
-	return func(ctx context.Context) error { return r.redis.SlaveOf(ctx, "NO", "ONE").Err() },
-		r.redis.SlaveOf(ctx, "127.0.0.1", "1").Err()
+	return func(ctx context.Context) error { return r.redis.ReplicaOf(ctx, "NO", "ONE").Err() },
+		r.redis.ReplicaOf(ctx, "127.0.0.1", "1").Err()
 }
 
 // onLinks breaks the way to Redis of one process, or of all.

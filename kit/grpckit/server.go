@@ -31,7 +31,7 @@ const (
 	gracefulStop = 4 * time.Second
 
 	keepaliveTime    = 10 * time.Second
-	keepaliveTimeout = 5 * time.Second
+	keepaliveTimeout = 4 * time.Second // with the time, a second less than the 15 that are promised
 )
 
 // ServerConfig says how a server is to be. Only Log is needed besides an Address or a Listener.

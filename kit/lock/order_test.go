@@ -24,8 +24,8 @@ type section struct {
 	enter, exit time.Duration
 }
 
-// sectionsEnv is how many sections there are on either Redis; if not set 10,000, but a tenth on miniredis, which reads the
-// scripts anew each time and takes as long for that.
+// sectionsEnv is how many sections there are on either Redis; if not set 10,000, but 300 on miniredis, which reads the
+// scripts anew each time and takes as long for those.
 const sectionsEnv = "BLINDSEQ_LOCK_SECTIONS"
 
 func sectionsFor(t *testing.T) int {
@@ -38,7 +38,7 @@ func sectionsFor(t *testing.T) int {
 		return n
 	}
 	if strings.HasSuffix(t.Name(), "/miniredis") {
-		return 1000
+		return 300
 	}
 	return 10_000
 }

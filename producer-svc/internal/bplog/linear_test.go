@@ -12,7 +12,6 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/kit/linear"
-	"blindseq/kit/wal"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/anishathalye/porcupine"
@@ -153,11 +152,11 @@ func outcome(err error) any {
 }
 
 func TestTheLogsCompareAndSetIsLinearizable(t *testing.T) {
-	for range 10 {
+	linear.Check(t, logModel(), 10, func() *linear.Recorder {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
-		campaign(open(t, t.TempDir(), Options{WAL: wal.Options{}}), seed).Check(t, logModel())
-	}
+		return campaign(open(t, t.TempDir(), Options{}), seed)
+	})
 }
 
 // brokenLog is a log in memory that lacks something.
@@ -232,5 +231,5 @@ func TestTheModelOfTheLogRefusesBrokenOnes(t *testing.T) {
 			t.Fatal("not found in 500 runs")
 		})
 	}
-	campaign(&brokenLog{}, 1).Check(t, logModel()) // with nothing broken it is a log
+	linear.Check(t, logModel(), 1, func() *linear.Recorder { return campaign(&brokenLog{}, 1) }) // nothing is broken
 }
