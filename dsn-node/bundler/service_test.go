@@ -293,6 +293,24 @@ func TestWhatTheRollupHoldsIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// TestABundleOfSomebodyElseDoesNotStandForItsOwn: anybody can make a bundle that is said to hold a transaction.
+func TestABundleOfSomebodyElseDoesNotStandForItsOwn(t *testing.T) {
+	w := newWorld(t)
+	mine, hash := newWallet(t, 1337).sign(0)
+	w.rollup.Claim(hash, common.Hash{}, "queued")
+	w.send(mine)
+	others, hash := newWallet(t, 1337).sign(0)
+	w.rollup.Claim(hash, common.Hash{9}, "queued")
+	w.send(others)
+	count := map[string]int{}
+	for _, raw := range w.rollup.Bundles(t, 4) {
+		count[string(w.plain(raw))]++
+	}
+	if count[string(mine)] != 1 || count[string(others)] != 3 {
+		t.Fatalf("sent %d times where its own bundle waits, %d times where another one does", count[string(mine)], count[string(others)])
+	}
+}
+
 func TestRefusalsOfTheRollupAreAnsweredAndForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.rollup.Refuse(&rolluptest.Error{Code: -32010, Message: "no bundles today"})
