@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"blindseq/kit/jsonrpc"
 )
 
 // batch answers the calls of a batch in their order: transactions are sent one after the other, as a sender's nonces are
@@ -14,21 +16,21 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 	raws, ok := parseBatch(body)
 	switch {
 	case !ok:
-		refuse(w, http.StatusBadRequest, codeMalformed, "the batch is not JSON")
+		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the batch is not JSON")
 		return
 	case len(raws) == 0:
-		refuse(w, http.StatusOK, codeInvalid, "the batch is empty")
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "the batch is empty")
 		return
 	case len(raws) > h.limits.Batch:
-		refuse(w, http.StatusOK, codeInvalid, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
 		return
 	}
 	answers := h.answerAll(r.Context(), raws)
 	if len(answers) == 0 { // all were notifications
-		write(w, http.StatusOK, nil)
+		jsonrpc.Write(w, http.StatusOK, nil)
 		return
 	}
-	write(w, http.StatusOK, encode(answers))
+	jsonrpc.Write(w, http.StatusOK, jsonrpc.Encode(answers))
 }
 
 func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.RawMessage {
@@ -38,7 +40,7 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 	for i, raw := range raws {
 		c, ok := parse(raw)
 		if !ok {
-			own[i] = failure(nil, &rpcError{Code: codeInvalid, Message: "not a JSON-RPC call"})
+			own[i] = failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: "not a JSON-RPC call"})
 			continue
 		}
 		calls[i] = c
@@ -71,7 +73,7 @@ func (h *Handler) forwardAll(ctx context.Context, calls []*call) map[*call]json.
 	for i, c := range calls {
 		raws[i] = c.raw
 	}
-	body, err := h.forward(ctx, encode(raws))
+	body, err := h.forward(ctx, jsonrpc.Encode(raws))
 	var list []json.RawMessage
 	if err == nil && len(bytes.TrimSpace(body)) > 0 {
 		err = json.Unmarshal(body, &list)

@@ -19,6 +19,8 @@ import (
 	"net/http"
 	"time"
 
+	"blindseq/kit/jsonrpc"
+
 	"github.com/ethereum/go-ethereum/common"
 )
 
@@ -60,12 +62,12 @@ func NewHandler(d Desk, f Forwarder, l Limits, count func(kind, result string), 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != "/" {
 		w.Header().Set("Allow", "POST, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, codeInvalid, "JSON-RPC is spoken by POST to /")
+		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, codeInvalid, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
+		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
 		return
 	}
 	body = bytes.TrimSpace(body)
@@ -79,7 +81,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
 	c, ok := parse(body)
 	if !ok {
-		refuse(w, http.StatusBadRequest, codeMalformed, "the request is not JSON-RPC")
+		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the request is not JSON-RPC")
 		return
 	}
 	answer, mine := h.own(r.Context(), c)
@@ -89,14 +91,14 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
 	if c.notification() {
 		answer = nil
 	}
-	write(w, http.StatusOK, answer)
+	jsonrpc.Write(w, http.StatusOK, answer)
 }
 
 // own answers a call that the bundler answers itself.
 func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	if c.leaks() {
 		h.count("send", "refused")
-		return failure(c, &rpcError{Code: codeUnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
+		return failure(c, jsonrpc.Error{Code: jsonrpc.UnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
 	}
 	raw, mine, bad := c.send()
 	switch {
@@ -104,7 +106,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		return nil, false
 	case bad != nil:
 		h.count("send", "refused")
-		return failure(c, bad), true
+		return failure(c, *bad), true
 	}
 	hash, err := h.desk.Send(ctx, raw)
 	if err != nil {
@@ -167,20 +169,14 @@ func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMess
 }
 
 // away is the answer to what could not be forwarded; the reason is the operator's to know.
-func away() *rpcError {
-	return &rpcError{Code: codeUnavailable, Message: "the rollup does not answer; try again"}
+func away() jsonrpc.Error {
+	return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; try again"}
 }
 
-func unanswered() *rpcError {
-	return &rpcError{Code: codeInternal, Message: "the rollup did not answer this call"}
+func unanswered() jsonrpc.Error {
+	return jsonrpc.Error{Code: jsonrpc.Internal, Message: "the rollup did not answer this call"}
 }
 
 func refuse(w http.ResponseWriter, status, code int, message string) {
-	write(w, status, failure(nil, &rpcError{Code: code, Message: message}))
-}
-
-func write(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone
+	jsonrpc.Write(w, status, failure(nil, jsonrpc.Error{Code: code, Message: message}))
 }
