@@ -2,6 +2,9 @@
 // bundler; all else is forwarded to the rollup as it is, and what would carry a plain transaction there in another way is
 // refused.
 //
+// What a wallet has simulated before it sends, for gas say, shows a transaction in plain to whoever simulates it
+// (simulates has the methods). Upstreams says where that goes.
+//
 // A transaction that waits here and that the rollup does not know is answered by eth_getTransactionByHash, so that wallets
 // do not take it for lost: as type 0x7e, of the zero address, with nothing of what is in it. Its hash is part of its
 // bundle, in plain, so whoever sees the bundle can ask; who may see the plain transaction cannot be told from who asks, and
@@ -35,6 +38,15 @@ type Forwarder interface {
 	Forward(ctx context.Context, body []byte) (*http.Response, error)
 }
 
+// Upstreams are where requests go.
+type Upstreams struct {
+	Rollup Forwarder
+	// Simulations takes the calls that simulate a transaction; nil for the rollup, as all others.
+	Simulations Forwarder
+	// RefuseSimulations has them taken by nobody.
+	RefuseSimulations bool
+}
+
 // Limits of requests.
 type Limits struct {
 	Body    int64
@@ -48,15 +60,15 @@ const maxAnswer = 64 << 20
 // Handler serves JSON-RPC.
 type Handler struct {
 	desk   Desk
-	rollup Forwarder
+	to     Upstreams
 	limits Limits
 	count  func(method, result string)
 	log    *slog.Logger
 }
 
-// NewHandler makes a handler; count is told of each transaction sent and of each request forwarded.
-func NewHandler(d Desk, f Forwarder, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
-	return &Handler{d, f, l, count, log}
+// NewHandler makes a handler; count is told of each transaction sent, each simulation refused and each request forwarded.
+func NewHandler(d Desk, u Upstreams, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
+	return &Handler{d, u, l, count, log}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -100,6 +112,11 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		h.count("send", "refused")
 		return failure(c, jsonrpc.Error{Code: jsonrpc.UnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
 	}
+	if h.to.RefuseSimulations && c.simulates() {
+		h.count("simulate", "refused")
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here: it would show the transaction in plain" +
+			" before its place is fixed; set gas and access list yourself, or ask a node of your own for it"}), true
+	}
 	raw, mine, bad := c.send()
 	switch {
 	case !mine:
@@ -120,7 +137,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 
 // forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
-	answer, err := h.forward(ctx, c.raw)
+	answer, err := h.forward(ctx, h.upstream(c), c.raw)
 	if err != nil {
 		return failure(c, away())
 	}
@@ -137,8 +154,18 @@ func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
 	return answer
 }
 
-// forward returns the rollup's answer, which is JSON or nothing.
-func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMessage, err error) {
+// apart tells whether a call goes elsewhere than to the rollup.
+func (h *Handler) apart(c *call) bool { return h.to.Simulations != nil && c.simulates() }
+
+func (h *Handler) upstream(c *call) Forwarder {
+	if h.apart(c) {
+		return h.to.Simulations
+	}
+	return h.to.Rollup
+}
+
+// forward returns the answer of the rollup, or of who simulates in its place, which is JSON or nothing.
+func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answer json.RawMessage, err error) {
 	defer func() {
 		if err != nil {
 			h.count("forward", "failed")
@@ -149,7 +176,7 @@ func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMess
 	}()
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
-	res, err := h.rollup.Forward(ctx, body)
+	res, err := to.Forward(ctx, body)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,16 @@ func (c *call) leaks() bool {
 		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
 }
 
+// simulates tells whether a call shows a transaction that is perhaps sent later, with sender, receiver and data.
+func (c *call) simulates() bool {
+	switch c.Method {
+	case "eth_call", "eth_callMany", "eth_callBundle", "eth_estimateGas", "eth_createAccessList", "eth_simulateV1", "eth_fillTransaction",
+		"eth_signTransaction", "debug_traceCall", "debug_traceCallMany", "trace_call", "trace_callMany", "trace_rawTransaction":
+		return true
+	}
+	return false
+}
+
 // id is null for what is no call.
 func (c *call) id() json.RawMessage {
 	if c == nil {
