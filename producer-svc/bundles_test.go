@@ -175,6 +175,70 @@ func TestABundleIsOneThingFromCiphertextToReceipt(t *testing.T) {
 	}
 }
 
+// standing is the whole answer of te_getTransactionStatus.
+func (n *node) standing(t *testing.T, hash common.Hash) (answer rpc.TransactionStatus) {
+	t.Helper()
+	if err := n.call(t, &answer, "te_getTransactionStatus", hash); err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+func TestATransactionInAWaitingBundleHasTheBundlesStateAsAClaim(t *testing.T) {
+	n, c := encrypting(t, nil)
+	inner := newWallet(t, 0).transaction(t, nil)
+	if s := n.standing(t, inner.Hash()); s.Status != "unknown" || s.Bundle != nil {
+		t.Errorf("before it is sent: %+v", s)
+	}
+	hash := n.send(t, c.Bundle(raw(t, inner)))
+	n.send(t, c.Bundle(raw(t, inner))) // a second one with the same transaction comes after it
+	for range 2 {
+		if s := n.standing(t, inner.Hash()); s.Status != "received" || s.Bundle == nil || *s.Bundle != hash || s.Reason == "" || s.BlockNumber != nil {
+			t.Errorf("while it waits: %+v", s)
+		}
+		if s := n.standing(t, hash); s.Status != "received" || s.Bundle != nil {
+			t.Errorf("the bundle itself: %+v", s)
+		}
+		n.stop() // claims are known after a restart
+		n.start(t)
+	}
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	if s := n.standing(t, inner.Hash()); s.Status != "included" || s.Bundle != nil {
+		t.Errorf("when it is in a block: %+v", s)
+	}
+}
+
+func TestAClaimDoesNotHideTheTransactionItself(t *testing.T) {
+	n, c := encrypting(t, nil)
+	w := newWallet(t, 0)
+	included, pending, forged := w.transaction(t, nil), w.transaction(t, nil), newWallet(t, 1).transaction(t, nil)
+	wrong, err := te.DecodeBundle(c.Bundle(raw(t, forged)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong.Payload.Txs[0].Data[0]++ // something else is inside
+	n.send(t, raw(t, included))
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	waitFor(t, func() bool { s, _ := n.state(t, included.Hash()); return s == "included" })
+	n.send(t, raw(t, pending))
+	waitFor(t, func() bool { s, _ := n.state(t, pending.Hash()); return s == "pending" })
+	for _, bundle := range [][]byte{c.Bundle(raw(t, included)), c.Bundle(raw(t, pending)), wrong.Encode()} {
+		n.send(t, bundle)
+	}
+	for hash, want := range map[common.Hash]string{included.Hash(): "included", pending.Hash(): "pending"} {
+		if s := n.standing(t, hash); s.Status != want || s.Bundle != nil {
+			t.Errorf("got %+v, want %s", s, want)
+		}
+	}
+	if s := n.standing(t, forged.Hash()); s.Status != "received" || s.Bundle == nil {
+		t.Errorf("claimed only: %+v", s)
+	}
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	if s := n.standing(t, forged.Hash()); s.Status != "unknown" || s.Bundle != nil {
+		t.Errorf("a claim that was wrong: %+v", s)
+	}
+}
+
 func TestAnUndecryptableBundleEndsWithItsReasonAndBlocksGoOn(t *testing.T) {
 	n, c := encrypting(t, nil)
 	other := committeetest.New(t, 4, 3, 1) // encrypted with the key of others: the opened key is not the one promised

@@ -120,28 +120,50 @@ const (
 	stateUndecryptable = "undecryptable"
 )
 
+// claimed is the reason shown with a state that is only the bundle's.
+const claimed = "its sender says that the transaction is in this bundle; that is known when the bundle is opened"
+
 // Status is where a transaction or bundle is. What became of the transaction in a decrypted bundle is what became of the
-// bundle; of several, the first.
-func (t transactions) Status(hash common.Hash) (state string, number uint64, reason string, err error) {
+// bundle; of several, the first. What is known of a transaction itself goes before what a waiting bundle says of it.
+func (t transactions) Status(hash common.Hash) (rpc.Standing, error) {
+	var claim rpc.Standing
 	if t.bundles != nil {
 		if waiting, ok := t.bundles.State(hash); ok {
-			return string(waiting), 0, "", nil
+			return rpc.Standing{State: string(waiting)}, nil
+		}
+		// Asked first: the block that decides about the bundle takes it out of the pool after the transaction is known.
+		if bundle, state, ok := t.bundles.Claimed(hash); ok {
+			claim = rpc.Standing{State: string(state), Reason: claimed, Bundle: bundle}
 		}
 	}
+	known, err := t.known(hash)
+	if err == nil && known.State == txstore.StateUnknown && claim.State != "" {
+		return claim, nil
+	}
+	return known, err
+}
+
+// known is where a transaction or bundle is that blocks or the pool of plain transactions know.
+func (t transactions) known(hash common.Hash) (rpc.Standing, error) {
 	one, number, err := t.find(hash)
 	switch {
 	case err != nil:
-		return "", 0, "", fmt.Errorf("find status of %s: %w", hash, err)
+		return rpc.Standing{}, fmt.Errorf("find status of %s: %w", hash, err)
 	case one == nil:
-		return t.plain.Status(hash)
+		return t.standing(hash)
 	case one.GetReason() != 0:
-		return stateUndecryptable, number, one.GetText(), nil
+		return rpc.Standing{State: stateUndecryptable, Number: number, Reason: one.GetText()}, nil
 	}
-	state, block, reason, err := t.plain.Status(common.Hash(one.GetTransactionHashes()[0]))
-	if err == nil && state != txstore.StateIncluded && state != txstore.StateSkipped {
-		return stateDecrypted, number, reason, nil
+	at, err := t.standing(common.Hash(one.GetTransactionHashes()[0]))
+	if err == nil && at.State != txstore.StateIncluded && at.State != txstore.StateSkipped {
+		return rpc.Standing{State: stateDecrypted, Number: number, Reason: at.Reason}, nil
 	}
-	return state, block, reason, err
+	return at, err
+}
+
+func (t transactions) standing(hash common.Hash) (at rpc.Standing, err error) {
+	at.State, at.Number, at.Reason, err = t.plain.Status(hash)
+	return at, err
 }
 
 // Resolve gives the hash of the transaction in a decrypted bundle, the first of several; any other hash as it is.

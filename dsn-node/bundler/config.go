@@ -15,6 +15,8 @@ type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
 	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on (HTTP)." default:"127.0.0.1:3000"`
 	RollupRPC      string `name:"rollup-rpc" help:"URL of the rollup's JSON-RPC, which takes the bundles and everything else." default:"http://127.0.0.1:8545"`
+	Simulations    string `help:"What becomes of calls that show a transaction in plain before it is sent (eth_call, eth_estimateGas, eth_createAccessList and the like): pass forwards them in plain, refuse answers with an error, so that a wallet must be given gas and access list. A call that is passed shows sender, receiver and data to whoever answers it, before the order is fixed." enum:"pass,refuse" default:"pass"`
+	SimulationsRPC string `name:"simulations-rpc" help:"URL of the JSON-RPC those calls go to instead of the rollup's: of a node of yours that follows the chain. With --simulations=pass."`
 	CommitteeFile  string `help:"File of the committee to encrypt for; its chain is the one whose transactions are taken." default:"committee.json" type:"path"`
 	IdentityFile   string `help:"File (mode 0600) of the key that bundles are signed with: hex, or Ethereum's keystore format." default:"bundler.identity" type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key; none when it is not encrypted." type:"path"`
@@ -36,8 +38,11 @@ func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7107",
 
 // Validate refuses what a bundler cannot run with.
 func (c *Config) Validate() error {
-	if u, err := url.Parse(c.RollupRPC); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if !isHTTP(c.RollupRPC) {
 		return errors.New("--rollup-rpc must be a URL like http://127.0.0.1:8545")
+	}
+	if err := c.checkSimulations(); err != nil {
+		return err
 	}
 	if _, _, err := net.SplitHostPort(c.RPCAddress); err != nil {
 		return fmt.Errorf("--rpc-address: %w", err)
@@ -60,4 +65,21 @@ func (c *Config) Validate() error {
 		}
 	}
 	return nil
+}
+
+func (c *Config) checkSimulations() error {
+	switch {
+	case c.SimulationsRPC == "":
+		return nil
+	case !isHTTP(c.SimulationsRPC):
+		return errors.New("--simulations-rpc must be a URL like http://127.0.0.1:8545")
+	case c.Simulations == "refuse":
+		return errors.New("--simulations-rpc is of no use with --simulations=refuse")
+	}
+	return nil
+}
+
+func isHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }

@@ -42,6 +42,7 @@ type Service struct {
 	health  *ops.Health
 	box     *outbox.Box
 	rollup  *rollup.Client
+	nodes   []*rollup.Client // all of them
 	watcher *bundling.Watcher
 	ops     *ops.Server
 	rpc     *walletrpc.Server
@@ -62,11 +63,13 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{health: ops.NewHealth(), signer: crypto.PubkeyToAddress(key.PublicKey), chain: c.ChainID, log: log}
-	if s.rollup, err = rollup.New(ctx, cfg.RollupRPC); err != nil {
+	to, err := s.connect(ctx, cfg)
+	if err != nil {
+		s.disconnect()
 		return nil, err
 	}
 	if s.box, err = outbox.Open(cfg.DataDir, cfg.MaxPending); err != nil {
-		s.rollup.Close()
+		s.disconnect()
 		return nil, err
 	}
 	s.health.Set("rollup", "not asked yet")
@@ -78,11 +81,36 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
 		AcceptTimeout: cfg.AcceptTimeout, MaxAge: cfg.MaxAge, Recorder: m, Log: log,
 	}
 	s.watcher = bundling.NewWatcher(o, func(reason string) { s.health.Set("rollup", reason) })
-	if err := s.listen(ctx, cfg, bundling.NewDesk(o), reg, m); err != nil {
-		s.rollup.Close()
+	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout}
+	if err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewDesk(o), to, limits, m.count, log), reg); err != nil {
+		s.disconnect()
 		return nil, errors.Join(err, s.box.Close())
 	}
 	return s, nil
+}
+
+// connect makes the clients of the rollup and of who simulates in its place; nothing is sent yet.
+func (s *Service) connect(ctx context.Context, cfg Config) (to walletrpc.Upstreams, err error) {
+	if s.rollup, err = rollup.New(ctx, cfg.RollupRPC); err != nil {
+		return to, err
+	}
+	s.nodes = append(s.nodes, s.rollup)
+	to = walletrpc.Upstreams{Rollup: s.rollup, RefuseSimulations: cfg.Simulations == "refuse"}
+	if cfg.SimulationsRPC == "" {
+		return to, nil
+	}
+	node, err := rollup.New(ctx, cfg.SimulationsRPC)
+	if err != nil {
+		return to, err
+	}
+	s.nodes, to.Simulations = append(s.nodes, node), node
+	return to, nil
+}
+
+func (s *Service) disconnect() {
+	for _, node := range s.nodes {
+		node.Close()
+	}
 }
 
 func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
@@ -94,10 +122,9 @@ func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
 	return identity.Read(cfg.IdentityFile, passphrase)
 }
 
-func (s *Service) listen(ctx context.Context, cfg Config, d *bundling.Desk, reg *prometheus.Registry, m *metrics) (err error) {
-	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout}
+func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler, reg *prometheus.Registry) (err error) {
 	s.rpc, err = walletrpc.NewServer(ctx, walletrpc.ServerOptions{
-		Address: cfg.RPCAddress, Handler: walletrpc.NewHandler(d, s.rollup, limits, m.count, s.log),
+		Address: cfg.RPCAddress, Handler: h,
 		Connections: cfg.MaxConns, Origins: cfg.CORSOrigins, Log: s.log,
 	})
 	if err != nil {
@@ -126,7 +153,7 @@ func (s *Service) Addresses() (rpc, http string) { return s.rpc.Addr(), s.ops.Ad
 //	               └──────────── everything else ───────────▶ rollup
 //	                     watcher (outbox: look, send again) ──▶ rollup
 func (s *Service) Run(ctx context.Context) error {
-	defer s.rollup.Close()
+	defer s.disconnect()
 	g := service.NewGroup(s.log)
 	g.Add("health and metrics", s.ops.Run)
 	g.Add("outbox", s.runBox)

@@ -293,6 +293,24 @@ func TestWhatTheRollupHoldsIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// TestABundleOfSomebodyElseDoesNotStandForItsOwn: anybody can make a bundle that is said to hold a transaction.
+func TestABundleOfSomebodyElseDoesNotStandForItsOwn(t *testing.T) {
+	w := newWorld(t)
+	mine, hash := newWallet(t, 1337).sign(0)
+	w.rollup.Claim(hash, common.Hash{}, "queued")
+	w.send(mine)
+	others, hash := newWallet(t, 1337).sign(0)
+	w.rollup.Claim(hash, common.Hash{9}, "queued")
+	w.send(others)
+	count := map[string]int{}
+	for _, raw := range w.rollup.Bundles(t, 4) {
+		count[string(w.plain(raw))]++
+	}
+	if count[string(mine)] != 1 || count[string(others)] != 3 {
+		t.Fatalf("sent %d times where its own bundle waits, %d times where another one does", count[string(mine)], count[string(others)])
+	}
+}
+
 func TestRefusalsOfTheRollupAreAnsweredAndForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.rollup.Refuse(&rolluptest.Error{Code: -32010, Message: "no bundles today"})
@@ -408,6 +426,67 @@ func TestBatchMixesTransactionsAndTheRest(t *testing.T) {
 	w.rollup.Bundles(t, 2) // the notification was taken too
 	if text := w.post(`[{"jsonrpc":"2.0","method":"eth_blockNumber"}]`); text != "" {
 		t.Fatalf("a batch of notifications is answered: %s", text)
+	}
+}
+
+// simulations are calls that show a transaction in plain, here by a word.
+const simulations = `[{"jsonrpc":"2.0","id":1,"method":"eth_estimateGas","params":[{"to":"0x00","data":"secret"}]},
+	{"jsonrpc":"2.0","id":2,"method":"eth_blockNumber"},
+	{"jsonrpc":"2.0","id":3,"method":"eth_createAccessList","params":[{"to":"0x00","data":"secret"}]}]`
+
+func received(r *rolluptest.Rollup, word string) (n int) {
+	for _, body := range r.Received() {
+		n += strings.Count(body, word)
+	}
+	return n
+}
+
+func TestSimulationsAreRefusedWhenTheyAreTo(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.cfg.Simulations = "refuse"
+	w.start()
+	if a := w.call("eth_call", "secret"); a.Error == nil || a.Error.Code != -32000 || !strings.Contains(a.Error.Message, "set gas") {
+		t.Errorf("answer %+v", a)
+	}
+	var answers []answer
+	if text := w.post(simulations); json.Unmarshal([]byte(text), &answers) != nil || len(answers) != 3 ||
+		answers[0].Error == nil || answers[1].Result != "0x5" || answers[2].Error == nil {
+		t.Errorf("answers %s", text)
+	}
+	raw, hash := newWallet(t, 1337).sign(0)
+	if a := w.send(raw); a.Result != hash.Hex() {
+		t.Errorf("sending: %+v", a)
+	}
+	if n := received(w.rollup, "secret"); n != 0 {
+		t.Errorf("%d of them reached the rollup", n)
+	}
+}
+
+func TestSimulationsGoToTheNodeOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	own := rolluptest.New(t)
+	w.cfg.SimulationsRPC = own.URL
+	w.start()
+	w.call("eth_call", "secret")
+	var answers []answer
+	if text := w.post(simulations); json.Unmarshal([]byte(text), &answers) != nil || len(answers) != 3 || answers[1].Result != "0x5" {
+		t.Errorf("answers %s", text)
+	}
+	if there, here := received(own, "secret"), received(w.rollup, "secret"); there != 3 || here != 0 {
+		t.Errorf("%d reached the node, %d the rollup", there, here)
+	}
+	if received(own, "eth_blockNumber") != 0 {
+		t.Error("what is no simulation went to the node")
+	}
+}
+
+func TestSimulationsArePassedOnByDefault(t *testing.T) {
+	w := newWorld(t)
+	w.post(simulations)
+	if n := received(w.rollup, "secret"); n != 2 {
+		t.Errorf("%d of 2 reached the rollup", n)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
 	rest := `{"preblock": {"number": "1", "previousBlockHash": "0x` + strings.Repeat("00", 32) + `", "timestamp": "2023-11-14T22:13:20Z",
 		"delayedTransactionHashes": [], "requestId": "", "attempt": 0, "certificate": ` + string(marshalJSON(t, p.Certificate)) + `,
 		"contentHash": "0x` + hex.EncodeToString(p.ContentHash) + `", "transactions": [` + quoted(p.Content.Transactions) + `],
-		"outcomes": [{"index": 0, "decrypted": {"transactions": ["0x` + hex.EncodeToString([]byte("plain")) + `"]}},
+		"outcomes": [{"index": 0, "opening": "0x` + hex.EncodeToString(p.Outcomes[0].Opening) + `", "decrypted": {"transactions": ["0x` + hex.EncodeToString([]byte("plain")) + `"]}},
 		             {"index": 2, "undecryptable": {"reason": "malformed"}}]}}`
 	for name, c := range map[string]struct {
 		b    []byte
@@ -164,6 +164,7 @@ func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
 		"preblock with another list":       preblock(func(p *preblockv1.Preblock) { p.Content.Transactions = p.Content.Transactions[1:] }),
 		"preblock with another hash":       preblock(func(p *preblockv1.Preblock) { p.ContentHash[0]++ }),
 		"preblock with another plain text": preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions[0][0]++ }),
+		"preblock without an opening":      preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].Opening = nil }),
 		"preblock with another reason":     preblock(func(p *preblockv1.Preblock) { p.Outcomes[1] = outcome.Refuse(2, outcome.KeyHash, "") }),
 		"evidence against another":         marshal(t, blamed),
 		"certificate of another committee": marshal(t, newWorld(t).preblock().Certificate),

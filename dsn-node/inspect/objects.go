@@ -102,7 +102,10 @@ func (b *preblockObject) verify(c *committee.Committee) error {
 	if _, err := attest.VerifyPreblock(c, b.Preblock); err != nil {
 		return err
 	}
-	return outcome.Verify(c.Keys, b.Preblock, nil)
+	if err := outcome.Verify(c.Keys, b.Preblock, nil); err != nil {
+		return err
+	}
+	return outcome.VerifyOpenings(c.Keys, b.Preblock)
 }
 
 type certificateObject struct{ *preblockv1.Certificate }

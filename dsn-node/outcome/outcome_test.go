@@ -89,3 +89,37 @@ func refuse(p *preblockv1.Preblock, i int, reason preblockv1.UndecryptableReason
 	o.Opening = p.Outcomes[i].Opening
 	p.Outcomes[i] = o
 }
+
+// TestWhatIsSaidToBeDecryptedIsWhatWasEncrypted: the sender knows the bytes whose hash is in the bundle, and could have a
+// sequencer show them for a bundle that does not open to them.
+func TestWhatIsSaidToBeDecryptedIsWhatWasEncrypted(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	p, _ := c.Preblock(&preblockv1.Content{Number: 9, Transactions: [][]byte{
+		{1},
+		c.Bundle([]byte("plain")),
+		{0x7e, 1},
+		spoiled(t, c, func(b *te.Bundle) { b.Payload.Txs[0].Data[0]++ }),
+		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0]++ }),
+		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0]++ }),
+	}}, common.Hash{})
+	if err := errors.Join(outcome.Verify(c.Keys, p, nil), outcome.VerifyOpenings(c.Keys, p)); err != nil {
+		t.Fatal(err)
+	}
+	for i := 2; i <= 4; i++ { // of the outcomes
+		forged := proto.CloneOf(p)
+		forged.Outcomes[i].Result = &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{[]byte("spoiled")}}}
+		if err := outcome.Verify(c.Keys, forged, nil); err != nil {
+			t.Errorf("outcome %d: the hashes alone: %v", i, err)
+		}
+		if err := outcome.VerifyOpenings(c.Keys, forged); !errors.Is(err, outcome.ErrWrong) {
+			t.Errorf("outcome %d: %v", i, err)
+		}
+	}
+	for name, opening := range map[string][]byte{"none": nil, "another's": p.Outcomes[2].Opening} {
+		forged := proto.CloneOf(p)
+		forged.Outcomes[0].Opening = opening
+		if err := outcome.VerifyOpenings(c.Keys, forged); !errors.Is(err, outcome.ErrWrong) {
+			t.Errorf("opening %s: %v", name, err)
+		}
+	}
+}

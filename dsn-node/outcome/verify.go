@@ -14,7 +14,8 @@ var ErrWrong = errors.New("wrong outcome")
 // Lookup returns the content of an earlier number.
 type Lookup func(number uint64) (*preblockv1.Content, error)
 
-// Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right. earlier
+// Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right; of those
+// decrypted, what the package comment says. earlier
 // is asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
 //
 // A ciphertext that stands in the content more than once is opened at most at its first place there, and all others refer to
@@ -69,8 +70,8 @@ func (v *verifier) verify(outcomes []*preblockv1.Outcome) error {
 	return nil
 }
 
-// verifyRefused verifies, as one batch, the ciphertexts of bundles that are said to be undecryptable; the others' plain
-// transactions show more than a proof would. It returns nil in the places of those that do not hold or were not verified.
+// verifyRefused verifies, as one batch, the ciphertexts of bundles that are said to be undecryptable; the others' are
+// left to VerifyOpenings. It returns nil in the places of those that do not hold or were not verified.
 func verifyRefused(bundles []*te.Bundle, outcomes []*preblockv1.Outcome) ([]*te.Verified, error) {
 	var ciphertexts []*te.Ciphertext
 	var places []int

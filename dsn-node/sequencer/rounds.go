@@ -157,6 +157,7 @@ func (r *rounds) recover(ctx context.Context) error {
 	r.health.Set("log", "keyholders are asked whether they attested more than is here")
 	err := recovery.Run(ctx, recovery.Options{
 		Committee: r.committee, Clients: r.clients, Log: recoveredLog{r}, Timeout: r.timeout, Logger: r.log,
+		Waiting: func(reason string) { r.health.Set("log", reason) },
 	})
 	if err == nil && ctx.Err() == nil {
 		r.health.Set("log", "")

@@ -13,7 +13,7 @@ import (
 
 	"blindseq/api-gw/internal/auth"
 	"blindseq/api-gw/internal/httpserver"
-	"blindseq/api-gw/internal/jsonrpc"
+	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
 	"google.golang.org/grpc/codes"
@@ -152,7 +152,7 @@ func (h *Handler) produceBlock(ctx context.Context, params json.RawMessage) (any
 	}
 	if no := res.GetNoBlock(); no != nil {
 		return nil, &jsonrpc.Error{
-			Code: jsonrpc.NoBlock, Message: "no block was made: " + no.Reason,
+			Code: jsonrpc.Refused, Message: "no block was made: " + no.Reason,
 			Data: map[string]string{"reason": no.Reason, "request_id": res.RequestId},
 		}
 	}

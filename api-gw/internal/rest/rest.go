@@ -16,7 +16,7 @@ import (
 	"blindseq/api-gw/internal/auth"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
-	"blindseq/api-gw/internal/jsonrpc"
+	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 	"blindseq/proto/openapi"
 

@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"blindseq/api-gw/internal/httpserver"
-	"blindseq/api-gw/internal/jsonrpc"
+	"blindseq/kit/jsonrpc"
 )
 
 const (

@@ -15,8 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"blindseq/api-gw/internal/jsonrpc"
 	"blindseq/api-gw/internal/upstream"
+	"blindseq/kit/jsonrpc"
 
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"

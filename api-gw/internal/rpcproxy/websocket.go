@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"blindseq/api-gw/internal/httpserver"
-	"blindseq/api-gw/internal/jsonrpc"
 	"blindseq/api-gw/internal/upstream"
+	"blindseq/kit/jsonrpc"
 
 	"github.com/coder/websocket"
 )

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // Error is an answer that is an error.
@@ -33,6 +34,7 @@ type Rollup struct {
 	refusal  *Error
 	lose     int // answers to bundles to lose
 	statuses bool
+	claims   map[common.Hash]common.Hash
 	bundles  [][]byte // all that came, repeats too
 	received []string // all bodies
 	nonces   map[common.Address]uint64
@@ -47,7 +49,7 @@ func New(t testing.TB) *Rollup {
 	t.Helper()
 	r := &Rollup{
 		nonces: map[common.Address]uint64{}, poor: map[common.Address]bool{}, receipts: map[common.Hash]bool{},
-		status: map[common.Hash]string{}, changed: make(chan struct{}),
+		status: map[common.Hash]string{}, claims: map[common.Hash]common.Hash{}, changed: make(chan struct{}),
 	}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
@@ -86,6 +88,12 @@ func (r *Rollup) Poor(a common.Address) { r.set(func() { r.poor[a] = true }) }
 // Status sets what te_getTransactionStatus says of a transaction. Without any the method is unknown.
 func (r *Rollup) Status(hash common.Hash, status string) {
 	r.set(func() { r.statuses, r.status[hash] = true, status })
+}
+
+// Claim makes te_getTransactionStatus tell of a transaction what it says of a bundle that is said to hold it; the zero hash
+// is the bundle with it that came first.
+func (r *Rollup) Claim(hash, bundle common.Hash, status string) {
+	r.set(func() { r.statuses, r.status[hash], r.claims[hash] = true, status, bundle })
 }
 
 // Received is every request's body so far.
@@ -242,7 +250,14 @@ func (r *Rollup) find(method string, hash common.Hash) (any, *Error) {
 	case method == "eth_getTransactionReceipt" || method == "eth_getTransactionByHash":
 		return nil, nil
 	case method == "te_getTransactionStatus" && r.statuses:
-		return map[string]any{"status": r.status[hash], "reason": "as the test says"}, nil
+		answer := map[string]any{"status": r.status[hash], "reason": "as the test says"}
+		if bundle, ok := r.claims[hash]; ok {
+			answer["bundle"] = bundle
+			if i := r.holding(hash); bundle == (common.Hash{}) && i >= 0 {
+				answer["bundle"] = crypto.Keccak256Hash(r.bundles[i])
+			}
+		}
+		return answer, nil
 	case method == "eth_blockNumber":
 		return "0x5", nil
 	}
@@ -254,7 +269,12 @@ func (r *Rollup) knows(hash common.Hash) bool {
 	if r.receipts[hash] {
 		return true
 	}
-	return r.statuses && slices.ContainsFunc(r.bundles, func(raw []byte) bool {
+	return r.statuses && r.holding(hash) >= 0
+}
+
+// holding is the first bundle that came with a transaction, -1 without any.
+func (r *Rollup) holding(hash common.Hash) int {
+	return slices.IndexFunc(r.bundles, func(raw []byte) bool {
 		b, err := te.DecodeBundle(raw)
 		return err == nil && b.Payload.Txs[0].Hash == hash
 	})

@@ -10,6 +10,7 @@ import (
 	"blindseq/dsn-node/internal/rollup"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -114,8 +115,8 @@ func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 		switch {
 		case result != "":
 			err = errors.Join(err, w.end(ctx, item, result, reason))
-		case states[i].Err == nil && !states[i].Held():
-			again.Go(func() error { return w.resend(bounded, item) })
+		case states[i].Err == nil && (!states[i].Held() || states[i].Bundle != (common.Hash{})):
+			again.Go(func() error { return w.resend(bounded, item, states[i]) })
 		}
 	}
 	return errors.Join(err, again.Wait())
@@ -158,10 +159,11 @@ func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason stri
 	return nil
 }
 
-// resend sends a bundle again. A refusal may mean that the rollup has it already; the next look tells.
-func (w *Watcher) resend(ctx context.Context, item outbox.Item) error {
+// resend sends a bundle again, unless it is the one that the rollup told of: another one that is said to hold the same
+// transaction is somebody else's, and may hold nothing. A refusal may mean that the rollup has it already; the next look tells.
+func (w *Watcher) resend(ctx context.Context, item outbox.Item, s rollup.State) error {
 	bundle, err := w.o.Box.Bundle(item.Hash)
-	if err != nil || bundle == nil {
+	if err != nil || bundle == nil || s.Held() && s.Bundle == crypto.Keccak256Hash(bundle) {
 		return err
 	}
 	result := "accepted"

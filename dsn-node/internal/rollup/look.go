@@ -26,12 +26,15 @@ type State struct {
 	Nonce    uint64 // of the sender's next transaction, read before it was looked for a receipt
 	Status   string // of te_getTransactionStatus, empty when the rollup has no such method
 	Reason   string
+	Bundle   common.Hash // the status is of this bundle, which is only said to hold the transaction; zero: of the transaction
 }
 
 // Gone tells whether the transaction was decided and will never be in a block.
-func (s State) Gone() bool { return s.Status == "skipped" || s.Status == "undecryptable" }
+func (s State) Gone() bool {
+	return s.Bundle == (common.Hash{}) && (s.Status == "skipped" || s.Status == "undecryptable")
+}
 
-// Held tells whether the rollup has the transaction and works on it.
+// Held tells whether the rollup has the transaction, or the bundle it tells of instead, and works on it.
 func (s State) Held() bool {
 	return slices.Contains([]string{"received", "queued", "pending", "ordered", "decrypted", "included"}, s.Status)
 }
@@ -41,8 +44,9 @@ type receipt struct {
 }
 
 type status struct {
-	Status string `json:"status"`
-	Reason string `json:"reason"`
+	Status string      `json:"status"`
+	Reason string      `json:"reason"`
+	Bundle common.Hash `json:"bundle"`
 }
 
 type look struct {
@@ -91,7 +95,7 @@ func (l *look) state(calls []gethrpc.BatchElem) State {
 		s.Block = uint64(l.receipt.BlockNumber)
 	}
 	if calls[2].Error == nil { // a rollup may lack this method
-		s.Status, s.Reason = l.status.Status, l.status.Reason
+		s.Status, s.Reason, s.Bundle = l.status.Status, l.status.Reason, l.status.Bundle
 	}
 	return s
 }

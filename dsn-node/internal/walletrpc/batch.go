@@ -5,52 +5,59 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+
+	"blindseq/kit/jsonrpc"
 )
 
 // batch answers the calls of a batch in their order: transactions are sent one after the other, as a sender's nonces are
-// in order, and after them all other calls are forwarded as one batch.
+// in order, and after them all other calls are forwarded as one batch, or as two when simulations go elsewhere.
 func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 	raws, ok := parseBatch(body)
 	switch {
 	case !ok:
-		refuse(w, http.StatusBadRequest, codeMalformed, "the batch is not JSON")
+		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the batch is not JSON")
 		return
 	case len(raws) == 0:
-		refuse(w, http.StatusOK, codeInvalid, "the batch is empty")
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "the batch is empty")
 		return
 	case len(raws) > h.limits.Batch:
-		refuse(w, http.StatusOK, codeInvalid, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
 		return
 	}
 	answers := h.answerAll(r.Context(), raws)
 	if len(answers) == 0 { // all were notifications
-		write(w, http.StatusOK, nil)
+		jsonrpc.Write(w, http.StatusOK, nil)
 		return
 	}
-	write(w, http.StatusOK, encode(answers))
+	jsonrpc.Write(w, http.StatusOK, jsonrpc.Encode(answers))
 }
 
 func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.RawMessage {
 	calls := make([]*call, len(raws))
 	own := make([]json.RawMessage, len(raws))
-	var others []*call
+	var others, simulations []*call
 	for i, raw := range raws {
 		c, ok := parse(raw)
 		if !ok {
-			own[i] = failure(nil, &rpcError{Code: codeInvalid, Message: "not a JSON-RPC call"})
+			own[i] = failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: "not a JSON-RPC call"})
 			continue
 		}
 		calls[i] = c
 		answer, mine := h.own(ctx, c)
 		switch {
+		case !mine && h.apart(c):
+			simulations = append(simulations, c)
 		case !mine:
 			others = append(others, c)
 		case !c.notification():
 			own[i] = answer
 		}
 	}
-	forwarded := h.forwardAll(ctx, others)
+	forwarded := map[*call]json.RawMessage{}
+	maps.Copy(forwarded, h.forwardAll(ctx, h.to.Rollup, others))
+	maps.Copy(forwarded, h.forwardAll(ctx, h.to.Simulations, simulations))
 	var answers []json.RawMessage
 	for i, c := range calls {
 		if own[i] != nil {
@@ -63,7 +70,7 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 }
 
 // forwardAll forwards calls as one batch and returns the answer of each that has one.
-func (h *Handler) forwardAll(ctx context.Context, calls []*call) map[*call]json.RawMessage {
+func (h *Handler) forwardAll(ctx context.Context, to Forwarder, calls []*call) map[*call]json.RawMessage {
 	if len(calls) == 0 {
 		return nil
 	}
@@ -71,7 +78,7 @@ func (h *Handler) forwardAll(ctx context.Context, calls []*call) map[*call]json.
 	for i, c := range calls {
 		raws[i] = c.raw
 	}
-	body, err := h.forward(ctx, encode(raws))
+	body, err := h.forward(ctx, to, jsonrpc.Encode(raws))
 	var list []json.RawMessage
 	if err == nil && len(bytes.TrimSpace(body)) > 0 {
 		err = json.Unmarshal(body, &list)

@@ -26,9 +26,10 @@ func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {
 func FuzzHandler(f *testing.F) {
 	f.Add([]byte(`{"id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"id":1,"result":null}`))
 	f.Add([]byte(`[{"id":1,"method":"eth_sendRawTransaction","params":["0x00"]},{"id":2,"method":"x"},null,3]`), []byte(`[{"id":2}]`))
+	f.Add([]byte(`[{"id":1,"method":"eth_call"},{"id":1,"method":"eth_blockNumber"}]`), []byte(`[{"id":1,"result":"0x"}]`))
 	f.Fuzz(func(t *testing.T, request, answer []byte) {
 		n := nothing{answer}
-		h := NewHandler(n, n, Limits{1 << 20, 10, time.Second}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		h := NewHandler(n, Upstreams{Rollup: n, Simulations: n}, Limits{1 << 20, 10, time.Second}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(request)))
 		if b := w.Body.Bytes(); len(b) > 0 && !json.Valid(b) {

@@ -2,6 +2,9 @@
 // bundler; all else is forwarded to the rollup as it is, and what would carry a plain transaction there in another way is
 // refused.
 //
+// What a wallet has simulated before it sends, for gas say, shows a transaction in plain to whoever simulates it
+// (simulates has the methods). Upstreams says where that goes.
+//
 // A transaction that waits here and that the rollup does not know is answered by eth_getTransactionByHash, so that wallets
 // do not take it for lost: as type 0x7e, of the zero address, with nothing of what is in it. Its hash is part of its
 // bundle, in plain, so whoever sees the bundle can ask; who may see the plain transaction cannot be told from who asks, and
@@ -19,6 +22,8 @@ import (
 	"net/http"
 	"time"
 
+	"blindseq/kit/jsonrpc"
+
 	"github.com/ethereum/go-ethereum/common"
 )
 
@@ -31,6 +36,15 @@ type Desk interface {
 // Forwarder sends a request to the rollup as it is.
 type Forwarder interface {
 	Forward(ctx context.Context, body []byte) (*http.Response, error)
+}
+
+// Upstreams are where requests go.
+type Upstreams struct {
+	Rollup Forwarder
+	// Simulations takes the calls that simulate a transaction; nil for the rollup, as all others.
+	Simulations Forwarder
+	// RefuseSimulations has them taken by nobody.
+	RefuseSimulations bool
 }
 
 // Limits of requests.
@@ -46,26 +60,26 @@ const maxAnswer = 64 << 20
 // Handler serves JSON-RPC.
 type Handler struct {
 	desk   Desk
-	rollup Forwarder
+	to     Upstreams
 	limits Limits
 	count  func(method, result string)
 	log    *slog.Logger
 }
 
-// NewHandler makes a handler; count is told of each transaction sent and of each request forwarded.
-func NewHandler(d Desk, f Forwarder, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
-	return &Handler{d, f, l, count, log}
+// NewHandler makes a handler; count is told of each transaction sent, each simulation refused and each request forwarded.
+func NewHandler(d Desk, u Upstreams, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
+	return &Handler{d, u, l, count, log}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != "/" {
 		w.Header().Set("Allow", "POST, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, codeInvalid, "JSON-RPC is spoken by POST to /")
+		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, codeInvalid, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
+		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
 		return
 	}
 	body = bytes.TrimSpace(body)
@@ -79,7 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
 	c, ok := parse(body)
 	if !ok {
-		refuse(w, http.StatusBadRequest, codeMalformed, "the request is not JSON-RPC")
+		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the request is not JSON-RPC")
 		return
 	}
 	answer, mine := h.own(r.Context(), c)
@@ -89,14 +103,19 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
 	if c.notification() {
 		answer = nil
 	}
-	write(w, http.StatusOK, answer)
+	jsonrpc.Write(w, http.StatusOK, answer)
 }
 
 // own answers a call that the bundler answers itself.
 func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	if c.leaks() {
 		h.count("send", "refused")
-		return failure(c, &rpcError{Code: codeUnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
+		return failure(c, jsonrpc.Error{Code: jsonrpc.UnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
+	}
+	if h.to.RefuseSimulations && c.simulates() {
+		h.count("simulate", "refused")
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here: it would show the transaction in plain" +
+			" before its place is fixed; set gas and access list yourself, or ask a node of your own for it"}), true
 	}
 	raw, mine, bad := c.send()
 	switch {
@@ -104,7 +123,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		return nil, false
 	case bad != nil:
 		h.count("send", "refused")
-		return failure(c, bad), true
+		return failure(c, *bad), true
 	}
 	hash, err := h.desk.Send(ctx, raw)
 	if err != nil {
@@ -118,7 +137,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 
 // forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
-	answer, err := h.forward(ctx, c.raw)
+	answer, err := h.forward(ctx, h.upstream(c), c.raw)
 	if err != nil {
 		return failure(c, away())
 	}
@@ -135,8 +154,18 @@ func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
 	return answer
 }
 
-// forward returns the rollup's answer, which is JSON or nothing.
-func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMessage, err error) {
+// apart tells whether a call goes elsewhere than to the rollup.
+func (h *Handler) apart(c *call) bool { return h.to.Simulations != nil && c.simulates() }
+
+func (h *Handler) upstream(c *call) Forwarder {
+	if h.apart(c) {
+		return h.to.Simulations
+	}
+	return h.to.Rollup
+}
+
+// forward returns the answer of the rollup, or of who simulates in its place, which is JSON or nothing.
+func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answer json.RawMessage, err error) {
 	defer func() {
 		if err != nil {
 			h.count("forward", "failed")
@@ -147,7 +176,7 @@ func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMess
 	}()
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
-	res, err := h.rollup.Forward(ctx, body)
+	res, err := to.Forward(ctx, body)
 	if err != nil {
 		return nil, err
 	}
@@ -167,20 +196,14 @@ func (h *Handler) forward(ctx context.Context, body []byte) (answer json.RawMess
 }
 
 // away is the answer to what could not be forwarded; the reason is the operator's to know.
-func away() *rpcError {
-	return &rpcError{Code: codeUnavailable, Message: "the rollup does not answer; try again"}
+func away() jsonrpc.Error {
+	return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; try again"}
 }
 
-func unanswered() *rpcError {
-	return &rpcError{Code: codeInternal, Message: "the rollup did not answer this call"}
+func unanswered() jsonrpc.Error {
+	return jsonrpc.Error{Code: jsonrpc.Internal, Message: "the rollup did not answer this call"}
 }
 
 func refuse(w http.ResponseWriter, status, code int, message string) {
-	write(w, status, failure(nil, &rpcError{Code: code, Message: message}))
-}
-
-func write(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone
+	jsonrpc.Write(w, status, failure(nil, jsonrpc.Error{Code: code, Message: message}))
 }

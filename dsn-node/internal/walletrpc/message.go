@@ -1,7 +1,6 @@
 package walletrpc
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -9,21 +8,10 @@ import (
 	"blindseq/dsn-node/internal/outbox"
 	"blindseq/dsn-node/internal/rollup"
 	"blindseq/dsn-node/te"
+	"blindseq/kit/jsonrpc"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-)
-
-// Error codes of JSON-RPC 2.0, and of EIP-1474.
-const (
-	codeMalformed     = -32700
-	codeInvalid       = -32600
-	codeUnknownMethod = -32601
-	codeInvalidParams = -32602
-	codeInternal      = -32603
-	codeRefused       = -32000
-	codeUnavailable   = -32002
-	codeLimitExceeded = -32005
 )
 
 // What is not only forwarded.
@@ -55,13 +43,13 @@ func parseBatch(body []byte) ([]json.RawMessage, bool) {
 func (c *call) notification() bool { return len(c.ID) == 0 }
 
 // send returns the plain transaction of a call that sends one. A bundle is not encrypted again but forwarded.
-func (c *call) send() (raw []byte, mine bool, err *rpcError) {
+func (c *call) send() (raw []byte, mine bool, err *jsonrpc.Error) {
 	if c.Method != methodSend {
 		return nil, false, nil
 	}
 	var params []hexutil.Bytes
 	if json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
-		return nil, true, &rpcError{Code: codeInvalidParams, Message: "params must be one raw transaction in hex with 0x"}
+		return nil, true, &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "params must be one raw transaction in hex with 0x"}
 	}
 	return params[0], !te.IsBundle(params[0]), nil
 }
@@ -81,51 +69,42 @@ func (c *call) leaks() bool {
 		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
 }
 
-type rpcError struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Data    any    `json:"data,omitempty"`
+// simulates tells whether a call shows a transaction that is perhaps sent later, with sender, receiver and data.
+func (c *call) simulates() bool {
+	switch c.Method {
+	case "eth_call", "eth_callMany", "eth_callBundle", "eth_estimateGas", "eth_createAccessList", "eth_simulateV1", "eth_fillTransaction",
+		"eth_signTransaction", "debug_traceCall", "debug_traceCallMany", "trace_call", "trace_callMany", "trace_rawTransaction":
+		return true
+	}
+	return false
 }
 
-var noID = json.RawMessage("null")
-
-func id(c *call) json.RawMessage {
-	if c == nil || c.notification() {
-		return noID
+// id is null for what is no call.
+func (c *call) id() json.RawMessage {
+	if c == nil {
+		return nil
 	}
 	return c.ID
 }
 
-func result(c *call, value any) json.RawMessage {
-	return encode(map[string]any{"jsonrpc": "2.0", "id": id(c), "result": value})
-}
+func result(c *call, value any) json.RawMessage { return jsonrpc.Result(c.id(), value) }
 
-func failure(c *call, e *rpcError) json.RawMessage {
-	return encode(map[string]any{"jsonrpc": "2.0", "id": id(c), "error": e})
-}
-
-func encode(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil { // by an id or data that is no JSON, and those were parsed
-		return json.RawMessage(`{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}`)
-	}
-	return b
-}
+func failure(c *call, e jsonrpc.Error) json.RawMessage { return jsonrpc.Failure(c.id(), e) }
 
 // errorOf is the answer to a transaction that was not taken.
-func errorOf(err error) *rpcError {
+func errorOf(err error) jsonrpc.Error {
 	refusal := (*rollup.Refusal)(nil)
 	switch {
 	case errors.As(err, &refusal):
-		return &rpcError{refusal.Code, refusal.Message, refusal.Data}
+		return jsonrpc.Error{Code: refusal.Code, Message: refusal.Message, Data: refusal.Data}
 	case errors.Is(err, rollup.ErrAway):
-		return &rpcError{Code: codeUnavailable, Message: "the rollup does not answer; the transaction is not kept here, though it may have arrived there: try again"}
+		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; the transaction is not kept here, though it may have arrived there: try again"}
 	case errors.Is(err, outbox.ErrFull):
-		return &rpcError{Code: codeLimitExceeded, Message: err.Error()}
+		return jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}
 	case errors.Is(err, outbox.ErrStorage):
-		return &rpcError{Code: codeInternal, Message: "the bundler cannot keep transactions now"}
+		return jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot keep transactions now"}
 	}
-	return &rpcError{Code: codeRefused, Message: err.Error()}
+	return jsonrpc.Error{Code: jsonrpc.Refused, Message: err.Error()}
 }
 
 // pending is a transaction that waits, with nothing of what is in it.
@@ -148,5 +127,5 @@ type answered struct {
 // foundNothing tells whether an answer is an empty result.
 func foundNothing(answer json.RawMessage) bool {
 	var a answered
-	return json.Unmarshal(answer, &a) == nil && len(a.Error) == 0 && (len(a.Result) == 0 || bytes.Equal(a.Result, noID))
+	return json.Unmarshal(answer, &a) == nil && len(a.Error) == 0 && (len(a.Result) == 0 || string(a.Result) == "null")
 }

@@ -10,6 +10,7 @@ package bundles
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,7 +77,8 @@ const (
 
 type entry struct {
 	hash, id common.Hash
-	raw      []byte // nil while it is being taken
+	claims   []common.Hash // of the transactions that its sender says are in it
+	raw      []byte        // nil while it is being taken
 	state    State
 }
 
@@ -84,11 +86,12 @@ type entry struct {
 type Pool struct {
 	cfg Config
 
-	mu     sync.Mutex
-	order  []*entry // those taken, by arrival
-	byHash map[common.Hash]*entry
-	byID   map[common.Hash]*entry
-	bytes  int
+	mu      sync.Mutex
+	order   []*entry // those taken, by arrival
+	byHash  map[common.Hash]*entry
+	byID    map[common.Hash]*entry
+	byClaim map[common.Hash][]*entry // those taken, by arrival
+	bytes   int
 }
 
 // New returns an empty pool; Recover fills it.
@@ -99,7 +102,7 @@ func New(cfg Config) *Pool {
 	if cfg.Limits.Bytes == 0 {
 		cfg.Limits.Bytes = 64 << 20
 	}
-	return &Pool{cfg: cfg, byHash: map[common.Hash]*entry{}, byID: map[common.Hash]*entry{}}
+	return &Pool{cfg: cfg, byHash: map[common.Hash]*entry{}, byID: map[common.Hash]*entry{}, byClaim: map[common.Hash][]*entry{}}
 }
 
 // Recover loads what was taken before the process ended. Call it when the chain has replayed its log, before Submit.
@@ -122,7 +125,7 @@ func (p *Pool) Recover() error {
 			ended = append(ended, one.Hash)
 			continue
 		}
-		e := &entry{hash: one.Hash, id: bundle.Payload.Ciphertext.ID()}
+		e := &entry{hash: one.Hash, id: bundle.Payload.Ciphertext.ID(), claims: claims(bundle)}
 		p.insert(e, len(one.Raw))
 		p.admit(e, one.Raw)
 	}
@@ -143,6 +146,19 @@ func (p *Pool) admit(e *entry, raw []byte) {
 	defer p.mu.Unlock()
 	e.raw, e.state = raw, Received
 	p.order = append(p.order, e)
+	for _, claim := range e.claims {
+		p.byClaim[claim] = append(p.byClaim[claim], e)
+	}
+}
+
+// claims are the hashes of the transactions that a bundle is said to hold, each once.
+func claims(b *te.Bundle) (list []common.Hash) {
+	for _, tx := range b.Payload.Txs {
+		if !slices.Contains(list, tx.Hash) {
+			list = append(list, tx.Hash)
+		}
+	}
+	return list
 }
 
 // Count is how many bundles wait.
@@ -161,6 +177,17 @@ func (p *Pool) State(hash common.Hash) (State, bool) {
 		return "", false
 	}
 	return e.state, true
+}
+
+// Claimed finds the first bundle in the pool that is said to hold a transaction, with its state. Whether it does is only
+// known when it is opened: anybody can make a bundle that says so.
+func (p *Pool) Claimed(transaction common.Hash) (bundle common.Hash, state State, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if all := p.byClaim[transaction]; len(all) > 0 {
+		return all[0].hash, all[0].state, true
+	}
+	return common.Hash{}, "", false
 }
 
 // Next gives the bundles for a proposal, by arrival: as many as take at most share bytes of RLP, but the first one also
@@ -224,5 +251,11 @@ func (p *Pool) forget(e *entry) {
 	delete(p.byHash, e.hash)
 	if p.byID[e.id] == e {
 		delete(p.byID, e.id)
+	}
+	for _, claim := range e.claims {
+		left := slices.DeleteFunc(p.byClaim[claim], func(one *entry) bool { return one == e })
+		if p.byClaim[claim] = left; len(left) == 0 {
+			delete(p.byClaim, claim)
+		}
 	}
 }

@@ -73,7 +73,7 @@ func (p *Pool) examine(ctx context.Context, raw []byte) *candidate {
 	if c.bundle, c.err = te.DecodeBundle(raw); c.err != nil {
 		return c
 	}
-	c.hash, c.id = crypto.Keccak256Hash(raw), c.bundle.Payload.Ciphertext.ID()
+	c.hash, c.id, c.claims = crypto.Keccak256Hash(raw), c.bundle.Payload.Ciphertext.ID(), claims(c.bundle)
 	c.err = p.checkSigner(c.bundle)
 	return c
 }

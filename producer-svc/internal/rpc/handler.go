@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 
+	"blindseq/kit/jsonrpc"
+
 	"golang.org/x/net/netutil"
 )
 
@@ -66,14 +68,12 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 }
 
 func refuse(w http.ResponseWriter, err error) {
-	status, code, message := http.StatusBadRequest, -32700, "request body could not be read"
+	status, code, message := http.StatusBadRequest, jsonrpc.Malformed, "request body could not be read"
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		status, code = http.StatusRequestEntityTooLarge, -32600
+		status, code = http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest
 		message = fmt.Sprintf("request body is larger than %d bytes", tooLarge.Limit)
 	}
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"jsonrpc":"2.0","id":null,"error":{"code":%d,"message":%q}}`, code, message)
+	jsonrpc.Write(w, status, jsonrpc.Failure(nil, jsonrpc.Error{Code: code, Message: message}))
 }
 
 func isWebSocket(r *http.Request) bool {

@@ -69,6 +69,11 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 // plain is transactions without bundles.
 type plain struct{ *txstore.Keeper }
 
+func (p plain) Status(hash common.Hash) (at rpc.Standing, err error) {
+	at.State, at.Number, at.Reason, err = p.Keeper.Status(hash)
+	return at, err
+}
+
 func (plain) Resolve(hash common.Hash) (common.Hash, error) { return hash, nil }
 
 // block makes a block of what the pool offers.

@@ -69,9 +69,19 @@ type Chain interface {
 type Transactions interface {
 	// Submit returns a hash or an error for each; what has a hash is durable.
 	Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error)
-	Status(hash common.Hash) (state string, number uint64, reason string, err error)
+	Status(hash common.Hash) (Standing, error)
 	// Resolve gives, for the hash of a bundle that was decrypted, that of the transaction in it; any other as it is.
 	Resolve(hash common.Hash) (common.Hash, error)
+}
+
+// Standing is where a transaction or bundle stands.
+type Standing struct {
+	State  string // TransactionStatus has the list
+	Number uint64 // of the block that decided, 0 when none did
+	Reason string
+	// Bundle, when set, is one that waits and is said to hold the transaction, of which nothing else is known: the state is
+	// the bundle's, and whether it holds it is known when it is opened.
+	Bundle common.Hash
 }
 
 // EncryptionKey is the answer of te_getEncryptionKey: what a transaction is encrypted with, and whom that trusts.

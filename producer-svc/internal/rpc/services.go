@@ -165,14 +165,19 @@ type TransactionStatus struct {
 	Status      string          `json:"status"`
 	BlockNumber *hexutil.Uint64 `json:"blockNumber,omitempty"`
 	Reason      string          `json:"reason,omitempty"`
+	// Bundle is the one whose sender says that the transaction is in it, and whose status this is.
+	Bundle *common.Hash `json:"bundle,omitempty"`
 }
 
 // GetTransactionStatus is te_getTransactionStatus: where a transaction is, whether or not it is in a block.
 func (s *teService) GetTransactionStatus(hash common.Hash) (TransactionStatus, error) {
-	state, number, reason, err := s.txs.Status(hash)
-	answer := TransactionStatus{Status: state, Reason: reason}
-	if number > 0 {
-		answer.BlockNumber = (*hexutil.Uint64)(&number)
+	at, err := s.txs.Status(hash)
+	answer := TransactionStatus{Status: at.State, Reason: at.Reason}
+	if at.Number > 0 {
+		answer.BlockNumber = (*hexutil.Uint64)(&at.Number)
+	}
+	if at.Bundle != (common.Hash{}) {
+		answer.Bundle = &at.Bundle
 	}
 	return answer, err
 }

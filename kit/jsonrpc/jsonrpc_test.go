@@ -25,6 +25,19 @@ func TestAReplyCarriesTheIdsOfItsRequests(t *testing.T) {
 	}
 }
 
+func TestAnswersAreJSONWhateverTheIDIs(t *testing.T) {
+	for got, want := range map[string]string{
+		string(Result(json.RawMessage(`7`), "x")):                       `{"jsonrpc":"2.0","id":7,"result":"x"}`,
+		string(Result(nil, map[string]any{"a": nil})):                   `{"jsonrpc":"2.0","id":null,"result":{"a":null}}`,
+		string(Failure(json.RawMessage(`"a"`), Error{Code: Refused})):   `{"jsonrpc":"2.0","id":"a","error":{"code":-32000,"message":""}}`,
+		string(Failure(json.RawMessage(`{`), Error{Code: Unavailable})): `{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}`,
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestContentTypes(t *testing.T) {
 	for value, want := range map[string]bool{
 		"application/json": true, "application/json; charset=utf-8": true, "application/json-rpc": true, "": false,

@@ -1,5 +1,7 @@
-// Package jsonrpc holds what the gateway says itself in JSON-RPC 2.0: errors, with the ids of the requests they
-// answer. Requests that are only forwarded are not parsed.
+// Package jsonrpc is what programs that stand in front of a JSON-RPC 2.0 server say themselves: answers and errors, with the
+// ids of the requests they answer. What is only forwarded need not be parsed.
+//
+// It guarantees that what it encodes is JSON, whatever the request was.
 package jsonrpc
 
 import (
@@ -17,8 +19,8 @@ const (
 	UnknownMethod  = -32601
 	InvalidParams  = -32602
 	Internal       = -32603
-	// NoBlock: produceBlock ended without a block, for the reason in the error's data.
-	NoBlock = -32000
+	// Refused: what was asked was understood and is not done, for the reason in the message or the data.
+	Refused = -32000
 	// Unavailable: nobody leads, or who leads does not answer. The call may be repeated.
 	Unavailable = -32002
 	// Unauthorized: the call needs another bearer token.
@@ -42,14 +44,42 @@ type Response struct {
 	Error   *Error          `json:"error,omitempty"`
 }
 
+const null = "null"
+
 // noID is the id of an answer to a request whose id is not known.
-var noID = json.RawMessage("null")
+func noID() json.RawMessage { return json.RawMessage(null) }
+
+// Result is the answer to a request; without an id it has the id null. The value must not be nil.
+func Result(id json.RawMessage, value any) json.RawMessage {
+	return Encode(Response{Version: "2.0", ID: known(id), Result: value})
+}
+
+// Failure is the answer with an error to a request; without an id it has the id null.
+func Failure(id json.RawMessage, e Error) json.RawMessage {
+	return Encode(failure(known(id), e))
+}
+
+func known(id json.RawMessage) json.RawMessage {
+	if len(id) == 0 {
+		return noID()
+	}
+	return id
+}
+
+// Encode writes a value as JSON; one that cannot be written becomes an internal error.
+func Encode(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil { // by an id or data that is no JSON
+		return json.RawMessage(`{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}`)
+	}
+	return b
+}
 
 // Reply is the answer with this error to a request or batch that was not looked into: each id that can be read gets
 // its own, which is what clients wait for.
 func Reply(request []byte, e Error) []byte {
 	request = bytes.TrimLeft(request, " \t\r\n")
-	var answer any = failure(noID, e)
+	var answer any = failure(noID(), e)
 	switch {
 	case len(request) == 0:
 	case request[0] == '{':
@@ -59,11 +89,7 @@ func Reply(request []byte, e Error) []byte {
 			answer = batch
 		}
 	}
-	out, err := json.Marshal(answer)
-	if err != nil { // only by data that is no JSON, and there is none such
-		return []byte(`{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"internal error"}}`)
-	}
-	return out
+	return Encode(answer)
 }
 
 func failure(id json.RawMessage, e Error) Response {
@@ -77,7 +103,7 @@ func failures(batch []byte, e Error) []Response {
 	}
 	var out []Response
 	for _, r := range requests {
-		if id := idOf(r); string(id) != "null" {
+		if id := idOf(r); string(id) != null {
 			out = append(out, failure(id, e))
 		}
 	}
@@ -89,7 +115,7 @@ func idOf(request []byte) json.RawMessage {
 		ID json.RawMessage `json:"id"`
 	}
 	if json.Unmarshal(request, &r) != nil || !ValidID(r.ID) {
-		return noID
+		return noID()
 	}
 	return r.ID
 }
@@ -100,7 +126,7 @@ func ValidID(id json.RawMessage) bool {
 		return false
 	}
 	c := id[0]
-	return c == '"' || c == '-' || ('0' <= c && c <= '9') || string(id) == "null"
+	return c == '"' || c == '-' || ('0' <= c && c <= '9') || string(id) == null
 }
 
 // Write sends a body as the answer.
