@@ -9,7 +9,7 @@
 //
 // What fewer attested than show an honest one among them, f or less, it takes in only when nothing else can be certified:
 // a liar may have made it up, and what it would choose, with a wrong parent, would halt the rollup. As long as a quorum of
-// those heard is free to sign something else, a new proposal is what comes next. ADR 013 has the reasoning and what is left.
+// those heard is free to sign something else, a new proposal is what comes next. ADR 015 has the reasoning and what is left.
 //
 // What the log alone knew, the request and attempt of each proposal, is not recovered. A keyholder that attested a content
 // which was given up is shown the certificate over what was decided instead, and adopts that (package round); here, what
