@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
-LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION) -X blindseq/kit/service.Revision=$(REVISION)
 # Every package of every module of go.work.
 ALL = $(shell go list -m -f '{{.Dir}}/...')
 OURS = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -vE '\.pb(\.gw)?\.go$$')
@@ -23,6 +24,10 @@ run: ## Run everything in one process (needs Go alone); ARGS="--help" shows its 
 .PHONY: build
 build: ## Build the static programs into bin/
 	@./scripts/build.sh $(BIN) '$(LDFLAGS)'
+
+.PHONY: images
+images: build ## Pack the programs into images with the local Docker engine, without the network
+	@./scripts/images.sh $(BIN) '$(VERSION)' '$(REVISION)'
 
 .PHONY: test
 test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
