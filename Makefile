@@ -44,6 +44,19 @@ test-unit: ## Run the tests of every module but e2e
 e2e: build deps ## Drive the real programs as processes from outside
 	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
 
+.PHONY: k8s-up k8s-down k8s-secrets k8s-e2e
+k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all is ready (make images first)
+	@./scripts/k8s.sh up '$(VERSION)'
+
+k8s-down: ## Remove it again, volumes and secrets too
+	@./scripts/k8s.sh down '$(VERSION)'
+
+k8s-secrets: ## Make the secrets of a new deployment; those that are there stay
+	@./scripts/k8s.sh secrets '$(VERSION)'
+
+k8s-e2e: ## Drive what k8s-up deployed from outside
+	@./scripts/k8s.sh e2e '$(VERSION)'
+
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
