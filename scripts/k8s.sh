@@ -89,6 +89,6 @@ case $command in
   # Volumes and secrets go with the namespace.
   down) kubectl delete namespace $namespace --ignore-not-found ;;
   secrets) secrets ;;
-  e2e) BLINDSEQ_K8S=1 go test -count=1 -v -timeout 60m ./k8s/e2e/... ${K8S_E2E_ARGS:-} ;;
+  e2e) BLINDSEQ_K8S=1 go test -count=1 -v -timeout 60m ./e2e/k8s/... ${K8S_E2E_ARGS:-} ;;
   *) sed -n '2,3p' "$0" >&2; exit 2 ;;
 esac
