@@ -12,7 +12,7 @@ COPY . .
 RUN go build -trimpath -buildvcs=false -tags netgo,osusergo,static_build \
       -ldflags "-s -w -X blindseq/kit/service.Version=${VERSION} -X blindseq/kit/service.Revision=${REVISION} -linkmode external -extldflags '-static'" \
       -o /out/program "./${SERVICE}/cmd/${SERVICE}" \
- && /out/program --sbom >/out/sbom.json
+ && /out/program --sbom >/out/sbom.json && mkdir /out/data
 
 FROM scratch
 ARG SERVICE
@@ -24,5 +24,7 @@ LABEL org.opencontainers.image.title="${SERVICE}" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/program /usr/local/bin/blindseq
 COPY --from=build /out/sbom.json /sbom.json
+# A new volume that is mounted here belongs to whom the folder does.
+COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/blindseq"]

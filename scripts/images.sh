@@ -23,7 +23,7 @@ program() {
     echo "images: $1 is not a static program" >&2
     return 1
   fi
-  mkdir -p "$dir"
+  mkdir -p "$dir/data"
   cp "$bin/$1" "$dir/program"
   "$bin/$1" --sbom >"$dir/sbom.json"
   build "$1" "$dir" images/Dockerfile
@@ -44,7 +44,7 @@ redis() {
     return
   fi
   rm -rf "$dir" && mkdir -p "$dir/root/usr/local/bin"
-  for path in redis-server redis-sentinel redis-cli; do
+  for path in redis-server redis-sentinel redis-cli cp; do # cp for the component redis-sentinel
     path=$(command -v "$path")
     cp -L "$path" "$dir/root/usr/local/bin/"
     # Every library, and the loader, to where the program looks for it.

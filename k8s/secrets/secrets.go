@@ -30,7 +30,7 @@ type Options struct {
 // Make makes everything anew. Secrets that were made before must not be replaced: chains and bundles depend on them.
 func Make(o Options) (*corev1.List, error) {
 	m := maker{o: o}
-	err := errors.Join(m.sequencerKey(), m.token(), m.committee())
+	err := errors.Join(m.sequencerKey(), m.committee())
 	if err == nil && o.TLS {
 		err = m.certificates()
 	}
@@ -66,13 +66,6 @@ func (m *maker) sequencerKey() error {
 	return err
 }
 
-func (m *maker) token() error {
-	token := make([]byte, 32)
-	_, err := rand.Read(token)
-	m.secret("api-token", map[string][]byte{"token": hex.AppendEncode(nil, token)})
-	return err
-}
-
 // committee makes the keys as `dsn-node keygen` does, in a folder that is gone afterwards.
 func (m *maker) committee() error {
 	dir, err := os.MkdirTemp("", "blindseq-secrets-")
@@ -90,9 +83,11 @@ func (m *maker) committee() error {
 
 func (m *maker) take(f *keygen.Files) error {
 	bundler, err := os.ReadFile(f.Bundler)
-	if err != nil {
+	token, errToken := os.ReadFile(f.Token)
+	if err := errors.Join(err, errToken); err != nil {
 		return err
 	}
+	m.secret("api-token", map[string][]byte{"token": token})
 	m.secret("bundler-identity", map[string][]byte{"bundler.identity": bundler})
 	if m.o.Keyholders == 0 {
 		return nil
