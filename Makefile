@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
-LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION) -X blindseq/kit/service.Revision=$(REVISION)
 # Every package of every module of go.work.
 ALL = $(shell go list -m -f '{{.Dir}}/...')
 OURS = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -vE '\.pb(\.gw)?\.go$$')
@@ -23,6 +24,10 @@ run: ## Run everything in one process (needs Go alone); ARGS="--help" shows its 
 .PHONY: build
 build: ## Build the static programs into bin/
 	@./scripts/build.sh $(BIN) '$(LDFLAGS)'
+
+.PHONY: images
+images: build ## Pack the programs into images with the local Docker engine, without the network
+	@./scripts/images.sh $(BIN) '$(VERSION)' '$(REVISION)'
 
 .PHONY: test
 test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
@@ -55,6 +60,19 @@ redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDUL
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
 		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
+
+.PHONY: k8s-up k8s-down k8s-secrets k8s-e2e
+k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all is ready (make images first)
+	@./scripts/k8s.sh up '$(VERSION)'
+
+k8s-down: ## Remove it again, volumes and secrets too
+	@./scripts/k8s.sh down '$(VERSION)'
+
+k8s-secrets: ## Make the secrets of a new deployment; those that are there stay
+	@./scripts/k8s.sh secrets '$(VERSION)'
+
+k8s-e2e: ## Drive what k8s-up deployed from outside
+	@./scripts/k8s.sh e2e '$(VERSION)'
 
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run

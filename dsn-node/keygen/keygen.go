@@ -20,6 +20,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
+const tokenBytes = 32
+
 // Config of the key generation.
 type Config struct {
 	Out            string `help:"Directory to write committee.json and the key files into; existing files are never replaced." default:"." type:"path"`
@@ -28,6 +30,7 @@ type Config struct {
 	ChainID        uint64 `name:"chain-id" help:"Chain the committee attests for." required:""`
 	FirstNumber    uint64 `help:"First blueprint number the committee attests." default:"1"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
+	Keep           bool   `help:"When the directory has a committee already, leave everything as it is and succeed."`
 }
 
 // Validate refuses what no committee can be.
@@ -49,11 +52,12 @@ type Files struct {
 	Shares     []string // by authority
 	Identities []string
 	Bundler    string // of a bundler; the committee does not know it
+	Token      string // of a gateway, for produce_block and admin calls
 }
 
 // Layout says where Run puts, or has put, the keys of a committee.
 func Layout(dir string, keyholders int) *Files {
-	f := &Files{Committee: filepath.Join(dir, "committee.json"), Bundler: filepath.Join(dir, "bundler.identity")}
+	f := &Files{Committee: filepath.Join(dir, "committee.json"), Bundler: filepath.Join(dir, "bundler.identity"), Token: filepath.Join(dir, "api-token")}
 	for i := range keyholders {
 		name := filepath.Join(dir, fmt.Sprintf("keyholder-%d", i))
 		f.Shares = append(f.Shares, name+".share.json")
@@ -85,7 +89,9 @@ func run(cfg Config) (*Files, error) {
 		return nil, err
 	}
 	f := Layout(cfg.Out, cfg.Keyholders)
-	if _, err := os.Stat(f.Committee); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(f.Committee); cfg.Keep && err == nil {
+		return f, nil // it is written last
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Committee, fs.ErrExist), err)
 	}
 	keys, shares, err := dealer.Deal(rand.Reader, cfg.Keyholders, threshold)
@@ -98,7 +104,7 @@ func run(cfg Config) (*Files, error) {
 			return nil, err
 		}
 	}
-	if err := f.writeBundler(passphrase); err != nil {
+	if err := errors.Join(f.writeBundler(passphrase), f.writeToken()); err != nil {
 		return nil, err
 	}
 	c, err := committee.New(cfg.ChainID, cfg.FirstNumber, members, keys)
@@ -119,6 +125,20 @@ func (f *Files) writeKeyholder(share *te.KeyShare, passphrase []byte) (common.Ad
 		keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase),
 		identity.Write(f.Identities[share.Authority()], key, passphrase))
 	return crypto.PubkeyToAddress(key.PublicKey), err
+}
+
+// writeToken writes a token, as hex.
+func (f *Files) writeToken() error {
+	secret := make([]byte, tokenBytes)
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(f.Token, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "%x\n", secret)
+	return errors.Join(err, file.Close())
 }
 
 // writeBundler writes the key of a bundler.

@@ -32,6 +32,9 @@ const (
 
 	keepaliveTime    = 10 * time.Second
 	keepaliveTimeout = 4 * time.Second // with the time, a second less than the 15 that are promised
+	// connectionAge is after which a client is asked to connect anew, give or take a tenth, which makes it look up the names
+	// of its target again: so replicas that were added get their share. Calls and streams under way are not disturbed.
+	connectionAge = 30 * time.Second
 )
 
 // ServerConfig says how a server is to be. Only Log is needed besides an Address or a Listener.
@@ -82,7 +85,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		grpc.MaxRecvMsgSize(MaxMessageBytes),
 		grpc.MaxSendMsgSize(MaxMessageBytes),
 		grpc.MaxConcurrentStreams(4096),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: connectionAge}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{m.unary, receiveToken, statusUnary(cfg), recoverUnary(cfg.Log)}, cfg.Unary...)...),
 		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{m.stream, statusStream(cfg), s.endWithServer, recoverStream(cfg.Log)}, cfg.Stream...)...),

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"blindseq/kit/config"
+	"blindseq/kit/secretfile"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -50,8 +51,8 @@ func load(cfg config.TLS) (tls.Certificate, *x509.CertPool, error) {
 	if err != nil {
 		return tls.Certificate{}, nil, fmt.Errorf("read TLS key: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return tls.Certificate{}, nil, fmt.Errorf("read TLS key: %s can be read by others; chmod 600 it", cfg.Key)
+	if err := secretfile.Check(info); err != nil {
+		return tls.Certificate{}, nil, fmt.Errorf("read TLS key %s: %w", cfg.Key, err)
 	}
 	pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"sync"
 	"syscall"
 
@@ -16,21 +15,9 @@ import (
 	"blindseq/kit/redisx"
 	"blindseq/kit/telemetry"
 
-	"github.com/alecthomas/kong"
+	// An image that holds nothing but the program has no certificates of public authorities.
+	_ "golang.org/x/crypto/x509roots/fallback"
 )
-
-// Version is the release; set by the linker (-X blindseq/kit/service.Version=…).
-var Version = "dev"
-
-// versionFlag is embedded by Main beside the service's own flags.
-type versionFlag struct {
-	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
-}
-
-// VersionString names the program, its release and the Go it was built with.
-func VersionString(name string) string {
-	return fmt.Sprintf("%s %s (%s)", name, Version, runtime.Version())
-}
 
 // Main is the body of a service's main function: it reads the configuration, sets up logs and traces, and runs until
 // SIGTERM or SIGINT. It returns the exit code: 0 for a clean stop, 1 when the service failed, 2 for a configuration
@@ -40,8 +27,7 @@ func Main[C any, P interface {
 	config.Service
 }](name, description string, run func(ctx context.Context, cfg C, log *slog.Logger) error) int {
 	cfg := P(new(C))
-	_, exit, err := config.Parse(name, description, cfg, os.Args[1:], os.Stdout,
-		kong.Vars{"version": VersionString(name)}, kong.Embed(&versionFlag{}))
+	_, exit, err := config.Parse(name, description, cfg, os.Args[1:], os.Stdout, About(name)...)
 	if exit {
 		return 0
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"blindseq/kit/secretfile"
 )
 
 const (
@@ -33,10 +35,11 @@ func LoadToken(path string) (*Token, error) {
 	switch {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%w: %s is not a regular file", ErrTokenFile, path)
-	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("%w: %s can be read by others (mode %04o): chmod 600 %s", ErrTokenFile, path, info.Mode().Perm(), path)
 	case info.Size() > maxTokenFile:
 		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", ErrTokenFile, path, info.Size(), maxTokenFile)
+	}
+	if err := secretfile.Check(info); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrTokenFile, path, err)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

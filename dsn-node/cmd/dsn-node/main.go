@@ -19,8 +19,6 @@ import (
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/service"
-
-	"github.com/alecthomas/kong"
 )
 
 const (
@@ -30,7 +28,6 @@ const (
 
 // commands is the command line: one field and one case in run for each subcommand.
 type commands struct {
-	Version   kong.VersionFlag `help:"Print the version and exit." env:"-"`
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
 	Dkg       dkg.Config       `cmd:"" help:"Make a committee's key together with the other keyholders, so that nobody ever knows it."`
@@ -49,7 +46,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	var c commands
-	parsed, exit, err := config.Parse(name, description, &c, args, os.Stdout, kong.Vars{"version": service.VersionString(name)})
+	parsed, exit, err := config.Parse(name, description, &c, args, os.Stdout, service.About(name)...)
 	if exit {
 		return 0
 	}

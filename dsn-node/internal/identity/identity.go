@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"blindseq/dsn-node/te/keyfile"
+	"blindseq/kit/secretfile"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -59,7 +60,7 @@ func read(path string, passphrase []byte) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// readPrivate reads a file that nobody but its owner can open.
+// readPrivate reads a file that others cannot open.
 func readPrivate(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,8 +71,8 @@ func readPrivate(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w (is %o)", keyfile.ErrPermissions, info.Mode().Perm())
+	if err := secretfile.Check(info); err != nil {
+		return nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err == nil && len(b) > maxFileBytes {

@@ -14,12 +14,13 @@ import (
 	"path/filepath"
 
 	"blindseq/dsn-node/te"
+	"blindseq/kit/secretfile"
 )
 
 // What can be wrong with a key file.
 var (
-	// ErrPermissions: others than the owner can open the file.
-	ErrPermissions = errors.New("file can be read by others: chmod 600")
+	// ErrPermissions: others can open the file, in a way that package secretfile does not allow.
+	ErrPermissions = secretfile.ErrExposed
 	// ErrPassphrase: the passphrase is wrong, or the file was changed.
 	ErrPassphrase = errors.New("wrong passphrase or damaged file")
 	// ErrEncrypted: the file needs a passphrase and none was given.

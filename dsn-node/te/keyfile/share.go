@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"blindseq/dsn-node/te"
+	"blindseq/kit/secretfile"
 )
 
 // shareFile is a keyholder's key file. Exactly one of Secret and Encrypted is there.
@@ -66,7 +67,7 @@ func writeShare(path string, share *te.KeyShare, passphrase []byte, cost scryptC
 	return write(path, b, 0o600, os.Link)
 }
 
-// ReadShare reads a key share, from a file that nobody but its owner can open, and checks it against its public half.
+// ReadShare reads a key share, from a file that others cannot open, and checks it against its public half.
 func ReadShare(path string, passphrase []byte) (*te.KeyShare, error) {
 	share, err := readShare(path, passphrase)
 	if err != nil {
@@ -83,8 +84,8 @@ func readShare(path string, passphrase []byte) (*te.KeyShare, error) {
 	defer f.Close()
 	if info, err := f.Stat(); err != nil {
 		return nil, err
-	} else if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w (is %o)", ErrPermissions, info.Mode().Perm())
+	} else if err := secretfile.Check(info); err != nil {
+		return nil, err
 	}
 	b, err := readAll(f)
 	defer clear(b)

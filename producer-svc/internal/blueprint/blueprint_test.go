@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"blindseq/kit/content"
+	"blindseq/kit/secretfile"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/ethereum/go-ethereum/rlp"
@@ -205,7 +206,7 @@ func TestKeyFileIsCreatedOnceAndOnlyForItsOwner(t *testing.T) {
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadKey(path); !errors.Is(err, ErrExposedKey) {
+	if _, err := LoadKey(path); !errors.Is(err, secretfile.ErrExposed) {
 		t.Fatalf("group-readable: got %v", err)
 	}
 }

@@ -10,15 +10,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"blindseq/kit/secretfile"
 )
 
 // ErrNoKey is returned when there is no key file.
 var ErrNoKey = errors.New("no sequencer key file")
 
-// ErrExposedKey is returned for a key file that others than its owner can read.
-var ErrExposedKey = errors.New("sequencer key file is open to others")
-
-// LoadKey reads a key file as CreateKey writes it. The file must be readable by its owner alone. No error holds any
+// LoadKey reads a key file as CreateKey writes it. The file must be closed to others, as package secretfile says. No error holds any
 // of the file's bytes.
 func LoadKey(path string) (ed25519.PrivateKey, error) {
 	f, err := os.Open(path)
@@ -33,8 +32,8 @@ func LoadKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read sequencer key: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %#o, must be 0600", ErrExposedKey, path, mode)
+	if err := secretfile.Check(info); err != nil {
+		return nil, fmt.Errorf("read sequencer key %s: %w", path, err)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 1024))
 	if err != nil {

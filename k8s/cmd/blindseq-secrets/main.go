@@ -1,0 +1,36 @@
+// Command blindseq-secrets prints the Secrets of a new cluster, for kubectl create -f -.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"blindseq/k8s/secrets"
+
+	"github.com/alecthomas/kong"
+	"sigs.k8s.io/yaml"
+)
+
+type flags struct {
+	Namespace  string `help:"Namespace of the Secrets." default:"blindseq"`
+	Keyholders int    `help:"How many keyholders to make keys for, FOR DEVELOPMENT; 0 when the committee made its own." default:"0"`
+	ChainID    uint64 `name:"chain-id" help:"Chain the committee attests for." default:"1337"`
+	TLS        bool   `name:"tls" help:"Make certificates for mutual TLS too, of an authority whose key is thrown away."`
+}
+
+func main() {
+	var f flags
+	kong.Parse(&f, kong.Name("blindseq-secrets"),
+		kong.Description("Print the Secrets of a new cluster as YAML. They are made anew each time: never replace those that are in use."))
+	list, err := secrets.Make(secrets.Options{Namespace: f.Namespace, Keyholders: f.Keyholders, ChainID: f.ChainID, TLS: f.TLS})
+	if err == nil {
+		var text []byte
+		if text, err = yaml.Marshal(list); err == nil {
+			_, err = os.Stdout.Write(text)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "blindseq-secrets:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,167 @@
+package k8s
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"blindseq/k8s/render"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *render.Objects) {
+	for _, n := range o.Namespaces {
+		if n.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
+			t.Errorf("namespace %s does not enforce the restricted standard", n.Name)
+		}
+	}
+	for _, w := range o.Workloads {
+		report(t, w.Name, restricted(w.Template.Spec))
+	}
+}
+
+func restricted(p corev1.PodSpec) (out list) {
+	s := p.SecurityContext
+	out.unless(s != nil && s.RunAsNonRoot != nil && *s.RunAsNonRoot, "the pod may run as root")
+	out.unless(s != nil && s.RunAsUser != nil && *s.RunAsUser == 65532, "the pod does not run as 65532")
+	out.unless(s != nil && s.SeccompProfile != nil && s.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "no seccomp profile")
+	out.unless(!p.HostNetwork && !p.HostPID && !p.HostIPC, "the pod is in a namespace of the host")
+	out.unless(p.AutomountServiceAccountToken != nil && !*p.AutomountServiceAccountToken, "a token of the API server is mounted")
+	for _, v := range p.Volumes {
+		out.unless(v.HostPath == nil, "volume %s is a folder of the host", v.Name)
+	}
+	for _, c := range slices.Concat(p.InitContainers, p.Containers) {
+		s := c.SecurityContext
+		if s == nil || s.Capabilities == nil || s.ReadOnlyRootFilesystem == nil || s.AllowPrivilegeEscalation == nil {
+			out.unless(false, "container %s does not say what it may do", c.Name)
+			continue
+		}
+		out.unless(*s.ReadOnlyRootFilesystem, "container %s can write its own files", c.Name)
+		out.unless(!*s.AllowPrivilegeEscalation, "container %s may become more than it is", c.Name)
+		out.unless(s.Privileged == nil || !*s.Privileged, "container %s is privileged", c.Name)
+		out.unless(slices.Contains(s.Capabilities.Drop, "ALL") && len(s.Capabilities.Add) == 0, "container %s keeps capabilities", c.Name)
+		for _, port := range c.Ports {
+			out.unless(port.HostPort == 0, "container %s takes port %d of the host", c.Name, port.HostPort)
+		}
+	}
+	return out
+}
+
+func everyContainerHasProbesOfItsOwnPortsAndLimits(t *testing.T, o *render.Objects) {
+	for _, w := range o.Workloads {
+		for _, c := range w.Template.Spec.Containers {
+			report(t, w.Name, probed(c))
+		}
+		for _, c := range slices.Concat(w.Template.Spec.InitContainers, w.Template.Spec.Containers) {
+			var out list
+			out.unless(!c.Resources.Requests.Cpu().IsZero() && !c.Resources.Requests.Memory().IsZero(), "%s requests no processor or memory", c.Name)
+			out.unless(!c.Resources.Limits.Memory().IsZero(), "%s has no limit of memory", c.Name)
+			report(t, w.Name, out)
+		}
+	}
+}
+
+func probed(c corev1.Container) (out list) {
+	for want, p := range map[string]*corev1.Probe{"/livez": c.LivenessProbe, "/livez ": c.StartupProbe, "/readyz": c.ReadinessProbe} {
+		switch {
+		case p == nil:
+			out.unless(false, "a probe is missing (%s)", want)
+		case p.HTTPGet != nil:
+			out.unless(p.HTTPGet.Path == strings.TrimSpace(want), "a probe asks %s, not %s", p.HTTPGet.Path, want)
+			out.unless(p.HTTPGet.Port.StrVal == "ops" && hasPort(c, "ops"), "a probe asks port %s", p.HTTPGet.Port.String())
+		default:
+			out.unless(p.Exec != nil && p.Exec.Command[0] == "redis-cli" && c.Image[:len("blindseq/redis")] == "blindseq/redis", "a probe is of an unknown kind")
+		}
+	}
+	return out
+}
+
+func hasPort(c corev1.Container, name string) bool {
+	return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == name })
+}
+
+// An image's tag that is a version, or `dev`, which make k8s-up replaces by one.
+var pinned = regexp.MustCompile(`^[a-z0-9./-]*blindseq/[a-z-]+:(dev|v[0-9]+\.[0-9]+\.[0-9]+)$`)
+
+func imagesArePinnedAndOurs(t *testing.T, o *render.Objects) {
+	for _, w := range o.Workloads {
+		for _, c := range slices.Concat(w.Template.Spec.InitContainers, w.Template.Spec.Containers) {
+			if !pinned.MatchString(c.Image) {
+				t.Errorf("%s: image %s", w.Name, c.Image)
+			}
+		}
+	}
+}
+
+func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
+	o := rendered(t, render.Combination{Name: "prod", Resources: []string{"overlays/prod"}})
+	for _, w := range o.Workloads {
+		for _, c := range w.Template.Spec.Containers {
+			if strings.HasSuffix(c.Image, ":dev") {
+				t.Errorf("%s: image %s", w.Name, c.Image)
+			}
+			if c.Resources.Limits.Cpu().IsZero() {
+				t.Errorf("%s: no limit of processor time", w.Name)
+			}
+		}
+		spread := w.Template.Spec.Affinity != nil && w.Template.Spec.Affinity.PodAntiAffinity != nil
+		if lone := w.Replicas != nil && *w.Replicas == 1; !lone && !spread {
+			t.Errorf("%s: its pods may all be on one node", w.Name)
+		}
+	}
+}
+
+// flagRow is a row of docs/configuration.md: flag, variables, default.
+var flagRow = regexp.MustCompile("(?m)^\\| `--[a-z-]+` \\| (.*?) \\|")
+
+func everyVariableIsAFlagOfTheProgramThatGetsIt(t *testing.T, o *render.Objects) {
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]string{} // by program, the rows of its flags
+	for section := range strings.SplitSeq(string(text), "\n## ") {
+		name, rows, _ := strings.Cut(section, "\n")
+		for _, row := range flagRow.FindAllStringSubmatch(rows, -1) {
+			known[name] += row[1]
+		}
+	}
+	for _, w := range o.Workloads {
+		c := w.Template.Spec.Containers[0]
+		if c.Name != "blindseq" {
+			continue
+		}
+		program := strings.Join(append([]string{imageName(c.Image)}, c.Args...), " ")
+		for name := range environment(o, c) {
+			if strings.HasPrefix(name, "BLINDSEQ_") && !strings.Contains(known[program], "`"+name+"`") {
+				t.Errorf("%s: %s is no flag of %s", w.Name, name, program)
+			}
+		}
+	}
+}
+
+func imageName(image string) string {
+	name, _, _ := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
+	return name
+}
+
+// environment is what a container is told, as far as the manifests say it.
+func environment(o *render.Objects, c corev1.Container) map[string]string {
+	env := map[string]string{}
+	for _, from := range c.EnvFrom {
+		for _, m := range o.ConfigMaps {
+			if from.ConfigMapRef != nil && from.ConfigMapRef.Name == m.Name {
+				for k, v := range m.Data {
+					env[k] = v
+				}
+			}
+		}
+	}
+	for _, e := range c.Env {
+		env[e.Name] = e.Value
+	}
+	return env
+}

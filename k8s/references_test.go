@@ -1,0 +1,196 @@
+package k8s
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"blindseq/k8s/render"
+	"blindseq/k8s/secrets"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// files are the entries of each Secret and ConfigMap, by its name.
+type files map[string][]string
+
+// made is what `make k8s-secrets` makes, and what those make who deploy a keyholder alone.
+func made(t *testing.T) files {
+	t.Helper()
+	everything, err := secrets.Make(secrets.Options{Namespace: "blindseq", Keyholders: 4, ChainID: 1337, TLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := files{}
+	for _, item := range everything.Items {
+		switch o := item.Object.(type) {
+		case *corev1.Secret:
+			for entry := range o.Data {
+				out[o.Name] = append(out[o.Name], entry)
+			}
+		case *corev1.ConfigMap:
+			for entry := range o.Data {
+				out[o.Name] = append(out[o.Name], entry)
+			}
+		default:
+			t.Errorf("an unknown object is made: %T", o)
+		}
+	}
+	maps.Copy(out, byTheirHolder())
+	return out
+}
+
+// byTheirHolder are Secrets that the one who deploys a keyholder alone makes under these names.
+func byTheirHolder() files {
+	return files{"keyholder-keys": {"share.json", "identity.key"}, "keyholder-tls": {"tls.crt", "tls.key", "ca.crt"}}
+}
+
+func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *render.Objects) {
+	for _, w := range o.Workloads {
+		c := w.Template.Spec.Containers[0]
+		for name, value := range environment(o, c) {
+			if strings.HasPrefix(value, "/etc/blindseq/") && !slices.Contains(there[source(w, c, path.Dir(value))], path.Base(value)) {
+				t.Errorf("%s: %s is %s, which nothing made is mounted at", w.Name, name, value)
+			}
+		}
+	}
+}
+
+// source is the Secret or ConfigMap mounted at a folder.
+func source(w render.Workload, c corev1.Container, folder string) string {
+	for _, m := range c.VolumeMounts {
+		if m.MountPath != folder {
+			continue
+		}
+		for _, v := range w.Template.Spec.Volumes {
+			switch {
+			case v.Name != m.Name:
+			case v.Secret != nil:
+				return v.Secret.SecretName
+			case v.ConfigMap != nil:
+				return v.ConfigMap.Name
+			}
+		}
+	}
+	return ""
+}
+
+func noSecretIsInAManifest(t *testing.T, o *render.Objects) {
+	for _, other := range o.Others {
+		if strings.HasPrefix(other, "Secret/") {
+			t.Errorf("%s is rendered", other)
+		}
+	}
+	for _, w := range o.Workloads {
+		for name, value := range environment(o, w.Template.Spec.Containers[0]) {
+			for _, word := range []string{"TOKEN", "KEY", "PASSPHRASE", "SHARE"} {
+				if strings.Contains(name, word) && strings.HasPrefix(name, "BLINDSEQ_") && !strings.HasPrefix(value, "/") && name != "BLINDSEQ_KEYHOLDERS" {
+					t.Errorf("%s: %s is %q, no file", w.Name, name, value)
+				}
+			}
+			if _, rest, ok := strings.Cut(value, "://"); ok && strings.Contains(rest, "@") {
+				t.Errorf("%s: %s has a password in it", w.Name, name)
+			}
+		}
+	}
+}
+
+func servicesFindPodsAndTheirPorts(t *testing.T, o *render.Objects) {
+	for _, s := range o.Services {
+		found := selected(o, labels.SelectorFromSet(s.Spec.Selector))
+		if len(found) == 0 {
+			t.Errorf("service %s finds no pod", s.Name)
+		}
+		for _, w := range found {
+			for _, p := range s.Spec.Ports {
+				if containerPort(w, p.TargetPort.StrVal) != p.Port {
+					t.Errorf("service %s: port %d is not %s of %s", s.Name, p.Port, p.TargetPort.StrVal, w.Name)
+				}
+			}
+		}
+	}
+	for _, w := range o.Workloads {
+		governed := slices.ContainsFunc(o.Services, func(s corev1.Service) bool { return s.Name == w.Service })
+		if w.Kind == "StatefulSet" && !governed {
+			t.Errorf("%s: there is no service %s", w.Name, w.Service)
+		}
+		if !slices.ContainsFunc(o.ServiceAccounts, func(a corev1.ServiceAccount) bool { return a.Name == w.Template.Spec.ServiceAccountName }) {
+			t.Errorf("%s: there is no service account %s", w.Name, w.Template.Spec.ServiceAccountName)
+		}
+		if !matches(t, w.Selector, w.Labels()) {
+			t.Errorf("%s does not select its own pods", w.Name)
+		}
+	}
+}
+
+func selected(o *render.Objects, by labels.Selector) (out []render.Workload) {
+	for _, w := range o.Workloads {
+		if by.Matches(labels.Set(w.Labels())) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func matches(t *testing.T, by *metav1.LabelSelector, set map[string]string) bool {
+	t.Helper()
+	s, err := metav1.LabelSelectorAsSelector(by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Matches(labels.Set(set))
+}
+
+// containerPort is the number of a port by name, 0 when there is none.
+func containerPort(w render.Workload, name string) int32 {
+	for _, c := range w.Template.Spec.Containers {
+		for _, p := range c.Ports {
+			if p.Name == name {
+				return p.ContainerPort
+			}
+		}
+	}
+	return 0
+}
+
+func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *render.Objects) {
+	for _, b := range o.Budgets {
+		if !slices.ContainsFunc(o.Workloads, func(w render.Workload) bool { return matches(t, b.Spec.Selector, w.Labels()) }) {
+			t.Errorf("budget %s is of no pod", b.Name)
+		}
+	}
+	for _, h := range o.Scalers {
+		to := h.Spec.ScaleTargetRef
+		i := slices.IndexFunc(o.Workloads, func(w render.Workload) bool { return w.Kind == to.Kind && w.Name == to.Name })
+		switch {
+		case i < 0:
+			t.Errorf("scaler %s: there is no %s %s", h.Name, to.Kind, to.Name)
+		case o.Workloads[i].Replicas != nil:
+			t.Errorf("scaler %s: %s says its replicas too", h.Name, to.Name)
+		}
+	}
+	for _, in := range o.Ingresses {
+		for _, rule := range in.Spec.Rules {
+			for _, p := range rule.HTTP.Paths {
+				checkBackend(t, o, in.Name, p.Backend)
+			}
+		}
+	}
+}
+
+func checkBackend(t *testing.T, o *render.Objects, ingress string, b networkingv1.IngressBackend) {
+	t.Helper()
+	for _, s := range o.Services {
+		for _, port := range s.Spec.Ports {
+			if s.Name == b.Service.Name && port.Name == b.Service.Port.Name {
+				return
+			}
+		}
+	}
+	t.Errorf("ingress %s: service %s has no port %s", ingress, b.Service.Name, b.Service.Port.Name)
+}

@@ -1,0 +1,118 @@
+package render
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// Objects are what a combination consists of.
+type Objects struct {
+	Namespaces      []corev1.Namespace
+	ServiceAccounts []corev1.ServiceAccount
+	ConfigMaps      []corev1.ConfigMap
+	Services        []corev1.Service
+	Workloads       []Workload
+	Policies        []networkingv1.NetworkPolicy
+	Budgets         []policyv1.PodDisruptionBudget
+	Scalers         []autoscalingv2.HorizontalPodAutoscaler
+	Ingresses       []networkingv1.Ingress
+	Others          []string // "kind/name" of what the Kubernetes API has not by itself
+}
+
+// Workload is what a Deployment and a StatefulSet have in common.
+type Workload struct {
+	Kind, Name string
+	Replicas   *int32
+	Selector   *metav1.LabelSelector
+	Template   corev1.PodTemplateSpec
+	Service    string // that governs a StatefulSet
+	Claims     []corev1.PersistentVolumeClaim
+}
+
+// Labels are those of its pods.
+func (w Workload) Labels() map[string]string { return w.Template.Labels }
+
+// Read reads rendered YAML.
+func Read(text []byte) (*Objects, error) {
+	o := new(Objects)
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return o, nil
+		}
+		if err == nil {
+			err = o.read(document)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (o *Objects) read(document []byte) error {
+	var is metav1.PartialObjectMetadata
+	if err := yaml.Unmarshal(document, &is); err != nil {
+		return err
+	}
+	err := o.take(document, is)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", is.Kind, is.Name, err)
+	}
+	return nil
+}
+
+func (o *Objects) take(document []byte, is metav1.PartialObjectMetadata) error {
+	switch is.Kind {
+	case "Namespace":
+		return add(document, &o.Namespaces)
+	case "ServiceAccount":
+		return add(document, &o.ServiceAccounts)
+	case "ConfigMap":
+		return add(document, &o.ConfigMaps)
+	case "Service":
+		return add(document, &o.Services)
+	case "NetworkPolicy":
+		return add(document, &o.Policies)
+	case "PodDisruptionBudget":
+		return add(document, &o.Budgets)
+	case "HorizontalPodAutoscaler":
+		return add(document, &o.Scalers)
+	case "Ingress":
+		return add(document, &o.Ingresses)
+	case "Deployment":
+		var d appsv1.Deployment
+		err := yaml.UnmarshalStrict(document, &d)
+		o.Workloads = append(o.Workloads, Workload{Kind: is.Kind, Name: is.Name, Replicas: d.Spec.Replicas, Selector: d.Spec.Selector, Template: d.Spec.Template})
+		return err
+	case "StatefulSet":
+		var s appsv1.StatefulSet
+		err := yaml.UnmarshalStrict(document, &s)
+		o.Workloads = append(o.Workloads, Workload{
+			Kind: is.Kind, Name: is.Name, Replicas: s.Spec.Replicas, Selector: s.Spec.Selector, Template: s.Spec.Template,
+			Service: s.Spec.ServiceName, Claims: s.Spec.VolumeClaimTemplates,
+		})
+		return err
+	}
+	o.Others = append(o.Others, is.Kind+"/"+is.Name)
+	return nil
+}
+
+func add[T any](document []byte, to *[]T) error {
+	var one T
+	err := yaml.UnmarshalStrict(document, &one)
+	*to = append(*to, one)
+	return err
+}

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Runs blindseq on the cluster of the current kubeconfig: k8s.sh up|down|secrets|e2e <version>.
+# Of the environment:
+#   K8S_OVERLAY   what to deploy (k8s/overlays/dev)
+#   K8S_SECRETS   arguments of blindseq-secrets (--keyholders 4)
+#   IMAGE_LOADER  a command that brings the images it is given as arguments to the nodes; for a kind cluster
+#                 `kind load docker-image` is used when it is not set, elsewhere nothing is loaded
+#   K8S_TIMEOUT   how long pods may take to be ready (300s)
+#   BLINDSEQ_SECRETS  a built blindseq-secrets; built here when it is not set
+set -euo pipefail
+namespace=blindseq
+command=$1 version=$2
+overlay=${K8S_OVERLAY:-k8s/overlays/dev}
+names=(producer-svc proposer-svc monitor-svc api-gw dsn-node redis)
+
+say() { printf 'k8s: %s\n' "$*" >&2; }
+
+load() {
+  local images=("${names[@]/#/blindseq/}") context loader=${IMAGE_LOADER:-}
+  images=("${images[@]/%/:$version}")
+  context=$(kubectl config current-context)
+  if [ -z "$loader" ] && [[ $context == kind-* ]]; then
+    loader="kind load docker-image --name ${context#kind-}"
+  fi
+  if [ -z "$loader" ]; then
+    say "IMAGE_LOADER is not set: the nodes must have, or be able to pull, ${images[*]}"
+    return
+  fi
+  $loader "${images[@]}"
+}
+
+# Secrets that are there stay: the chain and every bundle depend on them.
+secrets() {
+  kubectl apply -f k8s/base/namespace.yaml >/dev/null
+  if kubectl -n $namespace get secret sequencer-key >/dev/null 2>&1; then
+    say "the secrets are there, they stay as they are"
+    return
+  fi
+  local program=${BLINDSEQ_SECRETS:-"go run ./k8s/cmd/blindseq-secrets"}
+  # shellcheck disable=SC2086 # a command and arguments
+  $program --namespace $namespace ${K8S_SECRETS:---keyholders 4} | kubectl create -f - >/dev/null
+  say "made the secrets; keep a copy of sequencer-key"
+}
+
+# Deploys exactly this version's images, whatever tag the overlay has.
+deploy() {
+  local dir
+  dir=$(mktemp -d -p .)
+  {
+    printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../%s]\nimages:\n' "$overlay"
+    for name in "${names[@]}"; do printf -- '  - {name: blindseq/%s, newTag: "%s"}\n' "$name" "$version"; done
+  } >"$dir/kustomization.yaml"
+  kubectl kustomize "$dir" >"$dir/all.yaml" || { rm -r "$dir"; return 1; }
+  kubectl apply -f "$dir/all.yaml" || { rm -r "$dir"; return 1; }
+  rm -r "$dir"
+  # The tag of a tree with changes stays the same when the tree changes again.
+  [[ $version != *-dirty ]] || kubectl -n $namespace rollout restart deployment,statefulset >/dev/null
+}
+
+ready() {
+  local workload
+  for workload in $(kubectl -n $namespace get deployment,statefulset -o name); do
+    kubectl -n $namespace rollout status "$workload" --timeout="${K8S_TIMEOUT:-300s}" >/dev/null || {
+      say "$workload does not become ready:"
+      kubectl -n $namespace get pods >&2
+      kubectl -n $namespace get events --sort-by=.lastTimestamp | tail -n 20 >&2
+      return 1
+    }
+  done
+}
+
+up() {
+  load
+  secrets
+  deploy
+  ready
+  kubectl -n $namespace get pods
+  cat <<E
+Ready. To reach it from here:
+  kubectl -n $namespace port-forward service/api-gw 8080 8545 &     # REST and JSON-RPC
+  kubectl -n $namespace port-forward service/bundler 3000:3000 &    # JSON-RPC that encrypts
+  token=\$(kubectl -n $namespace get secret api-token -o jsonpath='{.data.token}' | base64 -d)
+  curl -X POST -H "Authorization: Bearer \$token" localhost:8080/v1/produce_block
+E
+}
+
+case $command in
+  up) up ;;
+  # Volumes and secrets go with the namespace.
+  down) kubectl delete namespace $namespace --ignore-not-found ;;
+  secrets) secrets ;;
+  e2e) BLINDSEQ_K8S=1 go test -count=1 -v -timeout 60m ./e2e/k8s/... ${K8S_E2E_ARGS:-} ;;
+  *) sed -n '2,3p' "$0" >&2; exit 2 ;;
+esac
