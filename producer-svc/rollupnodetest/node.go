@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/rlp"
@@ -24,6 +25,7 @@ type Node struct {
 	lose     bool
 	level    uint64
 	executed uint64
+	shown    map[uint64]uint64       // what was executed at each level
 	mempool  map[uint64]map[int]bool // chunks by number that the next block of layer 1 may have
 	counts   map[uint64]int          // how many chunks a blueprint has
 	pushed   []uint64                // every blueprint taken, in order, repeats included
@@ -39,7 +41,7 @@ type chunk struct {
 
 // Start starts a node on a free port, at level 1 of layer 1. Close it.
 func Start() *Node {
-	n := &Node{level: 1, mempool: map[uint64]map[int]bool{}, counts: map[uint64]int{}}
+	n := &Node{level: 1, shown: map[uint64]uint64{}, mempool: map[uint64]map[int]bool{}, counts: map[uint64]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /local/batcher/injection", n.inject)
 	mux.HandleFunc("GET /global/block/head/level", n.head)
@@ -68,6 +70,7 @@ func (n *Node) SetLosing(lose bool) { n.change(func() { n.lose = lose }) }
 func (n *Node) Advance(most int) {
 	n.change(func() {
 		n.level++
+		defer func() { n.shown[n.level] = n.executed }()
 		for ; most > 0; most-- {
 			next := n.executed + 1
 			if n.counts[next] == 0 || len(n.mempool[next]) < n.counts[next] {
@@ -149,14 +152,20 @@ func (n *Node) head(w http.ResponseWriter, _ *http.Request) {
 	n.change(func() { _ = json.NewEncoder(w).Encode(n.level) })
 }
 
+// value answers with the state at the level that is asked for, whatever came since.
 func (n *Node) value(w http.ResponseWriter, r *http.Request) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if r.URL.Query().Get("key") != "/evm/world_state/blocks/current/number" || n.executed == 0 {
+	level, err := strconv.ParseUint(r.PathValue("level"), 10, 64)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	var executed uint64
+	n.change(func() { executed = n.shown[level] })
+	if r.URL.Query().Get("key") != "/evm/world_state/blocks/current/number" || executed == 0 {
 		_, _ = w.Write([]byte("null\n"))
 		return
 	}
 	var number [32]byte
-	binary.LittleEndian.PutUint64(number[:], n.executed)
+	binary.LittleEndian.PutUint64(number[:], executed)
 	_ = json.NewEncoder(w).Encode(hex.EncodeToString(number[:]))
 }
