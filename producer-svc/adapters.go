@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"blindseq/kit/content"
 	"blindseq/kit/lock"
@@ -49,6 +50,20 @@ func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*bluepri
 	return nil, err
 }
 
+// followed is the blueprint log as a follower writes it: a repeat of what it has is a success.
+type followed struct{ decided }
+
+func (f followed) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error {
+	err := f.Log.AppendFollowed(rec, head, 0)
+	if errors.Is(err, bplog.ErrRepeated) {
+		return nil
+	}
+	if err == nil && f.bundles != nil {
+		f.bundles.Decided(bundleHashes(rec))
+	}
+	return err
+}
+
 func (d decided) ByRequest(id string) (*blueprintv1.LogRecord, bool) {
 	number, ok := d.Log.ByRequest(id)
 	if !ok {
@@ -67,3 +82,23 @@ func knownBlock(log *bplog.Log, chain section.Chain, requestID string) (section.
 	hash, ok := chain.BlockHash(rec.GetNumber())
 	return section.BlockOf(rec, hash), ok
 }
+
+// delayedOf has the leading producer give the delayed transactions of an applied blueprint.
+func delayedOf(leading blueprintv1.ProducerServiceClient) func(context.Context, uint64) ([][]byte, error) {
+	return func(ctx context.Context, number uint64) ([][]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, supplyTimeout)
+		defer cancel()
+		answer, err := leading.GetBlueprint(ctx, &blueprintv1.GetBlueprintRequest{Number: number})
+		if err != nil {
+			return nil, fmt.Errorf("ask the leading producer for blueprint %d: %w", number, err)
+		}
+		var raws [][]byte
+		for _, d := range answer.GetBlueprint().GetDelayedTransactions() {
+			raws = append(raws, d.GetRaw())
+		}
+		return raws, nil
+	}
+}
+
+// supplyTimeout bounds one call for what another replica has.
+const supplyTimeout = 2 * time.Second

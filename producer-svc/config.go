@@ -19,6 +19,7 @@ const noBlocks = "none"
 // Config of the producer.
 type Config struct {
 	config.Common      `embed:""`
+	Role               string        `help:"producer leads when it wins the lease and stands by otherwise; observer only follows and serves reads: ${enum}." enum:"producer,observer" default:"producer"`
 	RPCAddress         string        `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
 	DataDir            string        `help:"Folder of the chain, the blueprint log and the transaction store." default:"data/producer" type:"path"`
 	Genesis            string        `help:"A geth genesis.json; the development genesis when empty. Read when the chain begins, and checked at every start." type:"path"`
@@ -37,6 +38,11 @@ type Config struct {
 	BundleShare        float64       `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
 	RollupAddress      string        `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
+
+// roleObserver as --role never leads.
+const roleObserver = "observer"
+
+func (c *Config) observes() bool { return c.Role == roleObserver }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
 func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7103", "127.0.0.1:7203" }

@@ -7,10 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/leader"
 	"blindseq/kit/ops"
 	"blindseq/producer-svc/internal/demand"
+	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/txstore"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -23,12 +26,15 @@ const catchUpPause = 500 * time.Millisecond
 type production struct {
 	sections section.Sections
 	known    func(requestID string) (section.Block, bool)
+	follow   *follow.Follower // has the log while nobody leads here; nil in tests of production alone
+	keep     *txstore.Keeper  // the same
 	health   *ops.Health
 	log      *slog.Logger
 
 	loop    *loop.Loop
 	desk    *demand.Desk
 	leading atomic.Bool
+	stance  *stance
 }
 
 // newProduction connects loop and desk to the sections. The loop's Try is set here.
@@ -36,27 +42,58 @@ func newProduction(p *production, l loop.Deps, maxWaiting int) *production {
 	l.Try = p.try
 	p.loop = loop.New(l)
 	p.desk = demand.NewDesk(demand.Deps{Make: p.make, Known: p.served, MaxWaiting: maxWaiting})
-	p.health.Set("leader", "standing by: another producer leads, or the lease cannot be had")
+	p.stance = newStance()
 	return p
 }
 
 // lead runs while this producer holds the lease: first everything that the DSN has fixed is applied, then blocks are
 // made until ctx ends.
 func (p *production) lead(ctx context.Context, _ uint64) error {
-	p.health.Set("leader", "catching up with the DSN")
-	defer p.health.Set("leader", "standing by: another producer leads, or the lease cannot be had")
-	if err := p.catchUp(ctx); err != nil {
+	p.stance.set(taking)
+	defer p.stance.set(standing)
+	release, err := p.takeLog(ctx)
+	if err != nil {
 		return err
+	}
+	defer release()
+	if err := p.catchUp(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	if p.keep != nil {
+		if err := p.keep.Recover(ctx); err != nil {
+			return fatal(ctx, err)
+		}
+		g.Go(func() error { return fatal(ctx, p.keep.Run(ctx)) })
 	}
 	p.leading.Store(true)
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended
 	defer stop()
-	p.health.Set("leader", "")
-	g, ctx := errgroup.WithContext(ctx)
+	p.stance.set(leads)
 	g.Go(func() error { return p.loop.Run(ctx) })
 	g.Go(func() error { return p.desk.Serve(ctx) })
 	return g.Wait()
+}
+
+// takeLog follows until only a few preblocks are missing, which sections fetch, and then writes the log alone.
+func (p *production) takeLog(ctx context.Context) (release func(), err error) {
+	if p.follow == nil {
+		return func() {}, nil
+	}
+	if err := p.follow.Await(ctx); err != nil {
+		return nil, err
+	}
+	return p.follow.Hold(ctx)
+}
+
+// fatal ends the process with an error of the transaction store: what is on disk is in doubt. One that comes from the end
+// of ctx is none.
+func fatal(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", leader.ErrFinal, err)
 }
 
 // catchUp tells the proposer what is applied and applies what it missed, and repeats that until it has worked.

@@ -1,5 +1,6 @@
 // Package producer is producer-svc: the transaction pool, the blueprint log, the EVM state, and the making of blocks.
-// This file shows what it consists of and how it is connected. One replica leads and makes blocks.
+// This file shows what it consists of and how it is connected. One replica leads and makes blocks; the others follow what
+// the DSN fixes, serve reads, and take over; observers only follow.
 package producer
 
 import (
@@ -21,6 +22,7 @@ import (
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/rpc"
 	"blindseq/producer-svc/internal/section"
@@ -58,18 +60,20 @@ type Service struct {
 	bundles   *bundles.Pool        // the same
 	monitor   preblockv1.MonitorServiceClient
 
-	guard *section.Guard
-	makes *production
+	guard  *section.Guard
+	makes  *production
+	follow *follow.Follower
 
-	rdb      redis.UniversalClient
-	conns    []*grpc.ClientConn
-	ops      *ops.Server
-	grpc     *grpckit.Server
-	rpc      *rpc.Server
-	endpoint leader.Endpoint
-	lease    *lock.Locker // of the leading producer
-	lock     *lock.Locker // of one section
-	stopWork func()
+	rdb       redis.UniversalClient
+	conns     []*grpc.ClientConn
+	ops       *ops.Server
+	grpc      *grpckit.Server
+	rpc       *rpc.Server
+	endpoint  leader.Endpoint
+	directory *leader.Directory // who leads
+	lease     *lock.Locker      // of the leading producer
+	lock      *lock.Locker      // of one section
+	stopWork  func()
 }
 
 // New opens what is on disk and listens. On an error nothing is left open.
@@ -98,6 +102,7 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
+	s.directory = leader.NewDirectory(s.rdb, rediskeys.ProducerLease)
 	s.lease = lock.New(s.rdb, lock.Options{Name: rediskeys.ProducerLease, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: log})
 	s.lock = lock.New(s.rdb, lock.Options{Name: rediskeys.ConsumptionLock, TTL: cfg.LockTTL, Holder: s.endpoint.GRPC, Log: log})
 	if err := s.connect(); err != nil {
@@ -106,6 +111,7 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	s.register()
 	s.observe()
 	s.health.Set("start", "replaying the blueprint log")
+	s.health.Set("leader", "its role is not settled yet")
 	return s, nil
 }
 
@@ -139,19 +145,29 @@ func (s *Service) connect() error {
 	runner := section.NewRunner(measuredSteps{next: performer, metrics: s.metrics, tracer: tracer}, s.cfg.MaxClockDrift, s.log)
 	s.guard = section.NewGuard(measuredSections{next: runner, metrics: s.metrics, tracer: tracer},
 		func(reason string) { s.health.Set("production", reason) })
+	leading, err := s.dial(leader.Scheme+":///"+rediskeys.ProducerLease, s.directory.DialOption())
+	if err != nil {
+		return err
+	}
+	s.follow = follow.New(follow.Deps{
+		Monitor: s.monitor, Log: followed{decided{Log: s.disk.log, bundles: s.bundles}}, Chain: s.evm, Delayed: s.pool,
+		Supply: delayedOf(blueprintv1.NewProducerServiceClient(leading)), Publisher: s.feed, Alarm: s.guard.Halt, Slog: s.log,
+	})
 	work, stop := s.disk.chain.Work()
 	s.stopWork = stop
 	s.makes = newProduction(&production{
 		sections: s.guard,
 		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
+		follow:   s.follow,
+		keep:     s.disk.keeper,
 		health:   s.health,
 		log:      s.log,
 	}, loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: work, Nudged: s.pool.nudge}, s.cfg.MaxWaiting)
 	return nil
 }
 
-func (s *Service) dial(target string) (*grpc.ClientConn, error) {
-	c, err := grpckit.Dial(target, s.cfg.TLS)
+func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	c, err := grpckit.Dial(target, s.cfg.TLS, options...)
 	if err == nil {
 		s.conns = append(s.conns, c)
 	}
@@ -216,6 +232,8 @@ func (s *Service) Addresses() (grpc, http, rpc string) {
 //	ProduceBlock ─▶ desk ─┐           ▼ content          │ preblock
 //	                      ├─▶ section ─▶ proposer ─ ─ ─ ─▶ monitor
 //	            loop ─────┘ (under the lease, each section under the consumption lock)
+//
+//	monitor's stream ─▶ follower ─▶ blueprint log ─▶ chain ─▶ feed   (while another leads)
 func (s *Service) Run(ctx context.Context) error {
 	defer s.close()
 	g := service.NewGroup(s.log)
@@ -234,10 +252,14 @@ func (s *Service) serve(ctx context.Context) error {
 	}
 	s.health.Set("start", "")
 	g := service.NewGroup(s.log)
-	g.Add("transactions", s.disk.keeper.Run)
+	g.Add("directory", s.directory.Run)
 	g.Add("json-rpc", s.rpc.Run)
 	g.Add("grpc", s.grpc.Run)
-	g.Add("campaign", func(ctx context.Context) error { return leader.Campaign(ctx, s.lease, s.endpoint, s.makes.lead) })
+	g.Add("follower", s.follow.Run)
+	if !s.cfg.observes() {
+		g.Add("campaign", s.campaign)
+	}
+	g.Add("role", s.report)
 	g.Add("readiness", s.ready)
 	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.evm.Head().Number)
 	return g.Run(ctx)
@@ -272,7 +294,7 @@ func (s *Service) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.disk.keeper.Recover(ctx)
+	return s.disk.keeper.Warm(ctx)
 }
 
 // close lets go of everything, in the order opposite to New's.

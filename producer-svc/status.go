@@ -80,6 +80,7 @@ func statusCodes() map[error]codes.Code {
 		feed.ErrNotApplied:            codes.NotFound,
 		feed.ErrAhead:                 codes.OutOfRange,
 		feed.ErrZero:                  codes.InvalidArgument,
+		feed.ErrNoKey:                 codes.FailedPrecondition,
 		txstore.ErrEnded:              codes.AlreadyExists,
 		txstore.ErrFull:               codes.ResourceExhausted,
 	}

@@ -12,12 +12,13 @@ type Health struct {
 	mu       sync.Mutex
 	unready  map[string]string
 	failed   map[string]string
+	notes    map[string]string
 	watchers []func(ready bool)
 }
 
 // NewHealth returns the health of a process that is live and ready.
 func NewHealth() *Health {
-	return &Health{unready: map[string]string{}, failed: map[string]string{}}
+	return &Health{unready: map[string]string{}, failed: map[string]string{}, notes: map[string]string{}}
 }
 
 // Set says why a part is not ready; the empty reason says that it is.
@@ -34,6 +35,20 @@ func (h *Health) Set(part, reason string) {
 // Fail says that a part will not work again in this process: it is neither live nor ready from now on.
 func (h *Health) Fail(part, reason string) {
 	h.change(func() { h.failed[part] = reason })
+}
+
+// Note tells an operator something of a part that does not change readiness, for example its role.
+func (h *Health) Note(part, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notes[part] = text
+}
+
+// Notes returns what Note was told last, by part.
+func (h *Health) Notes() map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.notes)
 }
 
 // Ready returns what keeps the process from being ready, by part; it is ready when there is nothing.

@@ -48,6 +48,10 @@ func TestReadinessNamesItsReasonsAndLivenessSurvivesThem(t *testing.T) {
 	if code, _ := get(t, url+"/readyz"); code != 200 {
 		t.Errorf("readyz %d after the reason went", code)
 	}
+	h.Note("role", "standby")
+	if code, body := get(t, url+"/readyz"); code != 200 || !strings.Contains(body, `"role":"standby"`) {
+		t.Errorf("readyz %d %s with a note", code, body)
+	}
 	h.Fail("log", "fsync failed")
 	if code, body := get(t, url+"/livez"); code != 503 || !strings.Contains(body, "fsync failed") {
 		t.Errorf("livez %d %s", code, body)

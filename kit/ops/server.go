@@ -37,8 +37,8 @@ func NewServer(addr string, h *Health, reg *prometheus.Registry) (*Server, error
 		return nil, fmt.Errorf("serve health and metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /livez", report(h.Live))
-	mux.Handle("GET /readyz", report(h.Ready))
+	mux.Handle("GET /livez", report(h.Live, h.Notes))
+	mux.Handle("GET /readyz", report(h.Ready, h.Notes))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
 	if config.IsLoopback(addr) {
 		profiles(mux)
@@ -73,13 +73,14 @@ func profiles(mux *http.ServeMux) {
 }
 
 // report answers 200 while there are no reasons, and 503 with them otherwise.
-func report(reasons func() map[string]string) http.Handler {
+func report(reasons, notes func() map[string]string) http.Handler {
 	type body struct {
 		Status  string            `json:"status"`
 		Reasons map[string]string `json:"reasons,omitempty"`
+		Notes   map[string]string `json:"notes,omitempty"`
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		b, code := body{Status: "ok", Reasons: reasons()}, http.StatusOK
+		b, code := body{Status: "ok", Reasons: reasons(), Notes: notes()}, http.StatusOK
 		if len(b.Reasons) > 0 {
 			b.Status, code = "unavailable", http.StatusServiceUnavailable
 		}
