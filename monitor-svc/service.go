@@ -111,7 +111,7 @@ func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Conf
 	}
 	src.Check = proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
 		return source.Fetch(ctx, src, number)
-	}).Check
+	})
 	s.notices = notices.New(s.rdb, s.log)
 	s.evidence = evidence.New(s.rdb, s.log)
 	s.hub = hub.New(merge.DefaultLimits(), hub.Actions{
