@@ -18,10 +18,15 @@ import (
 type consumption struct {
 	locker *lock.Locker
 	log    *bplog.Log
+	told   func() uint64 // highest token another leader has told of; nil for none
 }
 
 func (c consumption) Acquire(ctx context.Context, priority bool) (section.Held, error) {
-	held, err := c.locker.Acquire(ctx, lock.Request{Priority: priority, Floor: c.log.LastToken()})
+	floor := c.log.LastToken()
+	if c.told != nil {
+		floor = max(floor, c.told())
+	}
+	held, err := c.locker.Acquire(ctx, lock.Request{Priority: priority, Floor: floor})
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +56,13 @@ func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*bluepri
 }
 
 // followed is the blueprint log as a follower writes it: a repeat of what it has is a success.
-type followed struct{ decided }
+type followed struct {
+	decided
+	token func() uint64 // highest token that a leader has told of
+}
 
 func (f followed) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error {
-	err := f.Log.AppendFollowed(rec, head, 0)
+	err := f.Log.AppendFollowed(rec, head, f.token())
 	if errors.Is(err, bplog.ErrRepeated) {
 		return nil
 	}

@@ -36,6 +36,9 @@ type Config struct {
 	CommitteeFile      string        `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
 	BundlerAllow       []string      `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
 	BundleShare        float64       `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
+	AckReplicas        int           `help:"Standbys that must have a transaction on disk before it is acknowledged; 0: the leader's own disk is enough."`
+	AckTimeout         time.Duration `help:"How long an acknowledgement waits for standbys." default:"3s"`
+	AckShort           string        `help:"What becomes of transactions when too few standbys are there: refuse them, or degrade to acknowledging without: ${enum}." enum:"refuse,degrade" default:"refuse"`
 	RollupAddress      string        `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
 
@@ -76,6 +79,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--max-waiting must be within 1 and %d, not %d", 1<<20, c.MaxWaiting)
 	case !(c.BundleShare >= 0.01 && c.BundleShare <= 0.99):
 		return fmt.Errorf("--bundle-share must be within 0.01 and 0.99, not %v", c.BundleShare)
+	case c.AckReplicas < 0 || c.AckReplicas > 16:
+		return fmt.Errorf("--ack-replicas must be within 0 and 16, not %d", c.AckReplicas)
+	case c.AckTimeout < 10*time.Millisecond:
+		return fmt.Errorf("--ack-timeout must be at least 10ms, not %s", c.AckTimeout)
 	case c.EventTimeout < 100*time.Millisecond:
 		return fmt.Errorf("--event-timeout must be at least 100ms, not %s", c.EventTimeout)
 	}

@@ -15,6 +15,7 @@ type metrics struct {
 	sections *prometheus.CounterVec
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
+	alone    prometheus.Counter
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -30,7 +31,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
-	registry.MustRegister(m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
+	m.alone = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_acknowledged_unreplicated_total", Help: "Acknowledgements that went without the standbys of --ack-replicas, as --ack-short degrade allows."})
+	registry.MustRegister(m.alone, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync)
 	return m
 }
 

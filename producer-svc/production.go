@@ -12,6 +12,7 @@ import (
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/section"
 	"blindseq/producer-svc/internal/txstore"
 
@@ -28,6 +29,7 @@ type production struct {
 	known    func(requestID string) (section.Block, bool)
 	follow   *follow.Follower // has the log while nobody leads here; nil in tests of production alone
 	keep     *txstore.Keeper  // the same
+	standbys *replicate.Hub   // the same
 	health   *ops.Health
 	log      *slog.Logger
 
@@ -70,6 +72,9 @@ func (p *production) lead(ctx context.Context, _ uint64) error {
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended
 	defer stop()
+	if p.standbys != nil {
+		defer p.standbys.Lead(ctx)()
+	}
 	p.stance.set(leads)
 	g.Go(func() error { return p.loop.Run(ctx) })
 	g.Go(func() error { return p.desk.Serve(ctx) })

@@ -24,11 +24,13 @@ import (
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/rpc"
 	"blindseq/producer-svc/internal/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
@@ -63,6 +65,10 @@ type Service struct {
 	guard  *section.Guard
 	makes  *production
 	follow *follow.Follower
+
+	hub     *replicate.Hub     // of those that stand by while this replica leads
+	standby *replicate.Standby // this replica, while it does not
+	peers   replicationv1.ReplicationServiceClient
 
 	rdb       redis.UniversalClient
 	conns     []*grpc.ClientConn
@@ -130,9 +136,14 @@ func (s *Service) connect() error {
 	if err != nil {
 		return err
 	}
+	leading, err := s.dial(leader.Scheme+":///"+rediskeys.ProducerLease, s.directory.DialOption())
+	if err != nil {
+		return err
+	}
+	s.replicate(leading)
 	tracer := otel.Tracer("blindseq/producer-svc")
 	performer := section.NewPerformer(section.Deps{
-		Lock:      consumption{locker: s.lock, log: s.disk.log},
+		Lock:      consumption{locker: s.lock, log: s.disk.log, told: s.standby.Token},
 		Proposer:  proposalv1.NewProposerServiceClient(proposer),
 		Monitor:   s.monitor,
 		Log:       decided{Log: s.disk.log, bundles: s.bundles},
@@ -145,12 +156,8 @@ func (s *Service) connect() error {
 	runner := section.NewRunner(measuredSteps{next: performer, metrics: s.metrics, tracer: tracer}, s.cfg.MaxClockDrift, s.log)
 	s.guard = section.NewGuard(measuredSections{next: runner, metrics: s.metrics, tracer: tracer},
 		func(reason string) { s.health.Set("production", reason) })
-	leading, err := s.dial(leader.Scheme+":///"+rediskeys.ProducerLease, s.directory.DialOption())
-	if err != nil {
-		return err
-	}
 	s.follow = follow.New(follow.Deps{
-		Monitor: s.monitor, Log: followed{decided{Log: s.disk.log, bundles: s.bundles}}, Chain: s.evm, Delayed: s.pool,
+		Monitor: s.monitor, Log: followed{decided{Log: s.disk.log, bundles: s.bundles}, s.standby.Token}, Chain: s.evm, Delayed: s.pool,
 		Supply: delayedOf(blueprintv1.NewProducerServiceClient(leading)), Publisher: s.feed, Alarm: s.guard.Halt, Slog: s.log,
 	})
 	work, stop := s.disk.chain.Work()
@@ -160,6 +167,7 @@ func (s *Service) connect() error {
 		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
 		follow:   s.follow,
 		keep:     s.disk.keeper,
+		standbys: s.hub,
 		health:   s.health,
 		log:      s.log,
 	}, loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: work, Nudged: s.pool.nudge}, s.cfg.MaxWaiting)
@@ -196,7 +204,7 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.transactions())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
 	if err != nil {
 		return err
 	}
@@ -218,6 +226,7 @@ func (s *Service) register() {
 		Leading:  s.makes.leading.Load,
 		Status:   s.status,
 	})
+	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), s.replication())
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: s.makes.leading.Load})
 }
 
@@ -233,6 +242,7 @@ func (s *Service) Addresses() (grpc, http, rpc string) {
 //	                      ├─▶ section ─▶ proposer ─ ─ ─ ─▶ monitor
 //	            loop ─────┘ (under the lease, each section under the consumption lock)
 //
+//	leader's transactions ─▶ standby ─▶ transaction store            (the same)
 //	monitor's stream ─▶ follower ─▶ blueprint log ─▶ chain ─▶ feed   (while another leads)
 func (s *Service) Run(ctx context.Context) error {
 	defer s.close()
@@ -257,6 +267,7 @@ func (s *Service) serve(ctx context.Context) error {
 	g.Add("grpc", s.grpc.Run)
 	g.Add("follower", s.follow.Run)
 	if !s.cfg.observes() {
+		g.Add("standby", s.standby.Run)
 		g.Add("campaign", s.campaign)
 	}
 	g.Add("role", s.report)

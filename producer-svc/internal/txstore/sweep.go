@@ -53,6 +53,9 @@ func (k *Keeper) Warm(ctx context.Context) error {
 	return nil
 }
 
+// Offered puts transactions into the pool that another replica acknowledged and that are kept here; it ends nothing.
+func (k *Keeper) Offered(txs []Tx) error { return k.warm(txs) }
+
 // Recover is Warm for who leads and has caught up: what the pool refuses has ended. Call it before Run.
 func (k *Keeper) Recover(ctx context.Context) error {
 	err := k.settleDelayed()
