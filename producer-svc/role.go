@@ -135,3 +135,10 @@ func (s *Service) holdsLease() bool {
 	now, _ := s.makes.stance.get()
 	return now != standing
 }
+
+// enroll lets the gateways find this replica for reads while it is ready.
+func (s *Service) enroll(ctx context.Context) error {
+	return leader.Enroll(ctx, s.rdb, rediskeys.ProducerLease, func() (leader.Replica, bool) {
+		return leader.Replica{Endpoint: s.endpoint, Head: s.evm.Head().Number}, len(s.health.Ready()) == 0
+	})
+}

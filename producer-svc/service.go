@@ -204,7 +204,7 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
 	if err != nil {
 		return err
 	}
@@ -271,6 +271,7 @@ func (s *Service) serve(ctx context.Context) error {
 		g.Add("campaign", s.campaign)
 	}
 	g.Add("role", s.report)
+	g.Add("roster", s.enroll)
 	g.Add("readiness", s.ready)
 	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.evm.Head().Number)
 	return g.Run(ctx)

@@ -16,6 +16,7 @@ func (c *Cluster) redisArgs() []string {
 func (c *Cluster) args(name string) []string {
 	p := c.ports[name]
 	var args []string
+	program := c.program(name)
 	if name == DSN {
 		args = append(args, "sequencer")
 	}
@@ -27,7 +28,7 @@ func (c *Cluster) args(name string) []string {
 		args = append(args, "--redis-url", c.redisURL())
 	}
 	data := filepath.Join(c.dir, name, "data")
-	switch name {
+	switch program {
 	case DSN:
 		args = append(args, "--rpc-address", p.rpc, "--data-dir", data)
 	case Monitor:
@@ -37,6 +38,7 @@ func (c *Cluster) args(name string) []string {
 	case Producer:
 		args = append(args, "--rpc-address", p.rpc, "--data-dir", data,
 			"--proposer", c.ports[Proposer].grpc, "--monitor", c.ports[Monitor].grpc)
+		args = append(args, c.replicaArgs(name)...)
 	case Gateway:
 		args = append(args, "--rpc-address", p.rpc, "--rest-address", p.rest,
 			"--proposer", c.ports[Proposer].grpc, "--monitor", c.ports[Monitor].grpc)

@@ -46,6 +46,8 @@ type Options struct {
 	Dir  string              // for data and logs; must exist
 	Args map[string][]string // further arguments, by process
 	OTLP string              // where to send traces; none when empty
+
+	Replicas []Replica // producers besides the first
 }
 
 // Cluster is a running system.
@@ -79,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 
 func (c *Cluster) prepare() error {
 	free := allocator{}
-	for _, name := range append([]string{Redis}, Services()...) {
+	for _, name := range append([]string{Redis}, c.names()...) {
 		p, err := free.ports()
 		if err != nil {
 			return err
@@ -97,8 +99,8 @@ func (c *Cluster) prepare() error {
 	c.DSNHTTP = "http://" + c.ports[DSN].rpc
 
 	c.procs[Redis] = c.process(Redis, Redis, c.redisArgs(), c.redisReady)
-	for _, name := range Services() {
-		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, name), c.args(name), httpReady(c.ports[name].http))
+	for _, name := range c.names() {
+		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, c.program(name)), c.args(name), httpReady(c.ports[name].http))
 		conn, err := grpckit.Dial(c.ports[name].grpc, config.TLS{})
 		if err != nil {
 			return fmt.Errorf("dial %s: %w", name, err)
@@ -119,6 +121,7 @@ func (c *Cluster) process(name, path string, args []string, ready func(context.C
 func (c *Cluster) StartAll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	whole := ctx
 	wait, ctx := errgroup.WithContext(ctx)
 	for _, name := range append([]string{Redis}, Services()...) {
 		p := c.procs[name]
@@ -127,7 +130,10 @@ func (c *Cluster) StartAll(ctx context.Context) error {
 		}
 		wait.Go(func() error { return p.AwaitReady(ctx) })
 	}
-	return wait.Wait()
+	if err := wait.Wait(); err != nil || len(c.o.Replicas) == 0 {
+		return err
+	}
+	return c.startReplicas(whole)
 }
 
 // Process is the process of one name.
@@ -140,6 +146,9 @@ func (c *Cluster) Conn(name string) *grpc.ClientConn { return c.conns[name] }
 func (c *Cluster) GRPC(name string) string { return c.ports[name].grpc }
 func (c *Cluster) Ops(name string) string  { return c.ports[name].http }
 
+// RPCOf is the JSON-RPC of one producer.
+func (c *Cluster) RPCOf(name string) string { return "http://" + c.ports[name].rpc }
+
 // DataDir is where a service keeps its data.
 func (c *Cluster) DataDir(name string) string { return filepath.Join(c.dir, name, "data") }
 
@@ -151,7 +160,7 @@ func (c *Cluster) Eth(ctx context.Context) (*ethclient.Client, error) {
 // StopAll asks every process to end, the gateway first, and reports those that did not end cleanly.
 func (c *Cluster) StopAll() error {
 	var failed error
-	names := Services()
+	names := c.names()
 	for i := range names {
 		failed = errors.Join(failed, c.procs[names[len(names)-1-i]].Stop())
 	}
@@ -178,7 +187,7 @@ func (c *Cluster) Close() error {
 
 // Tails writes the end of every process's output.
 func (c *Cluster) Tails(w io.Writer) {
-	for _, name := range append([]string{Redis}, Services()...) {
+	for _, name := range append([]string{Redis}, c.names()...) {
 		fmt.Fprintf(w, "=== %s (end of output)\n%s\n", name, c.procs[name].Tail(6000))
 	}
 }
