@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,9 @@ func TestAStandbyLeadsWhenTheLeaderIsKilledAndWhenItsDiskIsLost(t *testing.T) {
 	restart(t, c, killed)
 	o.progress(t)
 
+	if reads := metric(t, c, cluster.Gateway, `blindseq_gateway_reads_total{by="replica"}`); reads == 0 {
+		t.Error("no read was answered by a replica")
+	}
 	o.stopLoad()
 	o.load.Wait()
 	o.settle(t)
@@ -99,6 +104,23 @@ func (o *observation) leader(t *testing.T) (name string) {
 		return false, nil
 	})
 	return name
+}
+
+// metric is the value of one metric of a process; 0 when it is not there.
+func metric(t *testing.T, c *cluster.Cluster, name, series string) (value float64) {
+	t.Helper()
+	res, err := http.Get("http://" + c.Ops(name) + "/metrics")
+	must(t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(t, err)
+	for line := range strings.Lines(string(text)) {
+		if after, found := strings.CutPrefix(line, series+" "); found {
+			value, err = strconv.ParseFloat(strings.TrimSpace(after), 64)
+			must(t, err)
+		}
+	}
+	return value
 }
 
 // roleOf is what a producer's readiness says of its role.

@@ -81,12 +81,18 @@ func (p *production) lead(ctx context.Context, _ uint64) error {
 	return g.Wait()
 }
 
+// takeTimeout is how long a replica may have the lease and not come to the head. Then it gives the lease back: another may
+// reach the monitor when this one cannot.
+const takeTimeout = 15 * time.Second
+
 // takeLog follows until only a few preblocks are missing, which sections fetch, and then writes the log alone.
 func (p *production) takeLog(ctx context.Context) (release func(), err error) {
 	if p.follow == nil {
 		return func() {}, nil
 	}
-	if err := p.follow.Await(ctx); err != nil {
+	near, cancel := context.WithTimeout(ctx, takeTimeout)
+	defer cancel()
+	if err := p.follow.Await(near); err != nil {
 		return nil, err
 	}
 	return p.follow.Hold(ctx)

@@ -82,6 +82,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		var alarm *alarmError
 		if errors.As(err, &alarm) {
 			f.Slog.ErrorContext(ctx, "following halts", "error", err)
+			f.halt()
 			f.Alarm(err)
 			<-ctx.Done()
 			return nil

@@ -204,7 +204,7 @@ func TestAPreblockThatCannotFollowIsAnAlarmAndNothingIsWritten(t *testing.T) {
 	if err := <-r.alarms; !errors.Is(err, section.ErrBadPreblock) {
 		t.Fatalf("got %v", err)
 	}
-	if r.log.Last() != 3 || r.published.Load() != 3 || len(r.alarms) != 0 {
+	if r.log.Last() != 3 || r.published.Load() != 3 || len(r.alarms) != 0 || r.May() {
 		t.Fatalf("log %d, published %d, %d more alarms", r.log.Last(), r.published.Load(), len(r.alarms))
 	}
 }

@@ -54,6 +54,7 @@ type state struct {
 	mu      sync.Mutex
 	now     Progress
 	held    bool
+	halted  bool      // after an alarm
 	started time.Time // of catching up
 	shown   string
 	changed chan struct{} // closed when the reason, or whether it may lead, has changed
@@ -68,7 +69,8 @@ func (p progress) Progress() (Progress, <-chan struct{}) {
 	return p.state.now, p.state.changed
 }
 
-// May says whether this replica is fit to lead: it is not far behind, or nobody can tell how far it is.
+// May says whether this replica is fit to lead: it is not far behind, or nobody can tell how far it is. After an alarm it
+// is not: another's chain may be sound.
 func (p progress) May() bool {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()
@@ -76,7 +78,7 @@ func (p progress) May() bool {
 }
 
 func (s *state) may() bool {
-	return s.held || (s.now.Known && s.now.Lag() <= behind) || (!s.now.Known && s.now.Err != nil)
+	return !s.halted && (s.held || (s.now.Known && s.now.Lag() <= behind) || (!s.now.Known && s.now.Err != nil))
 }
 
 // Await waits until the head is near to what the DSN has fixed.
@@ -139,6 +141,8 @@ func (p progress) reached(fixed uint64) {
 func (p progress) applied(number uint64) {
 	p.change(func(s *state) { s.now.Head, s.now.Fixed = number, max(s.now.Fixed, number) })
 }
+
+func (p progress) halt() { p.change(func(s *state) { s.halted = true }) }
 
 func (p progress) failed(err error) { p.change(func(s *state) { s.now.Err = err }) }
 

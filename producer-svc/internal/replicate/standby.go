@@ -21,7 +21,7 @@ import (
 
 const (
 	firstPause   = 50 * time.Millisecond
-	longestPause = 2 * time.Second
+	longestPause = 500 * time.Millisecond
 	handEvery    = 5 * time.Second // between tries to give the leader what it could not take
 	handTimeout  = 10 * time.Second
 )
