@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/history"
 	"blindseq/e2e/load"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -29,7 +31,7 @@ const (
 	observer2 = "observer-2"
 )
 
-// The producer's disk is exchanged for one of long ago, as from a backup; then observers begin with an empty one.
+// The producer's disk is exchanged for one of long ago, as from a backup; then two observers begin with empty ones.
 func TestAProducerWithAnOldDiskCatchesUpAndObserversDoSoFromGenesis(t *testing.T) {
 	missed := uint64(missedDefault)
 	if text := os.Getenv(missedEnv); text != "" {
@@ -44,29 +46,34 @@ func TestAProducerWithAnOldDiskCatchesUpAndObserversDoSoFromGenesis(t *testing.T
 	client, accounts := wallet(t, c)
 	first := headAbove(t, client, 20)
 	must(t, c.Process(cluster.Producer).Stop())
-	backup := t.TempDir()
-	must(t, os.CopyFS(backup, os.DirFS(c.DataDir(cluster.Producer))))
-	began := time.Now()
-	restart(t, c, cluster.Producer)
-	head := makeBlocks(t, client, accounts[:3], first+missed)
-	t.Logf("%d blocks with transactions made in %s", missed, time.Since(began).Round(time.Second))
-
-	must(t, c.Process(cluster.Producer).Kill())
-	last, err := lastOf(t, c, observer, head)
-	must(t, err)
-	must(t, os.RemoveAll(c.DataDir(cluster.Producer)))
-	must(t, os.CopyFS(c.DataDir(cluster.Producer), os.DirFS(backup)))
-	catchUp(t, c, last, cluster.Producer)
-
 	for _, name := range []string{observer, observer2} {
 		must(t, c.Process(name).Kill())
 		must(t, os.RemoveAll(c.DataDir(name)))
 	}
-	catchUp(t, c, last, observer, observer2)
+	backup := t.TempDir()
+	must(t, os.CopyFS(backup, os.DirFS(c.DataDir(cluster.Producer))))
+	began := time.Now()
+	restart(t, c, cluster.Producer)
+	makeBlocks(t, client, accounts[:3], first+missed)
+	t.Logf("%d blocks with transactions made in %s", missed, time.Since(began).Round(time.Second))
+
+	must(t, c.Process(cluster.Producer).Kill())
+	status, err := preblockv1.NewMonitorServiceClient(c.Conn(cluster.Monitor)).GetStatus(t.Context(), &preblockv1.GetStatusRequest{})
+	must(t, err)
+	last := status.GetLastPreblockNumber()
+	must(t, os.RemoveAll(c.DataDir(cluster.Producer)))
+	must(t, os.CopyFS(c.DataDir(cluster.Producer), os.DirFS(backup)))
+	want := catchUp(t, c, last, cluster.Producer)[0]
+	must(t, c.Process(cluster.Producer).Kill())
+	for _, got := range catchUp(t, c, last, observer, observer2) {
+		if got.Hash() != want.Hash() || got.Root != want.Root {
+			t.Errorf("block %d is %s with root %s, should be %s with %s", last, got.Hash(), got.Root, want.Hash(), want.Root)
+		}
+	}
 }
 
 // makeBlocks waits, under some load, until the head is at a number.
-func makeBlocks(t *testing.T, client *ethclient.Client, senders []*load.Account, until uint64) (head uint64) {
+func makeBlocks(t *testing.T, client *ethclient.Client, senders []*load.Account, until uint64) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -74,67 +81,48 @@ func makeBlocks(t *testing.T, client *ethclient.Client, senders []*load.Account,
 	for _, a := range senders {
 		go func() { ended <- load.Stream(ctx, client, a, 20*time.Millisecond, history.NewRecorder()) }()
 	}
-	for head < until {
+	for head := uint64(0); head < until; {
 		head = headAbove(t, client, head)
 	}
 	cancel()
 	for range senders {
 		must(t, <-ended)
 	}
-	return head
 }
 
-// lastOf is the last block of a replica that has at least some number, once it stays the last.
-func lastOf(t *testing.T, c *cluster.Cluster, name string, least uint64) (last *types.Header, err error) {
-	t.Helper()
-	client, err := ethclient.DialContext(t.Context(), c.RPCOf(name))
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	eventually(t, "the last block at "+name, func(ctx context.Context) (bool, error) {
-		now, err := client.HeaderByNumber(ctx, nil)
-		settled := err == nil && last != nil && now.Number.Cmp(last.Number) == 0 && now.Number.Uint64() >= least
-		last = now
-		return settled, err
-	})
-	return last, nil
-}
-
-// catchUp starts replicas and takes the time until each has a block.
-func catchUp(t *testing.T, c *cluster.Cluster, last *types.Header, names ...string) {
+// catchUp starts replicas, takes the time until each has a block, and returns the block of each.
+func catchUp(t *testing.T, c *cluster.Cluster, last uint64, names ...string) (headers []*types.Header) {
 	t.Helper()
 	began := time.Now()
 	for _, name := range names {
 		must(t, c.Process(name).Start())
 	}
 	for _, name := range names {
-		progress := reach(t, c, name, last)
+		header, progress := reach(t, c, name, last)
+		headers = append(headers, header)
 		took := time.Since(began)
-		t.Logf("%s has block %d, %s after its start; its readiness said %q", name, last.Number, took.Round(10*time.Millisecond), progress)
+		t.Logf("%s has block %d, %s after its start; its readiness said %q", name, last, took.Round(10*time.Millisecond), progress)
 		if took > caughtUpWithin {
 			t.Errorf("it took %s, at most %s are allowed", took, caughtUpWithin)
 		}
 	}
+	return headers
 }
 
-// reach waits until a replica has a block, and returns what its readiness said of its progress on the way.
-func reach(t *testing.T, c *cluster.Cluster, name string, last *types.Header) (progress string) {
+// reach waits until a replica has a block, and returns it with what its readiness said of its progress on the way.
+func reach(t *testing.T, c *cluster.Cluster, name string, last uint64) (header *types.Header, progress string) {
 	t.Helper()
 	client, err := ethclient.DialContext(t.Context(), c.RPCOf(name))
 	must(t, err)
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*caughtUpWithin)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*caughtUpWithin)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		got, err := client.HeaderByNumber(ctx, last.Number)
-		switch {
-		case err == nil && got.Hash() == last.Hash() && got.Root == last.Root:
-			return progress
-		case err == nil:
-			t.Fatalf("block %d of %s is %s with root %s, should be %s with %s", last.Number, name, got.Hash(), got.Root, last.Hash(), last.Root)
+		header, err := client.HeaderByNumber(ctx, new(big.Int).SetUint64(last))
+		if err == nil {
+			return header, progress
 		}
 		if said := catchingUp(ctx, c.Ops(name)); said != "" {
 			progress = said
@@ -142,7 +130,7 @@ func reach(t *testing.T, c *cluster.Cluster, name string, last *types.Header) (p
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("%s does not have block %d: %v; last said %q", name, last.Number, err, progress)
+			t.Fatalf("%s does not have block %d: %v; last said %q", name, last, err, progress)
 		}
 	}
 }
