@@ -41,7 +41,7 @@ e2e: build deps ## Drive the real programs as processes from outside
 
 .PHONY: catch-up
 catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up
-	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run OldDisk ./e2e/
+	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
 
 .PHONY: bench
 bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
