@@ -56,6 +56,10 @@ redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDUL
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
 		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
 
+.PHONY: catch-up
+catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up
+	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
+
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
