@@ -53,13 +53,10 @@ func (o *Options) possible() []string {
 
 // program is what a process runs.
 func (c *Cluster) program(name string) string {
-	switch {
-	case name == Bundler, c.authority(name) >= 0:
+	if name == Bundler || c.authority(name) >= 0 {
 		return DSN
-	case slices.Contains(c.o.replicas(), name):
-		return Producer
 	}
-	return name
+	return c.role(name)
 }
 
 // authority is that of a keyholder, negative for any other process.
@@ -121,7 +118,7 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 			addresses = append(addresses, c.via(name, k))
 		}
 		return append(args, "--keyholders", strings.Join(addresses, ","))
-	case name == Monitor, c.program(name) == Producer:
+	case name == Monitor, c.role(name) == Producer:
 		return args
 	case name == Bundler:
 		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.told(Gateway, c.ports[Gateway].rpc),

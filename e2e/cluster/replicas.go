@@ -1,6 +1,9 @@
 package cluster
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"slices"
+)
 
 // Replica is a further producer-svc.
 type Replica struct {
@@ -14,6 +17,14 @@ func (o *Options) replicas() (names []string) {
 		names = append(names, r.Name)
 	}
 	return names
+}
+
+// role is what a process is in the system: a replica is a producer, any other process what it is called.
+func (c *Cluster) role(name string) string {
+	if slices.Contains(c.o.replicas(), name) {
+		return Producer
+	}
+	return name
 }
 
 // SequencerKey is the file of the key that all producers sign with.
