@@ -74,6 +74,10 @@ k8s-secrets: ## Make the secrets of a new deployment; those that are there stay
 k8s-e2e: ## Drive what k8s-up deployed from outside
 	@./scripts/k8s.sh e2e '$(VERSION)'
 
+.PHONY: catch-up
+catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up
+	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
+
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh

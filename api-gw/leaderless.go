@@ -2,6 +2,7 @@ package apigw
 
 import (
 	"context"
+	"net/url"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,6 +18,24 @@ type producers struct{ *leader.Directory }
 func (p producers) Current() (address string, ok bool) {
 	e, ok := p.Directory.Current(leading)
 	return e.RPC, ok
+}
+
+// readers are the producers that serve reads.
+type readers struct {
+	roster    *leader.Roster
+	directory *leader.Directory
+}
+
+// others are the JSON-RPC of those that serve reads and do not lead.
+func (r readers) others() []*url.URL {
+	leads, _ := r.directory.Current(leading)
+	var all []*url.URL
+	for _, one := range r.roster.Current() {
+		if one.GRPC != leads.GRPC {
+			all = append(all, &url.URL{Scheme: "http", Host: one.RPC})
+		}
+	}
+	return all
 }
 
 // known refuses a call while no leader was ever known: gRPC would have it wait, up to its deadline, for an address.

@@ -13,6 +13,7 @@ type metrics struct {
 	seconds    *prometheus.HistogramVec
 	inFlight   *prometheus.GaugeVec
 	upstream   *prometheus.CounterVec
+	reads      *prometheus.CounterVec
 	webSockets prometheus.Gauge
 }
 
@@ -31,11 +32,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		upstream: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_gateway_upstream_errors_total", Help: "JSON-RPC that could not be carried to the leading producer, by kind.",
 		}, []string{"kind"}),
+		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_gateway_reads_total", Help: "JSON-RPC requests that any replica may answer, by who did: leader, replica, or asked_over (the leader, after a replica's answer did not count).",
+		}, []string{"by"}),
 		webSockets: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "blindseq_gateway_websockets", Help: "WebSockets joined with the leading producer.",
 		}),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.upstream, m.webSockets)
+	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.upstream, m.reads, m.webSockets)
 	return m
 }
 
@@ -51,6 +55,9 @@ func (m *metrics) End(listener, route string, status int, took time.Duration) {
 
 // UpstreamError counts what could not be carried.
 func (m *metrics) UpstreamError(kind string) { m.upstream.WithLabelValues(kind).Inc() }
+
+// Read counts a read that any replica may answer.
+func (m *metrics) Read(by string) { m.reads.WithLabelValues(by).Inc() }
 
 // WebSockets counts joined WebSockets.
 func (m *metrics) WebSockets(change int) { m.webSockets.Add(float64(change)) }

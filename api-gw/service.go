@@ -95,7 +95,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, rdb.Close)
-	directory := leader.NewDirectory(rdb, leading)
+	directory, roster := leader.NewDirectory(rdb, leading), leader.NewRoster(rdb, leading)
 
 	api, err := s.api(directory)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	}
 	tracker := upstream.New(producers{directory}, s.leaderKnown)
 	proxy := rpcproxy.New(rpcproxy.Config{
-		Leader: tracker.Current, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
+		Leader: tracker.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
 		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Recorder: s.metrics, Log: s.log,
 	})
 	s.closers = append(s.closers, func() error { proxy.Close(); return nil })
@@ -124,6 +124,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	rpcServer := s.rpcServer(ctx, api, proxy)
 
 	s.group.Add("directory", directory.Run)
+	s.group.Add("roster", roster.Run)
 	s.group.Add("leader tracker", tracker.Run)
 	s.group.Add("production watch", s.watchProduction(api.Standstill))
 	s.group.Add("health and metrics", opsServer.Run)

@@ -94,13 +94,13 @@ func eventOf(n ast.Node) (e event, ok bool) {
 	return e, true
 }
 
-// isLogger goes by the name: every logger here is called log or Log.
+// isLogger goes by the name: every logger here is called log or Log, or Slog beside another kind of log.
 func isLogger(x ast.Expr) bool {
 	switch x := x.(type) {
 	case *ast.Ident:
 		return x.Name == "log"
 	case *ast.SelectorExpr:
-		return strings.EqualFold(x.Sel.Name, "log")
+		return strings.EqualFold(x.Sel.Name, "log") || x.Sel.Name == "Slog"
 	}
 	return false
 }

@@ -96,9 +96,8 @@ func (o *observation) judge(t *testing.T) *history.History {
 	must(t, observe.Preblocks(ctx, o.c.Conn(cluster.Monitor), head, o.Recorder))
 	o.client.Close()
 	must(t, o.c.StopAll())
-	data := o.c.DataDir(cluster.Producer)
-	must(t, observe.Log(filepath.Join(data, "log"), o.Recorder))
-	must(t, observe.Key(filepath.Join(data, "sequencer.key"), o.Recorder))
+	must(t, observe.Log(filepath.Join(o.c.DataDir(cluster.Producer), "log"), o.Recorder))
+	must(t, observe.Key(o.c.SequencerKey(), o.Recorder))
 	h := o.History()
 	for _, v := range history.Check(h) {
 		t.Error(v)

@@ -114,11 +114,7 @@ func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Conf
 	checker := proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
 		return source.Fetch(ctx, src, number)
 	})
-	src.Check = func(ctx context.Context, p *preblockv1.Preblock) (bool, error) {
-		began := time.Now()
-		defer func() { s.metrics.checks.Observe(time.Since(began).Seconds()) }()
-		return checker.Check(ctx, p)
-	}
+	src.Check = measuredCheck{Check: checker, seconds: s.metrics.checks}
 	s.notices = notices.New(s.rdb, s.log)
 	s.evidence = evidence.New(s.rdb, s.log)
 	s.hub = hub.New(merge.DefaultLimits(), hub.Actions{

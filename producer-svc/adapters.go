@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"blindseq/kit/content"
 	"blindseq/kit/lock"
@@ -18,10 +19,15 @@ import (
 type consumption struct {
 	locker *lock.Locker
 	log    *bplog.Log
+	told   func() uint64 // highest token another leader has told of; nil for none
 }
 
 func (c consumption) Acquire(ctx context.Context, priority bool) (section.Held, error) {
-	held, err := c.locker.Acquire(ctx, lock.Request{Priority: priority, Floor: c.log.LastToken()})
+	floor := c.log.LastToken()
+	if c.told != nil {
+		floor = max(floor, c.told())
+	}
+	held, err := c.locker.Acquire(ctx, lock.Request{Priority: priority, Floor: floor})
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +53,34 @@ func (d decided) Append(rec *blueprintv1.LogRecord, head content.Hash) (*bluepri
 		return d.Get(rec.GetNumber())
 	case errors.Is(err, bplog.ErrStaleToken):
 		return nil, fmt.Errorf("%w: %w", section.ErrStale, err)
-	case errors.Is(err, wal.ErrBroken):
-		d.failed(err)
-		return nil, fmt.Errorf("%w: %w", section.ErrStorage, err)
 	}
-	return nil, err
+	return nil, d.sorted(err)
+}
+
+// sorted tells a disk that failed from what must never happen.
+func (d decided) sorted(err error) error {
+	if !errors.Is(err, wal.ErrBroken) {
+		return err
+	}
+	d.failed(err)
+	return fmt.Errorf("%w: %w", section.ErrStorage, err)
+}
+
+// followed is the blueprint log as a follower writes it: a repeat of what it has is a success.
+type followed struct {
+	decided
+	token func() uint64 // highest token that a leader has told of
+}
+
+func (f followed) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error {
+	err := f.Log.AppendFollowed(rec, head, f.token())
+	if errors.Is(err, bplog.ErrRepeated) {
+		return nil
+	}
+	if err == nil && f.bundles != nil {
+		f.bundles.Decided(bundleHashes(rec))
+	}
+	return f.sorted(err)
 }
 
 func (d decided) ByRequest(id string) (*blueprintv1.LogRecord, bool) {
@@ -72,3 +101,23 @@ func knownBlock(log *bplog.Log, chain section.Chain, requestID string) (section.
 	hash, ok := chain.BlockHash(rec.GetNumber())
 	return section.BlockOf(rec, hash), ok
 }
+
+// delayedOf has the leading producer give the delayed transactions of an applied blueprint.
+func delayedOf(leading blueprintv1.ProducerServiceClient) func(context.Context, uint64) ([][]byte, error) {
+	return func(ctx context.Context, number uint64) ([][]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, supplyTimeout)
+		defer cancel()
+		answer, err := leading.GetBlueprint(ctx, &blueprintv1.GetBlueprintRequest{Number: number})
+		if err != nil {
+			return nil, fmt.Errorf("ask the leading producer for blueprint %d: %w", number, err)
+		}
+		var raws [][]byte
+		for _, d := range answer.GetBlueprint().GetDelayedTransactions() {
+			raws = append(raws, d.GetRaw())
+		}
+		return raws, nil
+	}
+}
+
+// supplyTimeout bounds one call for what another replica has.
+const supplyTimeout = 2 * time.Second

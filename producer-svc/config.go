@@ -19,6 +19,7 @@ const noBlocks = "none"
 // Config of the producer.
 type Config struct {
 	config.Common      `embed:""`
+	Role               string           `help:"producer leads when it wins the lease and stands by otherwise; observer only follows and serves reads: ${enum}." enum:"producer,observer" default:"producer"`
 	RPCAddress         string           `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
 	DataDir            string           `help:"Folder of the chain, the blueprint log and the transaction store." default:"data/producer" type:"path"`
 	Genesis            string           `help:"A geth genesis.json; the development genesis when empty. Read when the chain begins, and checked at every start." type:"path"`
@@ -36,9 +37,17 @@ type Config struct {
 	CommitteeFile      string           `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
 	BundlerAllow       []string         `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
 	BundleShare        float64          `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
+	AckReplicas        int              `help:"Standbys that must have a transaction on disk before it is acknowledged; 0: the leader's own disk is enough."`
+	AckTimeout         time.Duration    `help:"How long an acknowledgement waits for standbys." default:"3s"`
+	AckShort           string           `help:"What becomes of transactions when too few standbys are there: refuse them, or degrade to acknowledging without: ${enum}." enum:"refuse,degrade" default:"refuse"`
 	Rollup             RollupConfig     `embed:""`
 	RollupAddress      string           `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
+
+// roleObserver as --role never leads.
+const roleObserver = "observer"
+
+func (c *Config) observes() bool { return c.Role == roleObserver }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
 func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7103", "127.0.0.1:7203" }
@@ -78,6 +87,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--max-waiting must be within 1 and %d, not %d", 1<<20, c.MaxWaiting)
 	case !(c.BundleShare >= 0.01 && c.BundleShare <= 0.99):
 		return fmt.Errorf("--bundle-share must be within 0.01 and 0.99, not %v", c.BundleShare)
+	case c.AckReplicas < 0 || c.AckReplicas > 16:
+		return fmt.Errorf("--ack-replicas must be within 0 and 16, not %d", c.AckReplicas)
+	case c.AckTimeout < 10*time.Millisecond:
+		return fmt.Errorf("--ack-timeout must be at least 10ms, not %s", c.AckTimeout)
 	case c.EventTimeout < 100*time.Millisecond:
 		return fmt.Errorf("--event-timeout must be at least 100ms, not %s", c.EventTimeout)
 	}

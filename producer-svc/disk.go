@@ -69,10 +69,14 @@ func openDisk(cfg Config, m *metrics, log *slog.Logger) (_ *disk, err error) {
 }
 
 // loadKey reads the sequencer's key. One in the data folder is made with a new chain; later a missing one is an error,
-// because blueprints signed with another key would not be those published before.
+// because blueprints signed with another key would not be those published before. An observer needs none: then it serves
+// no blueprints.
 func loadKey(cfg Config, begins bool) (ed25519.PrivateKey, error) {
 	path, create := cfg.SequencerKeyFile, cfg.CreateSequencerKey
-	if path == "" {
+	switch {
+	case path == "" && cfg.observes():
+		return nil, nil
+	case path == "":
 		path, create = filepath.Join(cfg.DataDir, "sequencer.key"), begins
 	}
 	key, err := blueprint.LoadKey(path)

@@ -24,7 +24,7 @@ type fullFS struct{ wal.FS }
 func (fullFS) SyncDir(string) error            { return nil }
 func (fullFS) Create(string) (wal.File, error) { return nil, errFull }
 
-func TestALogThatCannotBeWrittenInterruptsTheSectionAndIsReported(t *testing.T) {
+func TestALogThatCannotBeWrittenInterruptsTheSectionOrTheFollowerAndIsReported(t *testing.T) {
 	log, err := bplog.Open(filepath.Join(t.TempDir(), "log"), bplog.Options{WAL: wal.Options{FS: fullFS{}}})
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +38,11 @@ func TestALogThatCannotBeWrittenInterruptsTheSectionAndIsReported(t *testing.T) 
 	}
 	if !errors.Is(reported, errFull) {
 		t.Fatalf("reported %v", reported)
+	}
+	reported = nil
+	f := followed{d, func() uint64 { return 1 }}
+	if err := f.AppendFollowed(rec, [32]byte{}); !errors.Is(err, section.ErrStorage) || !errors.Is(reported, errFull) {
+		t.Fatalf("as a follower: got %v, reported %v", err, reported)
 	}
 }
 

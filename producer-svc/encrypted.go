@@ -71,6 +71,9 @@ func (s *Service) transactions() transactions {
 	return transactions{plain: s.disk.keeper, bundles: s.bundles, named: s.disk.chain.NamedIn, records: s.disk.log.Get}
 }
 
+// sent is transactions for clients: what comes is routed to the leader.
+func (s *Service) sent() rpc.Transactions { return routed{transactions: s.transactions(), s: s} }
+
 // transactions is what a client sends and asks for, encrypted or not: a bundle and the transaction in it are one thing.
 type transactions struct {
 	plain   *txstore.Keeper

@@ -15,6 +15,7 @@ type metrics struct {
 	sections *prometheus.CounterVec
 	steps    *prometheus.HistogramVec
 	fsync    prometheus.Histogram
+	alone    prometheus.Counter
 	returned *prometheus.CounterVec
 	checks   prometheus.Histogram
 
@@ -37,7 +38,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	}
 	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
 	m.returned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_locks_unreplicated_total", Help: "Locks and leases given back because too few replicas of Redis confirmed them, by name."}, []string{"lock"})
-	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned)
+	m.alone = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_acknowledged_unreplicated_total", Help: "Acknowledgements that went without the standbys of --ack-replicas, as --ack-short degrade allows."})
+	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
 	return m
 }
 

@@ -7,11 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/leader"
 	"blindseq/kit/ops"
 	"blindseq/producer-svc/internal/demand"
+	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/publish"
+	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/txstore"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -25,12 +29,16 @@ type production struct {
 	sections section.Sections
 	known    func(requestID string) (section.Block, bool)
 	publish  *publish.Publisher // nil: to nobody
+	follow   *follow.Follower   // has the log while nobody leads here; nil in tests of production alone
+	keep     *txstore.Keeper    // the same
+	standbys *replicate.Hub     // the same
 	health   *ops.Health
 	log      *slog.Logger
 
 	loop    *loop.Loop
 	desk    *demand.Desk
 	leading atomic.Bool
+	stance  *stance
 }
 
 // newProduction connects loop and desk to the sections. The loop's Try is set here.
@@ -38,34 +46,79 @@ func newProduction(p *production, l loop.Deps, maxWaiting int) *production {
 	l.Try = p.try
 	p.loop = loop.New(l)
 	p.desk = demand.NewDesk(demand.Deps{Make: p.make, Known: p.served, MaxWaiting: maxWaiting})
-	p.health.Set("leader", "standing by: another producer leads, or the lease cannot be had")
+	p.stance = newStance()
 	return p
 }
 
 // lead runs while this producer holds the lease: first everything that the DSN has fixed is applied, then blocks are
 // made until ctx ends.
 func (p *production) lead(ctx context.Context, _ uint64) error {
-	p.health.Set("leader", "catching up with the DSN")
-	defer p.health.Set("leader", "standing by: another producer leads, or the lease cannot be had")
-	if err := p.catchUp(ctx); err != nil {
+	p.stance.set(taking)
+	defer p.stance.set(standing)
+	release, err := p.takeLog(ctx)
+	if err != nil {
 		return err
 	}
-	if p.publish != nil {
-		p.publish.Begin()
+	defer release()
+	if err := p.catchUp(ctx); err != nil || ctx.Err() != nil {
+		return err
 	}
 	// gofail: var producerCaughtUp struct{}
+	if p.keep != nil {
+		if err := p.keep.Recover(ctx); err != nil {
+			return fatal(ctx, err)
+		}
+	}
+	return p.produce(ctx)
+}
+
+// produce makes blocks until ctx ends.
+func (p *production) produce(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if p.publish != nil {
+		p.publish.Begin()
+		g.Go(func() error { return p.publish.Run(ctx) })
+	}
+	if p.keep != nil {
+		g.Go(func() error { return fatal(ctx, p.keep.Run(ctx)) })
+	}
 	p.leading.Store(true)
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended
 	defer stop()
-	p.health.Set("leader", "")
-	g, ctx := errgroup.WithContext(ctx)
+	if p.standbys != nil {
+		defer p.standbys.Lead(ctx)()
+	}
+	p.stance.set(leads)
 	g.Go(func() error { return p.loop.Run(ctx) })
 	g.Go(func() error { return p.desk.Serve(ctx) })
-	if p.publish != nil {
-		g.Go(func() error { return p.publish.Run(ctx) })
-	}
 	return g.Wait()
+}
+
+// takeTimeout is how long a replica may have the lease and not come to the head. Then it gives the lease back: another may
+// reach the monitor when this one cannot.
+const takeTimeout = 15 * time.Second
+
+// takeLog follows until only a few preblocks are missing, which sections fetch, and then writes the log alone.
+func (p *production) takeLog(ctx context.Context) (release func(), err error) {
+	if p.follow == nil {
+		return func() {}, nil
+	}
+	near, cancel := context.WithTimeout(ctx, takeTimeout)
+	defer cancel()
+	if err := p.follow.Await(near); err != nil {
+		return nil, err
+	}
+	return p.follow.Hold(ctx)
+}
+
+// fatal ends the process with an error of the transaction store: what is on disk is in doubt. One that comes from the end
+// of ctx is none.
+func fatal(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", leader.ErrFinal, err)
 }
 
 // catchUp tells the proposer what is applied and applies what it missed, and repeats that until it has worked.

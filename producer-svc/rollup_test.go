@@ -21,11 +21,12 @@ func startPushing(t *testing.T) (*node, *rollupnodetest.Node) {
 	t.Helper()
 	rollup := rollupnodetest.Start()
 	t.Cleanup(rollup.Close)
-	n := startNode(t, func(c *Config) {
-		c.Rollup.RollupNode, c.Rollup.RollupPoll = rollup.URL, 10*time.Millisecond
-		c.Rollup.MaxBlueprintsLag, c.Rollup.MaxBlueprintsAhead = 1, 3
-	})
-	return n, rollup
+	return startNode(t, func(c *Config) { pushTo(c, rollup) }), rollup
+}
+
+func pushTo(c *Config, rollup *rollupnodetest.Node) {
+	c.Rollup.RollupNode, c.Rollup.RollupPoll = rollup.URL, 10*time.Millisecond
+	c.Rollup.MaxBlueprintsLag, c.Rollup.MaxBlueprintsAhead = 1, 3
 }
 
 func (n *node) makeBlocks(t *testing.T, count int) {

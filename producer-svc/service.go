@@ -1,5 +1,6 @@
 // Package producer is producer-svc: the transaction pool, the blueprint log, the EVM state, and the making of blocks.
-// This file shows what it consists of and how it is connected. One replica leads and makes blocks.
+// This file shows what it consists of and how it is connected. One replica leads and makes blocks; the others follow what
+// the DSN fixes, serve reads, and take over; observers only follow.
 package producer
 
 import (
@@ -21,13 +22,16 @@ import (
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/publish"
+	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/rpc"
 	"blindseq/producer-svc/internal/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
@@ -62,18 +66,24 @@ type Service struct {
 	publisher *publish.Publisher // nil without a rollup node
 	rollup    *publish.RollupNode
 
-	guard *section.Guard
-	makes *production
+	guard  *section.Guard
+	makes  *production
+	follow *follow.Follower
 
-	rdb      redis.UniversalClient
-	conns    []*grpc.ClientConn
-	ops      *ops.Server
-	grpc     *grpckit.Server
-	rpc      *rpc.Server
-	endpoint leader.Endpoint
-	lease    *lock.Locker // of the leading producer
-	lock     *lock.Locker // of one section
-	stopWork func()
+	hub     *replicate.Hub     // of those that stand by while this replica leads
+	standby *replicate.Standby // this replica, while it does not
+	peers   replicationv1.ReplicationServiceClient
+
+	rdb       redis.UniversalClient
+	conns     []*grpc.ClientConn
+	ops       *ops.Server
+	grpc      *grpckit.Server
+	rpc       *rpc.Server
+	endpoint  leader.Endpoint
+	directory *leader.Directory // who leads
+	lease     *lock.Locker      // of the leading producer
+	lock      *lock.Locker      // of one section
+	stopWork  func()
 }
 
 // New opens what is on disk and listens. On an error nothing is left open.
@@ -102,6 +112,7 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
+	s.directory = leader.NewDirectory(s.rdb, rediskeys.ProducerLease)
 	s.lease = s.locker(rediskeys.ProducerLease, cfg.LeaseTTL)
 	s.lock = s.locker(rediskeys.ConsumptionLock, cfg.LockTTL)
 	if err := s.connect(); err != nil {
@@ -110,6 +121,7 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	s.register()
 	s.observe()
 	s.health.Set("start", "replaying the blueprint log")
+	s.health.Set("leader", "its role is not settled yet")
 	return s, nil
 }
 
@@ -135,12 +147,18 @@ func (s *Service) connect() error {
 	if err != nil {
 		return err
 	}
+	leading, err := s.dial(leader.Scheme+":///"+rediskeys.ProducerLease, s.directory.DialOption())
+	if err != nil {
+		return err
+	}
+	s.replicate(leading)
 	tracer := otel.Tracer("blindseq/producer-svc")
+	log := decided{Log: s.disk.log, bundles: s.bundles, failed: s.disk.fail}
 	performer := section.NewPerformer(section.Deps{
-		Lock:      consumption{locker: s.lock, log: s.disk.log},
+		Lock:      consumption{locker: s.lock, log: s.disk.log, told: s.standby.Token},
 		Proposer:  proposalv1.NewProposerServiceClient(proposer),
 		Monitor:   s.monitor,
-		Log:       decided{Log: s.disk.log, bundles: s.bundles, failed: s.disk.fail},
+		Log:       log,
 		Chain:     s.evm,
 		Delayed:   s.pool,
 		Publisher: s.feed,
@@ -150,20 +168,27 @@ func (s *Service) connect() error {
 	runner := section.NewRunner(measuredSteps{next: performer, metrics: s.metrics, tracer: tracer}, s.cfg.MaxClockDrift, s.log)
 	s.guard = section.NewGuard(measuredSections{next: runner, metrics: s.metrics, tracer: tracer},
 		func(reason string) { s.health.Set("production", reason) })
+	s.follow = follow.New(follow.Deps{
+		Monitor: s.monitor, Log: followed{log, s.standby.Token}, Chain: s.evm, Delayed: s.pool,
+		Supply: delayedOf(blueprintv1.NewProducerServiceClient(leading)), Publisher: s.feed, Alarm: s.guard.Halt, Slog: s.log,
+	})
 	work, stop := s.disk.chain.Work()
 	s.stopWork = stop
 	s.makes = newProduction(&production{
 		sections: s.guard,
 		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
 		publish:  s.publisher,
+		follow:   s.follow,
+		keep:     s.disk.keeper,
+		standbys: s.hub,
 		health:   s.health,
 		log:      s.log,
 	}, loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: work, Nudged: s.pool.nudge}, s.cfg.MaxWaiting)
 	return nil
 }
 
-func (s *Service) dial(target string) (*grpc.ClientConn, error) {
-	c, err := grpckit.Dial(target, s.cfg.TLS)
+func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	c, err := grpckit.Dial(target, s.cfg.TLS, options...)
 	if err == nil {
 		s.conns = append(s.conns, c)
 	}
@@ -193,7 +218,7 @@ func (s *Service) listen() (err error) {
 		return err
 	}
 	s.publishTo(rollup)
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.transactions())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
 	if err != nil {
 		return err
 	}
@@ -215,6 +240,7 @@ func (s *Service) register() {
 		Leading:  s.makes.leading.Load,
 		Status:   s.status,
 	})
+	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), s.replication())
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: s.makes.leading.Load})
 }
 
@@ -229,6 +255,9 @@ func (s *Service) Addresses() (grpc, http, rpc string) {
 //	ProduceBlock ─▶ desk ─┐           ▼ content          │ preblock
 //	                      ├─▶ section ─▶ proposer ─ ─ ─ ─▶ monitor
 //	            loop ─────┘ (under the lease, each section under the consumption lock)
+//
+//	leader's transactions ─▶ standby ─▶ transaction store            (the same)
+//	monitor's stream ─▶ follower ─▶ blueprint log ─▶ chain ─▶ feed   (while another leads)
 func (s *Service) Run(ctx context.Context) error {
 	defer s.close()
 	g := service.NewGroup(s.log)
@@ -248,10 +277,16 @@ func (s *Service) serve(ctx context.Context) error {
 	s.health.Set("start", "")
 	g := service.NewGroup(s.log)
 	g.Add("disk", s.watchDisk)
-	g.Add("transactions", s.disk.keeper.Run)
+	g.Add("directory", s.directory.Run)
 	g.Add("json-rpc", s.rpc.Run)
 	g.Add("grpc", s.grpc.Run)
-	g.Add("campaign", func(ctx context.Context) error { return leader.Campaign(ctx, s.lease, s.endpoint, s.makes.lead) })
+	g.Add("follower", s.follow.Run)
+	if !s.cfg.observes() {
+		g.Add("standby", s.standby.Run)
+		g.Add("campaign", s.campaign)
+	}
+	g.Add("role", s.report)
+	g.Add("roster", s.enroll)
 	g.Add("readiness", s.ready)
 	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.evm.Head().Number)
 	return g.Run(ctx)
@@ -298,7 +333,7 @@ func (s *Service) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.disk.keeper.Recover(ctx)
+	return s.disk.keeper.Warm(ctx)
 }
 
 // close lets go of everything, in the order opposite to New's.

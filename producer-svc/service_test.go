@@ -37,6 +37,8 @@ type node struct {
 	*Service
 	cfg      Config
 	order    *fakes.Server
+	redis    redistest.Redis
+	follows  bool // it does not lead when it starts
 	producer blueprintv1.ProducerServiceClient
 	admin    blueprintv1.AdminServiceClient
 	eth      *ethclient.Client
@@ -66,11 +68,12 @@ func startNode(t *testing.T, change func(*Config), script ...func(*fakes.Order))
 	for _, prepare := range script {
 		prepare(order.Order)
 	}
-	cfg := testConfig(t, redistest.Mini(t), order)
+	redis := redistest.Mini(t)
+	cfg := testConfig(t, redis, order)
 	if change != nil {
 		change(&cfg)
 	}
-	n := &node{cfg: cfg, order: order}
+	n := &node{cfg: cfg, order: order, redis: redis}
 	n.start(t)
 	return n
 }
@@ -81,8 +84,10 @@ func (n *node) start(t *testing.T) {
 	if n.Service, err = New(t.Context(), n.cfg, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.order.Follow(n.grpc.Addr()); err != nil {
-		t.Fatal(err)
+	if !n.follows {
+		if err := n.order.Follow(n.grpc.Addr()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -7,6 +7,7 @@ import (
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/section"
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -54,6 +55,10 @@ func (s *Service) observe() {
 	count := func(n int) float64 { return float64(n) }
 	s.metrics.gauge("blindseq_producer_head_number", "Number of the last applied block.", func() float64 { return float64(s.evm.Head().Number) })
 	s.metrics.gauge("blindseq_producer_leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
+	s.metrics.gauge("blindseq_producer_behind_blocks", "Preblocks the DSN is known to have fixed that are not applied here.", func() float64 { now, _ := s.follow.Progress(); return float64(now.Lag()) })
+	s.metrics.gauge("blindseq_producer_standbys", "Standbys that keep what this producer acknowledges.", func() float64 { n, _ := s.hub.Standbys(); return count(n) })
+	s.metrics.gauge("blindseq_producer_standby_behind", "Changes of the transaction store that the slowest standby does not have yet.", func() float64 { last, _ := s.disk.store.Position(); return float64(s.hub.Behind(last)) })
+	s.metrics.gauge("blindseq_producer_unreplicated", "1 while fewer standbys than --ack-replicas have what is acknowledged: an alarm.", func() float64 { _, short := s.hub.Standbys(); return truth(short) })
 	s.metrics.gauge("blindseq_producer_halted", "1 while production stands still for a reason a person has to look at.", func() float64 { return truth(s.guard.Reason() != "") })
 	s.metrics.gauge("blindseq_producer_pool_locked", "1 while the pool is locked, by whomever.", func() float64 { return truth(s.poolLocked()) })
 	s.metrics.gauge("blindseq_producer_back_pressure", "1 while the pool is locked because the rollup is too far behind.", func() float64 { return truth(s.publication().Locked) })
@@ -89,6 +94,11 @@ func statusCodes() map[error]codes.Code {
 		feed.ErrNotApplied:            codes.NotFound,
 		feed.ErrAhead:                 codes.OutOfRange,
 		feed.ErrZero:                  codes.InvalidArgument,
+		feed.ErrNoKey:                 codes.FailedPrecondition,
+		replicate.ErrNotLeading:       codes.Unavailable,
+		replicate.ErrUnreplicated:     codes.Unavailable,
+		replicate.ErrStranger:         codes.FailedPrecondition,
+		replicate.ErrBadRequest:       codes.InvalidArgument,
 		txstore.ErrEnded:              codes.AlreadyExists,
 		txstore.ErrFull:               codes.ResourceExhausted,
 	}

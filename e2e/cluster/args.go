@@ -14,6 +14,7 @@ func (c *Cluster) redisArgs() []string {
 func (c *Cluster) args(name string) []string {
 	p := c.ports[name]
 	var args []string
+	role := c.role(name)
 	switch {
 	case name == DSN:
 		args = append(args, "sequencer")
@@ -26,11 +27,11 @@ func (c *Cluster) args(name string) []string {
 	if c.o.OTLP != "" {
 		args = append(args, "--otlp-endpoint", c.o.OTLP)
 	}
-	if program(name) != DSN {
+	if c.program(name) != DSN {
 		args = append(args, "--redis-url", c.redisURL(name))
 	}
 	data := filepath.Join(c.dir, name, "data")
-	switch name {
+	switch role {
 	case DSN:
 		args = append(args, "--rpc-address", p.rpc, "--data-dir", data)
 	case Monitor:
@@ -40,11 +41,12 @@ func (c *Cluster) args(name string) []string {
 	case Producer:
 		args = append(args, "--rpc-address", p.rpc, "--data-dir", data,
 			"--proposer", c.via(name, Proposer), "--monitor", c.via(name, Monitor))
+		args = append(args, c.replicaArgs(name)...)
 	case Gateway:
 		args = append(args, "--rpc-address", p.rpc, "--rest-address", p.rest,
 			"--proposer", c.via(name, Proposer), "--monitor", c.via(name, Monitor))
 	}
-	if name == Producer && c.o.Network != nil {
+	if role == Producer && c.o.Network != nil {
 		args = append(args, "--advertise", c.elsewhere)
 	}
 	return append(append(args, c.encryptionArgs(name, data)...), c.o.Args[name]...)

@@ -64,6 +64,8 @@ type Options struct {
 
 	// Failpoints says that the programs are those of failpoint.Build.
 	Failpoints bool
+
+	Replicas []Replica // producers besides the first
 }
 
 // Cluster is a running system.
@@ -83,7 +85,7 @@ type Cluster struct {
 	ports     map[string]ports
 	shown     map[string]string    // what others are told instead of an address
 	links     map[[2]string]string // what one process is told instead of the address of another
-	elsewhere string               // the host that the producer advertises when there is a network
+	elsewhere string               // the host that producers advertise when there is a network
 	procs     map[string]*Process
 	conns     map[string]*grpc.ClientConn
 }
@@ -107,8 +109,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 
 func (c *Cluster) prepare(ctx context.Context) error {
 	free := newAllocator()
-	for _, name := range append([]string{Redis, Bundler}, append(Services(), c.o.keyholders()...)...) {
-		p, err := free.ports() // of all, as those that run are told of the others
+	for _, name := range c.o.possible() { // all, as those that run are told of the others
+		p, err := free.ports()
 		if err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 			c.procs[name] = c.process(name, name, c.redisArgs(), c.redisReady)
 			continue
 		}
-		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, program(name)), c.args(name), httpReady(c.ports[name].http))
+		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, c.program(name)), c.args(name), httpReady(c.ports[name].http))
 		conn, err := grpckit.Dial(c.ports[name].grpc, config.TLS{})
 		if err != nil {
 			return fmt.Errorf("dial %s: %w", name, err)
@@ -176,8 +178,17 @@ func (c *Cluster) Failpoints(name string) failpoint.Client {
 func (c *Cluster) StartAll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	first, then := c.names, c.o.replicas()
+	first = slices.DeleteFunc(slices.Clone(first), func(name string) bool { return slices.Contains(then, name) })
+	if err := c.start(ctx, first); err != nil {
+		return err
+	}
+	return c.start(ctx, then) // the first producer leads, and has made the key
+}
+
+func (c *Cluster) start(ctx context.Context, names []string) error {
 	wait, ctx := errgroup.WithContext(ctx)
-	for _, name := range c.names {
+	for _, name := range names {
 		p := c.procs[name]
 		if err := p.Start(); err != nil {
 			return err
@@ -215,6 +226,9 @@ func (c *Cluster) RedisURL() string {
 
 // Dir holds all data and logs.
 func (c *Cluster) Dir() string { return c.dir }
+
+// RPCOf is the JSON-RPC of one producer.
+func (c *Cluster) RPCOf(name string) string { return "http://" + c.ports[name].rpc }
 
 // DataDir is where a service keeps its data.
 func (c *Cluster) DataDir(name string) string { return filepath.Join(c.dir, name, "data") }

@@ -33,6 +33,7 @@ func (o *Options) keyholders() (names []string) {
 // names are the processes to run, in the order in which they need each other.
 func (o *Options) names() []string {
 	all := append([]string{Redis}, Services()...)
+	all = slices.Insert(all, slices.Index(all, Gateway), o.replicas()...)
 	if o.Bundler {
 		all = append(all, Bundler)
 	}
@@ -45,12 +46,17 @@ func (o *Options) names() []string {
 	return append(o.keyholders(), all...)
 }
 
+// possible are the processes that could be run.
+func (o *Options) possible() []string {
+	return slices.Concat([]string{Redis, Bundler}, Services(), o.replicas(), o.keyholders())
+}
+
 // program is what a process runs.
-func program(name string) string {
-	if name == Bundler || strings.HasPrefix(name, "keyholder-") {
+func (c *Cluster) program(name string) string {
+	if name == Bundler || c.authority(name) >= 0 {
 		return DSN
 	}
-	return name
+	return c.role(name)
 }
 
 // authority is that of a keyholder, negative for any other process.
@@ -112,7 +118,7 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 			addresses = append(addresses, c.via(name, k))
 		}
 		return append(args, "--keyholders", strings.Join(addresses, ","))
-	case name == Monitor, name == Producer:
+	case name == Monitor, c.role(name) == Producer:
 		return args
 	case name == Bundler:
 		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.told(Gateway, c.ports[Gateway].rpc),

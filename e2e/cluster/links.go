@@ -6,25 +6,30 @@ import (
 )
 
 // dials says who is told whose address on its command line.
-func dials() [][2]string {
-	return [][2]string{
-		{Monitor, DSN}, {Proposer, DSN}, {Proposer, Monitor}, {Producer, Proposer}, {Producer, Monitor},
-		{Gateway, Proposer}, {Gateway, Monitor}, {Monitor, Redis}, {Proposer, Redis}, {Producer, Redis}, {Gateway, Redis},
+func (o *Options) dials() [][2]string {
+	pairs := [][2]string{
+		{Monitor, DSN}, {Proposer, DSN}, {Proposer, Monitor},
+		{Gateway, Proposer}, {Gateway, Monitor}, {Monitor, Redis}, {Proposer, Redis}, {Gateway, Redis},
 	}
+	for _, producer := range o.producers() {
+		pairs = append(pairs, [2]string{producer, Proposer}, [2]string{producer, Monitor}, [2]string{producer, Redis})
+	}
+	for _, k := range o.keyholders() {
+		pairs = append(pairs, [2]string{DSN, k})
+	}
+	return pairs
 }
 
-// join puts the network, if there is one, between each two processes that speak to each other. Where the producer is
+func (o *Options) producers() []string { return append([]string{Producer}, o.replicas()...) }
+
+// join puts the network, if there is one, between each two processes that speak to each other. Where a producer is
 // others learn from what it advertises: its own ports, on another of this machine's addresses.
 func (c *Cluster) join(free allocator) error {
 	c.links, c.elsewhere = map[[2]string]string{}, newAllocator().host
 	if c.o.Network == nil {
 		return nil
 	}
-	pairs := dials()
-	for _, k := range c.o.keyholders() {
-		pairs = append(pairs, [2]string{DSN, k})
-	}
-	for _, pair := range pairs {
+	for _, pair := range c.o.dials() {
 		if !slices.Contains(c.names, pair[0]) || !slices.Contains(c.names, pair[1]) {
 			continue
 		}
@@ -37,14 +42,27 @@ func (c *Cluster) join(free allocator) error {
 		}
 		c.links[pair] = listen
 	}
-	for _, l := range []struct{ from, address string }{
-		{Proposer + " and " + Gateway + " (gRPC)", c.ports[Producer].grpc}, {Gateway + " (JSON-RPC)", c.ports[Producer].rpc},
-	} {
+	for _, producer := range c.o.producers() {
+		if err := c.joinElsewhere(producer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinElsewhere carries what comes to the addresses that a producer advertises.
+func (c *Cluster) joinElsewhere(producer string) error {
+	p := c.ports[producer]
+	callers := Proposer + " and " + Gateway
+	if len(c.o.Replicas) > 0 {
+		callers = "other producers, " + callers
+	}
+	for _, l := range []struct{ from, address string }{{callers + " (gRPC)", p.grpc}, {Gateway + " (JSON-RPC)", p.rpc}} {
 		_, port, err := net.SplitHostPort(l.address)
 		if err != nil {
 			return err
 		}
-		if _, err := c.o.Network.Join(l.from, Producer, net.JoinHostPort(c.elsewhere, port), l.address); err != nil {
+		if _, err := c.o.Network.Join(l.from, producer, net.JoinHostPort(c.elsewhere, port), l.address); err != nil {
 			return err
 		}
 	}

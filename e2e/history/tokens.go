@@ -27,7 +27,7 @@ func (c *checker) tokens() {
 			c.violated("S12", "token %d was used by %s (record %d) and %s (record %d)",
 				token, holder, number, r.GetHolder(), r.GetNumber())
 		}
-		if t := asked[r.GetRequestId()]; !c.Wiped && t > r.GetToken() {
+		if t := asked[r.GetRequestId()]; !c.Wiped && !r.GetFollowed() && t > r.GetToken() {
 			c.violated("S12", "record %d has token %d, its request was made under %d", r.GetNumber(), r.GetToken(), t)
 		}
 		token, holder, number = r.GetToken(), r.GetHolder(), r.GetNumber()

@@ -92,11 +92,17 @@ func arrivedBefore(err error) bool {
 		strings.Contains(err.Error(), "ordered already")
 }
 
-// retryable says whether an answer is "not now": a broken connection, a status of a proxy, or the JSON-RPC code for a
-// server that cannot serve (-32000 to -32099 without a pool's text) with a message that says so.
+// codeUnavailable is the JSON-RPC code of a refusal that passes, as docs/api.md has it.
+const codeUnavailable = -32002
+
+// retryable says whether an answer is "not now": a broken connection, a status of a proxy, the JSON-RPC code for it, or
+// the pool's own code with a message that says so.
 func retryable(err error) bool {
 	var answer rpc.Error
 	if !errors.As(err, &answer) {
+		return true
+	}
+	if answer.ErrorCode() == codeUnavailable {
 		return true
 	}
 	text := answer.Error()

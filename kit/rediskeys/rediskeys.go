@@ -30,6 +30,10 @@ func LockWaiters(name string) string { return prefix + "{lock:" + name + "}:wait
 // (a leader's endpoint). A message is a hint to look again, never the fact itself.
 func LockEvents(name string) string { return prefix + "{lock:" + name + "}:events" }
 
+// Roster is the replicas of a service that serve reads: hash of address to "<Redis time in ms at which the entry is void>
+// <JSON>". Written by kit/leader. TTL: that of its last entry.
+func Roster(name string) string { return prefix + "roster:" + name }
+
 // proposerTag puts the FIFO into the slot of the proposer's lease: one script checks the lease and changes the FIFO.
 const proposerTag = prefix + "{lock:" + ProposerLease + "}:"
 

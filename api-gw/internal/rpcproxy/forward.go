@@ -32,7 +32,14 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	if !p.readBody(w, r, buf) {
 		return
 	}
+	asked := p.asRead(buf.Bytes())
+	if p.spread(w, r, asked) {
+		return
+	}
 	leader := p.cfg.Leader()
+	if leader == nil && p.askReplicas(w, r, asked) {
+		return
+	}
 	if leader == nil {
 		p.unavailable(w, buf.Bytes(), NoLeader, http.StatusServiceUnavailable, "no producer leads now; try again")
 		return
@@ -43,6 +50,9 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	defer body.release()
 	// gofail: var callForwarding struct{}
 	res, err := p.transport.RoundTrip(upstreamRequest(ctx, leader.HTTP, body))
+	if err != nil && r.Context().Err() == nil && p.askReplicas(w, r, asked) {
+		return
+	}
 	if err != nil {
 		p.forwardFailed(w, r, buf.Bytes(), err)
 		return
@@ -84,6 +94,7 @@ func upstreamRequest(ctx context.Context, to *url.URL, body *payload) *http.Requ
 
 // answer sends the producer's answer on.
 func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Response) {
+	p.horizon.note(res.Header)
 	h := w.Header()
 	for _, name := range [...]string{"Content-Type", "Content-Length", "Content-Encoding"} {
 		if v := res.Header.Get(name); v != "" {

@@ -1,5 +1,5 @@
-// Package rpcproxy carries Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer. It looks into nothing
-// that it carries; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
+// Package rpcproxy carries Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer, and spreads what any
+// replica may answer over all of them. It looks into what it carries only to tell the two apart; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
 // requests, so that clients can match it. Only the body goes upstream: no header of the client, least of all its
 // cookies and tokens.
 //
@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,12 +37,14 @@ const maxHeldBytes = 256 << 20
 // Recorder takes the proxy's figures.
 type Recorder interface {
 	UpstreamError(kind string)
+	Read(by string)
 	WebSockets(change int)
 }
 
 // Config says how a proxy is to be; all of it is needed.
 type Config struct {
 	Leader        func() *upstream.Leader // nil: nobody leads
+	Replicas      func() []*url.URL       // JSON-RPC of those that serve reads besides the leader; may be nil
 	Unreachable   func()                  // told when the leader did not answer: perhaps another leads
 	Origins       []string                // web origins that may call; "*" means any
 	BodyLimit     int64                   // of a request's body and of a WebSocket's message
@@ -59,12 +62,15 @@ type Proxy struct {
 	bodies     sync.Pool // *bytes.Buffer
 	copies     sync.Pool // *[]byte
 	held       atomic.Int64
+	methods    map[string]int // that any replica may answer
+	horizon    horizon
+	turn       atomic.Uint64
 	webSockets *semaphore.Weighted
 }
 
 // New returns a proxy. Close it after its last request.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets)}
+	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets), methods: spreadMethods()}
 	p.cors = cors.New(cors.Options{
 		AllowedOrigins: cfg.Origins,
 		AllowedMethods: []string{http.MethodPost},

@@ -61,6 +61,12 @@ type figures struct {
 
 func (f *figures) Begin(string)                           {}
 func (f *figures) End(string, string, int, time.Duration) {}
+func (f *figures) Read(by string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errors["read by "+by]++
+}
+
 func (f *figures) UpstreamError(kind string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

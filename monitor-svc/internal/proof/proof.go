@@ -52,15 +52,34 @@ func New(c *committee.Committee, fetch Fetch) *Checker {
 // Check refuses a well-formed preblock that does not show what it must. forged tells that it never will; other errors are
 // of a fetch, and worth another attempt.
 func (c *Checker) Check(ctx context.Context, p *preblockv1.Preblock) (forged bool, err error) {
-	number := p.GetContent().GetNumber()
-	if c.committee == nil || number < c.committee.First {
+	statement, forged, err := c.Examine(ctx, p)
+	if err != nil {
+		return forged, err
+	}
+	return c.Link(ctx, p, statement)
+}
+
+// Examine is the part of Check that needs no other preblock checked before, and nearly all of its cost: many preblocks may
+// be examined at once. The statement is for Link.
+func (c *Checker) Examine(ctx context.Context, p *preblockv1.Preblock) (statement [32]byte, forged bool, err error) {
+	if !c.answers(p) {
 		err := plain(p)
-		return err != nil, err
+		return statement, err != nil, err
 	}
 	payload, err := attest.VerifyPreblock(c.committee, p)
 	if err != nil {
-		return true, err
+		return statement, true, err
 	}
+	forged, err = c.outcomes(ctx, p)
+	return payload, forged, err
+}
+
+// Link is the rest: an examined preblock follows the one before it. In order it costs nothing, else a fetch.
+func (c *Checker) Link(ctx context.Context, p *preblockv1.Preblock, statement [32]byte) (forged bool, err error) {
+	if !c.answers(p) {
+		return false, nil
+	}
+	number := p.GetContent().GetNumber()
 	previous, err := c.before(ctx, number)
 	if err != nil {
 		return false, fmt.Errorf("check preblock %d: %w", number, err)
@@ -68,11 +87,13 @@ func (c *Checker) Check(ctx context.Context, p *preblockv1.Preblock) (forged boo
 	if got := common.Hash(p.GetCertificate().GetPreviousPayloadHash()); got != previous {
 		return true, fmt.Errorf("check preblock %d: %w: it follows %s, number %d is %s", number, ErrBroken, got, number-1, previous)
 	}
-	if forged, err := c.outcomes(ctx, p); err != nil {
-		return forged, err
-	}
-	c.keep(number, payload)
+	c.keep(number, statement)
 	return false, nil
+}
+
+// answers says whether the committee answers for the preblock.
+func (c *Checker) answers(p *preblockv1.Preblock) bool {
+	return c.committee != nil && p.GetContent().GetNumber() >= c.committee.First
 }
 
 func plain(p *preblockv1.Preblock) error {

@@ -104,34 +104,3 @@ func Fetch(ctx context.Context, cfg Config, number uint64) (*preblockv1.Preblock
 	}
 	return res.GetPreblock(), nil
 }
-
-// expect verifies a preblock that must have a number.
-func expect(ctx context.Context, cfg Config, p *preblockv1.Preblock, number uint64) (merge.Arrived, error) {
-	if got := p.GetContent().GetNumber(); got != number {
-		return merge.Arrived{}, fmt.Errorf("%w: number %d, asked for was %d", merge.ErrForged, got, number)
-	}
-	a, err := verify(ctx, cfg, p)
-	a.Asked = true
-	return a, err
-}
-
-// Replay calls each with the DSN's preblocks from a number on, until it says that it has enough or fails.
-func Replay(ctx context.Context, cfg Config, from uint64, each func(merge.Arrived) (enough bool, err error)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := cfg.DSN.StreamPreblocks(ctx, &dsnv1.StreamPreblocksRequest{FromNumber: from})
-	for number := from; err == nil; number++ {
-		var res *dsnv1.StreamPreblocksResponse
-		if res, err = stream.Recv(); err != nil {
-			break
-		}
-		a, err := expect(ctx, cfg, res.GetPreblock(), number)
-		if err != nil {
-			return err
-		}
-		if enough, err := each(a); enough || err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("replay preblocks from %d: %w", from, err)
-}

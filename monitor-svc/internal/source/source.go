@@ -38,7 +38,12 @@ var (
 )
 
 // Check refuses a well-formed preblock that does not show what it must. An error that is not forged is of the attempt.
-type Check func(context.Context, *preblockv1.Preblock) (forged bool, err error)
+type Check interface {
+	// Examine looks at a preblock by itself; several may be examined at once.
+	Examine(context.Context, *preblockv1.Preblock) (statement [32]byte, forged bool, err error)
+	// Link then sees that it follows the one before it.
+	Link(ctx context.Context, p *preblockv1.Preblock, statement [32]byte) (forged bool, err error)
+}
 
 // Config is what a source needs.
 type Config struct {
@@ -111,21 +116,6 @@ func (s *Stream) once(ctx context.Context, up func()) error {
 		// gofail: var preblockReceived struct{}
 		s.cfg.Sink.Do(arrived)
 	}
-}
-
-// verify checks a preblock before anything of it is kept.
-func verify(ctx context.Context, cfg Config, p *preblockv1.Preblock) (merge.Arrived, error) {
-	a, err := merge.Verify(p)
-	if err != nil {
-		return a, err
-	}
-	switch forged, err := cfg.Check(ctx, p); {
-	case forged:
-		return merge.Arrived{}, fmt.Errorf("%w: %w", merge.ErrForged, err)
-	case err != nil:
-		return merge.Arrived{}, err
-	}
-	return a, nil
 }
 
 // start asks the DSN how far it is.

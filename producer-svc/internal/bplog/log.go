@@ -3,8 +3,9 @@
 //
 // It guarantees: numbers are contiguous from 1; each record's parent is the head its caller showed; a number never
 // gets a second content; fencing tokens do not decrease, and a token is used by one holder only, so that whoever lost
-// the consumption lock cannot write any more, even when Redis has handed out a token twice. Its methods may be called
-// from any goroutine.
+// the consumption lock cannot write any more, even when Redis has handed out a token twice. A followed record was written
+// without the lock: what the DSN had fixed already needs no fence, and it carries the highest token known, so that the
+// next one minted is above it. Its methods may be called from any goroutine.
 package bplog
 
 import (
@@ -77,6 +78,22 @@ func (l *Log) load(requests int) error {
 func (l *Log) Append(rec *blueprintv1.LogRecord, head content.Hash) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.append(rec, head)
+}
+
+// AppendFollowed makes the record of a preblock durable that the DSN is known to have fixed. token is the highest that the
+// caller knows of elsewhere, 0 for none; the record is given that or the log's last, and marked.
+func (l *Log) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rec.Followed, rec.Token, rec.Holder = true, l.token, l.holder
+	if token > l.token {
+		rec.Token, rec.Holder = token, ""
+	}
+	return l.append(rec, head)
+}
+
+func (l *Log) append(rec *blueprintv1.LogRecord, head content.Hash) error {
 	if err := l.admit(rec, head); err != nil {
 		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
 	}
@@ -95,7 +112,9 @@ func (l *Log) Append(rec *blueprintv1.LogRecord, head content.Hash) error {
 func (l *Log) admit(rec *blueprintv1.LogRecord, head content.Hash) error {
 	last := l.wal.Last()
 	switch n := rec.GetNumber(); {
-	case len(rec.GetContentHash()) != 32 || rec.GetToken() == 0 || rec.GetHolder() == "" || n == 0:
+	case len(rec.GetContentHash()) != 32 || n == 0:
+		return ErrMalformed
+	case !rec.GetFollowed() && (rec.GetToken() == 0 || rec.GetHolder() == ""):
 		return ErrMalformed
 	case n <= last:
 		return l.compare(rec)

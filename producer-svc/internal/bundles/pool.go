@@ -19,6 +19,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/txpool"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
@@ -130,6 +131,36 @@ func (p *Pool) Recover() error {
 		p.admit(e, one.Raw)
 	}
 	return p.cfg.Store.RemoveBundles(ended)
+}
+
+// Adopt takes in bundles that are stored and that the leading producer has verified; one that is in a block is forgotten.
+func (p *Pool) Adopt(raws [][]byte) error {
+	var ended []common.Hash
+	for _, raw := range raws {
+		bundle, err := te.DecodeBundle(raw)
+		if err != nil {
+			return fmt.Errorf("adopt bundle: %w", err)
+		}
+		e := &entry{hash: crypto.Keccak256Hash(raw), id: bundle.Payload.Ciphertext.ID()}
+		if p.has(e) {
+			continue
+		}
+		p.insert(e, len(raw))
+		p.admit(e, raw)
+		// Looked up after it is in: a block applied in between takes it out.
+		if _, ordered, err := p.cfg.Ordered(e.hash); err != nil {
+			return fmt.Errorf("adopt bundle: %w", err)
+		} else if ordered {
+			ended = append(ended, e.hash)
+		}
+	}
+	return p.Applied(ended)
+}
+
+func (p *Pool) has(e *entry) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byHash[e.hash] != nil || p.byID[e.id] != nil
 }
 
 // insert keeps the place of a bundle.

@@ -235,6 +235,41 @@ func (o *Order) GetPreblock(_ context.Context, r *preblockv1.GetPreblockRequest,
 	return nil, status.Errorf(codes.NotFound, "preblock %d is not fixed yet", r.GetNumber())
 }
 
+// Fixed is the last number that is fixed without a gap before it.
+func (o *Order) Fixed() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := uint64(0)
+	for o.preblocks[n+1] != nil {
+		n++
+	}
+	return n
+}
+
+// Stream gives every preblock from a number on, and those to come, until ctx ends or send fails.
+func (o *Order) Stream(ctx context.Context, from uint64, send func(*preblockv1.Preblock) error) error {
+	if err := o.called("stream"); err != nil {
+		return err
+	}
+	for {
+		o.mu.Lock()
+		p, changed := o.preblocks[from], o.changed
+		o.mu.Unlock()
+		if p != nil {
+			if err := send(p); err != nil {
+				return err
+			}
+			from++
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
 func (o *Order) called(method string) error {
 	o.mu.Lock()
 	o.next[method]++

@@ -96,6 +96,16 @@ func (s monitorServer) Next(ctx context.Context, r *preblockv1.NextRequest) (*pr
 	return s.Order.Next(ctx, r)
 }
 
+func (s monitorServer) StreamPreblocks(r *preblockv1.StreamPreblocksRequest, out grpc.ServerStreamingServer[preblockv1.StreamPreblocksResponse]) error {
+	return s.Stream(out.Context(), r.GetFromNumber(), func(p *preblockv1.Preblock) error {
+		return out.Send(&preblockv1.StreamPreblocksResponse{Preblock: p})
+	})
+}
+
+func (s monitorServer) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preblockv1.GetStatusResponse, error) {
+	return &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: s.Fixed()}, nil
+}
+
 func (s monitorServer) GetPreblock(ctx context.Context, r *preblockv1.GetPreblockRequest) (*preblockv1.GetPreblockResponse, error) {
 	return s.Order.GetPreblock(ctx, r)
 }

@@ -24,11 +24,14 @@ type Results interface {
 type Builder struct {
 	Records Records
 	Results Results
-	Key     ed25519.PrivateKey
+	Key     ed25519.PrivateKey // nil: blueprints cannot be made here
 }
 
 // Blueprint makes the applied blueprint of a number.
 func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
+	if b.Key == nil {
+		return nil, ErrNoKey
+	}
 	rec, err := b.Records.Get(number)
 	if err != nil {
 		return nil, err

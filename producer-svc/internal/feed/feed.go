@@ -22,6 +22,8 @@ var (
 	ErrAhead = errors.New("number is above the next blueprint's")
 	// ErrZero is returned for a subscription from number 0: the first blueprint is 1.
 	ErrZero = errors.New("the first blueprint has number 1")
+	// ErrNoKey is returned by an observer without the sequencer's key, which cannot sign what it would publish.
+	ErrNoKey = errors.New("no blueprints here: this observer does not have the sequencer's key")
 )
 
 // Source makes an applied blueprint.

@@ -42,6 +42,9 @@ func (s *Server) handler() http.Handler {
 
 // post reads the whole body, because a batch of transactions is handled as one.
 func (s *Server) post(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Head != nil {
+		w = &headed{ResponseWriter: w, head: s.cfg.Head, before: s.cfg.Head()}
+	}
 	body, err := readBody(w, r, s.cfg.Limits.BodyBytes)
 	if err != nil {
 		refuse(w, err)
@@ -55,6 +58,42 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	s.rpc.ServeHTTP(w, r)
+}
+
+// headHeader says which blocks an answer may have seen: the number of the head before the request and that after it.
+const headHeader = "Blindseq-Head"
+
+// headed puts headHeader on an answer when it begins to be written.
+type headed struct {
+	http.ResponseWriter
+	head    func() uint64
+	before  uint64
+	written bool
+}
+
+func (h *headed) WriteHeader(status int) {
+	if !h.written {
+		h.written = true
+		h.Header().Set(headHeader, fmt.Sprintf("%d-%d", h.before, h.head()))
+	}
+	h.ResponseWriter.WriteHeader(status)
+}
+
+func (h *headed) Write(b []byte) (int, error) {
+	if !h.written {
+		h.WriteHeader(http.StatusOK)
+	}
+	return h.ResponseWriter.Write(b)
+}
+
+// Unwrap lets the server flush and set deadlines.
+func (h *headed) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+// Flush is for geth, which does not unwrap.
+func (h *headed) Flush() {
+	if f, ok := h.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {

@@ -30,8 +30,10 @@ type Config struct {
 	Key      *EncryptionKey // nil when nothing is encrypted
 	// OrderProof shows where a transaction or bundle was ordered; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
-	Limits     Limits
-	Log        *slog.Logger
+	// Head is the number of the last applied block; when set, answers say which blocks they may have seen.
+	Head   func() uint64
+	Limits Limits
+	Log    *slog.Logger
 }
 
 // Limits bounds what a client can ask for.

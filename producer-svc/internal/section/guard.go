@@ -49,6 +49,9 @@ func (g *Guard) Run(ctx context.Context, r Request) Outcome {
 	return o
 }
 
+// Halt keeps sections from being run, after an alarm that was raised outside of them.
+func (g *Guard) Halt(err error) { g.set(true, err.Error()) }
+
 // Reason says why production stands still; "" when it does not.
 func (g *Guard) Reason() string {
 	reason, _ := g.state()

@@ -230,17 +230,17 @@ func (s State) delivered(p *preblockv1.Preblock, failures int) (State, Effect) {
 		// A monitor that answers another number than asked is broken or old; asking again at once would spin.
 		return s.retry(failures)
 	}
-	if err := follows(s.head, p); err != nil {
+	if err := Follows(s.head, p); err != nil {
 		return s.stop(Outcome{Kind: Halted, Err: err})
 	}
 	s.Phase, s.preblock = Appending, p
 	return s, s.Effect()
 }
 
-// follows refuses a preblock that cannot be the next block. A wrong parent halts and is not skipped: the DSN has fixed
+// Follows refuses a preblock that cannot be the next block. A wrong parent halts and is not skipped: the DSN has fixed
 // this number for ever, and either our chain differs from the one the proposal was made on, or someone has put a
 // proposal of his own into the DSN. Neither is for a program to decide.
-func follows(head Head, p *preblockv1.Preblock) error {
+func Follows(head Head, p *preblockv1.Preblock) error {
 	c := p.GetContent()
 	if err := content.Check(c); err != nil {
 		return fmt.Errorf("%w: %w", ErrBadPreblock, err)

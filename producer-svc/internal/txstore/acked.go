@@ -14,14 +14,29 @@ func (s *Store) Add(txs []Tx) error {
 	if len(txs) == 0 {
 		return nil
 	}
-	if err := s.write(&s.acked, txs); err != nil {
-		return fmt.Errorf("store transactions: %w", err)
-	}
-	// gofail: var transactionWritten struct{}
-	if err := s.sync(); err != nil {
+	if err := s.put(&s.acked, txs); err != nil {
 		return fmt.Errorf("store transactions: %w", err)
 	}
 	return nil
+}
+
+// put appends to a list, durable when it returns.
+func (s *Store) put(l *list, txs []Tx) error {
+	if err := s.write(l, txs); err != nil {
+		return err
+	}
+	// gofail: var transactionWritten struct{}
+	return s.settle(s.positionOf(l, txs))
+}
+
+// positionOf is the last position among transactions that were written now or before; 0 when all of them have ended.
+func (s *Store) positionOf(l *list, txs []Tx) (position uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, tx := range txs {
+		position = max(position, l.byHash[tx.Hash].sequence)
+	}
+	return position
 }
 
 // write appends to a list, without making it durable.
@@ -30,6 +45,9 @@ func (s *Store) write(l *list, txs []Tx) error {
 	defer s.mu.Unlock()
 	if s.broken != nil {
 		return s.broken
+	}
+	if len(txs) == 0 {
+		return nil
 	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
@@ -46,6 +64,7 @@ func (s *Store) write(l *list, txs []Tx) error {
 	if err := written(batch.Write); err != nil {
 		return s.breakDown(err)
 	}
+	s.announce()
 	return nil
 }
 
@@ -118,5 +137,6 @@ func (s *Store) update(action string, fill func(batch ethdb.Batch) error) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, s.breakDown(err))
 	}
+	s.announce()
 	return nil
 }

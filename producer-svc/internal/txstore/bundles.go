@@ -13,11 +13,7 @@ func (s *Store) AddBundles(bundles []Tx) error {
 	if len(bundles) == 0 {
 		return nil
 	}
-	err := s.write(&s.bundles, bundles)
-	if err == nil {
-		err = s.sync()
-	}
-	if err != nil {
+	if err := s.put(&s.bundles, bundles); err != nil {
 		return fmt.Errorf("store bundles: %w", err)
 	}
 	return nil

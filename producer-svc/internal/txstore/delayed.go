@@ -20,10 +20,7 @@ func (s *Store) AddDelayed(raw []byte) (hash common.Hash, added bool, err error)
 	if full && !known {
 		return hash, false, fmt.Errorf("store delayed transaction: %w: %d are waiting", ErrFull, count)
 	}
-	if err = s.write(&s.delayed, []Tx{{Hash: hash, Raw: raw}}); err == nil {
-		err = s.sync()
-	}
-	if err != nil {
+	if err = s.put(&s.delayed, []Tx{{Hash: hash, Raw: raw}}); err != nil {
 		return hash, false, fmt.Errorf("store delayed transaction: %w", err)
 	}
 	return hash, !known, nil

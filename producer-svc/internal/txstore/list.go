@@ -56,7 +56,10 @@ func (l *list) delete(batch ethdb.KeyValueWriter, hash common.Hash) (bool, error
 
 // iterate walks the sequences of a prefix in order until visit says no. The value is only valid in visit.
 func iterate(db ethdb.KeyValueStore, prefix byte, visit func(sequence uint64, value []byte) bool) error {
-	it := db.NewIterator([]byte{prefix}, nil)
+	return walk(db.NewIterator([]byte{prefix}, nil), visit)
+}
+
+func walk(it ethdb.Iterator, visit func(sequence uint64, value []byte) bool) error {
 	defer it.Release()
 	for it.Next() {
 		key := it.Key()

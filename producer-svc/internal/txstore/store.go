@@ -95,6 +95,9 @@ type Store struct {
 	locked   bool
 	reason   string
 	broken   error
+	changed  chan struct{} // closed and replaced at each change
+
+	confirm func(position uint64) error
 }
 
 // Open opens or creates the store in dir.
@@ -103,7 +106,8 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open transaction store in %s: %w", dir, err)
 	}
-	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), bundles: newList(prefixBundle)}
+	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), bundles: newList(prefixBundle),
+		changed: make(chan struct{}), confirm: func(uint64) error { return nil }}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open transaction store in %s: %w", dir, err), db.Close())
 	}
@@ -150,6 +154,20 @@ func (s *Store) sync() error {
 		return s.fail(err)
 	}
 	return nil
+}
+
+// settle makes what was written up to a position durable, here and wherever else it has to be.
+func (s *Store) settle(position uint64) error {
+	if err := s.sync(); err != nil {
+		return err
+	}
+	return s.confirm(position)
+}
+
+// announce tells of a change. The caller holds mu.
+func (s *Store) announce() {
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 func (s *Store) fail(err error) error {

@@ -42,19 +42,34 @@ func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Outcom
 	return nil
 }
 
-// Recover puts what was acknowledged before the process ended back into the pool, in the order it came, and forgets
-// delayed transactions whose block was applied. Call it when the chain has replayed its log.
-func (k *Keeper) Recover(ctx context.Context) error {
+// Warm puts what is acknowledged into the pool, in the order it came, and forgets what is in a block. It ends nothing: who
+// does not lead may be behind, and what the pool refuses now may be fit for it when the head has moved.
+func (k *Keeper) Warm(ctx context.Context) error {
 	if err := k.settleDelayed(); err != nil {
-		return fmt.Errorf("recover transactions: %w", err)
+		return fmt.Errorf("warm the pool: %w", err)
 	}
-	if err := k.sweep(ctx, true); err != nil {
+	if err := k.each(ctx, k.warm); err != nil {
+		return fmt.Errorf("warm the pool: %w", err)
+	}
+	return nil
+}
+
+// Offered puts transactions into the pool that another replica acknowledged and that are kept here; it ends nothing.
+func (k *Keeper) Offered(txs []Tx) error { return k.warm(txs) }
+
+// Recover is Warm for who leads and has caught up: what the pool refuses has ended. Call it before Run.
+func (k *Keeper) Recover(ctx context.Context) error {
+	err := k.settleDelayed()
+	if err == nil {
+		err = k.sweep(ctx, true)
+	}
+	if err != nil {
 		return fmt.Errorf("recover transactions: %w", err)
 	}
 	return nil
 }
 
-// Run looks after acknowledged transactions until ctx ends.
+// Run looks after acknowledged transactions until ctx ends, while this producer leads.
 func (k *Keeper) Run(ctx context.Context) error {
 	ticker := time.NewTicker(k.cfg.SweepEvery)
 	defer ticker.Stop()
@@ -81,15 +96,41 @@ func (k *Keeper) sweep(ctx context.Context, full bool) error {
 	if count := k.store.Count(); count == 0 || (!full && count <= pending+queued) {
 		return nil
 	}
+	return k.each(ctx, k.settle)
+}
+
+func (k *Keeper) each(ctx context.Context, do func([]Tx) error) error {
 	var failed error
 	err := k.store.Each(sweepGroup, func(txs []Tx) bool {
-		failed = firstError(ctx.Err(), k.settle(txs))
+		failed = firstError(ctx.Err(), do(txs))
 		return failed == nil
 	})
 	return firstError(failed, err)
 }
 
 func (k *Keeper) settle(txs []Tx) error {
+	missing, err := k.missing(txs)
+	return firstError(err, k.offer(missing))
+}
+
+func (k *Keeper) warm(txs []Tx) error {
+	missing, err := k.missing(txs)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	decoded, errs := k.pool.Decode(missing)
+	var fit []*types.Transaction
+	for i, tx := range decoded {
+		if errs[i] == nil {
+			fit = append(fit, tx)
+		}
+	}
+	k.pool.AddTransactions(fit)
+	return nil
+}
+
+// missing are those that are neither in the pool nor in a block. What is in a block is forgotten.
+func (k *Keeper) missing(txs []Tx) ([][]byte, error) {
 	var included []common.Hash
 	var missing [][]byte
 	for _, tx := range txs {
@@ -102,7 +143,7 @@ func (k *Keeper) settle(txs []Tx) error {
 		}
 		missing = append(missing, tx.Raw)
 	}
-	return firstError(k.store.Remove(included), k.offer(missing))
+	return missing, k.store.Remove(included)
 }
 
 // offer gives transactions to the pool again, and ends those it does not take.

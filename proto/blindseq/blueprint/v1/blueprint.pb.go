@@ -261,11 +261,14 @@ type LogRecord struct {
 	RequestId    string   `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Hash of the preblock's content, 32 bytes.
 	ContentHash []byte `protobuf:"bytes,7,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
-	// Fencing token of the consumption lock under which the record was written, and who held it.
+	// Fencing token of the consumption lock under which the record was written, and who held it. Of a followed record: the
+	// highest token known then, and its holder if that is known.
 	Token  uint64 `protobuf:"varint,8,opt,name=token,proto3" json:"token,omitempty"`
 	Holder string `protobuf:"bytes,9,opt,name=holder,proto3" json:"holder,omitempty"`
 	// What became of the preblock's bundles, in their order.
-	Bundles       []*BundleRecord `protobuf:"bytes,10,rep,name=bundles,proto3" json:"bundles,omitempty"`
+	Bundles []*BundleRecord `protobuf:"bytes,10,rep,name=bundles,proto3" json:"bundles,omitempty"`
+	// The record was written without the lock, by a replica that followed what the DSN had fixed.
+	Followed      bool `protobuf:"varint,11,opt,name=followed,proto3" json:"followed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +371,13 @@ func (x *LogRecord) GetBundles() []*BundleRecord {
 		return x.Bundles
 	}
 	return nil
+}
+
+func (x *LogRecord) GetFollowed() bool {
+	if x != nil {
+		return x.Followed
+	}
+	return false
 }
 
 // BundleRecord says what became of one encrypted bundle.
@@ -485,7 +495,7 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2).blindseq.blueprint.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\fR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xaf\x03\n" +
+	"request_id\x18\t \x01(\tR\trequestId\"\xcb\x03\n" +
 	"\tLogRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -499,7 +509,8 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\x05token\x18\b \x01(\x04R\x05token\x12\x16\n" +
 	"\x06holder\x18\t \x01(\tR\x06holder\x12=\n" +
 	"\abundles\x18\n" +
-	" \x03(\v2#.blindseq.blueprint.v1.BundleRecordR\abundles\"\xe3\x01\n" +
+	" \x03(\v2#.blindseq.blueprint.v1.BundleRecordR\abundles\x12\x1a\n" +
+	"\bfollowed\x18\v \x01(\bR\bfollowed\"\xe3\x01\n" +
 	"\fBundleRecord\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x12#\n" +

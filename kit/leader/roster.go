@@ -1,0 +1,120 @@
+package leader
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"blindseq/kit/rediskeys"
+)
+
+var (
+	//go:embed scripts/enroll.lua
+	enrollSource string
+	//go:embed scripts/roster.lua
+	rosterSource string
+)
+
+const (
+	rosterTTL   = 3 * time.Second // how long a replica that died is still found
+	rosterEvery = time.Second     // between two words of a replica, and between two looks
+	rosterCall  = time.Second     // of one call to Redis
+)
+
+// Replica is one that serves reads, whether it leads or not.
+type Replica struct {
+	Endpoint
+	Head uint64 `json:"head"` // a number that it had applied when it said so
+}
+
+// Enroll keeps a replica in the roster of a service while describe says that it serves reads, until ctx ends; then it is
+// taken out at once. While Redis cannot be asked, others remember the last roster they have seen.
+func Enroll(ctx context.Context, rdb redis.UniversalClient, name string, describe func() (r Replica, serves bool)) error {
+	script := redis.NewScript(enrollSource)
+	say := func(ctx context.Context, r Replica, text string) {
+		ctx, cancel := context.WithTimeout(ctx, rosterCall)
+		defer cancel()
+		// A word that is lost is said again; who is silent for the TTL is not found any more.
+		_ = script.Run(ctx, rdb, []string{rediskeys.Roster(name)}, r.GRPC, text, rosterTTL.Milliseconds()).Err()
+	}
+	tick := time.NewTicker(rosterEvery)
+	defer tick.Stop()
+	enrolled := false
+	for {
+		r, serves := describe()
+		if text, err := json.Marshal(r); err != nil {
+			return fmt.Errorf("enroll %s: %w", r.GRPC, err)
+		} else if serves {
+			say(ctx, r, string(text))
+			enrolled = true
+		} else if enrolled {
+			say(ctx, r, "")
+			enrolled = false
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if enrolled {
+				say(context.WithoutCancel(ctx), r, "")
+			}
+			return nil
+		}
+	}
+}
+
+// Roster knows the replicas of a service that serve reads.
+type Roster struct {
+	rdb  redis.UniversalClient
+	name string
+	seen atomic.Pointer[[]Replica]
+}
+
+// NewRoster makes a roster that is empty before Run.
+func NewRoster(rdb redis.UniversalClient, name string) *Roster {
+	r := &Roster{rdb: rdb, name: name}
+	r.seen.Store(new([]Replica))
+	return r
+}
+
+// Current is the replicas last seen, in the order of their addresses. It is not to be changed.
+func (r *Roster) Current() []Replica { return *r.seen.Load() }
+
+// Run looks until ctx ends.
+func (r *Roster) Run(ctx context.Context) error {
+	script := redis.NewScript(rosterSource)
+	tick := time.NewTicker(rosterEvery)
+	defer tick.Stop()
+	for {
+		r.look(ctx, script)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *Roster) look(ctx context.Context, script *redis.Script) {
+	ctx, cancel := context.WithTimeout(ctx, rosterCall)
+	defer cancel()
+	texts, err := script.Run(ctx, r.rdb, []string{rediskeys.Roster(r.name)}).StringSlice()
+	if err != nil {
+		return // the last roster stays
+	}
+	var all []Replica
+	for _, text := range texts {
+		var one Replica
+		if json.Unmarshal([]byte(text), &one) == nil && one.GRPC != "" && one.RPC != "" {
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b Replica) int { return cmp.Compare(a.GRPC, b.GRPC) })
+	r.seen.Store(&all)
+}

@@ -1,0 +1,178 @@
+// Package follow keeps a replica at the head of what the DSN has fixed, without the consumption lock: it reads the
+// monitor's stream from the next number needed, writes each preblock to the blueprint log, applies and publishes it.
+//
+// It guarantees: numbers are applied in order, without a gap and each once; a preblock that cannot follow the head is an
+// alarm, and nothing is written after it; what is received and not yet applied is bounded in number and bytes, the stream
+// waiting meanwhile. Killed at any point it goes on from where the log is.
+//
+// It asks of callers: nobody else writes to the log but between Hold and its release.
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"blindseq/kit/content"
+	"blindseq/producer-svc/internal/section"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"google.golang.org/grpc"
+)
+
+const (
+	firstPause   = 20 * time.Millisecond
+	longestPause = time.Second
+	callTimeout  = 5 * time.Second
+)
+
+// Monitor is the part of the monitor's API that is followed; its gRPC client is one.
+type Monitor interface {
+	StreamPreblocks(context.Context, *preblockv1.StreamPreblocksRequest, ...grpc.CallOption) (grpc.ServerStreamingClient[preblockv1.StreamPreblocksResponse], error)
+	GetStatus(context.Context, *preblockv1.GetStatusRequest, ...grpc.CallOption) (*preblockv1.GetStatusResponse, error)
+}
+
+// Log is the blueprint log.
+type Log interface {
+	// AppendFollowed makes a record durable; a repeat of what the log has is a success. Its error is section.ErrStorage
+	// when the disk failed, which ends the process; any other is an alarm.
+	AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error
+}
+
+// Deps is what a Follower works with.
+type Deps struct {
+	Monitor Monitor
+	Log     Log
+	Chain   section.Chain
+	Delayed section.Delayed
+	// Supply gets the delayed transactions of a number from another replica, when one is not known here.
+	Supply    func(ctx context.Context, number uint64) ([][]byte, error)
+	Publisher section.Publisher
+	// Alarm is told once of what must never happen; nothing is followed after it.
+	Alarm func(error)
+	Slog  *slog.Logger
+}
+
+// Follower follows while Run runs and nobody holds it.
+type Follower struct {
+	Deps
+	progress
+
+	slot chan struct{} // full while a session or a holder writes
+
+	mu      sync.Mutex
+	holders int                // that have the slot or wait for it
+	end     context.CancelFunc // of the session under way
+}
+
+// New returns a Follower; Run runs it.
+func New(d Deps) *Follower {
+	return &Follower{Deps: d, slot: make(chan struct{}, 1), progress: newProgress()}
+}
+
+// Run follows until ctx ends.
+func (f *Follower) Run(ctx context.Context) error {
+	failures := 0
+	for ctx.Err() == nil {
+		applied, err := f.turn(ctx)
+		var alarm *alarmError
+		if errors.As(err, &alarm) {
+			f.Slog.ErrorContext(ctx, "following halts", "error", err)
+			f.halt()
+			f.Alarm(err)
+			<-ctx.Done()
+			return nil
+		}
+		if applied > 0 {
+			failures = 0
+		}
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		f.failed(err)
+		level := slog.LevelWarn
+		if failures > 0 {
+			level = slog.LevelDebug
+		}
+		failures++
+		f.Slog.Log(ctx, level, "following is interrupted", "head", f.Chain.Head().Number, "failures", failures, "error", err)
+		pause(ctx, failures)
+	}
+	return nil
+}
+
+// Hold ends the session under way, waits until nothing of it is being written, and keeps another from beginning until
+// release is called.
+func (f *Follower) Hold(ctx context.Context) (release func(), err error) {
+	f.mu.Lock()
+	f.holders++
+	if f.end != nil {
+		f.end()
+	}
+	f.mu.Unlock()
+	select {
+	case f.slot <- struct{}{}:
+		f.holding(true)
+		return func() { f.holding(false); f.leave(); <-f.slot }, nil
+	case <-ctx.Done():
+		f.leave()
+		return nil, fmt.Errorf("stop following: %w", context.Cause(ctx))
+	}
+}
+
+func (f *Follower) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holders--
+}
+
+// turn is one session, when it is this goroutine's turn to write. It ends without an error for a holder.
+func (f *Follower) turn(ctx context.Context) (applied uint64, err error) {
+	select {
+	case f.slot <- struct{}{}:
+	case <-ctx.Done():
+		return 0, nil
+	}
+	defer func() { <-f.slot }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f.mu.Lock()
+	f.end = cancel
+	wanted := f.holders > 0
+	f.mu.Unlock()
+	if wanted {
+		return 0, nil
+	}
+	from := f.Chain.Head().Number
+	err = f.session(ctx, from)
+	if ctx.Err() != nil && !isAlarm(err) {
+		err = nil
+	}
+	return f.Chain.Head().Number - from, err
+}
+
+// pause waits twice as long with every failure, and half of it at random, so that replicas do not come in step.
+func pause(ctx context.Context, failures int) {
+	d := min(firstPause<<min(failures-1, 10), longestPause)
+	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// alarmError wraps what must never happen.
+type alarmError struct{ error }
+
+func (e *alarmError) Unwrap() error { return e.error }
+
+func isAlarm(err error) bool {
+	var alarm *alarmError
+	return errors.As(err, &alarm)
+}

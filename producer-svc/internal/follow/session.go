@@ -1,0 +1,214 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"blindseq/kit/content"
+	"blindseq/producer-svc/internal/section"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// What may wait between the stream and the chain.
+const (
+	waitingPreblocks = 256
+	waitingBytes     = 16 << 20
+)
+
+// errGap is a stream that leaves numbers out; it is begun anew.
+var errGap = errors.New("the stream left a preblock out")
+
+// received is a preblock on its way to the chain.
+type received struct {
+	preblock *preblockv1.Preblock
+	bytes    int64
+}
+
+// session follows one stream until it breaks.
+func (f *Follower) session(ctx context.Context, head uint64) error {
+	last, err := f.lastFixed(ctx)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx) // the stream ends with the first of the three that does
+	stream, err := f.Monitor.StreamPreblocks(ctx, &preblockv1.StreamPreblocksRequest{FromNumber: head + 1})
+	if err != nil {
+		return fmt.Errorf("stream preblocks from %d: %w", head+1, err)
+	}
+	f.began(head, last)
+	f.Slog.DebugContext(ctx, "following", "from", head+1, "fixed", last)
+	in := &inlet{waiting: make(chan received, waitingPreblocks), budget: semaphore.NewWeighted(waitingBytes)}
+	g.Go(func() error { in.fill(ctx, stream); return nil })
+	g.Go(func() error { return f.drain(ctx, in) })
+	g.Go(func() error { return f.watch(ctx) })
+	return g.Wait()
+}
+
+// inlet is what has been received and is not yet applied.
+type inlet struct {
+	waiting chan received
+	budget  *semaphore.Weighted
+	broken  error // why waiting was closed
+}
+
+// fill receives until the stream breaks.
+func (in *inlet) fill(ctx context.Context, stream grpc.ServerStreamingClient[preblockv1.StreamPreblocksResponse]) {
+	defer close(in.waiting)
+	for {
+		answer, err := stream.Recv()
+		if err != nil {
+			in.broken = sorted(fmt.Errorf("stream preblocks: %w", err))
+			return
+		}
+		one := received{preblock: answer.GetPreblock(), bytes: min(int64(proto.Size(answer)), waitingBytes)}
+		if in.broken = in.budget.Acquire(ctx, one.bytes); in.broken != nil {
+			return
+		}
+		select {
+		case in.waiting <- one:
+		case <-ctx.Done():
+			in.broken = ctx.Err()
+			return
+		}
+	}
+}
+
+// drain applies what is received, to the last of it also when the stream has broken: a stream that breaks often still
+// brings this replica on.
+func (f *Follower) drain(ctx context.Context, in *inlet) error {
+	told := time.Now()
+	for one := range in.waiting {
+		if err := f.take(ctx, one.preblock); err != nil {
+			return err
+		}
+		in.budget.Release(one.bytes)
+		if time.Since(told) >= tellEvery {
+			told = time.Now()
+			f.tell(ctx)
+		}
+	}
+	return in.broken
+}
+
+// lastFixed asks how far the DSN is.
+func (f *Follower) lastFixed(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := f.Monitor.GetStatus(ctx, &preblockv1.GetStatusRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("ask the monitor for the last preblock: %w", err)
+	}
+	if answer.GetHalted() != "" {
+		return 0, &alarmError{fmt.Errorf("ask the monitor for the last preblock: %s", answer.GetHalted())}
+	}
+	return answer.GetLastPreblockNumber(), nil
+}
+
+// watch asks again how far the DSN is while this replica is behind: it goes on meanwhile.
+func (f *Follower) watch(ctx context.Context) error {
+	ticker := time.NewTicker(askEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if f.lag() <= near {
+			continue
+		}
+		last, err := f.lastFixed(ctx)
+		if err != nil {
+			return err
+		}
+		f.reached(last)
+	}
+}
+
+// sorted tells an alarm of the monitor from a break.
+func sorted(err error) error {
+	if status.Code(err) == codes.FailedPrecondition { // two contents for one number
+		return &alarmError{err}
+	}
+	return err
+}
+
+// take makes a preblock the head. Once it is in the log it is applied, whatever becomes of ctx.
+func (f *Follower) take(ctx context.Context, p *preblockv1.Preblock) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	head, number := f.Chain.Head(), p.GetContent().GetNumber()
+	switch {
+	case number != 0 && number <= head.Number:
+		return nil
+	case number > head.Number+1:
+		return fmt.Errorf("%w: %d after %d", errGap, number, head.Number)
+	}
+	if err := section.Follows(head, p); err != nil {
+		return &alarmError{err}
+	}
+	rec, err := f.record(ctx, p)
+	if err != nil {
+		return err
+	}
+	err = f.Log.AppendFollowed(rec, head.Hash)
+	switch {
+	case errors.Is(err, section.ErrStorage):
+		return err
+	case err != nil:
+		return &alarmError{err}
+	}
+	block, err := f.Chain.Apply(context.WithoutCancel(ctx), rec)
+	if err != nil {
+		return &alarmError{fmt.Errorf("apply blueprint %d: %w", number, err)}
+	}
+	f.Publisher.Publish(number)
+	f.applied(number)
+	f.Slog.DebugContext(ctx, "block followed", "number", number, "request_id", p.GetRequestId(), "transactions", block.Transactions)
+	return nil
+}
+
+// record makes the log record. A delayed transaction that is not known here is asked of another replica: who gives it
+// need not be trusted, its hash is in the preblock.
+func (f *Follower) record(ctx context.Context, p *preblockv1.Preblock) (*blueprintv1.LogRecord, error) {
+	rec, err := section.RecordOf(p, f.Delayed)
+	switch {
+	case err == nil:
+		return rec, nil
+	case !errors.Is(err, section.ErrUnknownDelayed):
+		return nil, &alarmError{err}
+	}
+	raws, failed := f.Supply(ctx, p.GetContent().GetNumber())
+	if failed != nil {
+		return nil, fmt.Errorf("%w (%w)", err, failed)
+	}
+	given := supplied{next: f.Delayed, raws: make(map[content.Hash][]byte, len(raws))}
+	for _, raw := range raws {
+		given.raws[content.Keccak(raw)] = raw
+	}
+	return section.RecordOf(p, given)
+}
+
+// supplied is the delayed transactions known here and those another replica gave.
+type supplied struct {
+	next section.Delayed
+	raws map[content.Hash][]byte
+}
+
+func (s supplied) Raw(hash content.Hash) ([]byte, bool, error) {
+	if raw, ok := s.raws[hash]; ok {
+		return raw, true, nil
+	}
+	return s.next.Raw(hash)
+}

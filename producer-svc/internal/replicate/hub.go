@@ -1,0 +1,220 @@
+// Package replicate keeps what the leading producer has acknowledged on the disks of its standbys too, so that it survives
+// the loss of the leader's volume, and brings what only a standby has to the leader.
+//
+// It guarantees: with Policy.Replicas of N, and unless Policy.Degrade lets it, nothing is confirmed that is not on the disks
+// of N standbys; a standby that was away first gets all that is in no block yet; when the leader changes, a standby gives
+// the new one what that does not have. A slow standby costs the leader no memory: what it needs next is read from the
+// store.
+//
+// It promises nothing of order between replicas: what comes twice is one, by its hash.
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+var (
+	// ErrUnreplicated refuses what too few standbys have.
+	ErrUnreplicated = errors.New("too few standbys have the transaction")
+	// ErrNotLeading is returned by a producer that does not lead.
+	ErrNotLeading = errors.New("not the leading producer")
+	// ErrStranger refuses a replica of another chain, or with another sequencer's key.
+	ErrStranger = errors.New("replica does not belong here")
+	// ErrBadRequest is returned for a request that is malformed.
+	ErrBadRequest = errors.New("bad request")
+)
+
+// errReplaced ends a stream for a later one of the same replica.
+var errReplaced = errors.New("the replica opened another stream")
+
+// Policy is what an acknowledgement waits for.
+type Policy struct {
+	Replicas int           // standbys that must have it; 0: nobody is waited for
+	Timeout  time.Duration // how long they are waited for
+	Degrade  bool          // after that acknowledge all the same, and without waiting until they are back
+}
+
+// Hub is the leader's side: who stands by, and how far each has got.
+type Hub struct {
+	policy   Policy
+	log      *slog.Logger
+	degraded func() // told of each acknowledgement that too few standbys have
+
+	mu       sync.Mutex
+	term     context.Context // nil while not leading
+	sessions map[string]*session
+	short    bool          // degraded, until enough standbys are back
+	moved    chan struct{} // closed when a session came, went or got further
+}
+
+type session struct {
+	replica string
+	ctx     context.Context
+	end     context.CancelCauseFunc
+	stop    func() bool // forgets to end with the term
+	durable uint64
+}
+
+// NewHub returns a Hub without a term. degraded is called for each acknowledgement that had to do without standbys.
+func NewHub(p Policy, degraded func(), log *slog.Logger) *Hub {
+	return &Hub{policy: p, degraded: degraded, log: log, sessions: map[string]*session{}, moved: make(chan struct{})}
+}
+
+// Lead lets standbys come until ctx ends or the returned function is called, which ends their streams.
+func (h *Hub) Lead(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.term = ctx
+	return func() {
+		h.mu.Lock()
+		h.term = nil
+		h.mu.Unlock()
+		cancel(ErrNotLeading)
+	}
+}
+
+// Standbys is how many stand by now, and whether acknowledgements go without them.
+func (h *Hub) Standbys() (connected int, short bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.sessions), h.short
+}
+
+// Behind is how far the slowest standby is behind a position.
+func (h *Hub) Behind(position uint64) (most uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.sessions {
+		most = max(most, position-min(s.durable, position))
+	}
+	return most
+}
+
+// Admit waits until enough standbys are there for a Confirm to have a chance. Ask it before anything is done with a
+// transaction: one that is refused here has left no trace.
+func (h *Hub) Admit(ctx context.Context) error {
+	if h.policy.Replicas == 0 || h.policy.Degrade {
+		return nil
+	}
+	if err := h.await(ctx.Done(), func(*session) bool { return true }, "none of it was taken"); err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	return nil
+}
+
+// Confirm waits until enough standbys have everything up to a position on their disks. An error does not mean that the
+// transactions are gone: they are here, perhaps at a standby, and may get into a block.
+func (h *Hub) Confirm(position uint64) error {
+	if h.policy.Replicas == 0 {
+		return nil
+	}
+	err := h.await(nil, func(s *session) bool { return s.durable >= position },
+		"it may get into a block all the same; send it again to have it confirmed")
+	if err == nil || !h.policy.Degrade {
+		return err
+	}
+	h.degraded()
+	return nil
+}
+
+// await waits until enough sessions are as they should be.
+func (h *Hub) await(left <-chan struct{}, good func(*session) bool, hint string) error {
+	timer := time.NewTimer(h.policy.Timeout)
+	defer timer.Stop()
+	for {
+		have, connected, moved := h.count(good)
+		switch {
+		case have >= h.policy.Replicas:
+			return nil
+		case h.policy.Degrade && connected < h.policy.Replicas && h.isShort():
+			return ErrUnreplicated
+		}
+		select {
+		case <-moved:
+		case <-left:
+			return ErrUnreplicated
+		case <-timer.C:
+			h.shorten(connected)
+			return fmt.Errorf("%w: %d of %d after %s, %d connected; %s", ErrUnreplicated, have, h.policy.Replicas, h.policy.Timeout, connected, hint)
+		}
+	}
+}
+
+func (h *Hub) count(good func(*session) bool) (have, connected int, moved <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.sessions {
+		if good(s) {
+			have++
+		}
+	}
+	if have >= h.policy.Replicas && h.short {
+		h.short = false
+		h.log.Info("enough standbys have what is acknowledged again", "standbys", len(h.sessions))
+	}
+	return have, len(h.sessions), h.moved
+}
+
+func (h *Hub) isShort() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.short
+}
+
+func (h *Hub) shorten(connected int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.short {
+		return
+	}
+	h.short = true
+	h.log.Error("too few standbys have what is acknowledged", "wanted", h.policy.Replicas, "connected", connected, "degrade", h.policy.Degrade)
+}
+
+// join takes a replica in. A second stream of it ends the first, which may be half open.
+func (h *Hub) join(ctx context.Context, replica string) (*session, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.term == nil || h.term.Err() != nil {
+		return nil, ErrNotLeading
+	}
+	s := &session{replica: replica}
+	s.ctx, s.end = context.WithCancelCause(ctx)
+	s.stop = context.AfterFunc(h.term, func() { s.end(ErrNotLeading) })
+	if earlier := h.sessions[replica]; earlier != nil {
+		earlier.end(errReplaced)
+	}
+	h.sessions[replica] = s
+	h.announce()
+	return s, nil
+}
+
+func (h *Hub) leave(s *session) {
+	s.stop()
+	s.end(context.Canceled)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[s.replica] == s {
+		delete(h.sessions, s.replica)
+	}
+	h.announce()
+}
+
+func (h *Hub) has(s *session, position uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.durable = max(s.durable, position)
+	h.announce()
+}
+
+// announce wakes who waits. The caller holds mu.
+func (h *Hub) announce() {
+	close(h.moved)
+	h.moved = make(chan struct{})
+}

@@ -1,0 +1,307 @@
+package producer
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"blindseq/producer-svc/rollupnodetest"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// beside starts another replica of the same system, in the role of change, and waits until it is ready.
+func beside(t *testing.T, n *node, change func(*Config)) *node {
+	t.Helper()
+	cfg := testConfig(t, n.redis, n.order)
+	cfg.SequencerKeyFile = n.cfg.SequencerKeyFile
+	if change != nil {
+		change(&cfg)
+	}
+	other := &node{cfg: cfg, order: n.order, redis: n.redis, follows: true}
+	other.start(t)
+	return other
+}
+
+func startLeader(t *testing.T) *node {
+	t.Helper()
+	return startLeaderWith(t, func(*Config) {})
+}
+
+func startLeaderWith(t *testing.T, change func(*Config)) *node {
+	t.Helper()
+	return startNode(t, func(c *Config) {
+		c.SequencerKeyFile, c.CreateSequencerKey = filepath.Join(t.TempDir(), "sequencer.key"), true
+		change(c)
+	})
+}
+
+func headOf(n *node) func() uint64 { return func() uint64 { return n.evm.Head().Number } }
+
+func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
+	a := startLeader(t)
+	from := newWallet(t, 0)
+	for range 3 {
+		if err := a.eth.SendTransaction(t.Context(), from.transaction(t, nil)); err != nil {
+			t.Fatal(err)
+		}
+		a.produce(t, &blueprintv1.ProduceBlockRequest{})
+	}
+	b := beside(t, a, nil)
+	waitFor(t, func() bool { return headOf(b)() == 3 })
+	if b.evm.Head() != a.evm.Head() {
+		t.Fatalf("heads %+v and %+v", a.evm.Head(), b.evm.Head())
+	}
+	if role := b.health.Notes()["role"]; !strings.HasPrefix(role, "standby of ") {
+		t.Errorf("role %q", role)
+	}
+	if balance, err := b.eth.BalanceAt(t.Context(), crypto.PubkeyToAddress(from.key.PublicKey), nil); err != nil || balance.Sign() <= 0 {
+		t.Errorf("a read at the standby: %v, %v", balance, err)
+	}
+	a.stop()
+	waitFor(t, func() bool { return b.makes.leading.Load() })
+	if err := b.order.Follow(b.grpc.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	if block := b.produce(t, &blueprintv1.ProduceBlockRequest{}); block.GetNumber() != 4 {
+		t.Fatalf("got %v", block)
+	}
+	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
+	again.start(t)
+	waitFor(t, func() bool { return headOf(again)() == 4 })
+	if again.makes.leading.Load() || again.evm.Head() != b.evm.Head() {
+		t.Fatalf("the former leader: leads %v, head %+v", again.makes.leading.Load(), again.evm.Head())
+	}
+	for n := uint64(1); n <= 4; n++ {
+		one, err := again.feed.Get(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := b.feed.Get(n)
+		if err != nil || len(one.GetChunks()) == 0 || string(one.GetChunks()[0]) != string(other.GetChunks()[0]) {
+			t.Errorf("blueprint %d is not signed alike: %v", n, err)
+		}
+	}
+}
+
+func TestAnObserverFollowsFromGenesisAndNeverLeads(t *testing.T) {
+	a := startLeader(t)
+	for range 5 {
+		a.produce(t, &blueprintv1.ProduceBlockRequest{})
+	}
+	o := beside(t, a, func(c *Config) { c.Role, c.SequencerKeyFile = roleObserver, "" })
+	waitFor(t, func() bool { return headOf(o)() == 5 })
+	one, err := a.eth.HeaderByNumber(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := o.eth.HeaderByNumber(t.Context(), nil); err != nil || other.Root != one.Root {
+		t.Fatalf("roots %s and %v, %v", one.Root, other, err)
+	}
+	a.stop()
+	if _, err := o.producer.ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{}); err == nil {
+		t.Error("an observer made a block")
+	}
+	if role := o.health.Notes()["role"]; !strings.HasPrefix(role, "observer of ") {
+		t.Errorf("role %q", role)
+	}
+}
+
+// transfers sends n of a wallet's and gives their hashes; each is acknowledged.
+func transfers(t *testing.T, to *node, from *wallet, n int) (hashes []common.Hash) {
+	t.Helper()
+	for range n {
+		tx := from.transaction(t, nil)
+		if err := to.eth.SendTransaction(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, tx.Hash())
+	}
+	return hashes
+}
+
+func leadsNow(t *testing.T, n *node) {
+	t.Helper()
+	waitFor(t, func() bool { return n.makes.leading.Load() })
+	if err := n.order.Follow(n.grpc.Addr()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func included(t *testing.T, at *node, hashes []common.Hash) {
+	t.Helper()
+	for _, hash := range hashes {
+		if receipt, err := at.eth.TransactionReceipt(t.Context(), hash); err != nil || receipt.Status != 1 {
+			t.Errorf("transaction %s: %v, %v", hash, receipt, err)
+		}
+	}
+}
+
+func standbysOf(n *node) int { connected, _ := n.hub.Standbys(); return connected }
+
+func TestWhatTheLeaderAcknowledgedOutlivesItsVolume(t *testing.T) {
+	a := startLeaderWith(t, func(c *Config) { c.AckReplicas = 1 })
+	b := beside(t, a, nil)
+	waitFor(t, func() bool { return standbysOf(a) == 1 })
+	from := newWallet(t, 0)
+	before := transfers(t, a, from, 3)
+	a.produce(t, &blueprintv1.ProduceBlockRequest{})
+	pending := transfers(t, a, from, 5)
+	delayed := newWallet(t, 1).transaction(t, nil)
+	if _, err := a.admin.AddDelayedTransaction(t.Context(), &blueprintv1.AddDelayedTransactionRequest{Raw: raw(t, delayed)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, b.pool.Locked)
+	if has := b.disk.store.Hashes(); len(has) != 6 || !has[pending[4]] || !has[delayed.Hash()] {
+		t.Fatalf("the standby has %d of 6", len(has))
+	}
+	a.stop()
+	if err := os.RemoveAll(a.cfg.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	leadsNow(t, b)
+	if _, err := b.admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if block := b.produce(t, &blueprintv1.ProduceBlockRequest{}); block.GetTransactions() != 6 {
+		t.Errorf("the next block has %d transactions", block.GetTransactions())
+	}
+	included(t, b, append(append(before, pending...), delayed.Hash()))
+	if left := b.disk.store.Hashes(); len(left) != 0 {
+		t.Errorf("%d are kept that are in blocks", len(left))
+	}
+	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
+	again.start(t) // with an empty disk
+	waitFor(t, func() bool { return headOf(again)() == headOf(b)() })
+	if again.evm.Head() != b.evm.Head() {
+		t.Errorf("heads %+v and %+v", again.evm.Head(), b.evm.Head())
+	}
+}
+
+func TestAReturningLeaderHandsOverWhatOnlyItHas(t *testing.T) {
+	a := startLeader(t)
+	from, other := newWallet(t, 0), newWallet(t, 1)
+	hashes := transfers(t, a, from, 4)
+	replaced := other.transaction(t, nil)
+	if err := a.eth.SendTransaction(t.Context(), replaced); err != nil {
+		t.Fatal(err)
+	}
+	delayed := newWallet(t, 2).transaction(t, nil)
+	if _, err := a.admin.AddDelayedTransaction(t.Context(), &blueprintv1.AddDelayedTransactionRequest{Raw: raw(t, delayed)}); err != nil {
+		t.Fatal(err)
+	}
+	a.stop() // nobody stood by
+	b := beside(t, a, func(c *Config) { c.TimeBetweenBlocks = "1h" })
+	leadsNow(t, b)
+	other.nonce-- // its owner sends another one instead
+	hashes = append(hashes, transfersWith(t, b, other, []byte{1})...)
+	waitFor(t, func() bool { return headOf(b)() > 0 })
+	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
+	again.start(t)
+	waitFor(t, func() bool {
+		_, err := b.eth.TransactionReceipt(t.Context(), hashes[3])
+		return err == nil && b.disk.store.DelayedCount() == 0
+	})
+	included(t, b, append(hashes, delayed.Hash()))
+	waitFor(t, func() bool { return len(again.disk.store.Hashes()) == 0 })
+	if outcome, known, err := again.disk.store.Outcome(replaced.Hash()); err != nil || !known || outcome.Reason == "" {
+		t.Errorf("the one that lost its nonce: %+v, %v, %v", outcome, known, err)
+	}
+}
+
+func transfersWith(t *testing.T, to *node, from *wallet, data []byte) []common.Hash {
+	t.Helper()
+	tx := from.transaction(t, data)
+	if err := to.eth.SendTransaction(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	return []common.Hash{tx.Hash()}
+}
+
+func TestWithTooFewStandbysTransactionsAreRefusedOrTakenWithAnAlarm(t *testing.T) {
+	a := startLeaderWith(t, func(c *Config) { c.AckReplicas, c.AckTimeout = 1, 50*time.Millisecond })
+	err := a.eth.SendTransaction(t.Context(), newWallet(t, 0).transaction(t, nil))
+	if coded := rpc.Error(nil); !errors.As(err, &coded) || coded.ErrorCode() != codeUnavailable || !strings.Contains(err.Error(), "standby") {
+		t.Fatalf("got %v", err)
+	}
+	if pending, queued := a.disk.chain.PoolSize(); pending+queued+len(a.disk.store.Hashes()) != 0 {
+		t.Error("a refused transaction left something behind")
+	}
+	a.stop()
+	a.cfg.AckShort = shortDegrade
+	a.start(t)
+	if err := a.eth.SendTransaction(t.Context(), newWallet(t, 0).transaction(t, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if _, short := a.hub.Standbys(); !short {
+		t.Error("no alarm")
+	}
+	b := beside(t, a, nil)
+	waitFor(t, func() bool { return standbysOf(a) == 1 && len(b.disk.store.Hashes()) == 1 })
+	w := newWallet(t, 0)
+	w.nonce = 1
+	transfers(t, a, w, 1)
+	if _, short := a.hub.Standbys(); short {
+		t.Error("the alarm stays on with a standby")
+	}
+}
+
+func TestAStandbyForwardsTransactionsInTheLeadersWords(t *testing.T) {
+	a := startLeader(t)
+	b := beside(t, a, nil)
+	o := beside(t, a, func(c *Config) { c.Role, c.SequencerKeyFile = roleObserver, "" })
+	from := newWallet(t, 0)
+	hashes := append(transfers(t, b, from, 2), transfers(t, o, from, 2)...)
+	a.produce(t, &blueprintv1.ProduceBlockRequest{})
+	included(t, a, hashes)
+	stale := newWallet(t, 0).transaction(t, []byte{7})
+	direct, forwarded := a.eth.SendTransaction(t.Context(), stale), b.eth.SendTransaction(t.Context(), stale)
+	if direct == nil || forwarded == nil || direct.Error() != forwarded.Error() {
+		t.Errorf("the leader says %q, the standby %q", direct, forwarded)
+	}
+}
+
+func TestAStandbyTakesOverTheOperatorsLockAndNotBackPressure(t *testing.T) {
+	rollup := rollupnodetest.Start()
+	t.Cleanup(rollup.Close)
+	a := startLeaderWith(t, func(c *Config) { pushTo(c, rollup) })
+	b := beside(t, a, func(c *Config) { pushTo(c, rollup) })
+	waitFor(t, func() bool { return standbysOf(a) == 1 })
+	a.makeBlocks(t, 4)
+	a.awaitLocks(t, byPressure)
+	if _, err := a.admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitLocks(t, byOperator, byPressure)
+	b.awaitLocks(t, byOperator)
+	if _, err := a.admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitLocks(t)
+	a.awaitLocks(t, byPressure)
+	a.stop()
+	waitFor(t, func() bool { return b.makes.leading.Load() })
+	b.awaitLocks(t, byPressure) // its own: the rollup has nothing yet
+}
+
+func TestAReplicaWithAnotherSequencersKeyIsNotTakenIn(t *testing.T) {
+	a := startLeader(t)
+	cfg := testConfig(t, a.redis, a.order) // it makes a key of its own
+	s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "sequencer's key") {
+		t.Fatalf("got %v", err)
+	}
+}
