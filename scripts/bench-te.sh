@@ -23,16 +23,17 @@ function words(name,   part) {
   if (part[1] == "VerifyShare") return "verify a share"
   if (part[1] == "VerifySharesFormat") return "  batch of " part[2] " of one keyholder, as the format has it"
   if (part[1] == "VerifyShares") return "  batch of " part[3] " of each of " part[2] " keyholders"
+  if (part[1] == "VerifyOpenings") return "verify " part[2] (part[2] == 1 ? " ciphertext with its opening" : " ciphertexts with their openings")
   if (part[1] == "Combine") return "combine " part[2] " shares"
   return name
 }
 /^Benchmark/ {
   if (!printed++) printf "  %-52s %10s %10s %10s %6s\n", "", "all", "each", "floor", "ratio"
   name = words($1)
-  each = value("µs/ciphertext") value("µs/share")
+  each = value("µs/ciphertext") value("µs/share") value("µs/opening")
   ratio = value("x-floor")
   printf "  %-52s %10.0f %10s %10.0f %6.2f\n", name, value("µs"), each == "" ? "" : sprintf("%.0f", each), value("floor-µs"), ratio
-  if ($1 ~ /Verify(Ciphertexts|Shares)/ && ratio + 0 > worst) worst = ratio + 0
+  if ($1 ~ /Verify(Ciphertexts|Shares|Openings)/ && ratio + 0 > worst) worst = ratio + 0
 }
 END {
   if (!printed) { print "bench: the benchmarks of te printed nothing" > "/dev/stderr"; exit 1 }

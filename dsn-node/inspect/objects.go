@@ -102,10 +102,7 @@ func (b *preblockObject) verify(c *committee.Committee) error {
 	if _, err := attest.VerifyPreblock(c, b.Preblock); err != nil {
 		return err
 	}
-	if err := outcome.Verify(c.Keys, b.Preblock, nil); err != nil {
-		return err
-	}
-	return outcome.VerifyOpenings(c.Keys, b.Preblock)
+	return outcome.Verify(c.Keys, b.Preblock, nil)
 }
 
 type certificateObject struct{ *preblockv1.Certificate }

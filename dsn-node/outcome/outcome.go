@@ -1,22 +1,20 @@
 // Package outcome says what became of each encrypted bundle of a certified content, and checks what others say of it.
 //
-// It guarantees: a content has exactly one right list of outcomes, whoever opened it; Verify and VerifyOpenings together accept
-// that list and no other, so they need not trust the sequencer nor the keyholders.
+// It guarantees: a content has exactly one right list of outcomes, whoever opened it; Verify accepts that list and no other,
+// so it need not trust the sequencer nor the keyholders.
 //
-// # What Verify alone shows of a decrypted bundle
+// # Why the openings are verified, and not only the plain transactions' hashes
 //
-// It compares the keccak256 of each plain transaction with the hash in the bundle. That is enough for this: nothing is executed
-// in the bundle's place but the bytes its sender promised. The hashes are part of the bundle, which the bundler signs and the
-// certificate covers; the ciphertext's payload hash, which its proof is over, binds them too; and no other bytes with such a
-// hash can be found. A bundle that is said to be undecryptable though it is not is caught as well: each reason is checked, with
-// proof and opening.
+// A bundle names the keccak256 of each of its plain transactions; its bundler signs them, and the certificate and the
+// ciphertext's proof cover them. So comparing hashes would show that nothing is executed in the bundle's place but the bytes
+// its sender promised. It would not show that the ciphertext holds those bytes. Whoever knows them, which before the opening is
+// the sender and its bundler, can make a bundle that opens to something else, or not at all, and yet names their hashes. Its
+// right outcome is undecryptable. If decrypted and the bytes were accepted too, the sender and a sequencer in league with it
+// could decide after the order is fixed whether the transaction is executed, and could tell different readers differently.
 //
-// It does not show that the ciphertext holds those bytes. Whoever knows them, which before the opening is the sender and its
-// bundler, can make a bundle that opens to something else, or not at all, and yet names their hashes. Its right outcome is
-// undecryptable. A sequencer that is in league with the sender can say decrypted instead, and show the bytes. So these two could
-// decide after the order is fixed whether the transaction is executed, and could tell different readers differently. No bundle
-// of an honest sender is concerned, as its ciphertext does hold the bytes. VerifyOpenings finds it, for who checks afterwards:
-// `dsn-node inspect` does.
+// So of each bundle that was opened three things are checked, whether the opening gave transactions or not: its ciphertext's
+// proof holds, the opening is the one that the committee's key gives, and what is said follows from decrypting with it. The
+// first two are one batch of pairings for all (te.PublicKeys.VerifyOpenings).
 package outcome
 
 import (

@@ -2,6 +2,8 @@ package outcome_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"blindseq/dsn-node/committee/committeetest"
@@ -102,24 +104,79 @@ func TestWhatIsSaidToBeDecryptedIsWhatWasEncrypted(t *testing.T) {
 		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0]++ }),
 		spoiled(t, c, func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0]++ }),
 	}}, common.Hash{})
-	if err := errors.Join(outcome.Verify(c.Keys, p, nil), outcome.VerifyOpenings(c.Keys, p)); err != nil {
+	if err := outcome.Verify(c.Keys, p, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := 2; i <= 4; i++ { // of the outcomes
 		forged := proto.CloneOf(p)
 		forged.Outcomes[i].Result = &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{[]byte("spoiled")}}}
-		if err := outcome.Verify(c.Keys, forged, nil); err != nil {
-			t.Errorf("outcome %d: the hashes alone: %v", i, err)
-		}
-		if err := outcome.VerifyOpenings(c.Keys, forged); !errors.Is(err, outcome.ErrWrong) {
+		if err := outcome.Verify(c.Keys, forged, nil); !errors.Is(err, outcome.ErrWrong) {
 			t.Errorf("outcome %d: %v", i, err)
 		}
 	}
 	for name, opening := range map[string][]byte{"none": nil, "another's": p.Outcomes[2].Opening} {
 		forged := proto.CloneOf(p)
 		forged.Outcomes[0].Opening = opening
-		if err := outcome.VerifyOpenings(c.Keys, forged); !errors.Is(err, outcome.ErrWrong) {
+		if err := outcome.Verify(c.Keys, forged, nil); !errors.Is(err, outcome.ErrWrong) {
 			t.Errorf("opening %s: %v", name, err)
 		}
 	}
+}
+
+// verdicts checks that the right preblock passes, and that the forged one is refused for its bundle at index 2.
+func verdicts(t *testing.T, c *committeetest.Committee, right, forged *preblockv1.Preblock, want error) {
+	t.Helper()
+	if err := outcome.Verify(c.Keys, right, nil); err != nil {
+		t.Fatal(err)
+	}
+	err := outcome.Verify(c.Keys, forged, nil)
+	if !errors.Is(err, outcome.ErrWrong) || !errors.Is(err, want) || !strings.Contains(err.Error(), "bundles [2]") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// TestOnlyTheCommitteesOpeningCounts: whoever encrypts for a key of his own can show an opening that all hashes agree with.
+func TestOnlyTheCommitteesOpeningCounts(t *testing.T) {
+	c, own := committeetest.New(t, 4, 3, 1), committeetest.New(t, 4, 3, 1)
+	content := &preblockv1.Content{Number: 9, Transactions: [][]byte{
+		{1}, c.Bundle([]byte("plain")), own.Bundle([]byte("perhaps")), c.Bundle([]byte("again")),
+	}}
+	right, _ := c.Preblock(content, common.Hash{})
+	atWill, _ := own.Preblock(content, common.Hash{})
+	forged := proto.CloneOf(right)
+	forged.Outcomes[1] = atWill.Outcomes[1]
+	if right.Outcomes[1].GetUndecryptable().GetReason() != outcome.KeyHash || forged.Outcomes[1].GetDecrypted() == nil {
+		t.Fatalf("outcomes %v and %v", right.Outcomes[1], forged.Outcomes[1])
+	}
+	verdicts(t, c, right, forged, te.ErrOpening)
+
+	content.Transactions[2] = c.Bundle([]byte("kept out"))
+	right, _ = c.Preblock(content, common.Hash{})
+	atWill, _ = own.Preblock(content, common.Hash{})
+	forged = proto.CloneOf(right)
+	forged.Outcomes[1] = atWill.Outcomes[1]
+	if right.Outcomes[1].GetDecrypted() == nil || forged.Outcomes[1].GetUndecryptable().GetReason() != outcome.KeyHash {
+		t.Fatalf("outcomes %v and %v", right.Outcomes[1], forged.Outcomes[1])
+	}
+	verdicts(t, c, right, forged, te.ErrOpening)
+}
+
+// TestABundleWithoutAProofIsNotDecrypted, though its maker can show the right opening without the keyholders.
+func TestABundleWithoutAProofIsNotDecrypted(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	const sizeW, after = te.G2Size, 2 // the nonce and no signature follow W
+	good, other := c.Bundle([]byte("perhaps")), c.Bundle([]byte("plain"))
+	bundle := slices.Clone(good)
+	copy(bundle[len(bundle)-after-sizeW:], other[len(other)-after-sizeW:])
+	preblock := func(bundle []byte) *preblockv1.Preblock {
+		p, _ := c.Preblock(&preblockv1.Content{Number: 9, Transactions: [][]byte{{1}, other, bundle}}, common.Hash{})
+		return p
+	}
+	right := preblock(bundle)
+	forged := proto.CloneOf(right)
+	forged.Outcomes[1] = preblock(good).Outcomes[1]
+	if right.Outcomes[1].GetUndecryptable().GetReason() != outcome.BadCiphertext || forged.Outcomes[1].GetDecrypted() == nil {
+		t.Fatalf("outcomes %v and %v", right.Outcomes[1], forged.Outcomes[1])
+	}
+	verdicts(t, c, right, forged, te.ErrCiphertext)
 }

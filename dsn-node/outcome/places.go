@@ -21,18 +21,28 @@ type standing struct {
 	ciphertext *te.Ciphertext
 }
 
+func newPlaces() *places {
+	return &places{all: map[common.Hash][]standing{}, firsts: map[common.Hash]standing{}}
+}
+
+// placesIn decodes a content's bundles, which is what it takes.
 func placesIn(c *preblockv1.Content) *places {
-	p := &places{all: map[common.Hash][]standing{}, firsts: map[common.Hash]standing{}}
+	p := newPlaces()
 	for i, raw := range c.GetTransactions() {
 		if !te.IsBundle(raw) {
 			continue
 		}
 		if b, err := te.DecodeBundle(raw); err == nil {
-			id := b.Payload.Ciphertext.ID()
-			p.all[id] = append(p.all[id], standing{uint32(i), b.Payload.Ciphertext})
+			p.add(uint32(i), b.Payload.Ciphertext)
 		}
 	}
 	return p
+}
+
+// add adds a ciphertext that stands after those added before.
+func (p *places) add(index uint32, c *te.Ciphertext) {
+	id := c.ID()
+	p.all[id] = append(p.all[id], standing{index, c})
 }
 
 // first is the place of the first ciphertext with this id whose proof holds. Others are never opened, and bar nobody.

@@ -14,18 +14,19 @@ var ErrWrong = errors.New("wrong outcome")
 // Lookup returns the content of an earlier number.
 type Lookup func(number uint64) (*preblockv1.Content, error)
 
-// Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right; of those
-// decrypted, what the package comment says. earlier
-// is asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
+// Verify checks that a preblock has one outcome for each bundle of its content, in order, and that each is right. earlier is
+// asked for the content that a repeated ciphertext is said to stand in; without it such an outcome is believed.
+//
+// Pairings are left to the end, one batch for all bundles that are said to be opened, so that what else is wrong costs none.
 //
 // A ciphertext that stands in the content more than once is opened at most at its first place there, and all others refer to
 // the first place in the whole order. That a bundle said to be decrypted was not ordered in an earlier number is not looked
 // for, which needs an index of all ciphertexts: keyholders refuse to open it, and its plain transactions, public by then, are
-// what its sender promised.
+// what its sender encrypted.
 func Verify(keys *te.PublicKeys, p *preblockv1.Preblock, earlier Lookup) error {
 	v := &verifier{
 		keys: keys, content: p.GetContent(), earlier: earlier,
-		here: placesIn(p.GetContent()), there: map[uint64]*places{}, said: map[uint32]*preblockv1.Outcome{},
+		here: newPlaces(), there: map[uint64]*places{}, said: map[uint32]*preblockv1.Outcome{},
 	}
 	if err := v.verify(p.GetOutcomes()); err != nil {
 		return fmt.Errorf("verify outcomes of number %d: %w: %w", p.GetContent().GetNumber(), ErrWrong, err)
@@ -57,26 +58,32 @@ func (v *verifier) verify(outcomes []*preblockv1.Outcome) error {
 		return fmt.Errorf("%d too many", more)
 	}
 	bundles, errs := te.DecodeBundles(raws)
+	for i, b := range bundles {
+		if b != nil {
+			v.here.add(outcomes[i].GetIndex(), b.Payload.Ciphertext)
+		}
+	}
 	verified, err := verifyRefused(bundles, outcomes)
 	if err != nil {
 		return err
 	}
+	opened := newOpened(bundles, outcomes)
 	for i, o := range outcomes {
-		if err := v.check(bundles[i], errs[i], verified[i], o); err != nil {
+		if err := v.check(bundles[i], errs[i], verified[i], opened, o); err != nil {
 			return fmt.Errorf("bundle %d: %w", o.GetIndex(), err)
 		}
 		v.said[o.GetIndex()] = o
 	}
-	return nil
+	return opened.verify(v.keys)
 }
 
-// verifyRefused verifies, as one batch, the ciphertexts of bundles that are said to be undecryptable; the others' are
-// left to VerifyOpenings. It returns nil in the places of those that do not hold or were not verified.
+// verifyRefused verifies, as one batch, the ciphertexts of bundles that are said to be undecryptable without having been
+// opened. It returns nil in the places of those that do not hold or were not verified.
 func verifyRefused(bundles []*te.Bundle, outcomes []*preblockv1.Outcome) ([]*te.Verified, error) {
 	var ciphertexts []*te.Ciphertext
 	var places []int
 	for i, b := range bundles {
-		if b != nil && outcomes[i].GetUndecryptable() != nil {
+		if b != nil && !isOpened(outcomes[i]) {
 			ciphertexts, places = append(ciphertexts, b.Payload.Ciphertext), append(places, i)
 		}
 	}
@@ -92,7 +99,7 @@ func verifyRefused(bundles []*te.Bundle, outcomes []*preblockv1.Outcome) ([]*te.
 }
 
 // check checks one outcome of a bundle, or of bytes that are none for the reason err.
-func (v *verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o *preblockv1.Outcome) error {
+func (v *verifier) check(bundle *te.Bundle, err error, verified *te.Verified, opened *opened, o *preblockv1.Outcome) error {
 	if o.GetUndecryptable().GetReason() == Malformed {
 		if err == nil {
 			return errors.New("it is well-formed")
@@ -105,17 +112,11 @@ func (v *verifier) check(bundle *te.Bundle, err error, verified *te.Verified, o 
 	if err := v.checkPlace(bundle.Payload.Ciphertext, o); err != nil {
 		return err
 	}
-	switch r := o.GetResult().(type) {
-	case *preblockv1.Outcome_Decrypted:
-		return bundle.Payload.CheckPlain(r.Decrypted.GetTransactions())
-	case *preblockv1.Outcome_Undecryptable:
-		return v.checkRefused(bundle.Payload, verified, o)
-	}
-	return errors.New("it has none")
-}
-
-func (v *verifier) checkRefused(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
 	switch reason := o.GetUndecryptable().GetReason(); {
+	case o.GetResult() == nil:
+		return errors.New("it has none")
+	case isOpened(o):
+		return opened.check(o)
 	case reason == BadCiphertext:
 		if verified != nil {
 			return errors.New("its ciphertext holds")
@@ -124,27 +125,10 @@ func (v *verifier) checkRefused(p *te.Payload, verified *te.Verified, o *prebloc
 	case verified == nil:
 		return te.ErrCiphertext
 	case reason == AlreadyOrdered:
-		return v.checkRepeated(p, o)
-	case reason == KeyHash || reason == TxHash:
-		return v.checkOpened(p, verified, o)
+		return v.checkRepeated(bundle.Payload, o)
 	default:
 		return fmt.Errorf("reason %s", reason)
 	}
-}
-
-// checkOpened checks that the one opening of the bundle gives no plain transactions, for the reason given.
-func (v *verifier) checkOpened(p *te.Payload, verified *te.Verified, o *preblockv1.Outcome) error {
-	opening, err := te.DecodeOpening(o.GetOpening())
-	if err != nil {
-		return err
-	}
-	if err := v.keys.VerifyOpening(verified, opening); err != nil {
-		return err
-	}
-	if got := Open(o.GetIndex(), p, opening).GetUndecryptable().GetReason(); got != o.GetUndecryptable().GetReason() {
-		return fmt.Errorf("the reason is %s", got)
-	}
-	return nil
 }
 
 func (v *verifier) checkRepeated(p *te.Payload, o *preblockv1.Outcome) error {

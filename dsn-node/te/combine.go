@@ -9,7 +9,7 @@ import (
 )
 
 // Opening opens one ciphertext: the point Y = secret·U that Threshold shares combine to. It is the same whichever shares
-// it came from, and anyone can check it (PublicKeys.VerifyOpening), so it is also the evidence that a ciphertext opens to
+// it came from, and anyone can check it (PublicKeys.VerifyOpenings), so it is also the evidence that a ciphertext opens to
 // nothing useful.
 type Opening struct{ point bls.G1Affine }
 
@@ -20,6 +20,13 @@ func DecodeOpening(b []byte) (*Opening, error) {
 		return nil, fmt.Errorf("decode opening: %w", err)
 	}
 	return &Opening{p}, nil
+}
+
+// DecodeOpenings reads many on all processors. Each raw one has its opening or its error.
+func DecodeOpenings(raws [][]byte) ([]*Opening, []error) {
+	openings, errs := make([]*Opening, len(raws)), make([]error, len(raws))
+	parallel(len(raws), func(i int) { openings[i], errs[i] = DecodeOpening(raws[i]) })
+	return openings, errs
 }
 
 // Bytes returns the compressed point.
@@ -47,7 +54,7 @@ func mask(y *bls.G1Affine, key [32]byte) [32]byte {
 }
 
 // Combine puts together the shares of at least Threshold distinct keyholders. The shares must have been verified: a wrong
-// one gives a wrong opening, which VerifyOpening finds.
+// one gives a wrong opening, which VerifyOpenings finds.
 func (k *PublicKeys) Combine(shares []*DecryptionShare) (*Opening, error) {
 	if len(shares) < k.threshold {
 		return nil, fmt.Errorf("combine shares: %w: %d, want %d", ErrTooFewShares, len(shares), k.threshold)
@@ -68,13 +75,4 @@ func (k *PublicKeys) Combine(shares []*DecryptionShare) (*Opening, error) {
 		points[i], at[i] = s.point, s.Authority
 	}
 	return &Opening{sumG1(points, lagrange(at, fr.Element{}))}, nil
-}
-
-// VerifyOpening checks that o is the opening of v.
-func (k *PublicKeys) VerifyOpening(v *Verified, o *Opening) error {
-	u := v.point()
-	if u.IsInfinity() || !isMultiple(k.master2, u, o.point) {
-		return fmt.Errorf("verify opening: %w", ErrOpening)
-	}
-	return nil
 }

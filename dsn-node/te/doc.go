@@ -8,7 +8,7 @@
 //	DecodeBundle → Bundle.Signer → Ciphertext.Verify        everyone who lets a bundle in
 //	Certificate.Verify → KeyShare.Share                     a keyholder
 //	PublicKeys.VerifyShares → PublicKeys.Combine            the sequencer
-//	PublicKeys.VerifyOpening → Payload.Decrypt              the sequencer, and whoever checks it
+//	PublicKeys.VerifyOpenings → Payload.Decrypt             the sequencer, and whoever checks it
 //
 // # What the package guarantees
 //

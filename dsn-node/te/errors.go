@@ -52,6 +52,40 @@ func (e *BadCiphertexts) Error() string {
 
 func (e *BadCiphertexts) Unwrap() error { return ErrCiphertext }
 
+// MaxNamedOpenings bounds the bad openings that are named: they come from one sender, and one is enough to refuse all.
+const MaxNamedOpenings = 8
+
+// BadOpenings names what does not hold of a batch of ciphertexts with their openings, ascending. It is an ErrCiphertext if
+// proofs are named, and an ErrOpening if openings are.
+type BadOpenings struct {
+	// Proofs are the ciphertexts whose proof does not hold.
+	Proofs []int
+	// Openings are those that are not of their ciphertext, at most MaxNamedOpenings of them.
+	Openings []int
+}
+
+func (e *BadOpenings) Error() string {
+	text := "verify openings"
+	if len(e.Proofs) > 0 {
+		text += fmt.Sprintf(": %v: %v", ErrCiphertext, e.Proofs)
+	}
+	if len(e.Openings) > 0 {
+		text += fmt.Sprintf(": %v: %v", ErrOpening, e.Openings)
+	}
+	return text
+}
+
+func (e *BadOpenings) Unwrap() []error {
+	var all []error
+	if len(e.Proofs) > 0 {
+		all = append(all, ErrCiphertext)
+	}
+	if len(e.Openings) > 0 {
+		all = append(all, ErrOpening)
+	}
+	return all
+}
+
 // ShareFault is what is wrong with the shares of one keyholder.
 type ShareFault struct {
 	Authority uint8

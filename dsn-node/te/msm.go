@@ -171,10 +171,16 @@ func signedDigits(digits *[fr.Bits + 1]int8, k [4]uint64) int {
 func randomCoefficients(n int) []fr.Element {
 	out := make([]fr.Element, n)
 	out[0].SetOne()
-	seed := make([]byte, 16*(n-1))
-	_, _ = rand.Read(seed) // ends the program rather than fail
 	for i := 1; i < n; i++ {
-		out[i].SetBytes(seed[16*(i-1) : 16*i])
+		out[i] = randomCoefficient()
 	}
 	return out
+}
+
+// randomCoefficient returns a random number of 128 bits.
+func randomCoefficient() (k fr.Element) {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // ends the program rather than fail
+	k.SetBytes(b[:])
+	return k
 }

@@ -28,12 +28,20 @@ var preparedGenerator = sync.OnceValue(func() *preparedG2 {
 
 // preparedIsOne tells whether Π e(p_i, q_i) = 1.
 func preparedIsOne(p []bls.G1Affine, q []*preparedG2) bool {
+	f := preparedMillerLoop(p, q)
+	return isOne(&f)
+}
+
+// preparedMillerLoop returns Π e(p_i, q_i) before the final exponentiation.
+func preparedMillerLoop(p []bls.G1Affine, q []*preparedG2) (f bls.GT) {
 	all := make([]lines, len(q)) // a copy: the library scales the lines it is given in place
 	for i := range q {
 		all[i] = q[i].lines
 	}
-	ok, err := bls.PairingCheckFixedQ(p, all)
-	return ok && err == nil
+	if product, err := bls.MillerLoopFixedQ(p, all); err == nil { // else zero remains, which no check takes for one
+		f = product
+	}
+	return f
 }
 
 // pairingIsOne tells whether Π e(p_i, q_i) = 1.

@@ -165,17 +165,3 @@ func (p *Payload) Decrypt(o *Opening) ([][]byte, error) {
 	}
 	return txs, errors.Join(wrong...)
 }
-
-// CheckPlain checks decrypted transactions against the payload's hashes, for who trusts neither the keyholders nor the
-// sequencer and need not: the sender promised these hashes.
-func (p *Payload) CheckPlain(txs [][]byte) error {
-	if len(txs) != len(p.Txs) {
-		return fmt.Errorf("check plain transactions: %w: %d, want %d", ErrTxHash, len(txs), len(p.Txs))
-	}
-	for i, tx := range txs {
-		if crypto.Keccak256Hash(tx) != p.Txs[i].Hash {
-			return fmt.Errorf("check plain transaction %d: %w", i, ErrTxHash)
-		}
-	}
-	return nil
-}

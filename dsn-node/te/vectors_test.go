@@ -202,7 +202,7 @@ func TestVectorsOfTheShares(t *testing.T) {
 		noError(t, err)
 		y := opening.Bytes()
 		equalBytes(t, v.Y, y[:])
-		noError(t, keys.VerifyOpening(verified, opening))
+		noError(t, keys.VerifyOpenings([]*Ciphertext{payload.Ciphertext}, []*Opening{opening}))
 		txs, err := payload.Decrypt(opening)
 		noError(t, err)
 		equal(t, vectorTxs(), txs)

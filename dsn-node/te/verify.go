@@ -100,10 +100,11 @@ func newProofBatch(ciphertexts []*Ciphertext) (*proofBatch, error) {
 	return b, nil
 }
 
-func (b *proofBatch) holds() bool {
-	p := append([]bls.G1Affine{b.minusG1}, b.u...)
-	q := append([]bls.G2Affine{sumG2(b.w, b.b)}, b.h...)
-	return pairingIsOne(p, q)
+func (b *proofBatch) holds() bool { return pairingIsOne(b.pairs()) }
+
+// pairs are what is paired, for others to add to.
+func (b *proofBatch) pairs() ([]bls.G1Affine, []bls.G2Affine) {
+	return append([]bls.G1Affine{b.minusG1}, b.u...), append([]bls.G2Affine{sumG2(b.w, b.b)}, b.h...)
 }
 
 // search returns the indexes of the proofs that do not hold, of a batch in which some do not. Each proof's Miller loop is

@@ -2,7 +2,8 @@
 //
 // It guarantees of a preblock that Check accepts, from the committee's first number on: a quorum of the keyholders signed its
 // content for its number, after the statement that the preblock before it shows; and its outcomes are the only right ones of
-// its bundles. A preblock that no committee answers for (there is none, or it begins later) has neither bundles nor outcomes.
+// its bundles: each opening is the committee's, also of those decrypted. A preblock that no committee answers for (there is
+// none, or it begins later) has neither bundles nor outcomes.
 //
 // Nothing is kept that cannot be had again: the statement before is that of a preblock checked here, or is fetched.
 package proof

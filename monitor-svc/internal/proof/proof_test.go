@@ -10,6 +10,7 @@ import (
 	"blindseq/dsn-node/attest"
 	"blindseq/dsn-node/committee/committeetest"
 	"blindseq/dsn-node/outcome"
+	"blindseq/dsn-node/te"
 	"blindseq/kit/content"
 	"blindseq/monitor-svc/internal/proof"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -103,6 +104,29 @@ func TestForgedPreblocksAreRefused(t *testing.T) {
 	}
 	if forged, err := h.checker().Check(t.Context(), good); forged || err != nil {
 		t.Fatalf("the good one: %v %v", forged, err)
+	}
+}
+
+// TestABundleIsNotDecryptedAtWill: a sender that encrypts for a key of its own leaves it to a sequencer in league with it
+// whether the bundle opens, if hashes are all that is compared.
+func TestABundleIsNotDecryptedAtWill(t *testing.T) {
+	h, own := newHistory(t, 1), committeetest.New(t, 4, 3, 1)
+	good := h.add(1, h.Bundle([]byte("plain")), own.Bundle([]byte("perhaps")))
+	if forged, err := h.checker().Check(t.Context(), good); forged || err != nil {
+		t.Fatalf("the right outcome: %v %v", forged, err)
+	}
+	atWill, _ := own.Preblock(good.GetContent(), common.Hash{})
+	p := proto.CloneOf(good)
+	p.Outcomes[1] = atWill.GetOutcomes()[1]
+	if p.Outcomes[1].GetDecrypted() == nil || good.Outcomes[1].GetDecrypted() != nil {
+		t.Fatalf("outcomes %v and %v", p.Outcomes[1], good.Outcomes[1])
+	}
+	if forged, err := h.checker().Check(t.Context(), p); !forged || !errors.Is(err, te.ErrOpening) {
+		t.Fatalf("with the sender's own opening: %v %v", forged, err)
+	}
+	p.Outcomes[1].Opening = good.Outcomes[1].Opening
+	if forged, err := h.checker().Check(t.Context(), p); !forged || !errors.Is(err, outcome.ErrWrong) {
+		t.Fatalf("with the true opening: %v %v", forged, err)
 	}
 }
 
