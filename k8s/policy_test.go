@@ -13,6 +13,11 @@ import (
 )
 
 func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *render.Objects) {
+	for name, namespace := range o.Namespaced {
+		if namespace != "blindseq" && name != "Namespace/blindseq" {
+			t.Errorf("%s is in namespace %q, whose standard nobody knows", name, namespace)
+		}
+	}
 	for _, n := range o.Namespaces {
 		if n.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
 			t.Errorf("namespace %s does not enforce the restricted standard", n.Name)

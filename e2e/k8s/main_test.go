@@ -24,7 +24,7 @@ const patience = 60 * time.Second
 // system is the deployment as users of it see it.
 type system struct {
 	*kube.Deployment
-	rest    *rest.Client
+	rest    string // URL of the gateway's REST API
 	token   string
 	rpc     *ethclient.Client // of the gateway
 	wallets *ethclient.Client // of the bundler
@@ -46,8 +46,7 @@ func open(t *testing.T) *system {
 	})
 	s.token, err = d.Token(t.Context())
 	must(t, err)
-	s.rest = rest.New("http://"+s.reach(t, "api-gw", "rest"), 8)
-	t.Cleanup(s.rest.Close)
+	s.rest = "http://" + s.reach(t, "api-gw", "rest")
 	s.rpc = s.eth(t, "api-gw")
 	s.wallets = s.eth(t, "bundler")
 	return s
@@ -86,10 +85,12 @@ func (s *system) accounts(t *testing.T) (accounts []*load.Account) {
 	return accounts
 }
 
-// produce makes a block on demand.
+// produce makes a block on demand, over a connection of its own, so that any gateway may be the one that answers.
 func (s *system) produce(ctx context.Context) error {
+	client := rest.New(s.rest, 1)
+	defer client.Close()
 	header := http.Header{"Authorization": {"Bearer " + s.token}}
-	status, answer, err := s.rest.Do(ctx, http.MethodPost, "/v1/produce_block", header, "")
+	status, answer, err := client.Do(ctx, http.MethodPost, "/v1/produce_block", header, "")
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("produce_block: status %d: %s", status, answer)
 	}

@@ -29,6 +29,8 @@ type Objects struct {
 	Scalers         []autoscalingv2.HorizontalPodAutoscaler
 	Ingresses       []networkingv1.Ingress
 	Others          []string // "kind/name" of what the Kubernetes API has not by itself
+
+	Namespaced map[string]string // "kind/name" to its namespace
 }
 
 // Workload is what a Deployment and a StatefulSet have in common.
@@ -46,7 +48,7 @@ func (w Workload) Labels() map[string]string { return w.Template.Labels }
 
 // Read reads rendered YAML.
 func Read(text []byte) (*Objects, error) {
-	o := new(Objects)
+	o := &Objects{Namespaced: map[string]string{}}
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
 	for {
 		document, err := documents.Read()
@@ -67,6 +69,7 @@ func (o *Objects) read(document []byte) error {
 	if err := yaml.Unmarshal(document, &is); err != nil {
 		return err
 	}
+	o.Namespaced[is.Kind+"/"+is.Name] = is.Namespace
 	err := o.take(document, is)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", is.Kind, is.Name, err)

@@ -86,5 +86,5 @@ func Combinations(root string) []Combination {
 
 // Components are the names of all components, in an order in which they can be put together: what adds workloads first.
 func Components() []string {
-	return []string{"redis-sentinel", "network-policy", "pdb", "hpa", "monitoring", "mtls", "ingress"}
+	return []string{"redis-sentinel", "observers", "network-policy", "pdb", "hpa", "monitoring", "mtls", "ingress"}
 }

@@ -125,11 +125,12 @@ func (d *Deployment) Metric(ctx context.Context, pod corev1.Pod, name string) (s
 		return 0, err
 	}
 	for line := range strings.Lines(string(out)) {
-		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if base, _, _ := strings.Cut(series, "{"); !ok || base != name {
+		line = strings.TrimSpace(line)
+		value := strings.LastIndexByte(line, ' ') + 1 // labels may have spaces
+		if base := line[:max(strings.IndexAny(line, "{ "), 0)]; base != name {
 			continue
 		}
-		v, err := strconv.ParseFloat(value, 64)
+		v, err := strconv.ParseFloat(line[value:], 64)
 		if err != nil {
 			return 0, fmt.Errorf("metric %s of %s: %w", name, pod.Name, err)
 		}

@@ -20,8 +20,9 @@ type Watch struct {
 	last *dsnv1.GetStatusResponse // nil while the DSN does not answer
 }
 
-// NewWatch returns a watch; Run runs it. waiting is told why the DSN can fix no preblock, when that changes; "" also while
-// the DSN does not answer, which is for the stream to tell.
+// NewWatch returns a watch; Run runs it. waiting is told why the DSN can fix no preblock, when that changes and has lasted
+// from one look to the next: at a start of everything keyholders are away for a moment. It is told "" also while the DSN does
+// not answer, which is for the stream to tell.
 func NewWatch(cfg Config, waiting func(reason string)) *Watch {
 	return &Watch{cfg: cfg, waiting: waiting}
 }
@@ -37,7 +38,7 @@ func (w *Watch) Last() (waiting string, accepted uint64) {
 func (w *Watch) Run(ctx context.Context) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	told := ""
+	told, before := "", ""
 	for {
 		res := w.ask(ctx)
 		if ctx.Err() != nil {
@@ -46,10 +47,12 @@ func (w *Watch) Run(ctx context.Context) error {
 		w.mu.Lock()
 		w.last = res
 		w.mu.Unlock()
-		if reason := res.GetWaiting(); reason != told {
+		reason := res.GetWaiting()
+		if lasting := before != "" || reason == ""; lasting && reason != told {
 			told = reason
 			w.waiting(reason)
 		}
+		before = reason
 		select {
 		case <-ctx.Done():
 			return nil
