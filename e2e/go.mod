@@ -3,8 +3,11 @@ module blindseq/e2e
 go 1.26.0
 
 require (
+	blindseq/dsn-node v0.0.0
 	blindseq/kit v0.0.0
+	blindseq/monitor-svc v0.0.0
 	blindseq/producer-svc v0.0.0
+	blindseq/proposer-svc v0.0.0
 	blindseq/proto v0.0.0
 	github.com/ethereum/go-ethereum v1.17.10
 	github.com/gorilla/websocket v1.4.2
@@ -68,9 +71,10 @@ require (
 )
 
 replace (
+	blindseq/dsn-node => ../dsn-node
 	blindseq/kit => ../kit
+	blindseq/monitor-svc => ../monitor-svc
 	blindseq/producer-svc => ../producer-svc
+	blindseq/proposer-svc => ../proposer-svc
 	blindseq/proto => ../proto
 )
-
-replace blindseq/dsn-node => ../dsn-node

@@ -74,7 +74,7 @@ type Locker struct {
 	tries  atomic.Uint64
 
 	mu   sync.Mutex
-	line line
+	line Line
 }
 
 // New makes a Locker. The client should come from redisx.Open: one that repeats commands by itself, or ignores deadlines,

@@ -189,9 +189,9 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 		if err != nil {
 			return Answer{}, err
 		}
-		return Answer{Attested: r.attested, Refusal: again(r.statement, s)}, nil
+		return Answer{Attested: r.attested, Refusal: Again(r.statement, s)}, nil
 	}
-	if refusal := follow(h.position(), s); refusal != attested {
+	if refusal := Follow(h.position(), s); refusal != attested {
 		a := Answer{Refusal: refusal}
 		if h.last != nil {
 			a.Attested = h.last.attested
@@ -219,11 +219,11 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 }
 
 // position is where the next statement has to stand.
-func (h *Holder) position() position {
+func (h *Holder) position() Position {
 	if h.last == nil {
-		return position{next: h.o.Committee.First}
+		return Position{Next: h.o.Committee.First}
 	}
-	return position{next: h.last.statement.Number + 1, previous: h.last.statement.Hash()}
+	return Position{Next: h.last.statement.Number + 1, Previous: h.last.statement.Hash()}
 }
 
 // Attested returns what was attested for a number, ErrNotAttested after the last.

@@ -215,7 +215,7 @@ func troubled(err error) Event {
 }
 
 func (p *performer) append(e Append) Event {
-	rec, err := p.record(e)
+	rec, err := RecordOf(e, p.Delayed)
 	switch {
 	case errors.Is(err, ErrUnknownDelayed):
 		return Missing{Err: err}
@@ -230,39 +230,6 @@ func (p *performer) append(e Append) Event {
 		return Alarm{Err: err}
 	}
 	return Appended{Record: stored}
-}
-
-// record makes the log record of a preblock. Delayed transactions are in a preblock by hash only; the record holds
-// their bytes, so that from here on everyone executes the same. One that is not known here is not skipped: another
-// producer may have executed it, and then skipping it would be a fork.
-func (p *performer) record(e Append) (*blueprintv1.LogRecord, error) {
-	c := e.Preblock.GetContent()
-	txs, bundles, err := opened(e.Preblock)
-	if err != nil {
-		return nil, err
-	}
-	rec := &blueprintv1.LogRecord{
-		Number:       c.GetNumber(),
-		ParentHash:   c.GetPreviousBlockHash(),
-		Timestamp:    c.GetTimestamp(),
-		Transactions: txs,
-		Bundles:      bundles,
-		RequestId:    e.Preblock.GetRequestId(),
-		ContentHash:  e.Preblock.GetContentHash(),
-		Token:        e.Token,
-		Holder:       e.Holder,
-	}
-	for _, h := range c.GetDelayedTransactionHashes() {
-		raw, ok, err := p.Delayed.Raw(content.Hash(h))
-		if err == nil && !ok {
-			err = ErrUnknownDelayed
-		}
-		if err != nil {
-			return nil, fmt.Errorf("preblock %d, delayed transaction %x: %w", c.GetNumber(), h, err)
-		}
-		rec.DelayedTransactions = append(rec.DelayedTransactions, &blueprintv1.DelayedTransaction{Hash: h, Raw: raw})
-	}
-	return rec, nil
 }
 
 func (p *performer) apply(ctx context.Context, e Apply) Event {
