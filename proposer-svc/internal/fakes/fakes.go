@@ -25,7 +25,8 @@ type Chain struct {
 	Transactions [][]byte
 	Locked       bool
 	UpgradeDue   bool
-	Err          error // answered instead
+	Served       map[string]uint64 // blocks that requests gave already
+	Err          error             // answered instead
 }
 
 // Producer is a leading producer.
@@ -48,6 +49,9 @@ func (p *Producer) GetProposalContent(_ context.Context, r *blueprintv1.GetPropo
 	defer p.mu.Unlock()
 	if p.chain.Err != nil {
 		return nil, p.chain.Err
+	}
+	if number, ok := p.chain.Served[r.GetRequestId()]; ok {
+		return &blueprintv1.GetProposalContentResponse{ServedNumber: number}, nil
 	}
 	parent := bytes.Repeat([]byte{byte(p.chain.Head)}, 32)
 	return &blueprintv1.GetProposalContentResponse{

@@ -18,8 +18,12 @@ type (
 	Look struct{}
 	// Sleep until the FIFO may have changed, or until a time unless it is zero → Woken.
 	Sleep struct{ Until time.Time }
-	// Ask the leading producer what a proposal for the request would hold → Content.
-	Ask struct{ Request queue.Request }
+	// Ask the leading producer what a proposal for the request would hold, or which block it gave already if that is to be
+	// known too → Content.
+	Ask struct {
+		Request queue.Request
+		Served  bool
+	}
 	// Find the preblock of a number at the DSN → Found.
 	Find struct{ Number uint64 }
 	// Record an event in the FIFO → Recorded.

@@ -15,7 +15,8 @@ import (
 //	looking     Look              Seen → sleeping, asking (a head, nothing current), telling (ending), or checking (in
 //	                              flight, and its deadline has passed or it was submitted by another)
 //	sleeping    Sleep             Woken → looking
-//	asking      Ask               Content → starting, or freeing when it is refused
+//	asking      Ask               Content → starting, freeing when it is refused, or served
+//	served      Record Applied    Recorded → looking: Redis had forgotten that the request was served
 //	freeing     Find              Found → declining; a preblock → starting
 //	declining   Record Decline    Recorded → looking
 //	starting    Record Start      Recorded → submitting
@@ -34,6 +35,7 @@ const (
 	looking phase = iota
 	sleeping
 	asking
+	served
 	freeing
 	declining
 	starting
@@ -62,6 +64,7 @@ type State struct {
 	hash    []byte
 	reason  preblockv1.NoPreblockReason
 	fixed   *preblockv1.Preblock
+	number  uint64 // of the block that the request gave already
 
 	// What is watched: the attempt submitted, and when to ask the DSN for it. An in-flight request that is not the one
 	// watched was submitted, or not, by an earlier active proposer.
@@ -92,7 +95,7 @@ func (s State) Doing() string {
 		return "read queue"
 	case sleeping:
 		return "idle"
-	case asking, freeing, declining, starting:
+	case asking, served, freeing, declining, starting:
 		return "propose"
 	case telling, ending:
 		return "announce"
@@ -108,7 +111,7 @@ func (s State) Effect() Effect {
 	case sleeping:
 		return Sleep{Until: s.until}
 	case asking, comparing:
-		return Ask{Request: s.request}
+		return Ask{Request: s.request, Served: s.phase == asking}
 	case freeing:
 		return Find{Number: s.content.GetNumber()}
 	case checking:
@@ -121,6 +124,8 @@ func (s State) Effect() Effect {
 		return Record{queue.Retry{By: s.by, ID: s.request.ID, Hash: s.hash}}
 	case yielding, claiming:
 		return Record{queue.Displace{By: s.by, ID: s.request.ID}}
+	case served:
+		return Record{queue.Applied{ID: s.request.ID, Number: s.number}}
 	case finishing:
 		return Record{queue.Applied{ID: s.fixed.GetRequestId(), Number: s.request.Number}}
 	case ending:
@@ -184,6 +189,10 @@ func (s State) seen(e Seen) State {
 
 // asked makes the first attempt for the head of the FIFO, or ends it without a preblock.
 func (s State) asked(e Content) (State, error) {
+	if s.number = e.Answer.GetServedNumber(); s.number > 0 {
+		s.phase = served
+		return s, nil
+	}
 	if s.reason = refusal(s.request, e.Answer); s.reason == none {
 		return s.propose(e, starting)
 	}

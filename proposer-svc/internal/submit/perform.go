@@ -28,7 +28,7 @@ func (t *term) perform(ctx context.Context, e Effect) (Event, error) {
 		t.began = time.Now()
 		return Woken{}, nil
 	case Ask:
-		answer, err := t.ask(ctx, e.Request)
+		answer, err := t.ask(ctx, e)
 		return Content{Answer: answer, Now: time.Now()}, err
 	case Find:
 		p, err := t.find(ctx, e.Number)
@@ -59,12 +59,16 @@ func (t *term) sleep(ctx context.Context, until time.Time) {
 	}
 }
 
-func (t *term) ask(ctx context.Context, r queue.Request) (*blueprintv1.GetProposalContentResponse, error) {
+func (t *term) ask(ctx context.Context, e Ask) (*blueprintv1.GetProposalContentResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()
-	p, err := t.Producer.GetProposalContent(ctx, &blueprintv1.GetProposalContentRequest{
-		Timestamp: &timestamppb.Timestamp{Seconds: r.Timestamp}, WithDelayedTransactions: r.WithDelayed,
-	})
+	request := &blueprintv1.GetProposalContentRequest{
+		Timestamp: &timestamppb.Timestamp{Seconds: e.Request.Timestamp}, WithDelayedTransactions: e.Request.WithDelayed,
+	}
+	if e.Served {
+		request.RequestId = e.Request.ID
+	}
+	p, err := t.Producer.GetProposalContent(ctx, request)
 	if err != nil {
 		return nil, fmt.Errorf("ask the producer for a proposal's content: %w", err)
 	}
