@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"blindseq/kit/content"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -28,9 +29,11 @@ func (c *checker) contents() {
 			c.violated("S1", "blueprint %d (%s) is of request %q, elsewhere %q", b.Value.GetNumber(), b.By, a.request, first.request)
 		}
 	}
-	for _, r := range c.Records {
-		c.sameContent(r.GetNumber(), ofRecord(r).content, "record in the blueprint log")
-		c.sameContent(r.GetNumber(), common.BytesToHash(r.GetContentHash()), "content hash in the blueprint log")
+	for _, log := range append(c.Logs, Seen[[]*blueprintv1.LogRecord]{Value: c.Records}) {
+		for _, r := range log.Value {
+			c.sameContent(r.GetNumber(), ofRecord(r).content, "record in the blueprint log "+log.By)
+			c.sameContent(r.GetNumber(), common.BytesToHash(r.GetContentHash()), "content hash in the blueprint log "+log.By)
+		}
 	}
 	c.samePreblocks()
 }
