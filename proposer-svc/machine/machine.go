@@ -45,6 +45,7 @@ type (
 	Look      = submit.Look
 	Sleep     = submit.Sleep
 	Ask       = submit.Ask
+	Probe     = submit.Probe
 	Find      = submit.Find
 	Record    = submit.Record
 	Submit    = submit.Submit
@@ -53,6 +54,7 @@ type (
 	Seen      = submit.Seen
 	Woken     = submit.Woken
 	Content   = submit.Content
+	Probed    = submit.Probed
 	Found     = submit.Found
 	Recorded  = submit.Recorded
 	Submitted = submit.Submitted

@@ -24,6 +24,8 @@ type (
 		Request queue.Request
 		Served  bool
 	}
+	// Probe whether the DSN has accepted a proposal for a number, fixed or not → Probed.
+	Probe struct{ Number uint64 }
 	// Find the preblock of a number at the DSN → Found.
 	Find struct{ Number uint64 }
 	// Record an event in the FIFO → Recorded.
@@ -52,6 +54,7 @@ type (
 		Answer *blueprintv1.GetProposalContentResponse
 		Now    time.Time
 	}
+	Probed struct{ Accepted bool }
 	// Found has no preblock when the DSN has fixed none for the number.
 	Found     struct{ Preblock *preblockv1.Preblock }
 	Recorded  struct{ Request queue.Request }
@@ -66,6 +69,7 @@ type (
 func (Look) effect()   {}
 func (Sleep) effect()  {}
 func (Ask) effect()    {}
+func (Probe) effect()  {}
 func (Find) effect()   {}
 func (Record) effect() {}
 func (Submit) effect() {}
@@ -74,6 +78,7 @@ func (Tell) effect()   {}
 func (Seen) event()      {}
 func (Woken) event()     {}
 func (Content) event()   {}
+func (Probed) event()    {}
 func (Found) event()     {}
 func (Recorded) event()  {}
 func (Submitted) event() {}

@@ -281,6 +281,16 @@ func TestNoPreblockIsNotSaidAfterTheRequestsPreblock(t *testing.T) {
 	})
 }
 
+func TestNoPreblockIsNotSaidWhileTheRequestsProposalIsBeingDecided(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.producer.Change(func(c *fakes.Chain) { c.Locked = true })
+		r.dsn.Accept(&preblockv1.Content{Number: 1, PreviousBlockHash: bytes.Repeat([]byte{0}, 32), Timestamp: &timestamppb.Timestamp{}}, "a")
+		r.request("a", true) // asked again after Redis forgot it
+		r.expectSubmission("a", 1, 1)
+		r.expectQuiet()
+	})
+}
+
 func TestAContentThatCannotBeProposedIsNotSubmitted(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.producer.Change(func(c *fakes.Chain) { c.Transactions = [][]byte{{}} })

@@ -17,7 +17,7 @@ import (
 //	sleeping    Sleep             Woken → looking
 //	asking      Ask               Content → starting, freeing when it is refused, or served
 //	served      Record Applied    Recorded → looking: Redis had forgotten that the request was served
-//	freeing     Find              Found → declining; a preblock → starting
+//	freeing     Probe             Probed → declining; accepted → starting
 //	declining   Record Decline    Recorded → looking
 //	starting    Record Start      Recorded → submitting
 //	submitting  Submit            Submitted → looking, or yielding when the number is another request's
@@ -113,7 +113,7 @@ func (s State) Effect() Effect {
 	case asking, comparing:
 		return Ask{Request: s.request, Served: s.phase == asking}
 	case freeing:
-		return Find{Number: s.content.GetNumber()}
+		return Probe{Number: s.content.GetNumber()}
 	case checking:
 		return Find{Number: s.request.Number}
 	case declining:
@@ -153,8 +153,14 @@ func (s State) Step(e Event) (State, error) {
 			return s.compared(e)
 		}
 		return s.asked(e)
+	case Probed:
+		if e.Accepted {
+			return s.propose(s.answer, starting)
+		}
+		s.phase = declining
+		return s, nil
 	case Found:
-		return s.found(e)
+		return s.found(e), nil
 	case Recorded:
 		return s.recorded(e.Request), nil
 	case Submitted:
@@ -201,8 +207,8 @@ func (s State) asked(e Content) (State, error) {
 		s.phase = declining // the producer did not say which number
 		return s, nil
 	}
-	// Should the number have its preblock already, the request is proposed for it all the same: the DSN answers with what
-	// it has, and if that was an earlier proposal of this very request, this is its event.
+	// Should the DSN have accepted a proposal for the number already, the request is proposed for it all the same: the DSN
+	// answers with what it has, and if that was an earlier proposal of this very request, its preblock is this one's event.
 	return s, nil
 }
 
@@ -215,18 +221,14 @@ func (s State) propose(e Content, next phase) (State, error) {
 	return s, nil
 }
 
-func (s State) found(e Found) (State, error) {
+func (s State) found(e Found) State {
 	switch {
-	case s.phase == freeing && e.Preblock == nil:
-		s.phase = declining
-	case s.phase == freeing:
-		return s.propose(s.answer, starting)
 	case e.Preblock != nil && s.anothers(e.Preblock.GetRequestId()):
 		s.fixed, s.phase = e.Preblock, claiming
 	default:
 		s.fixed, s.phase = e.Preblock, comparing
 	}
-	return s, nil
+	return s
 }
 
 func (s State) recorded(r queue.Request) State {

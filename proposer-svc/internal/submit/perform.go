@@ -30,6 +30,9 @@ func (t *term) perform(ctx context.Context, e Effect) (Event, error) {
 	case Ask:
 		answer, err := t.ask(ctx, e)
 		return Content{Answer: answer, Now: time.Now()}, err
+	case Probe:
+		accepted, err := t.probe(ctx, e.Number)
+		return Probed{accepted}, err
 	case Find:
 		p, err := t.find(ctx, e.Number)
 		return Found{p}, err
@@ -73,6 +76,16 @@ func (t *term) ask(ctx context.Context, e Ask) (*blueprintv1.GetProposalContentR
 		return nil, fmt.Errorf("ask the producer for a proposal's content: %w", err)
 	}
 	return p, nil
+}
+
+func (t *term) probe(ctx context.Context, number uint64) (accepted bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	res, err := t.DSN.GetStatus(ctx, &dsnv1.GetStatusRequest{})
+	if err != nil {
+		return false, fmt.Errorf("ask the DSN for its last number: %w", err)
+	}
+	return res.GetAcceptedNumber() >= number, nil
 }
 
 func (t *term) find(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
