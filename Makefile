@@ -39,6 +39,14 @@ test-unit: ## Run the tests of every module but e2e
 e2e: build deps ## Drive the real programs as processes from outside
 	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
 
+.PHONY: sim
+sim: ## Run one simulated schedule and print all that happens in it; SEED=... SHRINK=1
+	@go run ./e2e/cmd/blindseq-sim --replay --seed $(or $(SEED),0) $(if $(SHRINK),--shrink)
+
+.PHONY: sim-long
+sim-long: ## Run SCHEDULES (250,000) simulated schedules from SEED (10,000) on, on all cores
+	@go run ./e2e/cmd/blindseq-sim --schedules $(or $(SCHEDULES),250000) --seed $(or $(SEED),10000)
+
 .PHONY: bench
 bench: build deps ## Measure engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh

@@ -160,6 +160,16 @@ func (t *term) perform() {
 		t.sleep(e.Until)
 	case proposer.Ask:
 		t.ask(e)
+	case proposer.Probe:
+		d := n.w.sequencer
+		call(n.process, d.process, callTimeout, func(answer func(uint64, error)) { answer(d.state.Accepted(), nil) },
+			func(accepted uint64, err error) {
+				if err != nil {
+					t.failed(err)
+					return
+				}
+				t.feed(proposer.Probed{Accepted: accepted >= e.Number})
+			})
 	case proposer.Find:
 		d := n.w.sequencer
 		call(n.process, d.process, callTimeout, func(answer func(*preblockv1.Preblock, error)) { answer(d.preblock(e.Number)) },
