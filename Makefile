@@ -29,6 +29,7 @@ test: deps ## Run all checks and tests, with the race detector, on miniredis and
 	@$(MAKE) lint
 	@$(MAKE) proto-check
 	@$(MAKE) test-unit
+	@$(MAKE) sim-test
 	@$(MAKE) e2e
 
 .PHONY: test-unit
@@ -37,7 +38,11 @@ test-unit: ## Run the tests of every module but e2e
 
 .PHONY: e2e
 e2e: build deps ## Drive the real programs as processes from outside
-	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m ./e2e/...
+	@BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m $$(go list ./e2e/... | grep -v '/e2e/sim$$')
+
+.PHONY: sim-test
+sim-test: ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
+	@go test -count=1 -v -timeout 30m ./e2e/sim
 
 .PHONY: sim
 sim: ## Run one simulated schedule and print all that happens in it; SEED=... SHRINK=1

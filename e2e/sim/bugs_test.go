@@ -10,7 +10,7 @@ import (
 )
 
 // enough is how many schedules a defect may take to be seen.
-const enough = 1500
+const enough = 5000
 
 // TestEveryDefectIsFound puts each defect into the world and looks for it: a checker, or a schedule, that cannot see one
 // is worth nothing.

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"blindseq/dsn-node/attest"
 	"blindseq/e2e/history"
 	"blindseq/kit/content"
@@ -9,8 +11,6 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
-
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -115,7 +115,7 @@ func (w *world) answered(id string, began time.Duration, r producer.Result) {
 }
 
 // recorded is told of each change of the FIFO, and lists it.
-func (w *world) recorded(*process, proposer.FIFOEvent, proposer.Request) {
+func (w *world) recorded() {
 	var l history.Listing
 	recent := w.redis.data.fifo.Recent()
 	for i := len(recent) - 1; i >= max(0, len(recent)-4); i-- {

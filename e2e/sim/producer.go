@@ -30,7 +30,6 @@ type producerNode struct {
 	contents *producer.Contents
 	notified uint64 // highest number the proposer was told in this life
 	moved    time.Duration
-	locked   bool // the pool
 	halted   bool
 
 	lock     *locker

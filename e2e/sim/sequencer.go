@@ -94,6 +94,8 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 	}
 }
 
+// sync makes records durable, unless a defect forgets it. A keyholder is asked for two contents of a number only by a
+// sequencer that lost the first.
 func (s *sequencer) sync(d *disk[*preblockv1.Preblock], forgotten Bug) {
 	if !s.w.bug(forgotten) && !(forgotten == ProposalNotSynced && s.w.bug(AttestsTwoContents)) {
 		d.sync()
@@ -183,7 +185,7 @@ func (s *sequencer) preblock(number uint64) (*preblockv1.Preblock, error) {
 	return p, nil
 }
 
-// payload is the hash of the statement for a decided number, zero before the first.
+// statement is what the keyholders attested of a decided number.
 func (s *sequencer) statement(number uint64) (attest.Statement, error) {
 	p, ok := s.decisions.get(number)
 	if !ok {

@@ -1,6 +1,9 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Shrink returns a plan with as few and as short faults as it can find that still breaks one of the invariants the result
 // broke. It runs at most so many plans.
@@ -43,4 +46,4 @@ func Shrink(r Result, runs int) Result {
 }
 
 // fastest is how short a fault is made at most.
-const fastest = 20_000_000 // 20 ms
+const fastest = 20 * time.Millisecond
