@@ -12,6 +12,7 @@ type desk struct {
 	calls   map[string]*wish
 	queue   []*wish
 	running int
+	term    int // counts the times of leading
 }
 
 // wish is one request id that is being served, and everyone who waits for it.
@@ -50,15 +51,26 @@ func (d *desk) pump() {
 }
 
 func (d *desk) serve(w *wish) {
+	term := d.term
 	d.p.run(w.r, func(r producer.Result) {
-		if r.Kind == producer.Interrupted && d.p.leading {
-			d.p.later(time.Millisecond, func() { d.serve(w) })
+		if r.Kind != producer.Interrupted || !d.p.leading {
+			d.served(w, r)
 			return
 		}
-		d.running--
-		d.finish(w, r)
-		d.pump()
+		d.p.later(time.Millisecond, func() {
+			if d.term == term {
+				d.serve(w)
+				return
+			}
+			d.served(w, r)
+		})
 	})
+}
+
+func (d *desk) served(w *wish, r producer.Result) {
+	d.running--
+	d.finish(w, r)
+	d.pump()
 }
 
 func (d *desk) finish(w *wish, r producer.Result) {
@@ -76,6 +88,7 @@ func (d *desk) finish(w *wish, r producer.Result) {
 func (d *desk) close() {
 	queue := d.queue
 	d.queue = nil
+	d.term++
 	for _, w := range queue {
 		d.finish(w, producer.Result{Kind: producer.Interrupted})
 	}

@@ -2,10 +2,16 @@ package sim
 
 import (
 	"os"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
 )
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // a world is small, and soon garbage
+	os.Exit(m.Run())
+}
 
 // number is that of an environment variable, or the default.
 func number(t *testing.T, name string, otherwise uint64) uint64 {

@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"blindseq/e2e/sim"
@@ -19,6 +20,7 @@ type flags struct {
 }
 
 func main() {
+	debug.SetGCPercent(400) // a world is small, and soon garbage
 	var f flags
 	kong.Parse(&f, kong.Description("Run the state machines of all services together, in virtual time, with faults drawn from seeds."))
 	if f.Replay {
