@@ -58,6 +58,14 @@ func (d decided) ByRequest(id string) (*blueprintv1.LogRecord, bool) {
 	return rec, err == nil
 }
 
+func (d decided) RequestOf(number uint64) string {
+	rec, err := d.Get(number)
+	if err != nil {
+		return ""
+	}
+	return rec.GetRequestId()
+}
+
 // served finds the applied block that a request gave.
 func (s *Service) served(requestID string) (number uint64, ok bool) {
 	block, ok := knownBlock(s.disk.log, s.evm, requestID)

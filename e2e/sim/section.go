@@ -194,8 +194,11 @@ func (x *section) fetch(e producer.Fetch) {
 
 func (x *section) notify(e producer.Notify) {
 	p, turn := x.p, x.turn
-	q := p.w.anyProposer()
-	call(p.process, q.process, callTimeout*2, func(answer func(bool, error)) { q.processed(e.RequestID, e.Number, answer) },
+	q, id := p.w.anyProposer(), e.RequestID
+	if rec, ok := p.log.get(e.Number); ok && id == "" {
+		id = rec.GetRequestId()
+	}
+	call(p.process, q.process, callTimeout*2, func(answer func(bool, error)) { q.processed(id, e.Number, answer) },
 		func(_ bool, err error) {
 			if err == nil {
 				p.notified = max(p.notified, e.Number)
