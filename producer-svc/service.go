@@ -213,6 +213,7 @@ func (s *Service) register() {
 		Feed:     s.feed,
 		Contents: s.contents(),
 		Leading:  s.makes.leading.Load,
+		Served:   s.served,
 		Status:   s.status,
 	})
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: s.makes.leading.Load})

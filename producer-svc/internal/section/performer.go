@@ -221,7 +221,7 @@ func troubled(err error) Event {
 }
 
 func (p *performer) append(e Append) Event {
-	rec, err := p.record(e)
+	rec, err := RecordOf(e, p.Delayed)
 	switch {
 	case errors.Is(err, ErrUnknownDelayed):
 		return Missing{Err: err}
@@ -240,39 +240,6 @@ func (p *performer) append(e Append) Event {
 	return Appended{Record: stored}
 }
 
-// record makes the log record of a preblock. Delayed transactions are in a preblock by hash only; the record holds
-// their bytes, so that from here on everyone executes the same. One that is not known here is not skipped: another
-// producer may have executed it, and then skipping it would be a fork.
-func (p *performer) record(e Append) (*blueprintv1.LogRecord, error) {
-	c := e.Preblock.GetContent()
-	txs, bundles, err := opened(e.Preblock)
-	if err != nil {
-		return nil, err
-	}
-	rec := &blueprintv1.LogRecord{
-		Number:       c.GetNumber(),
-		ParentHash:   c.GetPreviousBlockHash(),
-		Timestamp:    c.GetTimestamp(),
-		Transactions: txs,
-		Bundles:      bundles,
-		RequestId:    e.Preblock.GetRequestId(),
-		ContentHash:  e.Preblock.GetContentHash(),
-		Token:        e.Token,
-		Holder:       e.Holder,
-	}
-	for _, h := range c.GetDelayedTransactionHashes() {
-		raw, ok, err := p.Delayed.Raw(content.Hash(h))
-		if err == nil && !ok {
-			err = ErrUnknownDelayed
-		}
-		if err != nil {
-			return nil, fmt.Errorf("preblock %d, delayed transaction %x: %w", c.GetNumber(), h, err)
-		}
-		rec.DelayedTransactions = append(rec.DelayedTransactions, &blueprintv1.DelayedTransaction{Hash: h, Raw: raw})
-	}
-	return rec, nil
-}
-
 func (p *performer) apply(ctx context.Context, e Apply) Event {
 	block, err := p.Chain.Apply(context.WithoutCancel(ctx), e.Record)
 	if err != nil {
@@ -285,8 +252,12 @@ func (p *performer) apply(ctx context.Context, e Apply) Event {
 func (p *performer) notify(ctx context.Context, e Notify) Event {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	id := e.RequestID
+	if id == "" { // a number alone does not tell the proposer whose it became
+		id = p.Log.RequestOf(e.Number)
+	}
 	// gofail: var sectionNotifying struct{}
-	_, err := p.Proposer.NotifyProcessed(ctx, &proposalv1.NotifyProcessedRequest{RequestId: e.RequestID, Number: e.Number})
+	_, err := p.Proposer.NotifyProcessed(ctx, &proposalv1.NotifyProcessedRequest{RequestId: id, Number: e.Number})
 	if err != nil {
 		return Failure{Err: fmt.Errorf("notify processed %d: %w", e.Number, err)}
 	}
