@@ -34,6 +34,7 @@ test: deps ## Run all checks and tests, with the race detector, on miniredis and
 	@$(MAKE) lint
 	@$(MAKE) proto-check
 	@$(MAKE) test-unit
+	@$(MAKE) sim-test
 	@$(MAKE) e2e
 
 .PHONY: test-unit
@@ -42,7 +43,8 @@ test-unit: ## Run the tests of every module but e2e
 
 .PHONY: e2e
 e2e: build deps ## Drive the real programs as processes from outside
-	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints go test -count=1 -v -timeout 30m ./e2e/...
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints \
+		go test -count=1 -v -timeout 30m $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
@@ -77,6 +79,18 @@ k8s-e2e: ## Drive what k8s-up deployed from outside
 .PHONY: catch-up
 catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up
 	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
+
+.PHONY: sim-test
+sim-test: ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
+	@go test -count=1 -v -timeout 30m ./e2e/sim
+
+.PHONY: sim
+sim: ## Run one simulated schedule and print all that happens in it; SEED=... SHRINK=1
+	@go run ./e2e/cmd/blindseq-sim --replay --seed $(or $(SEED),0) $(if $(SHRINK),--shrink)
+
+.PHONY: sim-long
+sim-long: ## Run SCHEDULES (250,000) simulated schedules from SEED (10,000) on, on all cores
+	@go run ./e2e/cmd/blindseq-sim --schedules $(or $(SCHEDULES),250000) --seed $(or $(SEED),10000)
 
 .PHONY: bench
 bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run

@@ -92,6 +92,20 @@ func (d decided) ByRequest(id string) (*blueprintv1.LogRecord, bool) {
 	return rec, err == nil
 }
 
+func (d decided) RequestOf(number uint64) string {
+	rec, err := d.Get(number)
+	if err != nil {
+		return ""
+	}
+	return rec.GetRequestId()
+}
+
+// served finds the applied block that a request gave.
+func (s *Service) served(requestID string) (number uint64, ok bool) {
+	block, ok := knownBlock(s.disk.log, s.evm, requestID)
+	return block.Number, ok
+}
+
 // knownBlock is the applied block that a request gave, if it is one of the last many.
 func knownBlock(log *bplog.Log, chain section.Chain, requestID string) (section.Block, bool) {
 	rec, ok := decided{Log: log}.ByRequest(requestID)

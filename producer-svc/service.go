@@ -238,6 +238,7 @@ func (s *Service) register() {
 		Feed:     s.feed,
 		Contents: s.contents(),
 		Leading:  s.makes.leading.Load,
+		Served:   s.served,
 		Status:   s.status,
 	})
 	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), s.replication())

@@ -29,23 +29,25 @@ func (c *checker) contents() {
 			c.violated("S1", "blueprint %d (%s) is of request %q, elsewhere %q", b.Value.GetNumber(), b.By, a.request, first.request)
 		}
 	}
-	for _, r := range c.Records {
-		c.sameContent(r.GetNumber(), ofRecord(r).content, "record in the blueprint log")
-		c.sameOrder(r)
+	for _, log := range append(c.Logs, Seen[[]*blueprintv1.LogRecord]{Value: c.Records}) {
+		for _, r := range log.Value {
+			c.sameContent(r.GetNumber(), ofRecord(r).content, "record in the blueprint log "+log.By)
+			c.sameOrder(log.By, r)
+		}
 	}
 	c.samePreblocks()
 }
 
 // sameOrder compares the content hash in the log with that of the preblock; without one, with the content, unless bundles
 // were opened in it.
-func (c *checker) sameOrder(r *blueprintv1.LogRecord) {
+func (c *checker) sameOrder(by string, r *blueprintv1.LogRecord) {
 	claimed := common.BytesToHash(r.GetContentHash())
 	o, ok := c.ordered[r.GetNumber()]
 	switch {
 	case ok && claimed != o.hash:
-		c.violated("S1", "number %d: content hash in the blueprint log is %s, the preblock's %s", r.GetNumber(), claimed, o.hash)
+		c.violated("S1", "number %d: content hash in the blueprint log %s is %s, the preblock's %s", r.GetNumber(), by, claimed, o.hash)
 	case !ok && len(r.GetBundles()) == 0:
-		c.sameContent(r.GetNumber(), claimed, "content hash in the blueprint log")
+		c.sameContent(r.GetNumber(), claimed, "content hash in the blueprint log "+by)
 	}
 }
 

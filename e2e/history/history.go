@@ -1,7 +1,7 @@
 // Package history judges what a running system was seen to do.
 //
 // A History is what observers outside the services recorded; Check names every invariant of the design page (S1 to
-// S12) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
+// S13, L1 to L5) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
 // simulators judge by the same rules. It believes no service: contents are hashed and chunks decoded again here.
 //
 // An empty result means "not contradicted": what was not recorded is not checked.
@@ -39,6 +39,14 @@ type History struct {
 	Records    []*blueprintv1.LogRecord       // of the blueprint log, in order
 	Blocks     []Seen[Block]
 	Listings   []Listing
+
+	Logs     []Seen[[]*blueprintv1.LogRecord] // of other replicas, like Records
+	Steps    []Step
+	Roots    []Seen[Root]
+	Replay   map[uint64]common.Hash // state roots of a replay of the same preblocks without faults
+	Refusals []Refusal
+	Alarms   []Seen[string] // that production was halted for
+	Recovery Recovery
 }
 
 // Seen is something as one observer saw it.
@@ -91,7 +99,7 @@ type Listing struct {
 
 // Violation is an invariant that the history contradicts.
 type Violation struct {
-	Name   string // S1 to S12
+	Name   string // S1 to S13, L1 to L5
 	Detail string
 }
 
@@ -112,6 +120,11 @@ func Check(h *History) []Violation {
 	c.requests()
 	c.calls()
 	c.tokens()
+	c.steps()
+	c.roots()
+	c.refusals()
+	c.alarms()
+	c.liveness()
 	slices.SortFunc(c.found, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(len(a.Name), len(b.Name)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Detail, b.Detail))
 	})

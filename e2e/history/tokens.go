@@ -3,10 +3,11 @@ package history
 import (
 	"strings"
 
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// tokens checks S12 on the blueprint log: fencing tokens do not decrease in commit order, and one token is one holder's,
+// tokens checks S12 on each blueprint log: fencing tokens do not decrease in commit order, and one token is one holder's,
 // and none is older than that of the request it serves.
 func (c *checker) tokens() {
 	asked := map[string]uint64{}
@@ -15,9 +16,16 @@ func (c *checker) tokens() {
 			asked[r.GetRequestId()] = r.GetToken()
 		}
 	}
+	c.tokensOf(c.Records, asked)
+	for _, log := range c.Logs {
+		c.tokensOf(log.Value, asked)
+	}
+}
+
+func (c *checker) tokensOf(records []*blueprintv1.LogRecord, asked map[string]uint64) {
 	var token, number uint64
 	var holder string
-	for _, r := range c.Records {
+	for _, r := range records {
 		switch {
 		case r.GetNumber() <= number:
 			c.violated("S12", "record %d was written after record %d", r.GetNumber(), number)

@@ -18,8 +18,8 @@ func (l *Locker) Acquire(ctx context.Context, r Request) (*Held, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("acquire lock %s: %w", l.o.Name, err)
 	}
-	w := newWaiter(r.Priority)
-	l.step(func() effects { return l.line.join(w) })
+	w := NewWaiter(r.Priority)
+	l.step(func() Effects { return l.line.Join(w) })
 	c := l.contention(w, r)
 	held, err := c.run(ctx)
 	if err != nil {
@@ -42,17 +42,16 @@ func (r Request) check() error {
 // contention is an Acquire call at work.
 type contention struct {
 	*Locker
-	w       *waiter
+	w       *Waiter
 	a       attempt
 	backoff *backoff.ExponentialBackOff
 
+	Contest
 	listening bool
-	unsure    bool  // the last question may have been granted, but its answer is not known
-	waited    bool  // the last answer was that another holds the lock
 	last      error // of the last question
 }
 
-func (l *Locker) contention(w *waiter, r Request) *contention {
+func (l *Locker) contention(w *Waiter, r Request) *contention {
 	c := &contention{Locker: l, w: w, backoff: backoff.NewExponentialBackOff()}
 	c.a = attempt{id: l.holder + "#" + strconv.FormatUint(l.tries.Add(1), 10), holder: l.holder, Request: r}
 	c.backoff.InitialInterval, c.backoff.MaxInterval = 20*time.Millisecond, time.Second
@@ -68,7 +67,7 @@ func (c *contention) run(ctx context.Context) (*Held, error) {
 		if held != nil || err != nil {
 			return held, err
 		}
-		c.step(func() effects { return c.line.yield(c.w) })
+		c.step(func() Effects { return c.line.Yield(c.w) })
 	}
 }
 
@@ -102,7 +101,7 @@ func (c *contention) takeTurn(ctx context.Context) (*Held, error) {
 // pause waits for news, and says whether the news is that a priority waiter came.
 func (c *contention) pause(ctx context.Context, wait time.Duration) (displaced bool) {
 	came := c.w.displaced
-	if c.unsure {
+	if c.Unsure {
 		came = nil // an attempt that may have been granted is first cleared up, by asking again: it would stand in the way
 	}
 	timer := time.NewTimer(wait)
@@ -123,28 +122,29 @@ func (c *contention) ask(ctx context.Context) (*Held, time.Duration) {
 	c.ear.forget()
 	sent := time.Now()
 	got, err := c.store.acquire(ctx, c.a)
-	c.last, c.unsure, c.waited = err, err != nil, err == nil
+	var held *Held
+	if c.last = err; got.token > 0 {
+		if sent, err = c.confirmed(ctx, got.token, sent); err != nil {
+			return nil, c.backoff.NextBackOff()
+		}
+		held = c.hold(ctx, c.w, c.a, got.token, sent)
+	}
 	switch {
-	case err != nil:
-		return nil, c.backoff.NextBackOff()
-	case got.token == 0:
+	case c.Answered(got.token, err, held != nil):
+		return held, 0
+	case c.Waited:
 		c.backoff.Reset()
 		c.listen(ctx)
 		return nil, got.wait + time.Millisecond + rand.N(c.o.TTL/50+time.Millisecond) // not all at the same moment
+	case err == nil:
+		c.last = errors.New("the answer took longer than the lease lasts")
 	}
-	if sent, err = c.confirmed(ctx, got.token, sent); err != nil {
-		return nil, c.backoff.NextBackOff()
-	}
-	if held := c.hold(ctx, c.w, c.a, got.token, sent); held != nil {
-		return held, 0
-	}
-	c.last, c.unsure, c.waited = errors.New("the answer took longer than the lease lasts"), true, false
 	return nil, c.backoff.NextBackOff()
 }
 
 func (c *contention) whyNot(cause error) error {
 	switch {
-	case c.waited:
+	case c.Waited:
 		return fmt.Errorf("held elsewhere: %w", cause)
 	case c.last == nil || errors.Is(c.last, cause):
 		return cause
@@ -155,7 +155,7 @@ func (c *contention) whyNot(cause error) error {
 // quit leaves nothing of a failed Acquire behind: no lock taken by a command whose reply was lost, and of the place
 // among the priority waiters only what others here need. Where Redis cannot be asked, both end with their TTL.
 func (c *contention) quit(ctx context.Context) {
-	if c.unsure {
+	if c.Unsure {
 		_, _ = c.giveBack(ctx, c.a, leavePlace)
 	}
 	// Whoever is the last to leave sees that nobody is left, and drops the place.
@@ -191,24 +191,24 @@ func (l *Locker) giveBack(ctx context.Context, a attempt, p place) (ours bool, e
 	return err == nil, err
 }
 
-func (l *Locker) leave(w *waiter) { l.step(func() effects { return l.line.leave(w) }) }
+func (l *Locker) leave(w *Waiter) { l.step(func() Effects { return l.line.Leave(w) }) }
 
-func (l *Locker) priorityWaits(besides *waiter) bool {
+func (l *Locker) priorityWaits(besides *Waiter) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.line.priorityWaits(besides)
+	return l.line.PriorityWaits(besides)
 }
 
 // step changes the line and tells those concerned.
-func (l *Locker) step(change func() effects) {
+func (l *Locker) step(change func() Effects) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := change()
-	if e.granted != nil {
-		signal(e.granted.granted)
+	if e.Granted != nil {
+		signal(e.Granted.granted)
 	}
-	if e.displaced != nil {
-		signal(e.displaced.displaced)
+	if e.Displaced != nil {
+		signal(e.Displaced.displaced)
 	}
 }
 

@@ -28,9 +28,8 @@ func (c *contention) confirmed(ctx context.Context, token uint64, sent time.Time
 		c.report("")
 		return sent, nil
 	}
-	c.last, c.waited = err, false
 	_, failed := c.giveBack(context.WithoutCancel(ctx), c.a, leavePlace)
-	c.unsure = failed != nil
+	c.last, c.Contest = err, Contest{Unsure: failed != nil}
 	c.report(err.Error())
 	return sent, err
 }

@@ -12,7 +12,7 @@ import (
 // keeps this Locker's other waiters out until the section that believed in it has ended.
 type Held struct {
 	locker *Locker
-	turn   *waiter
+	turn   *Waiter
 	tried  attempt
 	token  uint64
 	lease  *lease
@@ -26,7 +26,7 @@ type Held struct {
 }
 
 // hold starts the lease of a granted attempt, or returns nil when the answer came too late to be believed.
-func (l *Locker) hold(ctx context.Context, w *waiter, a attempt, token uint64, sent time.Time) *Held {
+func (l *Locker) hold(ctx context.Context, w *Waiter, a attempt, token uint64, sent time.Time) *Held {
 	h := &Held{locker: l, turn: w, tried: a, token: token}
 	h.ctx, h.cancel = context.WithCancelCause(ctx)
 	h.lease = newLease(l.o.TTL, l.o.Margin, sent, h.lost)

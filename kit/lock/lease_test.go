@@ -16,31 +16,31 @@ const (
 func TestBeliefCountsFromTheTimeOfSending(t *testing.T) {
 	start := time.Now()
 	at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
-	b := belief{ttl: testTTL, margin: testMargin}
-	if !b.confirm(at(0), at(3)) {
+	b := NewBelief(testTTL, testMargin)
+	if !b.Confirm(at(0), at(3)) {
 		t.Fatal("not believed after an answer in time")
 	}
-	if !b.holds(at(7.9)) || b.holds(at(8)) {
+	if !b.Holds(at(7.9)) || b.Holds(at(8)) {
 		t.Fatal("the belief does not end at sending + TTL - margin")
 	}
-	if !b.confirm(at(4), at(5)) || !b.holds(at(11.9)) || b.holds(at(12)) {
+	if !b.Confirm(at(4), at(5)) || !b.Holds(at(11.9)) || b.Holds(at(12)) {
 		t.Fatal("a renewal does not move the end")
 	}
-	if !b.confirm(at(1), at(6)) || !b.holds(at(11.9)) {
+	if !b.Confirm(at(1), at(6)) || !b.Holds(at(11.9)) {
 		t.Fatal("an older answer moves the end back")
 	}
 }
 
 func TestBeliefOnceOverStaysOver(t *testing.T) {
 	start := time.Now()
-	b := belief{ttl: testTTL, margin: testMargin}
-	b.confirm(start, start)
+	b := NewBelief(testTTL, testMargin)
+	b.Confirm(start, start)
 	late := start.Add(9 * time.Second)
-	if b.confirm(start.Add(7*time.Second), late) || b.holds(late) {
+	if b.Confirm(start.Add(7*time.Second), late) || b.Holds(late) {
 		t.Fatal("an answer that came after the end was believed")
 	}
-	slow := belief{ttl: testTTL, margin: testMargin}
-	if slow.confirm(start, late) {
+	slow := NewBelief(testTTL, testMargin)
+	if slow.Confirm(start, late) {
 		t.Fatal("a first answer that took longer than the belief was believed")
 	}
 }

@@ -2,33 +2,35 @@ package lock
 
 import "slices"
 
-// waiter is one Acquire call in this process. The channels carry at most one signal each, given by Locker.tell.
-type waiter struct {
+// Waiter is one Acquire call in this process. The channels carry at most one signal each, given by Locker.tell.
+type Waiter struct {
 	priority  bool
 	granted   chan struct{} // it is this waiter's turn
 	displaced chan struct{} // a priority waiter has come: give the turn up unless the lock is already held
 }
 
-func newWaiter(priority bool) *waiter {
-	return &waiter{priority: priority, granted: make(chan struct{}, 1), displaced: make(chan struct{}, 1)}
+// NewWaiter returns a waiter that is in no line.
+func NewWaiter(priority bool) *Waiter {
+	return &Waiter{priority: priority, granted: make(chan struct{}, 1), displaced: make(chan struct{}, 1)}
 }
 
-// line decides whose turn it is in this process to talk to Redis, and then to hold the lock: one at a time, priority
+// Line decides whose turn it is in this process to talk to Redis, and then to hold the lock: one at a time, priority
 // waiters first, first come first served in each class. It is pure: every method returns whom to tell.
 //
-//	waiting --(turn is free, first in its class, no priority waiter before it)--> turn
+//	waiting --(turn is free, first in its class, no priority Waiter before it)--> turn
 //	turn    --yield: a priority waiter came while this one was not holding------> waiting, first of its class
 //	any     --leave: gave up, or released the lock------------------------------> out
-type line struct {
-	turn     *waiter
-	priority []*waiter
-	normal   []*waiter
+type Line struct {
+	turn     *Waiter
+	priority []*Waiter
+	normal   []*Waiter
 }
 
-// effects of a step: whom to tell what. Either may be nil.
-type effects struct{ granted, displaced *waiter }
+// Effects of a step: whom to tell what. Either may be nil.
+type Effects struct{ Granted, Displaced *Waiter }
 
-func (l *line) join(w *waiter) effects {
+// Join puts a waiter at the end of its class.
+func (l *Line) Join(w *Waiter) Effects {
 	if w.priority {
 		l.priority = append(l.priority, w)
 	} else {
@@ -38,43 +40,44 @@ func (l *line) join(w *waiter) effects {
 		return l.next()
 	}
 	if w.priority && !l.turn.priority {
-		return effects{displaced: l.turn}
+		return Effects{Displaced: l.turn}
 	}
-	return effects{}
+	return Effects{}
 }
 
-// yield hands the turn to a priority waiter; without one (it gave up meanwhile) w gets its turn back.
-func (l *line) yield(w *waiter) effects {
+// Yield hands the turn to a priority Waiter; without one (it gave up meanwhile) w gets its turn back.
+func (l *Line) Yield(w *Waiter) Effects {
 	if l.turn != w || w.priority || len(l.priority) == 0 {
-		return effects{granted: w}
+		return Effects{Granted: w}
 	}
 	l.normal = slices.Insert(l.normal, 0, w)
 	return l.next()
 }
 
-func (l *line) leave(w *waiter) effects {
+// Leave takes a waiter out, in its turn or not.
+func (l *Line) Leave(w *Waiter) Effects {
 	if l.turn == w {
 		return l.next()
 	}
-	is := func(o *waiter) bool { return o == w }
+	is := func(o *Waiter) bool { return o == w }
 	l.priority = slices.DeleteFunc(l.priority, is)
 	l.normal = slices.DeleteFunc(l.normal, is)
-	return effects{}
+	return Effects{}
 }
 
-// priorityWaits says whether there is a priority waiter, in its turn or not, besides the one given.
-func (l *line) priorityWaits(besides *waiter) bool {
+// PriorityWaits says whether there is a priority Waiter, in its turn or not, besides the one given.
+func (l *Line) PriorityWaits(besides *Waiter) bool {
 	return len(l.priority) > 0 || l.turn != nil && l.turn != besides && l.turn.priority
 }
 
-func (l *line) next() effects {
+func (l *Line) next() Effects {
 	l.turn = nil
-	for _, class := range []*[]*waiter{&l.priority, &l.normal} {
+	for _, class := range []*[]*Waiter{&l.priority, &l.normal} {
 		if len(*class) > 0 {
 			l.turn = (*class)[0]
 			*class = slices.Delete(*class, 0, 1)
 			break
 		}
 	}
-	return effects{granted: l.turn}
+	return Effects{Granted: l.turn}
 }

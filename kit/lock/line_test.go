@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestLine plays scripts: "+a" a normal waiter joins, "+A" a priority waiter, "-a" leaves, "~a" yields. After each step
+// TestLine plays scripts: "+a" a normal Waiter joins, "+A" a priority Waiter, "-a" leaves, "~a" yields. After each step
 // comes whose turn it is (. for nobody) and, after "!", who was displaced.
 func TestLine(t *testing.T) {
 	for name, script := range map[string]string{
@@ -21,9 +21,9 @@ func TestLine(t *testing.T) {
 		"leaving twice":                        "+a:a +b:a -a:b -a:b -b:. -b:.",
 	} {
 		t.Run(name, func(t *testing.T) {
-			var l line
-			known := map[string]*waiter{}
-			nameOf := func(w *waiter) string {
+			var l Line
+			known := map[string]*Waiter{}
+			nameOf := func(w *Waiter) string {
 				for n, o := range known {
 					if o == w {
 						return n
@@ -35,21 +35,21 @@ func TestLine(t *testing.T) {
 				do, want, _ := strings.Cut(step, ":")
 				who := do[1:]
 				if known[who] == nil {
-					known[who] = newWaiter(who == strings.ToUpper(who))
+					known[who] = NewWaiter(who == strings.ToUpper(who))
 				}
 				w := known[who]
-				var e effects
+				var e Effects
 				switch do[0] {
 				case '+':
-					e = l.join(w)
+					e = l.Join(w)
 				case '-':
-					e = l.leave(w)
+					e = l.Leave(w)
 				case '~':
-					e = l.yield(w)
+					e = l.Yield(w)
 				}
 				got := nameOf(l.turn)
-				if e.displaced != nil {
-					got += "!" + nameOf(e.displaced)
+				if e.Displaced != nil {
+					got += "!" + nameOf(e.Displaced)
 				}
 				if got != want {
 					t.Fatalf("after %s: %s, want %s", do, got, want)
@@ -63,27 +63,27 @@ func TestLine(t *testing.T) {
 // lost, and the turn is never free while somebody waits.
 func TestLineTellsEveryNewTurn(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	var l line
-	var in []*waiter
+	var l Line
+	var in []*Waiter
 	for i := range 20000 {
 		before := l.turn
-		var e effects
+		var e Effects
 		switch n := rng.IntN(5); {
 		case n < 2 && len(in) < 12:
-			w := newWaiter(rng.IntN(3) == 0)
+			w := NewWaiter(rng.IntN(3) == 0)
 			in = append(in, w)
-			e = l.join(w)
+			e = l.Join(w)
 		case n == 2 && l.turn != nil:
-			e = l.yield(l.turn)
+			e = l.Yield(l.turn)
 		case len(in) > 0:
 			k := rng.IntN(len(in))
-			e = l.leave(in[k])
+			e = l.Leave(in[k])
 			in = slices.Delete(in, k, k+1)
 		}
-		if l.turn != before && e.granted != l.turn {
+		if l.turn != before && e.Granted != l.turn {
 			t.Fatalf("step %d: the turn changed and its owner was not told", i)
 		}
-		if e.granted != nil && e.granted != l.turn {
+		if e.Granted != nil && e.Granted != l.turn {
 			t.Fatalf("step %d: told one whose turn it is not", i)
 		}
 		inLine := len(l.priority) + len(l.normal)

@@ -78,7 +78,7 @@ type Locker struct {
 	doubt  atomic.Bool // the guard's last word was that replicas are missing
 
 	mu   sync.Mutex
-	line line
+	line Line
 }
 
 // New makes a Locker. The client should come from redisx.Open: one that repeats commands by itself, or ignores deadlines,

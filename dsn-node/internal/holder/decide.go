@@ -10,27 +10,27 @@ import (
 // attested is the absence of a refusal.
 const attested = keyholderv1.AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED
 
-// position is where the next statement has to stand: its number, and the hash of the one before, zero for the first. It is
+// Position is where the next statement has to stand: its number, and the hash of the one before, zero for the first. It is
 // void while what was attested does not follow what was adopted before it.
-type position struct {
-	next     uint64
-	previous common.Hash
-	void     bool
+type Position struct {
+	Next     uint64
+	Previous common.Hash
+	Void     bool
 }
 
-// follow decides whether a statement about a number that was not attested yet may be signed.
-func follow(p position, s attest.Statement) keyholderv1.AttestRefusal {
+// Follow decides whether a statement about a number that was not attested yet may be signed.
+func Follow(p Position, s attest.Statement) keyholderv1.AttestRefusal {
 	switch {
-	case s.Number != p.next:
+	case s.Number != p.Next:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT
-	case p.void || s.Previous != p.previous:
+	case p.Void || s.Previous != p.Previous:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS
 	}
 	return attested
 }
 
-// again decides about a number that was attested, and for which perhaps something else was adopted.
-func again(signed, adopted, s attest.Statement) keyholderv1.AttestRefusal {
+// Again decides about a number that was attested, and for which perhaps something else was adopted.
+func Again(signed, adopted, s attest.Statement) keyholderv1.AttestRefusal {
 	switch s {
 	case signed:
 		return attested

@@ -177,7 +177,7 @@ func (h *Holder) Status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.last != nil {
-		s.Last, s.Payload = h.last.statement.Number, h.position().previous
+		s.Last, s.Payload = h.last.statement.Number, h.position().Previous
 	}
 	return s
 }
@@ -212,7 +212,7 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 	if s.Number >= h.o.Committee.First && s.Number <= h.store.last() {
 		return h.again(s)
 	}
-	if refusal := follow(h.position(), s); refusal != attested {
+	if refusal := Follow(h.position(), s); refusal != attested {
 		a := Answer{Refusal: refusal}
 		if h.last != nil {
 			a.Attested = h.last.attested
@@ -247,7 +247,7 @@ func (h *Holder) again(s attest.Statement) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Attested: r.attested, Refusal: again(r.statement, h.adoptions.statement(s.Number), s)}
+	a := Answer{Attested: r.attested, Refusal: Again(r.statement, h.adoptions.statement(s.Number), s)}
 	if a.Refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED {
 		m, err := h.adoptions.at(h.adoptions.byNumber[s.Number].record)
 		if err != nil {
@@ -259,15 +259,15 @@ func (h *Holder) again(s attest.Statement) (Answer, error) {
 }
 
 // position is where the next statement has to stand.
-func (h *Holder) position() position {
+func (h *Holder) position() Position {
 	if h.last == nil {
-		return position{next: h.o.Committee.First}
+		return Position{Next: h.o.Committee.First}
 	}
 	last := h.last.statement
 	if adopted, ok := h.adoptions.of(last.Number); ok {
 		last = adopted.statement
 	}
-	return position{next: last.Number + 1, previous: last.Hash(), void: h.void}
+	return Position{Next: last.Number + 1, Previous: last.Hash(), Void: h.void}
 }
 
 // Attested returns what was attested for a number, ErrNotAttested after the last.

@@ -163,9 +163,10 @@ func (m *Machine) haltErr() error {
 	return fmt.Errorf("%w: number %d, %x and %x", ErrHalted, m.halted.Number, m.halted.FirstHash, m.halted.SecondHash)
 }
 
-// end takes a notice. The first end of a request that is seen stays its end.
+// end takes a notice. A request whose preblock was seen has ended with it. Of two notices the later counts: where they are
+// recorded the first one stays, so another can only come when Redis lost that and the request was made again.
 func (m *Machine) end(n NoPreblock) []Effect {
-	if e, ok := m.ended.get(n.RequestID); ok && e.Reason != n.Reason {
+	if e, ok := m.ended.get(n.RequestID); ok && e.Reason == 0 {
 		return []Effect{Dropped{Number: e.Number, RequestID: n.RequestID, Why: LateNotice}}
 	}
 	m.ended.put(n.RequestID, Ended{Reason: n.Reason})
@@ -183,9 +184,8 @@ func (m *Machine) wait(w Wait) []Effect {
 	if p := m.cache.get(w.Number); p != nil {
 		return answer(Outcome{Preblock: p})
 	}
-	if e, ok := m.ended.get(w.RequestID); ok && e.Reason != 0 {
-		return answer(noPreblock(NoPreblock{w.RequestID, e.Reason}))
-	}
+	// A notice that is remembered here is not answered with: the request is looked up (Waited), as it may have been made
+	// again since, after Redis forgot that it had ended.
 	m.waiters[w.Waiter] = w
 	if m.next != 0 && w.Number < m.next {
 		return []Effect{Fetch{w.Number}}

@@ -52,8 +52,11 @@ func TestScripts(t *testing.T) {
 		"a waiter gets the notice of its request, and only of its": {
 			{Started{0}, ""}, {wait(1, "a", 1), ""}, {wait(2, "b", 1), ""},
 			{NoPreblock{"a", empty}, "1 gets pool_empty"},
-			{wait(3, "a", 1), "3 gets pool_empty"},
 			{block(t, 1), "advanced 1, 2 gets 1"},
+		},
+		"a remembered notice waits for its look-up: the request may have been made again": {
+			{Started{0}, ""}, {NoPreblock{"r1", empty}, ""}, {wait(1, "r1", 1), ""}, {NoPreblock{"r1", locked}, "1 gets pool_locked"},
+			{wait(2, "r1", 1), ""}, {block(t, 1), "advanced 1, contradiction r1, 2 gets 1"},
 		},
 		"every waiter of a number is answered, once": {
 			{Started{0}, ""}, {wait(1, "a", 1), ""}, {wait(2, "a", 1), ""},
@@ -65,8 +68,8 @@ func TestScripts(t *testing.T) {
 		"a notice changes nothing after the preblock": {
 			{Started{0}, ""}, {block(t, 1), "advanced 1"}, {NoPreblock{"r1", empty}, "dropped late_notice"}, {wait(1, "r1", 2), ""},
 		},
-		"another reason is dropped, the same is not news": {
-			{NoPreblock{"a", empty}, ""}, {NoPreblock{"a", locked}, "dropped late_notice"}, {NoPreblock{"a", empty}, ""},
+		"of two notices the later counts": {
+			{NoPreblock{"a", empty}, ""}, {NoPreblock{"a", locked}, ""}, {NoPreblock{"a", empty}, ""},
 		},
 		"a preblock after the notice of its request takes effect and is told": {
 			{Started{0}, ""}, {NoPreblock{"r1", empty}, ""}, {block(t, 1), "advanced 1, contradiction r1"},

@@ -255,3 +255,18 @@ func TestWhoDoesNotLeadSaysSo(t *testing.T) {
 		t.Errorf("delayed: %v", err)
 	}
 }
+
+func TestARequestThatWasServedGetsNoContent(t *testing.T) {
+	p := &Producer{
+		Leading: func() bool { return true }, Contents: contents(&pool{sizes: []int{10}}, nil),
+		Served: func(id string) (uint64, bool) { return 7, id == "served" },
+	}
+	for id, want := range map[string]uint64{"served": 7, "new": 0, "": 0} {
+		answer, err := p.GetProposalContent(t.Context(), &blueprintv1.GetProposalContentRequest{
+			Timestamp: &timestamppb.Timestamp{Seconds: 2000}, RequestId: id,
+		})
+		if err != nil || answer.GetServedNumber() != want || (answer.GetContent() == nil) != (want > 0) {
+			t.Errorf("%q: %v, %v", id, answer, err)
+		}
+	}
+}

@@ -45,6 +45,8 @@ type Producer struct {
 	Feed     Feed
 	Contents *Contents
 	Leading  func() bool
+	// Served finds the applied block that a request gave.
+	Served func(requestID string) (number uint64, ok bool)
 	// Status fills the answer of GetStatus; it does not fail.
 	Status func(ctx context.Context) *blueprintv1.GetStatusResponse
 }
@@ -123,6 +125,12 @@ func (p *Producer) GetProposalContent(ctx context.Context, r *blueprintv1.GetPro
 		return nil, fmt.Errorf("%w: no timestamp", ErrBadRequest)
 	case !p.Leading():
 		return nil, ErrNotLeading
+	}
+	// A FIFO that comes back from the past (Redis failed over to an old copy) still has requests that were served.
+	if id := r.GetRequestId(); id != "" {
+		if number, ok := p.Served(id); ok {
+			return &blueprintv1.GetProposalContentResponse{ServedNumber: number}, nil
+		}
 	}
 	return p.Contents.Next(ctx, at.Unix(), r.GetWithDelayedTransactions())
 }

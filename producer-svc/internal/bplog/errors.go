@@ -3,6 +3,8 @@ package bplog
 import "errors"
 
 var (
+	// ErrKnown is a number the log has; Log tells it apart into the two that follow.
+	ErrKnown = errors.New("the log has this number")
 	// ErrRepeated is returned for a record the log already has with the same content: treat it as a success.
 	ErrRepeated = errors.New("blueprint is in the log already")
 	// ErrConflict is returned for a number the log already has with other content. Two contents for one number must

@@ -9,7 +9,6 @@
 package bplog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -110,36 +109,15 @@ func (l *Log) append(rec *blueprintv1.LogRecord, head content.Hash) error {
 
 // admit decides whether rec may be the next record.
 func (l *Log) admit(rec *blueprintv1.LogRecord, head content.Hash) error {
-	last := l.wal.Last()
-	switch n := rec.GetNumber(); {
-	case len(rec.GetContentHash()) != 32 || n == 0:
-		return ErrMalformed
-	case !rec.GetFollowed() && (rec.GetToken() == 0 || rec.GetHolder() == ""):
-		return ErrMalformed
-	case n <= last:
-		return l.compare(rec)
-	case n > last+1:
-		return fmt.Errorf("%w: %d is", ErrGap, last+1)
-	case !bytes.Equal(rec.GetParentHash(), head[:]):
-		return fmt.Errorf("%w: parent %x, head %x", ErrParent, rec.GetParentHash(), head)
-	case rec.GetToken() < l.token:
-		return fmt.Errorf("%w: %d, the last record has %d", ErrStaleToken, rec.GetToken(), l.token)
-	case rec.GetToken() == l.token && rec.GetHolder() != l.holder:
-		return fmt.Errorf("%w: %d was used by %s", ErrStaleToken, rec.GetToken(), l.holder)
+	tip := Tip{Last: l.wal.Last(), Token: l.token, Holder: l.holder}
+	if err := tip.Admit(rec, head); !errors.Is(err, ErrKnown) {
+		return err
 	}
-	return nil
-}
-
-// compare tells a repeat of a record from another content for its number.
-func (l *Log) compare(rec *blueprintv1.LogRecord) error {
 	have, err := l.Get(rec.GetNumber())
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(have.GetContentHash(), rec.GetContentHash()) {
-		return fmt.Errorf("%w: %x, refused %x", ErrConflict, have.GetContentHash(), rec.GetContentHash())
-	}
-	return ErrRepeated
+	return Repeats(have, rec)
 }
 
 func (l *Log) remember(rec *blueprintv1.LogRecord) {

@@ -253,8 +253,12 @@ func (p *performer) apply(ctx context.Context, e Apply) Event {
 func (p *performer) notify(ctx context.Context, e Notify) Event {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	id := e.RequestID
+	if id == "" { // a number alone does not tell the proposer whose it became
+		id = p.Log.RequestOf(e.Number)
+	}
 	// gofail: var sectionNotifying struct{}
-	_, err := p.Proposer.NotifyProcessed(ctx, &proposalv1.NotifyProcessedRequest{RequestId: e.RequestID, Number: e.Number})
+	_, err := p.Proposer.NotifyProcessed(ctx, &proposalv1.NotifyProcessedRequest{RequestId: id, Number: e.Number})
 	if err != nil {
 		return Failure{Err: fmt.Errorf("notify processed %d: %w", e.Number, err)}
 	}

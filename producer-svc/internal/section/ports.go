@@ -49,6 +49,8 @@ type Log interface {
 	Append(rec *blueprintv1.LogRecord, head content.Hash) (*blueprintv1.LogRecord, error)
 	// ByRequest finds the blueprint that answered a request.
 	ByRequest(id string) (*blueprintv1.LogRecord, bool)
+	// RequestOf is the request that a blueprint answered; empty when there was none.
+	RequestOf(number uint64) string
 }
 
 // Chain executes blueprints.

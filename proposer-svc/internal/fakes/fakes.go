@@ -25,7 +25,8 @@ type Chain struct {
 	Transactions [][]byte
 	Locked       bool
 	UpgradeDue   bool
-	Err          error // answered instead
+	Served       map[string]uint64 // blocks that requests gave already
+	Err          error             // answered instead
 }
 
 // Producer is a leading producer.
@@ -49,6 +50,9 @@ func (p *Producer) GetProposalContent(_ context.Context, r *blueprintv1.GetPropo
 	if p.chain.Err != nil {
 		return nil, p.chain.Err
 	}
+	if number, ok := p.chain.Served[r.GetRequestId()]; ok {
+		return &blueprintv1.GetProposalContentResponse{ServedNumber: number}, nil
+	}
 	parent := bytes.Repeat([]byte{byte(p.chain.Head)}, 32)
 	return &blueprintv1.GetProposalContentResponse{
 		PoolLocked: p.chain.Locked, UpgradeDue: p.chain.UpgradeDue,
@@ -65,6 +69,7 @@ type DSN struct {
 	dsnv1.UnimplementedSequencerServiceServer
 	mu    sync.Mutex
 	fixed map[uint64]*preblockv1.Preblock
+	open  uint64 // accepted, and not fixed yet
 	lose  int
 	err   error
 	// Submitted gets each submission, refused ones too.
@@ -85,6 +90,12 @@ func (d *DSN) Lose(n int) { d.locked(func() { d.lose = n }) }
 // Fix fixes a content for a request, as if it had come another way.
 func (d *DSN) Fix(c *preblockv1.Content, requestID string) {
 	d.locked(func() { d.fix(&dsnv1.SubmitProposalRequest{Content: c, RequestId: requestID, Attempt: 1}) })
+}
+
+// Accept is Fix, but the preblock is not decided yet.
+func (d *DSN) Accept(c *preblockv1.Content, requestID string) {
+	d.Fix(c, requestID)
+	d.locked(func() { d.open = c.GetNumber() })
 }
 
 func (d *DSN) locked(f func()) {
@@ -129,10 +140,26 @@ func (d *DSN) GetPreblock(_ context.Context, r *dsnv1.GetPreblockRequest) (*dsnv
 	if d.err != nil {
 		return nil, d.err
 	}
-	if p, ok := d.fixed[r.GetNumber()]; ok {
+	if p, ok := d.fixed[r.GetNumber()]; ok && r.GetNumber() != d.open {
 		return &dsnv1.GetPreblockResponse{Preblock: p}, nil
 	}
 	return nil, status.Errorf(codes.NotFound, "preblock %d is not fixed yet", r.GetNumber())
+}
+
+// GetStatus implements the service.
+func (d *DSN) GetStatus(context.Context, *dsnv1.GetStatusRequest) (*dsnv1.GetStatusResponse, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil {
+		return nil, d.err
+	}
+	res := &dsnv1.GetStatusResponse{}
+	for number := range d.fixed {
+		if res.AcceptedNumber = max(res.GetAcceptedNumber(), number); number != d.open {
+			res.LastNumber = max(res.GetLastNumber(), number)
+		}
+	}
+	return res, nil
 }
 
 // Monitor takes notices.

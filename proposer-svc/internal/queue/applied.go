@@ -30,6 +30,9 @@ func (e Applied) finishCurrent(c Request, t *Transition) {
 		c.Number, c.Reason = e.Number, 0
 		e.process(c, t)
 	case c.State != InFlight || c.Number > e.Number:
+	case e.ID == "" && !c.Displaced:
+		// Whose the number became is not known: the active proposer asks the DSN. To take it for the current request's would
+		// end that without an event, should the DSN have fixed another's content while Redis had forgotten it.
 	case e.displaces(c):
 		c.State, c.Number, c.Attempt, c.ContentHash, c.Displaced = Queued, 0, 0, nil, false
 		t.add(Release, c)
@@ -44,7 +47,7 @@ func (e Applied) displaces(c Request) bool {
 	if c.ID == e.ID {
 		return false
 	}
-	return c.Displaced || (e.ID != "" && e.Number == c.Number)
+	return c.Displaced || e.Number == c.Number
 }
 
 func (e Applied) process(c Request, t *Transition) {

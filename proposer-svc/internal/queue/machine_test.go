@@ -61,7 +61,7 @@ func TestTransitions(t *testing.T) {
 		{"announced", in(t, a, Decline{By: by, ID: "a", Reason: 2}), Announced{By: by, ID: "a"}, Request{State: Processed, Reason: 2}, nil},
 		{"announced in flight", in(t, a, start("a", 4)), Announced{By: by, ID: "a"}, Request{State: InFlight, Number: 4, Attempt: 1, ContentHash: []byte{1}}, ErrNotCurrent},
 		{"applied", in(t, a, start("a", 4)), Applied{ID: "a", Number: 4}, Request{State: Processed, Number: 4, Attempt: 1, ContentHash: []byte{1}}, nil},
-		{"applied, only the number known", in(t, a, start("a", 4)), Applied{Number: 6}, Request{State: Processed, Number: 4, Attempt: 1, ContentHash: []byte{1}}, nil},
+		{"applied, only the number known: the DSN is asked whose it is", in(t, a, start("a", 4)), Applied{Number: 6}, Request{State: InFlight, Number: 4, Attempt: 1, ContentHash: []byte{1}}, nil},
 		{"an older number", in(t, a, start("a", 4)), Applied{Number: 3}, Request{State: InFlight, Number: 4, Attempt: 1, ContentHash: []byte{1}}, nil},
 		{"number 0", in(t, a, start("a", 4)), Applied{}, Request{State: InFlight, Number: 4, Attempt: 1, ContentHash: []byte{1}}, ErrNoNumber},
 		{"its number went to another", in(t, a, start("a", 4)), Applied{ID: "x", Number: 4}, Request{State: Queued}, nil},

@@ -1,6 +1,9 @@
 package queue
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Memory holds the FIFO in maps: the store of a simulator, and the model the Redis store is tested against.
 // It is not safe for concurrent use.
@@ -23,6 +26,13 @@ func (m *Memory) SetLease(token uint64) { m.lease = token }
 
 // Wipe forgets everything, as Redis may at any time.
 func (m *Memory) Wipe() { *m = *NewMemory(m.limits) }
+
+// Clone returns a copy that changes by itself: what a replica of Redis has.
+func (m *Memory) Clone() *Memory {
+	c := *m
+	c.fifo, c.requests, c.recent = slices.Clone(m.fifo), maps.Clone(m.requests), slices.Clone(m.recent)
+	return &c
+}
 
 // View returns what a transition about a request sees.
 func (m *Memory) View(id string) View {
@@ -72,6 +82,16 @@ func (m *Memory) do(f Effect) {
 		m.recent = append(m.recent, f.Request)
 	}
 	m.requests[id] = f.Request
+}
+
+// Waiting returns the current request and the queued ones, in the order they will be served.
+func (m *Memory) Waiting() (all []Request) {
+	for _, id := range append([]string{m.current}, m.fifo...) {
+		if r := m.get(id); r != nil {
+			all = append(all, *r)
+		}
+	}
+	return all
 }
 
 // Recent returns the requests processed, in the order in which they were.

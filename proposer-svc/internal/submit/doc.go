@@ -38,6 +38,7 @@ type Producer interface {
 type DSN interface {
 	SubmitProposal(context.Context, *dsnv1.SubmitProposalRequest, ...grpc.CallOption) (*dsnv1.SubmitProposalResponse, error)
 	GetPreblock(context.Context, *dsnv1.GetPreblockRequest, ...grpc.CallOption) (*dsnv1.GetPreblockResponse, error)
+	GetStatus(context.Context, *dsnv1.GetStatusRequest, ...grpc.CallOption) (*dsnv1.GetStatusResponse, error)
 }
 
 // Monitor answers the one who waits for a request's event.

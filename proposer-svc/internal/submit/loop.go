@@ -32,47 +32,48 @@ type Loop struct {
 // New returns a loop; Lead runs it.
 func New(d Deps, cfg Config) *Loop { return &Loop{Deps: d, cfg: cfg} }
 
-// term is one time of being the active one.
-type term struct {
-	*Loop
-	by queue.By
-	// What is watched: the attempt submitted, and when to ask the DSN for it. An in-flight request that is not the one
-	// watched was submitted, or not, by an earlier active proposer.
-	watched  attempt
-	deadline time.Time
-}
-
-type attempt struct {
-	id      string
-	number  uint64
-	attempt uint32
-}
-
-func attemptOf(r queue.Request) attempt { return attempt{r.ID, r.Number, r.Attempt} }
-
 // Lead works under a lease until ctx ends (nil), or until Redis says that the lease is another's (queue.ErrNotActive).
 func (l *Loop) Lead(ctx context.Context, token uint64) error {
 	l.Observer.Leading(true)
 	defer l.Observer.Leading(false)
 	l.Log.InfoContext(ctx, "active", "lease", token)
 	l.Queue.Refresh()
-	t := &term{Loop: l, by: queue.By{Token: token}}
+	t := &term{Loop: l, state: Begin(token, l.cfg.AttemptTimeout)}
 	failures := 0
 	for ctx.Err() == nil {
-		step, err := t.step(ctx)
+		doing, err := t.step(ctx)
 		switch {
-		case err == nil:
+		case err == nil && t.state.phase == looking:
 			failures = 0
-		case ctx.Err() != nil:
+		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, queue.ErrNotActive):
 			return err
 		default:
-			l.failed(ctx, step, err, failures)
+			l.failed(ctx, doing, err, failures)
 			failures++
 			l.backoff(ctx, failures)
 		}
 	}
 	return nil
+}
+
+// term is one time of being the active one.
+type term struct {
+	*Loop
+	state State
+	began time.Time // of the request's turn, or of the deadline's passing
+}
+
+// step performs one effect and takes its event. It says what was being done.
+func (t *term) step(ctx context.Context) (doing string, err error) {
+	doing = t.state.Doing()
+	event, err := t.perform(about(ctx, t.state.request), t.state.Effect())
+	if err != nil {
+		event = Failed{}
+	}
+	state, wrong := t.state.Step(event)
+	t.state = state
+	return doing, errors.Join(err, wrong)
 }
 
 // failed logs the first of a row of failures for people; the rest are counted.
@@ -97,35 +98,11 @@ func (l *Loop) backoff(ctx context.Context, failures int) {
 	l.Queue.Refresh()
 }
 
-// step does the next thing there is to do, and names it.
-func (t *term) step(ctx context.Context) (string, error) {
-	v, err := t.Queue.View(ctx)
-	switch {
-	case err != nil:
-		return "read queue", err
-	case v.Current == nil && v.Head == nil:
-		return "idle", t.await(ctx, nil)
-	case v.Current == nil:
-		return "propose", t.propose(about(ctx, *v.Head), *v.Head)
-	case v.Current.State == queue.Ending:
-		return "announce", t.announce(about(ctx, *v.Current), *v.Current)
-	}
-	return "follow", t.follow(about(ctx, *v.Current), *v.Current)
-}
-
-// await sleeps until the FIFO may have changed or the deadline has passed.
-func (t *term) await(ctx context.Context, deadline <-chan time.Time) error {
-	select {
-	case <-t.Queue.Wake():
-	case <-deadline:
-		t.Queue.Refresh() // should Redis have been wiped, nobody woke us
-	case <-ctx.Done():
-	}
-	return nil
-}
-
 // about puts a request into the context: its fields on every log line, its trace on every call.
 func about(ctx context.Context, r queue.Request) context.Context {
+	if r.ID == "" {
+		return ctx
+	}
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": r.Trace})
 	return logs.WithToken(logs.With(ctx, slog.String("request_id", r.ID)), r.Token)
 }

@@ -256,6 +256,20 @@ func TestAWipedQueueNeverMakesASecondContentCount(t *testing.T) {
 	})
 }
 
+func TestARequestThatRedisForgotWasServedIsNotServedAgain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.producer.Change(func(c *fakes.Chain) { c.Head = 3; c.HeadTime = 101; c.Served = map[string]uint64{"a": 2} })
+		r.request("a", true) // as an old copy of the FIFO has it, after a failover
+		r.expectQuiet()      // nor is it told that its timestamp decreased
+		if s := r.state("a"); s != queue.Processed {
+			t.Errorf("the request is %s", s)
+		}
+		r.producer.Change(func(c *fakes.Chain) { c.HeadTime = 0 })
+		r.request("b", true)
+		r.expectSubmission("b", 4, 1)
+	})
+}
+
 func TestNoPreblockIsNotSaidAfterTheRequestsPreblock(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.producer.Change(func(c *fakes.Chain) { c.Locked = true })
@@ -263,6 +277,16 @@ func TestNoPreblockIsNotSaidAfterTheRequestsPreblock(t *testing.T) {
 		r.request("a", true) // asked again after Redis forgot it
 		r.expectSubmission("a", 1, 1)
 		r.applied("a", 1)
+		r.expectQuiet()
+	})
+}
+
+func TestNoPreblockIsNotSaidWhileTheRequestsProposalIsBeingDecided(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.producer.Change(func(c *fakes.Chain) { c.Locked = true })
+		r.dsn.Accept(&preblockv1.Content{Number: 1, PreviousBlockHash: bytes.Repeat([]byte{0}, 32), Timestamp: &timestamppb.Timestamp{}}, "a")
+		r.request("a", true) // asked again after Redis forgot it
+		r.expectSubmission("a", 1, 1)
 		r.expectQuiet()
 	})
 }

@@ -70,6 +70,10 @@ func (c dsnClient) GetPreblock(ctx context.Context, r *dsnv1.GetPreblockRequest,
 	return c.DSN.GetPreblock(ctx, r)
 }
 
+func (c dsnClient) GetStatus(ctx context.Context, r *dsnv1.GetStatusRequest, _ ...grpc.CallOption) (*dsnv1.GetStatusResponse, error) {
+	return c.DSN.GetStatus(ctx, r)
+}
+
 func (c monitorClient) NotifyNoPreblock(ctx context.Context, r *preblockv1.NotifyNoPreblockRequest, _ ...grpc.CallOption) (*preblockv1.NotifyNoPreblockResponse, error) {
 	return c.Monitor.NotifyNoPreblock(ctx, r)
 }

@@ -302,8 +302,10 @@ type GetProposalContentRequest struct {
 	state                   protoimpl.MessageState `protogen:"open.v1"`
 	Timestamp               *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	WithDelayedTransactions bool                   `protobuf:"varint,2,opt,name=with_delayed_transactions,json=withDelayedTransactions,proto3" json:"with_delayed_transactions,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// The request that the proposal is for; empty: it is not asked whether it was served.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetProposalContentRequest) Reset() {
@@ -350,6 +352,13 @@ func (x *GetProposalContentRequest) GetWithDelayedTransactions() bool {
 	return false
 }
 
+func (x *GetProposalContentRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type GetProposalContentResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	PoolLocked bool                   `protobuf:"varint,1,opt,name=pool_locked,json=poolLocked,proto3" json:"pool_locked,omitempty"`
@@ -358,7 +367,9 @@ type GetProposalContentResponse struct {
 	// The head's timestamp.
 	HeadTimestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=head_timestamp,json=headTimestamp,proto3" json:"head_timestamp,omitempty"`
 	// A chain upgrade is due at this timestamp: the content is empty, and a block is made even so.
-	UpgradeDue    bool `protobuf:"varint,4,opt,name=upgrade_due,json=upgradeDue,proto3" json:"upgrade_due,omitempty"`
+	UpgradeDue bool `protobuf:"varint,4,opt,name=upgrade_due,json=upgradeDue,proto3" json:"upgrade_due,omitempty"`
+	// The block that the request gave already; then there is no content. 0: none that this producer knows of.
+	ServedNumber  uint64 `protobuf:"varint,5,opt,name=served_number,json=servedNumber,proto3" json:"served_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -419,6 +430,13 @@ func (x *GetProposalContentResponse) GetUpgradeDue() bool {
 		return x.UpgradeDue
 	}
 	return false
+}
+
+func (x *GetProposalContentResponse) GetServedNumber() uint64 {
+	if x != nil {
+		return x.ServedNumber
+	}
+	return 0
 }
 
 type GetBlueprintRequest struct {
@@ -1108,17 +1126,20 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x128\n" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12\"\n" +
-	"\ftransactions\x18\x04 \x01(\rR\ftransactions\"\x91\x01\n" +
+	"\ftransactions\x18\x04 \x01(\rR\ftransactions\"\xb0\x01\n" +
 	"\x19GetProposalContentRequest\x128\n" +
 	"\ttimestamp\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12:\n" +
-	"\x19with_delayed_transactions\x18\x02 \x01(\bR\x17withDelayedTransactions\"\xda\x01\n" +
+	"\x19with_delayed_transactions\x18\x02 \x01(\bR\x17withDelayedTransactions\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\xff\x01\n" +
 	"\x1aGetProposalContentResponse\x12\x1f\n" +
 	"\vpool_locked\x18\x01 \x01(\bR\n" +
 	"poolLocked\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12A\n" +
 	"\x0ehead_timestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\rheadTimestamp\x12\x1f\n" +
 	"\vupgrade_due\x18\x04 \x01(\bR\n" +
-	"upgradeDue\"-\n" +
+	"upgradeDue\x12#\n" +
+	"\rserved_number\x18\x05 \x01(\x04R\fservedNumber\"-\n" +
 	"\x13GetBlueprintRequest\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\"V\n" +
 	"\x14GetBlueprintResponse\x12>\n" +

@@ -1,0 +1,115 @@
+package sim
+
+// Bug is a defect that can be put into the world around the machines: what they want done is done wrongly.
+type Bug uint8
+
+// The defects.
+const (
+	NoBug Bug = iota
+	ProposalNotSynced
+	PreblockNotSynced
+	ShowsBeforeStoring
+	TakesTwoProposals
+	AttestsTwoContents
+	AttestationNotSynced
+	SkipsAPreblock
+	BlueprintNotSynced
+	TransactionNotSynced
+	AcknowledgesBeforeStoring
+	PopsBeforeApply
+	PublishesBeforeApply
+	PublishesOtherBytes
+	ForgetsTheTokenCheck
+	TrustsALostLock
+	TakesAHeldLock
+	ReusesAToken
+	NeverReturnsTheLock
+	WrongParent
+	TimestampGoesBack
+	ForgetsServedRequests
+	RenumbersItsRequest
+	LosesTheOneInFlight
+	SubmitsTwice
+	AwaitsTheNumberBefore
+	TellsBothEnds
+	OverwritesAReason
+	LabelsWithTheLastRequest
+	DropsAPreblock
+	SkipsReplayOfTheLast
+	ExecutesDifferently
+	ExecutesTwice
+	RecordsOtherContent
+	StoresWhatItRefuses
+	AnswersAnotherBlock
+	NeverServesAgain
+	NeverLeadsAgain
+	KeepsWhatIsExecuted
+	HangsOnShutdown
+	numBugs
+)
+
+// bugs says what each does, and one invariant it must be seen to break.
+var bugs = [numBugs]struct {
+	what   string
+	breaks []string
+}{
+	ProposalNotSynced:         {"the sequencer accepts a proposal and skips the fsync", []string{"S1", "S6", "L1"}},
+	PreblockNotSynced:         {"the sequencer shows a preblock and skips the fsync", []string{"S1", "S6"}},
+	ShowsBeforeStoring:        {"the sequencer shows a preblock before it is stored", []string{"S1", "S6"}},
+	TakesTwoProposals:         {"the sequencer takes a second proposal for its open number", []string{"S1", "S5", "L1"}},
+	AttestsTwoContents:        {"a keyholder signs another content for a number, after the sequencer lost the first", []string{"S1"}},
+	AttestationNotSynced:      {"a keyholder gives an attestation and skips the fsync", []string{"S6"}},
+	SkipsAPreblock:            {"the sequencer's stream leaves out numbers", []string{"L1", "S9"}},
+	BlueprintNotSynced:        {"the blueprint log skips the fsync", []string{"S6"}},
+	TransactionNotSynced:      {"a transaction is acknowledged and not synced", []string{"S3", "S6"}},
+	AcknowledgesBeforeStoring: {"a transaction is acknowledged before it is stored", []string{"S3"}},
+	PopsBeforeApply:           {"a transaction leaves the pool when it is proposed", []string{"S4"}},
+	PublishesBeforeApply:      {"a blueprint is published before it is applied", []string{"S11"}},
+	PublishesOtherBytes:       {"after a restart a blueprint is published with another signature", []string{"S11"}},
+	ForgetsTheTokenCheck:      {"tokens begin at 1 in a wiped Redis, and the blueprint log does not look at them", []string{"S12"}},
+	TrustsALostLock:           {"a holder goes on when its lease has ended", []string{"S12"}},
+	TakesAHeldLock:            {"Redis gives a lock that is held", []string{"S12"}},
+	ReusesAToken:              {"Redis gives the next holder the same token", []string{"S12"}},
+	NeverReturnsTheLock:       {"a section ends and goes on renewing its lock", []string{"L1"}},
+	WrongParent:               {"a proposal builds on the block before the head", []string{"S1", "S2"}},
+	TimestampGoesBack:         {"a proposal is older than the head", []string{"S1", "S2"}},
+	ForgetsServedRequests:     {"a producer does not know which requests its log has served", []string{"L1", "S7"}},
+	RenumbersItsRequest:       {"a section makes its request under a new id each time", []string{"L1", "S7"}},
+	LosesTheOneInFlight:       {"a proposer that takes over drops the record of what is in flight", []string{"S5", "S7"}},
+	SubmitsTwice:              {"an attempt is submitted with two contents", []string{"S5"}},
+	AwaitsTheNumberBefore:     {"a section waits for the number it has", []string{"L1"}},
+	TellsBothEnds:             {"a request is told that there is no preblock, after its preblock", []string{"S8"}},
+	OverwritesAReason:         {"a reason is told again as another", []string{"S8"}},
+	LabelsWithTheLastRequest:  {"a proposal carries the id of the request before", []string{"S7"}},
+	DropsAPreblock:            {"a monitor drops a preblock and says nothing", []string{"L1", "S9"}},
+	SkipsReplayOfTheLast:      {"a producer starts without replaying its last record", []string{"S6"}},
+	ExecutesDifferently:       {"a producer that was restarted executes otherwise", []string{"S10"}},
+	ExecutesTwice:             {"a transaction is executed again", []string{"S3"}},
+	RecordsOtherContent:       {"the log's record is not of the preblock's content", []string{"S1"}},
+	StoresWhatItRefuses:       {"a refused transaction is stored", []string{"S13"}},
+	AnswersAnotherBlock:       {"a request is answered with the head", []string{"S7", "S1"}},
+	NeverServesAgain:          {"a process that was killed hangs when it starts", []string{"L2"}},
+	NeverLeadsAgain:           {"who lost a lease never asks for it again", []string{"L3"}},
+	KeepsWhatIsExecuted:       {"transactions stay in the pool when their block was applied", []string{"L4"}},
+	HangsOnShutdown:           {"SIGTERM is not heard", []string{"L5"}},
+}
+
+// Bugs are all defects there are.
+func Bugs() (all []Bug) {
+	for b := NoBug + 1; b < numBugs; b++ {
+		all = append(all, b)
+	}
+	return all
+}
+
+func (b Bug) String() string {
+	if b == NoBug {
+		return "none"
+	}
+	return bugs[b].what
+}
+
+// Breaks are the invariants of which the defect must be seen to break one.
+func (b Bug) Breaks() []string { return bugs[b].breaks }
+
+func (w *world) bug(b Bug) bool { return w.plan.Bug == b && b != NoBug }

@@ -1,0 +1,95 @@
+package sim
+
+import (
+	"time"
+
+	producer "blindseq/producer-svc/machine"
+)
+
+// desk serves those who ask for a block, first in first out, two sections at a time: one holds the lock, one waits for it.
+type desk struct {
+	p       *producerNode
+	calls   map[string]*wish
+	queue   []*wish
+	running int
+	term    int // counts the times of leading
+}
+
+// wish is one request id that is being served, and everyone who waits for it.
+type wish struct {
+	r       producer.Request
+	answers []func(producer.Result, error)
+}
+
+// produce is ProduceBlock.
+func (d *desk) produce(r producer.Request, answer func(producer.Result, error)) {
+	if block := d.p.known(r.ID); block != nil && !d.p.w.bug(ForgetsServedRequests) {
+		answer(producer.Result{Kind: producer.Produced, Block: *block}, nil)
+		return
+	}
+	if !d.p.leading {
+		answer(producer.Result{}, errNotLeading)
+		return
+	}
+	w := d.calls[r.ID]
+	if w == nil {
+		w = &wish{r: r}
+		d.calls[r.ID] = w
+		d.queue = append(d.queue, w)
+	}
+	w.answers = append(w.answers, answer)
+	d.pump()
+}
+
+func (d *desk) pump() {
+	for d.p.leading && d.running < 2 && len(d.queue) > 0 {
+		w := d.queue[0]
+		d.queue = d.queue[1:]
+		d.running++
+		d.serve(w)
+	}
+}
+
+func (d *desk) serve(w *wish) {
+	term := d.term
+	d.p.run(w.r, func(r producer.Result) {
+		if r.Kind != producer.Interrupted || !d.p.leading {
+			d.served(w, r)
+			return
+		}
+		d.p.later(time.Millisecond, func() {
+			if d.term == term {
+				d.serve(w)
+				return
+			}
+			d.served(w, r)
+		})
+	})
+}
+
+func (d *desk) served(w *wish, r producer.Result) {
+	d.running--
+	d.finish(w, r)
+	d.pump()
+}
+
+func (d *desk) finish(w *wish, r producer.Result) {
+	delete(d.calls, w.r.ID)
+	err := r.Err
+	if r.Kind == producer.Interrupted {
+		err = errNotLeading
+	}
+	for _, answer := range w.answers {
+		answer(r, err)
+	}
+}
+
+// close sends everyone who waits away.
+func (d *desk) close() {
+	queue := d.queue
+	d.queue = nil
+	d.term++
+	for _, w := range queue {
+		d.finish(w, producer.Result{Kind: producer.Interrupted})
+	}
+}

@@ -1,0 +1,85 @@
+package sim
+
+import (
+	"errors"
+
+	"blindseq/dsn-node/attest"
+	dsn "blindseq/dsn-node/machine"
+	"blindseq/e2e/history"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+var errNotCertified = errors.New("no quorum certified what was attested here")
+
+// keyholder signs one content for a number, by dsn.Follow and dsn.Again. Signatures cannot be forged here: a statement is
+// signed by whoever it comes from. Nothing is ever adopted: without a defect the sequencer here loses no proposal that it
+// took, so that all keyholders are asked to sign one content.
+type keyholder struct {
+	*process
+	attested disk[attest.Statement] // survives
+}
+
+// attestation is what was signed, or why not.
+type attestation struct {
+	signed  *attest.Statement
+	refusal keyholderv1.AttestRefusal
+}
+
+func (k *keyholder) recover() {
+	k.attested.crash()
+	k.w.saw(k.process, history.Recovered, k.attested.last(), nil)
+	k.serves()
+}
+
+func (k *keyholder) attest(s attest.Statement, answer func(attestation, error)) {
+	if signed, ok := k.attested.get(s.Number); ok {
+		refusal := dsn.Again(signed, attest.Statement{}, s)
+		if refusal != 0 && k.w.bug(AttestsTwoContents) {
+			k.w.attested(k.process, s)
+			signed, refusal = s, 0
+		}
+		answer(attestation{&signed, refusal}, nil)
+		return
+	}
+	position := dsn.Position{Next: 1}
+	last, any := k.attested.get(k.attested.last())
+	if any {
+		position = dsn.Position{Next: last.Number + 1, Previous: last.Hash()}
+	}
+	if refusal := dsn.Follow(position, s); refusal != 0 {
+		a := attestation{refusal: refusal}
+		if any {
+			a.signed = &last
+		}
+		answer(a, nil)
+		return
+	}
+	k.step(AttestationStored, func() {
+		k.attested.append(s)
+		if !k.w.bug(AttestationNotSynced) {
+			k.attested.sync()
+		}
+	}, func() {
+		k.w.attested(k.process, s)
+		answer(attestation{signed: &s}, nil)
+	})
+}
+
+// release gives the shares of a certified content.
+func (k *keyholder) release(cert *preblockv1.Certificate, answer func(bool, error)) {
+	signed, ok := k.attested.get(cert.GetNumber())
+	distinct := dsn.Set{}
+	for _, a := range cert.GetAttestations() {
+		distinct = distinct.With(uint8(a.GetAuthority()))
+	}
+	certified := ok && distinct.Len() >= quorum && signed.Content == common.BytesToHash(cert.GetContentHash()) &&
+		signed.Previous == common.BytesToHash(cert.GetPreviousPayloadHash())
+	if !certified {
+		answer(false, errNotCertified)
+		return
+	}
+	k.step(SharesGiven, func() {}, func() { answer(true, nil) })
+}

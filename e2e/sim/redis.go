@@ -1,0 +1,115 @@
+package sim
+
+import (
+	"time"
+
+	"blindseq/kit/lock"
+	"blindseq/kit/rediskeys"
+	proposer "blindseq/proposer-svc/machine"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+const commandTimeout = 300 * time.Millisecond
+
+// redis is the one Redis. Its own crash is Wipe (nothing survives) or Failover (an old copy does); it can be stopped and
+// cut off like any process.
+type redis struct {
+	*process
+	data  *keys
+	heard map[string][]subscriber
+}
+
+// keys is what Redis holds.
+type keys struct {
+	locks   map[string]*lock.Record
+	fifo    *proposer.Memory
+	notices map[string]preblockv1.NoPreblockReason
+}
+
+// subscriber is told of what happens on a channel, and "" when it was connected anew.
+type subscriber struct {
+	p    *process
+	life int
+	tell func(what string)
+}
+
+// Channels.
+const (
+	fifoEvents   = "fifo"
+	noticeEvents = "notices"
+)
+
+func newKeys() *keys {
+	return &keys{
+		locks: map[string]*lock.Record{}, fifo: proposer.NewMemory(proposer.Limits{Queued: 64}),
+		notices: map[string]preblockv1.NoPreblockReason{},
+	}
+}
+
+func (k *keys) clone() *keys {
+	c := newKeys()
+	for name, r := range k.locks {
+		c.locks[name] = r.Clone()
+	}
+	c.fifo = k.fifo.Clone()
+	for id, reason := range k.notices {
+		c.notices[id] = reason
+	}
+	return c
+}
+
+func (k *keys) lock(name string) *lock.Record {
+	r := k.locks[name]
+	if r == nil {
+		r = &lock.Record{}
+		k.locks[name] = r
+	}
+	return r
+}
+
+// apply makes an event of the FIFO happen, as redisqueue's script does: only under the lease it needs.
+func (k *keys) apply(now int64, e proposer.FIFOEvent) (proposer.Request, error) {
+	k.fifo.SetLease(k.lock(rediskeys.ProposerLease).Current(now))
+	return k.fifo.Apply(e)
+}
+
+// ms is the clock of Redis.
+func (r *redis) ms() int64 { return int64((r.w.now + time.Hour) / time.Millisecond) }
+
+// do runs one command, or one script, for p.
+func do[R any](p *process, command func(k *keys, now int64) (R, error), done func(R, error)) {
+	r := p.w.redis
+	call(p, r.process, commandTimeout, func(answer func(R, error)) {
+		answer(command(r.data, r.ms()))
+	}, done)
+}
+
+func (r *redis) subscribe(p *process, channel string, tell func(string)) {
+	r.heard[channel] = append(r.heard[channel], subscriber{p, p.life, tell})
+}
+
+// publish tells the subscribers; who is cut off is told to look when it is connected again.
+func (r *redis) publish(channel, what string) {
+	for _, s := range r.heard[channel] {
+		if s.p.up && s.p.life == s.life && !r.w.cut(r.process, s.p) {
+			r.w.after(r.w.latency(), func() { s.p.enter(s.life, func() { s.tell(what) }) })
+		}
+	}
+}
+
+// reconnect has every subscriber that is connected look.
+func (r *redis) reconnect() {
+	for _, channel := range sortedKeys(r.heard) {
+		r.publish(channel, "")
+		r.heard[channel] = alive(r.heard[channel])
+	}
+}
+
+func alive(all []subscriber) (still []subscriber) {
+	for _, s := range all {
+		if s.p.up && s.p.life == s.life {
+			still = append(still, s)
+		}
+	}
+	return still
+}

@@ -1,0 +1,135 @@
+package lock
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"blindseq/kit/redistest"
+)
+
+// TestTheRecordIsWhatTheScriptsDo gives the scripts and Record the same random commands, on both kinds of Redis, and
+// compares each answer and what is stored. Leases end by DEL and places by an old score: the passing of time is Redis's
+// own affair and not the scripts'.
+func TestTheRecordIsWhatTheScriptsDo(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		for seed := range uint64(20) {
+			p := &pair{
+				t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 7)), rdb: r.Client,
+				store: newStore(r.Client, fmt.Sprint("record", seed), time.Hour, slog.New(slog.DiscardHandler)), record: &Record{},
+			}
+			for step := range 120 {
+				what := p.command()
+				if t.Failed() {
+					t.Fatalf("seed %d, step %d: %s", seed, step, what)
+				}
+				p.compare(fmt.Sprintf("seed %d, step %d: after %s", seed, step, what))
+			}
+		}
+	})
+}
+
+// slack is how far apart in time the two may be, in ms, for all the commands of one sequence.
+const slack = 60_000
+
+type pair struct {
+	t      *testing.T
+	ctx    context.Context
+	rng    *rand.Rand
+	rdb    redis.UniversalClient
+	store  *store
+	record *Record
+}
+
+func (p *pair) now() int64 { return time.Now().UnixMilli() }
+
+func (p *pair) command() string {
+	holder := string(rune('A' + p.rng.IntN(4)))
+	id := holder + strconv.Itoa(p.rng.IntN(2))
+	ttl := p.store.ttl.Milliseconds()
+	switch n := p.rng.IntN(12); {
+	case n < 5:
+		req := Request{Priority: p.rng.IntN(2) == 0}
+		if p.rng.IntN(4) == 0 {
+			req.Floor = uint64(p.rng.IntN(40))
+		}
+		got, err := p.store.acquire(p.ctx, attempt{id: id, holder: holder, Request: req})
+		token, wait := p.record.Acquire(p.now(), ttl, Attempt{ID: id, Holder: holder, Request: req})
+		p.same("token", got.token, token, err)
+		p.near("wait", got.wait.Milliseconds(), wait)
+		return fmt.Sprintf("acquire %s %+v", id, req)
+	case n < 6:
+		got, err := p.store.renew(p.ctx, attempt{id: id, holder: holder}, p.record.Token)
+		p.same("ours", got, p.record.Renew(p.now(), ttl, id), err)
+		return "renew " + id
+	case n < 10:
+		places := map[place]int64{leavePlace: -1, holdPlace: ttl, dropPlace: 0}
+		kept := place(p.rng.IntN(3))
+		got, err := p.store.release(p.ctx, attempt{id: id, holder: holder}, kept)
+		mine, _ := p.record.Release(p.now(), id, holder, places[kept])
+		p.same("mine", got, mine, err)
+		return fmt.Sprintf("release %s, place %d", id, kept)
+	case n < 11:
+		p.same("delete", nil, nil, p.rdb.Del(p.ctx, p.store.lease).Err())
+		p.record.free()
+		return "the lease ends"
+	}
+	for who := range p.record.waiters {
+		p.record.waiters[who] = 1
+		p.same("void", nil, nil, p.rdb.ZAdd(p.ctx, p.store.waiters, redis.Z{Score: 1, Member: who}).Err())
+	}
+	return "the places are void"
+}
+
+func (p *pair) same(what string, redis, record any, err error) {
+	p.t.Helper()
+	if err != nil || redis != record {
+		p.t.Errorf("%s: redis %v, record %v (%v)", what, redis, record, err)
+	}
+}
+
+func (p *pair) near(what string, redis, record int64) {
+	p.t.Helper()
+	if d := redis - record; d > slack || d < -slack || (redis == 0) != (record == 0) {
+		p.t.Errorf("%s: redis %d, record %d", what, redis, record)
+	}
+}
+
+// compare compares what is stored.
+func (p *pair) compare(when string) {
+	p.t.Helper()
+	fields, err := p.rdb.HGetAll(p.ctx, p.store.lease).Result()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	got := []string{fields["attempt"], fields["holder"], fields["token"], p.rdb.Get(p.ctx, p.store.token).Val()}
+	want := []string{p.record.Attempt, p.record.Holder, number(p.record.Token), number(p.record.Last)}
+	if !slices.Equal(got, want) {
+		p.t.Fatalf("%s: redis has %q, the record %q", when, got, want)
+	}
+	scores := map[string]int64{}
+	for _, z := range p.rdb.ZRangeWithScores(p.ctx, p.store.waiters, 0, -1).Val() {
+		scores[z.Member.(string)] = int64(z.Score)
+	}
+	if !slices.Equal(slices.Sorted(maps.Keys(scores)), slices.Sorted(maps.Keys(p.record.waiters))) {
+		p.t.Fatalf("%s: waiters in redis %v, in the record %v", when, scores, p.record.waiters)
+	}
+	for who, void := range scores {
+		p.near(when+": place of "+who, void, p.record.waiters[who])
+	}
+}
+
+func number(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
+}

@@ -1,0 +1,165 @@
+package submit
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"blindseq/proposer-svc/internal/queue"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// perform does what the machine wants.
+func (t *term) perform(ctx context.Context, e Effect) (Event, error) {
+	switch e := e.(type) {
+	case Look:
+		t.began = time.Now()
+		v, err := t.Queue.View(ctx)
+		return Seen{View: v, Now: time.Now()}, err
+	case Sleep:
+		t.sleep(ctx, e.Until)
+		t.began = time.Now()
+		return Woken{}, nil
+	case Ask:
+		answer, err := t.ask(ctx, e)
+		return Content{Answer: answer, Now: time.Now()}, err
+	case Probe:
+		accepted, err := t.probe(ctx, e.Number)
+		return Probed{accepted}, err
+	case Find:
+		p, err := t.find(ctx, e.Number)
+		return Found{p}, err
+	case Record:
+		return t.record(ctx, e.Event)
+	case Submit:
+		return t.submit(ctx, e)
+	case Tell:
+		return Told{}, t.tell(ctx, e.Request)
+	}
+	return nil, fmt.Errorf("effect %T is not known", e)
+}
+
+// sleep ends when the FIFO may have changed or the deadline has passed.
+func (t *term) sleep(ctx context.Context, until time.Time) {
+	var deadline <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		deadline = timer.C
+	}
+	select {
+	case <-t.Queue.Wake():
+	case <-deadline:
+		t.Queue.Refresh() // should Redis have been wiped, nobody woke us
+	case <-ctx.Done():
+	}
+}
+
+func (t *term) ask(ctx context.Context, e Ask) (*blueprintv1.GetProposalContentResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	request := &blueprintv1.GetProposalContentRequest{
+		Timestamp: &timestamppb.Timestamp{Seconds: e.Request.Timestamp}, WithDelayedTransactions: e.Request.WithDelayed,
+	}
+	if e.Served {
+		request.RequestId = e.Request.ID
+	}
+	p, err := t.Producer.GetProposalContent(ctx, request)
+	if err != nil {
+		return nil, fmt.Errorf("ask the producer for a proposal's content: %w", err)
+	}
+	return p, nil
+}
+
+func (t *term) probe(ctx context.Context, number uint64) (accepted bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	res, err := t.DSN.GetStatus(ctx, &dsnv1.GetStatusRequest{})
+	if err != nil {
+		return false, fmt.Errorf("ask the DSN for its last number: %w", err)
+	}
+	return res.GetAcceptedNumber() >= number, nil
+}
+
+func (t *term) find(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	res, err := t.DSN.GetPreblock(ctx, &dsnv1.GetPreblockRequest{Number: number})
+	switch status.Code(err) {
+	case codes.OK:
+		return res.GetPreblock(), nil
+	case codes.NotFound:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("ask the DSN for preblock %d: %w", number, err)
+}
+
+func (t *term) record(ctx context.Context, e queue.Event) (Event, error) {
+	switch e.(type) {
+	case queue.Decline:
+		// gofail: var requestDeclining struct{}
+	case queue.Start:
+		// gofail: var proposalRecording struct{}
+	}
+	r, err := t.Queue.Apply(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	switch e.(type) {
+	case queue.Start:
+		// gofail: var proposalRecorded struct{}
+	case queue.Displace:
+		t.Observer.Displaced()
+	case queue.Retry:
+		t.Log.WarnContext(numbered(ctx, r), "no preblock before the deadline: another attempt")
+		// gofail: var retryRecorded struct{}
+	case queue.Announced:
+		reason := preblockv1.NoPreblockReason(r.Reason)
+		t.Observer.Declined(reason)
+		t.Log.InfoContext(ctx, "request ended without a preblock", "reason", reason.String())
+	}
+	return Recorded{r}, nil
+}
+
+func (t *term) submit(ctx context.Context, e Submit) (Event, error) {
+	r := e.Request
+	ctx = numbered(ctx, r)
+	call, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	res, err := t.DSN.SubmitProposal(call, &dsnv1.SubmitProposalRequest{Content: e.Content, RequestId: r.ID, Attempt: r.Attempt})
+	if err != nil {
+		return nil, fmt.Errorf("submit proposal %d: %w", r.Number, err)
+	}
+	// gofail: var proposalSubmitted struct{}
+	t.Observer.Submitted(r.Attempt, time.Since(t.began))
+	t.Log.InfoContext(ctx, "proposal submitted", "transactions", len(e.Content.GetTransactions()), "delayed", len(e.Content.GetDelayedTransactionHashes()))
+	if !bytes.Equal(r.ContentHash, res.GetContentHash()) {
+		t.Log.WarnContext(ctx, "the DSN has another content for this number", "fixed_for", res.GetRequestId(),
+			"proposed_hash", fmt.Sprintf("%x", r.ContentHash), "fixed_hash", fmt.Sprintf("%x", res.GetContentHash()))
+	}
+	return Submitted{Answer: res, Now: time.Now()}, nil
+}
+
+func (t *term) tell(ctx context.Context, r queue.Request) error {
+	reason := preblockv1.NoPreblockReason(r.Reason)
+	call, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
+	defer cancel()
+	// gofail: var noticeAnnouncing struct{}
+	_, err := t.Monitor.NotifyNoPreblock(call, &preblockv1.NotifyNoPreblockRequest{RequestId: r.ID, Reason: reason})
+	switch status.Code(err) {
+	case codes.OK:
+	case codes.AlreadyExists: // the waiter has its one event, and another is not to follow
+		t.Log.ErrorContext(ctx, "the request had ended otherwise", "reason", reason.String(), "error", err)
+	default:
+		return fmt.Errorf("notify no preblock: %w", err)
+	}
+	// gofail: var noticeAnnounced struct{}
+	return nil
+}
