@@ -40,6 +40,7 @@ func redisKeys() []redisKey {
 		{builder: "ProposerProcessed", key: rediskeys.ProposerProcessed, ofRequest: true},
 		{builder: "MonitorNoPreblock", key: rediskeys.MonitorNoPreblock, ofRequest: true},
 		{builder: "MonitorEvidence", key: always(rediskeys.MonitorEvidence(1))},
+		{builder: "Roster", key: always(rediskeys.Roster(rediskeys.ProducerLease))},
 	}
 	for _, lock := range []string{rediskeys.ConsumptionLock, rediskeys.ProducerLease, rediskeys.ProposerLease} {
 		keys = append(keys,

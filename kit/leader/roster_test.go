@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
 	"blindseq/kit/leader"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
@@ -70,5 +73,42 @@ func TestARosterHasThoseThatServeAndNoOthers(t *testing.T) {
 		}
 		serves.Store(false)
 		until(t, func() bool { return len(roster.Current()) == 0 })
+	})
+}
+
+func TestWhatNoReplicaWroteDoesNotStayInARoster(t *testing.T) {
+	ghost := `99999999999999 {"grpc":"ghost:1","rpc":"ghost:1"}`
+	wrong := map[string]func(ctx context.Context, p redis.Pipeliner, key string){
+		"another type":    func(ctx context.Context, p redis.Pipeliner, key string) { p.RPush(ctx, key, "garbage") },
+		"text":            func(ctx context.Context, p redis.Pipeliner, key string) { p.HSet(ctx, key, "ghost:1", "garbage") },
+		"an end far away": func(ctx context.Context, p redis.Pipeliner, key string) { p.HSet(ctx, key, "ghost:1", ghost) },
+	}
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		key := rediskeys.Roster("producer")
+		roster := leader.NewRoster(r.NewClient(t), "producer")
+		ctx, cancel := context.WithCancel(t.Context())
+		var tasks errgroup.Group
+		t.Cleanup(func() { cancel(); _ = tasks.Wait() })
+		rdb := r.NewClient(t)
+		tasks.Go(func() error { return roster.Run(ctx) })
+		tasks.Go(func() error {
+			return leader.Enroll(ctx, rdb, "producer", func() (leader.Replica, bool) {
+				return leader.Replica{Endpoint: leader.Endpoint{GRPC: "a:1", RPC: "a:1"}}, true
+			})
+		})
+		for name, write := range wrong {
+			if _, err := r.Client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+				p.Del(t.Context(), key)
+				write(t.Context(), p, key)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			t.Log(name)
+			until(t, func() bool {
+				all, err := r.Client.HKeys(t.Context(), key).Result()
+				return err == nil && slices.Equal(all, []string{"a:1"}) && slices.Equal(addresses(roster), []string{"a:1"})
+			})
+		}
 	})
 }
