@@ -34,6 +34,14 @@ func (e *evm) Head() section.Head {
 
 // Apply executes a record and settles its transactions. A repeat gives the same.
 func (e *evm) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+	block, err := e.apply(ctx, rec)
+	if errors.Is(err, txstore.ErrBroken) || errors.Is(err, chain.ErrBroken) {
+		return section.Block{}, fmt.Errorf("%w: %w", section.ErrStorage, err)
+	}
+	return block, err
+}
+
+func (e *evm) apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
 	result, err := e.chain.Apply(ctx, blockOf(rec))
 	if err != nil {
 		return section.Block{}, err

@@ -243,7 +243,10 @@ func (p *performer) append(e Append) Event {
 
 func (p *performer) apply(ctx context.Context, e Apply) Event {
 	block, err := p.Chain.Apply(context.WithoutCancel(ctx), e.Record)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrStorage): // the log has the record: it is applied after a restart
+		return Interrupt{Err: err}
+	case err != nil:
 		return Alarm{Err: fmt.Errorf("apply blueprint %d: %w", e.Record.GetNumber(), err)}
 	}
 	// gofail: var sectionApplied struct{}

@@ -56,6 +56,7 @@ type Log interface {
 // Chain executes blueprints.
 type Chain interface {
 	Head() Head
+	// Apply executes a record; a repeat gives the same. Its error is ErrStorage when the disk failed.
 	Apply(ctx context.Context, rec *blueprintv1.LogRecord) (Block, error)
 	// BlockHash is the hash of an applied block.
 	BlockHash(number uint64) (content.Hash, bool)

@@ -73,9 +73,9 @@ var (
 	ErrBadPreblock = errors.New("preblock cannot follow the head")
 	// ErrStale is for an append refused because another holder of the lock has written since.
 	ErrStale = errors.New("lock was lost to another holder")
-	// ErrStorage is for an append that the disk failed. Whether the record is there is found out at the next start, and
+	// ErrStorage is for an append or an execution that the disk failed. What is there is found out at the next start, and
 	// the process is about to end.
-	ErrStorage = errors.New("blueprint log could not be written")
+	ErrStorage = errors.New("the disk could not be written")
 )
 
 // Effect is something the machine wants done. Each yields exactly one Event.
