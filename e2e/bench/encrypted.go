@@ -25,31 +25,11 @@ func (b *run) encrypted(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := b.c.Eth(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	head, err := client.BlockNumber(ctx)
-	if err != nil {
-		return err
-	}
-	before, err := b.c.Usage()
-	if err != nil {
-		return err
-	}
 	stagesBefore, err := b.stages(ctx)
 	if err != nil {
 		return err
 	}
-	profiles := b.startProfiles(ctx)
-	start := time.Now()
-	sent, included, blocks, err := b.drive(ctx, client, head, batches)
-	if err != nil {
-		return err
-	}
-	took := included.Sub(start)
-	after, err := b.c.Usage()
+	m, err := b.measure(ctx, batches)
 	if err != nil {
 		return err
 	}
@@ -59,11 +39,11 @@ func (b *run) encrypted(ctx context.Context) error {
 	}
 	fmt.Fprintf(b.out, "\nEncrypted, every service and each of %d keyholders (threshold %d) a process: %d bundles of one transfer, encrypted before:\n",
 		keyholders, threshold, b.Bundles)
-	fmt.Fprintf(b.out, "  all acknowledged after %s, all in blocks after %s, %d blocks\n", sent.Sub(start).Round(time.Millisecond), took.Round(time.Millisecond), blocks)
-	fmt.Fprintf(b.out, "  %.0f bundles/s\n", float64(b.Bundles)/took.Seconds())
+	fmt.Fprintf(b.out, "  all acknowledged after %s, all in blocks after %s, %d blocks\n", m.sent.Round(time.Millisecond), m.included.Round(time.Millisecond), m.blocks)
+	fmt.Fprintf(b.out, "  %.0f bundles/s\n", float64(b.Bundles)/m.included.Seconds())
 	b.reportStages(stagesBefore, stagesAfter)
-	b.processorTime(before, after, took, b.Bundles)
-	return profiles.report(ctx, b.out)
+	b.processorTime(m.before, m.after, m.included, b.Bundles)
+	return m.profiles.report(ctx, b.out)
 }
 
 // encryptedBatches signs, encrypts and encodes everything. Each connection has accounts of its own, so that nonces arrive

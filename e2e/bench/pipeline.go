@@ -29,32 +29,51 @@ func (b *run) pipeline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := b.c.Eth(ctx)
+	m, err := b.measure(ctx, batches)
 	if err != nil {
 		return err
+	}
+	b.report(m.sent, m.included, m.blocks)
+	b.processorTime(m.before, m.after, m.included, b.Transfers)
+	return m.profiles.report(ctx, b.out)
+}
+
+// measured is what a run of batches took, from the first send.
+type measured struct {
+	sent, included time.Duration // until the last was acknowledged, and in a block
+	blocks         int
+	before, after  map[string]usage.Sample
+	profiles       *profiles
+}
+
+// measure sends batches and waits until all of them are in blocks.
+func (b *run) measure(ctx context.Context, batches [][]load.Batch) (*measured, error) {
+	client, err := b.c.Eth(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer client.Close()
 	head, err := client.BlockNumber(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	before, err := b.c.Usage()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	profiles := b.startProfiles(ctx)
 	start := time.Now()
 	sent, included, blocks, err := b.drive(ctx, client, head, batches)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	after, err := b.c.Usage()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.report(sent.Sub(start), included.Sub(start), blocks)
-	b.processorTime(before, after, included.Sub(start), b.Transfers)
-	return profiles.report(ctx, b.out)
+	return &measured{
+		sent: sent.Sub(start), included: included.Sub(start), blocks: blocks, before: before, after: after, profiles: profiles,
+	}, nil
 }
 
 // batches signs and encodes everything. Each connection has accounts of its own, so that nonces arrive in order.

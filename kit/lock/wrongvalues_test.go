@@ -94,9 +94,6 @@ func TestARecordChangedUnderItsHolderIsWrittenAgain(t *testing.T) {
 }
 
 func TestAFullRedisDoesNotTakeTheLockFromItsHolder(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for several renewals")
-	}
 	r := redistest.Real(t)
 	l := lockerForT(t, r, time.Second)
 	h := acquire(t, l, Request{Meta: "here"})
