@@ -95,19 +95,29 @@ func (s *Sentinels) Master(t testing.TB) int {
 	return master
 }
 
+// named is the index of the redis-server that every sentinel names as the master: a client asks any one of them,
+// and after a failover they learn of it one by one.
 func (s *Sentinels) named(ctx context.Context) (int, error) {
-	client := redis.NewSentinelClient(&redis.Options{Addr: "127.0.0.1:" + s.sentinels[0].port})
-	defer client.Close()
-	addr, err := client.GetMasterAddrByName(ctx, masterName).Result()
-	if err != nil {
-		return -1, err
+	agreed := ""
+	for _, p := range s.sentinels {
+		client := redis.NewSentinelClient(&redis.Options{Addr: "127.0.0.1:" + p.port})
+		addr, err := client.GetMasterAddrByName(ctx, masterName).Result()
+		_ = client.Close()
+		if err != nil {
+			return -1, err
+		}
+		name := net.JoinHostPort(addr[0], addr[1])
+		if agreed != "" && name != agreed {
+			return -1, fmt.Errorf("the master is said to be %s and %s", agreed, name)
+		}
+		agreed = name
 	}
 	for i, n := range s.nodes {
-		if net.JoinHostPort(addr[0], addr[1]) == "127.0.0.1:"+n.port {
+		if agreed == "127.0.0.1:"+n.port {
 			return i, nil
 		}
 	}
-	return -1, fmt.Errorf("the master is said to be %v", addr)
+	return -1, fmt.Errorf("the master is said to be %s", agreed)
 }
 
 // CutReplicas has the replicas hear nothing more from the master: what is written from now on only it knows.
