@@ -218,7 +218,7 @@ func (s *Service) listen() (err error) {
 		return err
 	}
 	s.publishTo(rollup)
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Count: s.metrics.asked.Inc, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
 	if err != nil {
 		return err
 	}
