@@ -45,10 +45,10 @@ func (r routed) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []err
 	other, led := r.s.otherLeads()
 	last, known := r.s.directory.Current(r.s.lease.Options().Name)
 	switch {
-	case r.s.holdsLease() || known && !led && last.GRPC == r.s.endpoint.GRPC:
+	case r.s.holdsLease() || known && !led && last.ID() == r.s.endpoint.ID():
 		return r.admitted(ctx, r.s.hub, raws)
 	case led:
-		return r.s.forward(ctx, other.GRPC, raws)
+		return r.s.forward(ctx, other.ID(), raws)
 	}
 	return refused(raws, unavailable{errNoLeader})
 }
