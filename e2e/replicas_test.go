@@ -92,7 +92,7 @@ func (o *observation) leader(t *testing.T) (name string) {
 	t.Helper()
 	eventually(t, "a leading producer", func(ctx context.Context) (bool, error) {
 		for _, one := range []string{cluster.Producer, standbyB, standbyC} {
-			if o.c.Process(one).PID() == 0 {
+			if p := o.c.Process(one); p == nil || p.PID() == 0 {
 				continue
 			}
 			status, err := blueprintv1.NewProducerServiceClient(o.c.Conn(one)).GetStatus(ctx, &blueprintv1.GetStatusRequest{})
