@@ -30,6 +30,7 @@ const (
 // A leader is killed under load with SIGKILL and comes back as a standby; then the one that leads now is killed and its
 // disk deleted. Every acknowledged transaction is in exactly one block.
 func TestAStandbyLeadsWhenTheLeaderIsKilledAndWhenItsDiskIsLost(t *testing.T) {
+	t.Parallel()
 	ack := []string{"--ack-replicas", "1"}
 	c := start(t, cluster.Options{
 		Replicas: []cluster.Replica{{Name: standbyB}, {Name: standbyC}, {Name: observer, Observer: true}},
