@@ -8,6 +8,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# All builds without the race detector have the flags of the programs, so that nothing is compiled twice.
+ifeq ($(findstring -trimpath,$(GOFLAGS)),)
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -trimpath -tags=netgo,osusergo,static_build)
+endif
 LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION) -X blindseq/kit/service.Revision=$(REVISION)
 # Every package of every module of go.work.
 ALL = $(shell go list -m -f '{{.Dir}}/...')
@@ -31,20 +35,24 @@ images: build ## Pack the programs into images with the local Docker engine, wit
 
 .PHONY: test
 test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
-	@$(MAKE) lint
-	@$(MAKE) proto-check
+	@$(MAKE) -j3 -Otarget lint proto-check wallets
 	@$(MAKE) test-unit
 	@$(MAKE) sim-test
 	@$(MAKE) e2e
 
 .PHONY: test-unit
-test-unit: ## Run the tests of every module but e2e
-	@go test -race -timeout 15m $(filter-out %/e2e/...,$(ALL))
+test-unit: ## Run the tests of every module but e2e (make lint vets them)
+	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -timeout 15m $(filter-out %/e2e/...,$(ALL))
 
 .PHONY: e2e
-e2e: build deps ## Drive the real programs as processes from outside
+e2e: build deps wallets ## Drive the real programs as processes from outside
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints \
-		go test -count=1 -v -timeout 30m $$(go list ./e2e/... | grep -v '/e2e/sim$$')
+		go test -count=1 -v -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
+
+.PHONY: wallets
+wallets: e2e/wallets/node_modules/.package-lock.json
+e2e/wallets/node_modules/.package-lock.json: e2e/wallets/package-lock.json
+	@cd e2e/wallets && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
 
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
@@ -85,7 +93,7 @@ catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago,
 
 .PHONY: sim-test
 sim-test: ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
-	@go test -count=1 -v -timeout 30m ./e2e/sim
+	@go test -count=1 -v -vet=off -timeout 30m ./e2e/sim
 
 .PHONY: sim
 sim: ## Run one simulated schedule and print all that happens in it; SEED=... SHRINK=1
@@ -137,8 +145,8 @@ tools: $(TOOLS)/buf $(TOOLS)/staticcheck ## Build the pinned development tools i
 $(TOOLS)/staticcheck: tools/go.mod
 	@mkdir -p $(TOOLS) && cd tools && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
 
-$(TOOLS)/buf: tools/buf/go.mod $(TOOLS)/staticcheck
-	@mkdir -p $(TOOLS) && cd tools/buf && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
+$(TOOLS)/buf: tools/buf/go.mod tools/buf/package-lock.json $(TOOLS)/staticcheck
+	@./scripts/buf.sh $(TOOLS)
 
 .PHONY: clean
 clean: ## Remove what was built

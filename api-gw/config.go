@@ -30,8 +30,10 @@ type Config struct {
 	RPCTimeout    time.Duration `name:"rpc-timeout" help:"How long the leading producer may take to answer a JSON-RPC request." default:"30s"`
 	MaxSockets    int64         `name:"max-websockets" help:"Most WebSockets at once." default:"1024"`
 	MaxConns      int           `name:"max-connections" help:"Most connections at once on each of the HTTP listeners; further ones wait." default:"4096"`
-	ProduceWait   time.Duration `name:"produce-timeout" help:"How long produce_block may take, the wait for the consumption lock included." default:"30s"`
+	ProduceWait   time.Duration `name:"produce-timeout" help:"How long produce_block may take, the wait for the consumption lock and the time it is held included." default:"30s"`
 	CallTimeout   time.Duration `name:"call-timeout" help:"How long another call to a service may take." default:"5s"`
+	HoldTimeout   time.Duration `name:"hold-timeout" help:"How long a call is held and repeated that cannot be served now, because nobody leads, Redis is away or a service restarts; 0: not at all. The caller's own deadline ends it earlier, and --produce-timeout that of produce_block." default:"30s"`
+	MaxHeld       int64         `name:"max-held" help:"Most calls held at once; one more that cannot be served is refused." default:"4096"`
 	StatusTimeout time.Duration `name:"status-timeout" help:"How long each service may take to answer for /v1/status." default:"1s"`
 }
 
@@ -53,11 +55,14 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("--%s: must be above 0, it is %s", name, d))
 		}
 	}
+	if c.HoldTimeout < 0 {
+		errs = append(errs, fmt.Errorf("--hold-timeout: must not be below 0, it is %s", c.HoldTimeout))
+	}
 	if c.RPCBodyLimit < 1<<10 || c.RPCBodyLimit > 64<<20 {
 		errs = append(errs, fmt.Errorf("--rpc-body-limit: must be from 1 KiB to 64 MiB, it is %d", c.RPCBodyLimit))
 	}
-	if c.MaxSockets < 1 || c.MaxConns < 1 {
-		errs = append(errs, errors.New("--max-websockets and --max-connections: must be above 0"))
+	if c.MaxSockets < 1 || c.MaxConns < 1 || c.MaxHeld < 1 {
+		errs = append(errs, errors.New("--max-websockets, --max-connections and --max-held: must be above 0"))
 	}
 	for _, o := range c.CORSOrigins {
 		if o != "*" && !strings.Contains(o, "://") {

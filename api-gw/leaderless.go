@@ -5,9 +5,8 @@ import (
 	"net/url"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"blindseq/api-gw/internal/gateway"
 	"blindseq/kit/leader"
 )
 
@@ -41,7 +40,7 @@ func (r readers) others() []*url.URL {
 // known refuses a call while no leader was ever known: gRPC would have it wait, up to its deadline, for an address.
 func (p producers) known() error {
 	if _, ok := p.Directory.Current(leading); !ok {
-		return status.Error(codes.Unavailable, "no leading producer is known")
+		return gateway.ErrNoLeader
 	}
 	return nil
 }

@@ -15,6 +15,9 @@ type metrics struct {
 	upstream   *prometheus.CounterVec
 	reads      *prometheus.CounterVec
 	webSockets prometheus.Gauge
+	held       *prometheus.GaugeVec
+	repeats    *prometheus.CounterVec
+	heldTime   *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -38,8 +41,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		webSockets: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "blindseq_gateway_websockets", Help: "WebSockets joined with the leading producer.",
 		}),
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "blindseq_gateway_held_calls", Help: "Calls held until they can be served, by upstream: leader, proposer or monitor.",
+		}, []string{"upstream"}),
+		repeats: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_gateway_repeats_total", Help: "Repeats of held calls, by upstream and why: no_leader, unavailable, or succeeded (another leads than the one asked).",
+		}, []string{"upstream", "reason"}),
+		heldTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "blindseq_gateway_held_seconds", Help: "How long calls were held, by upstream and outcome: served, refused, given_up (the time was over), left (the caller went), turned_away (too many were held).",
+			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30},
+		}, []string{"upstream", "outcome"}),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.upstream, m.reads, m.webSockets)
+	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.upstream, m.reads, m.webSockets, m.held, m.repeats, m.heldTime)
 	return m
 }
 
@@ -61,3 +74,14 @@ func (m *metrics) Read(by string) { m.reads.WithLabelValues(by).Inc() }
 
 // WebSockets counts joined WebSockets.
 func (m *metrics) WebSockets(change int) { m.webSockets.Add(float64(change)) }
+
+// Held counts held calls.
+func (m *metrics) Held(line string, change int) { m.held.WithLabelValues(line).Add(float64(change)) }
+
+// Repeat counts a repeat of a held call.
+func (m *metrics) Repeat(line, reason string) { m.repeats.WithLabelValues(line, reason).Inc() }
+
+// HoldEnded counts what became of a held call.
+func (m *metrics) HoldEnded(line, outcome string, took time.Duration) {
+	m.heldTime.WithLabelValues(line, outcome).Observe(took.Seconds())
+}

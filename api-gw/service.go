@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"blindseq/api-gw/internal/gateway"
+	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/api-gw/internal/upstream"
 	"blindseq/kit/grpckit"
@@ -96,15 +97,16 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, rdb.Close)
 	directory, roster := leader.NewDirectory(rdb, leading), leader.NewRoster(rdb, leading)
+	lines := s.lines(ctx, directory)
 
-	api, err := s.api(directory)
+	api, err := s.api(directory, lines)
 	if err != nil {
 		return err
 	}
 	tracker := upstream.New(producers{directory}, s.leaderKnown)
 	proxy := rpcproxy.New(rpcproxy.Config{
 		Leader: tracker.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
-		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Recorder: s.metrics, Log: s.log,
+		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Hold: lines.Leader, Recorder: s.metrics, Log: s.log,
 	})
 	s.closers = append(s.closers, func() error { proxy.Close(); return nil })
 
@@ -126,14 +128,28 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	s.group.Add("directory", directory.Run)
 	s.group.Add("roster", roster.Run)
 	s.group.Add("leader tracker", tracker.Run)
+	s.group.Add("held calls", lines.Leader.Run)
 	s.group.Add("production watch", s.watchProduction(api.Standstill))
 	s.group.Add("health and metrics", opsServer.Run)
 	s.group.Add("public listeners", together(grpcServer, restServer, rpcServer))
 	return nil
 }
 
+// lines are where calls wait that cannot be served now: all in one room, so that one limit holds for them.
+func (s *Service) lines(ctx context.Context, directory *leader.Directory) gateway.Lines {
+	room := hold.New(hold.Config{Timeout: s.cfg.HoldTimeout, Max: s.cfg.MaxHeld, Recorder: s.metrics, Log: s.log})
+	return gateway.Lines{
+		Leader: room.Line(ctx, hold.Upstream{
+			Name: "leader", Changed: directory.Changed,
+			Who: func() string { e, _ := directory.Current(leading); return e.GRPC },
+		}),
+		Proposer: room.Line(ctx, hold.Upstream{Name: "proposer"}),
+		Monitor:  room.Line(ctx, hold.Upstream{Name: "monitor"}),
+	}
+}
+
 // api connects the public API with the services behind it.
-func (s *Service) api(directory *leader.Directory) (*gateway.Server, error) {
+func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gateway.Server, error) {
 	producer, err := s.dial("leader:///"+leading, directory.DialOption(),
 		grpc.WithChainUnaryInterceptor(refuseUnary(producers{directory})),
 		grpc.WithChainStreamInterceptor(refuseStream(producers{directory})))
@@ -153,7 +169,7 @@ func (s *Service) api(directory *leader.Directory) (*gateway.Server, error) {
 		Admin:    blueprintv1.NewAdminServiceClient(producer),
 		Proposer: proposalv1.NewProposerServiceClient(proposer),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
-	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, s.log), nil
+	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.log), nil
 }
 
 func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "0123456789abcdef"
 
-// cfgFor is a gateway's configuration for tests: free loopback ports, the fakes behind it.
+// cfgFor is a gateway's configuration for tests: free loopback ports, the fakes behind it, nothing held.
 func cfgFor(t *testing.T, redisURL string, f *fakes.Services) Config {
 	t.Helper()
 	var cfg Config
@@ -46,6 +46,7 @@ func cfgFor(t *testing.T, redisURL string, f *fakes.Services) Config {
 	}
 	cfg.GRPCAddress, cfg.HTTPAddress, cfg.RESTAddress, cfg.RPCAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	cfg.RedisURL, cfg.Proposer, cfg.Monitor = redisURL, f.Addr, f.Addr
+	cfg.HoldTimeout = 0 // most tests want to see that something cannot be served
 	return cfg
 }
 
@@ -411,6 +412,8 @@ func TestConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		"--produce-timeout": func(c *Config) { c.ProduceWait = -1 },
 		"--rpc-body-limit":  func(c *Config) { c.RPCBodyLimit = 1 },
 		"--max-connections": func(c *Config) { c.MaxConns = 0 },
+		"--hold-timeout":    func(c *Config) { c.HoldTimeout = -1 },
+		"--max-held":        func(c *Config) { c.MaxHeld = 0 },
 		"--cors-origins":    func(c *Config) { c.CORSOrigins = []string{"app.example"} },
 	} {
 		var cfg Config

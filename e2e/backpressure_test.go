@@ -35,6 +35,7 @@ func awaitPool(t *testing.T, api *rest.Client, locks ...string) (s *gatewayv1.Ge
 // A rollup that stands still stops production, and nothing else: transactions are still taken, also when the producer is
 // killed meanwhile, and are in blocks soon after the rollup goes on.
 func TestARollupThatStandsStillHoldsProductionBack(t *testing.T) {
+	t.Parallel()
 	rollup := rollupnodetest.Start()
 	t.Cleanup(rollup.Close)
 	c := start(t, cluster.Options{Args: map[string][]string{cluster.Producer: {

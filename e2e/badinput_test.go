@@ -18,6 +18,7 @@ import (
 // none of it may change anything (S13). There is a pending transaction and no block comes by itself, so that a change
 // of head, pool, queue or DSN would show.
 func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	c := start(t, cluster.Options{Args: map[string][]string{cluster.Producer: {"--time-between-blocks", "1h"}}})
 	client, accounts := wallet(t, c)
 	api := rest.New(c.REST, 2)

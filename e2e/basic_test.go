@@ -18,6 +18,7 @@ import (
 )
 
 func TestTheWayOfABlock(t *testing.T) {
+	t.Parallel()
 	c := start(t, cluster.Options{})
 	client, accounts := wallet(t, c)
 	api := rest.New(c.REST, 2)

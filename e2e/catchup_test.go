@@ -33,6 +33,7 @@ const (
 
 // The producer's disk is exchanged for one of long ago, as from a backup; then two observers begin with empty ones.
 func TestAProducerWithAnOldDiskCatchesUpAndObserversDoSoFromGenesis(t *testing.T) {
+	t.Parallel()
 	missed := uint64(missedDefault)
 	if text := os.Getenv(missedEnv); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)

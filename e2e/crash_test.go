@@ -15,6 +15,7 @@ import (
 const downtime = time.Second
 
 func TestTheChainGoesOnAfterEachServiceIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := start(t, cluster.Options{})
 	client, accounts := wallet(t, c)
 	api := rest.New(c.REST, 4)
@@ -27,6 +28,7 @@ func TestTheChainGoesOnAfterEachServiceIsKilledUnderLoad(t *testing.T) {
 }
 
 func TestTheChainGoesOnAfterRedisLostAllItHeld(t *testing.T) {
+	t.Parallel()
 	c := start(t, cluster.Options{})
 	client, accounts := wallet(t, c)
 	api := rest.New(c.REST, 4)

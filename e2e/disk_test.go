@@ -40,8 +40,10 @@ func (l diskLog) newest(t *testing.T, c *cluster.Cluster) string {
 // TestAFullDiskStopsAProgramAndLosesNothing fills the disk under a program's data while it works. The program must end
 // with an error that says so, acknowledge nothing that it could not store, and go on where it was once there is room.
 func TestAFullDiskStopsAProgramAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, process := range []string{cluster.Producer, cluster.DSN, cluster.Keyholder(1)} {
 		t.Run(process, func(t *testing.T) {
+			t.Parallel()
 			if os.Getuid() != 0 {
 				t.Skip("mounting a tmpfs needs root; TestALimitOfFileSizes is for everyone")
 			}
@@ -59,8 +61,10 @@ func TestAFullDiskStopsAProgramAndLosesNothing(t *testing.T) {
 // TestALimitOfFileSizesStopsAProgramAndLosesNothing is the same for a disk that fails in the middle of a record, and for the
 // bundler, whose database takes much of a disk in advance.
 func TestALimitOfFileSizesStopsAProgramAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, l := range diskLogs() {
 		t.Run(l.process+" "+l.dir, func(t *testing.T) {
+			t.Parallel()
 			limitFiles(t, l.process, func(c *cluster.Cluster) int64 {
 				info, err := os.Stat(l.newest(t, c))
 				must(t, err)
@@ -69,6 +73,7 @@ func TestALimitOfFileSizesStopsAProgramAndLosesNothing(t *testing.T) {
 		})
 	}
 	t.Run(cluster.Bundler, func(t *testing.T) {
+		t.Parallel()
 		limitFiles(t, cluster.Bundler, func(*cluster.Cluster) int64 { return 16 << 10 })
 	})
 }
@@ -164,6 +169,7 @@ func (k *killer) goesOn(t *testing.T, process string) {
 // TestDamageInTheMiddleOfALogIsRefused changes one byte in the middle of each log: the program must not start, and must
 // say in which file and where. With the byte as it was, it goes on.
 func TestDamageInTheMiddleOfALogIsRefused(t *testing.T) {
+	t.Parallel()
 	k := newKiller(t, programs, withKeyholders())
 	for _, l := range diskLogs() {
 		t.Run(l.process+" "+l.dir, func(t *testing.T) {
@@ -204,6 +210,7 @@ func flip(t *testing.T, path string) {
 
 // TestATornTailIsCutOff leaves a part of a record after the last one, as an interrupted write does.
 func TestATornTailIsCutOff(t *testing.T) {
+	t.Parallel()
 	k := newKiller(t, programs, withKeyholders())
 	for _, l := range diskLogs() {
 		t.Run(l.process+" "+l.dir, func(t *testing.T) {

@@ -37,6 +37,7 @@ func logOf(t *testing.T, c *cluster.Cluster, name string) (lines []line) {
 
 // docs/events.md says how to follow a block; this does it.
 func TestOneRequestIsFollowedThroughTheLogsOfAllServices(t *testing.T) {
+	t.Parallel()
 	args := map[string][]string{}
 	for _, name := range cluster.Services() {
 		args[name] = []string{"--log-format", "json"}

@@ -33,6 +33,7 @@ type garbage struct {
 }
 
 func TestBundlesThatAreGarbageInsideAreSkippedAndTheNextTransactionsRun(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Args: onDemand()})
 	client, accounts := wallet(t, c)

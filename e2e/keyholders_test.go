@@ -35,6 +35,7 @@ type observedCommittee struct {
 }
 
 func TestSevenKeyholdersOfWhichFiveAreHonestLoseNothing(t *testing.T) {
+	t.Parallel()
 	o := startCommittee(t)
 	o.everyoneGoesOn(t)
 	t.Run("two killed", o.twoKilled)

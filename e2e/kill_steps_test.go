@@ -94,6 +94,7 @@ func checkSteps(t *testing.T, source []string) {
 
 // TestOnlyTheProgramsOfTheseTestsHaveFailpoints looks into the programs as they are deployed.
 func TestOnlyTheProgramsOfTheseTestsHaveFailpoints(t *testing.T) {
+	t.Parallel()
 	bin, _ := withFailpoints(t)
 	for _, name := range cluster.Services() {
 		if hasFailpoints(t, filepath.Join(programs, name)) {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"blindseq/e2e/cluster"
-	"blindseq/e2e/failpoint"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -26,8 +24,9 @@ const (
 	// failpointsEnv is a directory that keeps the programs with failpoints from one run to the next.
 	failpointsEnv = "BLINDSEQ_E2E_FAILPOINTS"
 
-	atOnce         = 4  // clusters: a kill of the producer is mostly a wait for leases to end
-	killsOfCluster = 40 // so that histories stay of a size that is checked quickly
+	atOnce    = 7  // clusters: a kill of the producer is mostly a wait for leases to end
+	fewKills  = 16 // fewer are not worth a cluster
+	manyKills = 40 // more make a history that takes long to be checked
 )
 
 // From a kill of the producer, started again at once, to the next block it makes, with leases of 3 s.
@@ -68,7 +67,7 @@ func plans(all []step, kills int) [][]step {
 		order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		queue = append(queue, all...)
 	}
-	clusters := (kills + killsOfCluster - 1) / killsOfCluster
+	clusters := max(1, min(kills/fewKills, atOnce), (kills+manyKills-1)/manyKills)
 	plans := make([][]step, clusters)
 	for i, s := range queue[:kills] {
 		plans[i%clusters] = append(plans[i%clusters], s)
@@ -90,22 +89,15 @@ func killAll(t *testing.T, bin string, o cluster.Options, plan []step, down *dow
 	k.end(t)
 }
 
-// withFailpoints builds the programs with failpoints and returns their directory and all steps.
+// withFailpoints returns the directory of the programs with failpoints, which are built for the first test that asks, and
+// the names of all steps.
 func withFailpoints(t *testing.T) (bin string, names []string) {
 	t.Helper()
-	bin = os.Getenv(failpointsEnv)
-	if bin == "" {
-		bin = filepath.Join(filepath.Dir(t.ArtifactDir()), "failpoints")
-	}
-	var mains []string
-	for _, name := range cluster.Services() {
-		mains = append(mains, fmt.Sprintf("blindseq/%s/cmd/%s", name, name))
-	}
 	began := time.Now()
-	names, err := failpoint.Build(t.Context(), bin, mains...)
+	names, err := failpoints.build()
 	must(t, err)
 	t.Logf("%d steps, built in %s", len(names), time.Since(began).Round(time.Second))
-	return bin, names
+	return failpoints.bin, names
 }
 
 func number(t *testing.T, env string, byDefault int) int {

@@ -1,4 +1,7 @@
 // Package e2e drives the real programs from outside, each a process of its own, against a real redis-server.
+//
+// Tests that take times or need the processors for themselves run first, one after the other. The others mostly wait (for
+// leases, keepalives, restarts) and run side by side, each on a loopback address of its own.
 package e2e
 
 import (
@@ -7,13 +10,24 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"blindseq/e2e/cluster"
+	"blindseq/e2e/failpoint"
 )
 
-// programs is the directory of the programs under test; set once, by TestMain.
-var programs string
+// Set once, by TestMain.
+var (
+	// programs is the directory of the programs under test.
+	programs string
+	// failpoints are the same with failpoints.
+	failpoints struct {
+		bin   string
+		build func() (steps []string, err error) // once
+	}
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -32,6 +46,16 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if failpoints.bin = os.Getenv(failpointsEnv); failpoints.bin == "" {
+		failpoints.bin = filepath.Join(dir, "failpoints")
+	}
+	failpoints.build = sync.OnceValues(func() ([]string, error) {
+		var mains []string
+		for _, name := range cluster.Services() {
+			mains = append(mains, fmt.Sprintf("blindseq/%s/cmd/%s", name, name))
+		}
+		return failpoint.Build(context.Background(), failpoints.bin, mains...)
+	})
 	return m.Run()
 }
 

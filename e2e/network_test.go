@@ -51,6 +51,7 @@ func direct(t *testing.T, c *cluster.Cluster) *ethclient.Client {
 }
 
 func TestProductionGoesOnAfterEveryLinkIsBroken(t *testing.T) {
+	t.Parallel()
 	c, n := networked(t, cluster.Options{Keyholders: 4, Threshold: 3})
 	client, accounts := wallet(t, c)
 	o := watched(t, c, client, accounts[:2], 50*time.Millisecond)

@@ -15,24 +15,35 @@ const (
 )
 
 func TestBlocksAreMadeSoonAfterTheDSNIsBack(t *testing.T) {
-	k := newKiller(t, programs, cluster.Options{})
-	dsn := k.c.Process(cluster.DSN)
-	t.Run("killed", func(t *testing.T) {
-		must(t, dsn.Kill())
-		k.stand(t)
-		must(t, dsn.Start())
-		ctx, cancel := bounded(t)
-		defer cancel()
-		must(t, dsn.AwaitReady(ctx))
-		k.resumes(t)
-	})
-	t.Run("stopped with SIGSTOP", func(t *testing.T) {
-		must(t, dsn.Signal(syscall.SIGSTOP))
-		k.stand(t)
-		must(t, dsn.Signal(syscall.SIGCONT))
-		k.resumes(t)
-	})
-	k.end(t)
+	for _, outage := range []struct {
+		name       string
+		stop, mend func(t *testing.T, dsn *cluster.Process)
+	}{
+		{"killed", func(t *testing.T, dsn *cluster.Process) { must(t, dsn.Kill()) }, startAgain},
+		{"stopped with SIGSTOP", signal(syscall.SIGSTOP), signal(syscall.SIGCONT)},
+	} {
+		t.Run(outage.name, func(t *testing.T) {
+			t.Parallel()
+			k := newKiller(t, programs, cluster.Options{})
+			dsn := k.c.Process(cluster.DSN)
+			outage.stop(t, dsn)
+			k.stand(t)
+			outage.mend(t, dsn)
+			k.resumes(t)
+			k.end(t)
+		})
+	}
+}
+
+func startAgain(t *testing.T, p *cluster.Process) {
+	must(t, p.Start())
+	ctx, cancel := bounded(t)
+	defer cancel()
+	must(t, p.AwaitReady(ctx))
+}
+
+func signal(s syscall.Signal) func(*testing.T, *cluster.Process) {
+	return func(t *testing.T, p *cluster.Process) { must(t, p.Signal(s)) }
 }
 
 // stand waits for the length of an outage and checks that it is one.

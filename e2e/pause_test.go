@@ -29,6 +29,7 @@ const (
 // TestAHolderThatPausedForLongerThanItsLeaseWritesNothingLate pauses a program in the middle of its critical section until
 // another has had the lock, and lets it go on.
 func TestAHolderThatPausedForLongerThanItsLeaseWritesNothingLate(t *testing.T) {
+	t.Parallel()
 	bin, _ := withFailpoints(t)
 	clusters := [][]paused{
 		{{cluster.Producer, "sectionLocked", true}, {cluster.Producer, "sectionRequested", true}, {cluster.Producer, "sectionDelivered", true}},

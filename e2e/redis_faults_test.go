@@ -225,6 +225,7 @@ func redisDeck(n int, seed uint64) (deck []redisSchedule) {
 // cluster going on from one to the next. After each blocks are made again, by themselves; and at the end every
 // acknowledged transaction is in exactly one block, and no number ever had two contents.
 func TestProductionSurvivesWhateverHappensToRedis(t *testing.T) {
+	t.Parallel()
 	seed := uint64(number(t, seedEnv, rand.IntN(1<<31)))
 	n := number(t, redisSchedulesEnv, 200)
 	t.Logf("%d schedules; to have the same again: %s=%d", n, seedEnv, seed)

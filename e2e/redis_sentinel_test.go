@@ -30,6 +30,7 @@ func onSentinels(t *testing.T, s *redistest.Sentinels, more ...string) (*cluster
 // Each failover is to a replica that knows nothing of what happened since it was cut off: the consumption lock and the
 // leases are free there or held by a past holder, tokens are minted a second time, and the FIFO is an old one.
 func TestProductionSurvivesFailoversToAReplicaThatWasCutOff(t *testing.T) {
+	t.Parallel()
 	s := redistest.NewSentinels(t)
 	c, head := onSentinels(t, s)
 	client, accounts := wallet(t, c)
@@ -50,6 +51,7 @@ func TestProductionSurvivesFailoversToAReplicaThatWasCutOff(t *testing.T) {
 
 // With --lock-replicas production stops while replicas are missing, says why, and resumes by itself.
 func TestProductionWaitsForTheReplicasThatGuardTheLock(t *testing.T) {
+	t.Parallel()
 	s := redistest.NewSentinels(t)
 	c, head := onSentinels(t, s, "--lock-replicas", "1", "--lock-replica-timeout", "50ms")
 	advances(t, head)

@@ -30,6 +30,7 @@ const (
 // A leader is killed under load with SIGKILL and comes back as a standby; then the one that leads now is killed and its
 // disk deleted. Every acknowledged transaction is in exactly one block.
 func TestAStandbyLeadsWhenTheLeaderIsKilledAndWhenItsDiskIsLost(t *testing.T) {
+	t.Parallel()
 	ack := []string{"--ack-replicas", "1"}
 	c := start(t, cluster.Options{
 		Replicas: []cluster.Replica{{Name: standbyB}, {Name: standbyC}, {Name: observer, Observer: true}},
@@ -92,7 +93,7 @@ func (o *observation) leader(t *testing.T) (name string) {
 	t.Helper()
 	eventually(t, "a leading producer", func(ctx context.Context) (bool, error) {
 		for _, one := range []string{cluster.Producer, standbyB, standbyC} {
-			if o.c.Process(one).PID() == 0 {
+			if p := o.c.Process(one); p == nil || p.PID() == 0 {
 				continue
 			}
 			status, err := blueprintv1.NewProducerServiceClient(o.c.Conn(one)).GetStatus(ctx, &blueprintv1.GetStatusRequest{})

@@ -39,6 +39,7 @@ type eavesdropper struct {
 }
 
 func TestAnEncryptedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing.T) {
+	t.Parallel()
 	e := &eavesdropper{}
 	args := onDemand()
 	for _, name := range append(cluster.Services(), cluster.Bundler, cluster.Keyholder(0), cluster.Keyholder(3)) {

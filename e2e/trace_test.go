@@ -14,6 +14,7 @@ import (
 )
 
 func TestOneBlockIsOneTrace(t *testing.T) {
+	t.Parallel()
 	receiver, err := otlp.Start()
 	must(t, err)
 	t.Cleanup(receiver.Close)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestUpstreamsProtocolIsUnchangedOverKeyholders(t *testing.T) {
+	t.Parallel()
 	c := start(t, cluster.Options{Only: []string{cluster.DSN}, Keyholders: 4, Threshold: 3})
 	upstreamtest.Conform(t, strings.TrimPrefix(c.DSNHTTP, "http://"))
 	if s := sequencer(t, c); s.GetLastNumber() != 3 {

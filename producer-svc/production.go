@@ -28,6 +28,7 @@ const catchUpPause = 500 * time.Millisecond
 type production struct {
 	sections section.Sections
 	known    func(requestID string) (section.Block, bool)
+	halted   func() error       // why sections are not run any more; may be nil
 	publish  *publish.Publisher // nil: to nobody
 	follow   *follow.Follower   // has the log while nobody leads here; nil in tests of production alone
 	keep     *txstore.Keeper    // the same
@@ -45,7 +46,7 @@ type production struct {
 func newProduction(p *production, l loop.Deps, maxWaiting int) *production {
 	l.Try = p.try
 	p.loop = loop.New(l)
-	p.desk = demand.NewDesk(demand.Deps{Make: p.make, Known: p.served, MaxWaiting: maxWaiting})
+	p.desk = demand.NewDesk(demand.Deps{Make: p.make, Known: p.served, Halted: p.halted, MaxWaiting: maxWaiting})
 	p.stance = newStance()
 	return p
 }

@@ -12,7 +12,6 @@ import (
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/txpool/legacypool"
 	"google.golang.org/grpc"
 )
@@ -85,7 +84,7 @@ func (s *Service) take(ctx context.Context, entries []*replicationv1.Entry) ([]*
 	if len(sent.raws) == 0 {
 		return results, nil
 	}
-	hashes, errs := s.transactions().admitted(ctx, s.hub, sent.raws)
+	hashes, errs := s.admitted(ctx, sent.raws)
 	for j, i := range sent.from {
 		results[i] = s.result(hashes[j], errs[j])
 	}
@@ -98,11 +97,9 @@ func (s *Service) result(hash common.Hash, err error) *replicationv1.SubmitResul
 		return r
 	}
 	r.Error, r.Code = err.Error(), int32(codeOf(err))
-	_, included := s.disk.chain.Included(hash)
-	r.Known = included || errors.Is(err, txpool.ErrAlreadyKnown) || errors.Is(err, bundles.ErrOrdered) || errors.Is(err, txstore.ErrEnded)
-	for _, passing := range []error{replicate.ErrUnreplicated, txstore.ErrPoolFull, txstore.ErrFull, txstore.ErrBroken,
-		bundles.ErrFull, bundles.ErrBusy, legacypool.ErrTxPoolOverflow, context.Canceled, context.DeadlineExceeded} {
-		r.Again = r.GetAgain() || errors.Is(err, passing)
+	r.Known, r.Again = s.has(hash, err), passes(err)
+	for _, full := range []error{txstore.ErrPoolFull, txstore.ErrFull, bundles.ErrFull, legacypool.ErrTxPoolOverflow} {
+		r.Again = r.GetAgain() || errors.Is(err, full)
 	}
 	return r
 }

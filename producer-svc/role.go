@@ -136,6 +136,15 @@ func (s *Service) holdsLease() bool {
 	return now != standing
 }
 
+// haltedHere is why the producer that leads makes no block until a person has looked. One that does not lead has nothing to
+// say about it: another may.
+func (s *Service) haltedHere() error {
+	if !s.holdsLease() {
+		return nil
+	}
+	return s.guard.Halted()
+}
+
 // enroll lets the gateways find this replica for reads while it is ready.
 func (s *Service) enroll(ctx context.Context) error {
 	return leader.Enroll(ctx, s.rdb, rediskeys.ProducerLease, func() (leader.Replica, bool) {

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/replicate"
+	"blindseq/producer-svc/internal/txstore"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/txpool"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -20,17 +23,37 @@ const forwardTimeout = 10 * time.Second
 var errNoLeader = errors.New("no producer leads now; try again")
 
 // admitted is Submit at the leader: nothing is touched before there are standbys enough.
-func (t transactions) admitted(ctx context.Context, hub *replicate.Hub, raws [][]byte) ([]common.Hash, []error) {
-	if err := hub.Admit(ctx); err != nil {
+func (s *Service) admitted(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
+	if err := s.hub.Admit(ctx); err != nil {
 		return refused(raws, unavailable{err})
 	}
-	hashes, errs := t.Submit(ctx, raws)
+	hashes, errs := s.transactions().Submit(ctx, raws)
 	for i, err := range errs {
-		if errors.Is(err, replicate.ErrUnreplicated) {
+		switch {
+		case err == nil:
+		case passes(err):
 			errs[i] = unavailable{err}
+		case s.has(hashes[i], err):
+			errs[i] = alreadyHere{err}
 		}
 	}
 	return hashes, errs
+}
+
+// passes says of an error that the same transaction may be taken soon, or by another producer.
+func passes(err error) bool {
+	for _, one := range []error{replicate.ErrUnreplicated, bundles.ErrBusy, txstore.ErrBroken, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}
+
+// has says whether a transaction that was refused is on this producer's disk or in a block.
+func (s *Service) has(hash common.Hash, err error) bool {
+	_, included := s.disk.chain.Included(hash)
+	return included || errors.Is(err, txpool.ErrAlreadyKnown) || errors.Is(err, bundles.ErrOrdered) || errors.Is(err, txstore.ErrEnded)
 }
 
 // routed is transactions whose Submit reaches the leader from whatever replica it is called at.
@@ -40,13 +63,14 @@ type routed struct {
 }
 
 // Submit takes transactions here when this replica leads, or has led last and nobody knows of another: it is durable
-// here, and handed over should another turn out to lead. Else they go to who leads.
+// here, and handed over should another turn out to lead. Else they go to who leads. One that stops and does not lead any
+// more takes none: what is handed over when it is back would have to wait for that.
 func (r routed) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
 	other, led := r.s.otherLeads()
 	last, known := r.s.directory.Current(r.s.lease.Options().Name)
 	switch {
-	case r.s.holdsLease() || known && !led && last.ID() == r.s.endpoint.ID():
-		return r.admitted(ctx, r.s.hub, raws)
+	case r.s.holdsLease() || known && !led && last.ID() == r.s.endpoint.ID() && !r.s.stopping.Load():
+		return r.s.admitted(ctx, raws)
 	case led:
 		return r.s.forward(ctx, other.ID(), raws)
 	}
@@ -72,7 +96,7 @@ func (s *Service) forward(ctx context.Context, to string, raws [][]byte) ([]comm
 	for i, r := range answer.GetResults() {
 		hashes[i] = common.BytesToHash(r.GetHash())
 		if r.GetError() != "" {
-			errs[i] = saidByLeader{text: r.GetError(), code: int(r.GetCode())}
+			errs[i] = saidByLeader{text: r.GetError(), code: int(r.GetCode()), known: r.GetKnown()}
 		}
 	}
 	return hashes, errs
@@ -97,14 +121,31 @@ const (
 	codeRefused     = -32000 // geth's, of an error without its own
 )
 
+// alreadyHere refuses a transaction that is on disk or in a block. Its data say so: a gateway that sends one again, because
+// an answer was lost, goes by them and not by the text.
+type alreadyHere struct{ error }
+
+func (e alreadyHere) ErrorCode() int { return codeOf(e.error) }
+func (alreadyHere) ErrorData() any   { return map[string]bool{"known": true} }
+func (e alreadyHere) Unwrap() error  { return e.error }
+
 // saidByLeader is an error in the leader's words.
 type saidByLeader struct {
-	text string
-	code int
+	text  string
+	code  int
+	known bool
 }
 
 func (e saidByLeader) Error() string  { return e.text }
 func (e saidByLeader) ErrorCode() int { return e.code }
+
+// ErrorData is that of alreadyHere.
+func (e saidByLeader) ErrorData() any {
+	if e.known {
+		return alreadyHere{}.ErrorData()
+	}
+	return nil
+}
 
 func codeOf(err error) int {
 	if coded := gethrpc.Error(nil); errors.As(err, &coded) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"blindseq/dsn-node/committee"
@@ -84,6 +85,7 @@ type Service struct {
 	lease     *lock.Locker      // of the leading producer
 	lock      *lock.Locker      // of one section
 	stopWork  func()
+	stopping  atomic.Bool
 }
 
 // New opens what is on disk and listens. On an error nothing is left open.
@@ -176,6 +178,7 @@ func (s *Service) connect() error {
 	s.stopWork = stop
 	s.makes = newProduction(&production{
 		sections: s.guard,
+		halted:   s.haltedHere,
 		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
 		publish:  s.publisher,
 		follow:   s.follow,
@@ -308,6 +311,7 @@ func (s *Service) watchDisk(ctx context.Context) error {
 // ready is stopped first, so that nothing new is sent here while the rest stops.
 func (s *Service) ready(ctx context.Context) error {
 	<-ctx.Done()
+	s.stopping.Store(true)
 	s.health.Set("service", "stopping")
 	return nil
 }

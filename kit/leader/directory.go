@@ -32,8 +32,14 @@ type Directory struct {
 
 // view is what is known; it is replaced and never changed.
 type view struct {
-	leaders map[string]Endpoint
+	leaders map[string]term
 	changed chan struct{} // closed when another view has replaced this one
+}
+
+// term is one time of leading.
+type term struct {
+	Endpoint
+	token uint64
 }
 
 // NewDirectory makes a directory of the leases with these names. It knows nothing before Run.
@@ -45,11 +51,12 @@ func NewDirectory(rdb redis.UniversalClient, names ...string) *Directory {
 
 // Current is the last known leader. It costs a load and a map lookup.
 func (d *Directory) Current(name string) (Endpoint, bool) {
-	e, ok := d.view.Load().leaders[name]
-	return e, ok
+	t, ok := d.view.Load().leaders[name]
+	return t.Endpoint, ok
 }
 
-// Changed is closed at the next change of any leader. Take it before Current, so that no change falls in between.
+// Changed is closed when another leads next, or when the same takes its lease anew, which is news for who waited for it.
+// Take it before Current, so that no change falls in between.
 func (d *Directory) Changed() <-chan struct{} { return d.view.Load().changed }
 
 // Refresh has Run ask Redis at once. It does not wait.
@@ -100,7 +107,7 @@ func (d *Directory) read(ctx context.Context) error {
 	var failed error
 	leaders := maps.Clone(d.view.Load().leaders)
 	if leaders == nil {
-		leaders = make(map[string]Endpoint, len(d.names))
+		leaders = make(map[string]term, len(d.names))
 	}
 	for _, name := range d.names {
 		st, err := lock.Inspect(ctx, d.rdb, name)
@@ -110,7 +117,7 @@ func (d *Directory) read(ctx context.Context) error {
 		}
 		var e Endpoint
 		if json.Unmarshal([]byte(st.Meta), &e) == nil && e.GRPC != "" {
-			leaders[name] = e
+			leaders[name] = term{e, st.Token}
 		}
 	}
 	d.show(leaders)
@@ -118,7 +125,7 @@ func (d *Directory) read(ctx context.Context) error {
 }
 
 // show is called by one goroutine only.
-func (d *Directory) show(leaders map[string]Endpoint) {
+func (d *Directory) show(leaders map[string]term) {
 	old := d.view.Load()
 	if maps.Equal(old.leaders, leaders) {
 		return

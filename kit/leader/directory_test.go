@@ -82,6 +82,26 @@ func TestTheDirectoryFollowsTheLeaderAndKeepsTheLastOne(t *testing.T) {
 	})
 }
 
+func TestTheDirectoryTellsWhenTheSameLeadsAnew(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		e := leader.Endpoint{GRPC: "a:1"}
+		d := directoryForT(t, r)
+		for range 2 {
+			changed := d.Changed()
+			a := campaignForT(t, r, longTTL, e)
+			receive(t, a.terms)
+			select {
+			case <-changed:
+			case <-time.After(patience):
+				t.Fatal("not told of the term")
+			}
+			wantLeader(t, d, e)
+			a.cancel()
+			receive(t, a.ended)
+		}
+	})
+}
+
 func TestTheDirectoryIgnoresARecordItCannotRead(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		e := leader.Endpoint{GRPC: "a:1"}

@@ -30,6 +30,7 @@ type Services struct {
 	repeats  map[string]*blueprintv1.ProduceBlockResponse
 	produce  func(context.Context, *blueprintv1.ProduceBlockRequest) (*blueprintv1.ProduceBlockResponse, error)
 	fail     map[string]error
+	asked    map[string]int
 	locked   bool
 	delayed  [][]byte
 	head     uint64
@@ -46,7 +47,7 @@ func Start(t testing.TB) *Services {
 		t.Fatal(err)
 	}
 	s := &Services{
-		Addr: l.Addr().String(), server: grpc.NewServer(), fail: map[string]error{}, advanced: make(chan struct{}),
+		Addr: l.Addr().String(), server: grpc.NewServer(), fail: map[string]error{}, asked: map[string]int{}, advanced: make(chan struct{}),
 		repeats: map[string]*blueprintv1.ProduceBlockResponse{},
 		view:    &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 8, Halted: "two contents for 8"},
 	}
@@ -128,9 +129,17 @@ func (s *Services) Advance(n uint64) {
 	s.advanced = make(chan struct{})
 }
 
+// Asked is how often a part was called.
+func (s *Services) Asked(part string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[part]
+}
+
 func (s *Services) failure(part string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked[part]++
 	return s.fail[part]
 }
 

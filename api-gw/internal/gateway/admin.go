@@ -7,13 +7,15 @@ import (
 
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // LockPool stops new proposals.
 func (s *Server) LockPool(ctx context.Context, _ *gatewayv1.LockPoolRequest) (*gatewayv1.LockPoolResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Call)
-	defer cancel()
-	if _, err := s.backends.Admin.LockPool(ctx, &blueprintv1.LockPoolRequest{}); err != nil {
+	if _, err := held(ctx, s.lines.Leader, s.timeouts.Call, s.backends.Admin.LockPool, &blueprintv1.LockPoolRequest{}); err != nil {
 		return nil, failed(ctx, "lock pool", err)
 	}
 	return &gatewayv1.LockPoolResponse{}, nil
@@ -21,9 +23,7 @@ func (s *Server) LockPool(ctx context.Context, _ *gatewayv1.LockPoolRequest) (*g
 
 // UnlockPool undoes LockPool.
 func (s *Server) UnlockPool(ctx context.Context, _ *gatewayv1.UnlockPoolRequest) (*gatewayv1.UnlockPoolResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Call)
-	defer cancel()
-	if _, err := s.backends.Admin.UnlockPool(ctx, &blueprintv1.UnlockPoolRequest{}); err != nil {
+	if _, err := held(ctx, s.lines.Leader, s.timeouts.Call, s.backends.Admin.UnlockPool, &blueprintv1.UnlockPoolRequest{}); err != nil {
 		return nil, failed(ctx, "unlock pool", err)
 	}
 	return &gatewayv1.UnlockPoolResponse{}, nil
@@ -35,10 +35,16 @@ func (s *Server) AddDelayedTransaction(ctx context.Context, r *gatewayv1.AddDela
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Call)
-	defer cancel()
-	res, err := s.backends.Admin.AddDelayedTransaction(ctx, &blueprintv1.AddDelayedTransactionRequest{Raw: raw})
-	if err != nil {
+	tries := 0
+	add := func(ctx context.Context, r *blueprintv1.AddDelayedTransactionRequest, o ...grpc.CallOption) (*blueprintv1.AddDelayedTransactionResponse, error) {
+		tries++
+		return s.backends.Admin.AddDelayedTransaction(ctx, r, o...)
+	}
+	res, err := held(ctx, s.lines.Leader, s.timeouts.Call, add, &blueprintv1.AddDelayedTransactionRequest{Raw: raw})
+	switch {
+	case status.Code(err) == codes.AlreadyExists && tries > 1: // a try whose answer was lost got through, and its block is there
+		return &gatewayv1.AddDelayedTransactionResponse{Hash: hashes([][]byte{raw})[0]}, nil
+	case err != nil:
 		return nil, failed(ctx, "add delayed transaction", err)
 	}
 	return &gatewayv1.AddDelayedTransactionResponse{Hash: hexBytes(res.GetHash())}, nil

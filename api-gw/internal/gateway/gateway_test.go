@@ -25,7 +25,7 @@ import (
 func start(t *testing.T) (*gateway.Server, *fakes.Services) {
 	t.Helper()
 	f := fakes.Start(t)
-	return gateway.New(f.Backends(t), gateway.Timeouts{Produce: 5 * time.Second, Call: 2 * time.Second, Status: 2 * time.Second}, slog.New(slog.DiscardHandler)), f
+	return gateway.New(f.Backends(t), gateway.Timeouts{Produce: 5 * time.Second, Call: 2 * time.Second, Status: 2 * time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler)), f
 }
 
 func withKey(ctx context.Context, keys ...string) context.Context {
@@ -225,7 +225,7 @@ func TestErrorsKeepTheCodesThatSpeakToTheCallerOnly(t *testing.T) {
 
 func TestAProduceBlockThatTakesTooLongEnds(t *testing.T) {
 	f := fakes.Start(t)
-	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 50 * time.Millisecond, Call: time.Second, Status: time.Second}, slog.New(slog.DiscardHandler))
+	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 50 * time.Millisecond, Call: time.Second, Status: time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler))
 	f.OnProduce(func(ctx context.Context, _ *blueprintv1.ProduceBlockRequest) (*blueprintv1.ProduceBlockResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()

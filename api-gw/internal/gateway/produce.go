@@ -2,12 +2,17 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 
+	"blindseq/api-gw/internal/hold"
+	"blindseq/kit/logs"
 	"blindseq/kit/requestid"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -26,13 +31,15 @@ func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequ
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Produce)
+	ctx, cancel := context.WithTimeout(logs.With(ctx, slog.String("request_id", id)), s.timeouts.Produce)
 	defer cancel()
-	// gofail: var produceForwarding struct{}
-	res, err := s.backends.Producer.ProduceBlock(ctx, &blueprintv1.ProduceBlockRequest{
+	res, err := held(ctx, s.lines.Leader, s.timeouts.Produce, s.produce, &blueprintv1.ProduceBlockRequest{
 		RequestId: id, Timestamp: at, WithDelayedTransactions: r.WithDelayedTransactions,
 	})
 	if err != nil {
+		if gaveUp := new(hold.GaveUp); errors.As(err, &gaveUp) {
+			s.log.WarnContext(ctx, "produce_block was held in vain", "repeats", gaveUp.Repeats, "held", gaveUp.After, "error", gaveUp.Err)
+		}
 		return nil, failed(ctx, fmt.Sprintf("produce block (request %s)", id), err)
 	}
 	s.note(ctx, res)
@@ -40,14 +47,20 @@ func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequ
 	return produced(res), nil
 }
 
+// produce asks the leading producer. It may be asked again, or another one, with the same request id: it joins the one that
+// runs, and a block that the request gave is found by its id in every producer's blueprint log.
+func (s *Server) produce(ctx context.Context, r *blueprintv1.ProduceBlockRequest, o ...grpc.CallOption) (*blueprintv1.ProduceBlockResponse, error) {
+	// gofail: var produceForwarding struct{}
+	return s.backends.Producer.ProduceBlock(ctx, r, o...)
+}
+
 // note logs what an operator follows a request by.
 func (s *Server) note(ctx context.Context, res *blueprintv1.ProduceBlockResponse) {
-	log := s.log.With("request_id", res.GetRequestId())
 	if no := res.GetNoPreblock(); no != nil {
-		log.InfoContext(ctx, "produce_block made no block", "reason", no.GetReason().String())
+		s.log.InfoContext(ctx, "produce_block made no block", "reason", no.GetReason().String())
 		return
 	}
-	log.InfoContext(ctx, "produce_block made a block", "number", res.GetBlock().GetNumber(), "transactions", res.GetBlock().GetTransactions())
+	s.log.InfoContext(ctx, "produce_block made a block", "number", res.GetBlock().GetNumber(), "transactions", res.GetBlock().GetTransactions())
 }
 
 func requestID(ctx context.Context) (string, error) {

@@ -1,11 +1,11 @@
 // Package gateway is the public API (blindseq.gateway.v1) over the internal services: it turns public messages into
 // internal ones and back, and keeps nothing. Every call is bounded in time, every error names the action that failed
-// and has a status code that means the same to the public as the proto file says. Who may call is decided outside.
+// and has a status code that means the same to the public as the proto file says. A call that a service cannot serve now
+// is held and made again (package hold). Who may call is decided outside.
 package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -30,9 +30,9 @@ type Backends struct {
 
 // Timeouts bound the calls to the services behind.
 type Timeouts struct {
-	// Produce bounds produce_block, which waits for the consumption lock and for the DSN.
+	// Produce bounds produce_block, which waits for the consumption lock and for the DSN, the time it is held included.
 	Produce time.Duration
-	// Call bounds every other call that is not a stream.
+	// Call bounds every other call that is not a stream, and each repeat of it for itself.
 	Call time.Duration
 	// Status bounds each part's answer within GetStatus: a status that waits for a dead part is of no use.
 	Status time.Duration
@@ -43,12 +43,13 @@ type Server struct {
 	gatewayv1.UnimplementedGatewayServiceServer
 	backends Backends
 	timeouts Timeouts
+	lines    Lines
 	log      *slog.Logger
 }
 
 // New returns the API over these services.
-func New(b Backends, t Timeouts, log *slog.Logger) *Server {
-	return &Server{backends: b, timeouts: t, log: log}
+func New(b Backends, t Timeouts, lines Lines, log *slog.Logger) *Server {
+	return &Server{backends: b, timeouts: t, lines: lines, log: log}
 }
 
 // GetBlueprint shows an applied blueprint.
@@ -56,9 +57,7 @@ func (s *Server) GetBlueprint(ctx context.Context, r *gatewayv1.GetBlueprintRequ
 	if err := fromOne("number", r.Number); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Call)
-	defer cancel()
-	res, err := s.backends.Producer.GetBlueprint(ctx, &blueprintv1.GetBlueprintRequest{Number: r.Number})
+	res, err := held(ctx, s.lines.Leader, s.timeouts.Call, s.backends.Producer.GetBlueprint, &blueprintv1.GetBlueprintRequest{Number: r.Number})
 	if err != nil {
 		return nil, failed(ctx, fmt.Sprintf("get blueprint %d", r.Number), err)
 	}
@@ -94,9 +93,7 @@ func (s *Server) GetPreblock(ctx context.Context, r *gatewayv1.GetPreblockReques
 	if err := fromOne("number", r.Number); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Call)
-	defer cancel()
-	res, err := s.backends.Monitor.GetPreblock(ctx, &preblockv1.GetPreblockRequest{Number: r.Number})
+	res, err := held(ctx, s.lines.Monitor, s.timeouts.Call, s.backends.Monitor.GetPreblock, &preblockv1.GetPreblockRequest{Number: r.Number})
 	if err != nil {
 		return nil, failed(ctx, fmt.Sprintf("get preblock %d", r.Number), err)
 	}
@@ -105,9 +102,7 @@ func (s *Server) GetPreblock(ctx context.Context, r *gatewayv1.GetPreblockReques
 
 // ListProposals shows the proposal requests.
 func (s *Server) ListProposals(ctx context.Context, r *gatewayv1.ListProposalsRequest) (*gatewayv1.ListProposalsResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Call)
-	defer cancel()
-	res, err := s.backends.Proposer.ListProposals(ctx, &proposalv1.ListProposalsRequest{Limit: r.Limit})
+	res, err := held(ctx, s.lines.Proposer, s.timeouts.Call, s.backends.Proposer.ListProposals, &proposalv1.ListProposalsRequest{Limit: r.Limit})
 	if err != nil {
 		return nil, failed(ctx, "list proposals", err)
 	}
@@ -135,20 +130,4 @@ func Invalid(field, problem string) error {
 		return s.Err()
 	}
 	return detailed.Err()
-}
-
-// failed is what the caller is told when a service behind failed. Codes that speak about the gateway's own standing
-// with that service (its certificate, a version mismatch) would mislead the caller and become INTERNAL.
-func failed(ctx context.Context, action string, err error) error {
-	s := status.Convert(err)
-	code := s.Code()
-	switch code {
-	case codes.Canceled:
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-			return status.Errorf(codes.Unavailable, "%s: %v", action, cause)
-		}
-	case codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented, codes.Unknown:
-		code = codes.Internal
-	}
-	return status.Errorf(code, "%s: %s", action, s.Message())
 }

@@ -36,7 +36,7 @@ func start(t *testing.T, addr net.Addr) (http.Handler, *fakes.Services) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 5 * time.Second, Call: time.Second, Status: time.Second}, slog.New(slog.DiscardHandler))
+	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 5 * time.Second, Call: time.Second, Status: time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler))
 	return private.New(s, policy), f
 }
 
@@ -91,7 +91,7 @@ func TestABatchIsServedInItsOrder(t *testing.T) {
 
 func TestNoBlockIsAnErrorWithItsReason(t *testing.T) {
 	h, f := start(t, loopback)
-	s := gateway.New(f.Backends(t), gateway.Timeouts{Call: time.Second}, slog.New(slog.DiscardHandler))
+	s := gateway.New(f.Backends(t), gateway.Timeouts{Call: time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler))
 	if _, err := s.LockPool(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}

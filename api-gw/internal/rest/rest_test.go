@@ -29,7 +29,7 @@ func start(t *testing.T) (*httptest.Server, *fakes.Services) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 5 * time.Second, Call: 2 * time.Second, Status: 2 * time.Second}, slog.New(slog.DiscardHandler))
+	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 5 * time.Second, Call: 2 * time.Second, Status: 2 * time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler))
 	h, err := rest.New(t.Context(), s, policy)
 	if err != nil {
 		t.Fatal(err)

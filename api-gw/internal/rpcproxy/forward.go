@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 
+	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/kit/jsonrpc"
 )
@@ -32,34 +33,10 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	if !p.readBody(w, r, buf) {
 		return
 	}
-	asked := p.asRead(buf.Bytes())
-	if p.spread(w, r, asked) {
-		return
-	}
-	leader := p.cfg.Leader()
-	if leader == nil && p.askReplicas(w, r, asked) {
-		return
-	}
-	if leader == nil {
-		p.unavailable(w, buf.Bytes(), NoLeader, http.StatusServiceUnavailable, "no producer leads now; try again")
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout)
-	defer cancel()
-	body := &payload{data: buf.Bytes()}
-	defer body.release()
-	// gofail: var callForwarding struct{}
-	res, err := p.transport.RoundTrip(upstreamRequest(ctx, leader.HTTP, body))
-	if err != nil && r.Context().Err() == nil && p.askReplicas(w, r, asked) {
-		return
-	}
-	if err != nil {
+	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), sends: sendsOf(buf.Bytes())}
+	if err := p.cfg.Hold.Do(r.Context(), x.attempt); err != nil {
 		p.forwardFailed(w, r, buf.Bytes(), err)
-		return
 	}
-	defer res.Body.Close()
-	// gofail: var callAnswering struct{}
-	p.answer(w, r, res)
 }
 
 // readBody reads the request into buf, or answers why it cannot.
@@ -119,16 +96,24 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 
 // forwardFailed answers for a producer that did not.
 func (p *Proxy) forwardFailed(w http.ResponseWriter, r *http.Request, request []byte, err error) {
+	note, gaveUp := "", new(hold.GaveUp)
+	if errors.As(err, &gaveUp) {
+		note = gaveUp.Note()
+	}
 	switch {
 	case r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), httpserver.ErrStopping):
 		panic(http.ErrAbortHandler) // the client has gone
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errNoLeader):
+		p.unavailable(w, request, NoLeader, http.StatusServiceUnavailable, err.Error())
+	case errors.Is(err, errNotTaken):
+		p.unavailable(w, request, NotTaken, http.StatusServiceUnavailable, err.Error())
+	case errors.Is(err, errTimedOut):
 		p.unavailable(w, request, TimedOut, http.StatusGatewayTimeout,
 			"the leading producer did not answer within "+p.cfg.Timeout.String()+"; a transaction sent may have been taken")
 	default:
 		p.cfg.Log.Log(r.Context(), slog.LevelDebug, "leading producer does not answer", "error", err)
 		p.unavailable(w, request, Unreachable, http.StatusServiceUnavailable,
-			"the leading producer does not answer; try again. A transaction sent may have been taken")
+			"the leading producer does not answer; try again. A transaction sent may have been taken"+note)
 	}
 }
 

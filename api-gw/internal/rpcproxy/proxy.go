@@ -1,7 +1,11 @@
 // Package rpcproxy carries Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer, and spreads what any
-// replica may answer over all of them. It looks into what it carries only to tell the two apart; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
+// replica may answer over all of them. It looks into what it carries only to tell the two apart, and what became of
+// transactions sent; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
 // requests, so that clients can match it. Only the body goes upstream: no header of the client, least of all its
 // cookies and tokens.
+//
+// What cannot be served now is held and asked again (package hold): every request may be repeated, for those that change
+// nothing may, and a transaction is known by its hash. One that a try took whose answer was lost is answered as taken.
 //
 // A body is read in full before it is sent on, so that a slow client holds no connection to the producer, a body that
 // is too large is refused before anything was sent, and a connection found dead before anything was sent is replaced.
@@ -16,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/upstream"
 	"blindseq/kit/jsonrpc"
 
@@ -28,7 +33,8 @@ const (
 	NoLeader    = "no_leader"
 	Unreachable = "unreachable"
 	TimedOut    = "timed_out"
-	Broken      = "broken" // an answer or a WebSocket that ended in the middle
+	NotTaken    = "not_taken" // a transaction that cannot be taken now
+	Broken      = "broken"    // an answer or a WebSocket that ended in the middle
 )
 
 // maxHeldBytes bounds the bodies of all requests that are held at once.
@@ -50,6 +56,7 @@ type Config struct {
 	BodyLimit     int64                   // of a request's body and of a WebSocket's message
 	Timeout       time.Duration           // of a request, without the time its body takes to arrive
 	MaxWebSockets int64
+	Hold          *hold.Line // where requests wait that cannot be served now; nil: nowhere
 	Recorder      Recorder
 	Log           *slog.Logger
 }
@@ -133,9 +140,6 @@ func refuse(w http.ResponseWriter, request []byte, status, code int, message str
 // unavailable refuses in the way that tells clients and balancers to come again.
 func (p *Proxy) unavailable(w http.ResponseWriter, request []byte, kind string, status int, message string) {
 	p.cfg.Recorder.UpstreamError(kind)
-	if kind == Unreachable {
-		p.cfg.Unreachable()
-	}
 	w.Header().Set("Retry-After", "1")
 	refuse(w, request, status, jsonrpc.Unavailable, message)
 }

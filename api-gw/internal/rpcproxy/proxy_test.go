@@ -248,8 +248,8 @@ func TestASlowProducerIsGivenUp(t *testing.T) {
 func TestHalfAnAnswerIsNotPassedOffAsAWhole(t *testing.T) {
 	p := fakes.StartRPC(t, "one")
 	p.Handle(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "1000")
-		_, _ = w.Write(bytes.Repeat([]byte("x"), 500))
+		w.Header().Set("Content-Length", "200000")
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 100_000)) // more than is held back
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})

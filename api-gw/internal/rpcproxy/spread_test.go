@@ -36,16 +36,21 @@ func startProducer(t *testing.T, name string, head uint64) *producer {
 	return p
 }
 
-func spreading(t *testing.T, leader *producer, replicas ...*producer) *gatewayOf {
+func spreading(t *testing.T, leader *producer, others ...*producer) *gatewayOf {
 	t.Helper()
-	return start(t, leader.Addr(), func(c *rpcproxy.Config) {
-		c.Replicas = func() (all []*url.URL) {
-			for _, one := range replicas {
-				all = append(all, &url.URL{Scheme: "http", Host: one.Addr()})
+	return start(t, leader.Addr(), replicas(others...))
+}
+
+// replicas has these serve reads besides the leader.
+func replicas(all ...*producer) func(*rpcproxy.Config) {
+	return func(c *rpcproxy.Config) {
+		c.Replicas = func() (urls []*url.URL) {
+			for _, one := range all {
+				urls = append(urls, &url.URL{Scheme: "http", Host: one.Addr()})
 			}
-			return all
+			return urls
 		}
-	})
+	}
 }
 
 func (g *gatewayOf) ask(t *testing.T, body string) string {

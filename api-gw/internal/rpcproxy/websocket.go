@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/upstream"
 	"blindseq/kit/jsonrpc"
@@ -48,15 +49,25 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.webSockets.Release(1)
-	leader := p.cfg.Leader()
-	if leader == nil {
-		p.unavailable(w, nil, NoLeader, http.StatusServiceUnavailable, "no producer leads now; try again")
-		return
-	}
 	ctx, cancel := httpserver.UntilStop(r.Context())
 	defer cancel()
-	up, err := p.dial(ctx, leader)
-	if err != nil {
+	var leader *upstream.Leader
+	var up *websocket.Conn
+	err := p.cfg.Hold.Do(ctx, func(ctx context.Context) (err error) {
+		if leader = p.cfg.Leader(); leader == nil {
+			return hold.Again(hold.NoLeader, errNoLeader)
+		}
+		if up, err = p.dial(ctx, leader); err != nil {
+			p.cfg.Unreachable()
+			return hold.Again(hold.Unavailable, err)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errNoLeader):
+		p.unavailable(w, nil, NoLeader, http.StatusServiceUnavailable, err.Error())
+		return
+	case err != nil:
 		p.cfg.Log.DebugContext(ctx, "leading producer takes no WebSocket", "error", err)
 		p.unavailable(w, nil, Unreachable, http.StatusServiceUnavailable, "the leading producer does not answer; try again")
 		return

@@ -137,6 +137,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 
 // forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
+	h.note(c)
 	answer, err := h.forward(ctx, h.upstream(c), c.raw)
 	if err != nil {
 		return failure(c, away())
@@ -147,9 +148,17 @@ func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 	return h.patch(c, answer)
 }
 
+// note looks whether what a call looks for waits here. It is to be asked before the rollup is: what leaves here is known
+// there by then, and asked afterwards, it could be in neither place.
+func (h *Handler) note(c *call) {
+	if hash, ok := c.lookUp(); ok && h.desk.Waits(hash) {
+		c.waits = &hash
+	}
+}
+
 func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
-	if hash, ok := c.lookUp(); ok && foundNothing(answer) && h.desk.Waits(hash) {
-		return result(c, pending(hash))
+	if c.waits != nil && foundNothing(answer) {
+		return result(c, pending(*c.waits))
 	}
 	return answer
 }

@@ -20,12 +20,13 @@ const (
 	methodLookUp = "eth_getTransactionByHash"
 )
 
-// call is one request; raw is all of it.
+// call is one request.
 type call struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
-	raw    json.RawMessage
+	raw    json.RawMessage // all of it
+	waits  *common.Hash    // what it looks for, if that waited here before it was forwarded
 }
 
 func parse(raw json.RawMessage) (*call, bool) {

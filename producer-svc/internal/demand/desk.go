@@ -45,6 +45,8 @@ type Deps struct {
 	Make func(ctx context.Context, r Request) (Result, error)
 	// Known finds what a request gave earlier.
 	Known func(id string) (Result, bool)
+	// Halted is why nobody will be served until a person has looked, nil when there is no such reason. It may be nil.
+	Halted func() error
 	// MaxWaiting bounds the callers that wait.
 	MaxWaiting int
 }
@@ -112,7 +114,7 @@ func (d *Desk) join(r Request) (*call, error) {
 	defer d.mu.Unlock()
 	switch {
 	case !d.serving:
-		return nil, ErrNotServing
+		return nil, d.whyNot()
 	case d.waiting >= d.MaxWaiting:
 		return nil, fmt.Errorf("%w: %d", ErrTooMany, d.waiting)
 	}
@@ -126,6 +128,16 @@ func (d *Desk) join(r Request) (*call, error) {
 	c.waiters++
 	d.waiting++
 	return c, nil
+}
+
+// whyNot tells one who may be served soon, or elsewhere, from one who will not.
+func (d *Desk) whyNot() error {
+	if d.Halted != nil {
+		if err := d.Halted(); err != nil {
+			return err
+		}
+	}
+	return ErrNotServing
 }
 
 func (d *Desk) leave(c *call) {

@@ -178,6 +178,19 @@ func TestWhoWaitsIsToldWhenLeadingEnds(t *testing.T) {
 	})
 }
 
+func TestWhoIsNotServedIsToldWhenWaitingIsOfNoUse(t *testing.T) {
+	halted := errors.New("halted")
+	var why error
+	d := NewDesk(Deps{Known: func(string) (Result, bool) { return Result{}, false }, Halted: func() error { return why }, MaxWaiting: 1})
+	if _, err := d.Produce(t.Context(), Request{ID: "a"}); !errors.Is(err, ErrNotServing) {
+		t.Errorf("got %v", err)
+	}
+	why = halted
+	if _, err := d.Produce(t.Context(), Request{ID: "a"}); !errors.Is(err, halted) || errors.Is(err, ErrNotServing) {
+		t.Errorf("halted: got %v", err)
+	}
+}
+
 func TestAFailureIsAnsweredAndNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("refused")

@@ -108,5 +108,10 @@ func appendError(out []byte, err error) []byte {
 	out = strconv.AppendInt(out, int64(code), 10)
 	out = append(out, `,"message":`...)
 	out = append(out, message...)
+	if with := gethrpc.DataError(nil); errors.As(err, &with) && with.ErrorData() != nil {
+		if data, err := json.Marshal(with.ErrorData()); err == nil { // as geth's server does
+			out = append(append(out, `,"data":`...), data...)
+		}
+	}
 	return append(out, '}')
 }

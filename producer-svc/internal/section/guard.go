@@ -33,8 +33,8 @@ func NewGuard(next Sections, report func(reason string)) *Guard {
 
 // Run runs a section unless production is halted.
 func (g *Guard) Run(ctx context.Context, r Request) Outcome {
-	if reason, halted := g.state(); halted {
-		return Outcome{Kind: Halted, Err: fmt.Errorf("%w: %s", ErrHalted, reason)}
+	if err := g.Halted(); err != nil {
+		return Outcome{Kind: Halted, Err: err}
 	}
 	o := g.next.Run(ctx, r)
 	switch o.Kind {
@@ -51,6 +51,14 @@ func (g *Guard) Run(ctx context.Context, r Request) Outcome {
 
 // Halt keeps sections from being run, after an alarm that was raised outside of them.
 func (g *Guard) Halt(err error) { g.set(true, err.Error()) }
+
+// Halted is the error of every section from now on; nil when they are run.
+func (g *Guard) Halted() error {
+	if reason, halted := g.state(); halted {
+		return fmt.Errorf("%w: %s", ErrHalted, reason)
+	}
+	return nil
+}
 
 // Reason says why production stands still; "" when it does not.
 func (g *Guard) Reason() string {

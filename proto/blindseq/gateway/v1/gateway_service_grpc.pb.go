@@ -39,7 +39,8 @@ const (
 // UNAVAILABLE when a service behind it does not answer, and in INVALID_ARGUMENT for a malformed request.
 type GatewayServiceClient interface {
 	// ProduceBlock makes one block now and answers when it is applied, or says why none was made. With an
-	// `Idempotency-Key` header a repeat answers with what the first gave and makes no second block.
+	// `Idempotency-Key` header a repeat answers with what the first gave and makes no second block. While nobody can serve
+	// it, it is held and repeated, until it is served, its deadline is over or that of the gateway.
 	// INVALID_ARGUMENT: a timestamp before the head's or from the far future.
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
 	// GetStatus shows the whole pipeline. A part that does not answer is named in `errors` and left out.
@@ -178,7 +179,8 @@ func (c *gatewayServiceClient) AddDelayedTransaction(ctx context.Context, in *Ad
 // UNAVAILABLE when a service behind it does not answer, and in INVALID_ARGUMENT for a malformed request.
 type GatewayServiceServer interface {
 	// ProduceBlock makes one block now and answers when it is applied, or says why none was made. With an
-	// `Idempotency-Key` header a repeat answers with what the first gave and makes no second block.
+	// `Idempotency-Key` header a repeat answers with what the first gave and makes no second block. While nobody can serve
+	// it, it is held and repeated, until it is served, its deadline is over or that of the gateway.
 	// INVALID_ARGUMENT: a timestamp before the head's or from the far future.
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
 	// GetStatus shows the whole pipeline. A part that does not answer is named in `errors` and left out.

@@ -1,0 +1,120 @@
+package rpcproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"blindseq/api-gw/internal/hold"
+	"blindseq/api-gw/internal/upstream"
+)
+
+// headOfAnswer is how much of an answer is held back until it is known to be there: with what most answers are, a
+// connection that breaks costs nothing but a repeat.
+const headOfAnswer = 64 << 10
+
+// Why a request was not served, other than by a connection's error.
+var (
+	errNoLeader = errors.New("no producer leads now; try again")
+	errTimedOut = errors.New("the leading producer did not answer in time")
+	errNotTaken = errors.New("a transaction cannot be taken now")
+)
+
+// exchange is a request and its answer, which is asked for until it is there.
+type exchange struct {
+	p     *Proxy
+	w     http.ResponseWriter
+	r     *http.Request
+	body  []byte
+	sends []send // the transactions in it
+	tries int
+}
+
+// attempt asks who is to be asked now. It returns nil when the client was answered.
+func (x *exchange) attempt(ctx context.Context) error {
+	p := x.p
+	x.tries++
+	asked := p.asRead(x.body)
+	if p.spread(x.w, x.r, asked) {
+		return nil
+	}
+	leader := p.cfg.Leader()
+	if leader == nil {
+		if p.askReplicas(x.w, x.r, asked) {
+			return nil
+		}
+		return hold.Again(hold.NoLeader, errNoLeader)
+	}
+	err := x.ask(ctx, leader)
+	switch {
+	case err == nil:
+		return nil
+	case x.r.Context().Err() == nil && p.askReplicas(x.w, x.r, asked):
+		return nil
+	case errors.Is(err, errTimedOut):
+		return err
+	case !errors.Is(err, errNotTaken):
+		p.cfg.Unreachable()
+	}
+	return hold.Again(hold.Unavailable, err)
+}
+
+// ask has the leader answer. The end of ctx gives it up as long as nothing was passed on.
+func (x *exchange) ask(ctx context.Context, leader *upstream.Leader) error {
+	asking, cancel := context.WithTimeout(x.r.Context(), x.p.cfg.Timeout)
+	defer cancel()
+	passOn := context.AfterFunc(ctx, cancel)
+	defer passOn()
+	body := &payload{data: x.body}
+	defer body.release()
+	// gofail: var callForwarding struct{}
+	res, err := x.p.transport.RoundTrip(upstreamRequest(asking, leader.HTTP, body))
+	if err == nil {
+		defer res.Body.Close()
+		// gofail: var callAnswering struct{}
+		err = x.ready(res)
+	}
+	switch {
+	case err != nil && errors.Is(asking.Err(), context.DeadlineExceeded):
+		return errTimedOut
+	case err != nil:
+		return err
+	case !passOn():
+		return context.Cause(ctx)
+	}
+	x.p.answer(x.w, x.r, res)
+	return nil
+}
+
+// ready says whether an answer may be passed on: its beginning has come in full, and it does not say that the leader
+// cannot take a transaction now.
+func (x *exchange) ready(res *http.Response) error {
+	limit := int64(headOfAnswer)
+	if len(x.sends) > 0 {
+		limit = x.p.cfg.BodyLimit
+	}
+	start := new(bytes.Buffer)
+	switch _, err := io.CopyN(start, res.Body, limit); {
+	case err == nil: // there is more
+		res.Body = &rest{Reader: io.MultiReader(start, res.Body), Closer: res.Body}
+		return nil
+	case !errors.Is(err, io.EOF):
+		x.p.cfg.Recorder.UpstreamError(Broken)
+		return err
+	}
+	answer := start.Bytes()
+	if len(x.sends) > 0 && bytes.Contains(answer, []byte(`"error"`)) {
+		settled, notNow := settle(x.sends, answer, x.tries > 1)
+		if notNow != "" {
+			return fmt.Errorf("%w: %s", errNotTaken, notNow)
+		}
+		answer = settled
+		res.Header.Set("Content-Length", strconv.Itoa(len(answer)))
+	}
+	res.Body = &rest{Reader: bytes.NewReader(answer), Closer: res.Body}
+	return nil
+}

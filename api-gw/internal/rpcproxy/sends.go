@@ -1,0 +1,144 @@
+package rpcproxy
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+
+	"blindseq/kit/jsonrpc"
+
+	"golang.org/x/crypto/sha3"
+)
+
+const (
+	sendMethod     = "eth_sendRawTransaction"
+	sendSyncMethod = "eth_sendRawTransactionSync"
+
+	// codeNotProcessed is EIP-7966's: the transaction is taken and in no block yet; the data is its hash.
+	codeNotProcessed = 4
+)
+
+// send is a call that sends a transaction.
+type send struct {
+	id   string // as it is written
+	hash string
+	sync bool
+}
+
+// sendsOf finds the calls of a request that send. What is not understood is no such call.
+func sendsOf(body []byte) (sends []send) {
+	if !bytes.Contains(body, []byte(sendMethod)) {
+		return nil
+	}
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if len(body) == 0 {
+		return nil
+	}
+	var calls []sendCall
+	if body[0] == '[' {
+		if json.Unmarshal(body, &calls) != nil {
+			return nil
+		}
+	} else {
+		calls = make([]sendCall, 1)
+		if json.Unmarshal(body, &calls[0]) != nil {
+			return nil
+		}
+	}
+	for _, c := range calls {
+		if one, ok := c.send(); ok {
+			sends = append(sends, one)
+		}
+	}
+	return sends
+}
+
+type sendCall struct {
+	ID     json.RawMessage   `json:"id"`
+	Method string            `json:"method"`
+	Params []json.RawMessage `json:"params"`
+}
+
+func (c sendCall) send() (send, bool) {
+	if (c.Method != sendMethod && c.Method != sendSyncMethod) || len(c.Params) == 0 || len(c.ID) == 0 {
+		return send{}, false
+	}
+	var text string
+	if json.Unmarshal(c.Params[0], &text) != nil {
+		return send{}, false
+	}
+	digits, ok := strings.CutPrefix(text, "0x")
+	raw, err := hex.DecodeString(digits)
+	if !ok || err != nil {
+		return send{}, false
+	}
+	h := sha3.NewLegacyKeccak256()
+	h.Write(raw)
+	return send{id: string(c.ID), hash: "0x" + hex.EncodeToString(h.Sum(nil)), sync: c.Method == sendSyncMethod}, true
+}
+
+// sendReply is what is looked at of an answer to a call.
+type sendReply struct {
+	ID    json.RawMessage `json:"id"`
+	Error *struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+		Data    any    `json:"data"`
+	} `json:"error"`
+}
+
+// settle looks at the answer to a request that sends. notNow is why a transaction of it cannot be taken now. After a
+// repeat, a transaction that the leader has already is one that an earlier try has sent: its call is answered as if that
+// try had been.
+func settle(sends []send, answer []byte, repeated bool) (settled []byte, notNow string) {
+	trimmed := bytes.TrimLeft(answer, " \t\r\n")
+	batch := len(trimmed) > 0 && trimmed[0] == '['
+	var all []json.RawMessage
+	if !batch {
+		all = []json.RawMessage{trimmed}
+	} else if json.Unmarshal(trimmed, &all) != nil {
+		return answer, ""
+	}
+	byID, changed := map[string]send{}, false
+	for _, one := range sends {
+		byID[one.id] = one
+	}
+	for i, raw := range all {
+		var r sendReply
+		if json.Unmarshal(raw, &r) != nil || r.Error == nil {
+			continue
+		}
+		one, sent := byID[string(r.ID)]
+		switch {
+		case sent && r.Error.Code == jsonrpc.Unavailable:
+			return answer, cmp.Or(r.Error.Message, "unavailable")
+		case sent && repeated && len(byID) == len(sends) && knows(r.Error.Data):
+			all[i], changed = one.taken(), true
+		}
+	}
+	switch {
+	case !changed:
+		return answer, ""
+	case batch:
+		return jsonrpc.Encode(all), ""
+	}
+	return all[0], ""
+}
+
+// knows says whether the data of a producer's error are that it has the transaction, on disk or in a block.
+func knows(data any) bool {
+	fields, ok := data.(map[string]any)
+	return ok && fields["known"] == true
+}
+
+// taken is the answer to a call whose transaction is taken.
+func (s send) taken() json.RawMessage {
+	if !s.sync {
+		return jsonrpc.Result(json.RawMessage(s.id), s.hash)
+	}
+	return jsonrpc.Failure(json.RawMessage(s.id), jsonrpc.Error{
+		Code: codeNotProcessed, Message: "the transaction was taken while another producer came to lead; ask for its receipt", Data: s.hash,
+	})
+}
