@@ -63,7 +63,7 @@ redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDUL
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
 		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
 
-.PHONY: k8s-up k8s-down k8s-secrets k8s-e2e
+.PHONY: k8s-up k8s-down k8s-secrets k8s-e2e k8s-e2e-long
 k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all is ready (make images first)
 	@./scripts/k8s.sh up '$(VERSION)'
 
@@ -73,8 +73,11 @@ k8s-down: ## Remove it again, volumes and secrets too
 k8s-secrets: ## Make the secrets of a new deployment; those that are there stay
 	@./scripts/k8s.sh secrets '$(VERSION)'
 
-k8s-e2e: ## Drive what k8s-up deployed from outside
+k8s-e2e: ## Drive what k8s-up deployed from outside: load, scaling, updates, kills
 	@./scripts/k8s.sh e2e '$(VERSION)'
+
+k8s-e2e-long: ## The same with kills for 10 minutes and observers that catch up over 10,000 blocks
+	@./scripts/k8s.sh e2e-long '$(VERSION)'
 
 .PHONY: catch-up
 catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up

@@ -18,6 +18,7 @@ type metrics struct {
 	alone    prometheus.Counter
 	returned *prometheus.CounterVec
 	checks   prometheus.Histogram
+	asked    prometheus.Counter
 
 	rollupCalls *prometheus.CounterVec
 }
@@ -39,7 +40,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
 	m.returned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_locks_unreplicated_total", Help: "Locks and leases given back because too few replicas of Redis confirmed them, by name."}, []string{"lock"})
 	m.alone = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_acknowledged_unreplicated_total", Help: "Acknowledgements that went without the standbys of --ack-replicas, as --ack-short degrade allows."})
-	registry.MustRegister(m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
+	m.asked = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_rpc_requests_total", Help: "JSON-RPC requests and batches that came by HTTP."})
+	registry.MustRegister(m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
 	return m
 }
 

@@ -43,12 +43,12 @@ func (s *Service) leaderToFollow() (who string, changed <-chan struct{}) {
 	if !led {
 		return "", moved
 	}
-	return other.GRPC, moved
+	return other.ID(), moved
 }
 
 // hello says who this replica is.
 func (s *Service) hello() *replicationv1.Hello {
-	h := &replicationv1.Hello{Replica: s.endpoint.GRPC, ChainId: s.disk.chain.ChainID()}
+	h := &replicationv1.Hello{Replica: s.endpoint.ID(), ChainId: s.disk.chain.ChainID()}
 	if genesis, ok := s.disk.chain.HashOf(0); ok {
 		h.GenesisHash = genesis[:]
 	}

@@ -45,7 +45,7 @@ func (s *stance) get() (now int, changed <-chan struct{}) {
 // leader is who leads as far as this replica knows; none when it is this one.
 func (s *Service) otherLeads() (leader.Endpoint, bool) {
 	e, known := s.directory.Current(rediskeys.ProducerLease)
-	return e, known && e.GRPC != s.endpoint.GRPC
+	return e, known && e.ID() != s.endpoint.ID()
 }
 
 // report keeps what an operator sees of role and progress until ctx ends. A replica that does not lead is ready for reads
@@ -63,7 +63,7 @@ func (s *Service) report(ctx context.Context) error {
 		case now == taking:
 			reason, note = "catching up with the DSN", "takes the lead"
 		case led:
-			note = fmt.Sprintf("%s of %s", s.standsAs(), other.GRPC)
+			note = fmt.Sprintf("%s of %s", s.standsAs(), other.ID())
 		case !s.cfg.observes():
 			reason = "nobody leads: the lease cannot be had, or another producer has just lost it"
 		}

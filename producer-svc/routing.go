@@ -69,10 +69,10 @@ func (r routed) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []err
 	other, led := r.s.otherLeads()
 	last, known := r.s.directory.Current(r.s.lease.Options().Name)
 	switch {
-	case r.s.holdsLease() || known && !led && last.GRPC == r.s.endpoint.GRPC && !r.s.stopping.Load():
+	case r.s.holdsLease() || known && !led && last.ID() == r.s.endpoint.ID() && !r.s.stopping.Load():
 		return r.s.admitted(ctx, raws)
 	case led:
-		return r.s.forward(ctx, other.GRPC, raws)
+		return r.s.forward(ctx, other.ID(), raws)
 	}
 	return refused(raws, unavailable{errNoLeader})
 }

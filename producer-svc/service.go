@@ -128,7 +128,7 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 }
 
 func (s *Service) locker(name string, ttl time.Duration) *lock.Locker {
-	return lock.New(s.rdb, lock.Options{Name: name, TTL: ttl, Holder: s.endpoint.GRPC, Log: s.log, Guard: lock.Guard{
+	return lock.New(s.rdb, lock.Options{Name: name, TTL: ttl, Holder: s.endpoint.ID(), Log: s.log, Guard: lock.Guard{
 		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
 		Report: s.health.Reporter("lock "+name, s.metrics.returned.WithLabelValues(name)),
 	}})
@@ -221,7 +221,7 @@ func (s *Service) listen() (err error) {
 		return err
 	}
 	s.publishTo(rollup)
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Count: s.metrics.asked.Inc, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
 	if err != nil {
 		return err
 	}
@@ -231,6 +231,7 @@ func (s *Service) listen() (err error) {
 	if s.endpoint.GRPC, err = s.cfg.AdvertiseAddress(s.grpc.Addr()); err != nil {
 		return err
 	}
+	s.endpoint.Name = s.cfg.AdvertiseName
 	s.endpoint.RPC, err = s.cfg.AdvertiseAddress(s.rpc.Addr())
 	return err
 }

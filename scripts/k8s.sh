@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Runs blindseq on the cluster of the current kubeconfig: k8s.sh up|down|secrets|e2e <version>.
+# Runs blindseq on the cluster of the current kubeconfig: k8s.sh up|down|secrets|e2e|e2e-long <version>.
 # Of the environment:
 #   K8S_OVERLAY   what to deploy (k8s/overlays/dev)
 #   K8S_SECRETS   arguments of blindseq-secrets (--keyholders 4)
 #   IMAGE_LOADER  a command that brings the images it is given as arguments to the nodes; for a kind cluster
 #                 `kind load docker-image` is used when it is not set, elsewhere nothing is loaded
 #   K8S_TIMEOUT   how long pods may take to be ready (300s)
+#   BLINDSEQ_K8S_KILL  of e2e: a command that ends the container with the id it is given at once, on the node; that of a kind
+#                 cluster with one node when it is not set, elsewhere pods are deleted instead
+#   K8S_E2E_ARGS  of e2e: arguments of the tests, as -run
 #   BLINDSEQ_SECRETS  a built blindseq-secrets; built here when it is not set
 set -euo pipefail
 namespace=blindseq
@@ -84,11 +87,22 @@ Ready. To reach it from here:
 E
 }
 
+e2e() {
+  local context
+  context=$(kubectl config current-context)
+  if [[ $context == kind-* ]]; then
+    export BLINDSEQ_K8S_KILL=${BLINDSEQ_K8S_KILL:-docker exec ${context#kind-}-control-plane ctr -n k8s.io tasks kill -a -s KILL}
+  fi
+  # shellcheck disable=SC2086 # arguments
+  BLINDSEQ_K8S=1 go test -count=1 -v -timeout 90m ./e2e/k8s/... ${K8S_E2E_ARGS:-}
+}
+
 case $command in
   up) up ;;
   # Volumes and secrets go with the namespace.
   down) kubectl delete namespace $namespace --ignore-not-found ;;
   secrets) secrets ;;
-  e2e) BLINDSEQ_K8S=1 go test -count=1 -v -timeout 60m ./e2e/k8s/... ${K8S_E2E_ARGS:-} ;;
+  e2e) e2e ;;
+  e2e-long) BLINDSEQ_K8S_KILL_FOR=${BLINDSEQ_K8S_KILL_FOR:-10m} BLINDSEQ_K8S_BLOCKS=${BLINDSEQ_K8S_BLOCKS:-10000} e2e ;;
   *) sed -n '2,3p' "$0" >&2; exit 2 ;;
 esac

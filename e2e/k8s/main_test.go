@@ -4,7 +4,6 @@ package k8s
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"testing"
@@ -21,14 +20,20 @@ import (
 // patience is how long anything may take that a test waits for, on a busy machine.
 const patience = 60 * time.Second
 
+// killEnv is a command that ends a container at once, see kube.Open.
+const killEnv = "BLINDSEQ_K8S_KILL"
+
 // system is the deployment as users of it see it.
 type system struct {
 	*kube.Deployment
-	rest    string // URL of the gateway's REST API
-	token   string
-	rpc     *ethclient.Client // of the gateway
-	wallets *ethclient.Client // of the bundler
-	direct  bool              // reached by Services, which outlive their pods
+	rest   string // URL of the gateway's REST API
+	rpcURL string // of its JSON-RPC
+	token  string
+
+	walletURL string            // of the bundler's JSON-RPC
+	rpc       *ethclient.Client // of the gateway
+	wallets   *ethclient.Client // of the bundler
+	direct    bool              // reached by Services, which outlive their pods
 }
 
 func open(t *testing.T) *system {
@@ -36,7 +41,7 @@ func open(t *testing.T) *system {
 	if os.Getenv("BLINDSEQ_K8S") != "1" {
 		t.Skip("needs a cluster: `make k8s-e2e` runs it on that of the current kubeconfig")
 	}
-	d, err := kube.Open(t.Context())
+	d, err := kube.Open(t.Context(), os.Getenv(killEnv))
 	must(t, err)
 	s := &system{Deployment: d, direct: true}
 	t.Cleanup(func() {
@@ -47,8 +52,10 @@ func open(t *testing.T) *system {
 	s.token, err = d.Token(t.Context())
 	must(t, err)
 	s.rest = "http://" + s.reach(t, "api-gw", "rest")
-	s.rpc = s.eth(t, "api-gw")
-	s.wallets = s.eth(t, "bundler")
+	s.rpcURL = "http://" + s.reach(t, "api-gw", "rpc")
+	s.rpc = eth(t, s.rpcURL)
+	s.walletURL = "http://" + s.reach(t, "bundler", "rpc")
+	s.wallets = eth(t, s.walletURL)
 	return s
 }
 
@@ -61,9 +68,9 @@ func (s *system) reach(t *testing.T, service, port string) string {
 	return address
 }
 
-func (s *system) eth(t *testing.T, service string) *ethclient.Client {
+func eth(t *testing.T, url string) *ethclient.Client {
 	t.Helper()
-	client, err := ethclient.DialContext(t.Context(), "http://"+s.reach(t, service, "rpc"))
+	client, err := ethclient.DialContext(t.Context(), url)
 	must(t, err)
 	t.Cleanup(client.Close)
 	return client
@@ -85,16 +92,15 @@ func (s *system) accounts(t *testing.T) (accounts []*load.Account) {
 	return accounts
 }
 
-// produce makes a block on demand, over a connection of its own, so that any gateway may be the one that answers.
-func (s *system) produce(ctx context.Context) error {
-	client := rest.New(s.rest, 1)
-	defer client.Close()
-	header := http.Header{"Authorization": {"Bearer " + s.token}}
-	status, answer, err := client.Do(ctx, http.MethodPost, "/v1/produce_block", header, "")
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("produce_block: status %d: %s", status, answer)
-	}
-	return err
+func (s *system) authorization() http.Header {
+	return http.Header{"Authorization": {"Bearer " + s.token}}
+}
+
+// produce makes a block on demand.
+func (s *system) produce(ctx context.Context) (number uint64, err error) {
+	client := rest.NewVia(s.rest, http.DefaultTransport, s.authorization())
+	answer, err := client.ProduceBlock(ctx, "", "")
+	return answer.GetBlock().GetNumber(), err
 }
 
 // eventually polls what only polling shows from outside.

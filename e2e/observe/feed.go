@@ -49,6 +49,26 @@ func follow(ctx context.Context, producer *grpc.ClientConn, next uint64, seen fu
 	}
 }
 
+// Blueprints records what a producer publishes of the numbers 1 to last.
+func Blueprints(ctx context.Context, producer *grpc.ClientConn, by string, last uint64, r *history.Recorder) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := follow(ctx, producer, 1, func(b *blueprintv1.Blueprint) {
+		if b.GetNumber() <= last {
+			r.Add(func(h *history.History) {
+				h.Blueprints = append(h.Blueprints, history.Seen[*blueprintv1.Blueprint]{By: by, Value: b})
+			})
+		}
+		if b.GetNumber() >= last {
+			cancel()
+		}
+	})
+	if next <= last {
+		return fmt.Errorf("read blueprints of %s: the feed ends before %d, of %d", by, next, last)
+	}
+	return nil
+}
+
 func pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
@@ -27,13 +28,19 @@ func (e *Error) Error() string { return fmt.Sprintf("status %d: %.400s", e.Statu
 
 // Client calls one gateway.
 type Client struct {
-	base string
-	http *http.Client
+	base   string
+	http   *http.Client
+	header http.Header // of every call, besides its own
 }
 
 // New returns a client of the gateway at base, which makes at most conns connections.
 func New(base string, conns int) *Client {
 	return &Client{base: base, http: &http.Client{Transport: &http.Transport{MaxConnsPerHost: conns, MaxIdleConnsPerHost: conns}}}
+}
+
+// NewVia returns a client of the gateway at base that calls through a transport, with headers of its own on every call.
+func NewVia(base string, transport http.RoundTripper, header http.Header) *Client {
+	return &Client{base: base, http: &http.Client{Transport: transport}, header: header}
 }
 
 // ProduceBlock makes a block. id is the idempotency key, body the request in JSON; either may be empty.
@@ -73,9 +80,8 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, c.header)
+	maps.Copy(req.Header, header)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)

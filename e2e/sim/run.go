@@ -87,8 +87,11 @@ func (w *world) settled() bool {
 	return len(w.redis.data.fifo.Waiting()) == 0
 }
 
-// sample notes how the head advances.
+// sample notes how the head advances, until work is over: of those who have left nobody says what waits.
 func (w *world) sample() {
+	if w.ending {
+		return
+	}
 	w.h.Recovery.Heads = append(w.h.Recovery.Heads, history.Sample{At: w.now, Head: w.head(), Waiting: w.client.waiting()})
 	w.after(500*time.Millisecond, w.sample)
 }
@@ -103,6 +106,7 @@ func (w *world) head() (head uint64) {
 // end looks at what is left, has every process end, and gathers the rest of the history.
 func (w *world) end() {
 	h := w.h
+	w.ending = true
 	h.Recovery.Heads = append(h.Recovery.Heads, history.Sample{At: w.now, Head: w.head(), Waiting: w.client.waiting()})
 	w.queues()
 	w.stopAll()

@@ -34,6 +34,7 @@ type world struct {
 	armed  []*armed           // faults at moments
 	open   [numKinds][]*Fault // windows
 	struck []Moment           // crashes at moments, in order
+	ending bool               // work is over, all are told to leave
 
 	renamed int    // of a defect
 	lastID  string // of a defect

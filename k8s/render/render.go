@@ -73,7 +73,7 @@ func Combinations(root string) []Combination {
 		component := at("components/" + name)
 		out = append(out, Combination{Name: "base with " + name, Resources: []string{base}, Components: []string{component}})
 		onBase = append(onBase, component)
-		if name == "network-policy" || name == "pdb" {
+		if name == "observers" || name == "network-policy" || name == "pdb" {
 			continue // they are in dev
 		}
 		out = append(out, Combination{Name: "dev with " + name, Resources: []string{dev}, Components: []string{component}})

@@ -18,15 +18,16 @@ const EnvPrefix = "BLINDSEQ"
 
 // Common is what every service can be told; embed it with the tag `embed:""`.
 type Common struct {
-	GRPCAddress  string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
-	HTTPAddress  string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`
-	Advertise    string `help:"Host that others reach this process at; by default the host of each listen address."`
-	RedisURL     string `name:"redis-url" help:"Redis to coordinate through: redis://, rediss:// or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
-	LogLevel     string `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
-	LogFormat    string `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
-	MemoryLimit  int    `help:"MiB of memory the process tries to stay below by collecting garbage more often; a GOMEMLIMIT that is set goes before it. 0: no limit." default:"400"`
-	OTLPEndpoint string `name:"otlp-endpoint" help:"Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317; none when empty."`
-	TLS          TLS    `embed:"" prefix:"tls-"`
+	GRPCAddress   string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
+	HTTPAddress   string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`
+	Advertise     string `help:"Host that others reach this process at; by default the host of each listen address."`
+	AdvertiseName string `help:"Name this process is known by where --advertise is an address: what its certificate is for. By default the advertised host."`
+	RedisURL      string `name:"redis-url" help:"Redis to coordinate through: redis://, rediss:// or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
+	LogLevel      string `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat     string `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
+	MemoryLimit   int    `help:"MiB of memory the process tries to stay below by collecting garbage more often; a GOMEMLIMIT that is set goes before it. 0: no limit." default:"400"`
+	OTLPEndpoint  string `name:"otlp-endpoint" help:"Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317; none when empty."`
+	TLS           TLS    `embed:"" prefix:"tls-"`
 }
 
 // Base returns the common part; it makes every config that embeds Common a Service.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver/dns"
 )
 
 // serviceConfig spreads calls over all addresses a name has. Calls are never repeated by the library: which call may
@@ -19,6 +20,13 @@ const serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 // longestDelay is before a try to connect to a service that is away. Production has to go on within 2 s of its being back,
 // the callers' own pauses included.
 const longestDelay = 500 * time.Millisecond
+
+// lookupEvery is the least time between two looks at a name whose addresses do not answer. The library's is 30 s: as long
+// would nobody find a service that came back at another address, as a pod does that is replaced.
+const lookupEvery = 500 * time.Millisecond
+
+// The library keeps it for the whole process, and wants it set before the first connection.
+func init() { dns.SetMinResolutionInterval(lookupEvery) }
 
 // Dial returns a connection to a target ("host:port", "dns:///name:port", "leader:///name"). It connects when first
 // used, and again, with backoff, whenever it is broken.

@@ -7,6 +7,7 @@
 package leader
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,13 @@ var (
 type Endpoint struct {
 	GRPC string `json:"grpc"`
 	RPC  string `json:"rpc,omitempty"`
+	// Name is the host that its certificate is for, where GRPC has an address that changes: a name that is looked up may
+	// still give the old one. It stays the same when the replica comes back at another address.
+	Name string `json:"name,omitempty"`
 }
+
+// ID is by what a replica is known, through restarts where it has a name.
+func (e Endpoint) ID() string { return cmp.Or(e.Name, e.GRPC) }
 
 // Campaign takes the lease whenever it is free and calls lead, over and over, until ctx ends; then it returns nil. The
 // context of lead ends with ctx or with the lease, whichever comes first; the lease is handed back when lead returns, so

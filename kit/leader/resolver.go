@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -14,7 +15,7 @@ const Scheme = "leader"
 
 // DialOption lets a connection follow the leader of a lease this Directory knows: new calls go to the new leader at once,
 // calls under way end where they are. Before any leader is known calls wait, to their deadline. TLS checks the certificate
-// for the host of the leader's address. Run has to be running.
+// for the leader's name, or else the host of its address. Run has to be running.
 func (d *Directory) DialOption() grpc.DialOption { return grpc.WithResolvers(builder{d}) }
 
 type builder struct{ directory *Directory }
@@ -42,14 +43,14 @@ type follower struct {
 
 func (f *follower) run() {
 	defer close(f.closed)
-	var last string
+	var last Endpoint
 	for {
 		changed := f.directory.Changed()
 		// Nothing is said while no leader is known: an empty list would fail the calls that had better wait.
-		if e, ok := f.directory.Current(f.name); ok && e.GRPC != last {
-			last = e.GRPC
+		if e, ok := f.directory.Current(f.name); ok && (e.GRPC != last.GRPC || e.Name != last.Name) {
+			last = e
 			// The error says that the balancer wants another resolution; ResolveNow follows.
-			_ = f.cc.UpdateState(resolver.State{Addresses: []resolver.Address{{Addr: e.GRPC, ServerName: host(e.GRPC)}}})
+			_ = f.cc.UpdateState(resolver.State{Addresses: []resolver.Address{{Addr: e.GRPC, ServerName: cmp.Or(e.Name, host(e.GRPC))}}})
 		}
 		select {
 		case <-changed:

@@ -3,12 +3,15 @@
 package kube
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,11 +23,15 @@ import (
 const Namespace = "blindseq"
 
 // Deployment is the deployment in one namespace.
-type Deployment struct{ namespace string }
+type Deployment struct {
+	namespace string
+	killer    []string
+}
 
-// Open finds the deployment.
-func Open(ctx context.Context) (*Deployment, error) {
-	d := &Deployment{namespace: Namespace}
+// Open finds the deployment. killer is a command that ends the processes of a container with SIGKILL, given its id, on the
+// cluster's node; with none Kill can only delete pods, which gives their processes two seconds.
+func Open(ctx context.Context, killer string) (*Deployment, error) {
+	d := &Deployment{namespace: Namespace, killer: strings.Fields(killer)}
 	if _, err := d.Kubectl(ctx, "get", "service", "api-gw"); err != nil {
 		return nil, fmt.Errorf("find the deployment (make k8s-up makes it): %w", err)
 	}
@@ -43,8 +50,8 @@ func (d *Deployment) Kubectl(ctx context.Context, args ...string) ([]byte, error
 	return out, nil
 }
 
-// get reads objects into a list or an object.
-func (d *Deployment) get(ctx context.Context, into any, args ...string) error {
+// Get reads objects into a list or an object.
+func (d *Deployment) Get(ctx context.Context, into any, args ...string) error {
 	out, err := d.Kubectl(ctx, append([]string{"get", "-o", "json"}, args...)...)
 	if err != nil {
 		return err
@@ -55,7 +62,7 @@ func (d *Deployment) get(ctx context.Context, into any, args ...string) error {
 // Token is the gateway's.
 func (d *Deployment) Token(ctx context.Context) (string, error) {
 	var secret corev1.Secret
-	err := d.get(ctx, &secret, "secret", "api-token")
+	err := d.Get(ctx, &secret, "secret", "api-token")
 	return strings.TrimSpace(string(secret.Data["token"])), err
 }
 
@@ -66,7 +73,7 @@ func (d *Deployment) Pods(ctx context.Context, name string) (pods []corev1.Pod, 
 	if name != "" {
 		selector = "app.kubernetes.io/name=" + name
 	}
-	if err := d.get(ctx, &list, "pods", "-l", selector); err != nil {
+	if err := d.Get(ctx, &list, "pods", "-l", selector); err != nil {
 		return nil, err
 	}
 	for _, p := range list.Items {
@@ -83,6 +90,15 @@ func (d *Deployment) Scale(ctx context.Context, workload string, replicas int) e
 		return err
 	}
 	return d.AwaitRollout(ctx, workload)
+}
+
+// Replicas is how many pods a workload is to have.
+func (d *Deployment) Replicas(ctx context.Context, workload string) (int, error) {
+	out, err := d.Kubectl(ctx, "get", workload, "-o", "jsonpath={.spec.replicas}")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(out))
 }
 
 // Restart replaces the pods of a workload one by one, as an upgrade does, and waits until all are new and ready.
@@ -105,38 +121,78 @@ func (d *Deployment) Workloads(ctx context.Context) ([]string, error) {
 	return strings.Fields(string(out)), err
 }
 
-// Kill deletes a pod without letting it end by itself.
-func (d *Deployment) Kill(ctx context.Context, pod string) error {
-	_, err := d.Kubectl(ctx, "delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
+// Kill ends a pod's process without letting it do anything more. The pod starts it again, or is replaced.
+func (d *Deployment) Kill(ctx context.Context, pod corev1.Pod) error {
+	if len(d.killer) == 0 {
+		return d.Delete(ctx, pod.Name)
+	}
+	_, id, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
+	args := append(slices.Clone(d.killer[1:]), id)
+	if out, err := exec.CommandContext(ctx, d.killer[0], args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("kill %s: %w: %s", pod.Name, err, out)
+	}
+	return nil
+}
+
+// Delete deletes pods and gives them no more time than the node's least.
+func (d *Deployment) Delete(ctx context.Context, pods ...string) error {
+	_, err := d.Kubectl(ctx, append([]string{"delete", "pod", "--grace-period=0", "--force", "--wait=false"}, pods...)...)
 	return err
 }
 
-// Metric is the sum over all series of a pod's metric, asked through the API server.
-func (d *Deployment) Metric(ctx context.Context, pod corev1.Pod, name string) (sum float64, err error) {
-	port := 0
+// DeleteWithVolume deletes a pod of a StatefulSet and the claim of its volume: the next pod of that name begins with nothing.
+func (d *Deployment) DeleteWithVolume(ctx context.Context, pod string) error {
+	_, err := d.Kubectl(ctx, "delete", "pvc/data-"+pod, "pod/"+pod, "--grace-period=0", "--force", "--wait=false")
+	return err
+}
+
+// Ready says whether a pod is.
+func Ready(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// Address is host:port of a pod's port.
+func Address(pod corev1.Pod, port string) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(portOf(pod, port)))
+}
+
+func portOf(pod corev1.Pod, name string) int {
 	for _, p := range pod.Spec.Containers[0].Ports {
-		if p.Name == "ops" {
-			port = int(p.ContainerPort)
+		if p.Name == name {
+			return int(p.ContainerPort)
 		}
 	}
-	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy/metrics", d.namespace, pod.Name, port)
+	return 0
+}
+
+// Metric is the sum over all series of a pod's metric, asked through the API server.
+func (d *Deployment) Metric(ctx context.Context, pod corev1.Pod, name string) (float64, error) {
+	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy/metrics", d.namespace, pod.Name, portOf(pod, "ops"))
 	out, err := d.Kubectl(ctx, "get", "--raw", path)
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(out)) {
-		line = strings.TrimSpace(line)
+	return Sum(bytes.NewReader(out), name)
+}
+
+// Sum adds up all series of a metric.
+func Sum(metrics io.Reader, name string) (sum float64, err error) {
+	lines := bufio.NewScanner(metrics)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
 		value := strings.LastIndexByte(line, ' ') + 1 // labels may have spaces
 		if base := line[:max(strings.IndexAny(line, "{ "), 0)]; base != name {
 			continue
 		}
 		v, err := strconv.ParseFloat(line[value:], 64)
 		if err != nil {
-			return 0, fmt.Errorf("metric %s of %s: %w", name, pod.Name, err)
+			return 0, fmt.Errorf("metric %s: %w", name, err)
 		}
 		sum += v
 	}
-	return sum, nil
+	return sum, lines.Err()
 }
 
 // Tails writes what the pods are and said last.

@@ -19,7 +19,7 @@ import (
 // address where this machine has a way there, else a forwarded port. A forwarded port ends in one pod and breaks with it.
 func (d *Deployment) Reach(ctx context.Context, service, port string) (address string, direct bool, closer io.Closer, err error) {
 	var s corev1.Service
-	if err := d.get(ctx, &s, "service", service); err != nil {
+	if err := d.Get(ctx, &s, "service", service); err != nil {
 		return "", false, nil, err
 	}
 	for _, p := range s.Spec.Ports {

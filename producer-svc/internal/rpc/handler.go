@@ -42,6 +42,9 @@ func (s *Server) handler() http.Handler {
 
 // post reads the whole body, because a batch of transactions is handled as one.
 func (s *Server) post(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Count != nil {
+		s.cfg.Count()
+	}
 	if s.cfg.Head != nil {
 		w = &headed{ResponseWriter: w, head: s.cfg.Head, before: s.cfg.Head()}
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
 	// Head is the number of the last applied block; when set, answers say which blocks they may have seen.
 	Head   func() uint64
+	Count  func() // told of each request by HTTP; may be nil
 	Limits Limits
 	Log    *slog.Logger
 }
