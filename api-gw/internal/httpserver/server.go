@@ -21,7 +21,7 @@ import (
 const (
 	// drainTime is how long requests that run may take to end by themselves when the server stops, abortTime how
 	// long they may take to answer once they were told to give up. Together they fit into the process's own bound.
-	drainTime = 5 * time.Second
+	drainTime = 4 * time.Second
 	abortTime = time.Second
 
 	headerTimeout = 10 * time.Second
