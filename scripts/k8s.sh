@@ -49,15 +49,34 @@ secrets() {
 deploy() {
   local dir
   dir=$(mktemp -d -p .)
+  # shellcheck disable=SC2064 # this folder
+  trap "rm -r '$dir'" EXIT
   {
     printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../%s]\nimages:\n' "$overlay"
     for name in "${names[@]}"; do printf -- '  - {name: blindseq/%s, newTag: "%s"}\n' "$name" "$version"; done
   } >"$dir/kustomization.yaml"
-  kubectl kustomize "$dir" >"$dir/all.yaml" || { rm -r "$dir"; return 1; }
-  kubectl apply -f "$dir/all.yaml" || { rm -r "$dir"; return 1; }
-  rm -r "$dir"
-  # The tag of a tree with changes stays the same when the tree changes again.
-  [[ $version != *-dirty ]] || kubectl -n $namespace rollout restart deployment,statefulset >/dev/null
+  kubectl kustomize "$dir" >"$dir/all.yaml"
+  if [ -n "$(kubectl -n $namespace get deployment,statefulset -o name)" ]; then
+    upgrade "$dir/all.yaml"
+  fi
+  kubectl apply -f "$dir/all.yaml"
+}
+
+# Every workload of a rendered file, with the labels that it shares with its Service.
+workloads() {
+  kubectl apply --dry-run=client -f "$1" -o go-template='{{range .items}}{{if or (eq .kind "Deployment") (eq .kind "StatefulSet")}}{{.kind}}/{{.metadata.name}} app.kubernetes.io/name={{index .metadata.labels "app.kubernetes.io/name"}}{{with index .metadata.labels "blindseq/authority"}},blindseq/authority={{.}}{{end}}{{"\n"}}{{end}}{{end}}'
+}
+
+# Workloads that are there are updated one after the other: all keyholders at once would leave no quorum.
+upgrade() {
+  local workload labels
+  kubectl apply -f "$1" -l '!app.kubernetes.io/name'
+  while read -r workload labels; do
+    kubectl apply -f "$1" -l "$labels"
+    # The tag of a tree with changes stays the same when the tree changes again.
+    [[ $version != *-dirty ]] || kubectl -n $namespace rollout restart "$workload"
+    kubectl -n $namespace rollout status "$workload" --timeout="${K8S_TIMEOUT:-300s}" >/dev/null
+  done < <(workloads "$1")
 }
 
 ready() {
