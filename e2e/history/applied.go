@@ -1,6 +1,7 @@
 package history
 
 import (
+	"maps"
 	"slices"
 
 	"blindseq/kit/content"
@@ -20,7 +21,9 @@ type applied struct {
 	request   string
 	executed  []common.Hash // transactions without the skipped ones, delayed ones first; nil for a record
 	skipped   map[common.Hash]string
-	total     int // all transactions of the blueprint, bundles that could not be opened included
+	ordered   []common.Hash       // the transactions with the skipped ones
+	times     map[common.Hash]int // how often each was skipped: one that is there twice may be executed once
+	total     int                 // all transactions of the blueprint, bundles that could not be opened included
 }
 
 func newChecker(h *History) *checker {
@@ -54,9 +57,12 @@ func ofBlueprint(b *blueprintv1.Blueprint) applied {
 		timestamp: b.GetTimestamp().GetSeconds(),
 		request:   b.GetRequestId(),
 		skipped:   map[common.Hash]string{},
+		times:     map[common.Hash]int{},
 	}
 	for _, s := range b.GetSkipped() {
-		a.skipped[common.BytesToHash(s.GetHash())] = s.GetReason()
+		hash := common.BytesToHash(s.GetHash())
+		a.skipped[hash] = s.GetReason()
+		a.times[hash]++
 	}
 	var all []common.Hash
 	for _, d := range b.GetDelayedTransactions() {
@@ -66,8 +72,37 @@ func ofBlueprint(b *blueprintv1.Blueprint) applied {
 		all = append(all, content.Keccak(raw))
 	}
 	a.total = len(all) + unopened(b, all)
-	a.executed = slices.DeleteFunc(all, func(tx common.Hash) bool { _, ok := a.skipped[tx]; return ok })
+	a.ordered = all
+	left := maps.Clone(a.times)
+	for _, tx := range all {
+		if left[tx] > 0 {
+			left[tx]--
+			continue
+		}
+		a.executed = append(a.executed, tx)
+	}
 	return a
+}
+
+// gives says whether a block with these transactions is what was ordered without what was skipped.
+func (a applied) gives(block []common.Hash) bool {
+	left := maps.Clone(a.times)
+	for _, tx := range a.ordered {
+		switch {
+		case len(block) > 0 && block[0] == tx:
+			block = block[1:]
+		case left[tx] > 0:
+			left[tx]--
+		default:
+			return false
+		}
+	}
+	for _, tx := range a.ordered {
+		if left[tx] > 0 { // executed, and said to be skipped
+			return false
+		}
+	}
+	return len(block) == 0
 }
 
 // unopened counts the skipped that are none of the transactions: bundles without plain transactions.

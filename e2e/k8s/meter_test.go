@@ -79,14 +79,26 @@ func refusal(body []byte) string {
 	return fmt.Sprintf("error %d: %s", answer.Error.Code, answer.Error.Message)
 }
 
-// spells tells when requests failed: how many from when to when, with the first failure, for each spell without a second's pause.
+// kinds is what a spell is told of at most.
+const kinds = 4
+
+// spells tells when requests failed: how many from when to when, for each spell without a second's pause, and how.
 func spells(failures []failure) (lines []string) {
 	for from := 0; from < len(failures); {
 		to := from + 1
 		for to < len(failures) && failures[to].at-failures[to-1].at < time.Second {
 			to++
 		}
-		lines = append(lines, fmt.Sprintf("%d until %s, the first %s", to-from, failures[to-1].at.Round(time.Millisecond), failures[from]))
+		spell := failures[from:to]
+		lines = append(lines, fmt.Sprintf("%d from %s until %s", len(spell), spell[0].at.Round(time.Millisecond), spell[len(spell)-1].at.Round(time.Millisecond)))
+		seen := map[string]bool{}
+		for _, f := range spell {
+			short := fmt.Sprintf("%.60s", f.what)
+			if !seen[short] && len(seen) < kinds {
+				lines = append(lines, f.String())
+			}
+			seen[short] = true
+		}
 		from = to
 	}
 	return lines
