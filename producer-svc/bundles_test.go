@@ -73,6 +73,42 @@ func TestADecryptedTransactionIsExecutedAndAGarbledBundleIsSkippedWithItsReason(
 	}
 }
 
+// Two producers may have taken bundles of one sender, and the order of both come out wrong.
+func TestABundleThatIsOpenedBeforeItsNonceIsDueIsExecutedWhenItIs(t *testing.T) {
+	n, c := encrypting(t, nil)
+	w := newWallet(t, 0)
+	first, second, third := w.transaction(t, nil), w.transaction(t, nil), w.transaction(t, nil)
+	n.certified(t, c, func(p *preblockv1.Content) {
+		switch p.GetNumber() {
+		case 1:
+			p.Transactions = [][]byte{c.Bundle(raw(t, third)), c.Bundle(raw(t, second))}
+		case 2:
+			p.Transactions = [][]byte{c.Bundle(raw(t, first))}
+		}
+	})
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	for _, tx := range []common.Hash{second.Hash(), third.Hash()} {
+		if state, reason := n.state(t, tx); state != "queued" {
+			t.Errorf("%s is %s (%s)", tx, state, reason)
+		}
+	}
+	n.stop()
+	n.start(t) // they are on disk
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	waitFor(t, func() bool { pending, _ := n.disk.chain.PoolSize(); return pending == 2 })
+	if block := n.produce(t, &blueprintv1.ProduceBlockRequest{}); block.GetTransactions() != 2 {
+		t.Errorf("got %v", block)
+	}
+	for _, tx := range []common.Hash{first.Hash(), second.Hash(), third.Hash()} {
+		if receipt, err := n.eth.TransactionReceipt(t.Context(), tx); err != nil || receipt.Status != 1 {
+			t.Errorf("%s: %v, %v", tx, receipt, err)
+		}
+	}
+	if n.disk.store.Count() != 0 {
+		t.Errorf("%d are still kept", n.disk.store.Count())
+	}
+}
+
 func TestABundleIsFoundByItsHashAfterARestart(t *testing.T) {
 	n := startNode(t, nil)
 	c := committeetest.New(t, 4, 3, 1)

@@ -23,6 +23,7 @@ type evm struct {
 	keeper  *txstore.Keeper
 	bundles *bundles.Pool // nil when nothing is encrypted
 	metrics *metrics
+	keeps   bool        // transactions that were opened before their nonces were due: not where nobody will lead
 	carried atomic.Bool // transactions wait for the front of the next proposal
 }
 
@@ -45,6 +46,11 @@ func (e *evm) apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Bl
 	result, err := e.chain.Apply(ctx, blockOf(rec))
 	if err != nil {
 		return section.Block{}, err
+	}
+	if early := earlyOnes(result, rec); e.keeps && len(early) > 0 {
+		if err := e.keeper.Early(context.WithoutCancel(ctx), early); err != nil {
+			return section.Block{}, err
+		}
 	}
 	skipped := make([]txstore.Outcome, 0, len(result.Skipped))
 	for _, s := range result.Skipped {
@@ -70,6 +76,30 @@ func (e *evm) apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Bl
 	e.metrics.txs.Add(float64(block.Transactions))
 	e.metrics.skipped.Add(float64(len(skipped) + undecryptable))
 	return block, nil
+}
+
+// earlyOnes are the transactions of a block that were skipped because those before them are missing. A bundle hides its
+// nonce, so the order of bundles may be wrong after another producer has taken the lead; what was opened cannot be sent
+// as a bundle again, and anybody could send it as it is.
+func earlyOnes(result chain.Result, rec *blueprintv1.LogRecord) (raws [][]byte) {
+	var early map[common.Hash]bool
+	for _, one := range result.Skipped {
+		if one.Early() {
+			if early == nil {
+				early = map[common.Hash]bool{}
+			}
+			early[one.Hash] = true
+		}
+	}
+	if early == nil {
+		return nil
+	}
+	for _, raw := range rec.GetTransactions() {
+		if early[chain.HashTransaction(raw)] {
+			raws = append(raws, raw)
+		}
+	}
+	return raws
 }
 
 func bundleHashes(rec *blueprintv1.LogRecord) (hashes []common.Hash) {

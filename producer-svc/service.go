@@ -106,7 +106,7 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 	if err := s.encrypt(); err != nil {
 		return nil, err
 	}
-	s.evm = &evm{chain: s.disk.chain, keeper: s.disk.keeper, bundles: s.bundles, metrics: s.metrics}
+	s.evm = &evm{chain: s.disk.chain, keeper: s.disk.keeper, bundles: s.bundles, metrics: s.metrics, keeps: !s.cfg.observes()}
 	s.feed = feed.New(feed.Builder{Records: s.disk.log, Results: s.evm, Key: s.disk.key}, s.evm.Head().Number)
 	if s.rdb, err = redisx.Open(cfg.RedisURL); err != nil {
 		return nil, err

@@ -7,8 +7,8 @@
 // rollup did not answer, which the error says, it may still come into a block.
 //
 // The transactions of one sender go to the rollup one after the other, so that their order is that of their arrival: one
-// ordered before its nonce is due would be opened, skipped, and never opened again. For the same reason a transaction
-// whose nonce leaves a gap is refused and not kept until the gap is filled.
+// ordered before its nonce is due would be opened, skipped, and readable while it waits for its nonce. For the same reason
+// a transaction whose nonce leaves a gap is refused and not kept until the gap is filled.
 package bundling
 
 import (

@@ -1,9 +1,11 @@
 package bundling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"blindseq/dsn-node/internal/outbox"
@@ -108,18 +110,43 @@ func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
 		return nil
 	}
-	again := &errgroup.Group{}
-	again.SetLimit(resendAtOne)
+	missing := map[common.Address][]missed{}
 	for i, item := range items {
 		result, reason := w.judge(item, states[i])
 		switch {
 		case result != "":
 			err = errors.Join(err, w.end(ctx, item, result, reason))
 		case states[i].Err == nil && (!states[i].Held() || states[i].Bundle != (common.Hash{})):
-			again.Go(func() error { return w.resend(bounded, item, states[i]) })
+			missing[item.From] = append(missing[item.From], missed{item, states[i]})
 		}
 	}
-	return errors.Join(err, again.Wait())
+	return errors.Join(err, w.resendAll(bounded, missing))
+}
+
+// missed is a transaction that the rollup does not hold, and what the rollup says of it.
+type missed struct {
+	outbox.Item
+	state rollup.State
+}
+
+// resendAll sends again what the rollup does not hold: of one sender in the order of nonces, one after the other.
+func (w *Watcher) resendAll(ctx context.Context, missing map[common.Address][]missed) error {
+	again := &errgroup.Group{}
+	again.SetLimit(resendAtOne)
+	for _, list := range missing {
+		slices.SortFunc(list, func(a, b missed) int { return cmp.Compare(a.Nonce, b.Nonce) })
+		again.Go(func() error {
+			for _, one := range list {
+				if err := w.resend(ctx, one.Item, one.state); errors.Is(err, rollup.ErrAway) {
+					return nil // those after it would come before it
+				} else if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return again.Wait()
 }
 
 // judge says how a transaction ended; nothing when it did not. A used nonce must be seen twice: between two blocks a
@@ -160,19 +187,20 @@ func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason stri
 }
 
 // resend sends a bundle again, unless it is the one that the rollup told of: another one that is said to hold the same
-// transaction is somebody else's, and may hold nothing. A refusal may mean that the rollup has it already; the next look tells.
+// transaction is somebody else's, and may hold nothing. Its error is rollup.ErrAway or the disk's. A refusal may mean that the rollup has it already; the next look tells.
 func (w *Watcher) resend(ctx context.Context, item outbox.Item, s rollup.State) error {
 	bundle, err := w.o.Box.Bundle(item.Hash)
 	if err != nil || bundle == nil || s.Held() && s.Bundle == crypto.Keccak256Hash(bundle) {
 		return err
 	}
 	result := "accepted"
-	if err := w.o.Rollup.Submit(ctx, bundle); err != nil {
+	if err = w.o.Rollup.Submit(ctx, bundle); err != nil {
 		result = "refused"
-		if errors.Is(err, rollup.ErrAway) {
-			result = "away"
-		}
 		w.o.Log.DebugContext(ctx, "bundle sent again", "hash", item.Hash, "error", err)
+	}
+	if errors.Is(err, rollup.ErrAway) {
+		w.o.Recorder.Resent("away")
+		return err
 	}
 	w.o.Recorder.Resent(result)
 	return nil

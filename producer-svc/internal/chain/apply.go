@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -21,11 +23,14 @@ type Block struct {
 	Names        []common.Hash // by which NamedIn finds it, besides its transactions' hashes; no part of its content
 }
 
-// Skipped is a transaction of a block that could not be executed: it is in no block, and this is its end.
+// Skipped is a transaction of a block that could not be executed in it. It is its end, unless it was Early.
 type Skipped struct {
 	Hash   common.Hash
 	Reason string
 }
+
+// Early says that only transactions before it are missing: it may be executed in a later block.
+func (s Skipped) Early() bool { return strings.HasPrefix(s.Reason, core.ErrNonceTooHigh.Error()) }
 
 // Result is what became of a Block.
 type Result struct {
