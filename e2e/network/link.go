@@ -6,10 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 )
+
+// listenWithin is for how long an address is tried that seems to be in use.
+const listenWithin = 5 * time.Second
 
 // Link is the connections from one process to another. A fault lasts until Mend.
 type Link struct {
@@ -71,8 +75,28 @@ func (l *Link) add(kind, direction string, attributes map[string]any) (any, erro
 func (l *Link) Mend(ctx context.Context) error {
 	l.proxy.Toxics.ResetToxics(ctx) // first, while what is held back can still be delivered
 	l.proxy.Stop()
-	if err := l.proxy.Start(); err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+	if err := l.listen(ctx); err != nil {
 		return fmt.Errorf("mend %s: %w", l.Name, err)
 	}
 	return nil
+}
+
+// listen takes the address again. A process that is just being started has a copy of what was closed, for a moment.
+func (l *Link) listen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, listenWithin)
+	defer cancel()
+	for {
+		err := l.proxy.Start()
+		if err == nil || errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+			return nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
