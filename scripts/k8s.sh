@@ -113,7 +113,7 @@ e2e() {
     export BLINDSEQ_K8S_KILL=${BLINDSEQ_K8S_KILL:-docker exec ${context#kind-}-control-plane ctr -n k8s.io tasks kill -a -s KILL}
   fi
   # shellcheck disable=SC2086 # arguments
-  BLINDSEQ_K8S=1 go test -count=1 -v -timeout 90m ./e2e/k8s/... ${K8S_E2E_ARGS:-}
+  BLINDSEQ_K8S=1 go test -count=1 -v -timeout 90m ./e2e/k8s ${K8S_E2E_ARGS:-}
 }
 
 case $command in
