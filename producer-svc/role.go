@@ -3,9 +3,12 @@ package producer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"blindseq/kit/leader"
+	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
 )
 
@@ -93,6 +96,7 @@ func (s *Service) standsAs() string {
 
 // campaign competes for the lease whenever this replica is fit to lead: one that is far behind leaves it to another.
 func (s *Service) campaign(ctx context.Context) error {
+	s.letStandbysGoFirst(ctx)
 	for ctx.Err() == nil {
 		_, changed := s.follow.Progress()
 		if !s.follow.May() {
@@ -107,6 +111,40 @@ func (s *Service) campaign(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// goFirst is for how long after its lease a leader that died and started again leaves it to those who stood by.
+const goFirst = time.Second
+
+// letStandbysGoFirst has a leader that died and came back before its lease was over wait until a standby leads, if there
+// is one: that one has all at hand, and this one would have to catch up first, and may die again.
+func (s *Service) letStandbysGoFirst(ctx context.Context) {
+	led, err := lock.Inspect(ctx, s.rdb, rediskeys.ProducerLease)
+	if err != nil || led.Holder == "" || leader.EndpointOf(led.Meta).ID() != s.endpoint.ID() {
+		return
+	}
+	roster := leader.NewRoster(s.rdb, rediskeys.ProducerLease)
+	if err := roster.Look(ctx); err != nil || !slices.ContainsFunc(roster.Current(), func(r leader.Replica) bool {
+		return r.MayLead && r.ID() != s.endpoint.ID()
+	}) {
+		return
+	}
+	s.log.InfoContext(ctx, "this producer led when it ended: a standby goes first", "lease", rediskeys.ProducerLease)
+	timer := time.NewTimer(s.cfg.LeaseTTL + goFirst)
+	defer timer.Stop()
+	for {
+		changed := s.directory.Changed()
+		if _, other := s.otherLeads(); other {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // compete campaigns until this replica falls far behind while another leads, or ctx ends.
@@ -148,6 +186,6 @@ func (s *Service) haltedHere() error {
 // enroll lets the gateways find this replica for reads while it is ready.
 func (s *Service) enroll(ctx context.Context) error {
 	return leader.Enroll(ctx, s.rdb, rediskeys.ProducerLease, func() (leader.Replica, bool) {
-		return leader.Replica{Endpoint: s.endpoint, Head: s.evm.Head().Number}, len(s.health.Ready()) == 0
+		return leader.Replica{Endpoint: s.endpoint, Head: s.evm.Head().Number, MayLead: !s.cfg.observes()}, len(s.health.Ready()) == 0
 	})
 }

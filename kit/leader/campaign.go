@@ -35,6 +35,14 @@ type Endpoint struct {
 	Name string `json:"name,omitempty"`
 }
 
+// EndpointOf is the endpoint in the meta of a lease; the zero one where there is none.
+func EndpointOf(meta string) (e Endpoint) {
+	if json.Unmarshal([]byte(meta), &e) != nil {
+		return Endpoint{}
+	}
+	return e
+}
+
 // ID is by what a replica is known, through restarts where it has a name.
 func (e Endpoint) ID() string { return cmp.Or(e.Name, e.GRPC) }
 

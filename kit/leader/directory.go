@@ -2,7 +2,6 @@ package leader
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -115,8 +114,7 @@ func (d *Directory) read(ctx context.Context) error {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		var e Endpoint
-		if json.Unmarshal([]byte(st.Meta), &e) == nil && e.GRPC != "" {
+		if e := EndpointOf(st.Meta); e.GRPC != "" {
 			leaders[name] = term{e, st.Token}
 		}
 	}

@@ -31,7 +31,8 @@ const (
 // Replica is one that serves reads, whether it leads or not.
 type Replica struct {
 	Endpoint
-	Head uint64 `json:"head"` // a number that it had applied when it said so
+	Head    uint64 `json:"head"`               // a number that it had applied when it said so
+	MayLead bool   `json:"may_lead,omitempty"` // it leads or stands by to
 }
 
 // Enroll keeps a replica in the roster of a service while describe says that it serves reads, until ctx ends; then it is
@@ -92,7 +93,7 @@ func (r *Roster) Run(ctx context.Context) error {
 	tick := time.NewTicker(rosterEvery)
 	defer tick.Stop()
 	for {
-		r.look(ctx, script)
+		_ = r.look(ctx, script) // the last roster stays
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -101,12 +102,15 @@ func (r *Roster) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Roster) look(ctx context.Context, script *redis.Script) {
+// Look looks once, for who does not Run.
+func (r *Roster) Look(ctx context.Context) error { return r.look(ctx, redis.NewScript(rosterSource)) }
+
+func (r *Roster) look(ctx context.Context, script *redis.Script) error {
 	ctx, cancel := context.WithTimeout(ctx, rosterCall)
 	defer cancel()
 	texts, err := script.Run(ctx, r.rdb, []string{rediskeys.Roster(r.name)}).StringSlice()
 	if err != nil {
-		return // the last roster stays
+		return fmt.Errorf("read the roster of %s: %w", r.name, err)
 	}
 	var all []Replica
 	for _, text := range texts {
@@ -117,4 +121,5 @@ func (r *Roster) look(ctx context.Context, script *redis.Script) {
 	}
 	slices.SortFunc(all, func(a, b Replica) int { return cmp.Compare(a.GRPC, b.GRPC) })
 	r.seen.Store(&all)
+	return nil
 }
