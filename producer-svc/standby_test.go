@@ -1,14 +1,21 @@
 package producer
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"blindseq/kit/leader"
+	"blindseq/kit/lock"
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/redistest"
+	"blindseq/producer-svc/internal/fakes"
 	"blindseq/producer-svc/rollupnodetest"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
@@ -303,5 +310,39 @@ func TestAReplicaWithAnotherSequencersKeyIsNotTakenIn(t *testing.T) {
 	}
 	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "sequencer's key") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// The lease is that of this producer's last life, and it ends soon. One who stands by is in the roster, and does not come.
+func TestALeaderThatWasKilledLetsAStandbyGoFirst(t *testing.T) {
+	order, err := fakes.Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(order.Stop)
+	redis := redistest.Mini(t)
+	cfg := testConfig(t, redis, order)
+	cfg.AdvertiseName, cfg.LeaseTTL = "producer-0", 300*time.Millisecond
+	held, err := lock.New(redis.Client, lock.Options{Name: rediskeys.ProducerLease, TTL: 5 * time.Second, Log: slog.New(slog.DiscardHandler)}).
+		Acquire(t.Context(), lock.Request{Meta: `{"grpc":"127.0.0.1:1","name":"producer-0"}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	others.Go(func() {
+		_ = leader.Enroll(ctx, redis.Client, rediskeys.ProducerLease, func() (leader.Replica, bool) {
+			return leader.Replica{Endpoint: leader.Endpoint{GRPC: "127.0.0.1:2", RPC: "127.0.0.1:3"}, MayLead: true}, true
+		})
+	})
+	t.Cleanup(func() { cancel(); others.Wait() })
+	roster := leader.NewRoster(redis.Client, rediskeys.ProducerLease)
+	waitFor(t, func() bool { return roster.Look(t.Context()) == nil && len(roster.Current()) == 1 })
+
+	n, began := &node{cfg: cfg, order: order, redis: redis}, time.Now()
+	time.AfterFunc(200*time.Millisecond, func() { _ = held.Release(ctx) }) // else it ends by itself
+	n.start(t)                                                             // returns when it leads
+	if took := time.Since(began); took < cfg.LeaseTTL+goFirst {
+		t.Errorf("it leads after %s", took)
 	}
 }
