@@ -38,7 +38,8 @@ type node struct {
 	cfg      Config
 	order    *fakes.Server
 	redis    redistest.Redis
-	follows  bool // it does not lead when it starts
+	follows  bool         // it does not lead when it starts
+	logger   *slog.Logger // nil for none
 	producer blueprintv1.ProducerServiceClient
 	admin    blueprintv1.AdminServiceClient
 	eth      *ethclient.Client
@@ -81,7 +82,10 @@ func startNode(t *testing.T, change func(*Config), script ...func(*fakes.Order))
 func (n *node) start(t *testing.T) {
 	t.Helper()
 	var err error
-	if n.Service, err = New(t.Context(), n.cfg, slog.New(slog.DiscardHandler)); err != nil {
+	if n.logger == nil {
+		n.logger = slog.New(slog.DiscardHandler)
+	}
+	if n.Service, err = New(t.Context(), n.cfg, n.logger); err != nil {
 		t.Fatal(err)
 	}
 	if !n.follows {

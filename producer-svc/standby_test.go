@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -339,10 +340,29 @@ func TestALeaderThatWasKilledLetsAStandbyGoFirst(t *testing.T) {
 	roster := leader.NewRoster(redis.Client, rediskeys.ProducerLease)
 	waitFor(t, func() bool { return roster.Look(t.Context()) == nil && len(roster.Current()) == 1 })
 
-	n, began := &node{cfg: cfg, order: order, redis: redis}, time.Now()
-	time.AfterFunc(200*time.Millisecond, func() { _ = held.Release(ctx) }) // else it ends by itself
-	n.start(t)                                                             // returns when it leads
-	if took := time.Since(began); took < cfg.LeaseTTL+goFirst {
+	first := make(goesFirst, 1)
+	n := &node{cfg: cfg, order: order, redis: redis, logger: slog.New(slog.NewTextHandler(first, nil))}
+	waited := make(chan time.Time, 1)
+	others.Go(func() {
+		select {
+		case at := <-first: // now its lease ends
+			waited <- at
+			_ = held.Release(ctx) // it ends by itself else
+		case <-ctx.Done():
+		}
+	})
+	n.start(t) // returns when it leads
+	if took := time.Since(<-waited); took < cfg.LeaseTTL+goFirst {
 		t.Errorf("it leads after %s", took)
 	}
+}
+
+// goesFirst is told when a producer that was killed lets others go first.
+type goesFirst chan time.Time
+
+func (s goesFirst) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("a standby goes first")) {
+		s <- time.Now()
+	}
+	return len(line), nil
 }
