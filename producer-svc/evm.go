@@ -48,7 +48,7 @@ func (e *evm) apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Bl
 		return section.Block{}, err
 	}
 	if early := earlyOnes(result, rec); e.keeps && len(early) > 0 {
-		if err := e.keeper.Early(context.WithoutCancel(ctx), early); err != nil {
+		if err := e.keeper.Early(context.WithoutCancel(ctx), early); err != nil { // the block is applied, whatever becomes of ctx
 			return section.Block{}, err
 		}
 	}
@@ -82,16 +82,13 @@ func (e *evm) apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Bl
 // nonce, so the order of bundles may be wrong after another producer has taken the lead; what was opened cannot be sent
 // as a bundle again, and anybody could send it as it is.
 func earlyOnes(result chain.Result, rec *blueprintv1.LogRecord) (raws [][]byte) {
-	var early map[common.Hash]bool
+	early := map[common.Hash]bool{}
 	for _, one := range result.Skipped {
 		if one.Early() {
-			if early == nil {
-				early = map[common.Hash]bool{}
-			}
 			early[one.Hash] = true
 		}
 	}
-	if early == nil {
+	if len(early) == 0 {
 		return nil
 	}
 	for _, raw := range rec.GetTransactions() {

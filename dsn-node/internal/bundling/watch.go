@@ -187,21 +187,23 @@ func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason stri
 }
 
 // resend sends a bundle again, unless it is the one that the rollup told of: another one that is said to hold the same
-// transaction is somebody else's, and may hold nothing. Its error is rollup.ErrAway or the disk's. A refusal may mean that the rollup has it already; the next look tells.
+// transaction is somebody else's, and may hold nothing. Its error is rollup.ErrAway or the disk's. A refusal may mean that
+// the rollup has it already; the next look tells.
 func (w *Watcher) resend(ctx context.Context, item outbox.Item, s rollup.State) error {
 	bundle, err := w.o.Box.Bundle(item.Hash)
 	if err != nil || bundle == nil || s.Held() && s.Bundle == crypto.Keccak256Hash(bundle) {
 		return err
 	}
-	result := "accepted"
-	if err = w.o.Rollup.Submit(ctx, bundle); err != nil {
-		result = "refused"
-		w.o.Log.DebugContext(ctx, "bundle sent again", "hash", item.Hash, "error", err)
-	}
-	if errors.Is(err, rollup.ErrAway) {
+	err = w.o.Rollup.Submit(ctx, bundle)
+	switch {
+	case errors.Is(err, rollup.ErrAway):
 		w.o.Recorder.Resent("away")
 		return err
+	case err != nil:
+		w.o.Log.DebugContext(ctx, "bundle sent again", "hash", item.Hash, "error", err)
+		w.o.Recorder.Resent("refused")
+	default:
+		w.o.Recorder.Resent("accepted")
 	}
-	w.o.Recorder.Resent(result)
 	return nil
 }
