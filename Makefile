@@ -45,9 +45,10 @@ test-unit: ## Run the tests of every module but e2e (make lint vets them)
 	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -timeout 15m $(filter-out %/e2e/...,$(ALL))
 
 .PHONY: e2e
-e2e: build deps wallets ## Drive the real programs as processes from outside
+e2e: build deps wallets $(TOOLS)/gotestsum ## Drive the real programs as processes from outside
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints \
-		go test -count=1 -v -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
+		$(TOOLS)/gotestsum --format standard-verbose --hide-summary skipped -- \
+		-count=1 -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
 .PHONY: wallets
 wallets: e2e/wallets/node_modules/.package-lock.json
@@ -142,8 +143,8 @@ deps: ## Install what the tests need, or say what is missing
 .PHONY: tools
 tools: $(TOOLS)/buf $(TOOLS)/staticcheck ## Build the pinned development tools into bin/tools
 
-$(TOOLS)/staticcheck: tools/go.mod
-	@mkdir -p $(TOOLS) && cd tools && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
+$(TOOLS)/staticcheck $(TOOLS)/gotestsum &: tools/go.mod
+	@mkdir -p $(TOOLS) && cd tools && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $(TOOLS)/staticcheck $(TOOLS)/gotestsum
 
 $(TOOLS)/buf: tools/buf/go.mod tools/buf/package-lock.json $(TOOLS)/staticcheck
 	@./scripts/buf.sh $(TOOLS)

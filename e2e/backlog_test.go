@@ -62,15 +62,13 @@ func TestABacklogFitsIntoMemoryAndLeavesIt(t *testing.T) {
 	}
 	idle := memory(t, c)
 
-	_, err = admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, true)
 	began := time.Now()
 	must(t, fill(t.Context(), c.RPC, accounts, size))
 	t.Logf("%d transactions acknowledged in %s", size, time.Since(began).Round(time.Millisecond))
 	full := memory(t, c)
 
-	_, err = admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, false)
 	began = time.Now()
 	drain(t, c)
 	t.Logf("all of them in blocks after %s", time.Since(began).Round(time.Millisecond))

@@ -27,8 +27,7 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 	tx, err := accounts[0].Transfer(accounts[1].Address)
 	send(t, client, tx, err)
 	admin := blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer))
-	_, err = admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, true)
 	waiting, err := accounts[0].Transfer(accounts[1].Address)
 	must(t, err)
 	must(t, client.SendTransaction(t.Context(), waiting))
@@ -54,8 +53,7 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 		})
 	}
 
-	_, err = admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, false)
 	receipt(t, client, waiting.Hash())
 }
 

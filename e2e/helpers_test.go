@@ -11,6 +11,7 @@ import (
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/load"
 	"blindseq/producer-svc/devaccounts"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
@@ -91,6 +92,21 @@ func headAbove(t *testing.T, client *ethclient.Client, n uint64) (head uint64) {
 		return err == nil && head > n, err
 	})
 	return head
+}
+
+// lockPool locks or unlocks the pool as soon as the producer leads: it may have lost its lease, to a wrong value in Redis
+// or to a busy machine, and take it again while blocks go on.
+func lockPool(t *testing.T, admin blueprintv1.AdminServiceClient, locked bool) {
+	t.Helper()
+	eventually(t, "lock or unlock the pool", func(ctx context.Context) (bool, error) {
+		var err error
+		if locked {
+			_, err = admin.LockPool(ctx, &blueprintv1.LockPoolRequest{})
+		} else {
+			_, err = admin.UnlockPool(ctx, &blueprintv1.UnlockPoolRequest{})
+		}
+		return err == nil, err
+	})
 }
 
 // counter is the contract that the wallet scripts use too.

@@ -103,7 +103,7 @@ func (k *killer) kill(t *testing.T, s step) time.Duration {
 	t.Helper()
 	p := k.c.Process(s.process)
 	if s.way == declining {
-		k.lockPool(t, true)
+		lockPool(t, k.admin, true)
 	}
 	k.bring(t, s)
 	k.look(t)
@@ -111,7 +111,7 @@ func (k *killer) kill(t *testing.T, s step) time.Duration {
 	must(t, p.Kill())
 	must(t, p.Start())
 	if s.way == declining {
-		k.lockPool(t, false)
+		lockPool(t, k.admin, false)
 	}
 	k.advance(t, k.head+1)
 	took := k.Now() - killed
@@ -160,18 +160,4 @@ func (k *killer) look(t *testing.T) {
 func (k *killer) advance(t *testing.T, n uint64) {
 	t.Helper()
 	k.head = headAbove(t, k.direct, n)
-}
-
-// lockPool locks or unlocks the pool, as soon as the producer can.
-func (k *killer) lockPool(t *testing.T, locked bool) {
-	t.Helper()
-	eventually(t, "lock or unlock the pool", func(ctx context.Context) (bool, error) {
-		var err error
-		if locked {
-			_, err = k.admin.LockPool(ctx, &blueprintv1.LockPoolRequest{})
-		} else {
-			_, err = k.admin.UnlockPool(ctx, &blueprintv1.UnlockPoolRequest{})
-		}
-		return err == nil, err
-	})
 }

@@ -85,15 +85,13 @@ func useEveryLink(t *testing.T, c *cluster.Cluster, head *ethclient.Client) {
 	_, err := api.Status(t.Context())
 	must(t, err)
 	admin := blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer))
-	_, err = admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, true)
 	answer, err := api.ProduceBlock(t.Context(), "", "")
 	must(t, err)
 	if answer.GetNoBlock().GetReason() != "pool_locked" {
 		t.Fatalf("with the pool locked: %v", answer)
 	}
-	_, err = admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, false)
 	advances(t, head)
 }
 

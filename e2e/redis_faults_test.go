@@ -167,9 +167,12 @@ func (r *redisRig) suffer(t *testing.T, s redisSchedule, seed uint64) time.Durat
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	eventually(t, "Redis speaks to the test, whose client goes on with an old error for a second", func(ctx context.Context) (bool, error) {
+		err := r.redis.Ping(ctx).Err()
+		return err == nil, err
+	})
 	rng := rand.New(rand.NewPCG(seed, uint64(s.number)))
 	var mends []func(context.Context) error
-	var failed error
 	for _, f := range s.faults {
 		mend, err := f.do(ctx, r, rng)
 		if err != nil && len(s.faults) == 1 { // a second fault may be prevented by the first
@@ -180,15 +183,14 @@ func (r *redisRig) suffer(t *testing.T, s redisSchedule, seed uint64) time.Durat
 		}
 		let(t, time.Duration(20+rng.IntN(400))*time.Millisecond)
 	}
-	for range mends { // what could not be mended while Redis was down is mended after it was started
-		failed = nil
+	// What could not be mended while Redis was down is mended after it was started.
+	eventually(t, "end of "+s.String(), func(ctx context.Context) (bool, error) {
+		var failed error
 		for _, mend := range mends {
 			failed = errors.Join(failed, mend(ctx))
 		}
-	}
-	if failed != nil {
-		t.Fatalf("end of %s: %v", s, failed)
-	}
+		return failed == nil, failed
+	})
 	return advances(t, r.direct)
 }
 

@@ -126,12 +126,10 @@ func (r *redisRig) request(t *testing.T, s redisSchedule) {
 	}
 	admin := blueprintv1.NewAdminServiceClient(r.c.Conn(cluster.Producer))
 	if strings.Contains(s.ask, "NoPreblock") {
-		_, err := admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{})
-		must(t, err)
+		lockPool(t, admin, true)
 	}
 	call := r.produce(t, r.api, s.ask)
-	_, err := admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{})
-	must(t, err)
+	lockPool(t, admin, false)
 	switch {
 	case call.Err != "":
 		t.Errorf("schedule %d (%s): request %s was not answered: %s", s.number, s, s.ask, call.Err)
