@@ -127,7 +127,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	if err := c.putFronts(); err != nil {
 		return err
 	}
-	if err := c.join(free); err != nil {
+	if err := c.join(ctx, free); err != nil {
 		return err
 	}
 	c.addresses()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"net"
 	"slices"
 )
@@ -24,7 +25,7 @@ func (o *Options) producers() []string { return append([]string{Producer}, o.rep
 
 // join puts the network, if there is one, between each two processes that speak to each other. Where a producer is
 // others learn from what it advertises: its own ports, on another of this machine's addresses.
-func (c *Cluster) join(free allocator) error {
+func (c *Cluster) join(ctx context.Context, free allocator) error {
 	c.links, c.elsewhere = map[[2]string]string{}, newAllocator().host
 	if c.o.Network == nil {
 		return nil
@@ -37,13 +38,13 @@ func (c *Cluster) join(free allocator) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.o.Network.Join(pair[0], pair[1], listen, c.direct(pair[1])); err != nil {
+		if _, err := c.o.Network.Join(ctx, pair[0], pair[1], listen, c.direct(pair[1])); err != nil {
 			return err
 		}
 		c.links[pair] = listen
 	}
 	for _, producer := range c.o.producers() {
-		if err := c.joinElsewhere(producer); err != nil {
+		if err := c.joinElsewhere(ctx, producer); err != nil {
 			return err
 		}
 	}
@@ -51,7 +52,7 @@ func (c *Cluster) join(free allocator) error {
 }
 
 // joinElsewhere carries what comes to the addresses that a producer advertises.
-func (c *Cluster) joinElsewhere(producer string) error {
+func (c *Cluster) joinElsewhere(ctx context.Context, producer string) error {
 	p := c.ports[producer]
 	callers := Proposer + " and " + Gateway
 	if len(c.o.Replicas) > 0 {
@@ -62,7 +63,7 @@ func (c *Cluster) joinElsewhere(producer string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := c.o.Network.Join(l.from, producer, net.JoinHostPort(c.elsewhere, port), l.address); err != nil {
+		if _, err := c.o.Network.Join(ctx, l.from, producer, net.JoinHostPort(c.elsewhere, port), l.address); err != nil {
 			return err
 		}
 	}

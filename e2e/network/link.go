@@ -81,7 +81,7 @@ func (l *Link) Mend(ctx context.Context) error {
 	return nil
 }
 
-// listen takes the address again. A process that is just being started has a copy of what was closed, for a moment.
+// listen takes the address. A process that is just being started has a copy of what was closed, for a moment.
 func (l *Link) listen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listenWithin)
 	defer cancel()

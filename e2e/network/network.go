@@ -30,10 +30,10 @@ func New() *Network {
 }
 
 // Join makes a link from one process (or several, which then share it) to an address of another, listening on listen.
-func (n *Network) Join(from, to, listen, address string) (*Link, error) {
+func (n *Network) Join(ctx context.Context, from, to, listen, address string) (*Link, error) {
 	name := from + " → " + to
 	l := &Link{Name: name, From: from, To: to, proxy: toxiproxy.NewProxy(n.server, name, listen, address)}
-	if err := l.proxy.Start(); err != nil {
+	if err := l.listen(ctx); err != nil {
 		return nil, fmt.Errorf("join %s: %w", name, err)
 	}
 	n.mu.Lock()
