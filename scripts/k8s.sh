@@ -2,6 +2,7 @@
 # Runs blindseq on the cluster of the current kubeconfig: k8s.sh up|down|secrets|e2e|e2e-long <version>.
 # Of the environment:
 #   K8S_OVERLAY   what to deploy (k8s/overlays/dev)
+#   K8S_COMPONENTS  of k8s/components, what to add to it: "redis-sentinel monitoring"
 #   K8S_SECRETS   arguments of blindseq-secrets (--keyholders 4)
 #   IMAGE_LOADER  a command that brings the images it is given as arguments to the nodes; for a kind cluster
 #                 `kind load docker-image` is used when it is not set, elsewhere nothing is loaded
@@ -47,13 +48,15 @@ secrets() {
 
 # Deploys exactly this version's images, whatever tag the overlay has.
 deploy() {
-  local dir
+  local dir name
   dir=$(mktemp -d -p .)
   # shellcheck disable=SC2064 # this folder
   trap "rm -r '$dir'" EXIT
   {
     printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../%s]\nimages:\n' "$overlay"
     for name in "${names[@]}"; do printf -- '  - {name: blindseq/%s, newTag: "%s"}\n' "$name" "$version"; done
+    printf 'components:\n'
+    for name in ${K8S_COMPONENTS:-}; do printf -- '  - ../k8s/components/%s\n' "$name"; done
   } >"$dir/kustomization.yaml"
   kubectl kustomize "$dir" >"$dir/all.yaml"
   if [ -n "$(kubectl -n $namespace get deployment,statefulset -o name)" ]; then

@@ -207,6 +207,13 @@ func (r *run) acks() (n int) {
 	return n
 }
 
+// someAcks waits until more transactions have been acknowledged.
+func (r *run) someAcks(t *testing.T) {
+	t.Helper()
+	before := r.acks()
+	eventually(t, "more acknowledged transactions", func(context.Context) (bool, error) { return r.acks() > before+50, nil })
+}
+
 // end ends the load, waits until what was acknowledged is in blocks, and reads what every replica shows.
 func (r *run) end(t *testing.T) *history.History {
 	t.Helper()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// longestStill is how long blocks may stop while a workload is updated.
+// longestStill is how long blocks may stop while a workload is updated or Redis gets another master.
 const longestStill = 10 * time.Second
 
 // A rolling update of everything, one workload after the other, takes nobody's request.
