@@ -20,7 +20,8 @@
 // The list is a function of the final contents, in their order: those attested or, where a keyholder attested what was not
 // certified, those adopted instead, which Forget makes room for. Therefore all honest keyholders have the same one, the
 // sequencer can tell which bundles will be opened before it asks, and nothing here needs an fsync: the log of contents is
-// what is durable, and what is missing here after a crash is made again from it. A directory that is lost or damaged may be
+// what is durable, and what is missing here after a crash of the machine is made again from it. (What was added outlives
+// the process: making it again would verify ciphertexts while blocks wait.) A directory that is lost or damaged may be
 // deleted. It is on disk and not in memory because it grows with the chain and must forget nothing: an entry that is
 // dropped would be a ciphertext that can be opened again.
 package stoplist
@@ -33,6 +34,7 @@ import (
 	"blindseq/dsn-node/outcome"
 
 	"github.com/cockroachdb/pebble"
+	"github.com/cockroachdb/pebble/vfs"
 	"github.com/ethereum/go-ethereum/common"
 )
 
@@ -68,7 +70,7 @@ type Entry struct {
 
 // Open opens the list in dir, for contents from a number on.
 func Open(dir string, first uint64) (*List, error) {
-	db, err := pebble.Open(dir, &pebble.Options{Logger: silent{}, MemTableSize: 4 << 20, MaxOpenFiles: 64})
+	db, err := pebble.Open(dir, &pebble.Options{FS: files{vfs.Default}, Logger: silent{}, MemTableSize: 4 << 20, MaxOpenFiles: 64})
 	if err != nil {
 		return nil, fmt.Errorf("open stop list: %w: %w", ErrStorage, err)
 	}
@@ -135,7 +137,7 @@ func (l *List) Add(number uint64, entries []Entry) error {
 	return nil
 }
 
-// write is atomic: the mark never tells of entries that are not there.
+// write is atomic: the mark never tells of entries that are not there. A sync is a write to the operating system, see files.
 func (l *List) write(number uint64, entries []Entry) error {
 	b := l.db.NewBatch()
 	defer b.Close() //nolint:errcheck // committed or dropped
@@ -148,7 +150,7 @@ func (l *List) write(number uint64, entries []Entry) error {
 	if err := b.Set([]byte{keyApplied}, binary.BigEndian.AppendUint64(nil, number), nil); err != nil {
 		return err
 	}
-	return b.Commit(pebble.NoSync)
+	return b.Commit(pebble.Sync)
 }
 
 // Forgotten is how often Forget was called since the directory was new.
@@ -190,7 +192,7 @@ func (l *List) forget(from uint64) (err error) {
 			return err
 		}
 	}
-	if err := errors.Join(entries.Error(), b.Commit(pebble.NoSync)); err != nil {
+	if err := errors.Join(entries.Error(), b.Commit(pebble.Sync)); err != nil {
 		return err
 	}
 	l.applied, l.written, l.forgotten = applied, applied, l.forgotten+1

@@ -1,6 +1,7 @@
 package stoplist_test
 
 import (
+	"os"
 	"testing"
 
 	"blindseq/dsn-node/internal/stoplist"
@@ -56,6 +57,31 @@ func TestForgottenNumbersAreAddedAnew(t *testing.T) {
 		t.Errorf("nothing to forget: applied %d, forgotten %d, %v", l.Applied(), l.Forgotten(), err)
 	}
 	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A copy of the directory as it is has what a killed process leaves: what was given to the operating system.
+func TestWhatWasAddedOutlivesAKilledProcess(t *testing.T) {
+	dir, left := t.TempDir(), t.TempDir()
+	l := open(t, dir)
+	t.Cleanup(func() { _ = l.Close() })
+	for n := uint64(5); n <= 8; n++ {
+		if err := l.Add(n, []stoplist.Entry{{ID: id(byte(n)), Index: 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, left)
+	if after.Applied() != 8 {
+		t.Errorf("applied %d, 8 were added", after.Applied())
+	}
+	if place, known, err := after.First(id(8)); err != nil || !known || place != (outcome.Place{Number: 8, Index: 1}) {
+		t.Errorf("the last one: %v, %v, %v", place, known, err)
+	}
+	if err := after.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
