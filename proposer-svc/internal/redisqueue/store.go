@@ -53,7 +53,7 @@ type Store struct {
 	log    *slog.Logger
 	script *redis.Script
 	keys   []string
-	id     string // of this store, first part of the tags it leaves
+	id     atomic.Pointer[string] // of this store, first part of the tags it leaves
 	wake   chan struct{}
 	last   atomic.Pointer[sight]
 	stale  atomic.Bool // others changed the FIFO after it was seen
@@ -65,8 +65,8 @@ type Store struct {
 
 // New returns the store of one replica.
 func New(rdb redis.UniversalClient, cfg Config, log *slog.Logger) *Store {
-	return &Store{
-		rdb: rdb, cfg: cfg, log: log, script: redis.NewScript(commitSource), id: crand.Text(),
+	s := &Store{
+		rdb: rdb, cfg: cfg, log: log, script: redis.NewScript(commitSource),
 		keys: []string{
 			rediskeys.ProposerState(), rediskeys.ProposerFIFO(), rediskeys.ProposerRequests(), rediskeys.ProposerRecent(),
 			rediskeys.LockLease(rediskeys.ProposerLease),
@@ -74,6 +74,13 @@ func New(rdb redis.UniversalClient, cfg Config, log *slog.Logger) *Store {
 		wake: make(chan struct{}, 1),
 		turn: make(chan struct{}, 1),
 	}
+	s.rename()
+	return s
+}
+
+func (s *Store) rename() {
+	id := crand.Text()
+	s.id.Store(&id)
 }
 
 // Wake says that the FIFO may have changed.
@@ -98,7 +105,11 @@ func (s *Store) Apply(ctx context.Context, e queue.Event) (queue.Request, error)
 	for began, tries := time.Now(), 1; time.Since(began) < commandTimeout; tries++ {
 		done, r, err := s.try(ctx, e)
 		if err != nil {
-			return queue.Request{}, s.after(ctx, e.Subject(), err)
+			err = s.after(ctx, e.Subject(), err)
+			if errors.Is(err, ErrUnavailable) {
+				s.doubt()
+			}
+			return queue.Request{}, err
 		}
 		if done {
 			return r, nil
@@ -159,12 +170,20 @@ func (s *Store) commitOf(e queue.Event, t queue.Transition, unknown bool) commit
 	}
 	if len(t.Effects) > 0 {
 		s.writes++
-		c.leave = s.id + ":" + strconv.FormatUint(s.writes, 10)
+		c.leave = *s.id.Load() + ":" + strconv.FormatUint(s.writes, 10)
 		if !leased { // what the active one does itself, it need not be told
 			c.channel = rediskeys.ProposerEvents()
 		}
 	}
 	return c
+}
+
+// doubt has this replica look at the FIFO, since what it could not be answered about may have happened, and when it is
+// repeated changes nothing more. It may also happen later, when a connection that is slow delivers it: under the new name
+// Watch takes it for another replica's.
+func (s *Store) doubt() {
+	s.rename()
+	s.signal()
 }
 
 // after forgets what was seen when an error leaves open what is stored, and clears a FIFO that cannot be read.

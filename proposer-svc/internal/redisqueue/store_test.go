@@ -225,6 +225,61 @@ func TestAReplicaIsWokenByAnother(t *testing.T) {
 	})
 }
 
+// The request is in the FIFO, and who asks again is told so: nothing else would wake the only replica there is.
+func TestAReplicaIsWokenForWhatItWasNotAnsweredAbout(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		client := r.NewClient(t)
+		s := New(client, Config{Limits: queue.Limits{Queued: 8}, ProcessedTTL: time.Minute}, slog.New(slog.DiscardHandler))
+		apply(t, s, request("a"))
+		awaitWake(t, s)
+		redistest.LoseReplies(client, 1)
+		if _, err := s.Apply(t.Context(), request("b")); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("without a reply: %v", err)
+		}
+		awaitWake(t, s)
+	})
+}
+
+// What a slow connection delivers late wakes the replica that gave it up.
+func TestAReplicaIsWokenForWhatItGaveUp(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		s := newForT(t, r, 8)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Watch(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
+		awaitWake(t, s) // subscribed
+		apply(t, s, request("a"))
+		awaitWake(t, s)
+		tag, err := r.Client.HGet(ctx, rediskeys.ProposerState(), "tag").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Stop(t)
+		if _, err := s.Apply(ctx, request("b")); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("without Redis: %v", err)
+		}
+		r.Start(t)
+		awaitWake(t, s) // subscribed again, and for the request without an answer
+		for asleep := false; !asleep; {
+			select {
+			case <-s.Wake():
+			case <-time.After(100 * time.Millisecond):
+				asleep = true
+			}
+		}
+		if err := r.Client.Publish(ctx, rediskeys.ProposerEvents(), tag).Err(); err != nil {
+			t.Fatal(err)
+		}
+		awaitWake(t, s)
+	})
+}
+
 func awaitWake(t *testing.T, s *Store) {
 	t.Helper()
 	select {

@@ -12,7 +12,7 @@ import (
 // what was said while it was away is lost, and the FIFO itself may be.
 func (s *Store) Watch(ctx context.Context) error {
 	return redisx.Watch(ctx, s.rdb, func(_, tag string) {
-		if !strings.HasPrefix(tag, s.id) {
+		if !strings.HasPrefix(tag, *s.id.Load()) {
 			s.Refresh()
 			s.signal()
 		}
