@@ -17,6 +17,7 @@ import (
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
+	"blindseq/kit/testaddr"
 	"blindseq/proposer-svc/internal/fakes"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
@@ -269,7 +270,7 @@ func TestTakeoverOfAnActiveProposerThatStopped(t *testing.T) {
 func TestTakeoverOfAKilledActiveProposer(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		w := newWorld(t, r)
-		address := freeAddress(t)
+		address := testaddr.Next(t)
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), childConfig+"="+strings.Join([]string{r.URL, w.dsnAddress, w.monitorAddr, address}, " "))
 		child.Stderr = os.Stderr
@@ -297,17 +298,6 @@ func TestTakeoverOfAKilledActiveProposer(t *testing.T) {
 		w.applied(c, "r1", 1)
 		w.expectSubmission("r2", 2)
 	})
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	s, err := grpckit.NewServer(grpckit.ServerConfig{Address: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop := background(t, s.Run)
-	stop()
-	return s.Addr()
 }
 
 func TestRedisRestartedOrWipedIsSurvived(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"blindseq/dsn-node/internal/ceremony"
 	"blindseq/dsn-node/te/keyfile"
+	"blindseq/kit/testaddr"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
@@ -70,14 +70,7 @@ func participants(t *testing.T, n, threshold int, passphrase string) []Config {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.GRPCAddress = l.Addr().String()
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+		cfg.GRPCAddress = testaddr.Next(t)
 		c.Participants = append(c.Participants, ceremony.Participant{Identity: address, Endpoint: cfg.GRPCAddress})
 		list = append(list, cfg)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 func (c *Cluster) redisArgs() []string {
-	host, port, _ := net.SplitHostPort(c.ports[Redis].rpc) // an allocator made it
+	host, port, _ := net.SplitHostPort(c.ports[Redis].rpc) // a Space made it
 	return []string{"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--daemonize", "no"}
 }
 

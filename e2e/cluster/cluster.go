@@ -22,6 +22,7 @@ import (
 	"blindseq/e2e/network"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
+	"blindseq/kit/testaddr"
 
 	"github.com/ethereum/go-ethereum/ethclient"
 	"golang.org/x/sync/errgroup"
@@ -108,9 +109,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) prepare(ctx context.Context) error {
-	free := newAllocator()
+	free := testaddr.New()
 	for _, name := range c.o.possible() { // all, as those that run are told of the others
-		p, err := free.ports()
+		p, err := nextPorts(free)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"slices"
+
+	"blindseq/kit/testaddr"
 )
 
 // dials says who is told whose address on its command line.
@@ -25,8 +27,8 @@ func (o *Options) producers() []string { return append([]string{Producer}, o.rep
 
 // join puts the network, if there is one, between each two processes that speak to each other. Where a producer is
 // others learn from what it advertises: its own ports, on another of this machine's addresses.
-func (c *Cluster) join(ctx context.Context, free allocator) error {
-	c.links, c.elsewhere = map[[2]string]string{}, newAllocator().host
+func (c *Cluster) join(ctx context.Context, free *testaddr.Space) error {
+	c.links, c.elsewhere = map[[2]string]string{}, testaddr.New().Host
 	if c.o.Network == nil {
 		return nil
 	}
@@ -34,7 +36,7 @@ func (c *Cluster) join(ctx context.Context, free allocator) error {
 		if !slices.Contains(c.names, pair[0]) || !slices.Contains(c.names, pair[1]) {
 			continue
 		}
-		listen, err := free.address()
+		listen, err := free.Next()
 		if err != nil {
 			return err
 		}

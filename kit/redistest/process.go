@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"blindseq/kit/testaddr"
 )
 
 const startTimeout = 10 * time.Second
@@ -124,12 +126,14 @@ func watchOutput(output io.Reader, sign string, ready chan<- bool) {
 	}
 }
 
+// addresses are on the one host that replicas and sentinels name each other by.
+var addresses = testaddr.On("127.0.0.1")
+
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := addresses.Next()
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", err
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(address)
 	return port, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"blindseq/dsn-node/bundler/rolluptest"
 	"blindseq/dsn-node/keygen"
+	"blindseq/kit/testaddr"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -48,7 +49,7 @@ func TestKilledBundlerSendsWhatItAcknowledgedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rollup, address := rolluptest.New(t), freePort(t)
+	rollup, address := rolluptest.New(t), testaddr.Next(t)
 	p := &process{args: []string{
 		"bundler", "--rpc-address", address, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--rollup-rpc", rollup.URL,
 		"--committee-file", files.Committee, "--identity-file", files.Bundler, "--data-dir", filepath.Join(t.TempDir(), "data"),

@@ -19,6 +19,7 @@ import (
 	"blindseq/dsn-node/dkg"
 	"blindseq/dsn-node/te"
 	"blindseq/dsn-node/te/keyfile"
+	"blindseq/kit/testaddr"
 )
 
 // output is what a process writes, to be read while it runs.
@@ -77,7 +78,7 @@ func newGeneration(t *testing.T, n, threshold int) *generation {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, participant{address.Hex(), freePort(t)})
+		list = append(list, participant{address.Hex(), testaddr.Next(t)})
 	}
 	b, err := json.Marshal(map[string]any{"name": t.Name(), "chain_id": 1337, "first_number": 1, "threshold": threshold, "participants": list})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"blindseq/dsn-node/te"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
+	"blindseq/kit/testaddr"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -84,16 +84,6 @@ type system struct {
 	ordering   *process // the last sequencer that was started
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
-	return l.Addr().String()
-}
-
 func dial(t testing.TB, address string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpckit.Dial(address, config.TLS{}, grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
@@ -116,7 +106,7 @@ func newSystem(t testing.TB, keyholders, threshold int) *system {
 		t.Fatal(err)
 	}
 	for i := range keyholders {
-		address := freePort(t)
+		address := testaddr.Next(t)
 		p := &process{args: []string{
 			"keyholder", "--grpc-address", address, "--http-address", "127.0.0.1:0",
 			"--data-dir", filepath.Join(s.dir, fmt.Sprint("keyholder-", i)), "--committee-file", filepath.Join(keys, "committee.json"),
@@ -280,7 +270,7 @@ func TestKeyholderSecretsAreInNoOutput(t *testing.T) {
 // sequencer starts one over the system's keyholders and waits until it serves.
 func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 	t.Helper()
-	address := freePort(t)
+	address := testaddr.Next(t)
 	p := &process{args: []string{
 		"sequencer", "--grpc-address", address, "--http-address", "127.0.0.1:0", "--rpc-address", "127.0.0.1:0",
 		"--data-dir", filepath.Join(s.dir, "sequencer"), "--committee-file", filepath.Join(s.dir, "keys", "committee.json"),
