@@ -156,6 +156,7 @@ func statusCodes() map[error]codes.Code {
 		requestid.ErrInvalid:   codes.InvalidArgument,
 		api.ErrBadRequest:      codes.InvalidArgument,
 		notices.ErrOtherReason: codes.AlreadyExists,
+		notices.ErrNotEnding:   codes.FailedPrecondition,
 		notices.ErrUnavailable: codes.Unavailable,
 		merge.ErrHalted:        codes.FailedPrecondition,
 		merge.ErrStopping:      codes.Unavailable,

@@ -11,6 +11,7 @@ import (
 	"blindseq/kit/redistest"
 	"blindseq/monitor-svc/internal/evidence"
 	"blindseq/monitor-svc/internal/fakes"
+	"blindseq/monitor-svc/internal/notices/noticestest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc/codes"
@@ -25,6 +26,7 @@ func TestOneRequestGivesExactlyOneEvent(t *testing.T) {
 		w.following()
 		w.following()
 		onA, onB, other := a.next("r1", 1), b.next("r1", 1), b.next("r2", 1)
+		noticestest.Ending(t, r, "r1")
 		if err := a.notify("r1", empty); err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +51,7 @@ func TestANoticeIsRecordedOnceAndNeverAfterThePreblock(t *testing.T) {
 		a, b := w.replica(), w.replica()
 		w.following()
 		w.following()
+		noticestest.Ending(t, r, "r1")
 		if err := a.notify("r1", empty); err != nil {
 			t.Fatal(err)
 		}
@@ -81,6 +84,10 @@ func TestPreblocksFlowWithoutRedisAndNoticesAreFoundWhenItIsBack(t *testing.T) {
 		a.expectPreblock(waiting, 1, "r1")
 		waiting = a.next("r2", 2)
 		r.Start(t)
+		if err := b.notify("r2", empty); status.Code(err) != codes.FailedPrecondition {
+			t.Errorf("for a request that is not ending: %v", err)
+		}
+		noticestest.Ending(t, r, "r2")
 		if err := b.notify("r2", empty); err != nil {
 			t.Fatal(err)
 		}

@@ -7,10 +7,14 @@ import (
 	"time"
 
 	merge "blindseq/monitor-svc/machine"
+	proposer "blindseq/proposer-svc/machine"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-var errEnded = errors.New("the request had ended otherwise")
+var (
+	errEnded     = errors.New("the request had ended otherwise")
+	errNotEnding = errors.New("the request is not ending")
+)
 
 // monitor merges the DSN's preblocks and the notices that there is none, by monitor-svc's machine.
 type monitor struct {
@@ -191,6 +195,9 @@ func (m *monitor) notify(id string, reason preblockv1.NoPreblockReason, answer f
 	commit(m.process, NoticeStored, func(k *keys, _ int64) (bool, error) {
 		if before, ok := k.notices[id]; ok && before != reason && !m.w.bug(OverwritesAReason) {
 			return false, errEnded
+		}
+		if now := k.fifo.View("").Current; k.notices[id] == 0 && (now == nil || now.ID != id || now.State != proposer.Ending) && !m.w.bug(TellsBothEnds) {
+			return false, errNotEnding
 		}
 		k.notices[id] = reason
 		m.w.redis.publish(noticeEvents, id+"="+strconv.Itoa(int(reason)))

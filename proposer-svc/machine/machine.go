@@ -28,6 +28,7 @@ type (
 // The states of a request, and why an event of a former active proposer is refused.
 const (
 	Queued    = queue.Queued
+	Ending    = queue.Ending
 	InFlight  = queue.InFlight
 	Processed = queue.Processed
 )

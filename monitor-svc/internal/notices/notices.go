@@ -24,6 +24,8 @@ import (
 var (
 	// ErrOtherReason is returned when the request ended before, for another reason.
 	ErrOtherReason = errors.New("the request ended otherwise before")
+	// ErrNotEnding is returned when the request is not ending: it waits, or has a proposal, or is not known.
+	ErrNotEnding = errors.New("the request is not ending without a preblock")
 	// ErrUnavailable is returned when Redis did not answer; whether the notice is recorded is not known.
 	ErrUnavailable = errors.New("redis did not answer")
 )
@@ -69,7 +71,8 @@ type notice struct {
 	Reason    int32  `json:"reason"`
 }
 
-// Record makes a reason known to every replica. A repeat is a success; another reason is ErrOtherReason.
+// Record makes a reason known to every replica. A repeat is a success; another reason is ErrOtherReason. A request that is
+// not ending, by the proposers' FIFO, is ErrNotEnding.
 func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	value, err := json.Marshal(notice{in.RequestID, int32(in.Reason)})
 	if err != nil {
@@ -77,10 +80,10 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID)}
+	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID), rediskeys.ProposerState(), rediskeys.ProposerRequests()}
 	// gofail: var noticeRecording struct{}
-	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID).StringSlice()
-	if err == nil && len(reply) != 2 {
+	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID, rediskeys.ProposerEnding).StringSlice()
+	if err == nil && len(reply) != 3 {
 		err = fmt.Errorf("unexpected reply %q", reply)
 	}
 	if err != nil {
@@ -88,6 +91,9 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	}
 	if before := reply[0]; before != "" && before != string(value) {
 		return fmt.Errorf("record notice for %s: %w: %s", in.RequestID, ErrOtherReason, before)
+	}
+	if reply[2] == "" {
+		return fmt.Errorf("record notice for %s: %w", in.RequestID, ErrNotEnding)
 	}
 	if reply[1] != "" {
 		n.log.WarnContext(ctx, "wrong value in Redis replaced", "key", keys[0], "was", reply[1], "request_id", in.RequestID)

@@ -9,6 +9,7 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/monitor-svc/internal/merge"
+	"blindseq/monitor-svc/internal/notices/noticestest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -33,14 +34,16 @@ func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
 			if err := write(t.Context(), rediskeys.MonitorNoPreblock(id)); err != nil {
 				t.Fatal(err)
 			}
+			noticestest.Ending(t, r, id)
 			told := &sink{}
 			n := New(r.NewClient(t), slog.New(slog.DiscardHandler))
 			n.Follow(told)
 			empty := merge.NoPreblock{RequestID: id, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY}
-			for range 2 { // a repeat is a success
+			for range 2 { // a repeat is a success, also when the request has ended by then
 				if err := n.Record(t.Context(), empty); err != nil {
 					t.Errorf("%s: %v", id, err)
 				}
+				r.Client.HDel(t.Context(), rediskeys.ProposerState(), "current")
 			}
 			other := merge.NoPreblock{RequestID: id, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
 			if err := n.Record(t.Context(), other); !errors.Is(err, ErrOtherReason) {
@@ -52,6 +55,36 @@ func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
 			n.LookUp(id)
 			if err := n.lookUp(t.Context()); err != nil || len(told.told) != 3 {
 				t.Errorf("%s: told %d times, %v", id, len(told.told), err)
+			}
+		}
+	})
+}
+
+// A monitor that was paused before it records must not end a request that is served again meanwhile.
+func TestARequestThatIsNotEndingGetsNoNotice(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		n := New(r.NewClient(t), slog.New(slog.DiscardHandler))
+		told := &sink{}
+		n.Follow(told)
+		for name, prepare := range map[string]func(){
+			"unknown":         func() {},
+			"another's turn":  func() { noticestest.Ending(t, r, "other") },
+			"with a proposal": func() { noticestest.InState(t, r, "a", rediskeys.ProposerEnding+1) },
+			"waiting":         func() { noticestest.InState(t, r, "a", rediskeys.ProposerEnding-1) },
+			"with no record":  func() { r.Client.HSet(t.Context(), rediskeys.ProposerState(), "current", "a") },
+			"not to be decoded": func() {
+				noticestest.Ending(t, r, "a")
+				r.Client.HSet(t.Context(), rediskeys.ProposerRequests(), "a", "{")
+			},
+		} {
+			r.Client.FlushAll(t.Context())
+			prepare()
+			err := n.Record(t.Context(), merge.NoPreblock{RequestID: "a", Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY})
+			if !errors.Is(err, ErrNotEnding) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if left := r.Client.Exists(t.Context(), rediskeys.MonitorNoPreblock("a")).Val(); left != 0 || len(told.told) != 0 {
+				t.Errorf("%s: a notice is there, told %v", name, told.told)
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -237,6 +238,21 @@ func TestAReplicaIsWokenForWhatItWasNotAnsweredAbout(t *testing.T) {
 			t.Fatalf("without a reply: %v", err)
 		}
 		awaitWake(t, s)
+	})
+}
+
+// monitor-svc reads it there.
+func TestTheStateOfARequestThatEndsIsThatOfPackageRediskeys(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		s := newForT(t, r, 8)
+		setLease(t, r, 1)
+		apply(t, s, request("a"))
+		apply(t, s, queue.Decline{By: queue.By{Token: 1}, ID: "a", Reason: 1})
+		raw, err := r.Client.HGet(t.Context(), rediskeys.ProposerRequests(), "a").Bytes()
+		var is struct{ State int }
+		if err := errors.Join(err, json.Unmarshal(raw, &is)); err != nil || is.State != rediskeys.ProposerEnding {
+			t.Errorf("%s (%v)", raw, err)
+		}
 	})
 }
 

@@ -42,8 +42,9 @@ type MonitorServiceClient interface {
 	Next(ctx context.Context, in *NextRequest, opts ...grpc.CallOption) (*NextResponse, error)
 	// NotifyNoPreblock records that a request ends without a preblock and wakes its waiter on any replica.
 	// A repeat is a success; another reason for the same request is ALREADY_EXISTS.
-	// INVALID_ARGUMENT: no request id or reason. UNAVAILABLE: Redis did not answer; nothing is recorded for certain,
-	// repeat. No REST binding: spoken by proposer-svc only.
+	// INVALID_ARGUMENT: no request id or reason. FAILED_PRECONDITION: by the FIFO in Redis the request is not ending (any
+	// more); look again. UNAVAILABLE: Redis did not answer; nothing is recorded for certain, repeat.
+	// No REST binding: spoken by proposer-svc only.
 	NotifyNoPreblock(ctx context.Context, in *NotifyNoPreblockRequest, opts ...grpc.CallOption) (*NotifyNoPreblockResponse, error)
 	// GetPreblock answers with a fixed preblock. NOT_FOUND: the number is not fixed yet. UNAVAILABLE: the DSN does
 	// not answer. REST has its own view of it (blindseq.gateway.v1).
@@ -139,8 +140,9 @@ type MonitorServiceServer interface {
 	Next(context.Context, *NextRequest) (*NextResponse, error)
 	// NotifyNoPreblock records that a request ends without a preblock and wakes its waiter on any replica.
 	// A repeat is a success; another reason for the same request is ALREADY_EXISTS.
-	// INVALID_ARGUMENT: no request id or reason. UNAVAILABLE: Redis did not answer; nothing is recorded for certain,
-	// repeat. No REST binding: spoken by proposer-svc only.
+	// INVALID_ARGUMENT: no request id or reason. FAILED_PRECONDITION: by the FIFO in Redis the request is not ending (any
+	// more); look again. UNAVAILABLE: Redis did not answer; nothing is recorded for certain, repeat.
+	// No REST binding: spoken by proposer-svc only.
 	NotifyNoPreblock(context.Context, *NotifyNoPreblockRequest) (*NotifyNoPreblockResponse, error)
 	// GetPreblock answers with a fixed preblock. NOT_FOUND: the number is not fixed yet. UNAVAILABLE: the DSN does
 	// not answer. REST has its own view of it (blindseq.gateway.v1).
