@@ -142,7 +142,7 @@ func (r *redisRig) request(t *testing.T, s redisSchedule) {
 func TestEveryRedisKeyAndChannelIsAmongThoseThatGetWrongValues(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../kit/rediskeys/rediskeys.go", nil, 0)
 	must(t, err)
-	known := []string{"ConsumptionLock", "ProducerLease", "ProposerLease"} // names of locks, not of keys
+	known := []string{"ConsumptionLock", "ProducerLease", "ProposerLease", "ProposerEnding"} // names of locks and a state, not of keys
 	for _, k := range redisKeys() {
 		known = append(known, k.builder)
 	}
