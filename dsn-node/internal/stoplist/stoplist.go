@@ -69,8 +69,10 @@ type Entry struct {
 }
 
 // Open opens the list in dir, for contents from a number on.
-func Open(dir string, first uint64) (*List, error) {
-	db, err := pebble.Open(dir, &pebble.Options{FS: files{vfs.Default}, Logger: silent{}, MemTableSize: 4 << 20, MaxOpenFiles: 64})
+func Open(dir string, first uint64) (*List, error) { return openIn(vfs.Default, dir, first) }
+
+func openIn(fs vfs.FS, dir string, first uint64) (*List, error) {
+	db, err := pebble.Open(dir, &pebble.Options{FS: files{fs}, Logger: silent{}, MemTableSize: 4 << 20, MaxOpenFiles: 64})
 	if err != nil {
 		return nil, fmt.Errorf("open stop list: %w: %w", ErrStorage, err)
 	}
