@@ -23,8 +23,8 @@ const halfOpenEnv = "BLINDSEQ_E2E_HALF_OPEN"
 const (
 	// linkFault is how long a link is broken.
 	linkFault = 400 * time.Millisecond
-	// keepalive is within which a half-open connection is found: 10 s until a ping, 4 s until its answer is missed, and what
-	// a machine that runs four clusters at once may take. Without keepalive it would be a quarter of an hour.
+	// keepalive is within which a half-open connection is found: the 15 s that kit/grpckit promises, and 5 s for a machine
+	// that runs four clusters at once. Without keepalive it would be a quarter of an hour.
 	keepalive = 20 * time.Second
 )
 

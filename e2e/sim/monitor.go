@@ -7,7 +7,6 @@ import (
 	"time"
 
 	merge "blindseq/monitor-svc/machine"
-	proposer "blindseq/proposer-svc/machine"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -196,7 +195,7 @@ func (m *monitor) notify(id string, reason preblockv1.NoPreblockReason, answer f
 		if before, ok := k.notices[id]; ok && before != reason && !m.w.bug(OverwritesAReason) {
 			return false, errEnded
 		}
-		if now := k.fifo.View("").Current; k.notices[id] == 0 && (now == nil || now.ID != id || now.State != proposer.Ending) && !m.w.bug(TellsBothEnds) {
+		if k.notices[id] == 0 && !k.ending(id) && !m.w.bug(TellsBothEnds) {
 			return false, errNotEnding
 		}
 		k.notices[id] = reason

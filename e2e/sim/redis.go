@@ -26,6 +26,12 @@ type keys struct {
 	notices map[string]preblockv1.NoPreblockReason
 }
 
+// ending reports whether a request is at the head of the FIFO and about to end without a preblock.
+func (k *keys) ending(id string) bool {
+	head := k.fifo.View("").Current
+	return head != nil && head.ID == id && head.State == proposer.Ending
+}
+
 // subscriber is told of what happens on a channel, and "" when it was connected anew.
 type subscriber struct {
 	p    *process

@@ -205,22 +205,13 @@ func TestConcurrentReplicasLoseAndDoubleNothing(t *testing.T) {
 func TestAReplicaIsWokenByAnother(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		active, other := newForT(t, r, 8), newForT(t, r, 8)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- active.Watch(ctx) }()
-		defer func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}()
-		awaitWake(t, active) // subscribed
-		if v, err := active.View(ctx); err != nil || v.Head != nil {
+		watch(t, active)
+		if v, err := active.View(t.Context()); err != nil || v.Head != nil {
 			t.Fatalf("view %+v, %v", v, err)
 		}
 		apply(t, other, request("a"))
 		awaitWake(t, active)
-		if v, err := active.View(ctx); err != nil || v.Head == nil || v.Head.ID != "a" {
+		if v, err := active.View(t.Context()); err != nil || v.Head == nil || v.Head.ID != "a" {
 			t.Fatalf("view after the wake %+v, %v", v, err)
 		}
 	})
@@ -260,24 +251,15 @@ func TestTheStateOfARequestThatEndsIsThatOfPackageRediskeys(t *testing.T) {
 func TestAReplicaIsWokenForWhatItGaveUp(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		s := newForT(t, r, 8)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- s.Watch(ctx) }()
-		defer func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}()
-		awaitWake(t, s) // subscribed
+		watch(t, s)
 		apply(t, s, request("a"))
 		awaitWake(t, s)
-		tag, err := r.Client.HGet(ctx, rediskeys.ProposerState(), "tag").Result()
+		tag, err := r.Client.HGet(t.Context(), rediskeys.ProposerState(), "tag").Result()
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Stop(t)
-		if _, err := s.Apply(ctx, request("b")); !errors.Is(err, ErrUnavailable) {
+		if _, err := s.Apply(t.Context(), request("b")); !errors.Is(err, ErrUnavailable) {
 			t.Fatalf("without Redis: %v", err)
 		}
 		r.Start(t)
@@ -289,11 +271,24 @@ func TestAReplicaIsWokenForWhatItGaveUp(t *testing.T) {
 				asleep = true
 			}
 		}
-		if err := r.Client.Publish(ctx, rediskeys.ProposerEvents(), tag).Err(); err != nil {
+		if err := r.Client.Publish(t.Context(), rediskeys.ProposerEvents(), tag).Err(); err != nil {
 			t.Fatal(err)
 		}
 		awaitWake(t, s)
 	})
+}
+
+// watch has the store watched until the test is over, and returns once it is.
+func watch(t *testing.T, s *Store) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- s.Watch(t.Context()) }()
+	t.Cleanup(func() {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	awaitWake(t, s) // subscribed
 }
 
 func awaitWake(t *testing.T, s *Store) {
