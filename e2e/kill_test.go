@@ -24,7 +24,7 @@ const (
 	// failpointsEnv is a directory that keeps the programs with failpoints from one run to the next.
 	failpointsEnv = "BLINDSEQ_E2E_FAILPOINTS"
 
-	atOnce    = 7  // clusters: a kill of the producer is mostly a wait for leases to end
+	atOnce    = 5  // clusters: a kill of the producer is mostly a wait for leases to end; more would wait for two cores
 	fewKills  = 16 // fewer are not worth a cluster
 	manyKills = 40 // more make a history that takes long to be checked
 )
