@@ -83,6 +83,7 @@ func (p *production) produce(ctx context.Context) error {
 	if p.keep != nil {
 		g.Go(func() error { return fatal(ctx, p.keep.Run(ctx)) })
 	}
+	p.desk.Open() // who is told below that this producer leads may ask at once
 	p.leading.Store(true)
 	defer p.leading.Store(false)
 	stop := context.AfterFunc(ctx, func() { p.leading.Store(false) }) // at once, not when the last section has ended

@@ -60,7 +60,7 @@ type call struct {
 	err     error
 }
 
-// Desk takes requests while Serve runs.
+// Desk takes requests from Open until Serve ends.
 type Desk struct {
 	Deps
 
@@ -72,7 +72,7 @@ type Desk struct {
 	arrived chan struct{} // holds one signal: the queue is not empty
 }
 
-// NewDesk returns a desk that serves nobody until Serve runs.
+// NewDesk returns a desk that lets nobody in until Open or Serve.
 func NewDesk(d Deps) *Desk {
 	return &Desk{Deps: d, calls: make(map[string]*call), arrived: make(chan struct{}, 1)}
 }
@@ -151,11 +151,17 @@ func (d *Desk) leave(c *call) {
 // lock knows of a waiter who goes before the loop when it is released. More would change nothing.
 const atTheLock = 2
 
-// Serve runs the sections of the requests, oldest first, until ctx ends. Whoever waits then gets ErrNotServing.
-func (d *Desk) Serve(ctx context.Context) error {
+// Open lets requests in, before Serve serves them. Serve must follow: it ends what Open began.
+func (d *Desk) Open() {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.serving = true
-	d.mu.Unlock()
+}
+
+// Serve opens the desk and runs the sections of the requests, oldest first, until ctx ends. Whoever waits then gets
+// ErrNotServing.
+func (d *Desk) Serve(ctx context.Context) error {
+	d.Open()
 	defer d.close()
 	var workers sync.WaitGroup
 	for range atTheLock {

@@ -95,6 +95,35 @@ func TestRequestsAreServedInOrder(t *testing.T) {
 	})
 }
 
+func TestWhoComesBetweenOpenAndServeIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := NewDesk(Deps{
+			MaxWaiting: 1,
+			Known:      func(string) (Result, bool) { return Result{}, false },
+			Make:       func(context.Context, Request) (Result, error) { return Result{Number: 7}, nil },
+		})
+		if _, err := d.Produce(t.Context(), Request{ID: "early"}); !errors.Is(err, ErrNotServing) {
+			t.Fatalf("before: %v", err)
+		}
+		d.Open()
+		answer := make(chan Result, 1)
+		go func() {
+			r, err := d.Produce(t.Context(), Request{ID: "a"})
+			if err != nil {
+				t.Error(err)
+			}
+			answer <- r
+		}()
+		synctest.Wait()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { _ = d.Serve(ctx) }()
+		if r := <-answer; r.Number != 7 {
+			t.Fatalf("got %+v", r)
+		}
+	})
+}
+
 func TestTheSameIdAtTheSameTimeIsServedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := openShop(t, 100, fine)
