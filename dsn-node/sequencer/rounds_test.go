@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func (n *network) stopKeyholder(i int) {
 
 func (n *network) config(t *testing.T) Config {
 	cfg := testConfig(t, filepath.Join(n.dir, "sequencer"))
-	cfg.Keyholders, cfg.CommitteeFile = n.addresses, n.files.Committee
+	cfg.Keyholders, cfg.CommitteeFile = slices.Clone(n.addresses), n.files.Committee
 	return cfg
 }
 
