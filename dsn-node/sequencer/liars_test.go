@@ -17,6 +17,8 @@ import (
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 
 	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -206,4 +208,27 @@ func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARoundThatLacksSharesSaysHowMany(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	back := make(chan struct{})
+	for _, i := range []int{1, 2} {
+		n.lie(t, i, &liar{release: func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+			select {
+			case <-back:
+				return l.KeyholderServiceClient.ReleaseShares(ctx, r)
+			default:
+				return nil, status.Error(codes.Unavailable, "not now")
+			}
+		}})
+	}
+	s := start(t, n.config(t))
+	s.submit(t, with(1, n.bundle("one")))
+	eventually(t, func() bool {
+		return strings.Contains(s.status(t).GetWaiting(), "preblock 1 waits for decryption shares: 2 of 3; 2 of 4 keyholders take part")
+	})
+	close(back)
+	s.preblock(t, n, 1)
+	eventually(t, func() bool { return s.status(t).GetWaiting() == "" })
 }

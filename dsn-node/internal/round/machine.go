@@ -98,9 +98,6 @@ func (s State) Phase() Phase { return s.phase }
 // Attested are those whose attestation came.
 func (s State) Attested() Set { return s.attested }
 
-// Right are those whose shares were checked and hold.
-func (s State) Right() Set { return s.right }
-
 // An Event is something that happened: one of the types below.
 type Event interface{ event() }
 

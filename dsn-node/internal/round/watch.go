@@ -73,7 +73,11 @@ func (d *Driver) waiting() string {
 	if r.state.Phase() == Attesting {
 		return fmt.Sprintf("preblock %d waits for attestations: %d of %d", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
 	}
-	reason := fmt.Sprintf("preblock %d waits for right shares: %d of %d", r.statement.Number, r.state.Right().Len(), r.state.Threshold)
+	// Shares are checked when there may be enough; until then, those that came count.
+	reason := fmt.Sprintf("preblock %d waits for decryption shares: %d of %d", r.statement.Number, r.answered.Len(), r.state.Threshold)
+	if r.answered.Len() >= r.state.Threshold {
+		reason = fmt.Sprintf("preblock %d is being decrypted", r.statement.Number)
+	}
 	for _, liar := range slices.Sorted(maps.Keys(r.wrong)) {
 		reason += fmt.Sprintf(", wrong ones of %d", liar)
 	}
