@@ -23,7 +23,10 @@ import (
 // secondsEnv is how long the contention lasts, 30 s if not set.
 const secondsEnv = "BLINDSEQ_E2E_SECONDS"
 
-const callers = 64
+const (
+	callers  = 64
+	inARound = 5 // blocks that each asks for before all rest
+)
 
 func TestProduceBlockCallersAndTheLoopShareTheLock(t *testing.T) {
 	lasting := 30 * time.Second
@@ -38,13 +41,15 @@ func TestProduceBlockCallersAndTheLoopShareTheLock(t *testing.T) {
 	t.Cleanup(api.Close)
 
 	o := watched(t, c, client, accounts[:4], 20*time.Millisecond)
-	ctx, cancel := context.WithTimeout(t.Context(), lasting)
-	defer cancel()
-	var all sync.WaitGroup
-	for i := range callers {
-		all.Go(func() { o.call(ctx, t, api, fmt.Sprintf("caller-%d", i)) })
+	rounds := 0
+	for began := time.Now(); time.Since(began) < lasting && !t.Failed(); rounds++ {
+		var all sync.WaitGroup
+		for i := range callers {
+			all.Go(func() { o.call(t, api, fmt.Sprintf("caller-%d-%d", i, rounds)) })
+		}
+		all.Wait()
+		o.loopHasItsTurn(t)
 	}
-	all.Wait()
 	h := o.judge(t)
 
 	byLoop := 0
@@ -53,18 +58,29 @@ func TestProduceBlockCallersAndTheLoopShareTheLock(t *testing.T) {
 			byLoop++
 		}
 	}
-	if len(h.Calls) < callers || byLoop == 0 {
-		t.Fatalf("%d calls answered, %d blocks of the loop: not the contention this test is about", len(h.Calls), byLoop)
+	if len(h.Calls) != rounds*callers*(inARound+1) || byLoop < rounds {
+		t.Fatalf("%d calls answered, %d blocks of the loop in %d rounds", len(h.Calls), byLoop, rounds)
 	}
-	t.Logf("in %s: %d calls answered, %d blocks made by the loop", lasting, len(h.Calls), byLoop)
+	t.Logf("in %s and %d rounds: %d calls answered, %d blocks made by the loop", lasting, rounds, len(h.Calls), byLoop)
 }
 
-// call makes blocks until ctx ends. Every tenth call is repeated with its id.
-func (o *observation) call(ctx context.Context, t *testing.T, api *rest.Client, name string) {
-	for i := 0; ctx.Err() == nil; i++ {
+// loopHasItsTurn waits for a block while nobody asks for one: callers go first, and as long as one waits the loop makes none.
+func (o *observation) loopHasItsTurn(t *testing.T) {
+	t.Helper()
+	begun, err := o.client.BlockNumber(t.Context())
+	must(t, err)
+	eventually(t, "a block that nobody asked for", func(ctx context.Context) (bool, error) {
+		head, err := o.client.BlockNumber(ctx)
+		return head > begun, err
+	})
+}
+
+// call makes the blocks of a caller's round, the last with an id that is then repeated.
+func (o *observation) call(t *testing.T, api *rest.Client, name string) {
+	for i := range inARound {
 		id := fmt.Sprintf("%s-%d", name, i)
 		times := 1
-		if i%10 == 9 {
+		if i == inARound-1 {
 			times = 2
 		}
 		for range times {
