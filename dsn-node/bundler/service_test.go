@@ -341,7 +341,10 @@ func TestRollupThatIsAwayIsWaitedForAndThenNamed(t *testing.T) {
 	if a := w.call("eth_getBlockByNumber", "latest"); a.Error == nil {
 		t.Fatal("answered without a rollup")
 	}
+	w.stop()
+	w.cfg.AcceptTimeout = time.Minute
 	w.rollup.Away(false)
+	w.start()
 	w.rollup.LoseAnswers(1) // then the second attempt is a repeat, which is refused; but it is there
 	w.rollup.Status(common.Hash{}, "")
 	if a := w.send(raw); a.Result != hash.Hex() {

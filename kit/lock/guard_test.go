@@ -41,7 +41,7 @@ func (r *reports) last() string {
 func TestALockThatTooFewReplicasConfirmIsGivenBackAndTriedAgain(t *testing.T) {
 	s := redistest.NewSentinels(t)
 	var said reports
-	guarded := New(s.Open(t), Options{Name: "test", TTL: longTTL, Guard: Guard{Replicas: 2, Timeout: 50 * time.Millisecond, Report: said.take}})
+	guarded := New(s.Open(t), Options{Name: "test", TTL: longTTL, Guard: Guard{Replicas: 2, Timeout: 250 * time.Millisecond, Report: said.take}})
 	release(t, acquire(t, guarded, Request{}))
 	if got := said.last(); got != "nothing" {
 		t.Fatalf("with both replicas the guard said %q", got)
@@ -53,7 +53,7 @@ func TestALockThatTooFewReplicasConfirmIsGivenBackAndTriedAgain(t *testing.T) {
 	if _, err := guarded.Acquire(ctx, Request{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("without replicas: %v", err)
 	}
-	if got := said.all(); !strings.Contains(got, "0 of 2 within 50ms") {
+	if got := said.all(); !strings.Contains(got, "0 of 2 within 250ms") {
 		t.Fatalf("the guard said %q", got)
 	}
 	if st, err := guarded.Inspect(t.Context()); err != nil || st.Holder != "" {

@@ -387,7 +387,7 @@ func TestWithoutRedisAnEventIsUnavailableAndLaterWorks(t *testing.T) {
 
 func TestProcessedRequestsAreListedAndForgottenInTime(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
-		s := New(r.NewClient(t), Config{Limits: queue.Limits{Queued: 8}, ProcessedTTL: 100 * time.Millisecond}, slog.New(slog.DiscardHandler))
+		s := New(r.NewClient(t), Config{Limits: queue.Limits{Queued: 8}, ProcessedTTL: time.Second}, slog.New(slog.DiscardHandler))
 		setLease(t, r, 1)
 		for n := range uint64(RecentLimit + 5) {
 			apply(t, s, queue.Applied{ID: fmt.Sprintf("r%d", n+1), Number: n + 1})
@@ -402,7 +402,7 @@ func TestProcessedRequestsAreListedAndForgottenInTime(t *testing.T) {
 		if got := apply(t, s, request("last")); got.State != queue.Processed {
 			t.Fatalf("a repeat of a processed id: %+v", got)
 		}
-		r.FastForward(200 * time.Millisecond)
+		r.FastForward(1100 * time.Millisecond)
 		if got := apply(t, s, request("last")); got.State != queue.Queued {
 			t.Fatalf("after its time: %+v", got)
 		}
