@@ -94,32 +94,31 @@ func TestProduceBlockNeverLosesItsEventToTheLoopNorTheLoopToIt(t *testing.T) {
 			return nil, nil
 		}
 		stop := w.run(t)
-		const callers, each = 16, 4
-		results := make([]map[string]demand.Result, callers)
-		var wg sync.WaitGroup
-		for i := range callers {
-			results[i] = map[string]demand.Result{}
-			wg.Go(func() {
-				for k := range each {
+		const callers, rounds = 16, 4
+		results := map[string]demand.Result{}
+		for k := range rounds {
+			var wg sync.WaitGroup
+			for i := range callers {
+				wg.Go(func() {
 					id := fmt.Sprintf("call-%d-%d", i, k)
 					result, err := w.desk.Produce(t.Context(), demand.Request{ID: id})
-					if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					if results[id] = result; err != nil {
 						t.Errorf("%s: %v", id, err)
-						return
 					}
-					results[i][id] = result
-				}
-			})
+				})
+			}
+			wg.Wait()
+			served := len(w.order.Served())
+			waitFor(t, func() bool { return len(w.order.Served()) > served }) // the loop's turn: as long as callers wait it has none
 		}
-		wg.Wait()
 		stop()
 		w.checkHistory(t)
-		for _, answered := range results {
-			for id, result := range answered {
-				rec, err := w.log.Get(result.Number)
-				if err != nil || rec.GetRequestId() != id {
-					t.Errorf("%s was answered with blueprint %d, which is %s's", id, result.Number, rec.GetRequestId())
-				}
+		for id, result := range results {
+			rec, err := w.log.Get(result.Number)
+			if err != nil || rec.GetRequestId() != id {
+				t.Errorf("%s was answered with blueprint %d, which is %s's", id, result.Number, rec.GetRequestId())
 			}
 		}
 		events := map[string]int{}
@@ -128,7 +127,7 @@ func TestProduceBlockNeverLosesItsEventToTheLoopNorTheLoopToIt(t *testing.T) {
 				t.Errorf("request %s was served twice", id)
 			}
 		}
-		if loops := len(events) - callers*each; loops < 1 {
+		if loops := len(events) - callers*rounds; loops < rounds {
 			t.Errorf("the loop got in %d times", loops)
 		}
 	})
