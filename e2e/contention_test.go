@@ -20,7 +20,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// secondsEnv is how long the contention lasts, 30 s if not set.
+// secondsEnv is how long the contention lasts, 15 s if not set.
 const secondsEnv = "BLINDSEQ_E2E_SECONDS"
 
 const (
@@ -29,7 +29,7 @@ const (
 )
 
 func TestProduceBlockCallersAndTheLoopShareTheLock(t *testing.T) {
-	lasting := 30 * time.Second
+	lasting := 15 * time.Second
 	if s := os.Getenv(secondsEnv); s != "" {
 		n, err := strconv.Atoi(s)
 		must(t, err)
