@@ -15,7 +15,7 @@ import (
 type RollupConfig struct {
 	RollupNode           string        `help:"URL of the rollup node whose batcher applied blueprints are pushed to. None when empty: then they are on the feed only, and nothing holds production back."`
 	RollupPoll           time.Duration `help:"How often the rollup is looked at." default:"1s"`
-	MaxBlueprintsLag     uint64        `help:"How many blueprints the rollup may miss before they are pushed again." default:"50"`
+	MaxBlueprintsLag     uint64        `help:"How many blueprints the rollup may miss before they are pushed again. Fewer are pushed again when the rollup stands still for ten blocks of layer 1." default:"50"`
 	MaxBlueprintsAhead   uint64        `help:"How many blueprints the rollup may miss before the pool is locked: no block is made until it misses no more than --max-blueprints-lag." default:"100"`
 	MaxBlueprintsCatchup uint64        `help:"How many blueprints are pushed again at a time." default:"50"`
 	CatchupCooldown      uint64        `help:"Blocks of layer 1 before blueprints are pushed again once more, and before a pool is unlocked that was locked for the rollup." default:"1"`

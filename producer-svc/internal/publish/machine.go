@@ -1,16 +1,18 @@
 // Package publish pushes applied blueprints to the rollup node and holds production back while the rollup falls behind.
 //
 // It guarantees: blueprints are pushed in order, each as soon as it is applied; what the rollup does not show within a
-// bounded number of blocks is pushed again; and while the rollup is further behind than allowed, Locked is true. That is
-// back-pressure: without it a chain would run ahead of what its users can rely on, for as long as nobody looks.
+// bounded number of blueprints, or of blocks of layer 1 when no other blueprint follows, is pushed again; and while the
+// rollup is further behind than allowed, Locked is true. That is back-pressure: without it a chain would run ahead of what
+// its users can rely on, for as long as nobody looks.
 //
 // The state machine (machine.go) decides and does nothing; the Publisher does what it wants and tells it what happened.
 //
 //	event                  effect
 //	Applied                push it, unless a push is under way; lock the pool when the rollup is too far behind
 //	Accepted, Refused      push the next; after a refusal wait for the next look
-//	Seen (a look at the    push again what it misses, at most CatchUp blueprints, and then leave it Cooldown blocks of
-//	rollup succeeded)      layer 1; unlock the pool when it has been near for Cooldown of them
+//	Seen (a look at the    push again what it misses when that is more than Lag or when it stands still, at most CatchUp
+//	rollup succeeded)      blueprints, and then leave it Cooldown blocks of layer 1; unlock the pool when it has been near
+//	                       for Cooldown of them
 //
 // A look that fails is no event: what is not known to be published is not published.
 package publish
@@ -23,6 +25,10 @@ type Limits struct {
 	Cooldown uint64 // blocks of layer 1 between two catch-ups, and before the pool is unlocked
 }
 
+// patience is how many blocks of layer 1 a rollup may stand still while it misses something. It takes two or three from a
+// push to the rollup's execution.
+const patience = 10
+
 // State is what the machine knows. Begin makes the first.
 type State struct {
 	Applied   uint64 // the last applied blueprint
@@ -34,6 +40,7 @@ type State struct {
 	Cooldown uint64 // blocks of layer 1 until the next catch-up may begin
 	Near     bool   // no more than Lag were missing at a look, nor since
 	Calm     uint64 // blocks of layer 1 that have passed since
+	Still    uint64 // blocks of layer 1 that the rollup has missed something and executed nothing, since it was pushed again
 	Heard    bool   // a look has succeeded
 	Waiting  bool   // a push was refused: wait for the next look
 	Pushing  bool
@@ -90,12 +97,17 @@ func (s State) Step(e Event, l Limits) (State, *Push) {
 
 func (s State) seen(e Seen, l Limits) State {
 	passed := e.Level - min(s.Level, e.Level)
+	if s.Still += passed; !s.Heard || s.Behind() == 0 || e.Confirmed != s.Confirmed {
+		s.Still = 0
+	}
 	s.Level, s.Confirmed, s.Waiting = max(s.Level, e.Level), e.Confirmed, false
 	s.Accepted = max(s.Accepted, min(e.Confirmed, s.Applied))
 	s.Cooldown -= min(s.Cooldown, passed)
+	if s.Behind() > l.Lag || s.Still > patience {
+		s = s.catchUp(l)
+	}
 	switch {
 	case s.Behind() > l.Lag:
-		s = s.catchUp(l)
 	case !s.Heard: // it has been near for as long as this process can know
 		s.Near, s.Calm = true, l.Cooldown
 	case s.Near:
@@ -113,7 +125,7 @@ func (s State) catchUp(l Limits) State {
 	if s.Cooldown > 0 || last <= s.Confirmed {
 		return s
 	}
-	s.Again, s.Cooldown = Push{From: s.Confirmed + 1, To: last}, l.Cooldown
+	s.Again, s.Cooldown, s.Still = Push{From: s.Confirmed + 1, To: last}, l.Cooldown, 0
 	return s
 }
 

@@ -121,6 +121,20 @@ func TestWhatIsMissingIsPushedAgainBetweenCooldowns(t *testing.T) {
 	s.after(Seen{Level: 4, Confirmed: 3}).pushes(4, 7)
 }
 
+func TestWhatIsMissingIsPushedAgainThoughNothingFollows(t *testing.T) {
+	s := begin(t, 0).after(Seen{Level: 100}).after(Applied{1}).pushes(1, 1).after(Accepted{1})
+	s.after(Seen{Level: 109}).pushesNothing()
+	s.after(Seen{Level: 110, Confirmed: 1}).pushesNothing()
+	s.after(Seen{Level: 150, Confirmed: 1}).pushesNothing() // nothing is missing
+	s.after(Applied{3}).pushes(2, 3).after(Accepted{3})
+	s.after(Seen{Level: 155, Confirmed: 1}).pushesNothing()
+	s.after(Seen{Level: 160, Confirmed: 2}).pushesNothing() // it goes on
+	s.after(Seen{Level: 170, Confirmed: 2}).pushesNothing()
+	s.after(Seen{Level: 171, Confirmed: 2}).pushes(3, 3).after(Accepted{3})
+	s.after(Seen{Level: 181, Confirmed: 2}).pushesNothing()
+	s.after(Seen{Level: 182, Confirmed: 2}).pushes(3, 3)
+}
+
 func TestACatchUpWaitsForThePushUnderWay(t *testing.T) {
 	s := begin(t, 8).after(Seen{Level: 1}).pushes(1, 4).after(Accepted{4}).pushes(5, 8)
 	s.after(Seen{Level: 4, Confirmed: 0}).pushesNothing()
