@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// shop is a desk whose sections take a second each, in a bubble of fake time.
+// shop is a desk whose sections take a second each, one at a time, in a bubble of fake time.
 type shop struct {
 	*Desk
+	turn    chan struct{} // full while a section runs
 	mu      sync.Mutex
 	made    []string
 	results map[string]Result
@@ -21,11 +22,13 @@ type shop struct {
 }
 
 func openShop(t *testing.T, max int, verdict func(id string) error) *shop {
-	s := &shop{results: map[string]Result{}}
+	s := &shop{turn: make(chan struct{}, 1), results: map[string]Result{}}
 	s.Desk = NewDesk(Deps{
 		MaxWaiting: max,
 		Known:      s.known,
 		Make: func(ctx context.Context, r Request) (Result, error) {
+			s.turn <- struct{}{}
+			defer func() { <-s.turn }()
 			s.mu.Lock()
 			s.made = append(s.made, r.ID)
 			s.mu.Unlock()
