@@ -264,6 +264,7 @@ func TestTransactionEndsWhenItCanNeverBeInABlock(t *testing.T) {
 	w.send(raw)
 	w.rollup.Status(hash, "skipped")
 	w.waitEmpty()
+	w.stop() // it is written when they are gone
 	for _, want := range []string{"result=replaced", "result=skipped"} {
 		if !strings.Contains(w.log.String(), want) {
 			t.Errorf("the log lacks %s", want)

@@ -61,7 +61,7 @@ func participants(t *testing.T, n, threshold int, passphrase string) []Config {
 	for i := range n {
 		cfg := Config{
 			CeremonyFile: filepath.Join(dir, "ceremony.json"), IdentityFile: filepath.Join(dir, fmt.Sprint(i, ".identity")),
-			Out: filepath.Join(dir, fmt.Sprint(i)), StartTimeout: 20 * time.Second, PhaseTimeout: 10 * time.Second,
+			Out: filepath.Join(dir, fmt.Sprint(i)), StartTimeout: time.Minute, PhaseTimeout: time.Minute,
 		}
 		if i == 0 { // one is enough: it is slow on purpose
 			cfg.PassphraseFile = passphrase
