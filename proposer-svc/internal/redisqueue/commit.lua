@@ -18,6 +18,12 @@ if ARGV[4] ~= '' then
   if is ~= 'none' and is ~= 'string' then return {'damaged', ARGV[6] .. ARGV[4] .. ' is a ' .. is} end
 end
 
+-- When some of the keys are lost, a request may be left that is neither current nor in the FIFO. Its repeats would be taken
+-- for known, and it would never be served.
+local waits = redis.call('LLEN', KEYS[2]) + redis.call('HEXISTS', KEYS[1], 'current')
+local stored = redis.call('HLEN', KEYS[3])
+if stored ~= waits then return {'damaged', KEYS[3] .. ' holds ' .. stored .. ' requests, and ' .. waits .. ' wait'} end
+
 local function known(id)
   if id == '' then return '' end
   return redis.call('HGET', KEYS[3], id) or redis.call('GET', ARGV[6] .. id) or ''

@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -345,6 +346,51 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 			}
 			if got := apply(t, s, request("b")); got.State != queue.Queued {
 				t.Errorf("%s: afterwards %+v", name, got)
+			}
+		}
+	})
+}
+
+// TestARequestIsServedWhateverRedisLostOfIt removes each choice of the FIFO's keys while a request is queued, in flight or
+// ending. Asked for again it must wait for its turn again, or be current.
+func TestARequestIsServedWhateverRedisLostOfIt(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		by := queue.By{Token: 9}
+		for state, bring := range map[queue.State]queue.Event{
+			queue.Queued:   request("a"),
+			queue.InFlight: queue.Start{By: by, ID: "a", Number: 1, Hash: []byte{1}},
+			queue.Ending:   queue.Decline{By: by, ID: "a", Reason: 1},
+		} {
+			for lost := 1; lost < 1<<4; lost++ {
+				if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				setLease(t, r, by.Token)
+				s := newForT(t, r, 8)
+				apply(t, s, request("a"))
+				if got := apply(t, s, bring); got.State != state {
+					t.Fatalf("brought to %+v", got)
+				}
+				var keys []string
+				for i, key := range s.keys[:4] {
+					if lost>>i&1 == 1 {
+						keys = append(keys, key)
+					}
+				}
+				if err := r.Client.Del(t.Context(), keys...).Err(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Apply(t.Context(), request("a")); err != nil && !errors.Is(err, ErrDamaged) {
+					t.Fatal(err)
+				}
+				got := apply(t, s, request("a"))
+				v, err := s.View(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if first := cmp.Or(v.Current, v.Head); first == nil || first.ID != "a" || first.State != got.State {
+					t.Errorf("%s, without %v: it is %+v, and the view %+v", state, keys, got, v)
+				}
 			}
 		}
 	})
