@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"blindseq/kit/rediskeys"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -60,6 +61,7 @@ func TestARefusalSaysThatTheTransactionIsHereAlready(t *testing.T) {
 
 func TestWhoStopsAndLeadsNoMoreTakesNoTransaction(t *testing.T) {
 	a := startLeader(t)
+	waitFor(t, func() bool { _, known := a.directory.Current(rediskeys.ProducerLease); return known })
 	a.redis.Stop(t)
 	waitFor(t, func() bool { return !a.holdsLease() })
 	from := newWallet(t, 0)

@@ -83,7 +83,7 @@ func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
 	}
 	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
 	again.start(t)
-	waitFor(t, func() bool { return headOf(again)() == 4 })
+	waitFor(t, func() bool { _, err := again.feed.Get(4); return err == nil }) // which comes after the head
 	if again.makes.leading.Load() || again.evm.Head() != b.evm.Head() {
 		t.Fatalf("the former leader: leads %v, head %+v", again.makes.leading.Load(), again.evm.Head())
 	}
