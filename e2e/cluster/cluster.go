@@ -268,10 +268,10 @@ func (c *Cluster) Close() error {
 	return failed
 }
 
-// Tails writes the end of every process's output.
+// Tails writes whether each process runs and the end of its output.
 func (c *Cluster) Tails(w io.Writer) {
 	for _, name := range c.names {
-		fmt.Fprintf(w, "=== %s (end of output)\n%s\n", name, c.procs[name].Tail(6000))
+		fmt.Fprintf(w, "=== %s (%s; end of output)\n%s\n", name, c.procs[name].status(), c.procs[name].Tail(6000))
 	}
 }
 

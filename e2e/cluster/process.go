@@ -83,6 +83,21 @@ func (p *Process) running() bool {
 	}
 }
 
+// status says for people whether the process runs, and if not how it ended.
+func (p *Process) status() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.running():
+		return "runs"
+	case p.done == nil:
+		return "never started"
+	case p.err != nil:
+		return p.err.Error()
+	}
+	return "ended by itself or as told"
+}
+
 // PID is the process id, 0 when it does not run.
 func (p *Process) PID() int {
 	p.mu.Lock()
