@@ -144,7 +144,9 @@ func (d *devnet) addProducer(ctx context.Context) error {
 	cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
 	cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
 	cfg.Genesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, d.cfg.TimeBetweenBlocks, d.committee()
-	s, err := producer.New(ctx, cfg, d.logger("producer-svc"))
+	log := d.logger("producer-svc")
+	producer.LogTo(log)
+	s, err := producer.New(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

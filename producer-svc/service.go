@@ -22,6 +22,7 @@ import (
 	"blindseq/kit/service"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/bundles"
+	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/follow"
 	"blindseq/producer-svc/internal/loop"
@@ -39,8 +40,13 @@ import (
 	"google.golang.org/grpc"
 )
 
+// LogTo sends what go-ethereum says by itself to a log, for the whole process: without, it ends a process and does not say
+// why. Call it before New; the first call counts.
+func LogTo(log *slog.Logger) { chain.LogTo(log) }
+
 // Run runs a replica until ctx ends or a component fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+	LogTo(log)
 	s, err := New(ctx, cfg, log)
 	if err != nil {
 		return err

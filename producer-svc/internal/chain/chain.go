@@ -82,7 +82,7 @@ func Open(cfg Config) (*Chain, error) {
 	if err := CheckGenesis(genesis); err != nil {
 		return nil, err
 	}
-	stack, backend, err := openNode(cfg.Dir, genesis)
+	stack, backend, err := openNode(cfg.Dir, genesis, cfg.Log)
 	if err != nil {
 		return nil, err
 	}

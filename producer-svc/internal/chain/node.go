@@ -2,6 +2,7 @@ package chain
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -39,7 +40,7 @@ const (
 )
 
 // openNode assembles geth without network: no peers, no discovery, no listener of its own.
-func openNode(dir string, genesis *core.Genesis) (*node.Node, *eth.Ethereum, error) {
+func openNode(dir string, genesis *core.Genesis, log *slog.Logger) (*node.Node, *eth.Ethereum, error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make node key: %w", err)
@@ -53,7 +54,7 @@ func openNode(dir string, genesis *core.Genesis) (*node.Node, *eth.Ethereum, err
 	if err != nil {
 		return nil, nil, fmt.Errorf("open chain in %s: %w", dir, err)
 	}
-	backend, err := startNode(stack, genesis)
+	backend, err := startNode(stack, genesis, log)
 	if err != nil {
 		stack.Close() //nolint:errcheck // the first error is the one to report
 		return nil, nil, fmt.Errorf("open chain in %s: %w", dir, err)
@@ -61,8 +62,8 @@ func openNode(dir string, genesis *core.Genesis) (*node.Node, *eth.Ethereum, err
 	return stack, backend, nil
 }
 
-func startNode(stack *node.Node, genesis *core.Genesis) (*eth.Ethereum, error) {
-	if err := markIndexed(stack); err != nil {
+func startNode(stack *node.Node, genesis *core.Genesis, log *slog.Logger) (*eth.Ethereum, error) {
+	if err := prepare(stack, log); err != nil {
 		return nil, err
 	}
 	backend, err := eth.New(stack, ethConfig(genesis))
@@ -74,20 +75,6 @@ func startNode(stack *node.Node, genesis *core.Genesis) (*eth.Ethereum, error) {
 	}
 	backend.SetSynced()
 	return backend, nil
-}
-
-// markIndexed tells a new database that transactions are indexed from the first block, which they are: each block's
-// are written with its head. Otherwise eth_getTransactionReceipt answers "indexing is in progress" until some block
-// has come.
-func markIndexed(stack *node.Node) error {
-	db, err := stack.OpenDatabaseWithOptions(databaseName, node.DatabaseOptions{Cache: databaseCache, Handles: databaseFiles})
-	if err != nil {
-		return err
-	}
-	if rawdb.ReadTxIndexTail(db) == nil {
-		rawdb.WriteTxIndexTail(db, 0)
-	}
-	return db.Close()
 }
 
 func ethConfig(genesis *core.Genesis) *ethconfig.Config {
