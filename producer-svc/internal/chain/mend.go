@@ -18,6 +18,8 @@ import (
 // loses nothing. After most kills geth finds its way back. After two it does not, and ends the process at every start:
 //   - the state it wrote last is lost, and reverse diffs after the one before that are removed already;
 //   - the state of the genesis is lost, and blocks on it are not.
+//
+// No other number of reverse diffs than recentStates would do: the write that a limit forces is always followed by a removal.
 func prepare(stack *node.Node, log *slog.Logger) error {
 	db, err := openDatabase(stack)
 	if err != nil {
