@@ -16,12 +16,19 @@ import (
 )
 
 // decode reads one object. Bundles begin with their type, upstream's certificates with a list, JSON with a brace; what is
-// left is protobuf, and of that no two kinds here look alike.
+// left is protobuf, and of that no two kinds here look alike. Protobuf can begin with space and a brace, too: a preblock
+// with a content of 123 bytes does, and evidence for a committee whose hash begins with 7b.
 func decode(b []byte, kind string) (object, error) {
 	text := bytes.TrimSpace(b)
 	switch {
 	case len(text) > 0 && text[0] == '{':
-		return decodeJSON(text, kind)
+		o, err := decodeJSON(text, kind)
+		if err != nil {
+			if o, err := decodeProto(b, kind); err == nil {
+				return o, nil
+			}
+		}
+		return o, err
 	case kind == KindBundle || kind == KindAuto && te.IsBundle(b):
 		bundle, err := te.DecodeBundle(b)
 		if err != nil {

@@ -117,6 +117,23 @@ func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
 	}
 }
 
+func TestProtobufThatBeginsLikeJSONIsRecognised(t *testing.T) {
+	w := newWorld(t)
+	c := &preblockv1.Content{Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0))}
+	c.Transactions = [][]byte{make([]byte, '{'-proto.Size(c)-2)}
+	p, _ := w.Preblock(c, common.Hash{})
+	for form, b := range map[string][]byte{"": marshal(t, p), " in hex": []byte(hex.EncodeToString(marshal(t, p)))} {
+		if shown, err := w.look(b); err != nil || !strings.HasPrefix(shown, "preblock 1\n") {
+			t.Errorf("preblock%s: %v\n%s", form, err, shown)
+		}
+	}
+	e := w.equivocation(t, 7)
+	e.CommitteeHash[0] = '{'
+	if shown, err := w.look(marshal(t, e)); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.HasPrefix(shown, "evidence against authority 2") {
+		t.Errorf("evidence: %v\n%s", err, shown)
+	}
+}
+
 func quoted(list [][]byte) string {
 	var out []string
 	for _, b := range list {
