@@ -114,6 +114,39 @@ func TestWatchTellsMessagesAndEveryNewSubscription(t *testing.T) {
 	})
 }
 
+func TestWatchAsksAgainWhenItsSubscriptionIsRefused(t *testing.T) {
+	r := redistest.Real(t)
+	may := func(channels string) {
+		t.Helper()
+		if err := r.Client.Do(t.Context(), "ACL", "SETUSER", "default", channels).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	may("resetchannels")
+	got, watcher := make(chan string, 16), r.NewClient(t)
+	go func() {
+		_ = redisx.Watch(t.Context(), watcher, func(channel, payload string) { got <- channel + "=" + payload }, "news")
+	}()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if refused, err := r.Client.ACLLog(t.Context(), 1).Result(); err != nil {
+			t.Fatal(err)
+		} else if len(refused) > 0 && refused[0].Reason == "channel" {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal("it did not subscribe")
+		}
+	}
+	may("allchannels")
+	select {
+	case g := <-got:
+		if g != "news=" {
+			t.Fatalf("got %q", g)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it stays without a subscription")
+	}
+}
+
 func TestWatchEndsWhenItsClientIsClosed(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		client := r.NewClient(t)

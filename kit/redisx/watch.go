@@ -4,34 +4,87 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
+)
+
+const (
+	pingEvery   = 3 * time.Second // finds out that a silent connection is dead
+	retryPeriod = 100 * time.Millisecond
 )
 
 // ErrWatchEnded is returned by Watch when its client was closed under it.
 var ErrWatchEnded = errors.New("redis client closed")
 
 // Watch calls notify for every message on the channels until ctx ends, over one connection that is made again whenever
-// it breaks. Messages are lost while it is broken, so each channel is also notified with an empty payload whenever its
-// subscription was (re)made: whoever then looks again misses nothing. notify runs on one goroutine and must not block.
+// it breaks or Redis refuses the subscription (it is busy with a script, or a user may not subscribe). Messages are lost
+// until then, so each channel is also notified with an empty payload whenever its subscription was (re)made: whoever then
+// looks again misses nothing. notify runs on one goroutine and must not block.
 func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, payload string), channels ...string) error {
-	sub := rdb.Subscribe(ctx, channels...)
-	defer sub.Close()
-	events := sub.ChannelWithSubscriptions()
-	for {
-		select {
-		case <-ctx.Done():
+	// The library's own channel of messages is not used: it takes a refused subscription for one that was made.
+	for told := false; ; {
+		err := follow(ctx, rdb.Subscribe(ctx, channels...), func(channel, payload string) {
+			told = false
+			notify(channel, payload)
+		})
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		case event, ok := <-events:
-			if !ok {
-				return fmt.Errorf("watch %v: %w", channels, ErrWatchEnded)
-			}
-			switch e := event.(type) {
-			case *redis.Subscription:
-				notify(e.Channel, "")
-			case *redis.Message:
-				notify(e.Channel, e.Payload)
-			}
+		case errors.Is(err, redis.ErrClosed):
+			return fmt.Errorf("watch %v: %w", channels, ErrWatchEnded)
+		case !told:
+			told = true
+			library.Load().WarnContext(ctx, "Redis refuses a subscription; it is asked again", "channels", channels, "error", err)
 		}
+		sleep(ctx, retryPeriod)
+	}
+}
+
+// follow returns only when ctx ended, the client was closed, or Redis answered with an error.
+func follow(ctx context.Context, sub *redis.PubSub, notify func(channel, payload string)) error {
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
+	defer sub.Close() //nolint:errcheck // closed already when ctx has ended
+	defer ping(ctx, sub)()
+	for failed := false; ; {
+		event, err := sub.Receive(ctx)
+		if refused := redis.Error(nil); errors.Is(err, redis.ErrClosed) || errors.As(err, &refused) {
+			return err
+		}
+		if err != nil { // the connection broke, and Receive made another at once, if it could
+			if failed {
+				sleep(ctx, retryPeriod)
+			}
+			failed = true
+			continue
+		}
+		failed = false
+		switch e := event.(type) {
+		case *redis.Subscription:
+			notify(e.Channel, "")
+		case *redis.Message:
+			notify(e.Channel, e.Payload)
+		}
+	}
+}
+
+// ping writes to the connection now and then, until stop is called: a write that nobody confirms ends it.
+func ping(ctx context.Context, sub *redis.PubSub) (stop func()) {
+	ctx, stop = context.WithCancel(ctx)
+	go func() {
+		for sleep(ctx, pingEvery) {
+			_ = sub.Ping(ctx) // makes the connection again when it fails
+		}
+	}()
+	return stop
+}
+
+// sleep tells whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
