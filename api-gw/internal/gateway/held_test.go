@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"blindseq/api-gw/internal/fakes"
@@ -14,6 +15,7 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -95,15 +97,25 @@ func TestACallHeldInVainSaysSo(t *testing.T) {
 	}
 }
 
+// away is a producer that serves nothing, and takes no time to say so.
+type away struct {
+	blueprintv1.ProducerServiceClient
+}
+
+func (away) ProduceBlock(context.Context, *blueprintv1.ProduceBlockRequest, ...grpc.CallOption) (*blueprintv1.ProduceBlockResponse, error) {
+	return nil, status.Error(codes.Unavailable, "away")
+}
+
 func TestTheEndOfProduceTimeoutWhileHeldIsUnavailable(t *testing.T) {
-	f := fakes.Start(t)
-	room := hold.New(hold.Config{Timeout: time.Minute, Max: 8, Recorder: unrecorded{}, Log: slog.New(slog.DiscardHandler)})
-	s := gateway.New(f.Backends(t), gateway.Timeouts{Produce: 200 * time.Millisecond, Call: time.Second, Status: time.Second},
-		gateway.Lines{Leader: room.Line(t.Context(), hold.Upstream{Name: "leader"})}, slog.New(slog.DiscardHandler))
-	f.Fail("producer", status.Error(codes.Unavailable, "away"))
-	if _, err := s.ProduceBlock(t.Context(), &gatewayv1.ProduceBlockRequest{}); status.Code(err) != codes.Unavailable {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) { // in real time it could end in the middle of a repeat
+		room := hold.New(hold.Config{Timeout: time.Minute, Max: 8, Recorder: unrecorded{}, Log: slog.New(slog.DiscardHandler)})
+		s := gateway.New(gateway.Backends{Producer: away{}}, gateway.Timeouts{Produce: 5 * time.Second, Call: time.Second, Status: time.Second},
+			gateway.Lines{Leader: room.Line(t.Context(), hold.Upstream{Name: "leader"})}, slog.New(slog.DiscardHandler))
+		began := time.Now()
+		if _, err := s.ProduceBlock(t.Context(), &gatewayv1.ProduceBlockRequest{}); status.Code(err) != codes.Unavailable || time.Since(began) != 5*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+	})
 }
 
 func TestEveryCallIsHeldWhileItsServiceIsAway(t *testing.T) {
