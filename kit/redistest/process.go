@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -57,6 +59,9 @@ func (p *process) startOnFreePort(t testing.TB) *process {
 func (p *process) url() string                 { return "redis://127.0.0.1:" + p.port }
 func (p *process) fastForward(d time.Duration) { <-time.After(d) }
 
+// journal is the file with what the process printed, since its first start.
+func (p *process) journal() string { return filepath.Join(p.dir, "journal") }
+
 func (p *process) start(t testing.TB) {
 	t.Helper()
 	if err := p.run(); err != nil {
@@ -81,9 +86,14 @@ func (p *process) run() error {
 	if err != nil {
 		return fmt.Errorf("start redis-server: %w", err)
 	}
+	journal, err := os.OpenFile(p.journal(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("start redis-server: %w", err)
+	}
 	started, ready, gone := make(chan error, 1), make(chan bool, 1), make(chan struct{})
 	go func() {
 		defer close(gone)
+		defer journal.Close()  //nolint:errcheck // for people
 		runtime.LockOSThread() // the process dies with the thread that started it: keep this one
 		defer runtime.UnlockOSThread()
 		if err := cmd.Start(); err != nil {
@@ -91,7 +101,7 @@ func (p *process) run() error {
 			return
 		}
 		started <- nil
-		watchOutput(output, p.ready, ready)
+		watchOutput(io.TeeReader(output, journal), p.ready, ready)
 		_ = cmd.Wait()
 	}()
 	if err := <-started; err != nil {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +17,9 @@ import (
 
 const (
 	masterName = "blindseq"
-	// downAfter is for how long the master must be silent before the sentinels agree that it is gone.
-	downAfter = 500 * time.Millisecond
+	// downAfter is for how long the master must be silent before the sentinels agree that it is gone, while a test wants
+	// them to; calm is for how long at all other times, on however busy a machine.
+	downAfter, calm = 500 * time.Millisecond, 5 * time.Minute
 	// nowhere is an address at which nobody answers.
 	nowhereHost, nowherePort = "127.0.0.1", "1"
 )
@@ -63,7 +66,7 @@ func newSentinel(t testing.TB, master string) *process {
 	p := &process{dir: t.TempDir(), ready: "Sentinel ID is"}
 	file := filepath.Join(p.dir, "sentinel.conf")
 	settings := fmt.Sprintf("sentinel monitor %s 127.0.0.1 %s 2\nsentinel down-after-milliseconds %s %d\n"+
-		"sentinel failover-timeout %s 2000\n", masterName, master, masterName, downAfter.Milliseconds(), masterName)
+		"sentinel failover-timeout %s 2000\n", masterName, master, masterName, calm.Milliseconds(), masterName)
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +142,8 @@ func (s *Sentinels) Failover(t testing.TB) {
 	t.Helper()
 	old := s.Master(t)
 	s.nodes[old].stop(t)
+	s.missAfter(t, downAfter)
+	defer s.missAfter(t, calm)
 	s.until(t, "a replica is promoted", func(ctx context.Context) (bool, error) {
 		now, err := s.named(ctx)
 		if err != nil || now == old {
@@ -147,6 +152,19 @@ func (s *Sentinels) Failover(t testing.TB) {
 		role, err := s.role(ctx, now)
 		return role == "master", err
 	})
+}
+
+// missAfter has every sentinel take a server for down that was silent for so long.
+func (s *Sentinels) missAfter(t testing.TB, d time.Duration) {
+	t.Helper()
+	for _, p := range s.sentinels {
+		client := redis.NewSentinelClient(&redis.Options{Addr: "127.0.0.1:" + p.port})
+		err := client.Set(t.Context(), masterName, "down-after-milliseconds", strconv.FormatInt(d.Milliseconds(), 10)).Err()
+		_ = client.Close()
+		if err != nil {
+			t.Fatalf("sentinel at port %s: %v", p.port, err)
+		}
+	}
 }
 
 // Heal starts what was killed, and waits until the master has both its replicas again and all sentinels know it.
@@ -231,6 +249,10 @@ func (s *Sentinels) until(t testing.TB, what string, look func(context.Context) 
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			for _, p := range slices.Concat(s.sentinels, s.nodes) {
+				journal, _ := os.ReadFile(p.journal())
+				t.Logf("port %s:\n%s", p.port, journal)
+			}
 			t.Fatalf("waited in vain until %s: %v", what, err)
 		}
 	}
