@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	apigw "blindseq/api-gw"
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/service"

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/inspect"
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/inspect"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/kit/config"
 	"blindseq/producer-svc/devaccounts"
 

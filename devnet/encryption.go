@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 
 	"blindseq/dsn-node/bundler"
-	"blindseq/dsn-node/keygen"
 	"blindseq/dsn-node/keyholder"
+	"blindseq/dsn-node/offline/keygen"
 )
 
 // devChainID is the chain id of the development genesis.

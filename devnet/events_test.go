@@ -146,7 +146,7 @@ func documented(t *testing.T, root string) (events []event) {
 
 func TestEveryEventIsDocumentedAndNoOther(t *testing.T) {
 	root := ".."
-	written := eventsOf(t, root, "api-gw", "dsn-node", "kit", "monitor-svc", "producer-svc", "proposer-svc")
+	written := eventsOf(t, root, "api-gw", "dsn-node", "kit", "seal", "monitor-svc", "producer-svc", "proposer-svc")
 	listed := documented(t, root)
 	if len(written) < 50 {
 		t.Fatalf("only %d events found in the code", len(written))

@@ -16,6 +16,8 @@ require (
 	google.golang.org/grpc v1.85.0
 )
 
+require blindseq/seal v0.0.0 // indirect
+
 require (
 	github.com/CycloneDX/cyclonedx-go v0.12.0 // indirect
 	github.com/DataDog/zstd v1.5.7 // indirect
@@ -139,4 +141,5 @@ replace (
 	blindseq/producer-svc => ../producer-svc
 	blindseq/proposer-svc => ../proposer-svc
 	blindseq/proto => ../proto
+	blindseq/seal => ../seal
 )

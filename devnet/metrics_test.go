@@ -59,7 +59,7 @@ func TestReferenceOfMetricsIsUpToDate(t *testing.T) {
 // sources are the Go files of all services.
 func sources(t *testing.T) (list []string) {
 	t.Helper()
-	for _, dir := range []string{"../kit", "../producer-svc", "../proposer-svc", "../monitor-svc", "../api-gw", "../dsn-node"} {
+	for _, dir := range []string{"../kit", "../producer-svc", "../proposer-svc", "../monitor-svc", "../api-gw", "../dsn-node", "../seal"} {
 		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				list = append(list, path)

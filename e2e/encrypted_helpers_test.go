@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/orderproof"
 	"blindseq/e2e/cluster"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee"
+	"blindseq/seal/orderproof"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"

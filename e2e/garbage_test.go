@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/te"
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/load"
 	"blindseq/e2e/rest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"

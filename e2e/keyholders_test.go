@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/history"
 	"blindseq/e2e/load"

@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/keygen"
-	"blindseq/dsn-node/te"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/leak"
 	"blindseq/e2e/load"
 	"blindseq/kit/redisx"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"

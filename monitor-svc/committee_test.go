@@ -4,9 +4,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"blindseq/dsn-node/committee/committeetest"
 	"blindseq/kit/redistest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee/committeetest"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc/codes"

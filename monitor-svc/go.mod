@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	blindseq/kit v0.0.0
 	blindseq/proto v0.0.0
+	blindseq/seal v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.uber.org/goleak v1.3.0
@@ -23,7 +24,6 @@ require (
 )
 
 require (
-	blindseq/dsn-node v0.0.0
 	github.com/alecthomas/kong v1.17.0 // indirect
 	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -61,6 +61,7 @@ require (
 replace (
 	blindseq/kit => ../kit
 	blindseq/proto => ../proto
+	blindseq/seal => ../seal
 )
 
 replace blindseq/dsn-node => ../dsn-node

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"blindseq/dsn-node/committee"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/ops"
 	"blindseq/kit/redisx"
@@ -25,6 +24,7 @@ import (
 	"blindseq/monitor-svc/internal/source"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/dsn-node/committee/committeetest"
-	"blindseq/dsn-node/orderproof"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	"blindseq/kit/content"
 	"blindseq/producer-svc/internal/rpc"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/orderproof"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"

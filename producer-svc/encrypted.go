@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/rpc"
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	"blindseq/seal/committee"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	blindseq/kit v0.0.0
 	blindseq/proto v0.0.0
+	blindseq/seal v0.0.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/ethereum/go-ethereum v1.17.10
 	github.com/holiman/uint256 v1.3.2
@@ -26,7 +27,6 @@ require (
 )
 
 require (
-	blindseq/dsn-node v0.0.0
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/ProjectZKM/Ziren/crates/go-runtime/zkvm_runtime v0.0.0-20251001021608-1fe7b43fc4d6 // indirect
@@ -134,3 +134,5 @@ replace blindseq/kit => ../kit
 replace blindseq/proto => ../proto
 
 replace blindseq/dsn-node => ../dsn-node
+
+replace blindseq/seal => ../seal

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"blindseq/dsn-node/orderproof"
 	"blindseq/producer-svc/internal/txstore"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/orderproof"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"

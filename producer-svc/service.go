@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"blindseq/dsn-node/committee"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
@@ -34,6 +33,7 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
+	"blindseq/seal/committee"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Measures threshold encryption on one core and prints a table. The floor of each row is computed in the same run from the
-# pairing library's primitives; dsn-node/te/bench_test.go says of which.
+# pairing library's primitives; seal/te/bench_test.go says of which.
 set -euo pipefail
 
-results=$(GOMAXPROCS=1 go test -run '^$' -bench 'Encrypt|HashToG2|Verify|MakeShare|Combine' -benchtime 1x ./dsn-node/te)
+results=$(GOMAXPROCS=1 go test -run '^$' -bench 'Encrypt|HashToG2|Verify|MakeShare|Combine' -benchtime 1x ./seal/te)
 echo "Threshold encryption on one core, in µs of processor time; from bytes as they come over the wire, and of the floor what the"
 echo "library's primitives take (two Miller loops a ciphertext, one hash to G2, subgroup checks, one final exponentiation for all):"
 awk '

@@ -3,8 +3,8 @@ package bundler
 import (
 	"time"
 
-	"blindseq/dsn-node/internal/bundling"
-	"blindseq/dsn-node/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
 
 	"github.com/prometheus/client_golang/prometheus"
 )

@@ -18,11 +18,11 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/rolluptest"
-	"blindseq/dsn-node/committee/committeetest"
 	"blindseq/dsn-node/internal/identity"
-	"blindseq/dsn-node/te"
 	"blindseq/kit/config"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"

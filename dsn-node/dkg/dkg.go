@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/internal/ceremony"
+	"blindseq/dsn-node/dkg/internal/ceremony"
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"

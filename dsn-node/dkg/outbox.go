@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"blindseq/dsn-node/internal/ceremony"
+	"blindseq/dsn-node/dkg/internal/ceremony"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 
 	"google.golang.org/grpc"

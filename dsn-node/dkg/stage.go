@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"blindseq/dsn-node/internal/ceremony"
-	"blindseq/dsn-node/te/keyfile"
+	"blindseq/dsn-node/dkg/internal/ceremony"
+	"blindseq/seal/keyfile"
 )
 
 // ErrPending says that a ceremony before this one ended without knowing how the others ended.

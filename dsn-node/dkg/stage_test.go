@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/internal/ceremony"
-	"blindseq/dsn-node/te/keyfile"
+	"blindseq/dsn-node/dkg/internal/ceremony"
 	"blindseq/kit/testaddr"
+	"blindseq/seal/keyfile"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"

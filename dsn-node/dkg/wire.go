@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"blindseq/dsn-node/internal/ceremony"
-	"blindseq/dsn-node/te"
+	"blindseq/dsn-node/dkg/internal/ceremony"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc/codes"

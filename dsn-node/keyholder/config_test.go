@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/kit/config"
 )
 

@@ -3,7 +3,7 @@ package keyholder
 import (
 	"time"
 
-	"blindseq/dsn-node/internal/holder"
+	"blindseq/dsn-node/keyholder/internal/holder"
 
 	"github.com/prometheus/client_golang/prometheus"
 )

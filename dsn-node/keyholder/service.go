@@ -9,15 +9,15 @@ import (
 	"log/slog"
 	"net"
 
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/internal/holder"
-	"blindseq/dsn-node/internal/holderapi"
 	"blindseq/dsn-node/internal/identity"
-	"blindseq/dsn-node/te/keyfile"
+	"blindseq/dsn-node/keyholder/internal/api"
+	"blindseq/dsn-node/keyholder/internal/holder"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/ops"
 	"blindseq/kit/service"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	"blindseq/seal/committee"
+	"blindseq/seal/keyfile"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -89,10 +89,10 @@ func (s *Service) listen(ctx context.Context, cfg Config, reg *prometheus.Regist
 		return fmt.Errorf("serve grpc: %w", err)
 	}
 	s.grpc, err = grpckit.NewServer(grpckit.ServerConfig{
-		Listener: listener, TLS: cfg.TLS, Health: s.health, Registry: reg, Log: s.log, Errors: holderapi.Errors(),
+		Listener: listener, TLS: cfg.TLS, Health: s.health, Registry: reg, Log: s.log, Errors: api.Errors(),
 	})
 	if err == nil {
-		keyholderv1.RegisterKeyholderServiceServer(s.grpc.Registrar(), holderapi.New(s.holder))
+		keyholderv1.RegisterKeyholderServiceServer(s.grpc.Registrar(), api.New(s.holder))
 		s.ops, err = ops.NewServer(cfg.HTTPAddress, s.health, reg)
 	}
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"testing"
 
-	"blindseq/dsn-node/attest"
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc/codes"

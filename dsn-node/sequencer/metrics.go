@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"blindseq/dsn-node/internal/core"
-	"blindseq/dsn-node/internal/order"
+	"blindseq/dsn-node/sequencer/internal/core"
+	"blindseq/dsn-node/sequencer/order"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -55,7 +55,7 @@ func (m *metrics) follow(reg prometheus.Registerer, c *core.Core) {
 type counted struct {
 	*core.Core
 	m      *metrics
-	rounds *rounds // nil without keyholders
+	rounds *keyholderRounds // nil without keyholders
 }
 
 // Waiting says why no preblock can be fixed now.

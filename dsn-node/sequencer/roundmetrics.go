@@ -3,7 +3,7 @@ package sequencer
 import (
 	"time"
 
-	"blindseq/dsn-node/internal/round"
+	"blindseq/dsn-node/sequencer/internal/rounds"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/status"
@@ -49,7 +49,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 			m.faults.WithLabelValues(name, kind)
 		}
 	}
-	for _, phase := range round.Phases() {
+	for _, phase := range rounds.Phases() {
 		m.phases.WithLabelValues(phase)
 	}
 	reg.MustRegister(m.calls, m.up, m.last, m.faults, m.phases)

@@ -9,17 +9,17 @@ import (
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/internal/casebook"
-	"blindseq/dsn-node/internal/core"
 	"blindseq/dsn-node/internal/opening"
-	"blindseq/dsn-node/internal/recovery"
-	"blindseq/dsn-node/internal/round"
 	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/dsn-node/sequencer/internal/casebook"
+	"blindseq/dsn-node/sequencer/internal/core"
+	"blindseq/dsn-node/sequencer/internal/recovery"
+	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/ops"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,10 +30,10 @@ import (
 // maxBackoff is the longest pause between two calls to a keyholder that does not answer.
 const maxBackoff = 2 * time.Second
 
-// rounds is the part of the sequencer that talks to keyholders. A nil one is a sequencer without them.
-type rounds struct {
+// keyholderRounds is the part of the sequencer that talks to keyholders. A nil one is a sequencer without them.
+type keyholderRounds struct {
 	committee *committee.Committee
-	driver    *round.Driver
+	driver    *rounds.Driver
 	planner   *opening.Planner
 	book      *casebook.Book
 	conns     []*grpc.ClientConn
@@ -49,8 +49,8 @@ type rounds struct {
 }
 
 // newRounds opens what rounds need. On an error nothing is left open.
-func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *slog.Logger) (r *rounds, err error) {
-	r = &rounds{timeout: cfg.KeyholderTimeout, health: health, log: log, recovered: make(chan struct{})}
+func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *slog.Logger) (r *keyholderRounds, err error) {
+	r = &keyholderRounds{timeout: cfg.KeyholderTimeout, health: health, log: log, recovered: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -72,8 +72,8 @@ func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *sl
 		return r, err
 	}
 	m := newRoundMetrics(reg, cfg.Keyholders)
-	r.planner = opening.New(list, r.content, func(took time.Duration) { m.Phase(round.PhasePlan, took) })
-	r.driver, err = round.NewDriver(round.Options{
+	r.planner = opening.New(list, r.content, func(took time.Duration) { m.Phase(rounds.PhasePlan, took) })
+	r.driver, err = rounds.NewDriver(rounds.Options{
 		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Planner: r.planner, Cases: r.book,
 		Observer: m, Waiting: func(reason string) { r.setWaiting(health, reason) },
 		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: log,
@@ -84,8 +84,8 @@ func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *sl
 	return r, err
 }
 
-func (r *rounds) dial(cfg Config) ([]round.Keyholder, error) {
-	var out []round.Keyholder
+func (r *keyholderRounds) dial(cfg Config) ([]rounds.Keyholder, error) {
+	var out []rounds.Keyholder
 	for _, target := range cfg.Keyholders {
 		conn, err := grpckit.Dial(target, cfg.TLS)
 		if err != nil {
@@ -94,32 +94,32 @@ func (r *rounds) dial(cfg Config) ([]round.Keyholder, error) {
 		r.conns = append(r.conns, conn)
 		client := keyholderv1.NewKeyholderServiceClient(conn)
 		r.clients = append(r.clients, client)
-		out = append(out, round.Keyholder{Name: target, Client: client})
+		out = append(out, rounds.Keyholder{Name: target, Client: client})
 	}
 	return out, nil
 }
 
 // over sets the core whose log the rounds go on from.
-func (r *rounds) over(c *core.Core) {
+func (r *keyholderRounds) over(c *core.Core) {
 	if r != nil {
 		r.core = c
 	}
 }
 
-func (r *rounds) preblock(number uint64) (*preblockv1.Preblock, error) {
+func (r *keyholderRounds) preblock(number uint64) (*preblockv1.Preblock, error) {
 	return r.core.Preblock(number)
 }
 
-func (r *rounds) content(number uint64) (*preblockv1.Content, error) {
+func (r *keyholderRounds) content(number uint64) (*preblockv1.Content, error) {
 	p, err := r.core.Preblock(number)
 	return p.GetContent(), err
 }
 
 // First is the first number that has a round.
-func (r *rounds) First() uint64 { return r.committee.First }
+func (r *keyholderRounds) First() uint64 { return r.committee.First }
 
 // Decide runs one round.
-func (r *rounds) Decide(ctx context.Context, c *preblockv1.Content) (*preblockv1.Preblock, error) {
+func (r *keyholderRounds) Decide(ctx context.Context, c *preblockv1.Content) (*preblockv1.Preblock, error) {
 	d, err := r.driver.Decide(ctx, c)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (r *rounds) Decide(ctx context.Context, c *preblockv1.Content) (*preblockv1
 	return &preblockv1.Preblock{Certificate: d.Certificate, Outcomes: d.Outcomes}, nil
 }
 
-func (r *rounds) setWaiting(health *ops.Health, reason string) {
+func (r *keyholderRounds) setWaiting(health *ops.Health, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = reason
@@ -135,7 +135,7 @@ func (r *rounds) setWaiting(health *ops.Health, reason string) {
 }
 
 // Waiting says why no preblock can be fixed now.
-func (r *rounds) Waiting() string {
+func (r *keyholderRounds) Waiting() string {
 	if r == nil {
 		return ""
 	}
@@ -145,7 +145,7 @@ func (r *rounds) Waiting() string {
 }
 
 // run talks to the keyholders until ctx ends, and closes everything.
-func (r *rounds) run(ctx context.Context) error {
+func (r *keyholderRounds) run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return r.driver.Run(ctx) })
 	g.Go(func() error { return r.recover(ctx) })
@@ -153,7 +153,7 @@ func (r *rounds) run(ctx context.Context) error {
 }
 
 // recover brings the log up to what keyholders attested, and lets proposals in.
-func (r *rounds) recover(ctx context.Context) error {
+func (r *keyholderRounds) recover(ctx context.Context) error {
 	r.health.Set("log", "keyholders are asked whether they attested more than is here")
 	err := recovery.Run(ctx, recovery.Options{
 		Committee: r.committee, Clients: r.clients, Log: recoveredLog{r}, Timeout: r.timeout, Logger: r.log,
@@ -167,7 +167,7 @@ func (r *rounds) recover(ctx context.Context) error {
 }
 
 // ready returns when proposals may come in.
-func (r *rounds) ready(ctx context.Context) error {
+func (r *keyholderRounds) ready(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
@@ -180,7 +180,7 @@ func (r *rounds) ready(ctx context.Context) error {
 }
 
 // recoveredLog is the log as recovery sees it.
-type recoveredLog struct{ r *rounds }
+type recoveredLog struct{ r *keyholderRounds }
 
 func (l recoveredLog) Accepted() uint64 { return l.r.core.Accepted() }
 
@@ -201,7 +201,7 @@ func (l recoveredLog) Submit(ctx context.Context, c *preblockv1.Content) error {
 	return err
 }
 
-func (r *rounds) close() (err error) {
+func (r *keyholderRounds) close() (err error) {
 	if r == nil {
 		return nil
 	}

@@ -10,9 +10,9 @@ import (
 	"net"
 	"time"
 
-	"blindseq/dsn-node/internal/api"
-	"blindseq/dsn-node/internal/core"
-	"blindseq/dsn-node/internal/upstream"
+	"blindseq/dsn-node/sequencer/internal/api"
+	"blindseq/dsn-node/sequencer/internal/core"
+	"blindseq/dsn-node/sequencer/internal/upstream"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/ops"
 	"blindseq/kit/service"
@@ -35,7 +35,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 type Service struct {
 	health   *ops.Health
 	core     *core.Core
-	rounds   *rounds // nil without keyholders
+	rounds   *keyholderRounds // nil without keyholders
 	ops      *ops.Server
 	grpc     *grpckit.Server
 	upstream *upstream.Server

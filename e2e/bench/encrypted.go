@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"time"
 
-	"blindseq/dsn-node/committee"
 	"blindseq/e2e/load"
+	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"golang.org/x/sync/errgroup"

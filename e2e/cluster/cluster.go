@@ -17,7 +17,7 @@ import (
 	"slices"
 	"time"
 
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/e2e/failpoint"
 	"blindseq/e2e/network"
 	"blindseq/kit/config"

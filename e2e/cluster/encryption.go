@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 )
 
 // devChainID is that of the development genesis.

@@ -3,9 +3,9 @@ package history
 import (
 	"slices"
 
-	"blindseq/dsn-node/te"
 	"blindseq/kit/content"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/protobuf/proto"

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"blindseq/dsn-node/te"
 	"blindseq/e2e/history"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"

@@ -3,18 +3,19 @@ package sim
 import (
 	"errors"
 
-	"blindseq/dsn-node/attest"
-	dsn "blindseq/dsn-node/machine"
+	"blindseq/dsn-node/keyholder/vote"
+	"blindseq/dsn-node/sequencer/round"
 	"blindseq/e2e/history"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
 )
 
 var errNotCertified = errors.New("no quorum certified what was attested here")
 
-// keyholder signs one content for a number, by dsn.Follow and dsn.Again. Signatures cannot be forged here: a statement is
+// keyholder signs one content for a number, by vote.Follow and vote.Again. Signatures cannot be forged here: a statement is
 // signed by whoever it comes from. Nothing is ever adopted: without a defect the sequencer here loses no proposal that it
 // took, so that all keyholders are asked to sign one content.
 type keyholder struct {
@@ -36,7 +37,7 @@ func (k *keyholder) recover() {
 
 func (k *keyholder) attest(s attest.Statement, answer func(attestation, error)) {
 	if signed, ok := k.attested.get(s.Number); ok {
-		refusal := dsn.Again(signed, attest.Statement{}, s)
+		refusal := vote.Again(signed, attest.Statement{}, s)
 		if refusal != 0 && k.w.bug(AttestsTwoContents) {
 			k.w.attested(k.process, s)
 			signed, refusal = s, 0
@@ -44,12 +45,12 @@ func (k *keyholder) attest(s attest.Statement, answer func(attestation, error)) 
 		answer(attestation{&signed, refusal}, nil)
 		return
 	}
-	position := dsn.Position{Next: 1}
+	position := vote.Position{Next: 1}
 	last, any := k.attested.get(k.attested.last())
 	if any {
-		position = dsn.Position{Next: last.Number + 1, Previous: last.Hash()}
+		position = vote.Position{Next: last.Number + 1, Previous: last.Hash()}
 	}
-	if refusal := dsn.Follow(position, s); refusal != 0 {
+	if refusal := vote.Follow(position, s); refusal != 0 {
 		a := attestation{refusal: refusal}
 		if any {
 			a.signed = &last
@@ -71,7 +72,7 @@ func (k *keyholder) attest(s attest.Statement, answer func(attestation, error)) 
 // release gives the shares of a certified content.
 func (k *keyholder) release(cert *preblockv1.Certificate, answer func(bool, error)) {
 	signed, ok := k.attested.get(cert.GetNumber())
-	distinct := dsn.Set{}
+	distinct := round.Set{}
 	for _, a := range cert.GetAttestations() {
 		distinct = distinct.With(uint8(a.GetAuthority()))
 	}

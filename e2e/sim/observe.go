@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"blindseq/dsn-node/attest"
 	"blindseq/e2e/history"
 	"blindseq/kit/content"
 	producer "blindseq/producer-svc/machine"
@@ -11,6 +10,7 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
 )

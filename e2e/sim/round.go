@@ -3,10 +3,10 @@ package sim
 import (
 	"time"
 
-	"blindseq/dsn-node/attest"
-	dsn "blindseq/dsn-node/machine"
+	"blindseq/dsn-node/sequencer/round"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -19,16 +19,16 @@ const (
 	liar      = members - 1
 )
 
-// round is the round of one number, by dsn.Round.
-type round struct {
+// openRound is the round of one number, by round.State.
+type openRound struct {
 	s         *sequencer
 	proposal  *preblockv1.Preblock
 	statement attest.Statement
-	state     dsn.Round
+	state     round.State
 	opens     bool
 	cert      *preblockv1.Certificate
-	brought   dsn.Set
-	answered  dsn.Set
+	brought   round.Set
+	answered  round.Set
 	over      bool
 }
 
@@ -44,21 +44,21 @@ func (s *sequencer) begin(p *preblockv1.Preblock) {
 		previous = before.Hash()
 	}
 	opens := hasSecret(p.GetContent())
-	r := &round{s: s, proposal: p, statement: statementOf(p, previous), state: dsn.NewRound(quorum, threshold, opens), opens: opens}
+	r := &openRound{s: s, proposal: p, statement: statementOf(p, previous), state: round.New(quorum, threshold, opens), opens: opens}
 	s.round = r
 	if opens {
-		r.event(dsn.Planned{Open: 1})
+		r.event(round.Planned{Open: 1})
 	}
 	for _, f := range s.followers {
 		f.pump()
 	}
 }
 
-func (r *round) event(e dsn.RoundEvent) {
+func (r *openRound) event(e round.Event) {
 	if r.over || r != r.s.round {
 		return
 	}
-	state, effects, err := dsn.NextRound(r.state, e)
+	state, effects, err := round.Next(r.state, e)
 	if err != nil {
 		r.s.w.alarm(r.s.process, err)
 		return
@@ -66,19 +66,19 @@ func (r *round) event(e dsn.RoundEvent) {
 	r.state = state
 	for _, effect := range effects {
 		switch effect := effect.(type) {
-		case dsn.Certify:
+		case round.Certify:
 			r.certify(effect.By)
-		case dsn.Check:
-			wrong := effect.Of.And(dsn.Set{}.With(liar))
+		case round.Check:
+			wrong := effect.Of.And(round.Set{}.With(liar))
 			r.answered = r.answered.Without(wrong)
-			r.event(dsn.Checked{Wrong: wrong})
-		case dsn.Decide:
+			r.event(round.Checked{Wrong: wrong})
+		case round.Decide:
 			r.decide()
 		}
 	}
 }
 
-func (r *round) certify(by dsn.Set) {
+func (r *openRound) certify(by round.Set) {
 	cert := &preblockv1.Certificate{
 		Number: r.statement.Number, PreviousPayloadHash: r.statement.Previous[:], ContentHash: r.statement.Content[:],
 	}
@@ -93,7 +93,7 @@ func (r *round) certify(by dsn.Set) {
 	}
 }
 
-func (r *round) decide() {
+func (r *openRound) decide() {
 	r.over = true
 	p := r.proposal
 	r.s.decided(&preblockv1.Preblock{
@@ -152,7 +152,7 @@ func (f *follower) greet() {
 		})
 }
 
-func (f *follower) attest(r *round) {
+func (f *follower) attest(r *openRound) {
 	want := r.statement
 	if f.next < want.Number {
 		var err error
@@ -171,7 +171,7 @@ func (f *follower) attest(r *round) {
 		})
 }
 
-func (f *follower) attested(r *round, want attest.Statement, a attestation) {
+func (f *follower) attested(r *openRound, want attest.Statement, a attestation) {
 	notNext := a.refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT
 	switch {
 	case a.signed == nil && notNext:
@@ -180,7 +180,7 @@ func (f *follower) attested(r *round, want attest.Statement, a attestation) {
 		f.next = want.Number + 1
 		if want == r.statement {
 			r.brought = r.brought.With(f.by)
-			r.event(dsn.Attested{By: f.by})
+			r.event(round.Attested{By: f.by})
 		}
 	case notNext && a.signed.Number+1 < want.Number:
 		f.next = a.signed.Number + 1
@@ -190,14 +190,14 @@ func (f *follower) attested(r *round, want attest.Statement, a attestation) {
 	}
 }
 
-func (f *follower) release(r *round) {
+func (f *follower) release(r *openRound) {
 	f.busy = true
 	k := f.keyholder()
 	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(bool, error)) { k.release(r.cert, answer) },
 		func(_ bool, err error) {
 			if err == nil {
 				r.answered = r.answered.With(f.by)
-				r.event(dsn.Answered{By: f.by})
+				r.event(round.Answered{By: f.by})
 			}
 			f.done(err)
 		})

@@ -3,22 +3,22 @@ package sim
 import (
 	"errors"
 
-	"blindseq/dsn-node/attest"
-	dsn "blindseq/dsn-node/machine"
+	"blindseq/dsn-node/sequencer/order"
 	"blindseq/kit/content"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// sequencer is the DSN's sequencer: dsn.Order decides what is taken and fixed, dsn.Round how its preblock comes about.
+// sequencer is the DSN's sequencer: order.State decides what is taken and fixed, round.State how its preblock comes about.
 type sequencer struct {
 	*process
 	proposals disk[*preblockv1.Preblock] // survives
 	decisions disk[*preblockv1.Preblock] // survives: the proposal with its certificate
-	state     dsn.Order
-	round     *round
+	state     order.State
+	round     *openRound
 	followers []*follower
 	streams   []*stream
 }
@@ -35,10 +35,10 @@ func (s *sequencer) recover() {
 	s.proposals.crash()
 	s.decisions.crash()
 	s.round, s.streams, s.followers = nil, nil, nil
-	s.state = dsn.NewOrder(1)
+	s.state = order.New(1)
 	if accepted := s.proposals.last(); accepted > 0 {
 		var err error
-		if s.state, err = dsn.RecoveredOrder(1, accepted, s.decisions.last()); err != nil {
+		if s.state, err = order.Recovered(1, accepted, s.decisions.last()); err != nil {
 			s.w.alarm(s.process, err)
 			return
 		}
@@ -68,26 +68,26 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 		answer(nil, err)
 		return
 	}
-	state, effects, err := dsn.NextOrder(s.state, dsn.Submitted{Number: number})
+	state, effects, err := order.Next(s.state, order.Submitted{Number: number})
 	if err != nil {
 		answer(nil, err)
 		return
 	}
 	s.state = state
 	switch effects[0].(type) {
-	case dsn.AnswerAccepted:
+	case order.AnswerAccepted:
 		accepted, _ := s.proposals.get(number)
 		if s.w.bug(TakesTwoProposals) && s.state.Fixed() < number {
 			s.proposals.recs[number-1] = p
 			s.begin(p)
 		}
 		answer(accepts(accepted), nil)
-	case dsn.StoreProposal:
+	case order.StoreProposal:
 		s.step(ProposalStored, func() {
 			s.proposals.append(p)
 			s.sync(&s.proposals, ProposalNotSynced)
 		}, func() {
-			s.event(dsn.ProposalStored{Number: number})
+			s.event(order.ProposalStored{Number: number})
 			answer(accepts(p), nil)
 			s.goOn()
 		})
@@ -107,8 +107,8 @@ func accepts(p *preblockv1.Preblock) *dsnv1.SubmitProposalResponse {
 }
 
 // event gives the order an event that yields at most one effect.
-func (s *sequencer) event(e dsn.OrderEvent) dsn.OrderEffect {
-	state, effects, err := dsn.NextOrder(s.state, e)
+func (s *sequencer) event(e order.Event) order.Effect {
+	state, effects, err := order.Next(s.state, e)
 	if err != nil {
 		s.w.alarm(s.process, err)
 		return nil
@@ -122,7 +122,7 @@ func (s *sequencer) event(e dsn.OrderEvent) dsn.OrderEffect {
 
 // decided fixes the preblock of the accepted proposal.
 func (s *sequencer) decided(p *preblockv1.Preblock) {
-	if _, ok := s.event(dsn.Due{}).(dsn.StorePreblock); !ok {
+	if _, ok := s.event(order.Due{}).(order.StorePreblock); !ok {
 		return
 	}
 	number := p.GetContent().GetNumber()
@@ -131,7 +131,7 @@ func (s *sequencer) decided(p *preblockv1.Preblock) {
 		s.sync(&s.decisions, PreblockNotSynced)
 	}
 	show := func() {
-		s.event(dsn.PreblockStored{Number: number})
+		s.event(order.PreblockStored{Number: number})
 		s.w.fixed(p)
 		s.step(PreblockShown, s.push, func() {})
 	}

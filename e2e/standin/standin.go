@@ -12,12 +12,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"blindseq/dsn-node/attest"
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"

@@ -12,7 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"blindseq/dsn-node/te"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/attest"
-	"blindseq/dsn-node/outcome"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/outcome"
 
 	"github.com/ethereum/go-ethereum/common"
 )

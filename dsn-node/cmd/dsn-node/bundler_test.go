@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/rolluptest"
-	"blindseq/dsn-node/keygen"
+	"blindseq/dsn-node/offline/keygen"
 	"blindseq/kit/testaddr"
 
 	"github.com/ethereum/go-ethereum/common"

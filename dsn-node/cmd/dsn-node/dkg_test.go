@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/committee"
 	"blindseq/dsn-node/dkg"
-	"blindseq/dsn-node/te"
-	"blindseq/dsn-node/te/keyfile"
 	"blindseq/kit/testaddr"
+	"blindseq/seal/committee"
+	"blindseq/seal/keyfile"
+	"blindseq/seal/te"
 )
 
 // output is what a process writes, to be read while it runs.

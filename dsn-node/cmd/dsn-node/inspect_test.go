@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/dsn-node/committee/committeetest"
-	"blindseq/dsn-node/orderproof"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/orderproof"
 
 	"github.com/ethereum/go-ethereum/common"
 )

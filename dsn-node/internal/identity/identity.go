@@ -11,8 +11,8 @@ import (
 	"io"
 	"os"
 
-	"blindseq/dsn-node/te/keyfile"
 	"blindseq/kit/secretfile"
+	"blindseq/seal/keyfile"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/crypto"

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"blindseq/dsn-node/te/keyfile"
+	"blindseq/seal/keyfile"
 
 	"github.com/ethereum/go-ethereum/crypto"
 )

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"testing"
 
-	"blindseq/dsn-node/committee/committeetest"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 )

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"blindseq/dsn-node/internal/stoplist"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/committee/committeetest"
 	"blindseq/dsn-node/internal/stoplist"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 )

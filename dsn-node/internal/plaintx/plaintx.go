@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"math/big"
 
-	"blindseq/dsn-node/te"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"

@@ -31,7 +31,7 @@ import (
 	"errors"
 	"fmt"
 
-	"blindseq/dsn-node/outcome"
+	"blindseq/seal/outcome"
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/vfs"

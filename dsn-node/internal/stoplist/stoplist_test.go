@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"blindseq/dsn-node/internal/stoplist"
-	"blindseq/dsn-node/outcome"
+	"blindseq/seal/outcome"
 
 	"github.com/ethereum/go-ethereum/common"
 )

@@ -14,11 +14,11 @@ import (
 	"fmt"
 	"sync"
 
-	"blindseq/dsn-node/attest"
-	"blindseq/dsn-node/committee"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 )

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/attest"
-	"blindseq/dsn-node/committee/committeetest"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	"blindseq/kit/content"
 	"blindseq/monitor-svc/internal/proof"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/protobuf/proto"

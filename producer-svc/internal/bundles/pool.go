@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/txstore"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/txpool"

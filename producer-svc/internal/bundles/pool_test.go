@@ -5,10 +5,10 @@ import (
 	"sync"
 	"testing"
 
-	"blindseq/dsn-node/committee/committeetest"
-	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/txstore"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"

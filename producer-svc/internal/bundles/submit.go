@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"time"
 
-	"blindseq/dsn-node/te"
 	"blindseq/producer-svc/internal/txstore"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"

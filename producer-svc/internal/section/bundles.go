@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"blindseq/dsn-node/te"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/crypto"
 )

@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/committee/committeetest"
-	"blindseq/dsn-node/outcome"
-	"blindseq/dsn-node/te"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"

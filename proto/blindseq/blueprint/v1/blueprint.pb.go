@@ -387,7 +387,7 @@ type BundleRecord struct {
 	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
 	// Place of the bundle in the preblock's transactions.
 	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
-	// What identifies its ciphertext (Go package blindseq/dsn-node/te), 32 bytes. Only of one that was opened, which bars
+	// What identifies its ciphertext (Go package blindseq/seal/te), 32 bytes. Only of one that was opened, which bars
 	// every other bundle with the same.
 	CiphertextId []byte `protobuf:"bytes,3,opt,name=ciphertext_id,json=ciphertextId,proto3" json:"ciphertext_id,omitempty"`
 	// Keccak-256 of each transaction that was in it; empty when it is undecryptable.

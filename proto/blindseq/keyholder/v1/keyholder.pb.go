@@ -245,7 +245,7 @@ func (x *ShareAnswer) GetEarlierIndex() uint32 {
 }
 
 // SignedShares is a keyholder's answers for every bundle of one content, in their order, signed as one so that a wrong
-// one convicts it. The digest is documented at Go package blindseq/dsn-node/attest.
+// one convicts it. The digest is documented at Go package blindseq/seal/attest.
 type SignedShares struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Authority uint32                 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
@@ -325,7 +325,7 @@ func (x *SignedShares) GetSignature() []byte {
 }
 
 // Evidence convicts one keyholder. It is checked with nothing but the committee's file: Go package
-// blindseq/dsn-node/evidence.
+// blindseq/seal/evidence.
 type Evidence struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	CommitteeHash []byte                 `protobuf:"bytes,1,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`

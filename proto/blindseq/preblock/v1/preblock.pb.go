@@ -316,11 +316,11 @@ func (x *Preblock) GetOutcomes() []*Outcome {
 }
 
 // Certificate is a quorum's signatures over one statement: "this content, after that statement, for this number". The
-// digest they sign is documented at Go package blindseq/dsn-node/attest.
+// digest they sign is documented at Go package blindseq/seal/attest.
 type Certificate struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	ChainId uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	// Hash of the committee whose members signed (Go package blindseq/dsn-node/committee). 32 bytes.
+	// Hash of the committee whose members signed (Go package blindseq/seal/committee). 32 bytes.
 	CommitteeHash []byte `protobuf:"bytes,2,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
 	Number        uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
 	// Hash of the statement for `number - 1`; zeros for the first number of a committee. 32 bytes.

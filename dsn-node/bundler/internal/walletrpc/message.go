@@ -1,0 +1,132 @@
+package walletrpc
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/kit/jsonrpc"
+	"blindseq/seal/te"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+)
+
+// What is not only forwarded.
+const (
+	methodSend   = "eth_sendRawTransaction"
+	methodLookUp = "eth_getTransactionByHash"
+)
+
+// call is one request.
+type call struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	raw    json.RawMessage // all of it
+	waits  *common.Hash    // what it looks for, if that waited here before it was forwarded
+}
+
+func parse(raw json.RawMessage) (*call, bool) {
+	c := &call{raw: raw}
+	return c, json.Unmarshal(raw, c) == nil
+}
+
+// parseBatch returns the calls of a batch; one that is no call is nil.
+func parseBatch(body []byte) ([]json.RawMessage, bool) {
+	var raws []json.RawMessage
+	return raws, json.Unmarshal(body, &raws) == nil
+}
+
+// notification tells whether nobody waits for an answer.
+func (c *call) notification() bool { return len(c.ID) == 0 }
+
+// send returns the plain transaction of a call that sends one. A bundle is not encrypted again but forwarded.
+func (c *call) send() (raw []byte, mine bool, err *jsonrpc.Error) {
+	if c.Method != methodSend {
+		return nil, false, nil
+	}
+	var params []hexutil.Bytes
+	if json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+		return nil, true, &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "params must be one raw transaction in hex with 0x"}
+	}
+	return params[0], !te.IsBundle(params[0]), nil
+}
+
+// lookUp returns the hash of a call that looks for a transaction.
+func (c *call) lookUp() (common.Hash, bool) {
+	var params []common.Hash
+	if c.Method != methodLookUp || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+		return common.Hash{}, false
+	}
+	return params[0], true
+}
+
+// leaks tells whether a method would carry a plain transaction past the encryption.
+func (c *call) leaks() bool {
+	return strings.HasPrefix(c.Method, "eth_send") && c.Method != methodSend || c.Method == "eth_resend" ||
+		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
+}
+
+// simulates tells whether a call shows a transaction that is perhaps sent later, with sender, receiver and data.
+func (c *call) simulates() bool {
+	switch c.Method {
+	case "eth_call", "eth_callMany", "eth_callBundle", "eth_estimateGas", "eth_createAccessList", "eth_simulateV1", "eth_fillTransaction",
+		"eth_signTransaction", "debug_traceCall", "debug_traceCallMany", "trace_call", "trace_callMany", "trace_rawTransaction":
+		return true
+	}
+	return false
+}
+
+// id is null for what is no call.
+func (c *call) id() json.RawMessage {
+	if c == nil {
+		return nil
+	}
+	return c.ID
+}
+
+func result(c *call, value any) json.RawMessage { return jsonrpc.Result(c.id(), value) }
+
+func failure(c *call, e jsonrpc.Error) json.RawMessage { return jsonrpc.Failure(c.id(), e) }
+
+// errorOf is the answer to a transaction that was not taken.
+func errorOf(err error) jsonrpc.Error {
+	refusal := (*rollup.Refusal)(nil)
+	switch {
+	case errors.As(err, &refusal):
+		return jsonrpc.Error{Code: refusal.Code, Message: refusal.Message, Data: refusal.Data}
+	case errors.Is(err, rollup.ErrAway):
+		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; the transaction is not kept here, though it may have arrived there: try again"}
+	case errors.Is(err, outbox.ErrFull):
+		return jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}
+	case errors.Is(err, outbox.ErrStorage):
+		return jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot keep transactions now"}
+	}
+	return jsonrpc.Error{Code: jsonrpc.Refused, Message: err.Error()}
+}
+
+// pending is a transaction that waits, with nothing of what is in it.
+func pending(hash common.Hash) map[string]any {
+	zero := common.Hash{}
+	return map[string]any{
+		"hash": hash, "type": hexutil.Uint(te.BundleType), "blockHash": nil, "blockNumber": nil, "transactionIndex": nil,
+		"from": common.Address{}, "to": nil, "nonce": "0x0", "value": "0x0", "gas": "0x0", "gasPrice": "0x0", "input": "0x",
+		"v": "0x0", "r": zero, "s": zero,
+	}
+}
+
+// answered is what can be read of an answer of the rollup.
+type answered struct {
+	ID     json.RawMessage `json:"id"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+}
+
+// foundNothing tells whether an answer is an empty result.
+func foundNothing(answer json.RawMessage) bool {
+	var a answered
+	return json.Unmarshal(answer, &a) == nil && len(a.Error) == 0 && (len(a.Result) == 0 || string(a.Result) == "null")
+}

@@ -1,0 +1,114 @@
+// Package api serves blindseq.keyholder.v1.KeyholderService over a holder. What each call promises is said in the
+// proto file.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"blindseq/dsn-node/internal/opening"
+	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/dsn-node/keyholder/internal/holder"
+	"blindseq/kit/content"
+	"blindseq/kit/wal"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	"blindseq/seal/attest"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/grpc/codes"
+)
+
+var (
+	errNumberZero = errors.New("number 0 is never attested, the first is 1")
+	errHash       = errors.New("a hash must have 32 bytes")
+)
+
+// Errors maps the errors of a holder to status codes.
+func Errors() map[error]codes.Code {
+	return map[error]codes.Code{
+		errNumberZero:            codes.InvalidArgument,
+		errHash:                  codes.InvalidArgument,
+		content.ErrMalformed:     codes.InvalidArgument,
+		attest.ErrMalformed:      codes.InvalidArgument,
+		content.ErrTooLarge:      codes.ResourceExhausted,
+		holder.ErrOtherCommittee: codes.FailedPrecondition,
+		holder.ErrNotAttested:    codes.FailedPrecondition,
+		attest.ErrCertificate:    codes.PermissionDenied,
+		holder.ErrOtherOrder:     codes.PermissionDenied,
+		holder.ErrPredecessor:    codes.FailedPrecondition,
+		holder.ErrContradiction:  codes.PermissionDenied,
+		holder.ErrNotHeld:        codes.NotFound,
+		holder.ErrStorage:        codes.Unavailable,
+		stoplist.ErrStorage:      codes.Unavailable,
+		wal.ErrClosed:            codes.Unavailable,
+		opening.ErrClosed:        codes.Unavailable,
+	}
+}
+
+// Service is the gRPC service.
+type Service struct {
+	keyholderv1.UnimplementedKeyholderServiceServer
+	holder *holder.Holder
+}
+
+// New returns the service over a holder.
+func New(h *holder.Holder) *Service { return &Service{holder: h} }
+
+func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
+	if len(r.GetCommitteeHash()) != 32 || len(r.GetPreviousPayloadHash()) != 32 {
+		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), errHash)
+	}
+	if ours := s.holder.Status().Committee; common.Hash(r.GetCommitteeHash()) != ours {
+		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), holder.ErrOtherCommittee)
+	}
+	a, err := s.holder.Attest(ctx, r.GetContent(), common.Hash(r.GetPreviousPayloadHash()))
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.AttestResponse{Attested: a.Attested, Refusal: a.Refusal, Certificate: a.Certificate}, nil
+}
+
+func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+	shares, err := s.holder.Release(ctx, r.GetCertificate())
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.ReleaseSharesResponse{Shares: shares}, nil
+}
+
+func (s *Service) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyholderv1.AdoptResponse, error) {
+	if err := s.holder.Adopt(ctx, r.GetAdopted()); err != nil {
+		return nil, err
+	}
+	return &keyholderv1.AdoptResponse{}, nil
+}
+
+func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholderv1.KeyholderService_GetAttestedServer) error {
+	if r.GetFromNumber() == 0 {
+		return errNumberZero
+	}
+	for number := r.GetFromNumber(); ; number++ {
+		if err := stream.Context().Err(); err != nil {
+			return context.Cause(stream.Context())
+		}
+		a, err := s.holder.Attested(number)
+		if errors.Is(err, holder.ErrNotAttested) {
+			return nil // the end
+		}
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(a); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) GetStatus(context.Context, *keyholderv1.GetStatusRequest) (*keyholderv1.GetStatusResponse, error) {
+	st := s.holder.Status()
+	return &keyholderv1.GetStatusResponse{
+		Authority: uint32(st.Authority), Address: st.Address[:], CommitteeHash: st.Committee[:],
+		LastNumber: st.Last, LastPayloadHash: st.Payload[:],
+	}, nil
+}

@@ -1,0 +1,305 @@
+// Package holder is one keyholder: it attests the order and opens what was ordered.
+//
+// It guarantees:
+//   - It signs one content for a number, for ever, each after the one before; what it signs is durable before it says so,
+//     also across a crash. Asked again it answers the same, asked for another it shows what it signed.
+//   - What a quorum's certificate shows to be decided for a number, it follows, also when it attested something else for that
+//     number: it adopts that, and attests what comes after it. It still signs no second content for the number.
+//   - It gives shares only for a content that it attested or adopted itself and that it is shown a quorum's certificate over,
+//     and of each ciphertext only at the first place it has in that order: see package stoplist for why.
+//   - A disk that fails ends Run: nothing is signed or given any more.
+//
+// It asks of callers: never to change a message they are given; and of the operator, that a key is used with one directory
+// only. A keyholder whose directory was lost counts as faulty for what it attested before: it would sign those numbers again.
+package holder
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"blindseq/dsn-node/internal/opening"
+	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/dsn-node/keyholder/vote"
+	"blindseq/kit/content"
+	"blindseq/kit/wal"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee"
+	"blindseq/seal/te"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+var (
+	// ErrKeys says that the keys are not those of one member of the committee.
+	ErrKeys = errors.New("keys are not of a member of the committee")
+	// ErrOtherCommittee says that a request, or the directory, is of another committee.
+	ErrOtherCommittee = errors.New("of another committee")
+	// ErrNotAttested says that the number was not attested here yet.
+	ErrNotAttested = errors.New("not attested yet")
+	// ErrOtherOrder says that a certificate is over another content or predecessor than was attested here.
+	ErrOtherOrder = errors.New("certificate is over another order than was attested here")
+	// ErrPredecessor says that a number cannot be adopted before the one before it was.
+	ErrPredecessor = errors.New("the number before has to be adopted first")
+	// ErrContradiction says that there are certificates over two contents for one number: too many keyholders are faulty.
+	ErrContradiction = errors.New("certificate contradicts the one that was adopted")
+	// ErrNotHeld says that a number is before the committee's first.
+	ErrNotHeld = errors.New("before the committee's first number")
+	// ErrStorage says that the log of attestations could not be written or read.
+	ErrStorage = errors.New("log of attestations failed")
+)
+
+// Steps of opening a content's bundles.
+const (
+	StepPlan   = "plan"   // decode and verify the ciphertexts, and look them up in the stop list
+	StepShares = "shares" // make the shares
+)
+
+// Options of a Holder.
+type Options struct {
+	Dir       string
+	Committee *committee.Committee
+	Key       *ecdsa.PrivateKey
+	Share     *te.KeyShare
+	OnAppend  func(time.Duration)                   // told how long each write and fsync took; may be nil
+	OnStep    func(step string, took time.Duration) // told what opening bundles took; may be nil
+	FS        wal.FS                                // of the log; the operating system's when nil
+	Log       *slog.Logger
+}
+
+// Holder is one keyholder. Its methods may be called from any goroutine.
+type Holder struct {
+	o       Options
+	store   *store
+	planner *opening.Planner
+	failed  chan error    // holds the first failure
+	planned chan struct{} // wakes Run when there is something to plan
+
+	mu        sync.Mutex // held for a whole attestation; taken after the planner's
+	last      *record    // nil before the first
+	adoptions *adoptions
+	void      bool // what was attested after the last adoption does not follow it
+
+	releasing chan struct{} // a token: shares are made for one request at a time
+	released  *keyholderv1.SignedShares
+}
+
+// Open opens the directory of a keyholder and checks that its keys and its log belong to the committee.
+func Open(ctx context.Context, o Options) (*Holder, error) {
+	if err := checkKeys(o); err != nil {
+		return nil, fmt.Errorf("open keyholder: %w", err)
+	}
+	s, err := openStore(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("open keyholder: %w", err)
+	}
+	list, err := stoplist.Open(filepath.Join(o.Dir, "ciphertexts"), o.Committee.First)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), s.close())
+	}
+	h := &Holder{
+		o: o, store: s, failed: make(chan error, 1), planned: make(chan struct{}, 1), releasing: make(chan struct{}, 1),
+	}
+	h.planner = opening.New(list, h.content, func(took time.Duration) { h.took(StepPlan, took) })
+	if err := h.resume(ctx, list); err != nil {
+		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), h.Close())
+	}
+	return h, nil
+}
+
+// resume reads where the holder stood, and finishes an adoption that a crash cut off.
+func (h *Holder) resume(ctx context.Context, list *stoplist.List) (err error) {
+	if last := h.store.last(); last > 0 {
+		if h.last, err = h.store.read(last); err != nil {
+			return err
+		}
+	}
+	if h.adoptions, err = openAdoptions(ctx, h.o); err != nil {
+		return err
+	}
+	return h.resumeAdoptions(list)
+}
+
+func checkKeys(o Options) error {
+	authority := o.Share.Authority()
+	if want, ok := o.Committee.Address(uint32(authority)); !ok || want != crypto.PubkeyToAddress(o.Key.PublicKey) {
+		return fmt.Errorf("%w: authority %d signs with another key", ErrKeys, authority)
+	}
+	public, err := o.Committee.Keys.Share(authority)
+	if err != nil || public.G1() != o.Share.Public().G1() {
+		return fmt.Errorf("%w: authority %d has another share", ErrKeys, authority)
+	}
+	return nil
+}
+
+// Close lets go of the directory. Run does it too; Close is for a Holder that is never run.
+func (h *Holder) Close() error {
+	return errors.Join(h.planner.Close(), h.store.close(), h.adoptions.close())
+}
+
+// Run plans each content as it was attested, so that the shares are made sooner when its certificate comes. It returns
+// when ctx ends, or with the error of a failed disk, and closes everything.
+func (h *Holder) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return h.Close()
+		case err := <-h.failed:
+			return errors.Join(err, h.Close())
+		case <-h.planned:
+			_, err := h.planner.PlanNumber(ctx, h.Status().Last)
+			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOtherOrder) {
+				return errors.Join(err, h.Close())
+			}
+		}
+	}
+}
+
+// Status says how far a keyholder attested.
+type Status struct {
+	Authority uint8
+	Address   common.Address
+	Committee common.Hash
+	Last      uint64 // 0 before the first
+	Payload   common.Hash
+}
+
+// Status never fails.
+func (h *Holder) Status() Status {
+	s := Status{Authority: h.o.Share.Authority(), Address: crypto.PubkeyToAddress(h.o.Key.PublicKey), Committee: h.o.Committee.Hash()}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last != nil {
+		s.Last, s.Payload = h.last.statement.Number, h.position().Previous
+	}
+	return s
+}
+
+// Answer is what was attested for a number.
+type Answer struct {
+	Attested *keyholderv1.Attested // nil when nothing was attested yet
+	Refusal  keyholderv1.AttestRefusal
+	// Certificate is the one over what was asked, when that was adopted.
+	Certificate *preblockv1.Certificate
+}
+
+// Attest signs the place of a content after the statement with the hash previous, or says what was signed instead.
+func (h *Holder) Attest(ctx context.Context, c *preblockv1.Content, previous common.Hash) (Answer, error) {
+	if err := content.Check(c); err != nil {
+		return Answer{}, fmt.Errorf("attest number %d: %w", c.GetNumber(), err)
+	}
+	s := attest.StatementOf(h.o.Committee, c, previous)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	a, err := h.attest(ctx, s, c)
+	if err != nil {
+		return Answer{}, fmt.Errorf("attest number %d: %w", s.Number, err)
+	}
+	return a, nil
+}
+
+func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.Content) (Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return Answer{}, err // nobody waits for the answer any more
+	}
+	if s.Number >= h.o.Committee.First && s.Number <= h.store.last() {
+		return h.again(s)
+	}
+	if refusal := vote.Follow(h.position(), s); refusal != vote.Granted {
+		a := Answer{Refusal: refusal}
+		if h.last != nil {
+			a.Attested = h.last.attested
+		}
+		return a, nil
+	}
+	signed, err := s.Sign(h.o.Key, h.o.Share.Authority())
+	if err != nil {
+		return Answer{}, err
+	}
+	r := &record{statement: s, attested: signed, content: c}
+	// gofail: var attestationSigned struct{}
+	if err := h.store.append(r); err != nil {
+		h.fail(err)
+		return Answer{}, err
+	}
+	// gofail: var attestationStored struct{}
+	h.last = r
+	if opening.HasBundles(c) {
+		select {
+		case h.planned <- struct{}{}:
+		default:
+		}
+	}
+	h.o.Log.DebugContext(ctx, "attested", "number", s.Number, "content", common.Hash(signed.GetContentHash()))
+	return Answer{Attested: signed}, nil
+}
+
+// again answers about a number that was attested. The caller holds mu.
+func (h *Holder) again(s attest.Statement) (Answer, error) {
+	r, err := h.store.read(s.Number)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Attested: r.attested, Refusal: vote.Again(r.statement, h.adoptions.statement(s.Number), s)}
+	if a.Refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED {
+		m, err := h.adoptions.at(h.adoptions.byNumber[s.Number].record)
+		if err != nil {
+			return Answer{}, err
+		}
+		a.Certificate = m.GetCertificate()
+	}
+	return a, nil
+}
+
+// position is where the next statement has to stand.
+func (h *Holder) position() vote.Position {
+	if h.last == nil {
+		return vote.Position{Next: h.o.Committee.First}
+	}
+	last := h.last.statement
+	if adopted, ok := h.adoptions.of(last.Number); ok {
+		last = adopted.statement
+	}
+	return vote.Position{Next: last.Number + 1, Previous: last.Hash(), Void: h.void}
+}
+
+// Attested returns what was attested for a number, ErrNotAttested after the last.
+func (h *Holder) Attested(number uint64) (*keyholderv1.GetAttestedResponse, error) {
+	if number < h.o.Committee.First {
+		return nil, fmt.Errorf("read attestation %d: %w: %d", number, ErrNotHeld, h.o.Committee.First)
+	}
+	if number > h.store.last() {
+		return nil, fmt.Errorf("read attestation %d: %w", number, ErrNotAttested)
+	}
+	r, err := h.store.read(number)
+	if err != nil {
+		return nil, err
+	}
+	adopted, err := h.adopted(number)
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.GetAttestedResponse{Attested: r.attested, Content: r.content, Adopted: adopted}, nil
+}
+
+func (h *Holder) took(step string, d time.Duration) {
+	if h.o.OnStep != nil {
+		h.o.OnStep(step, d)
+	}
+}
+
+// fail ends Run. Only the first failure is kept: the others follow from it.
+func (h *Holder) fail(err error) {
+	select {
+	case h.failed <- err:
+	default:
+	}
+}

@@ -1,0 +1,163 @@
+// Package inspect shows what the DSN's parts hand out, readably, and checks it with nothing but the committee's file: a
+// bundle, a preblock, a certificate, the proof of a transaction's place, evidence against a keyholder or a whole folder of it.
+//
+// It guarantees that Run returns nil only for what verifies. What cannot be checked without a committee does not.
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"blindseq/dsn-node/offline/internal/input"
+	"blindseq/seal/committee"
+)
+
+var (
+	// ErrDoesNotVerify says that what was shown does not hold, or could not be checked.
+	ErrDoesNotVerify = errors.New("does not verify")
+	// ErrUnknown says that the input is nothing that can be inspected.
+	ErrUnknown = errors.New("neither a bundle nor a preblock, a certificate, an order proof or evidence")
+)
+
+// Kinds of what can be inspected; KindAuto is told by its bytes.
+const (
+	KindAuto        = "auto"
+	KindBundle      = "bundle"
+	KindPreblock    = "preblock"
+	KindCertificate = "certificate"
+	KindEvidence    = "evidence"
+	KindProof       = "proof"
+)
+
+// maxInput bounds what is read: a preblock with everything in it, in hex.
+const maxInput = 16 << 20
+
+// Config of the command.
+type Config struct {
+	Path          string `arg:"" optional:"" help:"File with the object: hex, protobuf, or JSON as of REST /v1/preblocks or te_getOrderProof; or a copy of a sequencer's evidence folder; or the hex itself. From standard input when absent or -."`
+	Kind          string `help:"What it is: ${enum}." enum:"auto,bundle,preblock,certificate,evidence,proof" default:"auto"`
+	CommitteeFile string `help:"File of the committee to verify against; without it only a bundle verifies." type:"path"`
+}
+
+// Run shows the object to out. It returns nil when the object verifies, ErrDoesNotVerify when it does not, and another
+// error when there is nothing to show.
+func Run(cfg Config, in io.Reader, out io.Writer) error {
+	if err := run(cfg, in, out); err != nil {
+		return fmt.Errorf("inspect: %w", err)
+	}
+	return nil
+}
+
+func run(cfg Config, in io.Reader, out io.Writer) error {
+	var c *committee.Committee
+	if cfg.CommitteeFile != "" {
+		var err error
+		if c, err = committee.Read(cfg.CommitteeFile); err != nil {
+			return err
+		}
+	}
+	objects, err := load(cfg, in)
+	if err != nil {
+		return err
+	}
+	p := &page{out: out}
+	var bad []error
+	for _, o := range objects {
+		o.show(p)
+		bad = append(bad, judge(p, o, c))
+	}
+	return errors.Join(errors.Join(bad...), p.err)
+}
+
+// object is something to show and to verify.
+type object interface {
+	show(p *page)
+	verify(c *committee.Committee) error
+	alone() bool // verifies without a committee
+}
+
+func judge(p *page, o object, c *committee.Committee) error {
+	if c == nil && !o.alone() {
+		p.line("verdict", "not checked: --committee-file is needed")
+		return fmt.Errorf("%w: not checked", ErrDoesNotVerify)
+	}
+	if err := o.verify(c); err != nil {
+		p.line("verdict", "INVALID: %v", err)
+		return fmt.Errorf("%w: %w", ErrDoesNotVerify, err)
+	}
+	p.line("verdict", "VALID")
+	return nil
+}
+
+// load reads the objects: several only from a folder.
+func load(cfg Config, in io.Reader) ([]object, error) {
+	b, folder, err := read(cfg.Path, in)
+	if err != nil {
+		return nil, err
+	}
+	if folder {
+		return loadFolder(cfg.Path)
+	}
+	if decoded, ok := input.Hex(b); ok {
+		b = decoded
+	}
+	o, err := decode(b, cfg.Kind)
+	if err != nil {
+		return nil, err
+	}
+	return []object{o}, nil
+}
+
+// read returns the bytes of a file, of the argument itself when no file is called so, or of standard input.
+func read(path string, in io.Reader) (b []byte, folder bool, err error) {
+	if path == "" || path == "-" {
+		b, err = input.All(in, maxInput)
+		return b, false, err
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return nil, true, nil
+	}
+	if err == nil {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, false, err
+		}
+		defer f.Close() //nolint:errcheck // only read
+		b, err = input.All(f, maxInput)
+		return b, false, err
+	}
+	if _, ok := input.Hex([]byte(path)); ok {
+		return []byte(path), false, nil
+	}
+	return nil, false, err
+}
+
+// page writes lines; its first error stays.
+type page struct {
+	out io.Writer
+	err error
+}
+
+func (p *page) title(format string, args ...any) { p.write(fmt.Sprintf(format, args...) + "\n") }
+
+func (p *page) line(name, format string, args ...any) {
+	p.write(fmt.Sprintf("  %-18s ", name) + fmt.Sprintf(format, args...) + "\n")
+}
+
+// write replaces control characters: words in an object are somebody else's, and this may be a terminal.
+func (p *page) write(text string) {
+	if p.err != nil {
+		return
+	}
+	safe := bytes.Map(func(r rune) rune {
+		if r != '\n' && (r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0) {
+			return '?'
+		}
+		return r
+	}, []byte(text))
+	_, p.err = p.out.Write(safe)
+}

@@ -1,0 +1,263 @@
+package inspect_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/offline/inspect"
+	"blindseq/kit/wal"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/evidence"
+	"blindseq/seal/outcome"
+	"blindseq/seal/te"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+type world struct {
+	*committeetest.Committee
+	file string
+}
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	w := world{committeetest.New(t, 4, 3, 1), filepath.Join(t.TempDir(), "committee.json")}
+	if err := w.Write(w.file); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w world) preblock() *preblockv1.Preblock {
+	p, _ := w.Preblock(&preblockv1.Content{
+		Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)),
+		Transactions: [][]byte{w.Bundle([]byte("plain")), {0xc0}, {0x7e, 1}},
+	}, common.Hash{})
+	return p
+}
+
+func (w world) equivocation(t *testing.T, number uint64) *keyholderv1.Evidence {
+	t.Helper()
+	var signed [2]*keyholderv1.Attested
+	for i := range signed {
+		p := &preblockv1.Content{Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(int64(i), 0))}
+		var err error
+		if signed[i], err = attest.StatementOf(w.Committee.Committee, p, common.Hash{}).Sign(w.Identities[2], 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return evidence.Equivocation(w.Committee.Committee, signed[0], signed[1])
+}
+
+func marshal(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func marshalJSON(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := protojson.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// look inspects bytes and returns what was shown.
+func (w world) look(b []byte) (string, error) {
+	var out bytes.Buffer
+	err := inspect.Run(inspect.Config{Kind: inspect.KindAuto, CommitteeFile: w.file}, bytes.NewReader(b), &out)
+	return out.String(), err
+}
+
+func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
+	w := newWorld(t)
+	p, e := w.preblock(), w.equivocation(t, 7)
+	rest := `{"preblock": {"number": "1", "previousBlockHash": "0x` + strings.Repeat("00", 32) + `", "timestamp": "2023-11-14T22:13:20Z",
+		"delayedTransactionHashes": [], "requestId": "", "attempt": 0, "certificate": ` + string(marshalJSON(t, p.Certificate)) + `,
+		"contentHash": "0x` + hex.EncodeToString(p.ContentHash) + `", "transactions": [` + quoted(p.Content.Transactions) + `],
+		"outcomes": [{"index": 0, "opening": "0x` + hex.EncodeToString(p.Outcomes[0].Opening) + `", "decrypted": {"transactions": ["0x` + hex.EncodeToString([]byte("plain")) + `"]}},
+		             {"index": 2, "undecryptable": {"reason": "malformed"}}]}}`
+	for name, c := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		"bundle":              {w.Bundle([]byte("plain")), "bundle 0x"},
+		"bundle in hex":       {[]byte("0x" + hex.EncodeToString(w.Bundle([]byte("plain"))) + "\n"), "bundle 0x"},
+		"preblock":            {marshal(t, p), "preblock 1\n"},
+		"preblock in hex":     {[]byte(hex.EncodeToString(marshal(t, p))), "preblock 1\n"},
+		"preblock as JSON":    {marshalJSON(t, p), "preblock 1\n"},
+		"preblock of REST":    {[]byte(rest), "preblock 1\n"},
+		"certificate":         {marshal(t, p.Certificate), "certificate of number 1\n"},
+		"certificate as JSON": {marshalJSON(t, p.Certificate), "certificate of number 1\n"},
+		"evidence":            {marshal(t, e), "evidence against authority 2: equivocation\n"},
+		"evidence as JSON":    {marshalJSON(t, e), "evidence against authority 2: equivocation\n"},
+	} {
+		shown, err := w.look(c.b)
+		if err != nil || !strings.HasPrefix(shown, c.want) || !strings.Contains(shown, "verdict            VALID\n") {
+			t.Errorf("%s: %v\n%s", name, err, shown)
+		}
+	}
+}
+
+func TestProtobufThatBeginsLikeJSONIsRecognised(t *testing.T) {
+	w := newWorld(t)
+	c := &preblockv1.Content{Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0))}
+	c.Transactions = [][]byte{make([]byte, '{'-proto.Size(c)-2)}
+	p, _ := w.Preblock(c, common.Hash{})
+	for form, b := range map[string][]byte{"": marshal(t, p), " in hex": []byte(hex.EncodeToString(marshal(t, p)))} {
+		if shown, err := w.look(b); err != nil || !strings.HasPrefix(shown, "preblock 1\n") {
+			t.Errorf("preblock%s: %v\n%s", form, err, shown)
+		}
+	}
+	e := w.equivocation(t, 7)
+	e.CommitteeHash[0] = '{'
+	if shown, err := w.look(marshal(t, e)); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.HasPrefix(shown, "evidence against authority 2") {
+		t.Errorf("evidence: %v\n%s", err, shown)
+	}
+}
+
+func quoted(list [][]byte) string {
+	var out []string
+	for _, b := range list {
+		out = append(out, fmt.Sprintf(`"0x%x"`, b))
+	}
+	return strings.Join(out, ",")
+}
+
+func TestCertificatesOfUpstreamsFormAreVerified(t *testing.T) {
+	w := newWorld(t)
+	cert := &te.Certificate{ContentHash: te.ContentHash([][]byte{{0xc0}})}
+	for _, key := range w.Identities[:3] {
+		s, err := te.Attest(key, cert.ContentHash, cert.PreviousHash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert.Attestations = append(cert.Attestations, s)
+	}
+	if shown, err := w.look(cert.Encode()); err != nil || !strings.Contains(shown, "upstream's form") {
+		t.Fatalf("%v\n%s", err, shown)
+	}
+	cert.Attestations = cert.Attestations[:2]
+	if _, err := w.look(cert.Encode()); !errors.Is(err, inspect.ErrDoesNotVerify) {
+		t.Fatalf("without a quorum: %v", err)
+	}
+}
+
+func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
+	w := newWorld(t)
+	preblock := func(change func(*preblockv1.Preblock)) []byte {
+		p := w.preblock()
+		change(p)
+		return marshal(t, p)
+	}
+	spoiled, err := te.DecodeBundle(w.Bundle([]byte("plain")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoiled.Payload.Ciphertext.EncryptedKey[0]++
+	blamed := w.equivocation(t, 7)
+	blamed.Authority = 1
+	for name, b := range map[string][]byte{
+		"bundle with a bad proof":          spoiled.Encode(),
+		"preblock without a certificate":   preblock(func(p *preblockv1.Preblock) { p.Certificate = nil }),
+		"preblock with another list":       preblock(func(p *preblockv1.Preblock) { p.Content.Transactions = p.Content.Transactions[1:] }),
+		"preblock with another hash":       preblock(func(p *preblockv1.Preblock) { p.ContentHash[0]++ }),
+		"preblock with another plain text": preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions[0][0]++ }),
+		"preblock without an opening":      preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].Opening = nil }),
+		"preblock with another reason":     preblock(func(p *preblockv1.Preblock) { p.Outcomes[1] = outcome.Refuse(2, outcome.KeyHash, "") }),
+		"evidence against another":         marshal(t, blamed),
+		"certificate of another committee": marshal(t, newWorld(t).preblock().Certificate),
+	} {
+		if shown, err := w.look(b); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.Contains(shown, "verdict            INVALID: ") {
+			t.Errorf("%s: %v\n%s", name, err, shown)
+		}
+	}
+}
+
+func TestWithoutACommitteeOnlyABundleVerifies(t *testing.T) {
+	w := newWorld(t)
+	w.file = ""
+	if shown, err := w.look(w.Bundle([]byte("plain"))); err != nil {
+		t.Errorf("bundle: %v\n%s", err, shown)
+	}
+	if shown, err := w.look(marshal(t, w.preblock())); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.Contains(shown, "not checked") {
+		t.Errorf("preblock: %v\n%s", err, shown)
+	}
+}
+
+func TestWhatIsNothingCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	for _, text := range []string{"", "{}", `{"a": 1}`, "0x7e", "hello", "[]", `{"number": "x"}`, "\x00\x01", strings.Repeat("a", 16<<20+1)} {
+		if _, err := w.look([]byte(text)); err == nil || errors.Is(err, inspect.ErrDoesNotVerify) {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+}
+
+func TestEvidenceFolderIsShownAndLeftAsItIs(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	log, err := wal.Open(dir, wal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() //nolint:errcheck // a sequencer that runs on
+	for n := uint64(1); n <= 2; n++ {
+		if err := log.Append(n, marshal(t, w.equivocation(t, 10+n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if err := inspect.Run(inspect.Config{Path: dir, Kind: inspect.KindAuto, CommitteeFile: w.file}, nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "verdict            VALID"); n != 2 {
+		t.Fatalf("%d records verify:\n%s", n, out.String())
+	}
+	empty := t.TempDir()
+	if err := inspect.Run(inspect.Config{Path: empty, CommitteeFile: w.file}, nil, &out); !errors.Is(err, inspect.ErrUnknown) {
+		t.Fatalf("an empty folder: %v", err)
+	}
+	if entries, err := os.ReadDir(empty); err != nil || len(entries) != 0 {
+		t.Fatalf("left in the folder: %v, %v", entries, err)
+	}
+}
+
+func TestWordsOfOthersCannotControlATerminal(t *testing.T) {
+	w := newWorld(t)
+	p := w.preblock()
+	p.RequestId = "\x1b[2Jred\u009b"
+	shown, err := w.look(marshal(t, p))
+	if err != nil || strings.ContainsAny(shown, "\x1b\u009b") || !strings.Contains(shown, "?[2Jred?") {
+		t.Fatalf("%v\n%q", err, shown)
+	}
+}
+
+func FuzzInspect(f *testing.F) {
+	f.Add([]byte("0x7ec0"))
+	f.Add([]byte(`{"preblock": {"number": "1", "outcomes": [{"undecryptable": {"reason": "malformed"}}], "certificate": {"attestations": [{}]}}}`))
+	f.Add([]byte("\x0a\x02\x08\x01"))
+	f.Add([]byte(`{"result": {"listHash": "0x00", "position": "0x1", "transactions": ["0x"], "attestations": [{"authority": "0x100"}]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var out bytes.Buffer
+		_ = inspect.Run(inspect.Config{Kind: inspect.KindAuto}, bytes.NewReader(b), &out) // it must return
+	})
+}

@@ -1,0 +1,151 @@
+// Package keygen makes the keys of a whole committee in one place, FOR DEVELOPMENT AND TESTS: who runs it knows every secret
+// and can read every transaction ever encrypted for the committee.
+package keygen
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"blindseq/dsn-node/internal/identity"
+	"blindseq/seal/committee"
+	"blindseq/seal/keyfile"
+	"blindseq/seal/te"
+	"blindseq/seal/te/dealer"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+const tokenBytes = 32
+
+// Config of the key generation.
+type Config struct {
+	Out            string `help:"Directory to write committee.json and the key files into; existing files are never replaced." default:"." type:"path"`
+	Keyholders     int    `help:"How many keyholders." default:"4"`
+	Threshold      int    `help:"How many of them open a bundle; 0: as many as make a quorum." default:"0"`
+	ChainID        uint64 `name:"chain-id" help:"Chain the committee attests for." required:""`
+	FirstNumber    uint64 `help:"First blueprint number the committee attests." default:"1"`
+	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
+	Keep           bool   `help:"When the directory has a committee already, leave everything as it is and succeed."`
+}
+
+// Validate refuses what no committee can be.
+func (c *Config) Validate() error {
+	switch {
+	case c.Keyholders < 1 || c.Keyholders > te.MaxAuthorities:
+		return fmt.Errorf("--keyholders must be within 1 and %d, not %d", te.MaxAuthorities, c.Keyholders)
+	case c.Threshold < 0 || c.Threshold > te.Quorum(c.Keyholders):
+		return fmt.Errorf("--threshold must be within 1 and the quorum %d, not %d", te.Quorum(c.Keyholders), c.Threshold)
+	case c.FirstNumber == 0 || c.FirstNumber > 1<<62:
+		return fmt.Errorf("--first-number must be within 1 and 2^62, not %d", c.FirstNumber)
+	}
+	return nil
+}
+
+// Files are where a committee's keys are.
+type Files struct {
+	Committee  string
+	Shares     []string // by authority
+	Identities []string
+	Bundler    string // of a bundler; the committee does not know it
+	Token      string // of a gateway, for produce_block and admin calls
+}
+
+// Layout says where Run puts, or has put, the keys of a committee.
+func Layout(dir string, keyholders int) *Files {
+	f := &Files{Committee: filepath.Join(dir, "committee.json"), Bundler: filepath.Join(dir, "bundler.identity"), Token: filepath.Join(dir, "api-token")}
+	for i := range keyholders {
+		name := filepath.Join(dir, fmt.Sprintf("keyholder-%d", i))
+		f.Shares = append(f.Shares, name+".share.json")
+		f.Identities = append(f.Identities, name+".identity")
+	}
+	return f
+}
+
+// Run deals the keys of a committee and writes them.
+func Run(cfg Config) (*Files, error) {
+	f, err := run(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("generate keys: %w", err)
+	}
+	return f, nil
+}
+
+func run(cfg Config) (*Files, error) {
+	threshold := cfg.Threshold
+	if threshold == 0 {
+		threshold = te.Quorum(cfg.Keyholders)
+	}
+	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
+	defer clear(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Out, 0o700); err != nil {
+		return nil, err
+	}
+	f := Layout(cfg.Out, cfg.Keyholders)
+	if _, err := os.Stat(f.Committee); cfg.Keep && err == nil {
+		return f, nil // it is written last
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Committee, fs.ErrExist), err)
+	}
+	keys, shares, err := dealer.Deal(rand.Reader, cfg.Keyholders, threshold)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]common.Address, len(shares))
+	for i, share := range shares {
+		if members[i], err = f.writeKeyholder(share, passphrase); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(f.writeBundler(passphrase), f.writeToken()); err != nil {
+		return nil, err
+	}
+	c, err := committee.New(cfg.ChainID, cfg.FirstNumber, members, keys)
+	if err != nil {
+		return nil, err
+	}
+	return f, c.Write(f.Committee)
+}
+
+// writeKeyholder writes one keyholder's two files and returns the address it signs with.
+func (f *Files) writeKeyholder(share *te.KeyShare, passphrase []byte) (common.Address, error) {
+	defer share.Erase()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return common.Address{}, err
+	}
+	err = errors.Join(
+		keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase),
+		identity.Write(f.Identities[share.Authority()], key, passphrase))
+	return crypto.PubkeyToAddress(key.PublicKey), err
+}
+
+// writeToken writes a token, as hex.
+func (f *Files) writeToken() error {
+	secret := make([]byte, tokenBytes)
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(f.Token, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "%x\n", secret)
+	return errors.Join(err, file.Close())
+}
+
+// writeBundler writes the key of a bundler.
+func (f *Files) writeBundler(passphrase []byte) error {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		return err
+	}
+	return identity.Write(f.Bundler, key, passphrase)
+}

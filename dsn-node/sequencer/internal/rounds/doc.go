@@ -1,0 +1,18 @@
+// Package rounds decides preblocks with the keyholders: for each accepted content it collects a quorum's attestations, shows
+// them the certificate, collects their decryption shares and puts the plain transactions together.
+//
+// The decision itself is the state machine of package round; this package drives it.
+//
+// Around it, each keyholder has a follower, which brings it through the numbers in their order, at its own pace, and asks it
+// for shares when there is a certificate. Who was away is brought through what it missed from the sequencer's own log. A
+// follower repeats a call that failed, with growing pauses, for as long as the process runs.
+//
+// The package guarantees:
+//   - A decision needs a quorum of attestations and a threshold of right shares and waits for nobody else. With fewer it waits,
+//     says who is missing, and goes on when they are back.
+//   - Whatever keyholders answer, the decision's content is the one given, and its outcomes are the one right list.
+//   - Who signed two things of which an honest keyholder signs at most one is recorded with the signatures: package evidence.
+//   - Repeating a round after a crash is harmless: keyholders answer the same again.
+//
+// It asks of callers: one Decide at a time, with numbers that only grow by one, each durable before.
+package rounds

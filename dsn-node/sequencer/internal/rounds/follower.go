@@ -1,0 +1,281 @@
+package rounds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	"blindseq/seal/attest"
+
+	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/grpc/status"
+)
+
+// Pauses of a follower.
+const (
+	pingEvery    = 2 * time.Second
+	firstBackoff = 20 * time.Millisecond
+)
+
+// errWrongAnswer says that a keyholder's answer is none to what was asked.
+var errWrongAnswer = errors.New("wrong answer")
+
+// follower brings one keyholder through the numbers.
+type follower struct {
+	d    *Driver
+	by   uint8
+	k    Keyholder
+	next uint64 // number to attest next; 0 while not known
+	// settled is the last number that it attested or adopted as it stands in the log, 0 when that is not known
+	settled uint64
+
+	trouble string // why the last call failed, "" if it did not; guarded by Driver.mu
+}
+
+func newFollower(d *Driver, by uint8, k Keyholder) *follower {
+	return &follower{d: d, by: by, k: k, trouble: "not reached yet"}
+}
+
+// run works until ctx ends. An error of one call is a pause, never an end.
+func (f *follower) run(ctx context.Context) {
+	backoff := firstBackoff
+	for ctx.Err() == nil {
+		err := f.work(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		f.report(ctx, err)
+		if err == nil {
+			backoff = firstBackoff
+			continue
+		}
+		pause(ctx, backoff/2+rand.N(backoff))
+		backoff = min(2*backoff, f.d.o.MaxBackoff)
+	}
+}
+
+// work does the next thing there is to do for this keyholder, or waits for it.
+func (f *follower) work(ctx context.Context) error {
+	if f.next == 0 {
+		return f.greet(ctx)
+	}
+	r, wanted, changed := f.d.wanted(f.by)
+	switch {
+	case wanted == attestationWanted:
+		f.next = min(f.next, r.statement.Number) // one it attested before this process began is asked for again
+		return f.attest(ctx, r)
+	case r != nil && f.next <= r.statement.Number:
+		return f.attest(ctx, r)
+	case wanted == sharesWanted:
+		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been mended
+			pause(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff))
+		}
+		return f.release(ctx, r)
+	}
+	timer := time.NewTimer(pingEvery)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-changed:
+		return nil
+	case <-timer.C:
+		return f.greet(ctx)
+	}
+}
+
+// greet asks a keyholder who it is and how far it is.
+func (f *follower) greet(ctx context.Context) error {
+	var s *keyholderv1.GetStatusResponse
+	err := f.call(ctx, "status", func(ctx context.Context) (err error) {
+		s, err = f.k.Client.GetStatus(ctx, &keyholderv1.GetStatusRequest{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ours := f.d.o.Committee.Hash()
+	address, _ := f.d.o.Committee.Address(uint32(f.by))
+	switch {
+	case s.GetAuthority() != uint32(f.by) || common.BytesToAddress(s.GetAddress()) != address:
+		return fmt.Errorf("it is authority %d, not %d: %w", s.GetAuthority(), f.by, errWrongAnswer)
+	case common.BytesToHash(s.GetCommitteeHash()) != ours:
+		return fmt.Errorf("it is of another committee: %w", errWrongAnswer)
+	}
+	f.next, f.settled = max(s.GetLastNumber()+1, f.d.o.Committee.First), 0
+	if hash, err := f.d.PayloadHash(s.GetLastNumber()); err == nil && hash != common.BytesToHash(s.GetLastPayloadHash()) {
+		f.next = max(s.GetLastNumber(), f.d.o.Committee.First) // it attested something else there
+	}
+	f.d.o.Observer.Reached(f.by, true, s.GetLastNumber())
+	return nil
+}
+
+// attest has the next number attested.
+func (f *follower) attest(ctx context.Context, r *runningRound) error {
+	t, err := f.d.task(f.next)
+	if err != nil {
+		return err // of the sequencer's own log; the round's own work will meet it too
+	}
+	committeeHash := f.d.o.Committee.Hash()
+	var answer *keyholderv1.AttestResponse
+	err = f.call(ctx, "attest", func(ctx context.Context) (err error) {
+		answer, err = f.k.Client.Attest(ctx, &keyholderv1.AttestRequest{
+			CommitteeHash: committeeHash[:], Content: t.content, PreviousPayloadHash: t.statement.Previous[:],
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.attested(ctx, t.statement, answer); err != nil {
+		f.settled = 0
+		return fmt.Errorf("number %d: %w", t.statement.Number, err)
+	}
+	if t.statement == r.statement && f.settled == r.statement.Number {
+		f.d.change(func() { r.brought = r.brought.With(f.by) })
+		switch {
+		case answer.GetRefusal() == 0:
+			r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
+		case answer.GetCertificate() != nil:
+			r.bring(ctx, shown{answer.GetCertificate()})
+		}
+	}
+	return nil
+}
+
+// attested looks at the answer to a statement and goes to the number that is next now.
+func (f *follower) attested(ctx context.Context, want attest.Statement, answer *keyholderv1.AttestResponse) error {
+	a, refusal := answer.GetAttested(), answer.GetRefusal()
+	if a == nil && refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && want.Number > f.d.o.Committee.First {
+		f.next = f.d.o.Committee.First // it lost its disk, or is new
+		pause(ctx, firstBackoff)       // one that says so for ever must not keep both sides busy
+		return nil
+	}
+	got, err := attest.Read(f.d.o.Committee, a)
+	if err == nil && a.GetAttestation().GetAuthority() != uint32(f.by) {
+		err = attest.ErrNotSigned
+	}
+	if err != nil {
+		f.d.faults.name(ctx, f.by, kindInvalid, want.Number, err.Error())
+		return err
+	}
+	f.d.faults.examine(ctx, f.by, got, a, f.logged(got.Number))
+	switch {
+	case refusal == 0 && got == want:
+		f.settle(want.Number)
+		return nil
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED:
+		certified, err := attest.Verify(f.d.o.Committee, answer.GetCertificate())
+		if err == nil && certified == want {
+			f.settle(want.Number)
+			return nil
+		}
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS && got.Number+1 == want.Number && f.settled != got.Number:
+		return f.stepBack(ctx, want.Number)
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && got.Number == want.Number && got != want:
+		if adopted, err := f.adopt(ctx, want.Number); adopted || err != nil {
+			return err
+		}
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && got.Number+1 < want.Number:
+		f.next = got.Number + 1
+		pause(ctx, firstBackoff)
+		return nil
+	}
+	err = fmt.Errorf("%w: it signed %s for number %d and says %s", errWrongAnswer, got.Hash(), got.Number, refusal)
+	f.d.faults.name(ctx, f.by, kindDissent, want.Number, err.Error())
+	return err
+}
+
+// logged is this keyholder's attestation in the log for an earlier number, nil if there is none.
+func (f *follower) logged(number uint64) *keyholderv1.Attested {
+	if r := f.d.current(); r == nil || number >= r.statement.Number || number < f.d.o.Committee.First {
+		return nil
+	}
+	_, p, err := f.d.decided(number)
+	if err != nil {
+		return nil
+	}
+	cert := p.GetCertificate()
+	for _, a := range cert.GetAttestations() {
+		if a.GetAuthority() == uint32(f.by) {
+			return &keyholderv1.Attested{
+				Number: number, ContentHash: cert.GetContentHash(), PreviousPayloadHash: cert.GetPreviousPayloadHash(), Attestation: a,
+			}
+		}
+	}
+	return nil
+}
+
+// release asks for the shares of a certified content.
+func (f *follower) release(ctx context.Context, r *runningRound) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.live, cancel)() // nobody needs them once the round is over
+	var s *keyholderv1.SignedShares
+	err := f.call(ctx, "release", func(ctx context.Context) error {
+		answer, err := f.k.Client.ReleaseShares(ctx, &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate})
+		s = answer.GetShares()
+		return err
+	})
+	if r.live.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	payload := r.statement.Hash()
+	err = attest.VerifyShares(f.d.o.Committee, s)
+	if err == nil && (s.GetAuthority() != uint32(f.by) || s.GetNumber() != r.statement.Number || common.BytesToHash(s.GetPayloadHash()) != payload) {
+		err = fmt.Errorf("shares of authority %d for number %d: %w", s.GetAuthority(), s.GetNumber(), errWrongAnswer)
+	}
+	if err != nil {
+		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
+		return err
+	}
+	f.d.change(func() { r.answered = r.answered.With(f.by) })
+	r.bring(ctx, shares{f.by, s})
+	return nil
+}
+
+// call makes one call with its deadline.
+func (f *follower) call(ctx context.Context, name string, call func(context.Context) error) error {
+	began := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, f.d.o.CallTimeout)
+	defer cancel()
+	err := call(bounded)
+	f.d.o.Observer.Called(f.by, name, time.Since(began), err)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", name, status.Convert(err).Message(), err)
+	}
+	return nil
+}
+
+// report notes what keeps the keyholder from taking part.
+func (f *follower) report(ctx context.Context, err error) {
+	trouble := ""
+	if err != nil {
+		trouble = err.Error()
+		f.d.o.Observer.Reached(f.by, false, 0)
+	}
+	if trouble == f.d.troubles()[f.by] {
+		return
+	}
+	f.d.change(func() { f.trouble = trouble })
+	if err != nil {
+		f.d.o.Log.WarnContext(ctx, "keyholder does not answer as it should", "authority", f.by, "keyholder", f.k.Name, "error", err)
+		return
+	}
+	f.d.o.Log.InfoContext(ctx, "keyholder takes part", "authority", f.by, "keyholder", f.k.Name)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,126 @@
+package attest_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+	"time"
+
+	"blindseq/kit/content"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee/committeetest"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+func contentOf(number uint64) *preblockv1.Content {
+	return &preblockv1.Content{
+		Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)), Transactions: [][]byte{{1}},
+	}
+}
+
+func TestDigestIsTheDocumentedOne(t *testing.T) {
+	s := attest.Statement{ChainID: 1337, Committee: common.Hash{1}, Number: 42, Previous: common.Hash{2}, Content: common.Hash{3}}
+	want := crypto.Keccak256Hash([]byte("blindseq/attestation/v1"), binary.BigEndian.AppendUint64(nil, 1337), s.Committee[:],
+		binary.BigEndian.AppendUint64(nil, 42), s.Previous[:], s.Content[:])
+	if s.Hash() != want {
+		t.Fatalf("got %s, want %s", s.Hash(), want)
+	}
+}
+
+func TestCertificateHoldsForItsContentOnly(t *testing.T) {
+	c := committeetest.New(t, 7, 5, 1)
+	p, payload := c.Preblock(contentOf(1), common.Hash{})
+	if got, err := attest.VerifyPreblock(c.Committee, p); err != nil || got != payload {
+		t.Fatalf("got %s, %v", got, err)
+	}
+	other := committeetest.New(t, 7, 5, 1)
+	for name, change := range map[string]func(*preblockv1.Preblock){
+		"none":               func(p *preblockv1.Preblock) { p.Certificate = nil },
+		"transaction":        func(p *preblockv1.Preblock) { p.Content.Transactions[0][0]++ },
+		"timestamp":          func(p *preblockv1.Preblock) { p.Content.Timestamp.Seconds++ },
+		"parent":             func(p *preblockv1.Preblock) { p.Content.PreviousBlockHash[0]++ },
+		"number":             func(p *preblockv1.Preblock) { p.Content.Number++ },
+		"number of both":     func(p *preblockv1.Preblock) { p.Content.Number++; p.Certificate.Number++ },
+		"chain":              func(p *preblockv1.Preblock) { p.Certificate.ChainId++ },
+		"committee":          func(p *preblockv1.Preblock) { h := other.Hash(); p.Certificate.CommitteeHash = h[:] },
+		"predecessor":        func(p *preblockv1.Preblock) { p.Certificate.PreviousPayloadHash[0]++ },
+		"short hash":         func(p *preblockv1.Preblock) { p.Certificate.ContentHash = p.Certificate.ContentHash[1:] },
+		"one too few":        func(p *preblockv1.Preblock) { p.Certificate.Attestations = p.Certificate.Attestations[1:] },
+		"one twice":          func(p *preblockv1.Preblock) { p.Certificate.Attestations[1] = p.Certificate.Attestations[0] },
+		"another's":          func(p *preblockv1.Preblock) { p.Certificate.Attestations[0].Authority = 6; swap(p) },
+		"unknown authority":  func(p *preblockv1.Preblock) { p.Certificate.Attestations[4].Authority = 7 },
+		"a large authority":  func(p *preblockv1.Preblock) { p.Certificate.Attestations[4].Authority = 256 + 4 },
+		"a signature's bit":  func(p *preblockv1.Preblock) { p.Certificate.Attestations[2].Signature[9] ^= 1 },
+		"a short signature":  func(p *preblockv1.Preblock) { p.Certificate.Attestations[2].Signature = nil },
+		"not in their order": swap,
+	} {
+		forged := proto.CloneOf(p)
+		change(forged)
+		if _, err := attest.VerifyPreblock(c.Committee, forged); !errors.Is(err, attest.ErrCertificate) && !errors.Is(err, attest.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func swap(p *preblockv1.Preblock) {
+	a := p.Certificate.Attestations
+	a[0], a[1] = a[1], a[0]
+}
+
+func TestSharesAreSignedAsAWhole(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	s := &keyholderv1.SignedShares{
+		Authority: 2, Number: 9, PayloadHash: make([]byte, 32),
+		Answers: []*keyholderv1.ShareAnswer{{Index: 1, BundleHash: make([]byte, 32), Share: make([]byte, 48)}, {Index: 3, Refusal: 3, EarlierNumber: 2}},
+	}
+	if err := attest.SignShares(c.Committee, c.Identities[2], s); err != nil {
+		t.Fatal(err)
+	}
+	if err := attest.VerifyShares(c.Committee, s); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*keyholderv1.SignedShares){
+		"authority": func(s *keyholderv1.SignedShares) { s.Authority = 1 },
+		"number":    func(s *keyholderv1.SignedShares) { s.Number++ },
+		"payload":   func(s *keyholderv1.SignedShares) { s.PayloadHash[0]++ },
+		"index":     func(s *keyholderv1.SignedShares) { s.Answers[0].Index++ },
+		"bundle":    func(s *keyholderv1.SignedShares) { s.Answers[0].BundleHash[0]++ },
+		"share":     func(s *keyholderv1.SignedShares) { s.Answers[0].Share[0]++ },
+		"refusal":   func(s *keyholderv1.SignedShares) { s.Answers[1].Refusal = 2 },
+		"negative":  func(s *keyholderv1.SignedShares) { s.Answers[1].Refusal = -1 },
+		"earlier":   func(s *keyholderv1.SignedShares) { s.Answers[1].EarlierNumber++ },
+		"dropped":   func(s *keyholderv1.SignedShares) { s.Answers = s.Answers[:1] },
+		"no hash":   func(s *keyholderv1.SignedShares) { s.PayloadHash = nil },
+	} {
+		forged := proto.CloneOf(s)
+		change(forged)
+		if attest.VerifyShares(c.Committee, forged) == nil {
+			t.Errorf("%s is not signed", name)
+		}
+	}
+}
+
+func TestStatementOfAnotherIsNotReadAsTheirs(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	s := attest.StatementOf(c.Committee, contentOf(1), common.Hash{})
+	signed, err := s.Sign(c.Identities[1], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := attest.Read(c.Committee, signed); err != nil || got != s || common.Hash(signed.GetContentHash()) != content.HashOf(contentOf(1)) {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	signed.Attestation.Authority = 2
+	if _, err := attest.Read(c.Committee, signed); !errors.Is(err, attest.ErrNotSigned) {
+		t.Fatalf("another's: %v", err)
+	}
+	if _, err := attest.Read(c.Committee, nil); !errors.Is(err, attest.ErrMalformed) {
+		t.Fatalf("none: %v", err)
+	}
+}
