@@ -123,6 +123,16 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
+// Close lets go of the port of a server that never ran. After Run it does nothing.
+func (s *Server) Close() error {
+	s.end(errStopping)
+	s.grpc.Stop()
+	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("stop grpc: %w", err)
+	}
+	return nil
+}
+
 func (s *Server) serving(ready bool) {
 	status := healthv1.HealthCheckResponse_NOT_SERVING
 	if ready {

@@ -65,6 +65,14 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
+// Close lets go of the port of a server that never ran. After Run it does nothing.
+func (s *Server) Close() error {
+	if err := errors.Join(s.http.Close(), s.listener.Close()); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("stop health and metrics: %w", err)
+	}
+	return nil
+}
+
 // profiles offers CPU and memory profiles. They show what a process does, so they are for this machine only.
 func profiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
