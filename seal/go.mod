@@ -7,6 +7,7 @@ require (
 	blindseq/proto v0.0.0
 	github.com/consensys/gnark-crypto v0.21.0
 	github.com/ethereum/go-ethereum v1.17.10
+	github.com/gtank/ristretto255 v0.2.0
 	github.com/supranational/blst v0.3.16
 	golang.org/x/crypto v0.58.0
 	google.golang.org/protobuf v1.36.12
@@ -15,6 +16,7 @@ require (
 require google.golang.org/grpc v1.85.0 // indirect
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/ProjectZKM/Ziren/crates/go-runtime/zkvm_runtime v0.0.0-20251001021608-1fe7b43fc4d6 // indirect
 	github.com/bits-and-blooms/bitset v1.24.6 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.0.1 // indirect

@@ -1,0 +1,78 @@
+package seal
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/gtank/ristretto255"
+)
+
+// CheckBatch checks many at once, on all processors. For each transaction there is its result or its error, as Check
+// would return it.
+//
+// The equations of all are summed, each multiplied by its own random coefficient, in one multi-scalar multiplication. Each
+// transaction has TWO independent coefficients. With one for both of its equations a sender could shift w by a point and
+// w̄ by its negative: the errors cancel, and a victim's u gets a new proof.
+func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
+	checked, errs := make([]*Checked, len(txs)), make([]error, len(txs))
+	signatures := make([]error, len(txs))
+	parallel(len(txs), func(i int) {
+		if checked[i], errs[i] = r.prepare(txs[i]); errs[i] == nil {
+			signatures[i] = txs[i].verifySignature()
+		}
+	})
+	var sum []int
+	for i := range txs {
+		if errs[i] == nil {
+			sum = append(sum, i)
+		}
+	}
+	verifyHalves(checked, sum, errs)
+	for i, err := range errs {
+		if err == nil {
+			err = signatures[i]
+		}
+		if err != nil {
+			checked[i], errs[i] = nil, fmt.Errorf("check sealed transaction %v: %w", txs[i].id, err)
+		}
+	}
+	return checked, errs
+}
+
+// verifyHalves sets the error of each one at these indexes whose proof does not hold. What is left of a failing sum is
+// split until single ones remain, which are checked exactly.
+func verifyHalves(all []*Checked, indexes []int, errs []error) {
+	switch {
+	case len(indexes) == 0:
+	case len(indexes) == 1:
+		errs[indexes[0]] = all[indexes[0]].verify()
+	case !sumIsZero(all, indexes):
+		verifyHalves(all, indexes[:len(indexes)/2], errs)
+		verifyHalves(all, indexes[len(indexes)/2:], errs)
+	}
+}
+
+// sumIsZero says whether Σ a·(w + e·u - f·G) + b·(w̄ + e·ū - f·Ḡ) is the identity, with coefficients a and b drawn now.
+func sumIsZero(all []*Checked, indexes []int) bool {
+	scalars, points := make([]*scalar, 0, 4*len(indexes)), make([]*element, 0, 4*len(indexes))
+	onG, onGBar, product := ristretto255.NewScalar(), ristretto255.NewScalar(), ristretto255.NewScalar()
+	for _, i := range indexes {
+		c, a, b := all[i], randomCoefficient(), randomCoefficient()
+		scalars = append(scalars, a, ristretto255.NewScalar().Multiply(a, c.e), b, ristretto255.NewScalar().Multiply(b, c.e))
+		points = append(points, c.w, c.u, c.wBar, c.uBar)
+		onG.Add(onG, product.Multiply(a, c.f))
+		onGBar.Add(onGBar, product.Multiply(b, c.f))
+	}
+	right := generatorTable().mul(onG)
+	right.Add(right, secondGeneratorTable().mul(onGBar))
+	return multiScalar(scalars, points).Equal(right) == 1
+}
+
+// randomCoefficient is a nonzero number of 128 bits.
+func randomCoefficient() *scalar {
+	var wide [64]byte
+	for isZero(wide[:16]) {
+		_, _ = rand.Read(wide[:16]) // crypto/rand does not fail
+	}
+	return reduce(&wide)
+}

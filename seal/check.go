@@ -1,0 +1,100 @@
+package seal
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/gtank/ristretto255"
+)
+
+// Checked is a sealed transaction that passed the check. Only Check and CheckBatch make one.
+type Checked struct {
+	*Sealed
+	key              *Key
+	u, uBar, w, wBar *element
+	f, e             *scalar
+}
+
+// Key returns the key that the transaction is sealed to.
+func (c *Checked) Key() *Key { return c.key }
+
+// Check examines a sealed transaction as anybody can, without a share. It refuses it with the first reason of ErrChain,
+// ErrKey, ErrPoint, ErrProof and ErrSignature.
+func (r *Ring) Check(s *Sealed) (*Checked, error) {
+	c, err := r.prepare(s)
+	if err == nil {
+		err = c.verify()
+	}
+	if err == nil {
+		err = s.verifySignature()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("check sealed transaction %v: %w", s.id, err)
+	}
+	return c, nil
+}
+
+// prepare examines everything before the proof's equations.
+func (r *Ring) prepare(s *Sealed) (*Checked, error) {
+	if s.ChainID != r.chainID {
+		return nil, fmt.Errorf("%w: %d, want %d", ErrChain, s.ChainID, r.chainID)
+	}
+	key := r.keys[s.Key]
+	if key == nil {
+		return nil, fmt.Errorf("%w: %v is not in force", ErrKey, s.Key)
+	}
+	c := &Checked{Sealed: s, key: key}
+	for _, p := range [...]struct {
+		name string
+		raw  *[32]byte
+		to   **element
+	}{{"u", &s.u, &c.u}, {"second u", &s.uBar, &c.uBar}, {"w", &s.w, &c.w}, {"second w", &s.wBar, &c.wBar}} {
+		var err error
+		if *p.to, err = decodePoint(p.raw[:]); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, p.name)
+		}
+	}
+	var err error
+	if c.f, err = decodeScalar(s.f[:]); err != nil {
+		return nil, fmt.Errorf("%w: f", err)
+	}
+	c.e = s.challenge(key)
+	if scalarIsZero(c.f) || scalarIsZero(c.e) {
+		return nil, fmt.Errorf("%w: a zero", ErrProof)
+	}
+	return c, nil
+}
+
+// verify checks both equations exactly: f·G = w + e·u and f·Ḡ = w̄ + e·ū.
+func (c *Checked) verify() error {
+	minusE := ristretto255.NewScalar().Negate(c.e)
+	w := new(element).VarTimeDoubleScalarBaseMult(minusE, c.u, c.f)
+	if w.Equal(c.w) != 1 {
+		return ErrProof
+	}
+	wBar := multiScalar([]*scalar{minusE}, []*element{c.uBar})
+	wBar.Add(wBar, secondGeneratorTable().mul(c.f))
+	if wBar.Equal(c.wBar) != 1 {
+		return ErrProof
+	}
+	return nil
+}
+
+// verifySignature checks that the submitter signed the id, with a low s and v of 0 or 1: the one form that nobody but the
+// submitter can vary.
+func (s *Sealed) verifySignature() error {
+	r, v := new(big.Int).SetBytes(s.signature[:32]), s.signature[64]
+	if !crypto.ValidateSignatureValues(v, r, new(big.Int).SetBytes(s.signature[32:64]), true) {
+		return fmt.Errorf("%w: r, s or v out of range", ErrSignature)
+	}
+	digest := s.Digest()
+	signer, err := crypto.SigToPub(digest[:], s.signature[:])
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if address := crypto.PubkeyToAddress(*signer); address != s.Submitter {
+		return fmt.Errorf("%w: of %v, not of submitter %v", ErrSignature, address, s.Submitter)
+	}
+	return nil
+}

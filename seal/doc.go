@@ -1,0 +1,46 @@
+// Package seal is format 2 of sealed transactions: the threshold cryptosystem TDH2 in ristretto255, the bytes that carry
+// a sealed transaction, and the keys of the keyholders who open it together.
+//
+// Any Threshold keyholders open a transaction with one share each; fewer learn nothing about it. The way of a sealed
+// transaction, in the order of the calls:
+//
+//	Seal → Sealed.Sign → Sealed.Encode       a wallet or a bundler
+//	Parse → Ring.Check or Ring.CheckBatch    everybody who lets a transaction in
+//	Secret.Share                             a keyholder, after the transaction's place is final
+//	Keys.Combine → Checked.Open              the sequencer
+//	Checked.Verify                           monitors and replicas: seal again, compare
+//	Secret.ShareWithProof → Keys.VerifyShare keyholder and sequencer, when an opening fails
+//
+// # Guarantees
+//
+//   - Decoders accept only the one canonical encoding. No bit of a point is masked, the identity is no point, and scalars
+//     are reduced.
+//   - Only Check and CheckBatch return a [Checked], and shares are made of nothing else: a share of a transaction without
+//     a valid proof would make the keyholder an oracle for its sender.
+//   - The proof covers every byte but the signature. A copy with a changed byte is refused, or was made by somebody who
+//     knows the seed.
+//   - A checked transaction has one outcome. [Checked.Open] and [Checked.Verify] compare everything that sealing again
+//     would produce, so whoever accepts one opening refuses every other.
+//   - CheckBatch accepts a bad transaction with a probability below 2^-127, and names each bad one.
+//   - A [Secret] never prints its scalar, whatever the formatter, and Erase overwrites it. Errors carry no secret.
+//
+// # What callers must do
+//
+// The package does not know the order. Callers make shares only of transactions whose place is final, never of bytes that
+// a request brought. Callers keep the rules of contents: seq, expiry, gas and fee mean nothing here.
+//
+// # Constant time
+//
+// A keyholder's secret and the randomness of a new seal are multiplied with the library's constant-time operations only.
+// Check, Open, Verify and Combine work on public values, or on values that are public a moment later, in variable time.
+// Erasing is best effort: copies that the library or the garbage collector made remain.
+//
+// # Sources
+//
+// The cryptosystem is TDH2 of Shoup and Gennaro, Securing Threshold Cryptosystems against Chosen Ciphertext Attack,
+// J. Cryptology 15 (2002), section 4. Deriving the randomness from a seed in the payload is the transformation of Fujisaki
+// and Okamoto (CRYPTO 1999). The group is that of RFC 9496, the cipher that of RFC 8439. The batch check is the small
+// exponents test of Bellare, Garay and Rabin (EUROCRYPT 1998); the check that all keys are of one polynomial is that of
+// SCRAPE (Cascudo and David, ACNS 2017). Hashes, tags and the layout of bytes are blindseq's own: see hash.go and
+// encoding.go.
+package seal

@@ -1,0 +1,120 @@
+package seal
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/gtank/ristretto255"
+)
+
+// MaxAuthorities is the largest number of keyholders. Authorities count from 0; authority i has the secret p(i+1).
+const MaxAuthorities = 255
+
+// Quorum is how many of n keyholders must sign: n - ⌊(n+1)/4⌋.
+func Quorum(n int) int { return n - (n+1)/4 }
+
+// Keys are the public keys of a committee: its Key and each keyholder's share of it. They are consistent: all lie on one
+// polynomial, so every set of Threshold shares opens a transaction to the same.
+type Keys struct {
+	*Key
+	threshold int
+	points    []Point // Y_i
+	shares    []*element
+}
+
+// NewKeys decodes a committee's keys and checks all that the scheme needs: at most MaxAuthorities keyholders,
+// n - Quorum(n) < threshold ≤ Quorum(n), no identity, no key twice, and all on one polynomial of degree threshold - 1.
+func NewKeys(chainID uint64, threshold int, key Point, shares []Point) (*Keys, error) {
+	n := len(shares)
+	if n < 1 || n > MaxAuthorities {
+		return nil, fmt.Errorf("decode keys: %w: %d keyholders", ErrKeys, n)
+	}
+	if threshold <= n-Quorum(n) || threshold > Quorum(n) {
+		return nil, fmt.Errorf("decode keys: %w: threshold %d of %d keyholders, must be over %d and at most %d",
+			ErrKeys, threshold, n, n-Quorum(n), Quorum(n))
+	}
+	y, err := NewKey(chainID, key)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{Key: y, threshold: threshold, points: append([]Point(nil), shares...), shares: make([]*element, n)}
+	seen := make(map[Point]int, n)
+	for i, p := range shares {
+		if first, twice := seen[p]; twice {
+			return nil, fmt.Errorf("decode keys: %w: authorities %d and %d have the same key", ErrKeys, first, i)
+		}
+		seen[p] = i
+		if k.shares[i], err = decodePoint(p[:]); err != nil {
+			return nil, fmt.Errorf("decode keys: %w: authority %d: %w", ErrKeys, i, err)
+		}
+	}
+	if !k.onePolynomial() {
+		return nil, fmt.Errorf("decode keys: %w: not on one polynomial of degree %d", ErrKeys, threshold-1)
+	}
+	return k, nil
+}
+
+// Threshold is how many shares open a transaction.
+func (k *Keys) Threshold() int { return k.threshold }
+
+// Keyholders is how many keyholders there are.
+func (k *Keys) Keyholders() int { return len(k.points) }
+
+// Share returns a keyholder's public key Y_i.
+func (k *Keys) Share(authority uint8) (Point, error) {
+	if int(authority) >= len(k.points) {
+		return Point{}, fmt.Errorf("get public share: %w: %d", ErrUnknownAuthority, authority)
+	}
+	return k.points[authority], nil
+}
+
+// onePolynomial checks that the n+1 keys at 0, 1, …, n lie on a polynomial of degree threshold-1. Such values are a
+// Reed-Solomon code, and every word of its dual code is orthogonal to them: the words m(j) / Π_{l≠j}(j-l) for polynomials m
+// of degree n - threshold. A random m finds other values with a probability of 1 - 1/ℓ (SCRAPE, section 2.1).
+func (k *Keys) onePolynomial() bool {
+	n := len(k.shares)
+	m := make([]*scalar, n-k.threshold+1)
+	for i := range m {
+		m[i] = randomScalar()
+	}
+	points := append([]*element{k.y}, k.shares...)
+	scalars := make([]*scalar, n+1)
+	for j := range scalars {
+		scalars[j] = evaluate(m, j)
+		scalars[j].Multiply(scalars[j], inverseDifferences(j, n))
+	}
+	return isIdentity(multiScalar(scalars, points))
+}
+
+// inverseDifferences is 1 / Π (j-l) over all l from 0 to n except j.
+func inverseDifferences(j, n int) *scalar {
+	product := smallScalar(1)
+	for l := 0; l <= n; l++ {
+		if l != j {
+			product.Multiply(product, difference(j, l))
+		}
+	}
+	return product.Invert(product)
+}
+
+func difference(a, b int) *scalar {
+	return ristretto255.NewScalar().Subtract(smallScalar(a), smallScalar(b))
+}
+
+// evaluate returns the value at x of the polynomial with these coefficients, lowest first.
+func evaluate(coefficients []*scalar, x int) *scalar {
+	at, y := smallScalar(x), ristretto255.NewScalar()
+	for i := len(coefficients) - 1; i >= 0; i-- {
+		y.Multiply(y, at)
+		y.Add(y, coefficients[i])
+	}
+	return y
+}
+
+// randomScalar is uniform up to 2^-259.
+func randomScalar() *scalar {
+	var wide [64]byte
+	defer clear(wide[:])
+	_, _ = rand.Read(wide[:]) // crypto/rand does not fail
+	return reduce(&wide)
+}
