@@ -73,16 +73,19 @@ func encryptedSteps() []step {
 	return all
 }
 
+// failingSteps are those at which nothing is killed: an error is returned there.
+func failingSteps() []string { return []string{chainFlushFails} }
+
 // checkSteps fails the test when a step of the source is in no list here: it would never be killed at.
 func checkSteps(t *testing.T, source []string) {
 	t.Helper()
-	var known []string
+	known := failingSteps()
 	for _, s := range append(plainSteps(), encryptedSteps()...) {
 		known = append(known, s.name)
 	}
 	for _, name := range source {
 		if !slices.Contains(known, name) {
-			t.Errorf("step %s is in the source, and nothing is killed there", name)
+			t.Errorf("step %s is in the source, and no test stops there", name)
 		}
 	}
 	for _, name := range known {

@@ -128,12 +128,12 @@ func TestABundleIsFoundByItsHashAfterARestart(t *testing.T) {
 		}
 	}
 	find()
-	head := n.evm.Head()
+	head := n.ledger.Head()
 	n.stop()
 	n.start(t)
 	find()
-	if n.evm.Head() != head {
-		t.Fatalf("came back at %v, was at %v", n.evm.Head(), head)
+	if n.ledger.Head() != head {
+		t.Fatalf("came back at %v, was at %v", n.ledger.Head(), head)
 	}
 }
 

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/ledger"
+	"blindseq/producer-svc/logrecord"
 	"context"
 	"log/slog"
 	"os"
@@ -13,7 +15,7 @@ import (
 	"blindseq/kit/redistest"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/fakes"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 
@@ -49,11 +51,11 @@ func fixed(t *testing.T, order *fakes.Order, n int) section.Head {
 		p := fakes.Preblock(section.Head{Number: number, Hash: content.Hash(hash)}, &proposalv1.RequestProposalRequest{
 			RequestId: "missed-" + strconv.FormatUint(number+1, 10), Timestamp: &timestamppb.Timestamp{Seconds: at},
 		}, [][]byte{raw(t, from.transaction(t, nil))}, nil)
-		rec, err := section.RecordOf(p, nil)
+		rec, err := logrecord.Of(p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Apply(context.WithoutCancel(t.Context()), blockOf(rec)); err != nil {
+		if _, err := c.Apply(context.WithoutCancel(t.Context()), ledger.BlockOf(rec)); err != nil {
 			t.Fatal(err)
 		}
 		order.Fix(p)
@@ -75,8 +77,8 @@ func TestMissedPreblocksAreAppliedByStreamBeforeAProducerLeads(t *testing.T) {
 	n.start(t) // returns when it leads
 	took := time.Since(began)
 	t.Logf("%d missed preblocks applied, and leading, in %s: %.0f a second", head.Number, took.Round(time.Millisecond), float64(head.Number)/took.Seconds())
-	if n.evm.Head() != head || n.disk.log.Last() != head.Number || n.feed.Head() != head.Number {
-		t.Fatalf("head %+v, want %+v; log %d, feed %d", n.evm.Head(), head, n.disk.log.Last(), n.feed.Head())
+	if n.ledger.Head() != head || n.disk.log.Last() != head.Number || n.feed.Head() != head.Number {
+		t.Fatalf("head %+v, want %+v; log %d, feed %d", n.ledger.Head(), head, n.disk.log.Last(), n.feed.Head())
 	}
 	if streams, single := order.Calls("stream"), order.Calls("get"); streams != 1 || single > 17 {
 		t.Errorf("%d streams, %d single calls", streams, single)

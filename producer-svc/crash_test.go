@@ -1,12 +1,14 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/internal/sections"
 	"context"
 	"fmt"
 	"testing"
 	"time"
 
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
@@ -15,9 +17,9 @@ import (
 type crash struct{}
 
 // mortal kills the process before or after the nth time an effect is done.
-func mortal(step string, after bool, nth int) func(section.Performer) section.Performer {
-	return func(next section.Performer) section.Performer {
-		return performerFunc(func(ctx context.Context, s *section.Session, e section.Effect) section.Event {
+func mortal(step string, after bool, nth int) func(sections.Performer) sections.Performer {
+	return func(next sections.Performer) sections.Performer {
+		return performerFunc(func(ctx context.Context, s *sections.Session, e section.Effect) section.Event {
 			if e.Name() != step {
 				return next.Perform(ctx, s, e)
 			}
@@ -98,7 +100,8 @@ func TestAChainAheadOfItsLogIsRefused(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil, options{})
 	live(t.Context(), w, []string{"a", "b"})
 	empty := newWorld(t, t.TempDir(), nil, nil, options{})
-	if err := section.Replay(t.Context(), empty.log, w.chain, w.production.log); err == nil {
+	ahead := engine.New(engine.Deps{Log: empty.log, Chain: w.chain})
+	if err := ahead.Replay(t.Context(), w.production.log); err == nil {
 		t.Fatal("accepted")
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 
 	"blindseq/kit/wal"
-	"blindseq/producer-svc/internal/blueprint"
+	"blindseq/producer-svc/blueprint"
 	"blindseq/producer-svc/internal/bplog"
 	"blindseq/producer-svc/internal/chain"
+	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/txstore"
 
 	"github.com/ethereum/go-ethereum/core"
@@ -28,15 +29,14 @@ type disk struct {
 	chain  *chain.Chain
 	store  *txstore.Store
 	keeper *txstore.Keeper
-	failed chan error // holds the first failed write
 }
 
 // openDisk opens, or begins, what is in the data folder. On an error nothing is left open.
-func openDisk(cfg Config, m *metrics, log *slog.Logger) (_ *disk, err error) {
+func openDisk(cfg Config, m *metrics, end *engine.End, log *slog.Logger) (_ *disk, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
-	d := &disk{failed: make(chan error, 1)}
+	d := &disk{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -58,10 +58,10 @@ func openDisk(cfg Config, m *metrics, log *slog.Logger) (_ *disk, err error) {
 			return nil, err
 		}
 	}
-	if d.chain, err = chain.Open(chain.Config{Dir: filepath.Join(cfg.DataDir, "chain"), Genesis: genesis, Log: log}); err != nil {
+	if d.chain, err = chain.Open(chain.Config{Dir: filepath.Join(cfg.DataDir, "chain"), Genesis: genesis, Log: log, Broken: end.Fail}); err != nil {
 		return nil, err
 	}
-	if d.store, err = txstore.Open(filepath.Join(cfg.DataDir, "transactions"), txstore.Options{Broken: d.fail}); err != nil {
+	if d.store, err = txstore.Open(filepath.Join(cfg.DataDir, "transactions"), txstore.Options{Broken: end.Fail}); err != nil {
 		return nil, err
 	}
 	d.keeper = txstore.NewKeeper(d.store, d.chain, txstore.KeeperConfig{Log: log})
@@ -84,14 +84,6 @@ func loadKey(cfg Config, begins bool) (ed25519.PrivateKey, error) {
 		return blueprint.CreateKey(path)
 	}
 	return key, err
-}
-
-// fail takes note of a write that failed. Only the first is kept: the others follow from it.
-func (d *disk) fail(err error) {
-	select {
-	case d.failed <- err:
-	default:
-	}
 }
 
 func (d *disk) close() error {

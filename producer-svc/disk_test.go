@@ -1,6 +1,10 @@
 package producer
 
 import (
+	"blindseq/kit/ops"
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/internal/feed"
+	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,8 +16,6 @@ import (
 	"blindseq/kit/wal"
 	"blindseq/producer-svc/internal/bplog"
 	"blindseq/producer-svc/internal/fakes"
-	"blindseq/producer-svc/internal/section"
-	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
 var errFull = errors.New("no space left on device")
@@ -24,25 +26,30 @@ type fullFS struct{ wal.FS }
 func (fullFS) SyncDir(string) error            { return nil }
 func (fullFS) Create(string) (wal.File, error) { return nil, errFull }
 
-func TestALogThatCannotBeWrittenInterruptsTheSectionOrTheFollowerAndIsReported(t *testing.T) {
+func TestALogThatCannotBeWrittenEndsTheProcess(t *testing.T) {
 	log, err := bplog.Open(filepath.Join(t.TempDir(), "log"), bplog.Options{WAL: wal.Options{FS: fullFS{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	var reported error
-	d := decided{Log: log, failed: func(err error) { reported = err }}
-	rec := &blueprintv1.LogRecord{Number: 1, ParentHash: make([]byte, 32), ContentHash: make([]byte, 32), Token: 1, Holder: "me"}
-	if _, err := d.Append(rec, [32]byte{}); !errors.Is(err, section.ErrStorage) || !errors.Is(err, errFull) {
-		t.Fatalf("got %v", err)
-	}
-	if !errors.Is(reported, errFull) {
-		t.Fatalf("reported %v", reported)
-	}
-	reported = nil
-	f := followed{d, func() uint64 { return 1 }}
-	if err := f.AppendFollowed(rec, [32]byte{}); !errors.Is(err, section.ErrStorage) || !errors.Is(reported, errFull) {
-		t.Fatalf("as a follower: got %v, reported %v", err, reported)
+	chain := fakes.NewChain()
+	p := fakes.Preblock(chain.Head(), &proposalv1.RequestProposalRequest{RequestId: "r"}, [][]byte{{1}}, nil)
+	for name, write := range map[string]func(*engine.Engine) error{
+		"by a section": func(e *engine.Engine) error {
+			_, err := e.Append(p, engine.Turn{Head: chain.Head(), Token: 1, Holder: "me"})
+			return err
+		},
+		"by a follower": func(e *engine.Engine) error { _, err := e.Follow(t.Context(), p, nil); return err },
+	} {
+		health := ops.NewHealth()
+		end := engine.NewEnd(health)
+		err := write(engine.New(engine.Deps{Log: log, Chain: chain, Publisher: feed.New(nil, 0), End: end}))
+		if engine.KindOf(err) != engine.Broken || !errors.Is(err, errFull) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err := end.Run(context.WithoutCancel(t.Context())); !errors.Is(err, errFull) || health.Live()["disk"] == "" {
+			t.Errorf("%s: the process ends with %v, live %v", name, err, health.Live())
+		}
 	}
 }
 
@@ -56,8 +63,8 @@ func TestAProducerWhoseDiskFailsEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.disk.fail(errFull)
-	s.disk.fail(errors.New("what follows from it"))
+	s.end.Fail(errFull)
+	s.end.Fail(errors.New("what follows from it"))
 	if err := s.Run(context.WithoutCancel(t.Context())); !errors.Is(err, errFull) {
 		t.Fatalf("got %v", err)
 	}

@@ -1,12 +1,13 @@
 package producer
 
 import (
+	"blindseq/producer-svc/contents"
 	"context"
 	"fmt"
 	"time"
 
-	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/bundles"
+	"blindseq/producer-svc/internal/ledger"
 	"blindseq/producer-svc/internal/rpc"
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -58,8 +59,8 @@ func (s *Service) waitingBundles() int {
 	return s.bundles.Count()
 }
 
-func (s *Service) contents() *api.Contents {
-	c := &api.Contents{Chain: proposable{s.evm}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare,
+func (s *Service) contents() *contents.Assembler {
+	c := &contents.Assembler{Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare,
 		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() }}
 	if s.bundles != nil {
 		c.Bundles = s.bundles

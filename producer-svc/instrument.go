@@ -4,7 +4,8 @@ import (
 	"context"
 	"time"
 
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/sections"
+	"blindseq/producer-svc/section"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -13,12 +14,12 @@ import (
 
 // measuredSections counts sections and makes each one span; calls to other services become its children.
 type measuredSections struct {
-	next    section.Sections
+	next    sections.Sections
 	metrics *metrics
 	tracer  trace.Tracer
 }
 
-func (s measuredSections) Run(ctx context.Context, r section.Request) section.Outcome {
+func (s measuredSections) Run(ctx context.Context, r section.Request) section.Result {
 	ctx, span := s.tracer.Start(ctx, "section", trace.WithAttributes(
 		attribute.String("request_id", r.ID), attribute.Bool("force", r.Force), attribute.Bool("sync", r.Sync)))
 	defer span.End()
@@ -33,12 +34,12 @@ func (s measuredSections) Run(ctx context.Context, r section.Request) section.Ou
 
 // measuredSteps times the steps of sections and makes each a span.
 type measuredSteps struct {
-	next    section.Performer
+	next    sections.Performer
 	metrics *metrics
 	tracer  trace.Tracer
 }
 
-func (p measuredSteps) Perform(ctx context.Context, s *section.Session, e section.Effect) section.Event {
+func (p measuredSteps) Perform(ctx context.Context, s *sections.Session, e section.Effect) section.Event {
 	began := time.Now()
 	ctx, span := p.tracer.Start(ctx, "section."+e.Name())
 	defer span.End()

@@ -45,6 +45,13 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	return m
 }
 
+// applied counts a block.
+func (m *metrics) applied(transactions, skipped int) {
+	m.blocks.Inc()
+	m.txs.Add(float64(transactions))
+	m.skipped.Add(float64(skipped))
+}
+
 // synced takes the time of one fsync of the blueprint log.
 func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 

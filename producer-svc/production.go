@@ -14,8 +14,9 @@ import (
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/replicate"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/txstore"
+	"blindseq/producer-svc/section"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -26,7 +27,7 @@ const catchUpPause = 500 * time.Millisecond
 // production is what makes blocks while this producer leads: the loop for itself, the desk for those who ask. Both
 // run sections, and the consumption lock orders them.
 type production struct {
-	sections section.Sections
+	sections sections.Sections
 	known    func(requestID string) (section.Block, bool)
 	halted   func() error       // why sections are not run any more; may be nil
 	publish  *publish.Publisher // nil: to nobody

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/sections"
+	"blindseq/producer-svc/logrecord"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +14,7 @@ import (
 	"blindseq/kit/redistest"
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/fakes"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/section"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 
@@ -77,7 +79,7 @@ func TestTimeBetweenBlocksNoneMakesNoBlockByItself(t *testing.T) {
 func TestProduceBlockNeverLosesItsEventToTheLoopNorTheLoopToIt(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		w := newWorld(t, t.TempDir(), nil, nil, options{
-			lock: func(w *world) section.Lock {
+			lock: func(w *world) sections.Lock {
 				return consumption{locker: lock.New(r.Client, lock.Options{Name: "consumption", TTL: 3 * time.Second, Holder: "p"}), log: w.log}
 			},
 			between: time.Millisecond,
@@ -168,8 +170,8 @@ func TestAnEndedLeadLeavesNothingBehind(t *testing.T) {
 func TestALostLockIsRegainedAndTheRequestServedOnce(t *testing.T) {
 	var w *world
 	losses := map[string]int{"request": 1, "await": 2, "append": 1, "apply": 1, "notify": 1}
-	w = newWorld(t, t.TempDir(), nil, nil, options{wrap: func(next section.Performer) section.Performer {
-		return performerFunc(func(ctx context.Context, s *section.Session, e section.Effect) section.Event {
+	w = newWorld(t, t.TempDir(), nil, nil, options{wrap: func(next sections.Performer) sections.Performer {
+		return performerFunc(func(ctx context.Context, s *sections.Session, e section.Effect) section.Event {
 			if losses[e.Name()] > 0 {
 				losses[e.Name()]--
 				w.lock.Lose()
@@ -196,9 +198,9 @@ func TestALostLockIsRegainedAndTheRequestServedOnce(t *testing.T) {
 	w.checkHistory(t)
 }
 
-type performerFunc func(ctx context.Context, s *section.Session, e section.Effect) section.Event
+type performerFunc func(ctx context.Context, s *sections.Session, e section.Effect) section.Event
 
-func (f performerFunc) Perform(ctx context.Context, s *section.Session, e section.Effect) section.Event {
+func (f performerFunc) Perform(ctx context.Context, s *sections.Session, e section.Effect) section.Event {
 	return f(ctx, s, e)
 }
 
@@ -247,12 +249,12 @@ func TestAConflictHaltsProductionUntilARestart(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.desk.Produce(t.Context(), demand.Request{ID: "a"}); !errors.Is(err, section.ErrHalted) {
+	if _, err := w.desk.Produce(t.Context(), demand.Request{ID: "a"}); !errors.Is(err, sections.ErrHalted) {
 		t.Fatalf("got %v", err)
 	}
 	calls := w.order.Calls("request")
 	w.order.Fail = func(string) error { return nil }
-	if _, err := w.desk.Produce(t.Context(), demand.Request{ID: "b"}); !errors.Is(err, section.ErrHalted) {
+	if _, err := w.desk.Produce(t.Context(), demand.Request{ID: "b"}); !errors.Is(err, sections.ErrHalted) {
 		t.Fatalf("after it: got %v", err)
 	}
 	if w.order.Calls("request") != calls || w.health.Ready()["production"] == "" || w.guard.Reason() == "" {
@@ -267,7 +269,7 @@ func TestDelayedTransactionsStallProductionUntilTheyAreKnown(t *testing.T) {
 	hash := (&delayedTxs{raw: map[[32]byte][]byte{}}).add(raw)
 	w.order.Fix(fakes.Preblock(w.chain.Head(), &proposalv1.RequestProposalRequest{}, [][]byte{{1}}, [][]byte{hash[:]}))
 	_, err := w.desk.Produce(t.Context(), demand.Request{ID: "a"})
-	if !errors.Is(err, section.ErrUnknownDelayed) || w.health.Ready()["production"] == "" || w.log.Last() != 0 {
+	if !errors.Is(err, logrecord.ErrUnknownDelayed) || w.health.Ready()["production"] == "" || w.log.Last() != 0 {
 		t.Fatalf("got %v", err)
 	}
 	w.delayed.add(raw)
@@ -308,8 +310,8 @@ func TestMissedPreblocksAreAppliedBeforeLeading(t *testing.T) {
 func TestNoPreblockReasonReachesTheCaller(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil, options{})
 	w.run(t)
-	w.sections = sectionsFunc(func(context.Context, section.Request) section.Outcome {
-		return section.Outcome{Kind: section.Empty, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
+	w.sections = sectionsFunc(func(context.Context, section.Request) section.Result {
+		return section.Result{Kind: section.Empty, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
 	})
 	result, err := w.desk.Produce(t.Context(), demand.Request{ID: "a"})
 	if err != nil || result.Number != 0 || result.Reason != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED {
@@ -317,6 +319,6 @@ func TestNoPreblockReasonReachesTheCaller(t *testing.T) {
 	}
 }
 
-type sectionsFunc func(ctx context.Context, r section.Request) section.Outcome
+type sectionsFunc func(ctx context.Context, r section.Request) section.Result
 
-func (f sectionsFunc) Run(ctx context.Context, r section.Request) section.Outcome { return f(ctx, r) }
+func (f sectionsFunc) Run(ctx context.Context, r section.Request) section.Result { return f(ctx, r) }

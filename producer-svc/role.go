@@ -186,6 +186,6 @@ func (s *Service) haltedHere() error {
 // enroll lets the gateways find this replica for reads while it is ready.
 func (s *Service) enroll(ctx context.Context) error {
 	return leader.Enroll(ctx, s.rdb, rediskeys.ProducerLease, func() (leader.Replica, bool) {
-		return leader.Replica{Endpoint: s.endpoint, Head: s.evm.Head().Number, MayLead: !s.cfg.observes()}, len(s.health.Ready()) == 0
+		return leader.Replica{Endpoint: s.endpoint, Head: s.ledger.Head().Number, MayLead: !s.cfg.observes()}, len(s.health.Ready()) == 0
 	})
 }

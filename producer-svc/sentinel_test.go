@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/sections"
+	"blindseq/producer-svc/logrecord"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +15,6 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/producer-svc/internal/bplog"
-	"blindseq/producer-svc/internal/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -51,7 +52,7 @@ func TestOfTwoHoldersOfOneTokenTheLogRefusesTheSecond(t *testing.T) {
 		if first.Token() != second.Token() || first.Check() != nil || second.Check() != nil {
 			t.Fatalf("failover %d: tokens %d and %d: no two would-be holders of one", i+1, first.Token(), second.Token())
 		}
-		writers := []section.Held{first, second}
+		writers := []sections.Held{first, second}
 		if i%2 == 1 {
 			writers[0], writers[1] = second, first
 		}
@@ -65,7 +66,7 @@ func TestOfTwoHoldersOfOneTokenTheLogRefusesTheSecond(t *testing.T) {
 	t.Logf("%d failovers, each with two holders of one token: %d records, as many refused", failovers, log.Last())
 }
 
-func held(t *testing.T, c consumption) section.Held {
+func held(t *testing.T, c consumption) sections.Held {
 	t.Helper()
 	h, err := c.Acquire(t.Context(), false)
 	if err != nil {
@@ -76,22 +77,22 @@ func held(t *testing.T, c consumption) section.Held {
 
 // writeAs has the winner write the next record, and the loser try to write one with other content for the same number,
 // then one for the number after it, and then the winner write that.
-func writeAs(t *testing.T, log *bplog.Log, winner, loser section.Held) {
+func writeAs(t *testing.T, log *bplog.Log, winner, loser sections.Held) {
 	t.Helper()
 	n := log.Last() + 1
-	try := func(h section.Held, number uint64, what string, want error) {
+	try := func(h sections.Held, number uint64, what string, want error) {
 		t.Helper()
 		if err := log.Append(recordBy(h, number, what), content.Hash{}); !errors.Is(err, want) {
 			t.Fatalf("record %d by %s, token %d: %v, want %v", number, h.Holder(), h.Token(), err, want)
 		}
 	}
 	try(winner, n, "first", nil)
-	try(loser, n, "second", bplog.ErrConflict)
-	try(loser, n+1, "third", bplog.ErrStaleToken)
+	try(loser, n, "second", logrecord.ErrConflict)
+	try(loser, n+1, "third", logrecord.ErrStaleToken)
 	try(winner, n+1, "fourth", nil)
 }
 
-func recordBy(h section.Held, number uint64, what string) *blueprintv1.LogRecord {
+func recordBy(h sections.Held, number uint64, what string) *blueprintv1.LogRecord {
 	body, parent := content.Keccak(fmt.Append(nil, number, what)), content.Hash{}
 	return &blueprintv1.LogRecord{
 		Number: number, ParentHash: parent[:], ContentHash: body[:], Timestamp: timestamppb.Now(),

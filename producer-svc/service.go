@@ -4,6 +4,7 @@
 package producer
 
 import (
+	"blindseq/producer-svc/blueprint"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,15 @@ import (
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/chain"
+	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/follow"
+	"blindseq/producer-svc/internal/ledger"
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/rpc"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/sections"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -61,10 +64,12 @@ type Service struct {
 	health  *ops.Health
 	metrics *metrics
 
-	disk *disk // log, chain, transactions, key
-	evm  *evm
-	pool *pool
-	feed *feed.Feed
+	disk   *disk // log, chain, transactions, key
+	end    *engine.End
+	ledger *ledger.Ledger
+	engine *engine.Engine
+	pool   *pool
+	feed   *feed.Feed
 
 	committee *committee.Committee // nil when nothing is encrypted
 	bundles   *bundles.Pool        // the same
@@ -73,7 +78,7 @@ type Service struct {
 	publisher *publish.Publisher // nil without a rollup node
 	rollup    *publish.RollupNode
 
-	guard  *section.Guard
+	guard  *sections.Guard
 	makes  *production
 	follow *follow.Follower
 
@@ -105,15 +110,18 @@ func New(_ context.Context, cfg Config, log *slog.Logger) (_ *Service, err error
 			s.close()
 		}
 	}()
-	if s.disk, err = openDisk(cfg, s.metrics, log); err != nil {
+	s.end = engine.NewEnd(s.health)
+	if s.disk, err = openDisk(cfg, s.metrics, s.end, log); err != nil {
 		return nil, err
 	}
 	s.pool = &pool{store: s.disk.store, keeper: s.disk.keeper, nudge: make(chan struct{}, 1)}
 	if err := s.encrypt(); err != nil {
 		return nil, err
 	}
-	s.evm = &evm{chain: s.disk.chain, keeper: s.disk.keeper, bundles: s.bundles, metrics: s.metrics, keeps: !s.cfg.observes()}
-	s.feed = feed.New(feed.Builder{Records: s.disk.log, Results: s.evm, Key: s.disk.key}, s.evm.Head().Number)
+	s.ledger = &ledger.Ledger{
+		Chain: s.disk.chain, Keeper: s.disk.keeper, Bundles: s.bundles, KeepEarly: !s.cfg.observes(), Count: s.metrics.applied,
+	}
+	s.feed = feed.New(blueprint.Builder{Records: s.disk.log, Results: s.ledger, Key: s.disk.key}, s.ledger.Head().Number)
 	if s.rdb, err = redisx.Open(cfg.RedisURL); err != nil {
 		return nil, err
 	}
@@ -161,31 +169,34 @@ func (s *Service) connect() error {
 	}
 	s.replicate(leading)
 	tracer := otel.Tracer("blindseq/producer-svc")
-	log := decided{Log: s.disk.log, bundles: s.bundles, failed: s.disk.fail}
-	performer := section.NewPerformer(section.Deps{
-		Lock:      consumption{locker: s.lock, log: s.disk.log, told: s.standby.Token},
-		Proposer:  proposalv1.NewProposerServiceClient(proposer),
-		Monitor:   s.monitor,
-		Log:       log,
-		Chain:     s.evm,
-		Delayed:   s.pool,
-		Publisher: s.feed,
-		Now:       time.Now,
-		Await:     s.cfg.EventTimeout,
+	s.engine = engine.New(engine.Deps{
+		Log: s.disk.log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token,
+		Decided: func(rec *blueprintv1.LogRecord) {
+			if s.bundles != nil {
+				s.bundles.Decided(ledger.BundleHashes(rec))
+			}
+		},
 	})
-	runner := section.NewRunner(measuredSteps{next: performer, metrics: s.metrics, tracer: tracer}, s.cfg.MaxClockDrift, s.log)
-	s.guard = section.NewGuard(measuredSections{next: runner, metrics: s.metrics, tracer: tracer},
+	performer := sections.NewPerformer(sections.Deps{
+		Lock:     consumption{locker: s.lock, log: s.disk.log, known: s.standby.Token},
+		Proposer: proposalv1.NewProposerServiceClient(proposer),
+		Monitor:  s.monitor,
+		Engine:   s.engine,
+		Now:      time.Now,
+		Await:    s.cfg.EventTimeout,
+	})
+	runner := sections.NewRunner(measuredSteps{next: performer, metrics: s.metrics, tracer: tracer}, s.cfg.MaxClockDrift, s.log)
+	s.guard = sections.NewGuard(measuredSections{next: runner, metrics: s.metrics, tracer: tracer},
 		func(reason string) { s.health.Set("production", reason) })
 	s.follow = follow.New(follow.Deps{
-		Monitor: s.monitor, Log: followed{log, s.standby.Token}, Chain: s.evm, Delayed: s.pool,
-		Supply: delayedOf(blueprintv1.NewProducerServiceClient(leading)), Publisher: s.feed, Alarm: s.guard.Halt, Slog: s.log,
+		Monitor: s.monitor, Engine: s.engine, Supply: delayedOf(blueprintv1.NewProducerServiceClient(leading)), Alarm: s.guard.Halt, Slog: s.log,
 	})
 	work, stop := s.disk.chain.Work()
 	s.stopWork = stop
 	s.makes = newProduction(&production{
 		sections: s.guard,
 		halted:   s.haltedHere,
-		known:    func(id string) (section.Block, bool) { return knownBlock(s.disk.log, s.evm, id) },
+		known:    s.engine.Known,
 		publish:  s.publisher,
 		follow:   s.follow,
 		keep:     s.disk.keeper,
@@ -204,10 +215,16 @@ func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientC
 	return c, err
 }
 
+// served finds the applied block that a request gave.
+func (s *Service) served(requestID string) (number uint64, ok bool) {
+	block, ok := s.engine.Known(requestID)
+	return block.Number, ok
+}
+
 // proposable says whether a proposal would hold something now, as far as a look at counters tells.
 func (s *Service) proposable() bool {
 	pending, _ := s.disk.chain.PoolSize()
-	return !s.poolLocked() && (pending > 0 || s.waitingBundles() > 0 || s.evm.carried.Load() || s.disk.store.DelayedCount() > 0)
+	return !s.poolLocked() && (pending > 0 || s.waitingBundles() > 0 || s.ledger.Carried() || s.disk.store.DelayedCount() > 0)
 }
 
 // listen opens the listeners, and settles the endpoints others find a leader by.
@@ -227,7 +244,7 @@ func (s *Service) listen() (err error) {
 		return err
 	}
 	s.publishTo(rollup)
-	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.evm.Head().Number }, Count: s.metrics.asked.Inc, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
+	s.rpc, err = rpc.NewServer(rpc.Config{Address: s.cfg.RPCAddress, Key: s.encryptionKey(), OrderProof: s.orderProof, Head: func() uint64 { return s.ledger.Head().Number }, Count: s.metrics.asked.Inc, Feed: feed.NewHandler(s.feed, rollup), Log: s.log}, s.disk.chain, s.sent())
 	if err != nil {
 		return err
 	}
@@ -287,7 +304,7 @@ func (s *Service) serve(ctx context.Context) error {
 	}
 	s.health.Set("start", "")
 	g := service.NewGroup(s.log)
-	g.Add("disk", s.watchDisk)
+	g.Add("disk", s.end.Run)
 	g.Add("directory", s.directory.Run)
 	g.Add("json-rpc", s.rpc.Run)
 	g.Add("grpc", s.grpc.Run)
@@ -299,19 +316,8 @@ func (s *Service) serve(ctx context.Context) error {
 	g.Add("role", s.report)
 	g.Add("roster", s.enroll)
 	g.Add("readiness", s.ready)
-	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.evm.Head().Number)
+	s.log.InfoContext(ctx, "producer serves", "grpc", s.grpc.Addr(), "http", s.ops.Addr(), "rpc", s.rpc.Addr(), "head", s.ledger.Head().Number)
 	return g.Run(ctx)
-}
-
-// watchDisk ends the replica when its disk fails: nothing can be acknowledged any more, and another replica may lead.
-func (s *Service) watchDisk(ctx context.Context) error {
-	select {
-	case err := <-s.disk.failed:
-		s.health.Fail("disk", err.Error())
-		return err
-	case <-ctx.Done():
-		return nil
-	}
 }
 
 // ready is stopped first, so that nothing new is sent here while the rest stops.
@@ -322,24 +328,13 @@ func (s *Service) ready(ctx context.Context) error {
 	return nil
 }
 
-// recover replays what the chain lost, settles the head's transactions once more (the process may have ended between
-// the two), and puts what was acknowledged back into the pool.
+// recover replays what the chain lost and puts what was acknowledged back into the pool.
 func (s *Service) recover(ctx context.Context) error {
-	if err := section.Replay(ctx, s.disk.log, s.evm, s.log); err != nil {
+	if err := s.engine.Replay(ctx, s.log); err != nil {
 		return err
 	}
-	head := s.evm.Head().Number
-	if head > 0 {
-		rec, err := s.disk.log.Get(head)
-		if err != nil {
-			return err
-		}
-		if _, err := s.evm.Apply(ctx, rec); err != nil {
-			return fmt.Errorf("check the head against the log: %w", err)
-		}
-	}
 	// gofail: var blueprintsReplayed struct{}
-	s.feed.Publish(head)
+	s.feed.Publish(s.engine.Head().Number)
 	if s.bundles != nil {
 		if err := s.bundles.Recover(); err != nil {
 			return err

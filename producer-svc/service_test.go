@@ -216,7 +216,7 @@ func TestTimestampsOfProduceBlock(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if head := n.evm.Head(); head.Number != 2 {
+	if head := n.ledger.Head(); head.Number != 2 {
 		t.Fatalf("refused input changed the head: %d", head.Number)
 	}
 }
@@ -317,14 +317,14 @@ func TestARestartGoesOnFromTheSameHead(t *testing.T) {
 	n := startNode(t, nil)
 	first := n.produce(t, &blueprintv1.ProduceBlockRequest{RequestId: "a"})
 	n.produce(t, &blueprintv1.ProduceBlockRequest{RequestId: "b"})
-	head := n.evm.Head()
+	head := n.ledger.Head()
 	n.stop()
 	if err := os.RemoveAll(filepath.Join(n.cfg.DataDir, "chain")); err != nil { // all of geth's is lost; the log has it
 		t.Fatal(err)
 	}
 	n.start(t)
-	if n.evm.Head() != head {
-		t.Fatalf("head %+v, was %+v", n.evm.Head(), head)
+	if n.ledger.Head() != head {
+		t.Fatalf("head %+v, was %+v", n.ledger.Head(), head)
 	}
 	if again := n.produce(t, &blueprintv1.ProduceBlockRequest{RequestId: "a"}); !proto.Equal(again, first) {
 		t.Fatalf("a repeat gave %v, not %v", again, first)

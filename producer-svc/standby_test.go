@@ -51,7 +51,7 @@ func startLeaderWith(t *testing.T, change func(*Config)) *node {
 	})
 }
 
-func headOf(n *node) func() uint64 { return func() uint64 { return n.evm.Head().Number } }
+func headOf(n *node) func() uint64 { return func() uint64 { return n.ledger.Head().Number } }
 
 func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
 	a := startLeader(t)
@@ -64,8 +64,8 @@ func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
 	}
 	b := beside(t, a, nil)
 	waitFor(t, func() bool { return headOf(b)() == 3 })
-	if b.evm.Head() != a.evm.Head() {
-		t.Fatalf("heads %+v and %+v", a.evm.Head(), b.evm.Head())
+	if b.ledger.Head() != a.ledger.Head() {
+		t.Fatalf("heads %+v and %+v", a.ledger.Head(), b.ledger.Head())
 	}
 	if role := b.health.Notes()["role"]; !strings.HasPrefix(role, "standby of ") {
 		t.Errorf("role %q", role)
@@ -84,8 +84,8 @@ func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
 	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
 	again.start(t)
 	waitFor(t, func() bool { _, err := again.feed.Get(4); return err == nil }) // which comes after the head
-	if again.makes.leading.Load() || again.evm.Head() != b.evm.Head() {
-		t.Fatalf("the former leader: leads %v, head %+v", again.makes.leading.Load(), again.evm.Head())
+	if again.makes.leading.Load() || again.ledger.Head() != b.ledger.Head() {
+		t.Fatalf("the former leader: leads %v, head %+v", again.makes.leading.Load(), again.ledger.Head())
 	}
 	for n := uint64(1); n <= 4; n++ {
 		one, err := again.feed.Get(n)
@@ -191,8 +191,8 @@ func TestWhatTheLeaderAcknowledgedOutlivesItsVolume(t *testing.T) {
 	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
 	again.start(t) // with an empty disk
 	waitFor(t, func() bool { return headOf(again)() == headOf(b)() })
-	if again.evm.Head() != b.evm.Head() {
-		t.Errorf("heads %+v and %+v", again.evm.Head(), b.evm.Head())
+	if again.ledger.Head() != b.ledger.Head() {
+		t.Errorf("heads %+v and %+v", again.ledger.Head(), b.ledger.Head())
 	}
 }
 

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"blindseq/producer-svc/blueprint"
+	"blindseq/producer-svc/contents"
 	"context"
 	"time"
 
@@ -8,8 +10,10 @@ import (
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/replicate"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/txstore"
+	"blindseq/producer-svc/logrecord"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"google.golang.org/grpc/codes"
@@ -21,7 +25,7 @@ const inspectTimeout = 300 * time.Millisecond
 
 // status is the answer of GetStatus. Without Redis the lock's holder is not known, and the token is the log's.
 func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
-	head := s.evm.Head()
+	head := s.ledger.Head()
 	pending, queued := s.disk.chain.PoolSize()
 	answer := &blueprintv1.GetStatusResponse{
 		Leader:              s.makes.leading.Load(),
@@ -53,7 +57,7 @@ func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 // observe registers the values that are read when metrics are asked for.
 func (s *Service) observe() {
 	count := func(n int) float64 { return float64(n) }
-	s.metrics.gauge("blindseq_producer_head_number", "Number of the last applied block.", func() float64 { return float64(s.evm.Head().Number) })
+	s.metrics.gauge("blindseq_producer_head_number", "Number of the last applied block.", func() float64 { return float64(s.ledger.Head().Number) })
 	s.metrics.gauge("blindseq_producer_leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
 	s.metrics.gauge("blindseq_producer_behind_blocks", "Preblocks the DSN is known to have fixed that are not applied here.", func() float64 { now, _ := s.follow.Progress(); return float64(now.Lag()) })
 	s.metrics.gauge("blindseq_producer_standbys", "Standbys that keep what this producer acknowledges.", func() float64 { n, _ := s.hub.Standbys(); return count(n) })
@@ -83,18 +87,18 @@ func statusCodes() map[error]codes.Code {
 	return map[error]codes.Code{
 		api.ErrBadRequest:             codes.InvalidArgument,
 		api.ErrNotLeading:             codes.Unavailable,
-		api.ErrMoving:                 codes.Unavailable,
+		contents.ErrMoving:            codes.Unavailable,
 		demand.ErrNotServing:          codes.Unavailable,
 		demand.ErrTooMany:             codes.ResourceExhausted,
 		section.ErrTimestampDecreased: codes.InvalidArgument,
 		section.ErrTimestampAhead:     codes.InvalidArgument,
 		section.ErrForgotten:          codes.AlreadyExists,
-		section.ErrUnknownDelayed:     codes.FailedPrecondition,
-		section.ErrHalted:             codes.FailedPrecondition,
-		feed.ErrNotApplied:            codes.NotFound,
+		logrecord.ErrUnknownDelayed:   codes.FailedPrecondition,
+		sections.ErrHalted:            codes.FailedPrecondition,
+		blueprint.ErrNotApplied:       codes.NotFound,
 		feed.ErrAhead:                 codes.OutOfRange,
 		feed.ErrZero:                  codes.InvalidArgument,
-		feed.ErrNoKey:                 codes.FailedPrecondition,
+		blueprint.ErrCannotSign:       codes.FailedPrecondition,
 		replicate.ErrNotLeading:       codes.Unavailable,
 		replicate.ErrUnreplicated:     codes.Unavailable,
 		replicate.ErrStranger:         codes.FailedPrecondition,

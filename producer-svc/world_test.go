@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/internal/sections"
 	"context"
 	"log/slog"
 	"os"
@@ -15,20 +17,20 @@ import (
 	"blindseq/producer-svc/internal/fakes"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/loop"
-	"blindseq/producer-svc/internal/section"
 )
 
 // world is a producer with its real log, sections, desk and loop, among fakes.
 type world struct {
 	dir     string
 	log     *bplog.Log
+	engine  *engine.Engine
 	chain   *fakes.Chain
 	order   *fakes.Order
 	lock    *fakes.Lock
 	delayed *delayedTxs
 	feed    *feed.Feed
 	health  *ops.Health
-	guard   *section.Guard
+	guard   *sections.Guard
 	changed chan struct{}
 	*production
 }
@@ -56,8 +58,8 @@ func (d *delayedTxs) add(raw []byte) content.Hash {
 
 // options of a world; the zero value has an in-process lock and a loop that makes nothing by itself.
 type options struct {
-	lock    func(w *world) section.Lock
-	wrap    func(section.Performer) section.Performer
+	lock    func(w *world) sections.Lock
+	wrap    func(sections.Performer) sections.Performer
 	between time.Duration
 	ready   func() bool
 }
@@ -76,33 +78,32 @@ func newWorld(t *testing.T, dir string, chain *fakes.Chain, order *fakes.Order, 
 	}
 	t.Cleanup(func() { _ = w.log.Close() })
 	logger := slog.New(slog.DiscardHandler)
-	if err := section.Replay(t.Context(), w.log, w.chain, logger); err != nil {
+	w.feed = feed.New(nil, w.chain.Head().Number)
+	w.engine = engine.New(engine.Deps{Log: w.log, Chain: w.chain, Delayed: w.delayed, Publisher: w.feed, End: engine.NewEnd(w.health)})
+	if err := w.engine.Replay(t.Context(), logger); err != nil {
 		t.Fatal(err)
 	}
-	w.feed = feed.New(nil, w.chain.Head().Number)
+	w.feed.Publish(w.chain.Head().Number)
 	w.lock = fakes.NewLock(w.log.LastToken)
-	var lock section.Lock = w.lock
+	var lock sections.Lock = w.lock
 	if o.lock != nil {
 		lock = o.lock(w)
 	}
-	performer := section.NewPerformer(section.Deps{
-		Lock: lock, Proposer: w.order, Monitor: w.order, Log: decided{Log: w.log}, Chain: w.chain,
-		Delayed: w.delayed, Publisher: w.feed, Now: time.Now, Await: 50 * time.Millisecond,
+	performer := sections.NewPerformer(sections.Deps{
+		Lock: lock, Proposer: w.order, Monitor: w.order, Engine: w.engine, Now: time.Now, Await: 50 * time.Millisecond,
 	})
 	if o.wrap != nil {
 		performer = o.wrap(performer)
 	}
-	w.guard = section.NewGuard(section.NewRunner(performer, time.Minute, logger), func(reason string) { w.health.Set("production", reason) })
+	w.guard = sections.NewGuard(sections.NewRunner(performer, time.Minute, logger), func(reason string) { w.health.Set("production", reason) })
 	if o.ready == nil {
 		o.ready = func() bool { return false }
 	}
-	w.production = newProduction(&production{sections: w.guard, known: w.knownBlock, health: w.health, log: logger}, loop.Deps{
+	w.production = newProduction(&production{sections: w.guard, known: w.engine.Known, health: w.health, log: logger}, loop.Deps{
 		Between: o.between, Age: w.feed.Age, Ready: o.ready, Changed: w.changed,
 	}, 1024)
 	return w
 }
-
-func (w *world) knownBlock(id string) (section.Block, bool) { return knownBlock(w.log, w.chain, id) }
 
 // run leads until the test ends or stop is called; it waits for the lead to have ended.
 func (w *world) run(t *testing.T) (stop func()) {

@@ -32,6 +32,11 @@ func (c Client) ArmOnce(ctx context.Context, name string, d time.Duration) error
 	return c.set(ctx, name, fmt.Sprintf("1*sleep(%d)", d.Milliseconds()))
 }
 
+// Fail makes whoever comes to a step that can fail, fail there with an error of this text.
+func (c Client) Fail(ctx context.Context, name, text string) error {
+	return c.set(ctx, name, fmt.Sprintf("return(%q)", text))
+}
+
 func (c Client) set(ctx context.Context, name, term string) error {
 	_, err := c.do(ctx, http.MethodPut, name, term)
 	return err

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 
 	"blindseq/kit/content"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
@@ -13,30 +13,30 @@ import (
 // two for its nonce, and anything after; one whose nonce is not the next is skipped. It keeps nothing through a crash, so
 // everything is replayed from the log.
 type chain struct {
-	again   bool            // a defect: nonces are not looked at
-	heads   []producer.Head // of block 0 on
+	again   bool           // a defect: nonces are not looked at
+	heads   []section.Head // of block 0 on
 	roots   []content.Hash
 	skipped map[uint64][]*blueprintv1.SkippedTransaction
 	nonces  map[byte]uint16
 	done    map[content.Hash]uint64 // executed transactions and their blocks
 }
 
-var genesis = producer.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_000_000}
+var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_000_000}
 
 func newChain() *chain {
 	return &chain{
-		heads: []producer.Head{genesis}, roots: []content.Hash{{}}, nonces: map[byte]uint16{},
+		heads: []section.Head{genesis}, roots: []content.Hash{{}}, nonces: map[byte]uint16{},
 		skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, done: map[content.Hash]uint64{},
 	}
 }
 
-func (c *chain) head() producer.Head { return c.heads[len(c.heads)-1] }
+func (c *chain) head() section.Head { return c.heads[len(c.heads)-1] }
 
 // apply executes a record; a repeat of one that was applied is a success.
-func (c *chain) apply(rec *blueprintv1.LogRecord) producer.Block {
+func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 	n := rec.GetNumber()
 	if n < uint64(len(c.heads)) {
-		return producer.BlockOf(rec, c.heads[n].Hash)
+		return section.BlockOf(rec, c.heads[n].Hash)
 	}
 	state := append([]byte(nil), c.roots[len(c.roots)-1][:]...)
 	for _, raw := range rec.GetTransactions() {
@@ -51,9 +51,9 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) producer.Block {
 	}
 	root := content.Keccak(state)
 	header := binary.BigEndian.AppendUint64(append(rec.GetParentHash(), root[:]...), uint64(rec.GetTimestamp().GetSeconds()))
-	head := producer.Head{Number: n, Hash: content.Keccak(header), Time: rec.GetTimestamp().GetSeconds()}
+	head := section.Head{Number: n, Hash: content.Keccak(header), Time: rec.GetTimestamp().GetSeconds()}
 	c.heads, c.roots = append(c.heads, head), append(c.roots, root)
-	return producer.BlockOf(rec, head.Hash)
+	return section.BlockOf(rec, head.Hash)
 }
 
 // BlockHash makes a chain what blueprints are published from.

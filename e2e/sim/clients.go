@@ -8,7 +8,7 @@ import (
 	"blindseq/e2e/history"
 	"blindseq/kit/content"
 	"blindseq/kit/rediskeys"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -130,23 +130,23 @@ func (c *client) ask(i int) {
 	}
 	c.asked++
 	c.calls++
-	r := producer.Request{ID: fmt.Sprintf("caller-%d/%d", i, c.asked), Force: true, WithDelayed: true, Priority: true}
+	r := section.Request{ID: fmt.Sprintf("caller-%d/%d", i, c.asked), Force: true, WithDelayed: true, Priority: true}
 	c.produce(r, c.w.now, func() {
 		c.calls--
 		c.later(c.some(900*time.Millisecond), func() { c.ask(i) })
 	})
 }
 
-func (c *client) produce(r producer.Request, began time.Duration, done func()) {
+func (c *client) produce(r section.Request, began time.Duration, done func()) {
 	again := func() { c.later(c.some(200*time.Millisecond), func() { c.produce(r, began, done) }) }
 	p := c.leader()
 	if p == nil {
 		again()
 		return
 	}
-	call(c.process, p.process, 6*time.Second, func(answer func(producer.Result, error)) {
-		p.desk.produce(r, func(result producer.Result, err error) { answer(c.w.spoilResult(p, result), err) })
-	}, func(result producer.Result, err error) {
+	call(c.process, p.process, 6*time.Second, func(answer func(section.Result, error)) {
+		p.desk.produce(r, func(result section.Result, err error) { answer(c.w.spoilResult(p, result), err) })
+	}, func(result section.Result, err error) {
 		if err != nil {
 			again()
 			return

@@ -1,18 +1,21 @@
 package sim
 
 import (
+	"errors"
+
 	"blindseq/kit/content"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/logrecord"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
 // append writes the blueprint log: the moment a block is decided.
-func (x *section) append(e producer.Append) {
+func (x *sectionRun) append(e section.Append) {
 	p := x.p
 	x.waits = false // from here on it is not interrupted
-	rec, err := producer.RecordOf(e.Preblock, noDelayed{})
+	rec, err := logrecord.Of(e.Preblock, noDelayed{})
 	if err != nil {
-		x.feed(producer.Alarm{Err: err})
+		x.feed(section.Alarm{Err: err})
 		return
 	}
 	rec.Token, rec.Holder = e.Token, e.Holder
@@ -33,15 +36,15 @@ func (x *section) append(e producer.Append) {
 	}, func() {
 		switch {
 		case refused == nil:
-			x.feed(producer.Appended{Record: rec})
-		case producer.IsRepeated(refused):
+			x.feed(section.Appended{Record: rec})
+		case errors.Is(refused, logrecord.ErrRepeated):
 			have, _ := p.log.get(rec.GetNumber())
-			x.feed(producer.Appended{Record: have})
-		case producer.IsStale(refused):
+			x.feed(section.Appended{Record: have})
+		case errors.Is(refused, logrecord.ErrStaleToken):
 			p.w.stats.Stale++
-			x.feed(producer.Interrupt{Err: refused})
+			x.feed(section.Interrupt{Err: refused})
 		default:
-			x.feed(producer.Alarm{Err: refused})
+			x.feed(section.Alarm{Err: refused})
 		}
 	})
 }
@@ -50,20 +53,20 @@ func (x *section) append(e producer.Append) {
 func (p *producerNode) admit(rec *blueprintv1.LogRecord, head content.Hash) error {
 	err := p.tip().Admit(rec, head)
 	switch {
-	case p.w.bug(ForgetsTheTokenCheck) && producer.IsStale(err):
+	case p.w.bug(ForgetsTheTokenCheck) && errors.Is(err, logrecord.ErrStaleToken):
 		return nil
-	case !producer.IsKnown(err):
+	case !errors.Is(err, logrecord.ErrKnown):
 		return err
 	}
 	have, _ := p.log.get(rec.GetNumber())
-	return producer.Repeats(have, rec)
+	return logrecord.Repeats(have, rec)
 }
 
 // apply executes what is decided; it is never interrupted.
-func (x *section) apply(e producer.Apply) {
+func (x *sectionRun) apply(e section.Apply) {
 	p := x.p
-	var block producer.Block
+	var block section.Block
 	p.step(BlueprintApplied, func() { block = p.apply(p.w.spoilExecution(p, e.Record)); p.moved = p.w.now }, func() {
-		x.feed(producer.Applied{Block: block})
+		x.feed(section.Applied{Block: block})
 	})
 }

@@ -3,7 +3,7 @@ package sim
 import (
 	"time"
 
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 )
 
 // desk serves those who ask for a block, first in first out, two sections at a time: one holds the lock, one waits for it.
@@ -17,18 +17,18 @@ type desk struct {
 
 // wish is one request id that is being served, and everyone who waits for it.
 type wish struct {
-	r       producer.Request
-	answers []func(producer.Result, error)
+	r       section.Request
+	answers []func(section.Result, error)
 }
 
 // produce is ProduceBlock.
-func (d *desk) produce(r producer.Request, answer func(producer.Result, error)) {
+func (d *desk) produce(r section.Request, answer func(section.Result, error)) {
 	if block := d.p.known(r.ID); block != nil && !d.p.w.bug(ForgetsServedRequests) {
-		answer(producer.Result{Kind: producer.Produced, Block: *block}, nil)
+		answer(section.Result{Kind: section.Produced, Block: *block}, nil)
 		return
 	}
 	if !d.p.leading {
-		answer(producer.Result{}, errNotLeading)
+		answer(section.Result{}, errNotLeading)
 		return
 	}
 	w := d.calls[r.ID]
@@ -52,8 +52,8 @@ func (d *desk) pump() {
 
 func (d *desk) serve(w *wish) {
 	term := d.term
-	d.p.run(w.r, func(r producer.Result) {
-		if r.Kind != producer.Interrupted || !d.p.leading {
+	d.p.run(w.r, func(r section.Result) {
+		if r.Kind != section.Interrupted || !d.p.leading {
 			d.served(w, r)
 			return
 		}
@@ -67,16 +67,16 @@ func (d *desk) serve(w *wish) {
 	})
 }
 
-func (d *desk) served(w *wish, r producer.Result) {
+func (d *desk) served(w *wish, r section.Result) {
 	d.running--
 	d.finish(w, r)
 	d.pump()
 }
 
-func (d *desk) finish(w *wish, r producer.Result) {
+func (d *desk) finish(w *wish, r section.Result) {
 	delete(d.calls, w.r.ID)
 	err := r.Err
-	if r.Kind == producer.Interrupted {
+	if r.Kind == section.Interrupted {
 		err = errNotLeading
 	}
 	for _, answer := range w.answers {
@@ -90,6 +90,6 @@ func (d *desk) close() {
 	d.queue = nil
 	d.term++
 	for _, w := range queue {
-		d.finish(w, producer.Result{Kind: producer.Interrupted})
+		d.finish(w, section.Result{Kind: section.Interrupted})
 	}
 }

@@ -3,7 +3,7 @@ package sim
 import (
 	"crypto/ed25519"
 
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
@@ -25,7 +25,7 @@ func (p *producerNode) blueprint(number uint64) (*blueprintv1.Blueprint, error) 
 	if p.w.bug(PublishesOtherBytes) && p.life > 1 {
 		key = ed25519.NewKeyFromSeed(key[32:])
 	}
-	return producer.Blueprints(p, p.chain, key).Blueprint(number)
+	return blueprint.Builder{Records: p, Results: p.chain, Key: key}.Blueprint(number)
 }
 
 // publish makes an applied blueprint, and all before, visible. One that is visible already changes nothing.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 )
 
 // loop makes blocks without being asked: at once when there is something to include, an empty one when the last is old.
@@ -52,20 +52,20 @@ func (l *loop) look() {
 		return
 	}
 	l.running = true
-	l.p.run(producer.Request{ID: l.id, Force: force, WithDelayed: true}, l.made)
+	l.p.run(section.Request{ID: l.id, Force: force, WithDelayed: true}, l.made)
 }
 
-func (l *loop) made(r producer.Result) {
+func (l *loop) made(r section.Result) {
 	l.running = false
-	if r.Kind != producer.Interrupted {
+	if r.Kind != section.Interrupted {
 		l.renew()
 	}
 	again := l.again
 	l.again = false
 	switch {
-	case r.Kind == producer.Produced || again && r.Kind == producer.Empty:
+	case r.Kind == section.Produced || again && r.Kind == section.Empty:
 		l.sleep(time.Millisecond)
-	case r.Kind == producer.Interrupted:
+	case r.Kind == section.Interrupted:
 		l.sleep(50 * time.Millisecond)
 	default:
 		l.sleep(500 * time.Millisecond)

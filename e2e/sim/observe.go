@@ -5,7 +5,7 @@ import (
 
 	"blindseq/e2e/history"
 	"blindseq/kit/content"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 	proposer "blindseq/proposer-svc/machine"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -54,7 +54,7 @@ func (w *world) appended(p *producerNode, rec *blueprintv1.LogRecord) {
 	w.saw(p.process, history.Appended, rec.GetNumber(), rec.GetContentHash())
 }
 
-func (w *world) applied(p *producerNode, b producer.Block) {
+func (w *world) applied(p *producerNode, b section.Block) {
 	w.note(p.process, noteApplied, b.Number)
 	w.saw(p.process, history.Applied, b.Number, nil)
 }
@@ -102,13 +102,13 @@ func (w *world) contradicted(by *process, number uint64, id string) {
 	w.say(by, "preblock %d came for request %s, which had been told that there is none", number, id)
 }
 
-func (w *world) answered(id string, began time.Duration, r producer.Result) {
+func (w *world) answered(id string, began time.Duration, r section.Result) {
 	w.note(w.client.process, noteAnswered, r.Block.Number)
 	call := history.Call{Request: id, Start: began, End: w.now}
 	switch r.Kind {
-	case producer.Produced:
+	case section.Produced:
 		call.Number, call.Hash, call.Transactions = r.Block.Number, r.Block.Hash, uint32(r.Block.Transactions)
-	case producer.Empty:
+	case section.Empty:
 		call.Reason = history.ReasonName(r.Reason)
 	}
 	w.h.Calls = append(w.h.Calls, call)

@@ -7,7 +7,9 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/kit/rediskeys"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/contents"
+	"blindseq/producer-svc/logrecord"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
@@ -29,7 +31,7 @@ type producerNode struct {
 	chain    *chain
 	removed  map[content.Hash]bool
 	requests map[string]uint64 // blocks by the request they answer
-	contents *producer.Contents
+	contents *contents.Assembler
 	notified uint64 // highest number the proposer was told in this life
 	moved    time.Duration
 	halted   bool
@@ -37,7 +39,7 @@ type producerNode struct {
 	lock     *locker
 	campaign *campaign
 	leading  bool
-	sections []*section
+	sections []*sectionRun
 	idle     func() // told when the last section of an ended term has ended
 	desk     *desk
 	loop     *loop
@@ -60,7 +62,7 @@ func (p *producerNode) recover() {
 		}
 		p.apply(rec)
 	}
-	p.contents = &producer.Contents{Chain: onTop{p}, Delayed: onTop{p}, Locked: func() bool { return p.w.poolLocked() },
+	p.contents = &contents.Assembler{Chain: onTop{p}, Delayed: onTop{p}, Locked: func() bool { return p.w.poolLocked() },
 		Latest: func() int64 { return p.w.wallClock(p.process).Add(maxClockDrift).Unix() }}
 	p.w.recovered(p)
 	p.publish(p.chain.head().Number)
@@ -72,7 +74,7 @@ func (p *producerNode) recover() {
 }
 
 // apply executes a record and settles its transactions.
-func (p *producerNode) apply(rec *blueprintv1.LogRecord) producer.Block {
+func (p *producerNode) apply(rec *blueprintv1.LogRecord) section.Block {
 	block := p.chain.apply(rec)
 	p.w.applied(p, block)
 	if id := rec.GetRequestId(); id != "" {
@@ -88,14 +90,14 @@ func (p *producerNode) apply(rec *blueprintv1.LogRecord) producer.Block {
 func (p *producerNode) lead(uint64) { p.catchUp() }
 
 func (p *producerNode) catchUp() {
-	p.run(producer.Request{Sync: true, Priority: true}, func(r producer.Result) {
+	p.run(section.Request{Sync: true, Priority: true}, func(r section.Result) {
 		switch {
 		case !p.campaign.leads() || p.leaving:
-		case r.Kind == producer.Synced:
+		case r.Kind == section.Synced:
 			p.leading = true
 			p.loop.begin()
 			p.desk.pump()
-		case r.Kind != producer.Halted:
+		case r.Kind != section.Halted:
 			p.later(100*time.Millisecond, func() {
 				if p.campaign.leads() && !p.leaving {
 					p.catchUp()
@@ -111,7 +113,7 @@ func (p *producerNode) unlead(ended func()) {
 	p.desk.close()
 	p.loop.end()
 	p.idle = ended
-	for _, x := range append([]*section(nil), p.sections...) {
+	for _, x := range append([]*sectionRun(nil), p.sections...) {
 		x.cancel()
 	}
 	p.settled()
@@ -129,15 +131,16 @@ func (p *producerNode) settled() {
 func (p *producerNode) leave() { p.campaign.quit(p.exit) }
 
 // run runs one section, unless production is halted.
-func (p *producerNode) run(r producer.Request, done func(producer.Result)) {
+func (p *producerNode) run(r section.Request, done func(section.Result)) {
 	if p.halted {
-		done(producer.Result{Kind: producer.Halted})
+		done(section.Result{Kind: section.Halted})
 		return
 	}
-	x := &section{p: p, s: producer.Begin(r, maxClockDrift), request: r}
-	x.done = func(result producer.Result) {
+	s, effects := section.Begin(r, maxClockDrift)
+	x := &sectionRun{p: p, s: s, request: r}
+	x.done = func(result section.Result) {
 		p.sections = without(p.sections, x)
-		if result.Kind == producer.Halted {
+		if result.Kind == section.Halted {
 			p.halted = true
 			p.w.alarm(p.process, result.Err)
 		}
@@ -145,7 +148,7 @@ func (p *producerNode) run(r producer.Request, done func(producer.Result)) {
 		p.settled()
 	}
 	p.sections = append(p.sections, x)
-	x.perform(x.s.Effect())
+	x.perform(effects[0])
 }
 
 // content is GetProposalContent.
@@ -161,8 +164,8 @@ func (p *producerNode) content(at int64, id string) (*blueprintv1.GetProposalCon
 }
 
 // last is the fencing token of the log's last record.
-func (p *producerNode) tip() producer.Tip {
-	t := producer.Tip{Last: p.log.last()}
+func (p *producerNode) tip() logrecord.Tip {
+	t := logrecord.Tip{Last: p.log.last()}
 	if rec, ok := p.log.get(t.Last); ok {
 		t.Token, t.Holder = rec.GetToken(), rec.GetHolder()
 	}
@@ -170,13 +173,13 @@ func (p *producerNode) tip() producer.Tip {
 }
 
 // known is the block that a request gave earlier.
-func (p *producerNode) known(id string) *producer.Block {
+func (p *producerNode) known(id string) *section.Block {
 	number, ok := p.requests[id]
 	if !ok || id == "" {
 		return nil
 	}
 	rec, _ := p.log.get(number)
-	block := producer.BlockOf(rec, p.chain.heads[number].Hash)
+	block := section.BlockOf(rec, p.chain.heads[number].Hash)
 	return &block
 }
 

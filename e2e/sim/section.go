@@ -8,105 +8,108 @@ import (
 	"blindseq/kit/content"
 	"blindseq/kit/lock"
 	merge "blindseq/monitor-svc/machine"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 	proposer "blindseq/proposer-svc/machine"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// section runs producer-svc's critical section: it does the machine's effects, one at a time, and feeds it what they came
+// sectionRun runs producer-svc's critical section: it does the machine's effects, one at a time, and feeds it what they came
 // to. The order of its checks is that of the service's performer.
-type section struct {
+type sectionRun struct {
 	p         *producerNode
-	s         producer.Section
-	request   producer.Request
+	s         section.State
+	request   section.Request
 	held      *held
 	cancelled bool // its term ended
 	turn      int  // of the effect under way; an answer to an earlier one comes too late
 	waits     bool // the effect under way may be interrupted
 	giveUp    func()
-	done      func(producer.Result)
+	done      func(section.Result)
 }
 
-func (x *section) feed(e producer.Event) {
+func (x *sectionRun) feed(e section.Event) {
 	x.turn++
 	x.waits = false
-	s, effect := x.s.Step(e)
-	if x.s = s; s.Phase == producer.Ended {
-		x.done(s.Outcome)
-		return
+	s, effects, err := section.Next(x.s, e)
+	switch x.s = s; {
+	case err != nil:
+		x.done(section.Result{Kind: section.Halted, Err: err})
+	case len(effects) == 0:
+		x.done(s.Result)
+	default:
+		x.perform(effects[0])
 	}
-	x.perform(effect)
 }
 
 // when makes an answer count only while it is waited for.
-func (x *section) when(turn int, e func() producer.Event) {
+func (x *sectionRun) when(turn int, e func() section.Event) {
 	if x.turn == turn {
 		x.feed(e())
 	}
 }
 
 // cancel is the end of the term, or the loss of the lock.
-func (x *section) cancel() {
+func (x *sectionRun) cancel() {
 	x.cancelled = true
 	if x.giveUp != nil {
 		x.giveUp()
 		x.giveUp = nil
-		x.feed(producer.Interrupt{Err: errLost})
+		x.feed(section.Interrupt{Err: errLost})
 		return
 	}
 	if x.waits {
-		x.feed(producer.Interrupt{Err: errLost})
+		x.feed(section.Interrupt{Err: errLost})
 	}
 }
 
-func (x *section) perform(effect producer.Effect) {
+func (x *sectionRun) perform(effect section.Effect) {
 	p := x.p
 	switch e := effect.(type) {
-	case producer.Acquire:
+	case section.Acquire:
 		x.acquire(e)
 		return
-	case producer.Apply:
+	case section.Apply:
 		x.apply(e)
 		return
-	case producer.Publish:
-		p.step(BlueprintPublished, func() { p.publish(e.Number) }, func() { x.feed(producer.Published{}) })
+	case section.Publish:
+		p.step(BlueprintPublished, func() { p.publish(e.Number) }, func() { x.feed(section.Published{}) })
 		return
-	case producer.Release:
+	case section.Release:
 		if p.w.bug(NeverReturnsTheLock) && p.chain.head().Number > 3 {
-			x.feed(producer.Released{})
+			x.feed(section.Released{})
 			return
 		}
-		x.held.release(func() { x.feed(producer.Released{}) })
+		x.held.release(func() { x.feed(section.Released{}) })
 		return
 	}
 	if x.cancelled || x.held.check() != nil {
-		x.feed(producer.Interrupt{Err: errLost})
+		x.feed(section.Interrupt{Err: errLost})
 		return
 	}
 	p.w.inside(p.process, x.held.token)
 	x.waits = true
 	switch e := effect.(type) {
-	case producer.Submit:
+	case section.Submit:
 		x.submit(e)
-	case producer.Await:
+	case section.Await:
 		x.await(e)
-	case producer.Fetch:
+	case section.Fetch:
 		x.fetch(e)
-	case producer.Append:
+	case section.Append:
 		x.append(e)
-	case producer.Notify:
+	case section.Notify:
 		x.notify(e)
-	case producer.Pause:
+	case section.Pause:
 		wait := min(10*time.Millisecond<<min(e.Failures-1, 10), 500*time.Millisecond)
 		turn := x.turn
-		p.later(wait, func() { x.when(turn, func() producer.Event { return producer.Resumed{} }) })
+		p.later(wait, func() { x.when(turn, func() section.Event { return section.Resumed{} }) })
 	}
 }
 
-func (x *section) acquire(e producer.Acquire) {
+func (x *sectionRun) acquire(e section.Acquire) {
 	p := x.p
 	if x.cancelled || p.leaving {
-		x.feed(producer.Interrupt{Err: errLost})
+		x.feed(section.Interrupt{Err: errLost})
 		return
 	}
 	floor := p.tip().Token
@@ -117,21 +120,21 @@ func (x *section) acquire(e producer.Acquire) {
 		x.giveUp, x.held = nil, h
 		h.lost = x.cancel
 		head := p.chain.head()
-		x.feed(producer.Locked{
+		x.feed(section.Locked{
 			Token: h.token, Holder: p.lock.holder, Head: head, Now: p.w.wallClock(p.process), Known: x.known(e.Request.ID),
 			Notified: head.Number == 0 || p.notified >= head.Number,
 		})
 	})
 }
 
-func (x *section) known(id string) *producer.Block {
+func (x *sectionRun) known(id string) *section.Block {
 	if x.p.w.bug(ForgetsServedRequests) {
 		return nil
 	}
 	return x.p.known(id)
 }
 
-func (x *section) submit(e producer.Submit) {
+func (x *sectionRun) submit(e section.Submit) {
 	p, turn := x.p, x.turn
 	q := p.w.anyProposer()
 	r := proposer.Request{ID: e.Request.ID, Timestamp: e.Timestamp, Force: e.Request.Force, WithDelayed: e.Request.WithDelayed, Token: e.Token}
@@ -140,16 +143,16 @@ func (x *section) submit(e producer.Submit) {
 		r.ID += "'" + strconv.Itoa(p.w.renamed)
 	}
 	call(p.process, q.process, callTimeout*2, func(answer func(bool, error)) { q.request(r, answer) }, func(processed bool, err error) {
-		x.when(turn, func() producer.Event {
+		x.when(turn, func() section.Event {
 			if err != nil {
-				return producer.Failure{Err: err}
+				return section.Failure{Err: err}
 			}
-			return producer.Requested{Processed: processed}
+			return section.Requested{Processed: processed}
 		})
 	})
 }
 
-func (x *section) await(e producer.Await) {
+func (x *sectionRun) await(e section.Await) {
 	p, turn := x.p, x.turn
 	m := p.w.anyMonitor()
 	number := e.Number
@@ -159,40 +162,40 @@ func (x *section) await(e producer.Await) {
 	call(p.process, m.process, eventTimeout+callTimeout, func(answer func(merge.Outcome, error)) {
 		m.next(e.RequestID, number, eventTimeout, answer)
 	}, func(o merge.Outcome, err error) {
-		x.when(turn, func() producer.Event { return answered(o, err) })
+		x.when(turn, func() section.Event { return answered(o, err) })
 	})
 }
 
-func answered(o merge.Outcome, err error) producer.Event {
+func answered(o merge.Outcome, err error) section.Event {
 	switch {
 	case errors.Is(err, errTimeout):
-		return producer.TimedOut{}
+		return section.TimedOut{}
 	case err != nil:
-		return producer.Failure{Err: err}
+		return section.Failure{Err: err}
 	case o.Preblock != nil:
-		return producer.Delivered{Preblock: o.Preblock}
+		return section.Delivered{Preblock: o.Preblock}
 	}
-	return producer.Denied{RequestID: o.NoPreblock.GetRequestId(), Reason: o.NoPreblock.GetReason()}
+	return section.Denied{RequestID: o.NoPreblock.GetRequestId(), Reason: o.NoPreblock.GetReason()}
 }
 
-func (x *section) fetch(e producer.Fetch) {
+func (x *sectionRun) fetch(e section.Fetch) {
 	p, turn := x.p, x.turn
 	m := p.w.anyMonitor()
 	call(p.process, m.process, callTimeout*2, func(answer func(*preblockv1.Preblock, error)) { m.get(e.Number, answer) },
 		func(b *preblockv1.Preblock, err error) {
-			x.when(turn, func() producer.Event {
+			x.when(turn, func() section.Event {
 				switch {
 				case errors.Is(err, errNotFound):
-					return producer.UpToDate{}
+					return section.UpToDate{}
 				case err != nil:
-					return producer.Failure{Err: err}
+					return section.Failure{Err: err}
 				}
-				return producer.Delivered{Preblock: b}
+				return section.Delivered{Preblock: b}
 			})
 		})
 }
 
-func (x *section) notify(e producer.Notify) {
+func (x *sectionRun) notify(e section.Notify) {
 	p, turn := x.p, x.turn
 	q, id := p.w.anyProposer(), e.RequestID
 	if rec, ok := p.log.get(e.Number); ok && id == "" {
@@ -203,11 +206,11 @@ func (x *section) notify(e producer.Notify) {
 			if err == nil {
 				p.notified = max(p.notified, e.Number)
 			}
-			x.when(turn, func() producer.Event {
+			x.when(turn, func() section.Event {
 				if err != nil {
-					return producer.Failure{Err: err}
+					return section.Failure{Err: err}
 				}
-				return producer.Notified{}
+				return section.Notified{}
 			})
 		})
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"blindseq/kit/content"
-	producer "blindseq/producer-svc/machine"
+	"blindseq/producer-svc/section"
 	proposer "blindseq/proposer-svc/machine"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -65,8 +65,8 @@ func second(p *preblockv1.Preblock) *preblockv1.Preblock {
 }
 
 // spoilResult is what a caller is answered.
-func (w *world) spoilResult(p *producerNode, r producer.Result) producer.Result {
-	if w.bug(AnswersAnotherBlock) && r.Kind == producer.Produced && r.Block.Number > 1 {
+func (w *world) spoilResult(p *producerNode, r section.Result) section.Result {
+	if w.bug(AnswersAnotherBlock) && r.Kind == section.Produced && r.Block.Number > 1 {
 		r.Block.Head = p.chain.heads[r.Block.Number-1]
 	}
 	return r

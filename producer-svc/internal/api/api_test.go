@@ -1,6 +1,7 @@
 package api
 
 import (
+	"blindseq/producer-svc/contents"
 	"bytes"
 	"context"
 	"errors"
@@ -145,7 +146,7 @@ func TestBundlesAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
 		"no bundles":              {fill(100*k, 9), nil, 0.5, 5, 0},
 		"no plain ones":           {nil, fill(100*k, 9), 0.5, 0, 5},
 	} {
-		c := contents(&pool{sizes: one.plain, carried: 1}, nil)
+		c := assembler(&pool{sizes: one.plain, carried: 1}, nil)
 		c.Bundles, c.Share = waiting(one.bundles), one.share
 		answer, err := c.Next(t.Context(), 2000, true)
 		if err != nil || content.Check(answer.GetContent()) != nil {
@@ -170,13 +171,13 @@ type delayed []content.Hash
 
 func (d delayed) Pending() ([]content.Hash, error) { return d, nil }
 
-func contents(p *pool, d delayed) *Contents {
-	return &Contents{Chain: p, Delayed: d, Locked: func() bool { return false }, Latest: func() int64 { return 1 << 40 }}
+func assembler(p *pool, d delayed) *contents.Assembler {
+	return &contents.Assembler{Chain: p, Delayed: d, Locked: func() bool { return false }, Latest: func() int64 { return 1 << 40 }}
 }
 
 func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
 	many := make(delayed, 500)
-	c := contents(&pool{sizes: []int{100_000, 100_000, 100_000, 100_000, 100_000, 90_000}}, many[:10])
+	c := assembler(&pool{sizes: []int{100_000, 100_000, 100_000, 100_000, 100_000, 90_000}}, many[:10])
 	answer, err := c.Next(t.Context(), 2000, true)
 	if err != nil || len(answer.GetContent().GetDelayedTransactionHashes()) != 10 || len(answer.GetContent().GetTransactions()) != 4 {
 		t.Fatalf("%d delayed, %d plain, %v", len(answer.GetContent().GetDelayedTransactionHashes()), len(answer.GetContent().GetTransactions()), err)
@@ -187,7 +188,7 @@ func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
 	if answer, err = c.Next(t.Context(), 2000, false); err != nil || len(answer.GetContent().GetDelayedTransactionHashes()) != 0 || len(answer.GetContent().GetTransactions()) != 5 {
 		t.Errorf("without them: %v", err)
 	}
-	c = contents(&pool{}, many)
+	c = assembler(&pool{}, many)
 	if answer, err = c.Next(t.Context(), 2000, true); err != nil || content.Check(answer.GetContent()) != nil {
 		t.Fatalf("more than a blueprint holds: %v", err)
 	}
@@ -199,9 +200,9 @@ func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
 }
 
 func TestContentIsThatOfOneHead(t *testing.T) {
-	for moves, want := range map[int]error{0: nil, 2: nil, 3: ErrMoving} {
+	for moves, want := range map[int]error{0: nil, 2: nil, 3: contents.ErrMoving} {
 		p := &pool{sizes: []int{10}, number: 5, moves: moves}
-		answer, err := contents(p, nil).Next(t.Context(), 500, true)
+		answer, err := assembler(p, nil).Next(t.Context(), 500, true)
 		if !errors.Is(err, want) {
 			t.Errorf("%d moves: %v", moves, err)
 		}
@@ -212,7 +213,7 @@ func TestContentIsThatOfOneHead(t *testing.T) {
 }
 
 func TestAProposalIsNeverInTheFarFuture(t *testing.T) {
-	c := contents(&pool{}, nil)
+	c := assembler(&pool{}, nil)
 	c.Latest = func() int64 { return 3000 }
 	for at, want := range map[int64]int64{500: 1000, 2500: 2500, 3000: 3000, 1 << 35: 3000} {
 		answer, err := c.Next(t.Context(), at, true)
@@ -223,7 +224,7 @@ func TestAProposalIsNeverInTheFarFuture(t *testing.T) {
 }
 
 func TestALockedPoolGivesNoTransactions(t *testing.T) {
-	c := contents(&pool{sizes: []int{10}}, make(delayed, 3))
+	c := assembler(&pool{sizes: []int{10}}, make(delayed, 3))
 	c.Locked = func() bool { return true }
 	answer, err := c.Next(t.Context(), 2000, true)
 	if err != nil || !answer.GetPoolLocked() || len(answer.GetContent().GetTransactions())+len(answer.GetContent().GetDelayedTransactionHashes()) != 0 {
@@ -232,7 +233,7 @@ func TestALockedPoolGivesNoTransactions(t *testing.T) {
 }
 
 func TestTheFirstBlockUnderNewRulesIsEmpty(t *testing.T) {
-	c := contents(&pool{sizes: []int{10}, fork: 2000}, make(delayed, 3))
+	c := assembler(&pool{sizes: []int{10}, fork: 2000}, make(delayed, 3))
 	for at, due := range map[int64]bool{1999: false, 2000: true} {
 		answer, err := c.Next(t.Context(), at, true)
 		if err != nil || answer.GetUpgradeDue() != due || (len(answer.GetContent().GetTransactions()) == 0) != due {
@@ -258,7 +259,7 @@ func TestWhoDoesNotLeadSaysSo(t *testing.T) {
 
 func TestARequestThatWasServedGetsNoContent(t *testing.T) {
 	p := &Producer{
-		Leading: func() bool { return true }, Contents: contents(&pool{sizes: []int{10}}, nil),
+		Leading: func() bool { return true }, Contents: assembler(&pool{sizes: []int{10}}, nil),
 		Served: func(id string) (uint64, bool) { return 7, id == "served" },
 	}
 	for id, want := range map[string]uint64{"served": 7, "new": 0, "": 0} {

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"blindseq/producer-svc/contents"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ type Producer struct {
 	blueprintv1.UnimplementedProducerServiceServer
 	Desk     Desk
 	Feed     Feed
-	Contents *Contents
+	Contents *contents.Assembler
 	Leading  func() bool
 	// Served finds the applied block that a request gave.
 	Served func(requestID string) (number uint64, ok bool)

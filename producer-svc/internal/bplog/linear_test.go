@@ -1,6 +1,7 @@
 package bplog
 
 import (
+	"blindseq/producer-svc/logrecord"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -58,13 +59,13 @@ func (s decidedState) refuses(op appendOp, have []string) error {
 	last := uint64(len(have))
 	switch {
 	case op.number <= last && have[op.number-1] == op.what:
-		return ErrRepeated
+		return logrecord.ErrRepeated
 	case op.number <= last:
-		return ErrConflict
+		return logrecord.ErrConflict
 	case op.number > last+1:
-		return ErrGap
+		return logrecord.ErrGap
 	case op.token < s.token, op.token == s.token && op.holder != s.holder:
-		return ErrStaleToken
+		return logrecord.ErrStaleToken
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func (op appendOp) record() *blueprintv1.LogRecord {
 
 // outcome is the sentinel of an error; nil has to be the untyped one, as the model's is.
 func outcome(err error) any {
-	for _, known := range []error{ErrRepeated, ErrConflict, ErrGap, ErrStaleToken} {
+	for _, known := range []error{logrecord.ErrRepeated, logrecord.ErrConflict, logrecord.ErrGap, logrecord.ErrStaleToken} {
 		if errors.Is(err, known) {
 			return known
 		}
@@ -206,9 +207,9 @@ func (b *brokenLog) refuses(rec *blueprintv1.LogRecord) error {
 	}
 	op := appendOp{rec.GetNumber(), rec.GetRequestId(), rec.GetToken(), rec.GetHolder()}
 	err := s.refuses(op, have)
-	stale := errors.Is(err, ErrStaleToken)
+	stale := errors.Is(err, logrecord.ErrStaleToken)
 	switch {
-	case stale && b.withoutToken, stale && b.withoutHolder && op.token == s.token, errors.Is(err, ErrConflict) && b.overwrites:
+	case stale && b.withoutToken, stale && b.withoutHolder && op.token == s.token, errors.Is(err, logrecord.ErrConflict) && b.overwrites:
 		return nil
 	}
 	return err

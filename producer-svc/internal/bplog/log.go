@@ -15,6 +15,7 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/kit/wal"
+	"blindseq/producer-svc/logrecord"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"google.golang.org/protobuf/proto"
@@ -109,15 +110,15 @@ func (l *Log) append(rec *blueprintv1.LogRecord, head content.Hash) error {
 
 // admit decides whether rec may be the next record.
 func (l *Log) admit(rec *blueprintv1.LogRecord, head content.Hash) error {
-	tip := Tip{Last: l.wal.Last(), Token: l.token, Holder: l.holder}
-	if err := tip.Admit(rec, head); !errors.Is(err, ErrKnown) {
+	tip := logrecord.Tip{Last: l.wal.Last(), Token: l.token, Holder: l.holder}
+	if err := tip.Admit(rec, head); !errors.Is(err, logrecord.ErrKnown) {
 		return err
 	}
 	have, err := l.Get(rec.GetNumber())
 	if err != nil {
 		return err
 	}
-	return Repeats(have, rec)
+	return logrecord.Repeats(have, rec)
 }
 
 func (l *Log) remember(rec *blueprintv1.LogRecord) {
@@ -140,10 +141,10 @@ func (l *Log) Get(number uint64) (*blueprintv1.LogRecord, error) {
 func decode(number uint64, raw []byte) (*blueprintv1.LogRecord, error) {
 	rec := new(blueprintv1.LogRecord)
 	if err := proto.Unmarshal(raw, rec); err != nil {
-		return nil, fmt.Errorf("read blueprint %d: %w: %w", number, ErrMalformed, err)
+		return nil, fmt.Errorf("read blueprint %d: %w: %w", number, logrecord.ErrMalformed, err)
 	}
 	if rec.GetNumber() != number {
-		return nil, fmt.Errorf("read blueprint %d: %w: it says it is %d", number, ErrMalformed, rec.GetNumber())
+		return nil, fmt.Errorf("read blueprint %d: %w: it says it is %d", number, logrecord.ErrMalformed, rec.GetNumber())
 	}
 	return rec, nil
 }

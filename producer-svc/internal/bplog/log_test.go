@@ -1,6 +1,7 @@
 package bplog
 
 import (
+	"blindseq/producer-svc/logrecord"
 	"errors"
 	"fmt"
 	"os"
@@ -55,18 +56,18 @@ func TestOnlyTheNextBlueprintOnTheHeadUnderAFreshTokenIsAppended(t *testing.T) {
 	}{
 		"the next one":                   {func(*blueprintv1.LogRecord) {}, nil},
 		"same token and holder":          {func(r *blueprintv1.LogRecord) { r.Token = 13 }, nil},
-		"an identical repeat":            {func(r *blueprintv1.LogRecord) { proto.Reset(r); proto.Merge(r, record(2)) }, ErrRepeated},
-		"a repeat by a stale holder":     {func(r *blueprintv1.LogRecord) { proto.Reset(r); proto.Merge(r, record(2)); r.Token = 1 }, ErrRepeated},
-		"other content":                  {func(r *blueprintv1.LogRecord) { r.Number = 2 }, ErrConflict},
-		"a gap":                          {func(r *blueprintv1.LogRecord) { r.Number = 5 }, ErrGap},
-		"another parent":                 {func(r *blueprintv1.LogRecord) { r.ParentHash[0] ^= 1 }, ErrParent},
-		"an older token":                 {func(r *blueprintv1.LogRecord) { r.Token = 12 }, ErrStaleToken},
-		"a token minted twice":           {func(r *blueprintv1.LogRecord) { r.Token, r.Holder = 13, "b" }, ErrStaleToken},
-		"no token":                       {func(r *blueprintv1.LogRecord) { r.Token = 0 }, ErrMalformed},
-		"no holder":                      {func(r *blueprintv1.LogRecord) { r.Holder = "" }, ErrMalformed},
-		"no content hash":                {func(r *blueprintv1.LogRecord) { r.ContentHash = nil }, ErrMalformed},
-		"number 0":                       {func(r *blueprintv1.LogRecord) { r.Number = 0 }, ErrMalformed},
-		"the last number, other content": {func(r *blueprintv1.LogRecord) { r.Number = 3 }, ErrConflict},
+		"an identical repeat":            {func(r *blueprintv1.LogRecord) { proto.Reset(r); proto.Merge(r, record(2)) }, logrecord.ErrRepeated},
+		"a repeat by a stale holder":     {func(r *blueprintv1.LogRecord) { proto.Reset(r); proto.Merge(r, record(2)); r.Token = 1 }, logrecord.ErrRepeated},
+		"other content":                  {func(r *blueprintv1.LogRecord) { r.Number = 2 }, logrecord.ErrConflict},
+		"a gap":                          {func(r *blueprintv1.LogRecord) { r.Number = 5 }, logrecord.ErrGap},
+		"another parent":                 {func(r *blueprintv1.LogRecord) { r.ParentHash[0] ^= 1 }, logrecord.ErrParent},
+		"an older token":                 {func(r *blueprintv1.LogRecord) { r.Token = 12 }, logrecord.ErrStaleToken},
+		"a token minted twice":           {func(r *blueprintv1.LogRecord) { r.Token, r.Holder = 13, "b" }, logrecord.ErrStaleToken},
+		"no token":                       {func(r *blueprintv1.LogRecord) { r.Token = 0 }, logrecord.ErrMalformed},
+		"no holder":                      {func(r *blueprintv1.LogRecord) { r.Holder = "" }, logrecord.ErrMalformed},
+		"no content hash":                {func(r *blueprintv1.LogRecord) { r.ContentHash = nil }, logrecord.ErrMalformed},
+		"number 0":                       {func(r *blueprintv1.LogRecord) { r.Number = 0 }, logrecord.ErrMalformed},
+		"the last number, other content": {func(r *blueprintv1.LogRecord) { r.Number = 3 }, logrecord.ErrConflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := open(t, t.TempDir(), Options{})
@@ -139,7 +140,7 @@ func TestOneOfManyWritersOfANumberWins(t *testing.T) {
 	for _, err := range results {
 		if err == nil {
 			won++
-		} else if !errors.Is(err, ErrConflict) {
+		} else if !errors.Is(err, logrecord.ErrConflict) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"blindseq/producer-svc/internal/dbwrite"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
@@ -81,16 +83,14 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	// From here on a context that ends must not leave half a block.
 	run, block, err := c.execute(context.WithoutCancel(ctx), parent, b, all)
 	if err != nil {
-		c.state = fmt.Errorf("%w: %w", ErrBroken, err)
-		return Result{}, c.state
+		return Result{}, c.breakDown(err)
 	}
 	rec := record{Input: input, Skipped: run.skipped, Delayed: run.delayed}
 	carried := stillCarried(*c.carried.Load(), run)
 	rec.setCarried(carried)
 	// gofail: var blockExecuted struct{}
-	if err := c.commit(run, block, rec, b.Names); err != nil {
-		c.state = fmt.Errorf("%w: %w", ErrBroken, err)
-		return Result{}, c.state
+	if err := dbwrite.Do(func() error { return c.commit(run, block, rec, b.Names) }); err != nil {
+		return Result{}, c.breakDown(err)
 	}
 	c.carried.Store(&carried)
 	c.countRetries(run)

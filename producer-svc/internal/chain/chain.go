@@ -49,6 +49,8 @@ type Config struct {
 	Genesis *core.Genesis // nil is DevGenesis
 	Flush   FlushPolicy   // zero fields take the defaults
 	Log     *slog.Logger
+	// Broken is called once, with an ErrBroken, when the database cannot be written; it must not block. The process has to end.
+	Broken func(error)
 }
 
 // Chain is an open chain. Its methods may be called from any goroutine.
@@ -62,6 +64,7 @@ type Chain struct {
 	work   *notifier
 	apis   []rpc.API
 	caches *caches
+	broken func(error)
 
 	carried atomic.Pointer[[]carriedTx] // written under mu
 
@@ -94,6 +97,7 @@ func Open(cfg Config) (*Chain, error) {
 		signer:  types.LatestSigner(backend.BlockChain().Config()),
 		apis:    assembleAPIs(backend),
 		retries: make(map[common.Hash]int),
+		broken:  cfg.Broken,
 	}
 	if err := c.loadCarried(); err != nil {
 		return nil, errors.Join(err, stack.Close())
@@ -116,8 +120,12 @@ func (c *Chain) Close() error {
 	if errors.Is(c.state, ErrClosed) {
 		return nil
 	}
+	broken := errors.Is(c.state, ErrBroken)
 	c.state = ErrClosed
 	c.work.stop()
+	if broken { // the database may hold locks that it never gives back; the log has what it lacks
+		return nil
+	}
 	if err := c.stack.Close(); err != nil {
 		return fmt.Errorf("close chain: %w", err)
 	}
@@ -141,6 +149,18 @@ func (c *Chain) HashOf(number uint64) (common.Hash, bool) {
 
 // GasLimit is the gas of the next block: the genesis's, for ever.
 func (c *Chain) GasLimit() uint64 { return c.bc.CurrentBlock().GasLimit }
+
+// breakDown stops the chain: a database that cannot be written must not run further ahead of its disk. The caller holds mu.
+func (c *Chain) breakDown(err error) error {
+	if c.state != nil {
+		return c.state
+	}
+	c.state = fmt.Errorf("%w: %w", ErrBroken, err)
+	if c.broken != nil {
+		c.broken(c.state)
+	}
+	return c.state
+}
 
 // usable reports why the chain cannot be used. Callers hold mu.
 func (c *Chain) usable(ctx context.Context) error {

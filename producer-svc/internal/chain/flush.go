@@ -3,6 +3,8 @@ package chain
 import (
 	"fmt"
 	"sync"
+
+	"blindseq/producer-svc/internal/dbwrite"
 )
 
 // FlushPolicy bounds what a crash can make geth forget, and so how long the replay of the blueprint log takes.
@@ -81,21 +83,12 @@ func (f *flusher) run() {
 		case <-f.quit:
 			return
 		case state := <-f.wake:
-			if err := f.write(state); err != nil {
-				f.failed(err)
+			if err := dbwrite.Do(func() error { return f.write(state) }); err != nil {
+				f.chain.mu.Lock()
+				_ = f.chain.breakDown(fmt.Errorf("write chain to disk: %w", err)) // reported by whom it ends
+				f.chain.mu.Unlock()
 			}
 		}
-	}
-}
-
-// failed stops the chain: a database that cannot be written must not run further ahead of its disk.
-func (f *flusher) failed(err error) {
-	c := f.chain
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == nil {
-		c.state = fmt.Errorf("%w: write chain to disk: %w", ErrBroken, err)
-		c.log.Error("write chain to disk", "error", err)
 	}
 }
 
@@ -106,6 +99,8 @@ func (f *flusher) write(state bool) error {
 			return err
 		}
 	}
+	// gofail: var chainFlushFails string
+	// return fmt.Errorf("%s", chainFlushFails)
 	err := f.chain.eth.ChainDb().SyncKeyValue()
 	// gofail: var chainFlushed struct{}
 	return err

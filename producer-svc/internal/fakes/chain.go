@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/internal/sections"
 )
 
 // ErrLost is the cause with which Lock.Lose ends a holder's context.
@@ -30,8 +30,8 @@ type held struct {
 	token  uint64
 }
 
-// Acquire implements section.Lock; all classes are one.
-func (l *Lock) Acquire(ctx context.Context, _ bool) (section.Held, error) {
+// Acquire implements sections.Lock; all classes are one.
+func (l *Lock) Acquire(ctx context.Context, _ bool) (sections.Held, error) {
 	select {
 	case l.slot <- struct{}{}:
 	case <-ctx.Done():

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"

@@ -12,18 +12,15 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
 var (
-	// ErrNotApplied is returned for a blueprint that is not applied yet, and for number 0, which is none.
-	ErrNotApplied = errors.New("blueprint is not applied yet")
 	// ErrAhead is returned for a subscription from beyond the next number.
 	ErrAhead = errors.New("number is above the next blueprint's")
 	// ErrZero is returned for a subscription from number 0: the first blueprint is 1.
 	ErrZero = errors.New("the first blueprint has number 1")
-	// ErrNoKey is returned by an observer without the sequencer's key, which cannot sign what it would publish.
-	ErrNoKey = errors.New("no blueprints here: this observer does not have the sequencer's key")
 )
 
 // Source makes an applied blueprint.
@@ -81,7 +78,7 @@ func (f *Feed) Watch() (head uint64, changed <-chan struct{}) {
 // Get returns a published blueprint.
 func (f *Feed) Get(number uint64) (*blueprintv1.Blueprint, error) {
 	if head := f.Head(); number == 0 || number > head {
-		return nil, fmt.Errorf("blueprint %d: %w, the last is %d", number, ErrNotApplied, head)
+		return nil, fmt.Errorf("blueprint %d: %w, the last is %d", number, blueprint.ErrNotApplied, head)
 	}
 	b, err := f.source.Blueprint(number)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/blueprint"
+	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"go.uber.org/goleak"
@@ -49,7 +49,7 @@ func (archive) Skipped(n uint64) ([]*blueprintv1.SkippedTransaction, error) {
 func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)) }
 
 func newFeed(head uint64) *Feed {
-	return New(Builder{Records: archive{}, Results: archive{}, Key: testKey()}, head)
+	return New(blueprint.Builder{Records: archive{}, Results: archive{}, Key: testKey()}, head)
 }
 
 var errEnough = errors.New("enough")
@@ -85,7 +85,7 @@ func TestASubscriberGetsEveryBlueprintOnceInOrder(t *testing.T) {
 func TestOnlyWhatIsAppliedIsPublished(t *testing.T) {
 	f := newFeed(2)
 	for _, n := range []uint64{0, 3} {
-		if _, err := f.Get(n); !errors.Is(err, ErrNotApplied) {
+		if _, err := f.Get(n); !errors.Is(err, blueprint.ErrNotApplied) {
 			t.Errorf("blueprint %d: %v", n, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"blindseq/producer-svc/blueprint"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -133,7 +134,7 @@ func Messages(rollup RollupAddress, b *blueprintv1.Blueprint) (messages []string
 
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, ErrNotApplied):
+	case errors.Is(err, blueprint.ErrNotApplied):
 		return http.StatusNotFound
 	case errors.Is(err, ErrAhead), errors.Is(err, ErrZero):
 		return http.StatusBadRequest

@@ -10,26 +10,24 @@ package follow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/section"
-	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	"blindseq/kit/retry"
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/section"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc"
 )
 
-const (
-	firstPause   = 20 * time.Millisecond
-	longestPause = time.Second
-	callTimeout  = 5 * time.Second
-)
+const callTimeout = 5 * time.Second
+
+// pauses are between attempts to follow.
+var pauses = retry.Policy{First: 20 * time.Millisecond, Longest: time.Second}
 
 // Monitor is the part of the monitor's API that is followed; its gRPC client is one.
 type Monitor interface {
@@ -37,23 +35,20 @@ type Monitor interface {
 	GetStatus(context.Context, *preblockv1.GetStatusRequest, ...grpc.CallOption) (*preblockv1.GetStatusResponse, error)
 }
 
-// Log is the blueprint log.
-type Log interface {
-	// AppendFollowed makes a record durable; a repeat of what the log has is a success. Its error is section.ErrStorage
-	// when the disk failed, which ends the process; any other is an alarm.
-	AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error
+// Engine makes blocks; package engine has it.
+type Engine interface {
+	Head() section.Head
+	// Follow appends, applies and publishes a preblock, with delayed transactions besides those known here.
+	Follow(ctx context.Context, p *preblockv1.Preblock, given map[content.Hash][]byte) (section.Block, error)
 }
 
 // Deps is what a Follower works with.
 type Deps struct {
 	Monitor Monitor
-	Log     Log
-	Chain   section.Chain
-	Delayed section.Delayed
+	Engine  Engine
 	// Supply gets the delayed transactions of a number from another replica, when one is not known here.
-	Supply    func(ctx context.Context, number uint64) ([][]byte, error)
-	Publisher section.Publisher
-	// Alarm is told once of what must never happen; nothing is followed after it.
+	Supply func(ctx context.Context, number uint64) ([][]byte, error)
+	// Alarm is called once with what must never happen; nothing is followed after it.
 	Alarm func(error)
 	Slog  *slog.Logger
 }
@@ -77,11 +72,10 @@ func New(d Deps) *Follower {
 
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
-	failures := 0
+	pause := pauses.New()
 	for ctx.Err() == nil {
 		applied, err := f.turn(ctx)
-		var alarm *alarmError
-		if errors.As(err, &alarm) {
+		if err != nil && engine.KindOf(err) == engine.Alarm {
 			f.Slog.ErrorContext(ctx, "following halts", "error", err)
 			f.halt()
 			f.Alarm(err)
@@ -89,19 +83,18 @@ func (f *Follower) Run(ctx context.Context) error {
 			return nil
 		}
 		if applied > 0 {
-			failures = 0
+			pause.Reset()
 		}
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
 		f.failed(err)
 		level := slog.LevelWarn
-		if failures > 0 {
+		if pause.Failures() > 0 {
 			level = slog.LevelDebug
 		}
-		failures++
-		f.Slog.Log(ctx, level, "following is interrupted", "head", f.Chain.Head().Number, "failures", failures, "error", err)
-		pause(ctx, failures)
+		f.Slog.Log(ctx, level, "following is interrupted", "head", f.Engine.Head().Number, "failures", pause.Failures()+1, "error", err)
+		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 	return nil
 }
@@ -148,31 +141,10 @@ func (f *Follower) turn(ctx context.Context) (applied uint64, err error) {
 	if wanted {
 		return 0, nil
 	}
-	from := f.Chain.Head().Number
+	from := f.Engine.Head().Number
 	err = f.session(ctx, from)
-	if ctx.Err() != nil && !isAlarm(err) {
+	if ctx.Err() != nil && err != nil && engine.KindOf(err) != engine.Alarm {
 		err = nil
 	}
-	return f.Chain.Head().Number - from, err
-}
-
-// pause waits twice as long with every failure, and half of it at random, so that replicas do not come in step.
-func pause(ctx context.Context, failures int) {
-	d := min(firstPause<<min(failures-1, 10), longestPause)
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// alarmError wraps what must never happen.
-type alarmError struct{ error }
-
-func (e *alarmError) Unwrap() error { return e.error }
-
-func isAlarm(err error) bool {
-	var alarm *alarmError
-	return errors.As(err, &alarm)
+	return f.Engine.Head().Number - from, err
 }

@@ -1,6 +1,11 @@
 package follow_test
 
 import (
+	"blindseq/kit/ops"
+	"blindseq/kit/wal"
+	"blindseq/producer-svc/internal/chain"
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/logrecord"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +20,7 @@ import (
 	"blindseq/producer-svc/internal/bplog"
 	"blindseq/producer-svc/internal/fakes"
 	"blindseq/producer-svc/internal/follow"
-	"blindseq/producer-svc/internal/section"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -37,6 +42,7 @@ type replica struct {
 	log       *bplog.Log
 	published atomic.Uint64
 	alarms    chan error
+	end       *engine.End
 }
 
 func newReplica(t *testing.T, change func(r *replica)) *replica {
@@ -56,10 +62,11 @@ func newReplica(t *testing.T, change func(r *replica)) *replica {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.log.Close() })
+	r.end = engine.NewEnd(ops.NewHealth())
 	r.deps = follow.Deps{
-		Monitor: preblockv1.NewMonitorServiceClient(conn), Log: appender{r.log}, Chain: r.chain, Delayed: nothing{},
-		Supply:    func(context.Context, uint64) ([][]byte, error) { return nil, errors.New("nobody has it") },
-		Publisher: r, Alarm: func(err error) { r.alarms <- err }, Slog: slog.New(slog.DiscardHandler),
+		Monitor: preblockv1.NewMonitorServiceClient(conn), Engine: r.engineOn(r.chain, r.log),
+		Supply: func(context.Context, uint64) ([][]byte, error) { return nil, errors.New("nobody has it") },
+		Alarm:  func(err error) { r.alarms <- err }, Slog: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(r)
@@ -74,11 +81,9 @@ func (r *replica) Publish(number uint64) {
 	}
 }
 
-// appender is the log without its error for a repeat, which must not happen here.
-type appender struct{ *bplog.Log }
-
-func (a appender) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error {
-	return a.Log.AppendFollowed(rec, head, 0)
+// engineOn is a real engine over a chain and a log.
+func (r *replica) engineOn(chain engine.Chain, log engine.Log) *engine.Engine {
+	return engine.New(engine.Deps{Log: log, Chain: chain, Delayed: nothing{}, Publisher: r, End: r.end})
 }
 
 type nothing struct{}
@@ -91,7 +96,7 @@ func (r *replica) fix(t *testing.T, n int) {
 	for range n {
 		head := r.ahead.Head()
 		p := fakes.Preblock(head, &proposalv1.RequestProposalRequest{RequestId: fmt.Sprint("r-", head.Number)}, [][]byte{{1}}, nil)
-		rec, err := section.RecordOf(p, nothing{})
+		rec, err := logrecord.Of(p, nothing{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,25 +216,67 @@ func TestAPreblockThatCannotFollowIsAnAlarmAndNothingIsWritten(t *testing.T) {
 
 // failing is a log whose disk fails at the first record.
 type failing struct {
-	appender
+	*bplog.Log
 	failed *atomic.Bool
 }
 
-func (f failing) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash) error {
+func (f failing) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) error {
 	if f.failed.CompareAndSwap(false, true) {
-		return section.ErrStorage
+		return wal.ErrBroken
 	}
-	return f.appender.AppendFollowed(rec, head)
+	return f.Log.AppendFollowed(rec, head, token)
 }
 
-func TestADiskThatFailsIsNoAlarm(t *testing.T) {
+// ended is the error that the process would end with; nil if it would go on.
+func (r *replica) ended() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 { // of two ready cases, one is taken at random
+		if err := r.end.Run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestALogThatCannotBeWrittenEndsTheProcessAndIsNoAlarm(t *testing.T) {
 	var failed atomic.Bool
-	r := newReplica(t, func(r *replica) { r.deps.Log = failing{appender{r.log}, &failed} })
+	r := newReplica(t, func(r *replica) { r.deps.Engine = r.engineOn(r.chain, failing{r.log, &failed}) })
 	r.fix(t, 2)
 	r.run(t)
 	r.reach(t)
 	if !failed.Load() || len(r.alarms) != 0 {
 		t.Fatalf("failed: %v, %d alarms", failed.Load(), len(r.alarms))
+	}
+	if err := r.ended(); !errors.Is(err, wal.ErrBroken) {
+		t.Fatalf("the process ends with %v", err)
+	}
+}
+
+// onceBroken is a chain whose database fails at the first execution.
+type onceBroken struct {
+	*fakes.Chain
+	failed atomic.Bool
+}
+
+func (c *onceBroken) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+	if c.failed.CompareAndSwap(false, true) {
+		return section.Block{}, fmt.Errorf("%w: no space left on device", chain.ErrBroken)
+	}
+	return c.Chain.Apply(ctx, rec)
+}
+
+// TestAChainThatCannotBeWrittenEndsTheProcessAndIsNoAlarm: a standby that takes the lead after an alarm would halt until a
+// person has looked, for a disk that a restart may find in order.
+func TestAChainThatCannotBeWrittenEndsTheProcessAndIsNoAlarm(t *testing.T) {
+	r := newReplica(t, func(r *replica) {
+		r.deps.Engine = r.engineOn(&onceBroken{Chain: r.chain}, r.log)
+	})
+	r.fix(t, 2)
+	r.run(t)
+	waitFor(t, func() bool { now, _ := r.Progress(); return now.Err != nil })
+	if err := r.ended(); !errors.Is(err, chain.ErrBroken) || len(r.alarms) != 0 || !r.May() {
+		t.Fatalf("the process ends with %v; %d alarms; it may lead: %v", err, len(r.alarms), r.May())
 	}
 }
 
@@ -248,7 +295,7 @@ func TestNothingIsWrittenWhileTheLogIsHeldAndFollowingGoesOnFromTheMovedHead(t *
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec, err := section.RecordOf(p.GetPreblock(), nothing{})
+		rec, err := logrecord.Of(p.GetPreblock(), nothing{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +332,7 @@ func TestAnUnknownDelayedTransactionIsHadFromAnotherReplicaAndNoOtherIsTaken(t *
 	})
 	r.order.Fix(fakes.Preblock(r.ahead.Head(), &proposalv1.RequestProposalRequest{}, nil, [][]byte{hash[:]}))
 	r.run(t)
-	waitFor(t, func() bool { now, _ := r.Progress(); return errors.Is(now.Err, section.ErrUnknownDelayed) })
+	waitFor(t, func() bool { now, _ := r.Progress(); return errors.Is(now.Err, logrecord.ErrUnknownDelayed) })
 	if r.log.Last() != 0 {
 		t.Fatal("written without it")
 	}
@@ -338,7 +385,7 @@ func TestAStreamWaitsForASlowChainAndSaysHowFarItIs(t *testing.T) {
 	var received atomic.Int64
 	held := make(chan struct{})
 	r := newReplica(t, func(r *replica) {
-		r.deps.Chain, r.deps.Monitor = slow{r.chain, held}, counting{r.deps.Monitor, &received}
+		r.deps.Engine, r.deps.Monitor = r.engineOn(slow{r.chain, held}, r.log), counting{r.deps.Monitor, &received}
 	})
 	const fixed = 1200
 	r.fix(t, fixed)

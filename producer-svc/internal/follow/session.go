@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/section"
-	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	"blindseq/producer-svc/internal/engine"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"golang.org/x/sync/errgroup"
@@ -43,7 +42,7 @@ func (f *Follower) session(ctx context.Context, head uint64) error {
 	g, ctx := errgroup.WithContext(ctx) // the stream ends with the first of the three that does
 	stream, err := f.Monitor.StreamPreblocks(ctx, &preblockv1.StreamPreblocksRequest{FromNumber: head + 1})
 	if err != nil {
-		return fmt.Errorf("stream preblocks from %d: %w", head+1, err)
+		return interruption(fmt.Errorf("stream preblocks from %d: %w", head+1, err))
 	}
 	f.began(head, last)
 	f.Slog.DebugContext(ctx, "following", "from", head+1, "fixed", last)
@@ -67,17 +66,17 @@ func (in *inlet) fill(ctx context.Context, stream grpc.ServerStreamingClient[pre
 	for {
 		answer, err := stream.Recv()
 		if err != nil {
-			in.broken = sorted(fmt.Errorf("stream preblocks: %w", err))
+			in.broken = classify(fmt.Errorf("stream preblocks: %w", err))
 			return
 		}
 		one := received{preblock: answer.GetPreblock(), bytes: min(int64(proto.Size(answer)), waitingBytes)}
-		if in.broken = in.budget.Acquire(ctx, one.bytes); in.broken != nil {
+		if in.broken = interruption(in.budget.Acquire(ctx, one.bytes)); in.broken != nil {
 			return
 		}
 		select {
 		case in.waiting <- one:
 		case <-ctx.Done():
-			in.broken = ctx.Err()
+			in.broken = interruption(ctx.Err())
 			return
 		}
 	}
@@ -86,14 +85,14 @@ func (in *inlet) fill(ctx context.Context, stream grpc.ServerStreamingClient[pre
 // drain applies what is received, to the last of it also when the stream has broken: a stream that breaks often still
 // brings this replica on.
 func (f *Follower) drain(ctx context.Context, in *inlet) error {
-	told := time.Now()
+	reported := time.Now()
 	for one := range in.waiting {
 		if err := f.take(ctx, one.preblock); err != nil {
 			return err
 		}
 		in.budget.Release(one.bytes)
-		if time.Since(told) >= tellEvery {
-			told = time.Now()
+		if time.Since(reported) >= tellEvery {
+			reported = time.Now()
 			f.tell(ctx)
 		}
 	}
@@ -106,10 +105,10 @@ func (f *Follower) lastFixed(ctx context.Context) (uint64, error) {
 	defer cancel()
 	answer, err := f.Monitor.GetStatus(ctx, &preblockv1.GetStatusRequest{})
 	if err != nil {
-		return 0, fmt.Errorf("ask the monitor for the last preblock: %w", err)
+		return 0, interruption(fmt.Errorf("ask the monitor for the last preblock: %w", err))
 	}
 	if answer.GetHalted() != "" {
-		return 0, &alarmError{fmt.Errorf("ask the monitor for the last preblock: %s", answer.GetHalted())}
+		return 0, &engine.Error{Kind: engine.Alarm, Err: fmt.Errorf("ask the monitor for the last preblock: %s", answer.GetHalted())}
 	}
 	return answer.GetLastPreblockNumber(), nil
 }
@@ -135,80 +134,50 @@ func (f *Follower) watch(ctx context.Context) error {
 	}
 }
 
-// sorted tells an alarm of the monitor from a break.
-func sorted(err error) error {
+// classify tells an alarm of the monitor from an interruption.
+func classify(err error) error {
 	if status.Code(err) == codes.FailedPrecondition { // two contents for one number
-		return &alarmError{err}
+		return &engine.Error{Kind: engine.Alarm, Err: err}
 	}
-	return err
+	return interruption(err)
 }
 
 // take makes a preblock the head. Once it is in the log it is applied, whatever becomes of ctx.
 func (f *Follower) take(ctx context.Context, p *preblockv1.Preblock) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return interruption(err)
 	}
-	head, number := f.Chain.Head(), p.GetContent().GetNumber()
+	head, number := f.Engine.Head(), p.GetContent().GetNumber()
 	switch {
 	case number != 0 && number <= head.Number:
 		return nil
 	case number > head.Number+1:
-		return fmt.Errorf("%w: %d after %d", errGap, number, head.Number)
+		return interruption(fmt.Errorf("%w: %d after %d", errGap, number, head.Number))
 	}
-	if err := section.Follows(head, p); err != nil {
-		return &alarmError{err}
+	block, err := f.Engine.Follow(ctx, p, nil)
+	if err != nil && engine.KindOf(err) == engine.Refusal { // a delayed transaction is not known here
+		raws, failed := f.Supply(ctx, number)
+		if failed != nil {
+			return interruption(fmt.Errorf("%w (%w)", err, failed))
+		}
+		given := make(map[content.Hash][]byte, len(raws))
+		for _, raw := range raws {
+			given[content.Keccak(raw)] = raw
+		}
+		block, err = f.Engine.Follow(ctx, p, given)
 	}
-	rec, err := f.record(ctx, p)
 	if err != nil {
 		return err
 	}
-	err = f.Log.AppendFollowed(rec, head.Hash)
-	switch {
-	case errors.Is(err, section.ErrStorage):
-		return err
-	case err != nil:
-		return &alarmError{err}
-	}
-	block, err := f.Chain.Apply(context.WithoutCancel(ctx), rec)
-	if err != nil {
-		return &alarmError{fmt.Errorf("apply blueprint %d: %w", number, err)}
-	}
-	f.Publisher.Publish(number)
 	f.applied(number)
 	f.Slog.DebugContext(ctx, "block followed", "number", number, "request_id", p.GetRequestId(), "transactions", block.Transactions)
 	return nil
 }
 
-// record makes the log record. A delayed transaction that is not known here is asked of another replica: who gives it
-// need not be trusted, its hash is in the preblock.
-func (f *Follower) record(ctx context.Context, p *preblockv1.Preblock) (*blueprintv1.LogRecord, error) {
-	rec, err := section.RecordOf(p, f.Delayed)
-	switch {
-	case err == nil:
-		return rec, nil
-	case !errors.Is(err, section.ErrUnknownDelayed):
-		return nil, &alarmError{err}
+// interruption is an error after which following begins again.
+func interruption(err error) error {
+	if err == nil {
+		return nil
 	}
-	raws, failed := f.Supply(ctx, p.GetContent().GetNumber())
-	if failed != nil {
-		return nil, fmt.Errorf("%w (%w)", err, failed)
-	}
-	given := supplied{next: f.Delayed, raws: make(map[content.Hash][]byte, len(raws))}
-	for _, raw := range raws {
-		given.raws[content.Keccak(raw)] = raw
-	}
-	return section.RecordOf(p, given)
-}
-
-// supplied is the delayed transactions known here and those another replica gave.
-type supplied struct {
-	next section.Delayed
-	raws map[content.Hash][]byte
-}
-
-func (s supplied) Raw(hash content.Hash) ([]byte, bool, error) {
-	if raw, ok := s.raws[hash]; ok {
-		return raw, true, nil
-	}
-	return s.next.Raw(hash)
+	return &engine.Error{Kind: engine.Interrupt, Err: err}
 }

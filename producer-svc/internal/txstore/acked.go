@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 
+	"blindseq/producer-svc/internal/dbwrite"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
@@ -61,7 +63,7 @@ func (s *Store) write(l *list, txs []Tx) error {
 			return s.breakDown(err)
 		}
 	}
-	if err := written(batch.Write); err != nil {
+	if err := dbwrite.Do(batch.Write); err != nil {
 		return s.breakDown(err)
 	}
 	s.announce()
@@ -132,7 +134,7 @@ func (s *Store) update(action string, fill func(batch ethdb.Batch) error) error 
 	defer batch.Close()
 	err := fill(batch)
 	if err == nil && batch.ValueSize() > 0 {
-		err = written(batch.Write)
+		err = dbwrite.Do(batch.Write)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, s.breakDown(err))

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/producer-svc/internal/dbwrite"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/ethdb/pebble"
@@ -150,7 +152,7 @@ func (s *Store) load() error {
 
 // sync makes everything written before durable. Pebble lets callers that wait at the same time share one fsync.
 func (s *Store) sync() error {
-	if err := written(s.db.SyncKeyValue); err != nil {
+	if err := dbwrite.Do(s.db.SyncKeyValue); err != nil {
 		return s.fail(err)
 	}
 	return nil
@@ -176,17 +178,6 @@ func (s *Store) fail(err error) error {
 	return s.breakDown(err)
 }
 
-// written does a write. The database panics when it cannot write its log, a full disk included; here that is an error
-// like any other, so that the process can say what it was and end.
-func written(write func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("write to the database: %v", r)
-		}
-	}()
-	return write()
-}
-
 // breakDown is fail for who holds the mutex.
 func (s *Store) breakDown(err error) error {
 	if s.broken == nil {
@@ -202,9 +193,9 @@ func (s *Store) SetLocked(locked bool, reason string) error {
 	err := s.broken
 	if err == nil {
 		if locked {
-			err = written(func() error { return s.db.Put([]byte(keyLocked), []byte(reason)) })
+			err = dbwrite.Do(func() error { return s.db.Put([]byte(keyLocked), []byte(reason)) })
 		} else {
-			reason, err = "", written(func() error { return s.db.Delete([]byte(keyLocked)) })
+			reason, err = "", dbwrite.Do(func() error { return s.db.Delete([]byte(keyLocked)) })
 		}
 		if err != nil {
 			err = s.breakDown(err)

@@ -1,12 +1,19 @@
-package feed
+package blueprint
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+)
+
+var (
+	// ErrCannotSign is returned by an observer without the sequencer's key, which cannot sign what it would publish.
+	ErrCannotSign = errors.New("no blueprints here: this observer does not have the sequencer's key")
+	// ErrNotApplied is a number whose block is not applied yet; 0 is none.
+	ErrNotApplied = errors.New("blueprint is not applied yet")
 )
 
 // Records is the blueprint log.
@@ -30,7 +37,7 @@ type Builder struct {
 // Blueprint makes the applied blueprint of a number.
 func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 	if b.Key == nil {
-		return nil, ErrNoKey
+		return nil, ErrCannotSign
 	}
 	rec, err := b.Records.Get(number)
 	if err != nil {
@@ -42,7 +49,7 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 	}
 	hash, ok := b.Results.BlockHash(number)
 	if !ok {
-		return nil, fmt.Errorf("block %d: %w", number, ErrNotApplied)
+		return nil, fmt.Errorf("blueprint %d: %w", number, ErrNotApplied)
 	}
 	skipped, err := b.Results.Skipped(number)
 	if err != nil {
@@ -67,10 +74,10 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 }
 
 func (b Builder) chunks(rec *blueprintv1.LogRecord) ([][]byte, error) {
-	format := blueprint.Blueprint{Transactions: rec.GetTransactions(), Timestamp: rec.GetTimestamp().GetSeconds()}
+	format := Blueprint{Transactions: rec.GetTransactions(), Timestamp: rec.GetTimestamp().GetSeconds()}
 	copy(format.ParentHash[:], rec.GetParentHash())
 	for _, d := range rec.GetDelayedTransactions() {
 		format.Delayed = append(format.Delayed, content.Hash(d.GetHash()))
 	}
-	return blueprint.Sign(b.Key, rec.GetNumber(), format)
+	return Sign(b.Key, rec.GetNumber(), format)
 }

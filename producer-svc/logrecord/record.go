@@ -1,4 +1,4 @@
-package section
+package logrecord
 
 import (
 	"fmt"
@@ -8,10 +8,15 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// RecordOf makes the log record of a preblock, without token and holder. Delayed transactions are in a preblock by hash
+// Delayed finds delayed transactions by hash.
+type Delayed interface {
+	Raw(hash content.Hash) (raw []byte, ok bool, err error)
+}
+
+// Of makes the log record of a preblock, without token and holder. Delayed transactions are in a preblock by hash
 // only; the record holds their bytes, so that from here on everyone executes the same. One that is not known here is not
 // skipped but ErrUnknownDelayed: another producer may have executed it, and then skipping it would be a fork.
-func RecordOf(p *preblockv1.Preblock, delayed Delayed) (*blueprintv1.LogRecord, error) {
+func Of(p *preblockv1.Preblock, delayed Delayed) (*blueprintv1.LogRecord, error) {
 	c := p.GetContent()
 	txs, bundles, err := opened(p)
 	if err != nil {

@@ -1,4 +1,6 @@
-package api
+// Package contents puts the contents of proposals together: what is next to be ordered, within the bytes of a blueprint and the
+// gas of a block. It is pure but for what it asks its sources, so the simulator runs it too.
+package contents
 
 import (
 	"context"
@@ -7,7 +9,7 @@ import (
 	"slices"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/blueprint"
+	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -40,8 +42,8 @@ type Bundles interface {
 	Next(share, room uint64) (raws [][]byte, size uint64)
 }
 
-// Contents puts proposals together.
-type Contents struct {
+// Assembler puts proposals together.
+type Assembler struct {
 	Chain   Chain
 	Delayed Delayed
 	// Bundles is nil when nothing is encrypted; Share is the part of the bytes that bundles have for themselves.
@@ -56,7 +58,7 @@ type Contents struct {
 // Next is what a proposal on top of the head would hold: delayed transactions first, then as many others as the bytes
 // of a blueprint and the gas of a block allow. The first block under new rules holds nothing: what is in the pool was
 // checked under the old ones.
-func (c *Contents) Next(ctx context.Context, at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error) {
+func (c *Assembler) Next(ctx context.Context, at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error) {
 	for range 3 {
 		number, hash, headTime := c.Chain.Head()
 		answer := &blueprintv1.GetProposalContentResponse{
@@ -80,7 +82,7 @@ func (c *Contents) Next(ctx context.Context, at int64, withDelayed bool) (*bluep
 	return nil, ErrMoving
 }
 
-func (c *Contents) fill(ctx context.Context, to *preblockv1.Content, withDelayed bool) error {
+func (c *Assembler) fill(ctx context.Context, to *preblockv1.Content, withDelayed bool) error {
 	var budget blueprint.Budget
 	if withDelayed {
 		hashes, err := c.Delayed.Pending()
@@ -113,7 +115,7 @@ func (c *Contents) fill(ctx context.Context, to *preblockv1.Content, withDelayed
 
 // share is the part of the bytes that bundles have for themselves. What carried transactions need goes before it: they
 // were ordered before.
-func (c *Contents) share(room uint64) uint64 { return uint64(float64(room) * c.Share) }
+func (c *Assembler) share(room uint64) uint64 { return uint64(float64(room) * c.Share) }
 
 func sizeOf(txs [][]byte) (size uint64) {
 	for _, tx := range txs {

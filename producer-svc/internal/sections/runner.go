@@ -1,4 +1,4 @@
-package section
+package sections
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"blindseq/kit/logs"
+	"blindseq/producer-svc/section"
 )
 
 // Runner runs sections: it feeds the machine with what its effects come to.
@@ -22,43 +23,49 @@ func NewRunner(p Performer, maxDrift time.Duration, log *slog.Logger) *Runner {
 
 // Run runs one section to its end. When ctx ends it stops before the next block is decided; one that is decided is
 // applied first. Several may run at once: the lock orders them.
-func (r *Runner) Run(ctx context.Context, request Request) Outcome {
-	state := Begin(request, r.maxDrift)
+func (r *Runner) Run(ctx context.Context, request section.Request) section.Result {
 	session := new(Session)
-	effect := state.Effect()
-	for state.Phase != Ended {
-		event := r.performer.Perform(ctx, session, effect)
-		if locked, ok := event.(Locked); ok {
+	state, effects := section.Begin(request, r.maxDrift)
+	for len(effects) > 0 {
+		event := r.performer.Perform(ctx, session, effects[0])
+		if locked, ok := event.(section.Locked); ok {
 			ctx = logs.WithToken(ctx, locked.Token)
 		}
-		r.note(ctx, request, effect, event)
-		state, effect = state.Step(event)
+		r.note(ctx, request, effects[0], event)
+		var err error
+		if state, effects, err = section.Next(state, event); err != nil {
+			r.log.ErrorContext(ctx, "production halts", "error", err)
+			if session.held != nil {
+				r.performer.Perform(ctx, session, section.Release{})
+			}
+			return section.Result{Kind: section.Halted, Err: err}
+		}
 	}
-	return state.Outcome
+	return state.Result
 }
 
 // note logs what an operator follows a block by.
-func (r *Runner) note(ctx context.Context, request Request, effect Effect, event Event) {
+func (r *Runner) note(ctx context.Context, request section.Request, effect section.Effect, event section.Event) {
 	log := r.log.With("request_id", request.ID, "step", effect.Name())
 	switch e := event.(type) {
-	case Denied:
+	case section.Denied:
 		log.InfoContext(ctx, "no block", "reason", e.Reason.String())
-	case Delivered:
+	case section.Delivered:
 		log.InfoContext(ctx, "preblock received", "number", e.Preblock.GetContent().GetNumber(), "attempt", e.Preblock.GetAttempt(),
 			"answers", e.Preblock.GetRequestId())
-	case Applied:
+	case section.Applied:
 		log.InfoContext(ctx, "block applied", "number", e.Block.Number, "transactions", e.Block.Transactions)
-	case Appended:
+	case section.Appended:
 		log.DebugContext(ctx, "block decided", "number", e.Record.GetNumber(), "answers", e.Record.GetRequestId())
-	case Failure:
+	case section.Failure:
 		log.WarnContext(ctx, "step failed and is repeated", "error", e.Err)
-	case TimedOut:
+	case section.TimedOut:
 		log.WarnContext(ctx, "no event in time, asking again")
-	case Interrupt:
+	case section.Interrupt:
 		log.InfoContext(ctx, "section interrupted", "error", e.Err)
-	case Missing:
+	case section.Missing:
 		log.ErrorContext(ctx, "production stalls", "error", e.Err)
-	case Alarm:
+	case section.Alarm:
 		log.ErrorContext(ctx, "production halts", "error", e.Err)
 	}
 }

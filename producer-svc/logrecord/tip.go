@@ -1,4 +1,4 @@
-package bplog
+package logrecord
 
 import (
 	"bytes"

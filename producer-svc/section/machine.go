@@ -2,7 +2,7 @@
 // submitted, its one event awaited, and what the DSN has fixed is appended to the blueprint log, applied, published
 // and reported as processed.
 //
-// Step is the machine: pure, so that a simulator can drive it from a seed. A Runner performs its effects.
+// Next is the machine: pure, so that a simulator can drive it from a seed. Package sections does its effects.
 //
 //	phase       done by  event → next phase
 //	Locking     Acquire  Locked → Healing when the proposer may not know the head is applied, else Requesting
@@ -26,6 +26,7 @@ package section
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,10 +54,10 @@ const (
 	Ended
 )
 
-// State of one section. Only Begin and Step make one.
+// State of one section. Only Begin and Next make one.
 type State struct {
-	Phase   Phase
-	Outcome Outcome // final when Phase is Ended
+	Phase  Phase
+	Result Result // final when Phase is Ended
 
 	request   Request
 	maxDrift  time.Duration
@@ -71,60 +72,69 @@ type State struct {
 	failures  int // in a row
 }
 
-// Begin is the state of a section not begun. maxDrift bounds how far ahead of the clock a timestamp may be.
-func Begin(r Request, maxDrift time.Duration) State { return State{request: r, maxDrift: maxDrift} }
-
-// Effect is what the phase wants done.
-func (s State) Effect() Effect {
-	switch s.Phase {
-	case Locking:
-		return Acquire{Request: s.request}
-	case Healing, Reporting:
-		return Notify{Number: s.head.Number}
-	case Requesting:
-		return Submit{Request: s.request, Timestamp: s.timestamp, Token: s.token}
-	case Awaiting:
-		return Await{RequestID: s.request.ID, Number: s.head.Number + 1}
-	case Fetching:
-		return Fetch{Number: s.head.Number + 1}
-	case Appending:
-		return Append{Preblock: s.preblock, Head: s.head, Token: s.token, Holder: s.holder}
-	case Applying:
-		return Apply{Record: s.record}
-	case Publishing:
-		return Publish{Number: s.head.Number}
-	case Notifying:
-		return Notify{RequestID: s.preblock.GetRequestId(), Number: s.head.Number}
-	default:
-		return Release{}
-	}
+// Begin is the state of a section that begins, and its first effect. maxDrift bounds how far ahead of the clock a timestamp
+// may be.
+func Begin(r Request, maxDrift time.Duration) (State, []Effect) {
+	s := State{request: r, maxDrift: maxDrift}
+	return s, s.effects()
 }
 
-// Step takes what the last effect came to, and says what to do next.
-func (s State) Step(e Event) (State, Effect) {
+// ErrUnexpected is an event that has no meaning in the state: the caller answered another effect than the one asked for.
+var ErrUnexpected = errors.New("event has no meaning in the state of the section")
+
+// Next is the transition table: the state after what the last effect came to, and the next effect; none when the section has
+// ended. On an error the state is the one before.
+func Next(s State, e Event) (State, []Effect, error) {
 	failures := s.failures
-	s.failures = 0
+	next := s
+	next.failures = 0
 	switch e := e.(type) {
 	case Failure:
-		s.failures = failures + 1
-		return s, Pause{Failures: s.failures}
+		return next.retry(failures)
 	case Resumed:
-		s.failures = failures
+		next.failures = failures
 	case Interrupt:
-		s = s.interrupted(e.Err)
+		next = next.interrupted(e.Err)
 	case Refusal:
-		s = s.end(Outcome{Kind: Refused, Err: e.Err})
+		next = next.end(Result{Kind: Refused, Err: e.Err})
 	case Missing:
-		s = s.end(Outcome{Kind: Stalled, Err: e.Err})
+		next = next.end(Result{Kind: Stalled, Err: e.Err})
 	case Alarm:
-		s = s.end(Outcome{Kind: Halted, Err: e.Err})
+		next = next.end(Result{Kind: Halted, Err: e.Err})
 	default:
 		if !s.Phase.takes(e) {
-			return s.stop(Outcome{Kind: Halted, Err: fmt.Errorf("event %T has no meaning while %s", e, s.Phase)})
+			return s, nil, fmt.Errorf("%w: %T while %s", ErrUnexpected, e, s.Phase)
 		}
-		return s.advance(e, failures)
+		return next.advance(e, failures)
 	}
-	return s, s.Effect()
+	return next, next.effects(), nil
+}
+
+// effects is what the phase wants done: one effect, or none at the end.
+func (s State) effects() []Effect {
+	switch s.Phase {
+	case Locking:
+		return []Effect{Acquire{Request: s.request}}
+	case Healing, Reporting:
+		return []Effect{Notify{Number: s.head.Number}}
+	case Requesting:
+		return []Effect{Submit{Request: s.request, Timestamp: s.timestamp, Token: s.token}}
+	case Awaiting:
+		return []Effect{Await{RequestID: s.request.ID, Number: s.head.Number + 1}}
+	case Fetching:
+		return []Effect{Fetch{Number: s.head.Number + 1}}
+	case Appending:
+		return []Effect{Append{Preblock: s.preblock, Head: s.head, Token: s.token, Holder: s.holder}}
+	case Applying:
+		return []Effect{Apply{Record: s.record}}
+	case Publishing:
+		return []Effect{Publish{Number: s.head.Number}}
+	case Notifying:
+		return []Effect{Notify{RequestID: s.preblock.GetRequestId(), Number: s.head.Number}}
+	case Releasing:
+		return []Effect{Release{}}
+	}
+	return nil
 }
 
 // takes says whether e is an answer to the phase's effect.
@@ -155,7 +165,7 @@ func (p Phase) takes(e Event) bool {
 }
 
 // advance is the table's way without trouble.
-func (s State) advance(e Event, failures int) (State, Effect) {
+func (s State) advance(e Event, failures int) (State, []Effect, error) {
 	switch e := e.(type) {
 	case Locked:
 		s = s.locked(e)
@@ -164,7 +174,10 @@ func (s State) advance(e Event, failures int) (State, Effect) {
 	case Delivered:
 		return s.delivered(e.Preblock, failures)
 	case Denied:
-		return s.denied(e, failures)
+		if e.RequestID != s.request.ID {
+			return s.retry(failures)
+		}
+		s = s.end(Result{Kind: Empty, Reason: e.Reason})
 	case UpToDate:
 		s = s.upToDate()
 	case TimedOut:
@@ -180,17 +193,17 @@ func (s State) advance(e Event, failures int) (State, Effect) {
 	case Released:
 		s.Phase = Ended
 	}
-	return s, s.Effect()
+	return s, s.effects(), nil
 }
 
 func (s State) locked(e Locked) State {
 	s.token, s.holder, s.head = e.Token, e.Holder, e.Head
 	if e.Known != nil {
-		return s.end(Outcome{Kind: Produced, Block: *e.Known})
+		return s.end(Result{Kind: Produced, Block: *e.Known})
 	}
 	var err error
 	if s.timestamp, err = s.request.at(e.Head, e.Now, s.maxDrift); err != nil {
-		return s.end(Outcome{Kind: Refused, Err: err})
+		return s.end(Result{Kind: Refused, Err: err})
 	}
 	if !e.Notified {
 		s.Phase = Healing
@@ -225,16 +238,16 @@ func (r Request) at(head Head, now time.Time, maxDrift time.Duration) (int64, er
 
 func rfc3339(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
 
-func (s State) delivered(p *preblockv1.Preblock, failures int) (State, Effect) {
+func (s State) delivered(p *preblockv1.Preblock, failures int) (State, []Effect, error) {
 	if n := p.GetContent().GetNumber(); n != s.head.Number+1 && n != 0 {
 		// A monitor that answers another number than asked is broken or old; asking again at once would spin.
 		return s.retry(failures)
 	}
-	if err := Follows(s.head, p); err != nil {
-		return s.stop(Outcome{Kind: Halted, Err: err})
-	}
 	s.Phase, s.preblock = Appending, p
-	return s, s.Effect()
+	if err := Follows(s.head, p); err != nil {
+		s = s.end(Result{Kind: Halted, Err: err})
+	}
+	return s, s.effects(), nil
 }
 
 // Follows refuses a preblock that cannot be the next block. A wrong parent halts and is not skipped: the DSN has fixed
@@ -257,17 +270,10 @@ func Follows(head Head, p *preblockv1.Preblock) error {
 	return nil
 }
 
-func (s State) denied(e Denied, failures int) (State, Effect) {
-	if e.RequestID != s.request.ID {
-		return s.retry(failures)
-	}
-	return s.stop(Outcome{Kind: Empty, Reason: e.Reason})
-}
-
 func (s State) upToDate() State {
 	s.Phase = Reporting
 	if s.head.Number == 0 {
-		return s.end(Outcome{Kind: Synced})
+		return s.end(Result{Kind: Synced})
 	}
 	return s
 }
@@ -275,7 +281,7 @@ func (s State) upToDate() State {
 func (s State) timedOut() State {
 	switch {
 	case s.processed:
-		return s.end(Outcome{Kind: Refused, Err: ErrForgotten})
+		return s.end(Result{Kind: Refused, Err: ErrForgotten})
 	case s.head.Number == 0:
 		s.Phase = Requesting
 	default:
@@ -297,10 +303,10 @@ func (s State) notified() State {
 	case Healing:
 		return s.ask()
 	case Reporting:
-		return s.end(Outcome{Kind: Synced})
+		return s.end(Result{Kind: Synced})
 	}
 	if s.own() {
-		return s.end(Outcome{Kind: Produced, Block: s.block})
+		return s.end(Result{Kind: Produced, Block: s.block})
 	}
 	s.Phase = Awaiting
 	return s
@@ -312,28 +318,41 @@ func (s State) own() bool { return s.request.ID != "" && s.preblock.GetRequestId
 func (s State) interrupted(err error) State {
 	switch {
 	case s.Phase == Locking: // there is no lock to release
-		s.Phase, s.Outcome = Ended, Outcome{Kind: Interrupted, Err: err}
+		s.Phase, s.Result = Ended, Result{Kind: Interrupted, Err: err}
 		return s
 	case s.Phase == Notifying && s.own():
-		return s.end(Outcome{Kind: Produced, Block: s.block})
+		return s.end(Result{Kind: Produced, Block: s.block})
 	}
-	return s.end(Outcome{Kind: Interrupted, Err: err})
+	return s.end(Result{Kind: Interrupted, Err: err})
 }
 
 // end releases the lock and then ends with o.
-func (s State) end(o Outcome) State {
-	s.Phase, s.Outcome = Releasing, o
+func (s State) end(o Result) State {
+	s.Phase, s.Result = Releasing, o
 	return s
 }
 
-func (s State) stop(o Outcome) (State, Effect) {
-	s = s.end(o)
-	return s, s.Effect()
+func (s State) retry(failures int) (State, []Effect, error) {
+	s.failures = failures + 1
+	return s, []Effect{Pause{Failures: s.failures}}, nil
 }
 
-func (s State) retry(failures int) (State, Effect) {
-	s.failures = failures + 1
-	return s, Pause{Failures: s.failures}
+// BlockOf is the block that a log record gave.
+func BlockOf(rec *blueprintv1.LogRecord, hash content.Hash) Block {
+	return Block{
+		Head:         Head{Number: rec.GetNumber(), Hash: hash, Time: rec.GetTimestamp().GetSeconds()},
+		Transactions: len(rec.GetDelayedTransactions()) + len(rec.GetTransactions()) + undecryptable(rec),
+	}
+}
+
+// undecryptable counts the bundles of a record that left nothing to execute.
+func undecryptable(rec *blueprintv1.LogRecord) (n int) {
+	for _, b := range rec.GetBundles() {
+		if b.GetReason() != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // String names a phase in logs and errors.
@@ -347,7 +366,7 @@ func (p Phase) String() string {
 }
 
 // Problem is the error of an outcome that is one; nil for Produced, Empty and Synced.
-func (o Outcome) Problem() error {
+func (o Result) Problem() error {
 	switch o.Kind {
 	case Produced, Empty, Synced:
 		return nil

@@ -1,10 +1,12 @@
-package section
+package sections
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"sync"
+
+	"blindseq/producer-svc/section"
 )
 
 // ErrHalted is why a section is not begun: an earlier one raised an alarm. Only a restart, after a person has looked,
@@ -13,7 +15,7 @@ var ErrHalted = errors.New("production is halted")
 
 // Sections runs sections; a Runner does.
 type Sections interface {
-	Run(ctx context.Context, r Request) Outcome
+	Run(ctx context.Context, r section.Request) section.Result
 }
 
 // Guard keeps sections from being run after an alarm, and knows why production stands still.
@@ -32,18 +34,18 @@ func NewGuard(next Sections, report func(reason string)) *Guard {
 }
 
 // Run runs a section unless production is halted.
-func (g *Guard) Run(ctx context.Context, r Request) Outcome {
+func (g *Guard) Run(ctx context.Context, r section.Request) section.Result {
 	if err := g.Halted(); err != nil {
-		return Outcome{Kind: Halted, Err: err}
+		return section.Result{Kind: section.Halted, Err: err}
 	}
 	o := g.next.Run(ctx, r)
 	switch o.Kind {
-	case Halted:
+	case section.Halted:
 		g.set(true, o.Err.Error())
 		o.Err = fmt.Errorf("%w: %w", ErrHalted, o.Err)
-	case Stalled:
+	case section.Stalled:
 		g.set(false, o.Err.Error())
-	case Produced, Empty, Synced:
+	case section.Produced, section.Empty, section.Synced:
 		g.set(false, "")
 	}
 	return o

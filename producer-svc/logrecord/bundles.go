@@ -1,4 +1,4 @@
-package section
+package logrecord
 
 import (
 	"fmt"
@@ -26,16 +26,16 @@ func opened(p *preblockv1.Preblock) (txs [][]byte, bundles []*blueprintv1.Bundle
 			continue
 		}
 		if len(rest) == 0 || rest[0].GetIndex() != uint32(i) {
-			return nil, nil, fmt.Errorf("%w: preblock %d has no outcome of bundle %d at its place", ErrBadPreblock, p.GetContent().GetNumber(), i)
+			return nil, nil, fmt.Errorf("%w: preblock %d has no outcome of bundle %d at its place", ErrOutcomes, p.GetContent().GetNumber(), i)
 		}
 		record := bundleRecord(raw, rest[0])
 		if record == nil {
-			return nil, nil, fmt.Errorf("%w: preblock %d has an outcome of bundle %d that says nothing", ErrBadPreblock, p.GetContent().GetNumber(), i)
+			return nil, nil, fmt.Errorf("%w: preblock %d has an outcome of bundle %d that says nothing", ErrOutcomes, p.GetContent().GetNumber(), i)
 		}
 		txs, bundles, rest = append(txs, rest[0].GetDecrypted().GetTransactions()...), append(bundles, record), rest[1:]
 	}
 	if len(rest) > 0 {
-		return nil, nil, fmt.Errorf("%w: preblock %d has %d outcomes of no bundle", ErrBadPreblock, p.GetContent().GetNumber(), len(rest))
+		return nil, nil, fmt.Errorf("%w: preblock %d has %d outcomes of no bundle", ErrOutcomes, p.GetContent().GetNumber(), len(rest))
 	}
 	return txs, bundles, nil
 }
@@ -75,14 +75,4 @@ func inWords(u *preblockv1.Undecryptable) string {
 		return name
 	}
 	return name + ": " + u.GetText()
-}
-
-// undecryptable counts the bundles of a record that left nothing to execute.
-func undecryptable(rec *blueprintv1.LogRecord) (n int) {
-	for _, b := range rec.GetBundles() {
-		if b.GetReason() != 0 {
-			n++
-		}
-	}
-	return n
 }

@@ -1,9 +1,10 @@
-package section
+package sections
 
 import (
 	"context"
 
-	"blindseq/kit/content"
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -41,33 +42,14 @@ type Monitor interface {
 	GetPreblock(context.Context, *preblockv1.GetPreblockRequest, ...grpc.CallOption) (*preblockv1.GetPreblockResponse, error)
 }
 
-// Log is the blueprint log.
-type Log interface {
-	// Append makes a record durable and returns what the log holds for its number: rec, or the same content stored
-	// earlier. Its error is ErrStale when another holder of the lock has written since, ErrStorage when the disk failed;
-	// any other is an alarm.
-	Append(rec *blueprintv1.LogRecord, head content.Hash) (*blueprintv1.LogRecord, error)
-	// ByRequest finds the blueprint that answered a request.
-	ByRequest(id string) (*blueprintv1.LogRecord, bool)
+// Engine makes decided blocks; package engine has it. Its errors are *engine.Error.
+type Engine interface {
+	Head() section.Head
+	Append(p *preblockv1.Preblock, t engine.Turn) (*blueprintv1.LogRecord, error)
+	Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error)
+	Publish(number uint64)
+	// Known finds the applied block that a request gave.
+	Known(requestID string) (section.Block, bool)
 	// RequestOf is the request that a blueprint answered; empty when there was none.
 	RequestOf(number uint64) string
-}
-
-// Chain executes blueprints.
-type Chain interface {
-	Head() Head
-	// Apply executes a record; a repeat gives the same. Its error is ErrStorage when the disk failed.
-	Apply(ctx context.Context, rec *blueprintv1.LogRecord) (Block, error)
-	// BlockHash is the hash of an applied block.
-	BlockHash(number uint64) (content.Hash, bool)
-}
-
-// Delayed finds delayed transactions by hash.
-type Delayed interface {
-	Raw(hash content.Hash) (raw []byte, ok bool, err error)
-}
-
-// Publisher is told of each applied block.
-type Publisher interface {
-	Publish(number uint64)
 }

@@ -32,13 +32,13 @@ type Request struct {
 	Sync        bool // make no request: apply every preblock the DSN has fixed already
 }
 
-// OutcomeKind says how a section ended.
-type OutcomeKind uint8
+// ResultKind says how a section ended.
+type ResultKind uint8
 
 const (
-	// Produced: the request gave Outcome.Block, which is applied.
-	Produced OutcomeKind = iota + 1
-	// Empty: the request ended without a preblock, for Outcome.Reason.
+	// Produced: the request gave Result.Block, which is applied.
+	Produced ResultKind = iota + 1
+	// Empty: the request ended without a preblock, for Result.Reason.
 	Empty
 	// Synced: a Sync section has applied all there was.
 	Synced
@@ -52,9 +52,9 @@ const (
 	Halted
 )
 
-// Outcome is what a section ended in. Err is set for the last four kinds.
-type Outcome struct {
-	Kind   OutcomeKind
+// Result is what a section ended in. Err is set for the last four kinds.
+type Result struct {
+	Kind   ResultKind
 	Block  Block
 	Reason preblockv1.NoPreblockReason
 	Err    error
@@ -67,15 +67,8 @@ var (
 	ErrTimestampAhead = errors.New("timestamp is too far in the future")
 	// ErrForgotten is for a request that was served so long ago that its outcome is not known any more.
 	ErrForgotten = errors.New("request was served long ago; its outcome is no longer known")
-	// ErrUnknownDelayed is for a preblock that names a delayed transaction this producer does not have.
-	ErrUnknownDelayed = errors.New("delayed transaction is not known here; supply it with AddDelayedTransaction")
 	// ErrBadPreblock is for a preblock that cannot follow the head. Nothing was stored.
 	ErrBadPreblock = errors.New("preblock cannot follow the head")
-	// ErrStale is for an append refused because another holder of the lock has written since.
-	ErrStale = errors.New("lock was lost to another holder")
-	// ErrStorage is for an append or an execution that the disk failed. What is there is found out at the next start, and
-	// the process is about to end.
-	ErrStorage = errors.New("the disk could not be written")
 )
 
 // Effect is something the machine wants done. Each yields exactly one Event.
@@ -201,7 +194,7 @@ func (Alarm) event()     {}
 func (Interrupt) event() {}
 
 // String names a kind in metrics and traces.
-func (k OutcomeKind) String() string {
+func (k ResultKind) String() string {
 	names := [...]string{"unknown", "produced", "empty", "synced", "refused", "interrupted", "stalled", "halted"}
 	if int(k) < len(names) {
 		return names[k]

@@ -1,4 +1,4 @@
-package section
+package logrecord
 
 import (
 	"errors"
@@ -78,7 +78,7 @@ func TestOutcomesThatDoNotFitAreRefused(t *testing.T) {
 	} {
 		p := proto.CloneOf(good)
 		change(p)
-		if _, _, err := opened(p); !errors.Is(err, ErrBadPreblock) {
+		if _, _, err := opened(p); !errors.Is(err, ErrOutcomes) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
