@@ -169,13 +169,12 @@ func (h *Host) OnStop(f func()) { h.stopping = append(h.stopping, f) }
 // CloseOn closes everything when a start failed: defer it with the start's error as soon as there is a Host.
 func (h *Host) CloseOn(err *error) {
 	if *err != nil {
-		h.Close()
+		*err = errors.Join(*err, h.Close())
 	}
 }
 
 // Run runs the components until ctx ends or one fails, and closes everything. It runs once.
 func (h *Host) Run(ctx context.Context) error {
-	defer h.Close()
 	g := service.NewGroup(h.Log)
 	if h.ops != nil {
 		g.Add("health and metrics", h.ops.Run)
@@ -184,7 +183,7 @@ func (h *Host) Run(ctx context.Context) error {
 		g.Add(c.name, c.run)
 	}
 	g.Add("readiness", h.ready)
-	return g.Run(ctx)
+	return errors.Join(g.Run(ctx), h.Close())
 }
 
 // ready is stopped first, so that nothing new is sent here while the rest stops.
@@ -198,14 +197,16 @@ func (h *Host) ready(ctx context.Context) error {
 }
 
 // Close closes everything that was opened, the last first. A second call does nothing.
-func (h *Host) Close() {
+func (h *Host) Close() error {
 	h.mu.Lock()
 	closers := h.closers
 	h.closers = nil
 	h.mu.Unlock()
+	var errs []error
 	for _, c := range slices.Backward(closers) {
 		if err := c.close(); err != nil {
-			h.Log.Warn("close failed", "part", c.name, "error", err)
+			errs = append(errs, fmt.Errorf("close %s: %w", c.name, err))
 		}
 	}
+	return errors.Join(errs...)
 }

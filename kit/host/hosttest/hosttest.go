@@ -21,13 +21,15 @@ var errStep = errors.New("this step was made to fail")
 // EveryStep calls start once for each of its steps, with that step failing, and checks each time that the error names the
 // step and that no goroutine, listener or file of it is left. start makes the program from nothing each time and returns
 // what closes it; it must succeed when no step fails. EveryStep returns the names of the steps.
-func EveryStep(t *testing.T, start func(ctx context.Context) (close func(), err error)) []string {
+func EveryStep(t *testing.T, start func(ctx context.Context) (close func() error, err error)) []string {
 	t.Helper()
 	closeAll, err := start(t.Context()) // opens what the process opens once, too
 	if err != nil {
 		t.Fatalf("start without a failing step: %v", err)
 	}
-	closeAll()
+	if err := closeAll(); err != nil {
+		t.Errorf("close what was started: %v", err)
+	}
 	var names []string
 	for n := 0; ; n++ {
 		name, done := failStep(t, n, start)
@@ -42,7 +44,7 @@ func EveryStep(t *testing.T, start func(ctx context.Context) (close func(), err 
 }
 
 // failStep starts with step n failing. It is done when there is no such step.
-func failStep(t *testing.T, n int, start func(context.Context) (func(), error)) (name string, done bool) {
+func failStep(t *testing.T, n int, start func(context.Context) (func() error, error)) (name string, done bool) {
 	t.Helper()
 	running, open := goleak.IgnoreCurrent(), openFiles(t)
 	count := 0
@@ -55,7 +57,9 @@ func failStep(t *testing.T, n int, start func(context.Context) (func(), error)) 
 		return errStep
 	}))
 	if err == nil {
-		closeAll()
+		if err := closeAll(); err != nil {
+			t.Errorf("close what was started: %v", err)
+		}
 		if name != "" {
 			t.Errorf("step %q failed and the start did not", name)
 		}
