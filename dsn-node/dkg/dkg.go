@@ -18,8 +18,8 @@ import (
 
 	"blindseq/dsn-node/dkg/internal/ceremony"
 	"blindseq/dsn-node/internal/identity"
-	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,8 +30,8 @@ import (
 // lingering bounds how long the last messages are tried for when the ceremony is over.
 const lingering = 3 * time.Second
 
-// Outcome is what a participant can compare with the others.
-type Outcome struct {
+// Summary is what a participant can compare with the others.
+type Summary struct {
 	Authority   uint8
 	Share       string // path
 	Committee   string // path
@@ -42,7 +42,7 @@ type Outcome struct {
 }
 
 // String is for the participant to read, and to read out to the others.
-func (o *Outcome) String() string {
+func (o *Summary) String() string {
 	return fmt.Sprintf("authority    %d\nshare        %s\ncommittee    %s\nhash         %s\ntranscript   %s\nmaster key   %s\nfingerprint  %s",
 		o.Authority, o.Share, o.Committee, o.Hash, o.Transcript, o.Master, o.Fingerprint)
 }
@@ -54,7 +54,7 @@ func Fingerprint(master []byte) string {
 }
 
 // Run takes part in a ceremony until it ends.
-func Run(ctx context.Context, cfg Config, log *slog.Logger) (*Outcome, error) {
+func Run(ctx context.Context, cfg Config, log *slog.Logger) (*Summary, error) {
 	c, err := ceremony.Read(cfg.CeremonyFile)
 	if err != nil {
 		return nil, err
@@ -64,13 +64,13 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDriver(cfg, c, key, log)
+	d, err := newDriver(ctx, cfg, c, key, log)
 	if err != nil {
 		return nil, err
 	}
-	defer d.machine.Erase()
 	d.stage.passphrase = passphrase
-	return d.runAll(ctx, cfg.GRPCAddress, cfg.TLS)
+	out, err := d.runAll(ctx)
+	return out, errors.Join(err, d.host.Close())
 }
 
 func readKeys(cfg Config) (*ecdsa.PrivateKey, []byte, error) {
@@ -82,7 +82,11 @@ func readKeys(cfg Config) (*ecdsa.PrivateKey, []byte, error) {
 	return key, passphrase, err
 }
 
-func newDriver(cfg Config, c *ceremony.Ceremony, key *ecdsa.PrivateKey, log *slog.Logger) (*driver, error) {
+func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa.PrivateKey, log *slog.Logger) (_ *driver, err error) {
+	common := cfg.Base()
+	common.GRPCAddress = cfg.GRPCAddress
+	h := host.New(ctx, common, log)
+	defer h.CloseOn(&err)
 	st, err := newStage(cfg.Out)
 	if err != nil {
 		return nil, err
@@ -91,67 +95,50 @@ func newDriver(cfg Config, c *ceremony.Ceremony, key *ecdsa.PrivateKey, log *slo
 	if err != nil {
 		return nil, fmt.Errorf("take part in ceremony: %w", err)
 	}
+	h.Defer("secrets", func() error { m.Erase(); return nil })
 	d := &driver{
-		machine: m, stage: st, log: log, received: make(chan received), delivered: make(chan uint8), ended: make(chan struct{}),
+		host: h, machine: m, stage: st, log: log, received: make(chan received), delivered: make(chan uint8), ended: make(chan struct{}),
 		timeouts: map[bool]time.Duration{true: cfg.StartTimeout, false: cfg.PhaseTimeout},
 	}
-	for i := range c.Participants {
-		if uint8(i) != m.Self() {
-			d.outboxes = append(d.outboxes, newOutbox(uint8(i), len(c.Participants), log))
+	for i, participant := range c.Participants {
+		if uint8(i) == m.Self() {
+			continue
 		}
-	}
-	return d, d.connect(c, cfg.TLS)
-}
-
-func (d *driver) connect(c *ceremony.Ceremony, tls config.TLS) error {
-	for _, o := range d.outboxes {
-		conn, err := grpckit.Dial(c.Participants[o.peer].Endpoint, tls)
+		conn, err := h.Dial(participant.Endpoint)
 		if err != nil {
-			return errors.Join(fmt.Errorf("reach participant %d: %w", o.peer, err), d.close())
+			return nil, fmt.Errorf("reach participant %d: %w", i, err)
 		}
-		o.conn, o.client = conn, dkgv1.NewCeremonyServiceClient(conn)
+		d.outboxes = append(d.outboxes, newOutbox(uint8(i), len(c.Participants), dkgv1.NewCeremonyServiceClient(conn), log))
 	}
-	return nil
+	if d.server, err = h.GRPC(grpckit.ServerConfig{Errors: codesOfErrors()}); err != nil {
+		return nil, err
+	}
+	dkgv1.RegisterCeremonyServiceServer(d.server.Registrar(), d)
+	return d, nil
 }
 
 // runAll serves, sends and decides, and ends all three in the reverse order.
 //
 //	gRPC server ──▶ driver (ceremony.Machine) ──▶ an outbox for each other participant
 //	                        └──▶ stage
-func (d *driver) runAll(ctx context.Context, address string, tls config.TLS) (out *Outcome, err error) {
-	defer func() { err = errors.Join(err, d.close()) }()
-	server, err := grpckit.NewServer(grpckit.ServerConfig{Address: address, TLS: tls, Log: d.log, Errors: codesOfErrors()})
-	if err != nil {
-		return nil, err
-	}
-	dkgv1.RegisterCeremonyServiceServer(server.Registrar(), d)
-
+func (d *driver) runAll(ctx context.Context) (*Summary, error) {
 	// These outlive ctx: who is told to stop still has to say so.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	var served errgroup.Group
 	var sent sync.WaitGroup
-	served.Go(func() error { return server.Run(serving) })
+	served.Go(func() error { return d.server.Run(serving) })
 	sending, stopSending := context.WithCancel(serving)
 	defer stopSending()
 	for _, o := range d.outboxes {
 		sent.Go(func() { o.run(sending, d.ended, d.delivered) })
 	}
 
-	d.log.InfoContext(ctx, "taking part in key generation", "ceremony", d.machine.ID(), "authority", d.machine.Self(), "grpc", server.Addr())
+	d.log.InfoContext(ctx, "taking part in key generation", "ceremony", d.machine.ID(), "authority", d.machine.Self(), "grpc", d.server.Addr())
 	d.decide(ctx)
 	stop := time.AfterFunc(lingering, stopSending)
 	defer stop.Stop()
 	sent.Wait()
 	stopServing()
-	return d.outcome, errors.Join(d.err, served.Wait())
-}
-
-func (d *driver) close() (err error) {
-	for _, o := range d.outboxes {
-		if o.conn != nil {
-			err = errors.Join(err, o.conn.Close())
-		}
-	}
-	return err
+	return d.summary, errors.Join(d.err, served.Wait())
 }

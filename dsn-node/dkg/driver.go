@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"blindseq/dsn-node/dkg/internal/ceremony"
+	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 )
 
@@ -14,6 +16,8 @@ import (
 type driver struct {
 	dkgv1.UnimplementedCeremonyServiceServer
 
+	host     *host.Host
+	server   *grpckit.Server
 	machine  *ceremony.Machine
 	stage    *stage
 	outboxes []*outbox
@@ -26,7 +30,7 @@ type driver struct {
 
 	deadline *time.Timer
 	phase    ceremony.Phase // that the deadline is of
-	outcome  *Outcome
+	summary  *Summary
 	err      error
 }
 
@@ -96,7 +100,7 @@ func (d *driver) send(msg *ceremony.Message, ours bool) {
 // keep stages a result and goes on.
 func (d *driver) keep(ctx context.Context, r ceremony.Result) {
 	master := r.Committee.Keys.Master().Bytes()
-	d.outcome = &Outcome{
+	d.summary = &Summary{
 		Authority: r.Share.Authority(), Share: d.stage.share(), Committee: d.stage.committee(), Hash: r.Committee.Hash(),
 		Transcript: r.Transcript, Master: r.Committee.Keys.Master().String(), Fingerprint: Fingerprint(master[:]),
 	}
@@ -112,9 +116,9 @@ func (d *driver) fail(f *ceremony.Failure) {
 	d.err = f
 	if f.Undecided {
 		d.err = fmt.Errorf("%w; the others may have a key: if one of them has the committee %s, move %s to %s, else remove it",
-			f, d.outcome.Hash, d.stage.pending, d.stage.out)
+			f, d.summary.Hash, d.stage.pending, d.stage.out)
 	} else if err := d.stage.discard(); err != nil {
 		d.err = fmt.Errorf("%w; %w", f, err)
 	}
-	d.outcome = nil
+	d.summary = nil
 }

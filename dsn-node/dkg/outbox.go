@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/dkg/internal/ceremony"
+	"blindseq/kit/retry"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 
 	"google.golang.org/grpc"
@@ -14,9 +15,12 @@ import (
 
 const (
 	attemptTimeout = 5 * time.Second
-	firstPause     = 50 * time.Millisecond
-	longestPause   = time.Second
+	// patience is how many attempts may fail before it is logged.
+	patience = 5
 )
+
+// pauses are between attempts to deliver a message.
+var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: time.Second}
 
 // letter is a message on its way; its arrival is reported if it is our finish.
 type letter struct {
@@ -27,15 +31,14 @@ type letter struct {
 // outbox brings messages to one participant, in order, repeating until they are taken or the ceremony is over.
 type outbox struct {
 	peer   uint8
-	conn   *grpc.ClientConn
 	client dkgv1.CeremonyServiceClient
 	queue  chan letter
 	log    *slog.Logger
 }
 
 // newOutbox has room for all that one participant says and passes on.
-func newOutbox(peer uint8, participants int, log *slog.Logger) *outbox {
-	return &outbox{peer: peer, queue: make(chan letter, participants+8), log: log}
+func newOutbox(peer uint8, participants int, client dkgv1.CeremonyServiceClient, log *slog.Logger) *outbox {
+	return &outbox{peer: peer, client: client, queue: make(chan letter, participants+8), log: log}
 }
 
 func (o *outbox) put(l letter) { o.queue <- l }
@@ -91,7 +94,8 @@ func (o *outbox) bring(ctx context.Context, ended <-chan struct{}, msg *ceremony
 		case <-stop:
 		}
 	}()
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	pause := pauses.New()
+	for {
 		err := o.deliver(waiting, msg, true)
 		if err == nil {
 			return true
@@ -99,16 +103,11 @@ func (o *outbox) bring(ctx context.Context, ended <-chan struct{}, msg *ceremony
 		if waiting.Err() != nil {
 			return o.deliver(ctx, msg, false) == nil
 		}
-		if pause == longestPause {
+		if pause.Failures() >= patience {
 			o.log.WarnContext(ctx, "participant does not take a message", "participant", o.peer, "kind", msg.Kind,
 				"code", status.Code(err), "error", err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-waiting.Done():
-			timer.Stop()
-		}
+		_ = pause.Wait(waiting) // the next attempt finds out
 	}
 }
 

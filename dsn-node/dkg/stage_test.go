@@ -87,7 +87,7 @@ func participants(t *testing.T, n, threshold int, passphrase string) []Config {
 func TestAShareIsEncryptedWithItsPassphraseAndNothingKeepsRunning(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	list := participants(t, 2, 2, "correct horse")
-	outcomes := make([]*Outcome, len(list))
+	outcomes := make([]*Summary, len(list))
 	var g errgroup.Group
 	for i, cfg := range list {
 		g.Go(func() (err error) {

@@ -4,23 +4,16 @@ package keyholder
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/dsn-node/keyholder/internal/api"
 	"blindseq/dsn-node/keyholder/internal/holder"
 	"blindseq/kit/grpckit"
-	"blindseq/kit/ops"
-	"blindseq/kit/service"
+	"blindseq/kit/host"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	"blindseq/seal/committee"
 	"blindseq/seal/keyfile"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // Run runs a keyholder until ctx ends or its log fails.
@@ -34,35 +27,36 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 // Service is a keyholder that listens and whose log is open.
 type Service struct {
-	health *ops.Health
+	*host.Host
 	holder *holder.Holder
-	ops    *ops.Server
 	grpc   *grpckit.Server
-	erase  func() // overwrites the secret share
-	log    *slog.Logger
 }
 
 // New builds the service. On an error nothing is left open.
-func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m := newMetrics(reg)
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err error) {
+	s := &Service{Host: host.New(ctx, &cfg.Common, log)}
+	defer s.CloseOn(&err)
+	m := newMetrics(s.Registry)
 	o, err := keys(cfg)
 	if err != nil {
 		return nil, err
 	}
+	s.Defer("key share", func() error { o.Share.Erase(); return nil })
 	o.Dir, o.OnAppend, o.OnStep, o.Log = cfg.DataDir, m.appended, m.stepped, log
-	h, err := holder.Open(ctx, o)
+	s.holder, err = host.Open(s.Host, "log of attestations", func() (*holder.Holder, error) { return holder.Open(ctx, o) })
 	if err != nil {
-		o.Share.Erase()
 		return nil, err
 	}
-	m.follow(reg, h)
-	s := &Service{health: ops.NewHealth(), holder: h, erase: o.Share.Erase, log: log}
-	if err := s.listen(ctx, cfg, reg); err != nil {
-		o.Share.Erase()
-		return nil, errors.Join(err, h.Close())
+	m.follow(s.Registry, s.holder)
+	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.Errors()}); err != nil {
+		return nil, err
 	}
+	keyholderv1.RegisterKeyholderServiceServer(s.grpc.Registrar(), api.New(s.holder))
+	if err := s.Ops(); err != nil {
+		return nil, err
+	}
+	s.Add("holder", s.runHolder)
+	s.Add("grpc", s.grpc.Run)
 	return s, nil
 }
 
@@ -83,55 +77,24 @@ func keys(cfg Config) (o holder.Options, err error) {
 	return o, err
 }
 
-func (s *Service) listen(ctx context.Context, cfg Config, reg *prometheus.Registry) (err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.GRPCAddress)
-	if err != nil {
-		return fmt.Errorf("serve grpc: %w", err)
-	}
-	s.grpc, err = grpckit.NewServer(grpckit.ServerConfig{
-		Listener: listener, TLS: cfg.TLS, Health: s.health, Registry: reg, Log: s.log, Errors: api.Errors(),
-	})
-	if err == nil {
-		keyholderv1.RegisterKeyholderServiceServer(s.grpc.Registrar(), api.New(s.holder))
-		s.ops, err = ops.NewServer(cfg.HTTPAddress, s.health, reg)
-	}
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	return nil
-}
-
 // Addresses are where the service listens.
-func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.ops.Addr() }
+func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.OpsAddr() }
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.
 //
 //	gRPC ──▶ holder (log of attestations, stop list, key share)
 func (s *Service) Run(ctx context.Context) error {
-	defer s.erase()
-	g := service.NewGroup(s.log)
-	g.Add("health and metrics", s.ops.Run)
-	g.Add("holder", s.runHolder)
-	g.Add("grpc", s.grpc.Run)
-	g.Add("readiness", s.ready)
 	grpc, http := s.Addresses()
 	st := s.holder.Status()
-	s.log.InfoContext(ctx, "keyholder ready", "authority", st.Authority, "address", st.Address, "committee", st.Committee,
+	s.Log.InfoContext(ctx, "keyholder ready", "authority", st.Authority, "address", st.Address, "committee", st.Committee,
 		"last_number", st.Last, "grpc", grpc, "http", http)
-	return g.Run(ctx)
+	return s.Host.Run(ctx)
 }
 
 func (s *Service) runHolder(ctx context.Context) error {
 	err := s.holder.Run(ctx)
 	if err != nil {
-		s.health.Fail("log", err.Error())
+		s.Health.Fail("log", err.Error())
 	}
 	return err
-}
-
-// ready is stopped first, so that nothing new is sent here while the rest stops.
-func (s *Service) ready(ctx context.Context) error {
-	<-ctx.Done()
-	s.health.Set("service", "stopping")
-	return nil
 }

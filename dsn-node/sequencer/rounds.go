@@ -2,7 +2,6 @@ package sequencer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -15,16 +14,14 @@ import (
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/dsn-node/sequencer/internal/recovery"
 	"blindseq/dsn-node/sequencer/internal/rounds"
-	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
 	"blindseq/kit/ops"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 )
 
 // maxBackoff is the longest pause between two calls to a keyholder that does not answer.
@@ -34,9 +31,6 @@ const maxBackoff = 2 * time.Second
 type keyholderRounds struct {
 	committee *committee.Committee
 	driver    *rounds.Driver
-	planner   *opening.Planner
-	book      *casebook.Book
-	conns     []*grpc.ClientConn
 	core      *core.Core
 	clients   []keyholderv1.KeyholderServiceClient
 	timeout   time.Duration
@@ -48,50 +42,52 @@ type keyholderRounds struct {
 	waiting string
 }
 
-// newRounds opens what rounds need. On an error nothing is left open.
-func newRounds(cfg Config, health *ops.Health, reg *prometheus.Registry, log *slog.Logger) (r *keyholderRounds, err error) {
-	r = &keyholderRounds{timeout: cfg.KeyholderTimeout, health: health, log: log, recovered: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.close())
-			r = nil
-		}
-	}()
+// newRounds opens what rounds need, through the program's host.
+func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
+	r := &keyholderRounds{timeout: cfg.KeyholderTimeout, health: h.Health, log: h.Log, recovered: make(chan struct{})}
 	if r.committee, err = committee.Read(cfg.CommitteeFile); err != nil {
-		return r, err
+		return nil, err
 	}
-	keyholders, err := r.dial(cfg)
+	keyholders, err := r.dial(cfg, h)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
-	if r.book, err = casebook.Open(filepath.Join(cfg.DataDir, "evidence"), r.committee, log); err != nil {
-		return r, err
-	}
-	list, err := stoplist.Open(filepath.Join(cfg.DataDir, "ciphertexts"), r.committee.First)
-	if err != nil {
-		return r, err
-	}
-	m := newRoundMetrics(reg, cfg.Keyholders)
-	r.planner = opening.New(list, r.content, func(took time.Duration) { m.Phase(rounds.PhasePlan, took) })
-	r.driver, err = rounds.NewDriver(rounds.Options{
-		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Planner: r.planner, Cases: r.book,
-		Observer: m, Waiting: func(reason string) { r.setWaiting(health, reason) },
-		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: log,
+	book, err := host.Open(h, "evidence", func() (*casebook.Book, error) {
+		return casebook.Open(filepath.Join(cfg.DataDir, "evidence"), r.committee, h.Log)
 	})
-	if err == nil {
-		r.setWaiting(health, "no keyholder was reached yet")
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	m := newRoundMetrics(h.Registry, cfg.Keyholders)
+	planner, err := host.Open(h, "stop list", func() (*opening.Planner, error) {
+		list, err := stoplist.Open(filepath.Join(cfg.DataDir, "ciphertexts"), r.committee.First)
+		if err != nil {
+			return nil, err
+		}
+		return opening.New(list, r.content, func(took time.Duration) { m.Phase(rounds.PhasePlan, took) }), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.driver, err = rounds.NewDriver(rounds.Options{
+		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Planner: planner, Cases: book,
+		Observer: m, Waiting: func(reason string) { r.setWaiting(h.Health, reason) },
+		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: h.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.setWaiting(h.Health, "no keyholder was reached yet")
+	return r, nil
 }
 
-func (r *keyholderRounds) dial(cfg Config) ([]rounds.Keyholder, error) {
+func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, error) {
 	var out []rounds.Keyholder
 	for _, target := range cfg.Keyholders {
-		conn, err := grpckit.Dial(target, cfg.TLS)
+		conn, err := h.Dial(target)
 		if err != nil {
 			return nil, fmt.Errorf("reach keyholder: %w", err)
 		}
-		r.conns = append(r.conns, conn)
 		client := keyholderv1.NewKeyholderServiceClient(conn)
 		r.clients = append(r.clients, client)
 		out = append(out, rounds.Keyholder{Name: target, Client: client})
@@ -144,12 +140,12 @@ func (r *keyholderRounds) Waiting() string {
 	return r.waiting
 }
 
-// run talks to the keyholders until ctx ends, and closes everything.
+// run talks to the keyholders until ctx ends.
 func (r *keyholderRounds) run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return r.driver.Run(ctx) })
 	g.Go(func() error { return r.recover(ctx) })
-	return errors.Join(g.Wait(), r.close())
+	return g.Wait()
 }
 
 // recover brings the log up to what keyholders attested, and lets proposals in.
@@ -198,21 +194,5 @@ func (l recoveredLog) Fixed(ctx context.Context, number uint64) (common.Hash, er
 
 func (l recoveredLog) Submit(ctx context.Context, c *preblockv1.Content) error {
 	_, err := l.r.core.Submit(ctx, core.Proposal{Content: c})
-	return err
-}
-
-func (r *keyholderRounds) close() (err error) {
-	if r == nil {
-		return nil
-	}
-	if r.planner != nil {
-		err = r.planner.Close()
-	}
-	if r.book != nil {
-		err = errors.Join(err, r.book.Close())
-	}
-	for _, conn := range r.conns {
-		err = errors.Join(err, conn.Close())
-	}
 	return err
 }

@@ -66,9 +66,9 @@ func run(args []string) int {
 		})
 	case "dkg":
 		return service.Execute(name+" "+command, c.Dkg.Base(), func(ctx context.Context, log *slog.Logger) error {
-			outcome, err := dkg.Run(ctx, c.Dkg, log)
-			if outcome != nil && err == nil {
-				fmt.Println(outcome)
+			summary, err := dkg.Run(ctx, c.Dkg, log)
+			if summary != nil && err == nil {
+				fmt.Println(summary)
 			}
 			return err
 		})

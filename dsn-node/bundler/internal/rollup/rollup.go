@@ -58,9 +58,10 @@ func New(ctx context.Context, url string) (*Client, error) {
 }
 
 // Close gives up the connections.
-func (c *Client) Close() {
+func (c *Client) Close() error {
 	c.rpc.Close()
 	c.http.CloseIdleConnections()
+	return nil
 }
 
 // Forward sends a request's body as it is. The caller closes the answer's.

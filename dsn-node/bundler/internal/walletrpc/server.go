@@ -53,8 +53,13 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close lets go of the address; for a server that is never run.
-func (s *Server) Close() error { return s.listener.Close() }
+// Close lets go of the address of a server that never ran. After Run it does nothing.
+func (s *Server) Close() error {
+	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
 // Run serves until ctx ends. Requests that run get a bounded time then, and are cut off after it.
 func (s *Server) Run(ctx context.Context) error {

@@ -52,10 +52,13 @@ func NewServer(ctx context.Context, o Options) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close lets go of the address; for a server that is never run.
+// Close lets go of the address of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	s.stop()
-	return s.listener.Close()
+	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // Run serves until ctx ends. Streams then end cleanly at once, and requests that run get a bounded time.

@@ -1,0 +1,36 @@
+package dkg
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"blindseq/dsn-node/dkg/internal/ceremony"
+	"blindseq/kit/host/hosttest"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+func TestAStartThatFailsLeavesNothingOpen(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &ceremony.Ceremony{Name: "one", ChainID: 1337, FirstNumber: 1, Threshold: 3}
+	for i := range 4 {
+		identity := crypto.PubkeyToAddress(key.PublicKey)
+		identity[0] += byte(i) // participant 0 is this one
+		c.Participants = append(c.Participants, ceremony.Participant{Identity: identity, Endpoint: "127.0.0.1:1"})
+	}
+	cfg := Config{GRPCAddress: "127.0.0.1:0", Out: filepath.Join(t.TempDir(), "keys"), StartTimeout: time.Minute, PhaseTimeout: time.Minute}
+	steps := hosttest.EveryStep(t, func(ctx context.Context) (func() error, error) {
+		d, err := newDriver(ctx, cfg, c, key, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, err
+		}
+		return d.host.Close, nil
+	})
+	t.Logf("%q", steps)
+}
