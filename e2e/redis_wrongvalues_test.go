@@ -39,7 +39,7 @@ func redisKeys() []redisKey {
 		{builder: "ProposerRecent", key: always(rediskeys.ProposerRecent())},
 		{builder: "ProposerProcessed", key: rediskeys.ProposerProcessed, ofRequest: true},
 		{builder: "MonitorNoPreblock", key: rediskeys.MonitorNoPreblock, ofRequest: true},
-		{builder: "MonitorEvidence", key: always(rediskeys.MonitorEvidence(1))},
+		{builder: "MonitorConflict", key: always(rediskeys.MonitorConflict(1))},
 		{builder: "Roster", key: always(rediskeys.Roster(rediskeys.ProducerLease))},
 	}
 	for _, lock := range []string{rediskeys.ConsumptionLock, rediskeys.ProducerLease, rediskeys.ProposerLease} {

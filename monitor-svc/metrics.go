@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"blindseq/monitor-svc/internal/merge"
 	"blindseq/monitor-svc/internal/source"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/prometheus/client_golang/prometheus"

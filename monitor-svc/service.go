@@ -14,14 +14,15 @@ import (
 	"blindseq/kit/ops"
 	"blindseq/kit/redisx"
 	"blindseq/kit/requestid"
+	"blindseq/kit/retry"
 	"blindseq/kit/service"
 	"blindseq/monitor-svc/internal/api"
-	"blindseq/monitor-svc/internal/evidence"
-	"blindseq/monitor-svc/internal/hub"
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/monitor-svc/internal/conflict"
 	"blindseq/monitor-svc/internal/notices"
 	"blindseq/monitor-svc/internal/proof"
 	"blindseq/monitor-svc/internal/source"
+	"blindseq/monitor-svc/internal/waiters"
+	"blindseq/monitor-svc/merge"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
@@ -32,11 +33,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// The waits between attempts to reach the DSN. The longest is short: nothing else can go on meanwhile.
-const (
-	backoffMin = 20 * time.Millisecond
-	backoffMax = 500 * time.Millisecond
-)
+// retryPolicy paces the attempts to reach the DSN. The longest pause is short: nothing else can continue meanwhile.
+var retryPolicy = retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time.Millisecond}
 
 // Run runs a replica until ctx ends or a component fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
@@ -57,9 +55,9 @@ type Service struct {
 	dsn       *grpc.ClientConn
 	ops       *ops.Server
 	grpc      *grpckit.Server
-	hub       *hub.Hub
+	waiters   *waiters.Registry
 	notices   *notices.Notices
-	evidence  *evidence.Keeper
+	conflict  *conflict.Recorder
 	stream    *source.Stream
 	fetcher   *source.Fetcher
 	watch     *source.Watch
@@ -86,9 +84,9 @@ func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
 		return nil, err
 	}
 	src := s.merge(cfg, keyholders)
-	s.metrics.follow(reg, s.hub.Status, s.connected.Load)
+	s.metrics.follow(reg, s.waiters.Status, s.connected.Load)
 	err = s.listen(cfg, reg, api.New(api.Deps{
-		Hub: s.hub, Notices: s.notices, Source: src, NextTimeout: cfg.NextTimeout, Connected: s.connected.Load,
+		Waiters: s.waiters, Notices: s.notices, Source: src, NextTimeout: cfg.NextTimeout, Connected: s.connected.Load,
 		Waiting: s.watch.Last,
 	}))
 	if err != nil {
@@ -109,26 +107,27 @@ func readCommittee(cfg Config) (*committee.Committee, error) {
 func (s *Service) merge(cfg Config, keyholders *committee.Committee) source.Config {
 	src := source.Config{
 		DSN: dsnv1.NewSequencerServiceClient(s.dsn), Connected: s.dsnChanged, Log: s.log,
-		CallTimeout: cfg.CallTimeout, BackoffMin: backoffMin, BackoffMax: backoffMax,
+		CallTimeout: cfg.CallTimeout, Retry: retryPolicy,
 	}
 	checker := proof.New(keyholders, func(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
 		return source.Fetch(ctx, src, number)
 	})
 	src.Check = measuredCheck{Check: checker, seconds: s.metrics.checks}
 	s.notices = notices.New(s.rdb, s.log)
-	s.evidence = evidence.New(s.rdb, s.log)
-	s.hub = hub.New(merge.DefaultLimits(), hub.Actions{
+	s.conflict = conflict.New(s.rdb, s.log)
+	s.waiters = waiters.New(merge.DefaultLimits(), waiters.Actions{
 		Fetch:  func(number uint64) { s.fetcher.Want(number) },
 		LookUp: s.notices.LookUp,
 		Alarm: func(h merge.Halted) {
 			s.health.Set("preblocks", fmt.Sprintf("halted: the DSN showed two contents for number %d", h.Number))
-			s.evidence.Alarm(h)
+			s.conflict.Alarm(h)
 		},
 		Dropped:       s.dropped,
 		Contradiction: s.contradicted,
+		Refused:       func(err error) { s.log.Error("the merge refused an event", "error", err) },
 	})
-	src.Sink = s.hub
-	s.notices.Follow(s.hub)
+	src.Sink = s.waiters
+	s.notices.Follow(s.waiters)
 	s.stream, s.fetcher, s.watch = source.NewStream(src), source.NewFetcher(src), source.NewWatch(src, s.dsnWaits)
 	return src
 }
@@ -203,12 +202,12 @@ func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.ops.
 //	DSN stream ──┐
 //	DSN fetches ─┼─▶ merge ─┬─▶ Next: one event for one caller
 //	notices ─────┘          ├─▶ StreamPreblocks
-//	(Redis)                 └─▶ evidence
+//	(Redis)                 └─▶ conflict
 func (s *Service) Run(ctx context.Context) error {
 	defer s.close()
 	g := service.NewGroup(s.log)
 	g.Add("health and metrics", s.ops.Run)
-	g.Add("evidence", s.evidence.Run)
+	g.Add("conflict", s.conflict.Run)
 	g.Add("notice lookups", s.notices.Run)
 	g.Add("notices", s.notices.Watch)
 	g.Add("fetcher", s.fetcher.Run)
@@ -225,7 +224,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) ready(ctx context.Context) error {
 	<-ctx.Done()
 	s.health.Set("service", "stopping")
-	s.hub.Do(merge.Stopped{})
+	s.waiters.Do(merge.Stopped{})
 	return nil
 }
 

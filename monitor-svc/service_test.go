@@ -9,7 +9,7 @@ import (
 
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
-	"blindseq/monitor-svc/internal/evidence"
+	"blindseq/monitor-svc/internal/conflict"
 	"blindseq/monitor-svc/internal/fakes"
 	"blindseq/monitor-svc/internal/notices/noticestest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -249,14 +249,14 @@ func TestConflictingPreblocksHalt(t *testing.T) {
 		if s := a.status(); !strings.Contains(s.Halted, "number 1") || !strings.Contains(a.s.health.Ready()["preblocks"], "number 1") {
 			t.Errorf("status %v, readiness %v", s, a.s.health.Ready())
 		}
-		var record evidence.Record
-		a.eventually("evidence", func() bool {
-			value, err := r.Client.Get(t.Context(), rediskeys.MonitorEvidence(1)).Bytes()
+		var record conflict.Record
+		a.eventually("record of the conflict", func() bool {
+			value, err := r.Client.Get(t.Context(), rediskeys.MonitorConflict(1)).Bytes()
 			return err == nil && json.Unmarshal(value, &record) == nil
 		})
 		if record.FirstHash != fmt.Sprintf("%x", first.ContentHash) || record.SecondHash != fmt.Sprintf("%x", second.ContentHash) ||
 			len(record.First) == 0 || len(record.Second) == 0 {
-			t.Errorf("evidence %+v", record)
+			t.Errorf("record of the conflict %+v", record)
 		}
 	})
 }

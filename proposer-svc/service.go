@@ -16,11 +16,12 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 	"blindseq/kit/requestid"
+	"blindseq/kit/retry"
 	"blindseq/kit/service"
 	"blindseq/proposer-svc/internal/api"
-	"blindseq/proposer-svc/internal/queue"
 	"blindseq/proposer-svc/internal/redisqueue"
 	"blindseq/proposer-svc/internal/submit"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -32,12 +33,9 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// The waits between repeats of a step that fails. The longest is short: what failed is usually a service being
-// restarted, and nothing else can go on meanwhile.
-const (
-	backoffMin = 20 * time.Millisecond
-	backoffMax = 500 * time.Millisecond
-)
+// retryPolicy paces the retries of a step that fails. The longest pause is short: usually a service is being restarted, and
+// nothing else can continue meanwhile.
+var retryPolicy = retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time.Millisecond}
 
 // Run runs a replica until ctx ends or a component fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
@@ -140,7 +138,7 @@ func (s *Service) dial(cfg Config, m *metrics) error {
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
 		Observer: m,
 		Log:      s.log,
-	}, submit.Config{AttemptTimeout: cfg.AttemptTimeout, CallTimeout: cfg.CallTimeout, BackoffMin: backoffMin, BackoffMax: backoffMax})
+	}, submit.Config{AttemptTimeout: cfg.AttemptTimeout, CallTimeout: cfg.CallTimeout, Retry: retryPolicy})
 	return nil
 }
 

@@ -14,14 +14,14 @@
 //	│    │        │                                                                            │
 //	│    │        └─ sequencer   Order and Round (dsn-node)               │ disk: proposals... │
 //	│    │              ├─ keyholder ×4   Follow, Again (dsn-node)        │ disk: attestations │
-//	│    └─ monitor ×2 ─┘   merge.Machine (monitor-svc)                                        │
+//	│    └─ monitor ×2 ─┘   merge.State (monitor-svc)                                          │
 //	│                                                                                          │
 //	│  redis         lock.Record, the FIFO's Memory, notices; every lock by lock.Line, Belief  │
 //	└──────────────────────────────────────────┬───────────────────────────────────────────────┘
 //	                                           ▼ what was seen
 //	                                     history.Check: S1 to S13, L1 to L5
 //
-// What is named in the picture is the services' own code, by way of their packages machine: the same functions, not a model
+// What is named in the picture is the services' own code, imported from their packages: the same functions, not a model
 // of them. What is written here is what surrounds them in a service, the goroutines, calls and files: each machine's
 // effects are done as events of the world, and what they come to is fed back. Two things are stand-ins: the EVM is a hash
 // over executed transactions (chain), and a signature is the name of who made it.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	merge "blindseq/monitor-svc/machine"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -15,11 +15,11 @@ var (
 	errNotEnding = errors.New("the request is not ending")
 )
 
-// monitor merges the DSN's preblocks and the notices that there is none, by monitor-svc's machine.
+// monitor merges the DSN's preblocks and the notices that there is none, by monitor-svc's state machine.
 type monitor struct {
 	*process
-	m        *merge.Machine
-	waiters  map[uint64]func(merge.Outcome)
+	m        merge.State
+	waiters  map[uint64]func(merge.Reply)
 	lastID   uint64
 	stream   int // the one that is followed; counts
 	fetching map[uint64]bool
@@ -27,7 +27,7 @@ type monitor struct {
 
 func (m *monitor) recover() {
 	m.m = merge.New(merge.Limits{CacheBlocks: 8, CacheBytes: 1 << 20, Held: 4, Hashes: 64, Ended: 64})
-	m.waiters, m.fetching = map[uint64]func(merge.Outcome){}, map[uint64]bool{}
+	m.waiters, m.fetching = map[uint64]func(merge.Reply){}, map[uint64]bool{}
 	m.w.redis.subscribe(m.process, noticeEvents, m.heard)
 	m.serves()
 	m.connect()
@@ -52,7 +52,7 @@ func (m *monitor) connect() {
 				return
 			}
 			m.feed(merge.Started{Last: last}, func() {
-				next := m.m.Next()
+				next := m.m.NextNumber()
 				if last+1 < next {
 					m.w.behind(m.process, last, next-1)
 					again()
@@ -95,8 +95,18 @@ func (m *monitor) arrived(p *preblockv1.Preblock, asked bool) {
 	m.feed(a, func() {})
 }
 
-// feed gives the machine an input and does what it says, in order.
-func (m *monitor) feed(in merge.Input, then func()) { m.perform(m.m.Step(in), then) }
+// feed gives the machine an event and does what it says, in order.
+func (m *monitor) feed(e merge.Event, then func()) { m.perform(m.take(e), then) }
+
+// take keeps the state that an event leads to. The merge refuses no event that a monitor makes.
+func (m *monitor) take(e merge.Event) []merge.Effect {
+	next, effects, err := merge.Next(m.m, e)
+	if err != nil {
+		m.w.alarm(m.process, err)
+	}
+	m.m = next
+	return effects
+}
 
 func (m *monitor) perform(effects []merge.Effect, then func()) {
 	if len(effects) == 0 {
@@ -108,7 +118,7 @@ func (m *monitor) perform(effects []merge.Effect, then func()) {
 	case merge.Answer:
 		if tell := m.waiters[e.Waiter]; tell != nil {
 			delete(m.waiters, e.Waiter)
-			tell(e.Outcome)
+			tell(e.Reply)
 		}
 	case merge.Fetch:
 		m.fetch(e.Number)
@@ -148,17 +158,17 @@ func (m *monitor) fetch(number uint64) {
 }
 
 // next is Next: the preblock of a number, or the notice of a request, or errTimeout.
-func (m *monitor) next(requestID string, number uint64, timeout time.Duration, answer func(merge.Outcome, error)) {
+func (m *monitor) next(requestID string, number uint64, timeout time.Duration, answer func(merge.Reply, error)) {
 	m.lastID++
 	id := m.lastID
 	over := m.later(timeout, func() {
 		if m.waiters[id] != nil {
 			delete(m.waiters, id)
-			m.m.Step(merge.Gone{Waiter: id})
-			answer(merge.Outcome{}, errTimeout)
+			m.take(merge.Gone{Waiter: id})
+			answer(merge.Reply{}, errTimeout)
 		}
 	})
-	m.waiters[id] = func(o merge.Outcome) {
+	m.waiters[id] = func(o merge.Reply) {
 		over.stop()
 		answer(o, o.Err)
 	}
@@ -178,7 +188,7 @@ func (m *monitor) get(number uint64, answer func(*preblockv1.Preblock, error)) {
 	d := m.w.sequencer
 	call(m.process, d.process, 300*time.Millisecond, func(answer func(*preblockv1.Preblock, error)) { answer(d.preblock(number)) },
 		func(p *preblockv1.Preblock, err error) {
-			if err == nil && number < m.m.Next() {
+			if err == nil && number < m.m.NextNumber() {
 				m.arrived(p, true) // it is compared with what was seen of this number
 			}
 			answer(p, err)

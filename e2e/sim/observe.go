@@ -6,7 +6,7 @@ import (
 	"blindseq/e2e/history"
 	"blindseq/kit/content"
 	"blindseq/producer-svc/section"
-	proposer "blindseq/proposer-svc/machine"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -132,9 +132,9 @@ var listedStates = map[bool]proposalv1.RequestState{
 	true: proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT, false: proposalv1.RequestState_REQUEST_STATE_QUEUED,
 }
 
-func listed(r proposer.Request) *proposalv1.Request {
-	state := listedStates[r.State == proposer.InFlight]
-	if r.State == proposer.Processed {
+func listed(r queue.Request) *proposalv1.Request {
+	state := listedStates[r.Phase == queue.InFlight]
+	if r.Phase == queue.Processed {
 		state = proposalv1.RequestState_REQUEST_STATE_PROCESSED
 	}
 	return &proposalv1.Request{

@@ -4,7 +4,8 @@ import (
 	"time"
 
 	"blindseq/kit/rediskeys"
-	proposer "blindseq/proposer-svc/machine"
+	"blindseq/proposer-svc/queue"
+	proposerterm "blindseq/proposer-svc/term"
 )
 
 const (
@@ -28,7 +29,8 @@ func (n *proposerNode) recover() {
 }
 
 func (n *proposerNode) lead(token uint64) {
-	n.term = &term{n: n, s: proposer.Begin(token, attemptTimeout)}
+	n.term = &term{n: n}
+	n.term.s, n.term.effects = proposerterm.Begin(token, attemptTimeout)
 	n.w.spoilTakeover(n.w.redis.data)
 	n.term.perform()
 }
@@ -54,21 +56,21 @@ func (n *proposerNode) wake() {
 }
 
 // request is RequestProposal.
-func (n *proposerNode) request(r proposer.Request, answer func(bool, error)) {
-	n.apply(RequestQueued, proposer.Enqueue{Request: r}, func(r proposer.Request, err error) {
-		answer(r.State == proposer.Processed, err)
+func (n *proposerNode) request(r queue.Request, answer func(bool, error)) {
+	n.apply(RequestQueued, queue.Enqueue{Request: r}, func(r queue.Request, err error) {
+		answer(r.Phase == queue.Processed, err)
 	})
 }
 
 // processed is NotifyProcessed.
 func (n *proposerNode) processed(id string, number uint64, answer func(bool, error)) {
-	n.apply(ProcessedRecorded, proposer.Applied{ID: id, Number: number}, func(_ proposer.Request, err error) { answer(err == nil, err) })
+	n.apply(ProcessedRecorded, queue.Applied{ID: id, Number: number}, func(_ queue.Request, err error) { answer(err == nil, err) })
 }
 
 // apply makes an event of the FIFO happen, and wakes the others for what the active one does not do itself.
-func (n *proposerNode) apply(at Point, e proposer.FIFOEvent, done func(proposer.Request, error)) {
+func (n *proposerNode) apply(at Point, e queue.Event, done func(queue.Request, error)) {
 	_, leased := e.Lease()
-	commit(n.process, at, func(k *keys, now int64) (proposer.Request, error) {
+	commit(n.process, at, func(k *keys, now int64) (queue.Request, error) {
 		r, err := k.apply(now, e)
 		if err == nil {
 			n.w.recorded()
@@ -77,7 +79,7 @@ func (n *proposerNode) apply(at Point, e proposer.FIFOEvent, done func(proposer.
 			}
 		}
 		return r, err
-	}, func(r proposer.Request, err error) {
+	}, func(r queue.Request, err error) {
 		if err == nil {
 			n.wake()
 		}

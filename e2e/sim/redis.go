@@ -5,7 +5,7 @@ import (
 
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
-	proposer "blindseq/proposer-svc/machine"
+	"blindseq/proposer-svc/queue"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -22,14 +22,14 @@ type redis struct {
 // keys is what Redis holds.
 type keys struct {
 	locks   map[string]*lock.Record
-	fifo    *proposer.Memory
+	fifo    *queue.Memory
 	notices map[string]preblockv1.NoPreblockReason
 }
 
 // ending reports whether a request is at the head of the FIFO and about to end without a preblock.
 func (k *keys) ending(id string) bool {
 	head := k.fifo.View("").Current
-	return head != nil && head.ID == id && head.State == proposer.Ending
+	return head != nil && head.ID == id && head.Phase == queue.Ending
 }
 
 // subscriber is told of what happens on a channel, and "" when it was connected anew.
@@ -47,7 +47,7 @@ const (
 
 func newKeys() *keys {
 	return &keys{
-		locks: map[string]*lock.Record{}, fifo: proposer.NewMemory(proposer.Limits{Queued: 64}),
+		locks: map[string]*lock.Record{}, fifo: queue.NewMemory(queue.Limits{Queued: 64}),
 		notices: map[string]preblockv1.NoPreblockReason{},
 	}
 }
@@ -74,7 +74,7 @@ func (k *keys) lock(name string) *lock.Record {
 }
 
 // apply makes an event of the FIFO happen, as redisqueue's script does: only under the lease it needs.
-func (k *keys) apply(now int64, e proposer.FIFOEvent) (proposer.Request, error) {
+func (k *keys) apply(now int64, e queue.Event) (queue.Request, error) {
 	k.fifo.SetLease(k.lock(rediskeys.ProposerLease).Current(now))
 	return k.fifo.Apply(e)
 }

@@ -7,9 +7,9 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/kit/lock"
-	merge "blindseq/monitor-svc/machine"
+	"blindseq/monitor-svc/merge"
 	"blindseq/producer-svc/section"
-	proposer "blindseq/proposer-svc/machine"
+	"blindseq/proposer-svc/queue"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -137,7 +137,7 @@ func (x *sectionRun) known(id string) *section.Block {
 func (x *sectionRun) submit(e section.Submit) {
 	p, turn := x.p, x.turn
 	q := p.w.anyProposer()
-	r := proposer.Request{ID: e.Request.ID, Timestamp: e.Timestamp, Force: e.Request.Force, WithDelayed: e.Request.WithDelayed, Token: e.Token}
+	r := queue.Request{ID: e.Request.ID, Timestamp: e.Timestamp, Force: e.Request.Force, WithDelayed: e.Request.WithDelayed, Token: e.Token}
 	if p.w.bug(RenumbersItsRequest) && !e.Request.Priority {
 		p.w.renamed++
 		r.ID += "'" + strconv.Itoa(p.w.renamed)
@@ -159,14 +159,14 @@ func (x *sectionRun) await(e section.Await) {
 	if p.w.bug(AwaitsTheNumberBefore) && number > 1 {
 		number--
 	}
-	call(p.process, m.process, eventTimeout+callTimeout, func(answer func(merge.Outcome, error)) {
+	call(p.process, m.process, eventTimeout+callTimeout, func(answer func(merge.Reply, error)) {
 		m.next(e.RequestID, number, eventTimeout, answer)
-	}, func(o merge.Outcome, err error) {
+	}, func(o merge.Reply, err error) {
 		x.when(turn, func() section.Event { return answered(o, err) })
 	})
 }
 
-func answered(o merge.Outcome, err error) section.Event {
+func answered(o merge.Reply, err error) section.Event {
 	switch {
 	case errors.Is(err, errTimeout):
 		return section.TimedOut{}

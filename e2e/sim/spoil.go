@@ -5,7 +5,7 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/producer-svc/section"
-	proposer "blindseq/proposer-svc/machine"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -49,7 +49,7 @@ func (p *producerNode) spoilRefusal(raw []byte) content.Hash {
 }
 
 // spoilProposal is what is submitted, under the id of which request.
-func (w *world) spoilProposal(c *preblockv1.Content, r proposer.Request) *preblockv1.Preblock {
+func (w *world) spoilProposal(c *preblockv1.Content, r queue.Request) *preblockv1.Preblock {
 	p := proposalOf(c, r)
 	if w.bug(LabelsWithTheLastRequest) {
 		p.RequestId, w.lastID = w.lastID, r.ID
@@ -61,7 +61,7 @@ func (w *world) spoilProposal(c *preblockv1.Content, r proposer.Request) *preblo
 func second(p *preblockv1.Preblock) *preblockv1.Preblock {
 	c := proto.CloneOf(p.GetContent())
 	c.Timestamp.Seconds++
-	return proposalOf(c, proposer.Request{ID: p.GetRequestId(), Attempt: p.GetAttempt()})
+	return proposalOf(c, queue.Request{ID: p.GetRequestId(), Attempt: p.GetAttempt()})
 }
 
 // spoilResult is what a caller is answered.
@@ -89,12 +89,12 @@ func (w *world) spoilTakeover(k *keys) {
 		rest := k.fifo.Waiting()[1:]
 		k.fifo.Wipe()
 		for _, r := range rest {
-			_, _ = k.fifo.Apply(proposer.Enqueue{Request: r})
+			_, _ = k.fifo.Apply(queue.Enqueue{Request: r})
 		}
 	}
 }
 
-func proposalOf(c *preblockv1.Content, r proposer.Request) *preblockv1.Preblock {
+func proposalOf(c *preblockv1.Content, r queue.Request) *preblockv1.Preblock {
 	hash := content.HashOf(c)
 	return &preblockv1.Preblock{Content: c, ContentHash: hash[:], RequestId: r.ID, Attempt: r.Attempt}
 }

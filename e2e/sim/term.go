@@ -5,32 +5,34 @@ import (
 	"time"
 
 	"blindseq/kit/rediskeys"
-	proposer "blindseq/proposer-svc/machine"
+	"blindseq/proposer-svc/queue"
+	proposerterm "blindseq/proposer-svc/term"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// term is one time of being active: proposer-svc's machine with its effects done.
+// term is one time of being active: proposer-svc's state machine with its effects performed.
 type term struct {
 	n        *proposerNode
-	s        proposer.Term
+	s        proposerterm.State
+	effects  []proposerterm.Effect // to be performed next
 	over     bool
 	sleeping bool
 	timer    *timer
 	failures int
 }
 
-func (t *term) feed(e proposer.Event) {
+func (t *term) feed(e proposerterm.Event) {
 	if t.over {
 		return
 	}
-	s, err := t.s.Step(e)
-	if t.s = s; err != nil {
+	var err error
+	if t.s, t.effects, err = proposerterm.Next(t.s, e); err != nil {
 		t.fail()
 		return
 	}
-	if _, look := s.Effect().(proposer.Look); look {
+	if _, look := t.effects[0].(proposerterm.Look); look {
 		t.failures = 0
 	}
 	t.perform()
@@ -41,11 +43,11 @@ func (t *term) failed(err error) {
 	if t.over {
 		return
 	}
-	if errors.Is(err, proposer.ErrNotActive) {
+	if errors.Is(err, queue.ErrNotActive) {
 		t.n.campaign.end()
 		return
 	}
-	t.s, _ = t.s.Step(proposer.Failed{})
+	t.s, t.effects, _ = proposerterm.Next(t.s, proposerterm.Failed{})
 	t.fail()
 }
 
@@ -62,15 +64,17 @@ func (t *term) fail() {
 func (t *term) awake() {
 	t.sleeping, t.n.woken = false, false
 	t.timer.stop()
-	t.feed(proposer.Woken{})
+	t.feed(proposerterm.Woken{})
 }
 
 func (t *term) perform() {
 	n := t.n
-	switch e := t.s.Effect().(type) {
-	case proposer.Look:
-		do(n.process, func(k *keys, _ int64) (proposer.Seen, error) { return proposer.Seen{View: k.fifo.View("")}, nil },
-			func(seen proposer.Seen, err error) {
+	switch e := t.effects[0].(type) {
+	case proposerterm.Look:
+		do(n.process, func(k *keys, _ int64) (proposerterm.Seen, error) {
+			return proposerterm.Seen{View: k.fifo.View("")}, nil
+		},
+			func(seen proposerterm.Seen, err error) {
 				if err != nil {
 					t.failed(err)
 					return
@@ -78,11 +82,11 @@ func (t *term) perform() {
 				seen.Now = n.w.mono()
 				t.feed(seen)
 			})
-	case proposer.Sleep:
+	case proposerterm.Sleep:
 		t.sleep(e.Until)
-	case proposer.Ask:
+	case proposerterm.Ask:
 		t.ask(e)
-	case proposer.Probe:
+	case proposerterm.Probe:
 		d := n.w.sequencer
 		call(n.process, d.process, callTimeout, func(answer func(uint64, error)) { answer(d.state.Accepted(), nil) },
 			func(accepted uint64, err error) {
@@ -90,9 +94,9 @@ func (t *term) perform() {
 					t.failed(err)
 					return
 				}
-				t.feed(proposer.Probed{Accepted: accepted >= e.Number})
+				t.feed(proposerterm.Probed{Accepted: accepted >= e.Number})
 			})
-	case proposer.Find:
+	case proposerterm.Find:
 		d := n.w.sequencer
 		call(n.process, d.process, callTimeout, func(answer func(*preblockv1.Preblock, error)) { answer(d.preblock(e.Number)) },
 			func(p *preblockv1.Preblock, err error) {
@@ -100,35 +104,35 @@ func (t *term) perform() {
 					t.failed(err)
 					return
 				}
-				t.feed(proposer.Found{Preblock: p})
+				t.feed(proposerterm.Found{Preblock: p})
 			})
-	case proposer.Record:
-		n.apply(pointOf(e.Event), e.Event, func(r proposer.Request, err error) {
+	case proposerterm.Record:
+		n.apply(pointOf(e.Event), e.Event, func(r queue.Request, err error) {
 			if err != nil {
 				t.failed(err)
 				return
 			}
-			t.feed(proposer.Recorded{Request: r})
+			t.feed(proposerterm.Recorded{Request: r})
 		})
-	case proposer.Submit:
+	case proposerterm.Submit:
 		t.submit(e)
-	case proposer.Tell:
+	case proposerterm.Tell:
 		t.tell(e.Request)
 	}
 }
 
 // pointOf is which step an event of the FIFO is.
-func pointOf(e proposer.FIFOEvent) Point {
+func pointOf(e queue.Event) Point {
 	switch e.(type) {
-	case proposer.Start:
+	case queue.Start:
 		return AttemptRecorded
-	case proposer.Retry:
+	case queue.Retry:
 		return AttemptRepeated
-	case proposer.Decline:
+	case queue.Decline:
 		return DeclineRecorded
-	case proposer.Displace:
+	case queue.Displace:
 		return DisplaceRecorded
-	case proposer.Announced:
+	case queue.Announced:
 		return DeclineAnnounced
 	}
 	return ProcessedRecorded
@@ -149,7 +153,7 @@ func (t *term) sleep(until time.Time) {
 	}
 }
 
-func (t *term) ask(e proposer.Ask) {
+func (t *term) ask(e proposerterm.Ask) {
 	n, id := t.n, ""
 	if e.Served {
 		id = e.Request.ID
@@ -166,11 +170,11 @@ func (t *term) ask(e proposer.Ask) {
 			t.failed(err)
 			return
 		}
-		t.feed(proposer.Content{Answer: c, Now: n.w.mono()})
+		t.feed(proposerterm.Content{Answer: c, Now: n.w.mono()})
 	})
 }
 
-func (t *term) submit(e proposer.Submit) {
+func (t *term) submit(e proposerterm.Submit) {
 	n, d, r := t.n, t.n.w.sequencer, e.Request
 	n.moment(Moment{ProposalSubmitted, false}, func() {
 		p := n.w.spoilProposal(e.Content, r)
@@ -193,12 +197,12 @@ func (t *term) submit(e proposer.Submit) {
 						n.w.send(n.process, m.process, func() { m.notify(r.ID, 1, func(bool, error) {}) }, nil)
 					})
 				}
-				n.moment(Moment{ProposalSubmitted, true}, func() { t.feed(proposer.Submitted{Answer: a, Now: n.w.mono()}) })
+				n.moment(Moment{ProposalSubmitted, true}, func() { t.feed(proposerterm.Submitted{Answer: a, Now: n.w.mono()}) })
 			})
 	})
 }
 
-func (t *term) tell(r proposer.Request) {
+func (t *term) tell(r queue.Request) {
 	n := t.n
 	m := n.w.anyMonitor()
 	reason := preblockv1.NoPreblockReason(r.Reason)
@@ -211,6 +215,6 @@ func (t *term) tell(r proposer.Request) {
 				t.failed(err)
 				return
 			}
-			t.feed(proposer.Told{})
+			t.feed(proposerterm.Told{})
 		})
 }

@@ -68,9 +68,9 @@ func MonitorNoPreblock(requestID string) string { return proposerTag + "no-prebl
 // MonitorEvents is the channel on which monitor-svc says that a request ended without a preblock: JSON.
 const MonitorEvents = prefix + "monitor:events"
 
-// MonitorEvidence is two preblocks that the DSN showed for one number: JSON {number, first_hash, second_hash, first,
+// MonitorConflict is two preblocks that the DSN showed for one number: JSON {number, first_hash, second_hash, first,
 // second}, the preblocks in protobuf wire format. Written once for each number, by monitor-svc; kept for the operator.
 // No TTL.
-func MonitorEvidence(number uint64) string {
-	return prefix + "monitor:evidence:" + strconv.FormatUint(number, 10)
+func MonitorConflict(number uint64) string {
+	return prefix + "monitor:conflict:" + strconv.FormatUint(number, 10)
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"blindseq/kit/requestid"
-	"blindseq/monitor-svc/internal/merge"
 	"blindseq/monitor-svc/internal/notices"
 	"blindseq/monitor-svc/internal/source"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc/codes"
@@ -27,7 +27,7 @@ type Notices interface {
 
 // Deps is what the service works with.
 type Deps struct {
-	Hub         Hub
+	Waiters     Waiters
 	Notices     Notices
 	Source      source.Config
 	NextTimeout time.Duration
@@ -53,7 +53,7 @@ func (s *Service) NotifyNoPreblock(ctx context.Context, req *preblockv1.NotifyNo
 	if _, known := preblockv1.NoPreblockReason_name[int32(reason)]; !known || reason == 0 {
 		return nil, fmt.Errorf("notify no preblock for %s: %w: reason %d is not known", req.GetRequestId(), ErrBadRequest, reason)
 	}
-	if e, ok := s.Hub.EndOf(req.GetRequestId()); ok && e.Reason == 0 {
+	if e, ok := s.Waiters.EndOf(req.GetRequestId()); ok && e.Reason == 0 {
 		return nil, fmt.Errorf("notify no preblock for %s: %w: in preblock %d", req.GetRequestId(), notices.ErrOtherReason, e.Number)
 	}
 	if err := s.Notices.Record(ctx, merge.NoPreblock{RequestID: req.GetRequestId(), Reason: reason}); err != nil {
@@ -67,7 +67,7 @@ func (s *Service) GetPreblock(ctx context.Context, req *preblockv1.GetPreblockRe
 	if req.GetNumber() == 0 {
 		return nil, fmt.Errorf("get preblock: %w: number 0, the first is 1", ErrBadRequest)
 	}
-	p, next, _, _ := s.Hub.At(req.GetNumber())
+	p, next, _, _ := s.Waiters.At(req.GetNumber())
 	if p != nil {
 		return &preblockv1.GetPreblockResponse{Preblock: p}, nil
 	}
@@ -76,7 +76,7 @@ func (s *Service) GetPreblock(ctx context.Context, req *preblockv1.GetPreblockRe
 		return nil, viaDSN(err)
 	}
 	if req.GetNumber() < next {
-		s.Hub.Do(a) // it is compared with what was seen of this number
+		s.Waiters.Do(a) // it is compared with what was seen of this number
 	}
 	return &preblockv1.GetPreblockResponse{Preblock: a.Preblock}, nil
 }
@@ -93,7 +93,7 @@ func viaDSN(err error) error {
 
 // GetStatus implements the service.
 func (s *Service) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preblockv1.GetStatusResponse, error) {
-	last, waiters, halted := s.Hub.Status()
+	last, waiters, halted := s.Waiters.Status()
 	waiting, accepted := s.Waiting()
 	res := &preblockv1.GetStatusResponse{
 		DsnConnected: s.Connected(), LastPreblockNumber: last, Waiters: uint32(waiters), DsnWaiting: waiting, DsnAcceptedNumber: accepted,

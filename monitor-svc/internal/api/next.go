@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"blindseq/kit/requestid"
-	"blindseq/monitor-svc/internal/hub"
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/monitor-svc/internal/waiters"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc/codes"
@@ -15,11 +15,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// Hub is the merge of this replica.
-type Hub interface {
-	Wait(requestID string, number uint64) *hub.Waiter
-	Leave(*hub.Waiter)
-	Do(merge.Input)
+// Waiters holds the merge of this replica and the callers that wait for it.
+type Waiters interface {
+	Wait(requestID string, number uint64) *waiters.Waiter
+	Leave(*waiters.Waiter)
+	Do(merge.Event)
 	At(number uint64) (p *preblockv1.Preblock, next uint64, moved <-chan struct{}, err error)
 	EndOf(requestID string) (merge.Ended, bool)
 	Status() (last uint64, waiters int, halted error)
@@ -37,15 +37,15 @@ func (s *Service) Next(ctx context.Context, req *preblockv1.NextRequest) (*prebl
 	if err != nil {
 		return nil, fmt.Errorf("next for %s: %w", req.GetRequestId(), err)
 	}
-	w := s.Hub.Wait(req.GetRequestId(), req.GetNumber())
-	defer s.Hub.Leave(w)
+	w := s.Waiters.Wait(req.GetRequestId(), req.GetNumber())
+	defer s.Waiters.Leave(w)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case o := <-w.Outcome():
-		s.note(ctx, req, o)
+	case r := <-w.Reply():
+		s.note(ctx, req, r)
 		// gofail: var preblockDelivered struct{}
-		return response(req, o)
+		return response(req, r)
 	case <-timer.C:
 		return nil, s.late(req, limit)
 	case <-ctx.Done():
@@ -53,14 +53,14 @@ func (s *Service) Next(ctx context.Context, req *preblockv1.NextRequest) (*prebl
 	}
 }
 
-// note logs what an operator follows a request by. Errors go to the caller, who does.
-func (s *Service) note(ctx context.Context, req *preblockv1.NextRequest, o merge.Outcome) {
+// note logs the line by which an operator follows a request. Errors are returned to the caller, who logs them.
+func (s *Service) note(ctx context.Context, req *preblockv1.NextRequest, r merge.Reply) {
 	log := s.Source.Log.With("request_id", req.GetRequestId(), "number", req.GetNumber())
 	switch {
-	case o.NoPreblock != nil:
-		log.InfoContext(ctx, "no preblock delivered", "reason", o.NoPreblock.GetReason().String())
-	case o.Preblock != nil:
-		log.InfoContext(ctx, "preblock delivered", "attempt", o.Preblock.GetAttempt(), "answers", o.Preblock.GetRequestId())
+	case r.NoPreblock != nil:
+		log.InfoContext(ctx, "no preblock delivered", "reason", r.NoPreblock.GetReason().String())
+	case r.Preblock != nil:
+		log.InfoContext(ctx, "preblock delivered", "attempt", r.Preblock.GetAttempt(), "answers", r.Preblock.GetRequestId())
 	}
 }
 
@@ -74,19 +74,19 @@ func (s *Service) timeout(asked *durationpb.Duration) (time.Duration, error) {
 	return min(asked.AsDuration(), s.NextTimeout), nil
 }
 
-func response(req *preblockv1.NextRequest, o merge.Outcome) (*preblockv1.NextResponse, error) {
+func response(req *preblockv1.NextRequest, r merge.Reply) (*preblockv1.NextResponse, error) {
 	switch {
-	case o.Err != nil:
-		return nil, fmt.Errorf("next for %s, preblock %d: %w", req.GetRequestId(), req.GetNumber(), o.Err)
-	case o.NoPreblock != nil:
-		return &preblockv1.NextResponse{Event: &preblockv1.Event{Event: &preblockv1.Event_NoPreblock{NoPreblock: o.NoPreblock}}}, nil
+	case r.Err != nil:
+		return nil, fmt.Errorf("next for %s, preblock %d: %w", req.GetRequestId(), req.GetNumber(), r.Err)
+	case r.NoPreblock != nil:
+		return &preblockv1.NextResponse{Event: &preblockv1.Event{Event: &preblockv1.Event_NoPreblock{NoPreblock: r.NoPreblock}}}, nil
 	}
-	return &preblockv1.NextResponse{Event: &preblockv1.Event{Event: &preblockv1.Event_Preblock{Preblock: o.Preblock}}}, nil
+	return &preblockv1.NextResponse{Event: &preblockv1.Event{Event: &preblockv1.Event_Preblock{Preblock: r.Preblock}}}, nil
 }
 
 // late says what was awaited in vain, and what a person looks at next.
 func (s *Service) late(req *preblockv1.NextRequest, waited time.Duration) error {
-	last, _, _ := s.Hub.Status()
+	last, _, _ := s.Waiters.Status()
 	dsn := "connected"
 	if !s.Connected() {
 		dsn = "not connected"

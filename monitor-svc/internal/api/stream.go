@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"blindseq/monitor-svc/internal/merge"
 	"blindseq/monitor-svc/internal/source"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc"
@@ -35,7 +35,7 @@ type feed struct {
 }
 
 func (f *feed) step(ctx context.Context) error {
-	p, next, moved, err := f.s.Hub.At(f.number)
+	p, next, moved, err := f.s.Waiters.At(f.number)
 	switch {
 	case err != nil:
 		return err
@@ -66,8 +66,8 @@ func (f *feed) send(p *preblockv1.Preblock) error {
 func (f *feed) replay(ctx context.Context) error {
 	var ours error // what is wrong with us or the caller, not with the DSN
 	err := source.Replay(ctx, f.s.Source, f.number, func(a merge.Arrived) (enough bool, err error) {
-		f.s.Hub.Do(a) // it is compared with what was seen of this number
-		kept, next, _, halted := f.s.Hub.At(f.number)
+		f.s.Waiters.Do(a) // it is compared with what was seen of this number
+		kept, next, _, halted := f.s.Waiters.At(f.number)
 		if ours = halted; ours != nil || kept != nil {
 			return true, ours
 		}

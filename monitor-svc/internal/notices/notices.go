@@ -9,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
+	"blindseq/kit/notify"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/kit/retry"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/redis/go-redis/v9"
@@ -35,12 +36,15 @@ const TTL = time.Hour
 
 const commandTimeout = time.Second
 
+// lookUpRetry paces look-ups while Redis does not answer; someone waits for them.
+var lookUpRetry = retry.Policy{First: 150 * time.Millisecond, Longest: 150 * time.Millisecond}
+
 //go:embed record.lua
 var recordSource string
 
 // Sink takes notices and says what is waited for.
 type Sink interface {
-	Do(merge.Input)
+	Do(merge.Event)
 	Waited(requestID string) bool
 	Requests() []string
 }
@@ -54,12 +58,12 @@ type Notices struct {
 
 	mu   sync.Mutex
 	ask  map[string]bool // requests to look up
-	wake chan struct{}
+	wake notify.Wake
 }
 
 // New returns the notices; Follow sets where they go to before anything else is called.
 func New(rdb redis.UniversalClient, log *slog.Logger) *Notices {
-	return &Notices{rdb: rdb, script: redis.NewScript(recordSource), log: log, ask: map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &Notices{rdb: rdb, script: redis.NewScript(recordSource), log: log, ask: map[string]bool{}, wake: notify.NewWake()}
 }
 
 // Follow says where notices go to.
@@ -134,35 +138,26 @@ func (n *Notices) LookUp(requestID string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ask[requestID] = true
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
+	n.wake.Notify()
 }
 
-// Run looks up until ctx ends. What could not be asked is asked again for as long as it is waited for.
+// Run looks up until ctx ends. A look-up that failed is retried for as long as the request is waited for.
 func (n *Notices) Run(ctx context.Context) error {
+	failures := lookUpRetry.New()
 	for ctx.Err() == nil {
 		select {
-		case <-n.wake:
+		case <-n.wake.C():
 		case <-ctx.Done():
 			return nil
 		}
 		if err := n.lookUp(ctx); err != nil && ctx.Err() == nil {
 			n.log.DebugContext(ctx, "look up notices", "error", err)
-			retry(ctx)
+			_ = failures.Wait(ctx) // the loop sees that ctx ended
+			continue
 		}
+		failures.Reset()
 	}
 	return nil
-}
-
-func retry(ctx context.Context) {
-	timer := time.NewTimer(100*time.Millisecond + rand.N(100*time.Millisecond))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 func (n *Notices) lookUp(ctx context.Context) error {

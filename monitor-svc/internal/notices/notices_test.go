@@ -8,15 +8,15 @@ import (
 
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
-	"blindseq/monitor-svc/internal/merge"
 	"blindseq/monitor-svc/internal/notices/noticestest"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
 // sink remembers what it was told.
-type sink struct{ told []merge.Input }
+type sink struct{ told []merge.Event }
 
-func (s *sink) Do(in merge.Input)  { s.told = append(s.told, in) }
+func (s *sink) Do(in merge.Event)  { s.told = append(s.told, in) }
 func (*sink) Waited(string) bool   { return true }
 func (s *sink) Requests() []string { return nil }
 

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"sync"
 
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/kit/notify"
+	"blindseq/monitor-svc/merge"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
@@ -15,7 +16,7 @@ type Fetcher struct {
 	cfg  Config
 	mu   sync.Mutex
 	want map[uint64]bool
-	wake chan struct{}
+	wake notify.Wake
 }
 
 // maxWanted bounds what is asked for at once; a caller that is not served asks again.
@@ -23,7 +24,7 @@ const maxWanted = 4096
 
 // NewFetcher returns a fetcher; Run runs it.
 func NewFetcher(cfg Config) *Fetcher {
-	return &Fetcher{cfg: cfg, want: map[uint64]bool{}, wake: make(chan struct{}, 1)}
+	return &Fetcher{cfg: cfg, want: map[uint64]bool{}, wake: notify.NewWake()}
 }
 
 // Want has a preblock fetched. It does not block.
@@ -33,10 +34,7 @@ func (f *Fetcher) Want(number uint64) {
 	if len(f.want) < maxWanted {
 		f.want[number] = true
 	}
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
+	f.wake.Notify()
 }
 
 // wanted returns any number wanted; not the lowest, so that one that cannot be had does not keep the others waiting.
@@ -57,29 +55,28 @@ func (f *Fetcher) done(number uint64) {
 
 // Run fetches until ctx ends.
 func (f *Fetcher) Run(ctx context.Context) error {
-	failures := 0
+	failures := f.cfg.Retry.New()
 	for ctx.Err() == nil {
 		number, any := f.wanted()
 		if !any {
 			select {
-			case <-f.wake:
+			case <-f.wake.C():
 			case <-ctx.Done():
 			}
 			continue
 		}
-		f.done(number) // before the answer: who asks for it again meanwhile is served again
+		f.done(number) // before the answer: a caller that asks for it meanwhile has it fetched again
 		if !f.cfg.Sink.Needs(number) {
 			continue
 		}
 		p, err := Get(ctx, f.cfg, number)
 		if err != nil {
-			failures++
-			f.cfg.Log.DebugContext(ctx, "fetch", "number", number, "failures", failures, "error", err)
-			pause(ctx, f.cfg, failures)
+			f.cfg.Log.DebugContext(ctx, "fetch", "number", number, "failures", failures.Failures()+1, "error", err)
+			_ = failures.Wait(ctx) // the loop sees that ctx ended
 			f.Want(number)
 			continue
 		}
-		failures = 0
+		failures.Reset()
 		f.cfg.Sink.Do(p)
 	}
 	return nil

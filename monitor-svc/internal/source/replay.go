@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"sync"
 
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/monitor-svc/merge"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 

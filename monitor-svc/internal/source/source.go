@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/kit/retry"
+	"blindseq/monitor-svc/merge"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -20,7 +20,7 @@ import (
 // Sink takes what comes.
 type Sink interface {
 	Start(last uint64) (next uint64)
-	Do(merge.Input)
+	Do(merge.Event)
 	Needs(number uint64) bool
 }
 
@@ -53,8 +53,7 @@ type Config struct {
 	Connected   func(err error) // called at each change: nil when the stream is up, else why it is not
 	Log         *slog.Logger
 	CallTimeout time.Duration
-	BackoffMin  time.Duration
-	BackoffMax  time.Duration
+	Retry       retry.Policy // of the stream and of fetches
 }
 
 // Stream keeps the stream up.
@@ -65,21 +64,20 @@ func NewStream(cfg Config) *Stream { return &Stream{cfg} }
 
 // Run feeds the sink until ctx ends.
 func (s *Stream) Run(ctx context.Context) error {
-	failures := 0
+	failures := s.cfg.Retry.New()
 	for ctx.Err() == nil {
-		err := s.once(ctx, func() { failures = 0 })
+		err := s.once(ctx, failures.Reset)
 		s.cfg.Sink.Do(merge.Broken{})
 		if ctx.Err() != nil {
 			break
 		}
 		s.cfg.Connected(err)
 		level := slog.LevelWarn
-		if failures > 0 {
+		if failures.Failures() > 0 {
 			level = slog.LevelDebug
 		}
-		failures++
-		s.cfg.Log.Log(ctx, level, "no stream from the DSN, connecting again", "failures", failures, "error", err)
-		pause(ctx, s.cfg, failures)
+		s.cfg.Log.Log(ctx, level, "no stream from the DSN, connecting again", "failures", failures.Failures()+1, "error", err)
+		_ = failures.Wait(ctx) // the loop sees that ctx ended
 	}
 	return nil
 }
@@ -131,15 +129,4 @@ func (s *Stream) start(ctx context.Context) (next uint64, err error) {
 		return 0, fmt.Errorf("%w: it is at %d, %d was seen", ErrBehind, res.GetLastNumber(), next-1)
 	}
 	return next, nil
-}
-
-// pause waits longer after each failure, by a random part so that replicas do not come in step.
-func pause(ctx context.Context, cfg Config, failures int) {
-	wait := min(cfg.BackoffMax, cfg.BackoffMin<<min(failures-1, 16))
-	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"blindseq/monitor-svc/internal/merge"
+	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 

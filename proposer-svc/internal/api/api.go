@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"blindseq/kit/requestid"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 
@@ -29,7 +29,7 @@ const (
 // Queue is the FIFO of requests.
 type Queue interface {
 	Apply(context.Context, queue.Event) (queue.Request, error)
-	View(context.Context) (queue.View, error)
+	View(context.Context) (queue.State, error)
 	Refresh()
 	List(ctx context.Context, recent int) (waiting, processed []queue.Request, err error)
 }
@@ -61,7 +61,7 @@ func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestPr
 		return nil, err
 	}
 	// gofail: var requestEnqueued struct{}
-	return &proposalv1.RequestProposalResponse{State: state(r.State)}, nil
+	return &proposalv1.RequestProposalResponse{State: state(r.Phase)}, nil
 }
 
 func checkTimestamp(ts *timestamppb.Timestamp) error {
@@ -129,7 +129,7 @@ func (s *Service) GetStatus(ctx context.Context, _ *proposalv1.GetStatusRequest)
 	res := &proposalv1.GetStatusResponse{Queued: uint32(v.Queued), Active: s.active()}
 	switch {
 	case v.Current == nil:
-	case v.Current.State == queue.InFlight:
+	case v.Current.Phase == queue.InFlight:
 		res.InFlight = toProto(*v.Current)
 	default:
 		res.Queued++ // it is ending, which callers see as queued
@@ -140,13 +140,13 @@ func (s *Service) GetStatus(ctx context.Context, _ *proposalv1.GetStatusRequest)
 func toProto(r queue.Request) *proposalv1.Request {
 	return &proposalv1.Request{
 		RequestId: r.ID, Timestamp: &timestamppb.Timestamp{Seconds: r.Timestamp}, Force: r.Force,
-		WithDelayedTransactions: r.WithDelayed, Token: r.Token, State: state(r.State), Number: r.Number, Attempt: r.Attempt,
+		WithDelayedTransactions: r.WithDelayed, Token: r.Token, State: state(r.Phase), Number: r.Number, Attempt: r.Attempt,
 		ContentHash: r.ContentHash, NoPreblockReason: preblockv1.NoPreblockReason(r.Reason),
 	}
 }
 
-func state(s queue.State) proposalv1.RequestState {
-	switch s {
+func state(p queue.Phase) proposalv1.RequestState {
+	switch p {
 	case queue.Queued, queue.Ending:
 		return proposalv1.RequestState_REQUEST_STATE_QUEUED
 	case queue.InFlight:

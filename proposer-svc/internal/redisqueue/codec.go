@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"blindseq/kit/requestid"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 )
 
 // ErrDamaged is returned for stored values that this program cannot have written.
@@ -33,11 +33,11 @@ func decodeOptional(value string) (*queue.Request, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	switch {
-	case r.State == queue.Unknown || r.State > queue.Processed:
-		return nil, fmt.Errorf("%w: request %q is %s", ErrDamaged, r.ID, r.State)
+	case r.Phase == queue.Unknown || r.Phase > queue.Processed:
+		return nil, fmt.Errorf("%w: request %q is %s", ErrDamaged, r.ID, r.Phase)
 	case r.Timestamp < 0 || r.Timestamp > lastSecond:
 		return nil, fmt.Errorf("%w: request %q has timestamp %d", ErrDamaged, r.ID, r.Timestamp)
-	case r.State == queue.InFlight && (r.Number == 0 || r.Attempt == 0):
+	case r.Phase == queue.InFlight && (r.Number == 0 || r.Attempt == 0):
 		return nil, fmt.Errorf("%w: request %q is in flight as attempt %d of number %d", ErrDamaged, r.ID, r.Attempt, r.Number)
 	}
 	return &r, nil

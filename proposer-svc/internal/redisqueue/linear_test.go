@@ -14,7 +14,7 @@ import (
 
 	"blindseq/kit/linear"
 	"blindseq/kit/redistest"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/redis/go-redis/v9"
@@ -83,7 +83,7 @@ func lineModel() porcupine.Model {
 // fifo is what replicas share; the Store is one, and so are broken ones.
 type fifo interface {
 	Apply(context.Context, queue.Event) (queue.Request, error)
-	View(context.Context) (queue.View, error)
+	View(context.Context) (queue.State, error)
 	Refresh()
 }
 
@@ -171,7 +171,7 @@ func (p *replica) apply(ctx context.Context, op any, e queue.Event) {
 		if err != nil {
 			return failure(err)
 		}
-		return r.State
+		return r.Phase
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"blindseq/kit/rediskeys"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 )
 
 // List returns the current request and the queued ones in the order they will be served, and at most recent processed

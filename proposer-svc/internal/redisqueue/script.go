@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"blindseq/kit/rediskeys"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 )
 
 //go:embed commit.lua
@@ -27,7 +27,7 @@ const (
 // unique for ever and not a counter, so that a wiped Redis never comes back to a tag that was seen before.
 type snapshot struct {
 	tag  string
-	view queue.View
+	view queue.State
 }
 
 // commit is one run of the script.
@@ -93,7 +93,7 @@ func parse(reply []any) (outcome string, now snapshot, err error) {
 	if err != nil {
 		return "", now, fmt.Errorf("%w: length %q", ErrDamaged, text[2])
 	}
-	now = snapshot{tag: text[1], view: queue.View{Queued: length}}
+	now = snapshot{tag: text[1], view: queue.State{Queued: length}}
 	for i, to := range []**queue.Request{&now.view.Current, &now.view.Head, &now.view.Known} {
 		if *to, err = decodeOptional(text[3+i]); err != nil {
 			return "", now, err
@@ -107,7 +107,7 @@ func parse(reply []any) (outcome string, now snapshot, err error) {
 }
 
 // isStored refuses a request that stands where none of its kind is ever put: the FIFO would wait for it for ever.
-func isStored(which string, r *queue.Request, id string, states ...queue.State) error {
+func isStored(which string, r *queue.Request, id string, phases ...queue.Phase) error {
 	switch {
 	case r == nil && id == "":
 		return nil
@@ -115,8 +115,8 @@ func isStored(which string, r *queue.Request, id string, states ...queue.State) 
 		return fmt.Errorf("%w: the %s request %q is missing", ErrDamaged, which, id)
 	case r.ID != id:
 		return fmt.Errorf("%w: the %s request %q is stored as %q", ErrDamaged, which, r.ID, id)
-	case !slices.Contains(states, r.State):
-		return fmt.Errorf("%w: the %s request %q is %s", ErrDamaged, which, id, r.State)
+	case !slices.Contains(phases, r.Phase):
+		return fmt.Errorf("%w: the %s request %q is %s", ErrDamaged, which, id, r.Phase)
 	}
 	return nil
 }

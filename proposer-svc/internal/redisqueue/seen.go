@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 )
 
 // find returns what is known of a request from the last look; a request that is not in it is taken for unknown, which
@@ -38,16 +38,16 @@ const never = "-"
 
 // View returns the current and the first request and the FIFO's length. It asks Redis only when what was seen last may
 // be old.
-func (s *Store) View(ctx context.Context) (queue.View, error) {
+func (s *Store) View(ctx context.Context) (queue.State, error) {
 	if err := s.lock(ctx); err != nil {
-		return queue.View{}, err
+		return queue.State{}, err
 	}
 	defer s.unlock()
 	if err := s.look(ctx, ""); err != nil {
-		return queue.View{}, s.after(ctx, "", err)
+		return queue.State{}, s.after(ctx, "", err)
 	}
 	v := s.seen.view
-	v.Known = nil
+	v.Known, v.Limits = nil, s.cfg.Limits
 	return v, nil
 }
 
@@ -64,7 +64,7 @@ type sight struct {
 func (s *Store) see(now snapshot) {
 	s.seen = &now
 	next := &sight{queued: now.view.Queued}
-	if c := now.view.Current; c != nil && c.State == queue.InFlight {
+	if c := now.view.Current; c != nil && c.Phase == queue.InFlight {
 		next.flying, next.started = c.ID, time.Now()
 		if before := s.last.Load(); before != nil && before.flying == c.ID {
 			next.started = before.started

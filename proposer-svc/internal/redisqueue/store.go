@@ -21,8 +21,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/notify"
 	"blindseq/kit/rediskeys"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/kit/retry"
+	"blindseq/proposer-svc/queue"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -54,7 +56,7 @@ type Store struct {
 	script *redis.Script
 	keys   []string
 	id     atomic.Pointer[string] // of this store, first part of the tags it leaves
-	wake   chan struct{}
+	wake   notify.Wake
 	last   atomic.Pointer[sight]
 	stale  atomic.Bool // others changed the FIFO after it was seen
 
@@ -71,7 +73,7 @@ func New(rdb redis.UniversalClient, cfg Config, log *slog.Logger) *Store {
 			rediskeys.ProposerState(), rediskeys.ProposerFIFO(), rediskeys.ProposerRequests(), rediskeys.ProposerRecent(),
 			rediskeys.LockLease(rediskeys.ProposerLease),
 		},
-		wake: make(chan struct{}, 1),
+		wake: notify.NewWake(),
 		turn: make(chan struct{}, 1),
 	}
 	s.rename()
@@ -84,14 +86,7 @@ func (s *Store) rename() {
 }
 
 // Wake says that the FIFO may have changed.
-func (s *Store) Wake() <-chan struct{} { return s.wake }
-
-func (s *Store) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // one is pending already
-	}
-}
+func (s *Store) Wake() <-chan struct{} { return s.wake.C() }
 
 // Apply makes an event happen and returns the request it is about, as it stands afterwards.
 func (s *Store) Apply(ctx context.Context, e queue.Event) (queue.Request, error) {
@@ -126,14 +121,10 @@ func giveWay(ctx context.Context, tries int) error {
 	if tries <= 3 {
 		return nil
 	}
-	timer := time.NewTimer(rand.N(time.Duration(min(tries, 20)) * time.Millisecond))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return unavailable(ctx.Err())
+	if err := retry.Sleep(ctx, rand.N(time.Duration(min(tries, 20))*time.Millisecond)); err != nil {
+		return unavailable(err)
 	}
+	return nil
 }
 
 // try computes the transition on what was seen last, and commits it if that still holds. An event that is refused, or
@@ -143,9 +134,9 @@ func (s *Store) try(ctx context.Context, e queue.Event) (done bool, r queue.Requ
 		return false, r, err
 	}
 	v := s.seen.view
-	v.Known = s.find(e.Subject())
-	t, refused := queue.Step(v, e, s.cfg.Limits)
-	outcome, now, err := s.run(ctx, s.commitOf(e, t, v.Known == nil))
+	v.Known, v.Limits = s.find(e.Subject()), s.cfg.Limits
+	next, effects, refused := queue.Next(v, e)
+	outcome, now, err := s.run(ctx, s.commitOf(e, effects, v.Known == nil))
 	if err != nil {
 		return false, r, err
 	}
@@ -156,19 +147,19 @@ func (s *Store) try(ctx context.Context, e queue.Event) (done bool, r queue.Requ
 	case changed:
 		return false, r, nil
 	}
-	if len(t.Effects) > 0 {
-		s.signal()
+	if len(effects) > 0 {
+		s.wake.Notify()
 	}
-	return true, t.Result, refused
+	return true, next.Result(), refused
 }
 
-func (s *Store) commitOf(e queue.Event, t queue.Transition, unknown bool) commit {
-	c := commit{saw: s.seen.tag, leave: s.seen.tag, subject: e.Subject(), unknown: unknown, effects: t.Effects}
+func (s *Store) commitOf(e queue.Event, effects []queue.Effect, unknown bool) commit {
+	c := commit{saw: s.seen.tag, leave: s.seen.tag, subject: e.Subject(), unknown: unknown, effects: effects}
 	token, leased := e.Lease()
 	if leased {
 		c.lease = strconv.FormatUint(token, 10)
 	}
-	if len(t.Effects) > 0 {
+	if len(effects) > 0 {
 		s.writes++
 		c.leave = *s.id.Load() + ":" + strconv.FormatUint(s.writes, 10)
 		if !leased { // what the active one does itself, it need not be told
@@ -183,7 +174,7 @@ func (s *Store) commitOf(e queue.Event, t queue.Transition, unknown bool) commit
 // Watch takes it for another replica's.
 func (s *Store) doubt() {
 	s.rename()
-	s.signal()
+	s.wake.Notify()
 }
 
 // after forgets what was seen when an error leaves open what is stored, and clears a FIFO that cannot be read.

@@ -16,7 +16,7 @@ import (
 
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 
 	"go.uber.org/goleak"
 )
@@ -164,7 +164,7 @@ func TestAProposerWithAnothersTokenCannotWrite(t *testing.T) {
 		if _, err := former.Apply(t.Context(), start); !errors.Is(err, queue.ErrNotActive) {
 			t.Fatalf("start by the former active proposer: %v", err)
 		}
-		if got := apply(t, now, start); got.State != queue.InFlight {
+		if got := apply(t, now, start); got.Phase != queue.InFlight {
 			t.Fatalf("start: %+v", got)
 		}
 	})
@@ -344,7 +344,7 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 			if _, err := s.View(t.Context()); !errors.Is(err, ErrDamaged) {
 				t.Errorf("%s: got %v", name, err)
 			}
-			if got := apply(t, s, request("b")); got.State != queue.Queued {
+			if got := apply(t, s, request("b")); got.Phase != queue.Queued {
 				t.Errorf("%s: afterwards %+v", name, got)
 			}
 		}
@@ -356,7 +356,7 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 func TestARequestIsServedWhateverRedisLostOfIt(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		by := queue.By{Token: 9}
-		for state, bring := range map[queue.State]queue.Event{
+		for state, bring := range map[queue.Phase]queue.Event{
 			queue.Queued:   request("a"),
 			queue.InFlight: queue.Start{By: by, ID: "a", Number: 1, Hash: []byte{1}},
 			queue.Ending:   queue.Decline{By: by, ID: "a", Reason: 1},
@@ -368,7 +368,7 @@ func TestARequestIsServedWhateverRedisLostOfIt(t *testing.T) {
 				setLease(t, r, by.Token)
 				s := newForT(t, r, 8)
 				apply(t, s, request("a"))
-				if got := apply(t, s, bring); got.State != state {
+				if got := apply(t, s, bring); got.Phase != state {
 					t.Fatalf("brought to %+v", got)
 				}
 				var keys []string
@@ -388,7 +388,7 @@ func TestARequestIsServedWhateverRedisLostOfIt(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if first := cmp.Or(v.Current, v.Head); first == nil || first.ID != "a" || first.State != got.State {
+				if first := cmp.Or(v.Current, v.Head); first == nil || first.ID != "a" || first.Phase != got.Phase {
 					t.Errorf("%s, without %v: it is %+v, and the view %+v", state, keys, got, v)
 				}
 			}
@@ -409,7 +409,7 @@ func TestADamagedRecordOfAProcessedRequestDoesNotKeepItsIDFromBeingServed(t *tes
 			if _, err := s.Apply(t.Context(), request(id)); !errors.Is(err, ErrDamaged) || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%s: got %v", id, err)
 			}
-			if got := apply(t, s, request(id)); got.State != queue.Queued {
+			if got := apply(t, s, request(id)); got.Phase != queue.Queued {
 				t.Errorf("%s: afterwards %+v", id, got)
 			}
 		}
@@ -425,7 +425,7 @@ func TestWithoutRedisAnEventIsUnavailableAndLaterWorks(t *testing.T) {
 			t.Fatalf("without Redis: %v", err)
 		}
 		r.Start(t)
-		if got := apply(t, s, request("b")); got.State != queue.Queued {
+		if got := apply(t, s, request("b")); got.Phase != queue.Queued {
 			t.Fatalf("with Redis again: %+v", got)
 		}
 	})
@@ -442,14 +442,14 @@ func TestProcessedRequestsAreListedAndForgottenInTime(t *testing.T) {
 		if err != nil || len(processed) != RecentLimit || processed[0].Number != RecentLimit+5 {
 			t.Fatalf("%d processed, %v", len(processed), err)
 		}
-		if got := apply(t, s, queue.Applied{ID: "last", Number: 1000}); got.State != queue.Processed {
+		if got := apply(t, s, queue.Applied{ID: "last", Number: 1000}); got.Phase != queue.Processed {
 			t.Fatalf("processed: %+v", got)
 		}
-		if got := apply(t, s, request("last")); got.State != queue.Processed {
+		if got := apply(t, s, request("last")); got.Phase != queue.Processed {
 			t.Fatalf("a repeat of a processed id: %+v", got)
 		}
 		r.FastForward(1100 * time.Millisecond)
-		if got := apply(t, s, request("last")); got.State != queue.Queued {
+		if got := apply(t, s, request("last")); got.Phase != queue.Queued {
 			t.Fatalf("after its time: %+v", got)
 		}
 	})

@@ -14,7 +14,7 @@ func (s *Store) Watch(ctx context.Context) error {
 	return redisx.Watch(ctx, s.rdb, func(_, tag string) {
 		if !strings.HasPrefix(tag, *s.id.Load()) {
 			s.Refresh()
-			s.signal()
+			s.wake.Notify()
 		}
 	}, rediskeys.ProposerEvents())
 }

@@ -1,19 +1,16 @@
-// Package submit is what the active proposer does: it takes the first request of the FIFO, asks the leading producer
-// for the proposal's content, and either tells the monitor why there is none or submits it to the DSN and follows it
-// until the producer has applied its number.
+// Package submit performs a term of the active proposer: it does what package term says against the FIFO, the leading
+// producer, the DSN and the monitor.
 //
-// Guarantees: a step is recorded before it is taken, so that whoever takes over goes on where this one stopped; a
-// request is never dropped for an error of another service; an attempt that brought no preblock before its deadline is
-// made again only after the DSN said that it has none. Nothing is polled: the loop sleeps until it is woken or a
-// deadline passes, and deadlines are on the monotonic clock of this process.
+// Guarantees: a failed step is retried after a growing pause, for as long as the lease is held. Nothing is polled: the loop
+// sleeps until it is woken or a deadline passes, and deadlines are on the monotonic clock of this process.
 package submit
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/kit/retry"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -23,7 +20,7 @@ import (
 
 // Queue is the FIFO of requests.
 type Queue interface {
-	View(context.Context) (queue.View, error)
+	View(context.Context) (queue.State, error)
 	Apply(context.Context, queue.Event) (queue.Request, error)
 	Refresh()
 	Wake() <-chan struct{}
@@ -64,13 +61,5 @@ type Observer interface {
 type Config struct {
 	AttemptTimeout time.Duration // from a submission to the question whether the DSN has a preblock
 	CallTimeout    time.Duration // of one call to another service
-	BackoffMin     time.Duration
-	BackoffMax     time.Duration
+	Retry          retry.Policy  // of a step that fails
 }
-
-// Errors of steps that are tried again.
-var (
-	ErrProducerBehind = errors.New("the leading producer has not applied the blueprint before yet")
-	ErrBadContent     = errors.New("the leading producer gave a content that cannot be proposed")
-	ErrPreblockLost   = errors.New("the DSN does not have a preblock that the producer applied")
-)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"blindseq/kit/logs"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/term"
 
 	"go.opentelemetry.io/otel/propagation"
 )
@@ -38,41 +38,49 @@ func (l *Loop) Lead(ctx context.Context, token uint64) error {
 	defer l.Observer.Leading(false)
 	l.Log.InfoContext(ctx, "active", "lease", token)
 	l.Queue.Refresh()
-	t := &term{Loop: l, state: Begin(token, l.cfg.AttemptTimeout)}
-	failures := 0
+	t := &lead{Loop: l}
+	t.state, t.effects = term.Begin(token, l.cfg.AttemptTimeout)
+	failures := l.cfg.Retry.New()
 	for ctx.Err() == nil {
 		doing, err := t.step(ctx)
 		switch {
-		case err == nil && t.state.phase == looking:
-			failures = 0
+		case err == nil && t.looks():
+			failures.Reset()
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, queue.ErrNotActive):
 			return err
 		default:
-			l.failed(ctx, doing, err, failures)
-			failures++
-			l.backoff(ctx, failures)
+			l.failed(ctx, doing, err, failures.Failures())
+			_ = failures.Wait(ctx) // the loop sees that ctx ended
+			l.Queue.Refresh()
 		}
 	}
 	return nil
 }
 
-// term is one time of being the active one.
-type term struct {
+// lead is a term under way.
+type lead struct {
 	*Loop
-	state State
-	began time.Time // of the request's turn, or of the deadline's passing
+	state   term.State
+	effects []term.Effect // to be performed next
+	began   time.Time     // of the request's turn, or of the deadline's passing
+}
+
+// looks says whether the term has come back to looking at the FIFO.
+func (t *lead) looks() bool {
+	_, ok := t.effects[0].(term.Look)
+	return ok
 }
 
 // step performs one effect and takes its event. It says what was being done.
-func (t *term) step(ctx context.Context) (doing string, err error) {
+func (t *lead) step(ctx context.Context) (doing string, err error) {
 	doing = t.state.Doing()
-	event, err := t.perform(about(ctx, t.state.request), t.state.Effect())
+	event, err := t.perform(about(ctx, t.state.Request()), t.effects[0])
 	if err != nil {
-		event = Failed{}
+		event = term.Failed{}
 	}
-	state, wrong := t.state.Step(event)
-	t.state = state
+	var wrong error
+	t.state, t.effects, wrong = term.Next(t.state, event)
 	return doing, errors.Join(err, wrong)
 }
 
@@ -84,18 +92,6 @@ func (l *Loop) failed(ctx context.Context, step string, err error, before int) {
 		level = slog.LevelDebug
 	}
 	l.Log.Log(ctx, level, "step failed, trying again", "step", step, "failures", before+1, "error", err)
-}
-
-// backoff waits longer after each failure, by a random part so that replicas do not come in step.
-func (l *Loop) backoff(ctx context.Context, failures int) {
-	wait := min(l.cfg.BackoffMax, l.cfg.BackoffMin<<min(failures-1, 16))
-	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-	l.Queue.Refresh()
 }
 
 // about puts a request into the context: its fields on every log line, its trace on every call.

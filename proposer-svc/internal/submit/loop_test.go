@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"blindseq/proposer-svc/internal/fakes"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"go.uber.org/goleak"

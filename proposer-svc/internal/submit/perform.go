@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/term"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -16,38 +17,38 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// perform does what the machine wants.
-func (t *term) perform(ctx context.Context, e Effect) (Event, error) {
+// perform does one step of the term.
+func (t *lead) perform(ctx context.Context, e term.Effect) (term.Event, error) {
 	switch e := e.(type) {
-	case Look:
+	case term.Look:
 		t.began = time.Now()
 		v, err := t.Queue.View(ctx)
-		return Seen{View: v, Now: time.Now()}, err
-	case Sleep:
+		return term.Seen{View: v, Now: time.Now()}, err
+	case term.Sleep:
 		t.sleep(ctx, e.Until)
 		t.began = time.Now()
-		return Woken{}, nil
-	case Ask:
+		return term.Woken{}, nil
+	case term.Ask:
 		answer, err := t.ask(ctx, e)
-		return Content{Answer: answer, Now: time.Now()}, err
-	case Probe:
+		return term.Content{Answer: answer, Now: time.Now()}, err
+	case term.Probe:
 		accepted, err := t.probe(ctx, e.Number)
-		return Probed{accepted}, err
-	case Find:
+		return term.Probed{Accepted: accepted}, err
+	case term.Find:
 		p, err := t.find(ctx, e.Number)
-		return Found{p}, err
-	case Record:
+		return term.Found{Preblock: p}, err
+	case term.Record:
 		return t.record(ctx, e.Event)
-	case Submit:
+	case term.Submit:
 		return t.submit(ctx, e)
-	case Tell:
-		return Told{}, t.tell(ctx, e.Request)
+	case term.Tell:
+		return term.Told{}, t.tell(ctx, e.Request)
 	}
 	return nil, fmt.Errorf("effect %T is not known", e)
 }
 
 // sleep ends when the FIFO may have changed or the deadline has passed.
-func (t *term) sleep(ctx context.Context, until time.Time) {
+func (t *lead) sleep(ctx context.Context, until time.Time) {
 	var deadline <-chan time.Time
 	if !until.IsZero() {
 		timer := time.NewTimer(time.Until(until))
@@ -62,7 +63,7 @@ func (t *term) sleep(ctx context.Context, until time.Time) {
 	}
 }
 
-func (t *term) ask(ctx context.Context, e Ask) (*blueprintv1.GetProposalContentResponse, error) {
+func (t *lead) ask(ctx context.Context, e term.Ask) (*blueprintv1.GetProposalContentResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()
 	request := &blueprintv1.GetProposalContentRequest{
@@ -78,7 +79,7 @@ func (t *term) ask(ctx context.Context, e Ask) (*blueprintv1.GetProposalContentR
 	return p, nil
 }
 
-func (t *term) probe(ctx context.Context, number uint64) (accepted bool, err error) {
+func (t *lead) probe(ctx context.Context, number uint64) (accepted bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()
 	res, err := t.DSN.GetStatus(ctx, &dsnv1.GetStatusRequest{})
@@ -88,7 +89,7 @@ func (t *term) probe(ctx context.Context, number uint64) (accepted bool, err err
 	return res.GetAcceptedNumber() >= number, nil
 }
 
-func (t *term) find(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
+func (t *lead) find(ctx context.Context, number uint64) (*preblockv1.Preblock, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()
 	res, err := t.DSN.GetPreblock(ctx, &dsnv1.GetPreblockRequest{Number: number})
@@ -101,7 +102,7 @@ func (t *term) find(ctx context.Context, number uint64) (*preblockv1.Preblock, e
 	return nil, fmt.Errorf("ask the DSN for preblock %d: %w", number, err)
 }
 
-func (t *term) record(ctx context.Context, e queue.Event) (Event, error) {
+func (t *lead) record(ctx context.Context, e queue.Event) (term.Event, error) {
 	switch e.(type) {
 	case queue.Decline:
 		// gofail: var requestDeclining struct{}
@@ -125,10 +126,10 @@ func (t *term) record(ctx context.Context, e queue.Event) (Event, error) {
 		t.Observer.Declined(reason)
 		t.Log.InfoContext(ctx, "request ended without a preblock", "reason", reason.String())
 	}
-	return Recorded{r}, nil
+	return term.Recorded{Request: r}, nil
 }
 
-func (t *term) submit(ctx context.Context, e Submit) (Event, error) {
+func (t *lead) submit(ctx context.Context, e term.Submit) (term.Event, error) {
 	r := e.Request
 	ctx = numbered(ctx, r)
 	call, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
@@ -144,10 +145,10 @@ func (t *term) submit(ctx context.Context, e Submit) (Event, error) {
 		t.Log.WarnContext(ctx, "the DSN has another content for this number", "fixed_for", res.GetRequestId(),
 			"proposed_hash", fmt.Sprintf("%x", r.ContentHash), "fixed_hash", fmt.Sprintf("%x", res.GetContentHash()))
 	}
-	return Submitted{Answer: res, Now: time.Now()}, nil
+	return term.Submitted{Answer: res, Now: time.Now()}, nil
 }
 
-func (t *term) tell(ctx context.Context, r queue.Request) error {
+func (t *lead) tell(ctx context.Context, r queue.Request) error {
 	reason := preblockv1.NoPreblockReason(r.Reason)
 	call, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()

@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"blindseq/kit/retry"
 	"blindseq/proposer-svc/internal/fakes"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -25,7 +26,7 @@ type memory struct {
 	wake chan struct{}
 }
 
-func (q *memory) View(context.Context) (queue.View, error) {
+func (q *memory) View(context.Context) (queue.State, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.m.View(""), nil
@@ -118,7 +119,7 @@ func (r *rig) lead() {
 	l := New(Deps{
 		Queue: r.queue, Producer: producerClient{r.producer}, DSN: dsnClient{r.dsn}, Monitor: monitorClient{r.monitor},
 		Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
-	}, Config{AttemptTimeout: 2 * time.Second, CallTimeout: time.Second, BackoffMin: 20 * time.Millisecond, BackoffMax: 500 * time.Millisecond})
+	}, Config{AttemptTimeout: 2 * time.Second, CallTimeout: time.Second, Retry: retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time.Millisecond}})
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- l.Lead(ctx, r.token) }()
@@ -191,11 +192,11 @@ func (r *rig) expectNotice(id string, reason preblockv1.NoPreblockReason) {
 	}
 }
 
-func (r *rig) state(id string) queue.State {
-	var s queue.State
+func (r *rig) state(id string) queue.Phase {
+	var s queue.Phase
 	r.queue.locked(func(m *queue.Memory) {
 		if known := m.View(id).Known; known != nil {
-			s = known.State
+			s = known.Phase
 		}
 	})
 	return s

@@ -1,15 +1,15 @@
-package submit
+package term
 
 import (
 	"time"
 
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// Effect is something the machine wants done. Each yields exactly one Event, Failed among them.
+// Effect is a step that the driver performs. Each yields exactly one Event, which may be Failed.
 type Effect interface{ effect() }
 
 // The effects.
@@ -40,13 +40,13 @@ type (
 	Tell struct{ Request queue.Request }
 )
 
-// Event is what an effect came to.
+// Event is the result of an effect.
 type Event interface{ event() }
 
 // The events.
 type (
 	Seen struct {
-		View queue.View
+		View queue.State
 		Now  time.Time
 	}
 	Woken   struct{}

@@ -34,12 +34,12 @@ func asked(a Arrived) Arrived { a.Asked = true; return a }
 
 // TestScripts are scenarios: inputs, and after each the effects, written short (see text).
 func TestScripts(t *testing.T) {
-	wait := func(id uint64, request string, number uint64) Input { return Wait{id, request, number} }
-	type step struct {
-		in   Input
+	wait := func(id uint64, request string, number uint64) Event { return Wait{id, request, number} }
+	type scene struct {
+		in   Event
 		want string
 	}
-	for name, script := range map[string][]step{
+	for name, script := range map[string][]scene{
 		"a waiter gets its preblock": {
 			{Started{4}, ""},
 			{wait(1, "r5", 5), ""},
@@ -111,11 +111,35 @@ func TestScripts(t *testing.T) {
 	} {
 		m := New(limits())
 		for i, s := range script {
-			if got := text(m.Step(s.in)); got != s.want {
+			if got := text(step(t, &m, s.in)); got != s.want {
 				t.Errorf("%s: step %d, %T: got %q, want %q", name, i, s.in, got, s.want)
 				break
 			}
 		}
+	}
+}
+
+// step takes an event and keeps the state it leads to.
+func step(t *testing.T, m *State, e Event) (effects []Effect) {
+	t.Helper()
+	var err error
+	if *m, effects, err = Next(*m, e); err != nil {
+		t.Fatalf("%T: %v", e, err)
+	}
+	return effects
+}
+
+func TestAnEventWithoutMeaningChangesNothing(t *testing.T) {
+	m := New(limits())
+	step(t, &m, Wait{1, "a", 1})
+	for _, e := range []Event{nil, Wait{1, "b", 2}} {
+		after, effects, err := Next(m, e)
+		if !errors.Is(err, ErrUnexpected) || len(effects) > 0 || !reflect.DeepEqual(after, m) {
+			t.Errorf("%T: effects %v, error %v", e, effects, err)
+		}
+	}
+	if got := m.Requests(); !reflect.DeepEqual(got, []string{"a"}) {
+		t.Errorf("waited for: %v", got)
 	}
 }
 
@@ -124,7 +148,7 @@ func text(effects []Effect) string {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case Answer:
-			parts = append(parts, fmt.Sprintf("%d gets %s", e.Waiter, outcome(e.Outcome)))
+			parts = append(parts, fmt.Sprintf("%d gets %s", e.Waiter, reply(e.Reply)))
 		case Fetch:
 			parts = append(parts, fmt.Sprint("fetch ", e.Number))
 		case Advanced:
@@ -140,7 +164,7 @@ func text(effects []Effect) string {
 	return strings.Join(parts, ", ")
 }
 
-func outcome(o Outcome) string {
+func reply(o Reply) string {
 	switch {
 	case errors.Is(o.Err, ErrHalted):
 		return "halted"
@@ -154,10 +178,10 @@ func outcome(o Outcome) string {
 
 func TestTheAlarmHoldsBothPreblocks(t *testing.T) {
 	m := New(limits())
-	m.Step(Started{0})
+	step(t, &m, Started{0})
 	first, second := block(t, 1), block(t, 1, 9)
-	m.Step(first)
-	h, ok := m.Step(second)[0].(Halted)
+	step(t, &m, first)
+	h, ok := step(t, &m, second)[0].(Halted)
 	if !ok || !reflect.DeepEqual(h, Halted{1, first.Hash, second.Hash, first.Preblock, second.Preblock}) {
 		t.Fatalf("got %+v", h)
 	}

@@ -9,18 +9,18 @@ type Enqueue struct {
 // Subject implements Event.
 func (e Enqueue) Subject() string { return e.Request.ID }
 
-func (e Enqueue) step(v View, l Limits) (t Transition, err error) {
-	if v.Known != nil {
-		return Transition{Result: *v.Known}, nil
+func (e Enqueue) next(s State) (t transition, err error) {
+	if s.Known != nil {
+		return transition{result: *s.Known}, nil
 	}
-	if v.Queued >= l.Queued {
+	if s.Queued >= s.Limits.Queued {
 		return t, ErrFull
 	}
-	t.Result = Request{
+	t.result = Request{
 		ID: e.Request.ID, Timestamp: e.Request.Timestamp, Force: e.Request.Force, WithDelayed: e.Request.WithDelayed,
-		Token: e.Request.Token, Trace: e.Request.Trace, State: Queued,
+		Token: e.Request.Token, Trace: e.Request.Trace, Phase: Queued,
 	}
-	t.add(Append, t.Result)
+	t.add(Append, t.result)
 	return t, nil
 }
 
@@ -35,16 +35,16 @@ type Start struct {
 // Subject implements Event.
 func (e Start) Subject() string { return e.ID }
 
-func (e Start) step(v View, _ Limits) (t Transition, err error) {
+func (e Start) next(s State) (t transition, err error) {
 	if e.Number == 0 {
 		return t, ErrNoNumber
 	}
-	r, err := next(v, e.ID)
+	r, err := first(s, e.ID)
 	if err != nil {
 		return t, err
 	}
-	r.State, r.Number, r.Attempt, r.ContentHash = InFlight, e.Number, 1, e.Hash
-	t.Result = r
+	r.Phase, r.Number, r.Attempt, r.ContentHash = InFlight, e.Number, 1, e.Hash
+	t.result = r
 	t.add(Remove, r)
 	t.add(Hold, r)
 	return t, nil
@@ -61,30 +61,30 @@ type Decline struct {
 // Subject implements Event.
 func (e Decline) Subject() string { return e.ID }
 
-func (e Decline) step(v View, _ Limits) (t Transition, err error) {
+func (e Decline) next(s State) (t transition, err error) {
 	if e.Reason == 0 {
 		return t, ErrNoReason
 	}
-	r, err := next(v, e.ID)
+	r, err := first(s, e.ID)
 	if err != nil {
 		return t, err
 	}
-	r.State, r.Reason = Ending, e.Reason
-	t.Result = r
+	r.Phase, r.Reason = Ending, e.Reason
+	t.result = r
 	t.add(Remove, r)
 	t.add(Hold, r)
 	return t, nil
 }
 
-// next is the head, when it is the one named and nothing is current.
-func next(v View, id string) (Request, error) {
+// first is the head, when it is the one named and nothing is current.
+func first(s State, id string) (Request, error) {
 	switch {
-	case v.Current != nil:
+	case s.Current != nil:
 		return Request{}, ErrBusy
-	case v.Head == nil || v.Head.ID != id:
+	case s.Head == nil || s.Head.ID != id:
 		return Request{}, ErrNotHead
 	}
-	return *v.Head, nil
+	return *s.Head, nil
 }
 
 // Retry records another attempt for the same number; only then may it be submitted.
@@ -97,14 +97,14 @@ type Retry struct {
 // Subject implements Event.
 func (e Retry) Subject() string { return e.ID }
 
-func (e Retry) step(v View, _ Limits) (t Transition, err error) {
-	r, err := current(v, e.ID, InFlight)
+func (e Retry) next(s State) (t transition, err error) {
+	r, err := current(s, e.ID, InFlight)
 	if err != nil {
 		return t, err
 	}
 	r.Attempt++
 	r.ContentHash = e.Hash
-	t.Result = r
+	t.result = r
 	t.add(Hold, r)
 	return t, nil
 }
@@ -118,13 +118,13 @@ type Displace struct {
 // Subject implements Event.
 func (e Displace) Subject() string { return e.ID }
 
-func (e Displace) step(v View, _ Limits) (t Transition, err error) {
-	r, err := current(v, e.ID, InFlight)
+func (e Displace) next(s State) (t transition, err error) {
+	r, err := current(s, e.ID, InFlight)
 	if err != nil {
 		return t, err
 	}
 	r.Displaced = true
-	t.Result = r
+	t.result = r
 	t.add(Hold, r)
 	return t, nil
 }
@@ -138,21 +138,21 @@ type Announced struct {
 // Subject implements Event.
 func (e Announced) Subject() string { return e.ID }
 
-func (e Announced) step(v View, _ Limits) (t Transition, err error) {
-	r, err := current(v, e.ID, Ending)
+func (e Announced) next(s State) (t transition, err error) {
+	r, err := current(s, e.ID, Ending)
 	if err != nil {
 		return t, err
 	}
-	r.State = Processed
-	t.Result = r
+	r.Phase = Processed
+	t.result = r
 	t.add(Release, r)
 	t.add(Remember, r)
 	return t, nil
 }
 
-func current(v View, id string, s State) (Request, error) {
-	if v.Current == nil || v.Current.ID != id || v.Current.State != s {
+func current(s State, id string, p Phase) (Request, error) {
+	if s.Current == nil || s.Current.ID != id || s.Current.Phase != p {
 		return Request{}, ErrNotCurrent
 	}
-	return *v.Current, nil
+	return *s.Current, nil
 }

@@ -1,21 +1,28 @@
 // Package merge joins two sources, the DSN's preblocks and the notices that a request ends without one, into one event
-// for each waiting caller. It is a state machine: Step takes an input and returns what is to be done, it does no I/O,
-// reads no clock and starts nothing, so a simulator drives the same code as the service (package hub).
+// for each waiting caller. It is a state machine: Next takes an event and returns what is to be done. It does no I/O, reads
+// no clock and starts nothing, so a simulator drives the same code as the service (package waiters).
 //
-// Guarantees: preblocks take effect in the order of their numbers and without a gap, each once; a waiter gets exactly one
-// outcome; after two contents for one number nothing is answered any more but that; no NoPreblock is answered for a
-// request whose preblock was seen; what is kept is bounded by Limits.
+// Guarantees: preblocks take effect in the order of their numbers and without a gap, each once. A waiter gets exactly one
+// reply. After two contents for one number, that is the only reply any more. No NoPreblock is replied for a request whose
+// preblock was seen. What is kept is bounded by Limits.
 //
-//	number of a preblock             what happens
+//	phase        from                          what is replied to a new waiter
+//	-----------  ----------------------------  ------------------------------------------------------------------
+//	unconnected  New                           nothing yet
+//	following    the first Started             what is kept, or nothing yet and a Fetch for an older number
+//	halted       a second content of a number  ErrHalted
+//	stopped      Stopped                       ErrStopping
+//
+//	number of a preblock             what happens while following
 //	-------------------------------  -------------------------------------------------------------------------
-//	known, the same hash             Dropped (a waiter that asked for an old number is answered)
+//	known, the same hash             Dropped (a waiter that asked for an old number gets its reply)
 //	known, another hash              Halted, and an error for every waiter, now and later
-//	below the next needed            answers who waits for it; it was fetched for them
+//	below the next needed            replied to the waiters for that number; it was fetched for them
 //	the next needed                  Advanced; also those held back that now follow
 //	above it                         held back, and what is missing in between is fetched; Dropped when too many are
 //
 // A machine for each request would be simpler to read, but the events of two requests are ordered by one thing, the
-// number, and a preblock answers whoever waits for its number, whichever request made it.
+// number, and a preblock is the reply to every waiter for its number, whichever request made it.
 package merge
 
 import (
@@ -24,13 +31,13 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// Outcomes that are errors.
+// Replies that are errors.
 var (
 	ErrHalted   = errors.New("production is halted: the DSN showed two contents for one number")
 	ErrStopping = errors.New("the service is stopping")
 )
 
-// Limits bounds what the machine keeps.
+// Limits bounds what a state keeps.
 type Limits struct {
 	CacheBlocks int // preblocks kept for callers that are a little behind
 	CacheBytes  int // of these preblocks
@@ -39,20 +46,20 @@ type Limits struct {
 	Ended       int // requests whose end is remembered
 }
 
-// DefaultLimits keep the machine below about 40 MiB.
+// DefaultLimits keep a state below about 40 MiB.
 func DefaultLimits() Limits {
 	return Limits{CacheBlocks: 1024, CacheBytes: 16 << 20, Held: 32, Hashes: 8192, Ended: 8192}
 }
 
-// Outcome is what a waiter gets: a preblock, or the reason why there is none, or an error.
-type Outcome struct {
+// Reply is what a waiter gets: a preblock, or the reason why there is none, or an error.
+type Reply struct {
 	Preblock   *preblockv1.Preblock
 	NoPreblock *preblockv1.NoPreblock
 	Err        error
 }
 
-// Input is something that happens.
-type Input interface{ input() }
+// Event is something that happens.
+type Event interface{ event() }
 
 // Started says which number the DSN fixed last, when a connection to it was made. The first one decides which numbers
 // come by the stream, and which are fetched.
@@ -87,21 +94,21 @@ type Broken struct{}
 // Stopped says that the service stops.
 type Stopped struct{}
 
-func (Started) input()    {}
-func (Arrived) input()    {}
-func (NoPreblock) input() {}
-func (Wait) input()       {}
-func (Gone) input()       {}
-func (Broken) input()     {}
-func (Stopped) input()    {}
+func (Started) event()    {}
+func (Arrived) event()    {}
+func (NoPreblock) event() {}
+func (Wait) event()       {}
+func (Gone) event()       {}
+func (Broken) event()     {}
+func (Stopped) event()    {}
 
 // Effect is something to be done.
 type Effect interface{ effect() }
 
-// Answer gives a waiter its outcome; it is registered no more.
+// Answer gives a waiter its reply and ends its registration.
 type Answer struct {
-	Waiter  uint64
-	Outcome Outcome
+	Waiter uint64
+	Reply  Reply
 }
 
 // Fetch asks the DSN for a preblock that does not come by the stream.
@@ -110,14 +117,14 @@ type Fetch struct{ Number uint64 }
 // Advanced says that a preblock took effect in order.
 type Advanced struct{ Preblock *preblockv1.Preblock }
 
-// Why an input was dropped.
+// Why an event was dropped.
 const (
 	Duplicate  = "duplicate"   // the preblock was here before
 	TooEarly   = "too_early"   // more preblocks out of order than are held back
 	LateNotice = "late_notice" // the request had ended otherwise
 )
 
-// Dropped says that an input was dropped.
+// Dropped says that an event was dropped.
 type Dropped struct {
 	Number    uint64
 	RequestID string

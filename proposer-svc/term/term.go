@@ -1,15 +1,16 @@
-package submit
-
-import (
-	"bytes"
-	"fmt"
-	"time"
-
-	"blindseq/proposer-svc/internal/queue"
-	preblockv1 "blindseq/proto/blindseq/preblock/v1"
-)
-
-// phase is where a term stands. An error of any effect goes back to looking, after a pause.
+// Package term is one term of the active proposer as a state machine: it takes the first request of the FIFO, asks the
+// leading producer for the proposal's content, and either tells the monitor why there is none, or submits it to the DSN and
+// follows it until the producer has applied its number. It does no I/O and reads no clock; package submit performs its
+// effects in the service, a simulator elsewhere.
+//
+// Guarantees: a step is recorded before it is taken, so a proposer that takes over continues where this one stopped. A
+// request is never dropped for an error of another service. Another attempt is made only after the DSN said that it has no
+// preblock for the number.
+//
+// It asks of callers: perform the one effect of each Next, and feed its event back. After an error, pause, then perform the
+// effect that came with it.
+//
+// The table shows what each phase does and where its event leads. Failed leads from every phase to looking.
 //
 //	phase       done by           event → next phase
 //	looking     Look              Seen → sleeping, asking (a head, nothing current), telling (ending), or checking (in
@@ -29,6 +30,19 @@ import (
 //	retrying    Record Retry      Recorded → submitting
 //	telling     Tell              Told → ending
 //	ending      Record Announced  Recorded → looking
+package term
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"blindseq/proposer-svc/queue"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// phase is where a term stands; see the table of the package comment.
 type phase uint8
 
 const (
@@ -50,8 +64,7 @@ const (
 	ending
 )
 
-// State of one term, the time of being the active proposer. Only Begin and Step make one. It is pure: Loop performs its
-// effects in the service, a simulator elsewhere.
+// State is one term, the time of being the active proposer. Begin makes the first one and Next the others.
 type State struct {
 	by      queue.By
 	timeout time.Duration
@@ -80,12 +93,14 @@ type attempt struct {
 
 func attemptOf(r queue.Request) attempt { return attempt{r.ID, r.Number, r.Attempt} }
 
-// Begin is the state of a new term. attemptTimeout is from a submission to the question whether the DSN has a preblock.
-func Begin(token uint64, attemptTimeout time.Duration) State {
-	return State{by: queue.By{Token: token}, timeout: attemptTimeout}
+// Begin returns the state of a new term and its first effect. attemptTimeout is the time from a submission to the question
+// whether the DSN has a preblock.
+func Begin(token uint64, attemptTimeout time.Duration) (State, []Effect) {
+	s := State{by: queue.By{Token: token}, timeout: attemptTimeout}
+	return s, []Effect{s.effect()}
 }
 
-// Request is the one that is served; empty when there is none.
+// Request is the request that is served; empty when there is none.
 func (s State) Request() queue.Request { return s.request }
 
 // Doing names the step for people.
@@ -105,8 +120,8 @@ func (s State) Doing() string {
 	return "follow"
 }
 
-// Effect is what the phase wants done.
-func (s State) Effect() Effect {
+// effect is what the phase has the driver do.
+func (s State) effect() Effect {
 	switch s.phase {
 	case sleeping:
 		return Sleep{Until: s.until}
@@ -138,16 +153,23 @@ func (s State) Effect() Effect {
 	return Look{}
 }
 
-// Step takes what the last effect came to. An error is one of the step itself, to be taken like one of its effect: after
-// a pause the state looks again.
-func (s State) Step(e Event) (State, error) {
+// ErrUnexpected is returned for an event that is not the result of the state's effect.
+var ErrUnexpected = errors.New("the event has no meaning in this phase")
+
+// Next takes the result of the last effect. Its effects are always one. An error is one of the step itself: the state looks
+// at the FIFO again, after a pause.
+func Next(s State, e Event) (State, []Effect, error) {
+	next, err := s.next(e)
+	return next, []Effect{next.effect()}, err
+}
+
+func (s State) next(e Event) (State, error) {
+	if !s.expects(e) {
+		return s.look(), fmt.Errorf("%s: event %T: %w", s.Doing(), e, ErrUnexpected)
+	}
 	switch e := e.(type) {
-	case Failed:
-		return s.look(), nil
 	case Seen:
 		return s.seen(e), nil
-	case Woken:
-		return s.look(), nil
 	case Content:
 		if s.phase == comparing {
 			return s.compared(e)
@@ -169,7 +191,32 @@ func (s State) Step(e Event) (State, error) {
 		s.phase = ending
 		return s, nil
 	}
-	return s.look(), fmt.Errorf("event %T has no meaning here", e)
+	return s.look(), nil // Failed, Woken
+}
+
+// expects says whether an event is a result of the effect of this phase.
+func (s State) expects(e Event) (ok bool) {
+	switch effect := s.effect(); e.(type) {
+	case Failed:
+		ok = true
+	case Seen:
+		_, ok = effect.(Look)
+	case Woken:
+		_, ok = effect.(Sleep)
+	case Content:
+		_, ok = effect.(Ask)
+	case Probed:
+		_, ok = effect.(Probe)
+	case Found:
+		_, ok = effect.(Find)
+	case Recorded:
+		_, ok = effect.(Record)
+	case Submitted:
+		_, ok = effect.(Submit)
+	case Told:
+		_, ok = effect.(Tell)
+	}
+	return ok
 }
 
 // look forgets all but what is watched.
@@ -183,7 +230,7 @@ func (s State) seen(e Seen) State {
 		s.phase = sleeping
 	case v.Current == nil:
 		s.phase, s.request = asking, *v.Head
-	case v.Current.State == queue.Ending:
+	case v.Current.Phase == queue.Ending:
 		s.phase, s.request = telling, *v.Current
 	case s.watched == attemptOf(*v.Current) && e.Now.Before(s.deadline):
 		s.phase, s.request, s.until = sleeping, *v.Current, s.deadline

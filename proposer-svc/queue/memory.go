@@ -35,8 +35,8 @@ func (m *Memory) Clone() *Memory {
 }
 
 // View returns what a transition about a request sees.
-func (m *Memory) View(id string) View {
-	v := View{Known: m.get(id), Current: m.get(m.current), Queued: len(m.fifo)}
+func (m *Memory) View(id string) State {
+	v := State{Limits: m.limits, Known: m.get(id), Current: m.get(m.current), Queued: len(m.fifo)}
 	if len(m.fifo) > 0 {
 		v.Head = m.get(m.fifo[0])
 	}
@@ -55,14 +55,14 @@ func (m *Memory) Apply(e Event) (Request, error) {
 	if token, needed := e.Lease(); needed && token != m.lease {
 		return Request{}, ErrNotActive
 	}
-	t, err := Step(m.View(e.Subject()), e, m.limits)
+	next, effects, err := Next(m.View(e.Subject()), e)
 	if err != nil {
 		return Request{}, err
 	}
-	for _, f := range t.Effects {
+	for _, f := range effects {
 		m.do(f)
 	}
-	return t.Result, nil
+	return next.Result(), nil
 }
 
 func (m *Memory) do(f Effect) {

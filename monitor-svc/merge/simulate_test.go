@@ -7,11 +7,11 @@ import (
 )
 
 // TestWhateverTheOrder drives the machine from seeds with preblocks delayed, repeated and reordered, breaks, notices and
-// waiters that come and go, and checks: order without a gap, one outcome for a waiter and the right one, bounds.
+// waiters that come and go, and checks: order without a gap, one reply for a waiter and the right one, bounds.
 func TestWhateverTheOrder(t *testing.T) {
 	for seed := range uint64(200) {
 		s := sim{t: t, rng: rand.New(rand.NewPCG(seed, 2)), m: New(limits()), waits: map[uint64]Wait{}, notices: map[string]bool{}}
-		s.m.Step(Started{0})
+		step(t, &s.m, Started{0})
 		for range 400 {
 			s.random()
 		}
@@ -24,7 +24,7 @@ func TestWhateverTheOrder(t *testing.T) {
 type sim struct {
 	t        *testing.T
 	rng      *rand.Rand
-	m        *Machine
+	m        State
 	sent     uint64 // by the stream
 	applied  uint64
 	lastID   uint64
@@ -43,7 +43,7 @@ func (s *sim) random() {
 		s.feed(block(s.t, 1+s.rng.Uint64N(s.sent+1)))
 	case 4:
 		s.feed(Broken{})
-		s.sent = s.m.Next() - 1
+		s.sent = s.m.NextNumber() - 1
 	case 5, 6:
 		s.lastID++
 		w := Wait{s.lastID, fmt.Sprint("q", s.rng.IntN(400)), 1 + s.rng.Uint64N(s.sent+4)}
@@ -62,8 +62,8 @@ func (s *sim) random() {
 	}
 }
 
-func (s *sim) feed(in Input) {
-	for _, e := range s.m.Step(in) {
+func (s *sim) feed(in Event) {
+	for _, e := range step(s.t, &s.m, in) {
 		switch e := e.(type) {
 		case Advanced:
 			if n := e.Preblock.Content.Number; n != s.applied+1 {
@@ -74,10 +74,10 @@ func (s *sim) feed(in Input) {
 			s.fetch = append(s.fetch, e.Number)
 		case Answer:
 			w, waits := s.waits[e.Waiter]
-			right := e.Outcome.Preblock.GetContent().GetNumber() == w.Number ||
-				e.Outcome.NoPreblock.GetRequestId() == w.RequestID && s.notices[w.RequestID]
+			right := e.Reply.Preblock.GetContent().GetNumber() == w.Number ||
+				e.Reply.NoPreblock.GetRequestId() == w.RequestID && s.notices[w.RequestID]
 			if !waits || !right {
-				s.t.Fatalf("waiter %+v (waits: %v) got %v", w, waits, e.Outcome)
+				s.t.Fatalf("waiter %+v (waits: %v) got %v", w, waits, e.Reply)
 			}
 			delete(s.waits, e.Waiter)
 			s.answered++

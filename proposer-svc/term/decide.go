@@ -1,13 +1,20 @@
-package submit
+package term
 
 import (
 	"errors"
 	"fmt"
 
 	"blindseq/kit/content"
-	"blindseq/proposer-svc/internal/queue"
+	"blindseq/proposer-svc/queue"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+)
+
+// Errors of steps that are retried.
+var (
+	ErrProducerBehind = errors.New("the leading producer has not applied the blueprint before yet")
+	ErrBadContent     = errors.New("the leading producer gave a content that cannot be proposed")
+	ErrPreblockLost   = errors.New("the DSN does not have a preblock that the producer applied")
 )
 
 const none = preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_UNSPECIFIED

@@ -2,20 +2,20 @@ package queue
 
 import "fmt"
 
-// State is where a request stands.
-type State uint8
+// Phase is where a request stands.
+type Phase uint8
 
-// The states of a request. Ending is shown to callers as queued: no proposal is on its way.
+// The phases of a request. Ending is shown to callers as queued: no proposal is on its way.
 const (
-	Unknown State = iota
+	Unknown Phase = iota
 	Queued
 	Ending
 	InFlight
 	Processed
 )
 
-func (s State) String() string {
-	switch s {
+func (p Phase) String() string {
+	switch p {
 	case Unknown:
 		return "unknown"
 	case Queued:
@@ -27,7 +27,7 @@ func (s State) String() string {
 	case Processed:
 		return "processed"
 	}
-	return fmt.Sprintf("state %d", uint8(s))
+	return fmt.Sprintf("phase %d", uint8(p))
 }
 
 // Reason says why a request ended without a preblock: a number of preblock.v1.NoPreblockReason, 0 for none.
@@ -41,7 +41,7 @@ type Request struct {
 	WithDelayed bool   `json:"with_delayed,omitempty"`
 	Token       uint64 `json:"token,omitempty"` // of the consumption lock the request was made under
 	Trace       string `json:"trace,omitempty"` // W3C traceparent of the block's trace
-	State       State  `json:"state"`
+	Phase       Phase  `json:"state"`
 	Number      uint64 `json:"number,omitempty"`
 	Attempt     uint32 `json:"attempt,omitempty"`
 	ContentHash []byte `json:"content_hash,omitempty"`
@@ -49,15 +49,24 @@ type Request struct {
 	Reason      Reason `json:"reason,omitempty"`
 }
 
-// View is what a transition has to see of all that is stored.
-type View struct {
+// State is what a transition has to see of all that is stored, and what it leaves behind.
+type State struct {
+	Limits  Limits
 	Known   *Request // the request the event names; nil when its id is unknown or it names none
 	Current *Request // in flight or ending; nil when there is none
-	Head    *Request // the first of the FIFO; nil when it is empty
+	Head    *Request // first of the FIFO; nil when it is empty, or after its first was removed: the store reads the next one
 	Queued  int      // length of the FIFO, without Current
 }
 
 // Limits bounds what is stored.
 type Limits struct {
 	Queued int // requests in the FIFO
+}
+
+// Result is the request that the last event was about; empty when it was about none.
+func (s State) Result() Request {
+	if s.Known == nil {
+		return Request{}
+	}
+	return *s.Known
 }

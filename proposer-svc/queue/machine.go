@@ -5,12 +5,15 @@ import (
 	"fmt"
 )
 
-// Errors of events that are not possible now. None of them changes anything.
+// ErrUnexpected is wrapped by the errors of events that have no meaning in the state.
+var ErrUnexpected = errors.New("not possible now")
+
+// Why an event is refused. A refused event changes nothing.
 var (
 	ErrFull       = errors.New("the FIFO of proposal requests is full")
-	ErrBusy       = errors.New("another request is current")
-	ErrNotHead    = errors.New("not the first of the FIFO")
-	ErrNotCurrent = errors.New("not the current request")
+	ErrBusy       = fmt.Errorf("%w: another request is current", ErrUnexpected)
+	ErrNotHead    = fmt.Errorf("%w: not the first of the FIFO", ErrUnexpected)
+	ErrNotCurrent = fmt.Errorf("%w: not the current request", ErrUnexpected)
 	ErrNotActive  = errors.New("not the active proposer any more")
 	ErrNoReason   = errors.New("a request cannot end without a preblock and without a reason")
 	ErrNoNumber   = errors.New("blueprint number 0, the first is 1")
@@ -22,17 +25,18 @@ type Event interface {
 	Subject() string
 	// Lease is the fencing token of the active proposer; needed is false for events of any replica.
 	Lease() (token uint64, needed bool)
-	step(View, Limits) (Transition, error)
+	next(State) (transition, error)
 }
 
-// Step returns what an event leads to. It does not change the view. The lease is for the store to check, in the same
+// Next returns the state that an event leads to, and what the store is to change: all of it or nothing. The request the
+// event is about, as it stands afterwards, is the Known of the new state. The lease is for the store to check, in the same
 // atomic step in which it applies the effects.
-func Step(v View, e Event, l Limits) (Transition, error) {
-	t, err := e.step(v, l)
+func Next(s State, e Event) (State, []Effect, error) {
+	t, err := e.next(s)
 	if err != nil {
-		return Transition{}, fmt.Errorf("%s request %q: %w", name(e), e.Subject(), err)
+		return s, nil, fmt.Errorf("%s request %q: %w", name(e), e.Subject(), err)
 	}
-	return t, nil
+	return s.after(t), t.effects, nil
 }
 
 func name(e Event) string {
