@@ -18,7 +18,7 @@ import (
 // heldNow is how many calls wait for the leader.
 func heldNow(t *testing.T, s *Service) (n float64) {
 	t.Helper()
-	families, err := s.registry.Gather()
+	families, err := s.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

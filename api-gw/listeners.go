@@ -2,7 +2,6 @@ package apigw
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"blindseq/api-gw/internal/rest"
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +31,7 @@ type listener struct {
 }
 
 // listen opens the public listeners, and refuses an address that others can reach when there is no token.
-func listen(cfg Config) (f *front, err error) {
+func listen(h *host.Host, cfg Config) (f *front, err error) {
 	var token *auth.Token
 	if cfg.APITokenFile != "" {
 		if token, err = auth.LoadToken(cfg.APITokenFile); err != nil {
@@ -45,37 +45,17 @@ func listen(cfg Config) (f *front, err error) {
 	}{
 		{"gRPC", cfg.GRPCAddress, &f.grpc}, {"REST", cfg.RESTAddress, &f.rest}, {"JSON-RPC", cfg.RPCAddress, &f.rpc},
 	} {
-		if *one.to, err = open(one.address, token, cfg.LoopbackToken); err != nil {
-			return nil, errors.Join(fmt.Errorf("serve %s: %w", one.name, err), f.Close())
+		l, err := h.Listen(one.name, one.address)
+		if err != nil {
+			return nil, err
 		}
+		policy, err := auth.NewPolicy(token, l.Addr(), cfg.LoopbackToken)
+		if err != nil {
+			return nil, fmt.Errorf("serve %s: %w", one.name, err)
+		}
+		*one.to = &listener{l, policy}
 	}
 	return f, nil
-}
-
-func open(address string, token *auth.Token, everywhere bool) (*listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := auth.NewPolicy(token, l.Addr(), everywhere)
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return &listener{l, policy}, nil
-}
-
-// Close closes what is open. A listener that is served closes by itself.
-func (f *front) Close() error {
-	var errs []error
-	for _, l := range []*listener{f.grpc, f.rest, f.rpc} {
-		if l == nil {
-			continue
-		}
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // runner is a server of one listener.
@@ -94,10 +74,10 @@ func together(servers ...runner) func(context.Context) error {
 
 // grpcServer serves the API on gRPC.
 func (s *Service) grpcServer(api *gateway.Server) (*grpckit.Server, error) {
-	server, err := grpckit.NewServer(grpckit.ServerConfig{
-		Listener: s.front.grpc.Listener, TLS: s.cfg.TLS, Health: s.health, Registry: s.registry, Log: s.log,
-		Unary:  grpcInterceptors(s.front.grpc.policy.Unary(public)),
-		Stream: grpcInterceptors(s.front.grpc.policy.Stream(public)),
+	server, err := s.GRPC(grpckit.ServerConfig{
+		Listener: s.front.grpc.Listener,
+		Unary:    grpcInterceptors(s.front.grpc.policy.Unary(public)),
+		Stream:   grpcInterceptors(s.front.grpc.policy.Stream(public)),
 	})
 	if err != nil {
 		return nil, err
@@ -142,6 +122,6 @@ func (s *Service) rpcServer(ctx context.Context, api *gateway.Server, proxy *rpc
 
 func (s *Service) httpServer(ctx context.Context, name string, l net.Listener, handler http.Handler) *httpserver.Server {
 	return httpserver.New(ctx, httpserver.Config{
-		Name: name, Listener: l, Handler: handler, MaxConnections: s.cfg.MaxConns, Recorder: s.metrics, Log: s.log,
+		Name: name, Listener: l, Handler: handler, MaxConnections: s.cfg.MaxConns, Recorder: s.metrics, Log: s.Log,
 	})
 }

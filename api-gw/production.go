@@ -14,16 +14,16 @@ func (s *Service) watchProduction(standstill func(context.Context) string) func(
 	return func(ctx context.Context) error {
 		ticker := time.NewTicker(productionEvery)
 		defer ticker.Stop()
-		told := ""
+		reported := ""
 		for {
 			reason := standstill(ctx)
 			if ctx.Err() != nil {
 				return nil
 			}
-			if reason != told {
-				told = reason
-				s.health.Note("production", reason)
-				s.log.InfoContext(ctx, "what keeps blocks from being made has changed", "reason", reason)
+			if reason != reported {
+				reported = reason
+				s.Health.Note("production", reason)
+				s.Log.InfoContext(ctx, "what keeps blocks from being made has changed", "reason", reason)
 			}
 			select {
 			case <-ctx.Done():

@@ -30,11 +30,11 @@ func TestAStandstillIsNotedAndCostsNoGatewayItsReadiness(t *testing.T) {
 		"halted: the DSN showed two contents for 10": func() { f.Fail("monitor", nil); f.View(halted("the DSN showed two contents for 10")) },
 	} {
 		change()
-		until(t, want, func() bool { return s.health.Notes()["production"] == want && ready(s)() })
+		until(t, want, func() bool { return s.Health.Notes()["production"] == want && ready(s)() })
 	}
 	f.Fail("monitor", nil)
 	f.View(&preblockv1.GetStatusResponse{DsnConnected: true})
-	until(t, "the reason's end", func() bool { return len(s.health.Notes()) == 0 })
+	until(t, "the reason's end", func() bool { return len(s.Health.Notes()) == 0 })
 }
 
 func halted(why string) *preblockv1.GetStatusResponse {
@@ -43,7 +43,7 @@ func halted(why string) *preblockv1.GetStatusResponse {
 
 func readyz(t *testing.T, s *Service) (int, string) {
 	t.Helper()
-	res, err := http.Get("http://" + s.opsAddr + "/readyz")
+	res, err := http.Get("http://" + s.OpsAddr() + "/readyz")
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -2,24 +2,18 @@ package apigw
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/api-gw/internal/upstream"
-	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
 	"blindseq/kit/leader"
-	"blindseq/kit/ops"
-	"blindseq/kit/redisx"
-	"blindseq/kit/service"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 )
 
@@ -28,15 +22,10 @@ const leading = "producer"
 
 // Service is a gateway that listens and does not serve yet.
 type Service struct {
-	cfg      Config
-	log      *slog.Logger
-	health   *ops.Health
-	registry *prometheus.Registry
-	metrics  *metrics
-	front    *front
-	opsAddr  string
-	group    *service.Group
-	closers  []func() error
+	*host.Host
+	cfg     Config
+	metrics *metrics
+	front   *front
 }
 
 // Run runs a gateway until ctx ends.
@@ -48,20 +37,21 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return s.Run(ctx)
 }
 
-// New opens the listeners and connects the parts. A Service that is not Run must be closed.
-func New(ctx context.Context, cfg Config, log *slog.Logger) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, health: ops.NewHealth(), registry: ops.NewRegistry(), group: service.NewGroup(log)}
-	s.metrics = newMetrics(s.registry)
+// New opens the listeners and connects the parts. On an error nothing is left open.
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err error) {
+	s := &Service{Host: host.New(ctx, &cfg.Common, log), cfg: cfg}
+	defer s.CloseOn(&err)
+	s.metrics = newMetrics(s.Registry)
 	if err := s.wire(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	return s, nil
 }
 
 // Run serves until ctx ends, and closes everything.
 func (s *Service) Run(ctx context.Context) error {
-	s.log.InfoContext(ctx, "gateway serves", "rest", s.RESTAddr(), "rpc", s.RPCAddr(), "grpc", s.front.grpc.Addr().String())
-	return errors.Join(s.group.Run(ctx), s.Close())
+	s.Log.InfoContext(ctx, "gateway serves", "rest", s.RESTAddr(), "rpc", s.RPCAddr(), "grpc", s.front.grpc.Addr().String())
+	return s.Host.Run(ctx)
 }
 
 // RESTAddr is where REST is served.
@@ -73,29 +63,16 @@ func (s *Service) RPCAddr() string { return s.front.rpc.Addr().String() }
 // GRPCAddr is where gRPC is served.
 func (s *Service) GRPCAddr() string { return s.front.grpc.Addr().String() }
 
-// Close gives up what New opened.
-func (s *Service) Close() error {
-	var errs []error
-	for _, c := range s.closers {
-		errs = append(errs, c())
-	}
-	s.closers = nil
-	return errors.Join(errs...)
-}
-
-// wire makes the components and adds them to the group: who leads, first to start and last to stop; then what the
-// operator sees; then the public listeners, first to stop, so that their calls still find the rest.
+// wire makes the components and adds them: who leads, first to start and last to stop; then the public listeners, first to
+// stop, so that their calls still find the rest.
 func (s *Service) wire(ctx context.Context) (err error) {
-	if s.front, err = listen(s.cfg); err != nil {
+	if s.front, err = listen(s.Host, s.cfg); err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.front.Close)
-
-	rdb, err := redisx.Open(s.cfg.RedisURL)
+	rdb, err := s.Redis()
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, rdb.Close)
 	directory, roster := leader.NewDirectory(rdb, leading), leader.NewRoster(rdb, leading)
 	lines := s.lines(ctx, directory)
 
@@ -106,15 +83,13 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	tracker := upstream.New(producers{directory}, s.leaderKnown)
 	proxy := rpcproxy.New(rpcproxy.Config{
 		Leader: tracker.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
-		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Hold: lines.Leader, Recorder: s.metrics, Log: s.log,
+		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Hold: lines.Leader, Recorder: s.metrics, Log: s.Log,
 	})
-	s.closers = append(s.closers, func() error { proxy.Close(); return nil })
+	s.Defer("connections to producers", func() error { proxy.Close(); return nil })
 
-	opsServer, err := ops.NewServer(s.cfg.HTTPAddress, s.health, s.registry)
-	if err != nil {
+	if err := s.Ops(); err != nil {
 		return err
 	}
-	s.opsAddr = opsServer.Addr()
 	grpcServer, err := s.grpcServer(api)
 	if err != nil {
 		return err
@@ -125,19 +100,18 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	}
 	rpcServer := s.rpcServer(ctx, api, proxy)
 
-	s.group.Add("directory", directory.Run)
-	s.group.Add("roster", roster.Run)
-	s.group.Add("leader tracker", tracker.Run)
-	s.group.Add("held calls", lines.Leader.Run)
-	s.group.Add("production watch", s.watchProduction(api.Standstill))
-	s.group.Add("health and metrics", opsServer.Run)
-	s.group.Add("public listeners", together(grpcServer, restServer, rpcServer))
+	s.Add("directory", directory.Run)
+	s.Add("roster", roster.Run)
+	s.Add("leader tracker", tracker.Run)
+	s.Add("held calls", lines.Leader.Run)
+	s.Add("production watch", s.watchProduction(api.Standstill))
+	s.Add("public listeners", together(grpcServer, restServer, rpcServer))
 	return nil
 }
 
 // lines are where calls wait that cannot be served now: all in one room, so that one limit holds for them.
 func (s *Service) lines(ctx context.Context, directory *leader.Directory) gateway.Lines {
-	room := hold.New(hold.Config{Timeout: s.cfg.HoldTimeout, Max: s.cfg.MaxHeld, Recorder: s.metrics, Log: s.log})
+	room := hold.New(hold.Config{Timeout: s.cfg.HoldTimeout, Max: s.cfg.MaxHeld, Recorder: s.metrics, Log: s.Log})
 	return gateway.Lines{
 		Leader: room.Line(ctx, hold.Upstream{
 			Name: "leader", Changed: directory.Changed,
@@ -150,17 +124,17 @@ func (s *Service) lines(ctx context.Context, directory *leader.Directory) gatewa
 
 // api connects the public API with the services behind it.
 func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gateway.Server, error) {
-	producer, err := s.dial("leader:///"+leading, directory.DialOption(),
+	producer, err := s.Dial("leader:///"+leading, directory.DialOption(),
 		grpc.WithChainUnaryInterceptor(refuseUnary(producers{directory})),
 		grpc.WithChainStreamInterceptor(refuseStream(producers{directory})))
 	if err != nil {
 		return nil, err
 	}
-	proposer, err := s.dial(s.cfg.Proposer)
+	proposer, err := s.Dial(s.cfg.Proposer)
 	if err != nil {
 		return nil, err
 	}
-	monitor, err := s.dial(s.cfg.Monitor)
+	monitor, err := s.Dial(s.cfg.Monitor)
 	if err != nil {
 		return nil, err
 	}
@@ -169,22 +143,13 @@ func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gatewa
 		Admin:    blueprintv1.NewAdminServiceClient(producer),
 		Proposer: proposalv1.NewProposerServiceClient(proposer),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
-	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.log), nil
-}
-
-func (s *Service) dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	conn, err := grpckit.Dial(target, s.cfg.TLS, options...)
-	if err != nil {
-		return nil, fmt.Errorf("connect to services: %w", err)
-	}
-	s.closers = append(s.closers, conn.Close)
-	return conn, nil
+	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.Log), nil
 }
 
 func (s *Service) leaderKnown(known bool) {
 	if known {
-		s.health.Set("producer", "")
+		s.Health.Set("producer", "")
 	} else {
-		s.health.Set("producer", "no leading producer is known yet")
+		s.Health.Set("producer", "no leading producer is known yet")
 	}
 }

@@ -123,7 +123,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func ready(s *Service) func() bool { return func() bool { return len(s.health.Ready()) == 0 } }
+func ready(s *Service) func() bool { return func() bool { return len(s.Health.Ready()) == 0 } }
 
 func post(t *testing.T, url, body string, headers ...string) (int, string) {
 	t.Helper()
@@ -149,7 +149,7 @@ func TestTheWholeGatewayFollowsTheLeader(t *testing.T) {
 		one, two := fakes.Start(t), fakes.Start(t)
 		rpcOne, rpcTwo := fakes.StartRPC(t, "one"), fakes.StartRPC(t, "two")
 		s, _ := run(t, cfgFor(t, r.URL, one))
-		if why := s.health.Ready()["producer"]; why == "" {
+		if why := s.Health.Ready()["producer"]; why == "" {
 			t.Error("ready although no leader is known")
 		}
 		if code, text := post(t, "http://"+s.RPCAddr(), `{"id":5}`); code != 503 || !strings.Contains(text, `"id":5`) {
@@ -198,7 +198,7 @@ func TestMetricsNameRoutesAndNotPaths(t *testing.T) {
 	post(t, "http://"+s.RESTAddr()+"/somewhere", "")
 	post(t, "http://"+s.RPCAddr(), "{}")
 	until(t, "the figures", func() bool {
-		families, err := s.registry.Gather()
+		families, err := s.Registry.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package dkg
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -22,7 +23,7 @@ func TestAStartThatFailsLeavesNothingOpen(t *testing.T) {
 	for i := range 4 {
 		identity := crypto.PubkeyToAddress(key.PublicKey)
 		identity[0] += byte(i) // participant 0 is this one
-		c.Participants = append(c.Participants, ceremony.Participant{Identity: identity, Endpoint: "127.0.0.1:1"})
+		c.Participants = append(c.Participants, ceremony.Participant{Identity: identity, Endpoint: fmt.Sprintf("127.0.0.1:%d", i+1)})
 	}
 	cfg := Config{GRPCAddress: "127.0.0.1:0", Out: filepath.Join(t.TempDir(), "keys"), StartTimeout: time.Minute, PhaseTimeout: time.Minute}
 	steps := hosttest.EveryStep(t, func(ctx context.Context) (func() error, error) {
