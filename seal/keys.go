@@ -23,7 +23,8 @@ type Keys struct {
 }
 
 // NewKeys decodes a committee's keys and checks all that the scheme needs: at most MaxAuthorities keyholders,
-// n - Quorum(n) < threshold ≤ Quorum(n), no identity, no key twice, and all on one polynomial of degree threshold - 1.
+// n - Quorum(n) < threshold ≤ Quorum(n), no identity, no key twice, and all on one polynomial of exactly
+// degree threshold - 1.
 func NewKeys(chainID uint64, threshold int, key Point, shares []Point) (*Keys, error) {
 	n := len(shares)
 	if n < 1 || n > MaxAuthorities {
@@ -48,7 +49,7 @@ func NewKeys(chainID uint64, threshold int, key Point, shares []Point) (*Keys, e
 			return nil, fmt.Errorf("decode keys: %w: authority %d: %w", ErrKeys, i, err)
 		}
 	}
-	if !k.onePolynomial() {
+	if !k.lieOn(threshold-1) || k.lieOn(threshold-2) {
 		return nil, fmt.Errorf("decode keys: %w: not on one polynomial of degree %d", ErrKeys, threshold-1)
 	}
 	return k, nil
@@ -68,12 +69,16 @@ func (k *Keys) Share(authority uint8) (Point, error) {
 	return k.points[authority], nil
 }
 
-// onePolynomial checks that the n+1 keys at 0, 1, …, n lie on a polynomial of degree threshold-1. Such values are a
-// Reed-Solomon code, and every word of its dual code is orthogonal to them: the words m(j) / Π_{l≠j}(j-l) for polynomials m
-// of degree n - threshold. A random m finds other values with a probability of 1 - 1/ℓ (SCRAPE, section 2.1).
-func (k *Keys) onePolynomial() bool {
+// lieOn says whether the n+1 keys at 0, 1, …, n lie on a polynomial of at most this degree. On a lower one than the
+// threshold asks for, fewer shares would open. Values of polynomials are a Reed-Solomon code, and every word of its dual
+// code is orthogonal to them: the words m(j) / Π_{l≠j}(j-l) for polynomials m of degree n - degree - 1. A random m finds
+// other values with a probability of 1 - 1/ℓ (SCRAPE, section 2.1).
+func (k *Keys) lieOn(degree int) bool {
+	if degree < 0 {
+		return false // only the identities, which are no keys
+	}
 	n := len(k.shares)
-	m := make([]*scalar, n-k.threshold+1)
+	m := make([]*scalar, n-degree)
 	for i := range m {
 		m[i] = randomScalar()
 	}
