@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/gtank/ristretto255"
 )
@@ -89,11 +90,11 @@ func (s *Sealed) verifySignature() error {
 		return fmt.Errorf("%w: r, s or v out of range", ErrSignature)
 	}
 	digest := s.Digest()
-	signer, err := crypto.SigToPub(digest[:], s.signature[:])
+	signer, err := crypto.Ecrecover(digest[:], s.signature[:]) // 0x04 ‖ x ‖ y
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	if address := crypto.PubkeyToAddress(*signer); address != s.Submitter {
+	if address := common.BytesToAddress(crypto.Keccak256(signer[1:])[12:]); address != s.Submitter {
 		return fmt.Errorf("%w: of %v, not of submitter %v", ErrSignature, address, s.Submitter)
 	}
 	return nil

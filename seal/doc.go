@@ -10,6 +10,7 @@
 //	Keys.Combine → Checked.Open              the sequencer
 //	Checked.Verify                           monitors and replicas: seal again, compare
 //	Secret.ShareWithProof → Keys.VerifyShare keyholder and sequencer, when an opening fails
+//	Keys.VerifyUnopenable                    everybody, for what does not open
 //
 // # Guarantees
 //

@@ -1,8 +1,6 @@
 package seal
 
 import (
-	"fmt"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -27,15 +25,6 @@ type (
 	// KeyID identifies a key within its chain.
 	KeyID [KeyIDSize]byte
 )
-
-func (id ID) String() string    { return common.Hash(id).Hex() }
-func (id KeyID) String() string { return fmt.Sprintf("%#x", id[:]) }
-
-// MarshalText writes 0x and hex.
-func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
-
-// MarshalText writes 0x and hex.
-func (id KeyID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
 // Header is what everybody can read of a sealed transaction. The proof binds it.
 type Header struct {

@@ -3,7 +3,7 @@ package seal
 import "github.com/gtank/ristretto255"
 
 // bucketsFrom is from how many points on the buckets need fewer additions than the library's tables. Measured.
-const bucketsFrom = 256
+const bucketsFrom = 400
 
 // multiScalar returns Σ scalars[i]·points[i] in variable time, of public values only.
 func multiScalar(scalars []*scalar, points []*element) *element {
@@ -13,10 +13,10 @@ func multiScalar(scalars []*scalar, points []*element) *element {
 	return bucketSum(scalars, points, bucketWidth(len(points)))
 }
 
-// bucketWidth is about log2(n) - 3, which balances the additions into buckets against those of the buckets.
+// bucketWidth is about log2(n) - 2, which balances the additions into buckets against those of the buckets.
 func bucketWidth(n int) int {
 	width := 5
-	for n > 1<<(width+3) && width < 11 {
+	for n > 1<<(width+2) && width < 11 {
 		width++
 	}
 	return width
