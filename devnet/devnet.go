@@ -106,13 +106,13 @@ func (d *devnet) addSequencer(ctx context.Context) error {
 	return nil
 }
 
-func (d *devnet) addMonitor(context.Context) error {
+func (d *devnet) addMonitor(ctx context.Context) error {
 	var cfg monitor.Config
 	if err := d.prepare(&cfg); err != nil {
 		return err
 	}
 	cfg.DSN, cfg.CommitteeFile = d.dsn, d.committee()
-	s, err := monitor.New(cfg, d.logger("monitor-svc"))
+	s, err := monitor.New(ctx, cfg, d.logger("monitor-svc"))
 	if err != nil {
 		return err
 	}
@@ -121,13 +121,13 @@ func (d *devnet) addMonitor(context.Context) error {
 	return nil
 }
 
-func (d *devnet) addProposer(context.Context) error {
+func (d *devnet) addProposer(ctx context.Context) error {
 	var cfg proposer.Config
 	if err := d.prepare(&cfg); err != nil {
 		return err
 	}
 	cfg.DSN, cfg.Monitor = d.dsn, d.monitor
-	s, err := proposer.New(cfg, d.logger("proposer-svc"))
+	s, err := proposer.New(ctx, cfg, d.logger("proposer-svc"))
 	if err != nil {
 		return err
 	}

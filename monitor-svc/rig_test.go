@@ -89,7 +89,7 @@ func (w *world) replica() *replica {
 	cfg.GRPCAddress, cfg.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.RedisURL, cfg.DSN = w.redis.URL, w.address
 	cfg.NextTimeout, cfg.CommitteeFile = patience, w.committee
-	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	s, err := New(w.t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func TestABrokenStreamIsResumedWithoutAGap(t *testing.T) {
 		case 5: // restarted, and more was fixed meanwhile
 			w.dsn.Down()
 			a.eventually("the break is noticed", func() bool { return !a.status().DsnConnected })
-			if reason := a.s.health.Ready()["dsn"]; reason == "" {
+			if reason := a.s.Health.Ready()["dsn"]; reason == "" {
 				t.Error("readyz does not say that the DSN is away")
 			}
 			w.dsn.Fix("r6")
@@ -149,7 +149,7 @@ func TestABrokenStreamIsResumedWithoutAGap(t *testing.T) {
 		expect(n)
 	}
 	a.expectPreblock(a.next("x", 6), 6, "r6")
-	a.eventually("connected again", func() bool { return a.status().DsnConnected && len(a.s.health.Ready()) == 0 })
+	a.eventually("connected again", func() bool { return a.status().DsnConnected && len(a.s.Health.Ready()) == 0 })
 }
 
 func TestWhatTheDSNWaitsForIsShownAndTheReplicaStaysReady(t *testing.T) {
@@ -157,11 +157,11 @@ func TestWhatTheDSNWaitsForIsShownAndTheReplicaStaysReady(t *testing.T) {
 	a := w.replica()
 	w.dsn.Fix("r1")
 	w.dsn.Wait("preblock 2 waits for attestations: 2 of 3")
-	a.eventually("the reason", func() bool { return a.s.health.Notes()["production"] != "" })
+	a.eventually("the reason", func() bool { return a.s.Health.Notes()["production"] != "" })
 	if s := a.status(); s.DsnWaiting != "preblock 2 waits for attestations: 2 of 3" || s.DsnAcceptedNumber != 1 {
 		t.Errorf("status %v", s)
 	}
-	if reasons := a.s.health.Ready(); len(reasons) > 0 {
+	if reasons := a.s.Health.Ready(); len(reasons) > 0 {
 		t.Errorf("not ready: %v", reasons)
 	}
 	_, err := a.Next(t.Context(), &preblockv1.NextRequest{RequestId: "r2", Number: 2, Timeout: seconds(.01)})
@@ -169,7 +169,7 @@ func TestWhatTheDSNWaitsForIsShownAndTheReplicaStaysReady(t *testing.T) {
 		t.Errorf("a caller that waited in vain is told %v", err)
 	}
 	w.dsn.Wait("")
-	a.eventually("the reason's end", func() bool { return a.status().DsnWaiting == "" && len(a.s.health.Notes()) == 0 })
+	a.eventually("the reason's end", func() bool { return a.status().DsnWaiting == "" && len(a.s.Health.Notes()) == 0 })
 }
 
 func TestADSNThatIsAwayAtTheStartIsFollowedLater(t *testing.T) {
@@ -246,8 +246,8 @@ func TestConflictingPreblocksHalt(t *testing.T) {
 		if got := receive(t, a.next("r1", 1), "answer"); status.Code(got.err) != codes.FailedPrecondition {
 			t.Errorf("later %v", got)
 		}
-		if s := a.status(); !strings.Contains(s.Halted, "number 1") || !strings.Contains(a.s.health.Ready()["preblocks"], "number 1") {
-			t.Errorf("status %v, readiness %v", s, a.s.health.Ready())
+		if s := a.status(); !strings.Contains(s.Halted, "number 1") || !strings.Contains(a.s.Health.Ready()["preblocks"], "number 1") {
+			t.Errorf("status %v, readiness %v", s, a.s.Health.Ready())
 		}
 		var record conflict.Record
 		a.eventually("record of the conflict", func() bool {

@@ -1,23 +1,19 @@
-// Package proposer is proposer-svc: the FIFO of proposal requests, and the one proposal in flight. This file shows what
-// it consists of; any number of replicas run, and one of them submits.
+// Package proposer is proposer-svc: the FIFO of proposal requests, and the one proposal in flight. Any number of replicas
+// run, and one of them submits. This file shows the components of a replica and how they are connected.
 package proposer
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
-	"blindseq/kit/ops"
 	"blindseq/kit/rediskeys"
-	"blindseq/kit/redisx"
 	"blindseq/kit/requestid"
 	"blindseq/kit/retry"
-	"blindseq/kit/service"
 	"blindseq/proposer-svc/internal/api"
 	"blindseq/proposer-svc/internal/redisqueue"
 	"blindseq/proposer-svc/internal/submit"
@@ -27,9 +23,6 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 )
 
@@ -39,7 +32,7 @@ var retryPolicy = retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time
 
 // Run runs a replica until ctx ends or a component fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	s, err := New(cfg, log)
+	s, err := New(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -48,86 +41,77 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 
 // Service is a replica that listens and does not serve yet.
 type Service struct {
-	log       *slog.Logger
-	health    *ops.Health
-	rdb       redis.UniversalClient
-	ops       *ops.Server
+	*host.Host
+	metrics   *metrics
 	grpc      *grpckit.Server
 	directory *leader.Directory
 	queue     *redisqueue.Store
 	loop      *submit.Loop
 	locker    *lock.Locker
 	endpoint  leader.Endpoint
-	conns     []*grpc.ClientConn
 }
 
 // New builds a replica. On an error nothing is left open.
-func New(cfg Config, log *slog.Logger) (_ *Service, err error) {
-	s := &Service{log: log, health: ops.NewHealth()}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if s.rdb, err = redisx.Open(cfg.RedisURL); err != nil {
+func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err error) {
+	s := &Service{Host: host.New(ctx, &cfg.Common, log)}
+	defer s.CloseOn(&err)
+	rdb, err := s.Redis()
+	if err != nil {
 		return nil, err
 	}
-	reg := ops.NewRegistry()
-	m := newMetrics(reg)
-	s.queue = redisqueue.New(s.rdb, redisqueue.Config{
+	s.metrics = newMetrics(s.Registry)
+	s.queue = redisqueue.New(rdb, redisqueue.Config{
 		Limits: queue.Limits{Queued: cfg.MaxQueue}, ProcessedTTL: cfg.ProcessedTTL, Holder: func() string { return s.locker.Holder() },
 	}, log)
-	m.follow(reg, s.queue.Seen)
-	s.directory = leader.NewDirectory(s.rdb, rediskeys.ProducerLease)
-	if err := s.dial(cfg, m); err != nil {
+	s.metrics.follow(s.Registry, s.queue.Seen)
+	s.directory = leader.NewDirectory(rdb, rediskeys.ProducerLease)
+	if err := s.dial(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.listen(cfg, reg, api.New(s.queue, m.leading.Load)); err != nil {
+	if err := s.listen(cfg); err != nil {
 		return nil, err
 	}
-	const lease = rediskeys.ProposerLease
-	s.locker = lock.New(s.rdb, lock.Options{Name: lease, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: log, Guard: lock.Guard{
-		Replicas: cfg.Lock.Replicas, Timeout: cfg.Lock.Timeout,
-		Report: s.health.Reporter("lock "+lease, m.returned.WithLabelValues(lease)),
-	}})
+	s.locker = lock.New(rdb, s.lease(cfg))
+	s.Add("leader directory", s.directory.Run)
+	s.Add("queue watch", s.queue.Watch)
+	s.Add("grpc", s.grpc.Run)
+	s.Add("campaign", func(ctx context.Context) error {
+		return leader.Campaign(ctx, s.locker, s.endpoint, s.loop.Lead)
+	})
 	return s, nil
 }
 
-func (s *Service) listen(cfg Config, reg *prometheus.Registry, a *api.Service) (err error) {
-	listener, err := net.Listen("tcp", cfg.GRPCAddress)
-	if err != nil {
-		return fmt.Errorf("serve grpc: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = listener.Close() // the first error is the one to tell
-		}
-	}()
-	if s.endpoint.GRPC, err = cfg.AdvertiseAddress(listener.Addr().String()); err != nil {
+func (s *Service) listen(cfg Config) (err error) {
+	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: statusCodes()}); err != nil {
 		return err
 	}
-	s.grpc, err = grpckit.NewServer(grpckit.ServerConfig{
-		Listener: listener, TLS: cfg.TLS, Health: s.health, Registry: reg, Log: s.log, Errors: statusCodes(),
-	})
-	if err != nil {
+	proposalv1.RegisterProposerServiceServer(s.grpc.Registrar(), api.New(s.queue, s.metrics.leading.Load))
+	if s.endpoint.GRPC, err = cfg.AdvertiseAddress(s.grpc.Addr()); err != nil {
 		return err
 	}
-	proposalv1.RegisterProposerServiceServer(s.grpc.Registrar(), a)
-	s.ops, err = ops.NewServer(cfg.HTTPAddress, s.health, reg)
-	return err
+	return s.Ops()
 }
 
-// dial prepares the connections to the services the loop asks; they are made when first used.
-func (s *Service) dial(cfg Config, m *metrics) error {
-	producer, err := s.conn(cfg, "leader:///"+rediskeys.ProducerLease, s.directory.DialOption())
+// lease is how this replica competes to be the active proposer.
+func (s *Service) lease(cfg Config) lock.Options {
+	const name = rediskeys.ProposerLease
+	return lock.Options{Name: name, TTL: cfg.LeaseTTL, Holder: s.endpoint.GRPC, Log: s.Log, Guard: lock.Guard{
+		Replicas: cfg.Lock.Replicas, Timeout: cfg.Lock.Timeout,
+		Report: s.Health.Reporter("lock "+name, s.metrics.returned.WithLabelValues(name)),
+	}}
+}
+
+// dial prepares the connections to the services the loop calls. Each connects when it is first used.
+func (s *Service) dial(cfg Config) error {
+	producer, err := s.Dial("leader:///"+rediskeys.ProducerLease, s.directory.DialOption())
 	if err != nil {
 		return err
 	}
-	dsn, err := s.conn(cfg, cfg.DSN)
+	dsn, err := s.Dial(cfg.DSN)
 	if err != nil {
 		return err
 	}
-	monitor, err := s.conn(cfg, cfg.Monitor)
+	monitor, err := s.Dial(cfg.Monitor)
 	if err != nil {
 		return err
 	}
@@ -136,18 +120,10 @@ func (s *Service) dial(cfg Config, m *metrics) error {
 		Producer: blueprintv1.NewProducerServiceClient(producer),
 		DSN:      dsnv1.NewSequencerServiceClient(dsn),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
-		Observer: m,
-		Log:      s.log,
+		Observer: s.metrics,
+		Log:      s.Log,
 	}, submit.Config{AttemptTimeout: cfg.AttemptTimeout, CallTimeout: cfg.CallTimeout, Retry: retryPolicy})
 	return nil
-}
-
-func (s *Service) conn(cfg Config, target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	c, err := grpckit.Dial(target, cfg.TLS, options...)
-	if err == nil {
-		s.conns = append(s.conns, c)
-	}
-	return c, err
 }
 
 func statusCodes() map[error]codes.Code {
@@ -162,47 +138,16 @@ func statusCodes() map[error]codes.Code {
 }
 
 // Addresses are where the replica listens.
-func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.ops.Addr() }
+func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.OpsAddr() }
 
-// Run runs the replica until ctx ends or a component fails, and closes everything. It runs once.
+// Run runs the replica until ctx ends or a component fails, and closes everything. It runs once. A standby is ready too: it
+// takes requests, and takes over.
 //
 //	RequestProposal ─▶ FIFO in Redis ─▶ loop (under the lease) ─┬─▶ leading producer: content
 //	NotifyProcessed ─▶     │  ▲                                 ├─▶ DSN: proposal
 //	                       └──┴── watched by every replica      └─▶ monitor: no preblock
 func (s *Service) Run(ctx context.Context) error {
-	defer s.close()
-	g := service.NewGroup(s.log)
-	g.Add("health and metrics", s.ops.Run)
-	g.Add("leader directory", s.directory.Run)
-	g.Add("queue watch", s.queue.Watch)
-	g.Add("grpc", s.grpc.Run)
-	g.Add("campaign", func(ctx context.Context) error {
-		return leader.Campaign(ctx, s.locker, s.endpoint, s.loop.Lead)
-	})
-	g.Add("readiness", s.ready)
 	grpc, http := s.Addresses()
-	s.log.InfoContext(ctx, "proposer ready", "grpc", grpc, "http", http)
-	return g.Run(ctx)
-}
-
-// ready is stopped first, so that nothing new is sent here while the rest stops. A standby is ready too: it takes
-// requests, and takes over.
-func (s *Service) ready(ctx context.Context) error {
-	<-ctx.Done()
-	s.health.Set("service", "stopping")
-	return nil
-}
-
-func (s *Service) close() {
-	for _, c := range s.conns {
-		if err := c.Close(); err != nil {
-			s.log.Warn("close a connection", "target", c.Target(), "error", err)
-		}
-	}
-	if s.rdb == nil {
-		return
-	}
-	if err := s.rdb.Close(); err != nil {
-		s.log.Warn("close redis", "error", err)
-	}
+	s.Log.InfoContext(ctx, "proposer ready", "grpc", grpc, "http", http)
+	return s.Host.Run(ctx)
 }

@@ -136,7 +136,7 @@ func serve(t testing.TB, register func(grpc.ServiceRegistrar), interceptors ...g
 // replica starts a proposer in this process.
 func (w *world) replica() (c proposalv1.ProposerServiceClient, stop func()) {
 	w.t.Helper()
-	s, err := New(testConfig(w.redis.URL, w.dsnAddress, w.monitorAddr), slog.New(slog.DiscardHandler))
+	s, err := New(w.t.Context(), testConfig(w.redis.URL, w.dsnAddress, w.monitorAddr), slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestAFullFIFORefusesOneMore(t *testing.T) {
 	w.producer.Change(func(c *fakes.Chain) { c.Err = status.Error(codes.Unavailable, "away") })
 	cfg := testConfig(r.URL, w.dsnAddress, w.monitorAddr)
 	cfg.MaxQueue = 2
-	s, err := New(cfg, slog.New(slog.DiscardHandler))
+	s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
