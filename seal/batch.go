@@ -27,7 +27,9 @@ func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
 			sum = append(sum, i)
 		}
 	}
-	verifyHalves(checked, sum, errs)
+	if len(sum) > 0 {
+		verifyAll(checked, sum, errs)
+	}
 	for i, err := range errs {
 		if err == nil {
 			err = signatures[i]
@@ -39,17 +41,32 @@ func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
 	return checked, errs
 }
 
-// verifyHalves sets the error of each one at these indexes whose proof does not hold. What is left of a failing sum is
-// split until single ones remain, which are checked exactly.
-func verifyHalves(all []*Checked, indexes []int, errs []error) {
-	switch {
-	case len(indexes) == 0:
-	case len(indexes) == 1:
-		errs[indexes[0]] = all[indexes[0]].verify()
-	case !sumIsZero(all, indexes):
-		verifyHalves(all, indexes[:len(indexes)/2], errs)
-		verifyHalves(all, indexes[len(indexes)/2:], errs)
+// verifyAll sets the error of each one at these indexes whose proof does not hold.
+func verifyAll(all []*Checked, indexes []int, errs []error) {
+	if len(indexes) == 1 || !sumIsZero(all, indexes) {
+		nameBad(all, indexes, errs)
 	}
+}
+
+// exactUpTo is up to how many a failing sum is followed by exact checks: halving on would cost as much for one bad
+// transaction, and more for several.
+const exactUpTo = 16
+
+// nameBad finds the bad ones at these indexes, at least one of which is bad or alone.
+func nameBad(all []*Checked, indexes []int, errs []error) {
+	if len(indexes) <= exactUpTo {
+		for _, i := range indexes {
+			errs[i] = all[i].verify()
+		}
+		return
+	}
+	left, right := indexes[:len(indexes)/2], indexes[len(indexes)/2:]
+	if sumIsZero(all, left) {
+		nameBad(all, right, errs) // whatever makes the sum fail is there
+		return
+	}
+	nameBad(all, left, errs)
+	verifyAll(all, right, errs)
 }
 
 // sumIsZero says whether Σ a·(w + e·u - f·G) + b·(w̄ + e·ū - f·Ḡ) is the identity, with coefficients a and b drawn now.

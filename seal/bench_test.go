@@ -152,6 +152,21 @@ func BenchmarkCheck(b *testing.B) {
 	})
 }
 
+// BenchmarkCheckGarbage is the worst that a sender can do to a batch: no proof holds, and each is found by halving.
+func BenchmarkCheckGarbage(b *testing.B) {
+	onOneCore(b, floor.check, func(w *benchWorld, n int) {
+		bad := make([]*Sealed, n)
+		for i, s := range w.sealed[:n] {
+			wrong := *s
+			wrong.f = [32]byte{1}
+			bad[i] = &wrong
+		}
+		if checked, _ := w.ring.CheckBatch(bad); checked[0] != nil {
+			b.Fatal("garbage passes")
+		}
+	})
+}
+
 func BenchmarkShare(b *testing.B) {
 	onOneCore(b, func(f floor, _ int) time.Duration { return f.share() }, func(w *benchWorld, n int) {
 		for _, c := range w.checked[:n] {
