@@ -26,7 +26,7 @@ type keys struct {
 	notices map[string]preblockv1.NoPreblockReason
 }
 
-// ending reports whether a request is at the head of the FIFO and about to end without a preblock.
+// ending reports whether a request is the one that is ending: what rediskeys.EndingRequest holds.
 func (k *keys) ending(id string) bool {
 	head := k.fifo.View("").Current
 	return head != nil && head.ID == id && head.Phase == queue.Ending

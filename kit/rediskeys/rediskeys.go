@@ -44,12 +44,8 @@ func ProposerState() string { return proposerTag + "state" }
 // ProposerFIFO is the ids of the requests queued, the first to be served first: list. Written by proposer-svc. No TTL.
 func ProposerFIFO() string { return proposerTag + "fifo" }
 
-// ProposerRequests is the requests queued and the current one: hash of request id to JSON. Written by proposer-svc; of the
-// current one monitor-svc reads whether its "state" is ProposerEnding. No TTL.
+// ProposerRequests is the requests queued and the current one: hash of request id to JSON. Written by proposer-svc. No TTL.
 func ProposerRequests() string { return proposerTag + "requests" }
-
-// ProposerEnding is the state of a current request that ends without a preblock.
-const ProposerEnding = 2
 
 // ProposerRecent is the last requests processed, newest first: list of JSON, bounded. Written by proposer-svc. No TTL.
 func ProposerRecent() string { return proposerTag + "recent" }
@@ -61,8 +57,14 @@ func ProposerProcessed(id string) string { return proposerTag + "processed:" + i
 // ProposerEvents is the channel on which a proposer-svc says that it changed the FIFO. The message is the tag.
 func ProposerEvents() string { return proposerTag + "events" }
 
+// EndingRequest is the id of the request that is ending without a preblock; there is no key while none is. It is the contract
+// between proposer-svc and monitor-svc about notices (docs/adr/004): proposer-svc writes it in the same script that changes
+// the FIFO, so that the two never differ, in any copy of Redis. monitor-svc reads it in the same script that records a
+// notice, and reads nothing else of the FIFO. String. No TTL.
+func EndingRequest() string { return proposerTag + "ending" }
+
 // MonitorNoPreblock is why a request ended without a preblock: JSON. Written once, by monitor-svc, while the request is the
-// FIFO's current one and ending: both are in one slot. TTL 1 h.
+// EndingRequest: both are in one slot. TTL 1 h.
 func MonitorNoPreblock(requestID string) string { return proposerTag + "no-preblock:" + requestID }
 
 // MonitorEvents is the channel on which monitor-svc says that a request ended without a preblock: JSON.

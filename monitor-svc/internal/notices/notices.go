@@ -1,5 +1,7 @@
-// Package notices shares, through Redis, which requests ended without a preblock, so that every replica can answer the
-// one who waits. A reason is written once and never changed; a message on a channel only says where to look.
+// Package notices shares, through Redis, which requests ended without a preblock, so that every replica can answer a waiter.
+//
+// Guarantees: a reason is written once and never changed. It is written only while the request is the one that the proposer
+// says is ending (rediskeys.EndingRequest), checked in the same script. A message on a channel only says where to look.
 package notices
 
 import (
@@ -75,8 +77,8 @@ type notice struct {
 	Reason    int32  `json:"reason"`
 }
 
-// Record makes a reason known to every replica. A repeat is a success; another reason is ErrOtherReason. A request that is
-// not ending, by the proposers' FIFO, is ErrNotEnding.
+// Record makes a reason known to every replica. A repeat is a success. It returns ErrOtherReason for another reason, and
+// ErrNotEnding for a request that is not ending.
 func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	value, err := json.Marshal(notice{in.RequestID, int32(in.Reason)})
 	if err != nil {
@@ -84,9 +86,9 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID), rediskeys.ProposerState(), rediskeys.ProposerRequests()}
+	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID), rediskeys.EndingRequest()}
 	// gofail: var noticeRecording struct{}
-	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID, rediskeys.ProposerEnding).StringSlice()
+	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID).StringSlice()
 	if err == nil && len(reply) != 3 {
 		err = fmt.Errorf("unexpected reply %q", reply)
 	}

@@ -43,7 +43,7 @@ func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
 				if err := n.Record(t.Context(), empty); err != nil {
 					t.Errorf("%s: %v", id, err)
 				}
-				r.Client.HDel(t.Context(), rediskeys.ProposerState(), "current")
+				r.Client.Del(t.Context(), rediskeys.EndingRequest())
 			}
 			other := merge.NoPreblock{RequestID: id, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
 			if err := n.Record(t.Context(), other); !errors.Is(err, ErrOtherReason) {
@@ -67,15 +67,12 @@ func TestARequestThatIsNotEndingGetsNoNotice(t *testing.T) {
 		told := &sink{}
 		n.Follow(told)
 		for name, prepare := range map[string]func(){
-			"unknown":         func() {},
-			"another's turn":  func() { noticestest.Ending(t, r, "other") },
-			"with a proposal": func() { noticestest.InState(t, r, "a", rediskeys.ProposerEnding+1) },
-			"waiting":         func() { noticestest.InState(t, r, "a", rediskeys.ProposerEnding-1) },
-			"with no record":  func() { r.Client.HSet(t.Context(), rediskeys.ProposerState(), "current", "a") },
-			"not to be decoded": func() {
-				noticestest.Ending(t, r, "a")
-				r.Client.HSet(t.Context(), rediskeys.ProposerRequests(), "a", "{")
-			},
+			"none is ending":      func() {},
+			"another's turn":      func() { noticestest.Ending(t, r, "other") },
+			"the beginning of it": func() { noticestest.Ending(t, r, "ab") },
+			"empty":               func() { noticestest.Ending(t, r, "") },
+			"a list":              func() { r.Client.RPush(t.Context(), rediskeys.EndingRequest(), "a") },
+			"a hash":              func() { r.Client.HSet(t.Context(), rediskeys.EndingRequest(), "a", "a") },
 		} {
 			r.Client.FlushAll(t.Context())
 			prepare()

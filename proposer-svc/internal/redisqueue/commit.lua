@@ -1,14 +1,15 @@
 -- Applies the effects of one transition, all or none, if the FIFO is still as the transition saw it.
 --
 -- KEYS  1 state hash {tag, current}  2 FIFO of ids  3 hash id -> request, queued and current  4 last processed requests
---       5 lease of the active proposer
+--       5 id of the request that is ending, for monitor-svc  6 lease of the active proposer
 -- ARGV  1 tag the transition saw   2 tag to leave behind   3 lease token needed, or ""   4 id the event is about, or ""
 --       5 "1" if the transition took that id for unknown   6 prefix of processed requests   7 their TTL in ms
 --       8 how many of the last to list   9 channel to wake others on, or ""   10 holder the lease needs to have, or ""
+--       11 id of the request that is ending afterwards, or ""
 --       then (operation, id, request) ...
 -- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about,
--- id of the current request, id of the first}
-for i, want in ipairs({'hash', 'list', 'hash', 'list'}) do
+-- id of the current request, id of the first, id of the request that is ending}
+for i, want in ipairs({'hash', 'list', 'hash', 'list', 'string'}) do
   local is = redis.call('TYPE', KEYS[i]).ok
   if is ~= 'none' and is ~= want then return {'damaged', KEYS[i] .. ' is a ' .. is} end
 end
@@ -33,18 +34,18 @@ local function view(outcome)
   local current = redis.call('HGET', KEYS[1], 'current') or ''
   local first = redis.call('LINDEX', KEYS[2], 0) or ''
   return {outcome, redis.call('HGET', KEYS[1], 'tag') or '', redis.call('LLEN', KEYS[2]),
-    known(current), known(first), known(ARGV[4]), current, first}
+    known(current), known(first), known(ARGV[4]), current, first, redis.call('GET', KEYS[5]) or ''}
 end
 
 if ARGV[3] ~= '' then
-  local lease = redis.call('HMGET', KEYS[5], 'token', 'holder')
+  local lease = redis.call('HMGET', KEYS[6], 'token', 'holder')
   -- After a failover of Redis two may have been given the same token: it is the holder's too.
   if lease[1] ~= ARGV[3] or (ARGV[10] ~= '' and lease[2] ~= ARGV[10]) then return view('not active') end
 end
 if (redis.call('HGET', KEYS[1], 'tag') or '') ~= ARGV[1] then return view('changed') end
 if ARGV[5] == '1' and known(ARGV[4]) ~= '' then return view('changed') end
 
-for i = 11, #ARGV, 3 do
+for i = 12, #ARGV, 3 do
   local op, id, request = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if op == 'append' then
     redis.call('RPUSH', KEYS[2], id)
@@ -66,6 +67,11 @@ for i = 11, #ARGV, 3 do
     redis.call('LPUSH', KEYS[4], request)
     redis.call('LTRIM', KEYS[4], 0, ARGV[8] - 1)
   end
+end
+if ARGV[11] ~= '' then
+  redis.call('SET', KEYS[5], ARGV[11])
+else
+  redis.call('DEL', KEYS[5])
 end
 redis.call('HSET', KEYS[1], 'tag', ARGV[2])
 if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[9], ARGV[2]) end

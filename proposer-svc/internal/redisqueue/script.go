@@ -39,12 +39,13 @@ type commit struct {
 	unknown bool   // the transition took the subject for unknown
 	channel string // to wake others on; empty for none
 	effects []queue.Effect
+	ending  string // id of the request that is ending afterwards; empty for none
 }
 
 func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot, err error) {
 	args := []any{
 		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), rediskeys.ProposerProcessed(""),
-		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel, s.holder(),
+		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel, s.holder(), c.ending,
 	}
 	for _, f := range c.effects {
 		request, err := encode(f.Request)
@@ -82,8 +83,8 @@ func parse(reply []any) (outcome string, now snapshot, err error) {
 	if len(reply) == 2 {
 		return "", now, fmt.Errorf("%w: %v", ErrDamaged, reply[1])
 	}
-	if len(reply) != 8 {
-		return "", now, fmt.Errorf("%w: reply of %d parts, expected 8", ErrDamaged, len(reply))
+	if len(reply) != 9 {
+		return "", now, fmt.Errorf("%w: reply of %d parts, expected 9", ErrDamaged, len(reply))
 	}
 	text := make([]string, len(reply))
 	for i, part := range reply {
@@ -103,7 +104,25 @@ func parse(reply []any) (outcome string, now snapshot, err error) {
 		return "", now, fmt.Errorf("%w: the first request of the FIFO is missing", ErrDamaged)
 	}
 	return text[0], now, errors.Join(
-		isStored("current", now.view.Current, text[6], queue.InFlight, queue.Ending), isStored("first", now.view.Head, text[7], queue.Queued))
+		isStored("current", now.view.Current, text[6], queue.InFlight, queue.Ending), isStored("first", now.view.Head, text[7], queue.Queued),
+		isEnding(now.view.Current, text[8]))
+}
+
+// ending is the id of the current request if that is ending without a preblock.
+func ending(current *queue.Request) string {
+	if current == nil || current.Phase != queue.Ending {
+		return ""
+	}
+	return current.ID
+}
+
+// isEnding refuses a rediskeys.EndingRequest that is not the FIFO's: monitor-svc would never record the notice, or record one
+// for a request that is served.
+func isEnding(current *queue.Request, id string) error {
+	if want := ending(current); id != want {
+		return fmt.Errorf("%w: request %q is stored as ending, %q is", ErrDamaged, id, want)
+	}
+	return nil
 }
 
 // isStored refuses a request that stands where none of its kind is ever put: the FIFO would wait for it for ever.

@@ -71,6 +71,7 @@ func New(rdb redis.UniversalClient, cfg Config, log *slog.Logger) *Store {
 		rdb: rdb, cfg: cfg, log: log, script: redis.NewScript(commitSource),
 		keys: []string{
 			rediskeys.ProposerState(), rediskeys.ProposerFIFO(), rediskeys.ProposerRequests(), rediskeys.ProposerRecent(),
+			rediskeys.EndingRequest(),
 			rediskeys.LockLease(rediskeys.ProposerLease),
 		},
 		wake: notify.NewWake(),
@@ -136,7 +137,7 @@ func (s *Store) try(ctx context.Context, e queue.Event) (done bool, r queue.Requ
 	v := s.seen.view
 	v.Known, v.Limits = s.find(e.Subject()), s.cfg.Limits
 	next, effects, refused := queue.Next(v, e)
-	outcome, now, err := s.run(ctx, s.commitOf(e, effects, v.Known == nil))
+	outcome, now, err := s.run(ctx, s.commitOf(e, next, effects, v.Known == nil))
 	if err != nil {
 		return false, r, err
 	}
@@ -153,8 +154,8 @@ func (s *Store) try(ctx context.Context, e queue.Event) (done bool, r queue.Requ
 	return true, next.Result(), refused
 }
 
-func (s *Store) commitOf(e queue.Event, effects []queue.Effect, unknown bool) commit {
-	c := commit{saw: s.seen.tag, leave: s.seen.tag, subject: e.Subject(), unknown: unknown, effects: effects}
+func (s *Store) commitOf(e queue.Event, next queue.State, effects []queue.Effect, unknown bool) commit {
+	c := commit{saw: s.seen.tag, leave: s.seen.tag, subject: e.Subject(), unknown: unknown, effects: effects, ending: ending(next.Current)}
 	token, leased := e.Lease()
 	if leased {
 		c.lease = strconv.FormatUint(token, 10)
@@ -188,7 +189,7 @@ func (s *Store) after(ctx context.Context, subject string, err error) error {
 	s.log.ErrorContext(ctx, "the FIFO in Redis cannot be read and is cleared; waiters will ask again", "error", err)
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:4]), rediskeys.ProposerProcessed(subject))...).Err(); cleared != nil {
+	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:5]), rediskeys.ProposerProcessed(subject))...).Err(); cleared != nil {
 		err = fmt.Errorf("%w; clear it: %w", err, cleared)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -3,7 +3,6 @@ package redisqueue
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -233,17 +232,30 @@ func TestAReplicaIsWokenForWhatItWasNotAnsweredAbout(t *testing.T) {
 	})
 }
 
-// monitor-svc reads it there.
-func TestTheStateOfARequestThatEndsIsThatOfPackageRediskeys(t *testing.T) {
+// It is the contract with monitor-svc, which records a notice only for this request.
+func TestTheEndingRequestIsThereExactlyWhileOneIsEnding(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		s := newForT(t, r, 8)
 		setLease(t, r, 1)
 		apply(t, s, request("a"))
-		apply(t, s, queue.Decline{By: queue.By{Token: 1}, ID: "a", Reason: 1})
-		raw, err := r.Client.HGet(t.Context(), rediskeys.ProposerRequests(), "a").Bytes()
-		var is struct{ State int }
-		if err := errors.Join(err, json.Unmarshal(raw, &is)); err != nil || is.State != rediskeys.ProposerEnding {
-			t.Errorf("%s (%v)", raw, err)
+		apply(t, s, request("b"))
+		by := queue.By{Token: 1}
+		for _, step := range []struct {
+			event  queue.Event
+			ending string
+		}{
+			{queue.Decline{By: by, ID: "a", Reason: 1}, "a"},
+			{request("c"), "a"},
+			{queue.Announced{By: by, ID: "a"}, ""},
+			{queue.Start{By: by, ID: "b", Number: 1, Hash: []byte{1}}, ""},
+			{queue.Applied{ID: "b", Number: 1}, ""},
+			{queue.Decline{By: by, ID: "c", Reason: 1}, "c"},
+			{queue.Applied{ID: "c", Number: 2}, ""},
+		} {
+			apply(t, s, step.event)
+			if got := r.Client.Get(t.Context(), rediskeys.EndingRequest()).Val(); got != step.ending {
+				t.Errorf("after %T: %q is ending, want %q", step.event, got, step.ending)
+			}
 		}
 	})
 }
@@ -330,6 +342,12 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
 				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
 			},
+			"another is ending": func(ctx context.Context) error {
+				return r.Client.Set(ctx, rediskeys.EndingRequest(), "a", 0).Err()
+			},
+			"ending is of the wrong type": func(ctx context.Context) error {
+				return r.Client.RPush(ctx, rediskeys.EndingRequest(), "a").Err()
+			},
 			"current is missing": func(ctx context.Context) error {
 				return r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a").Err()
 			},
@@ -361,7 +379,7 @@ func TestARequestIsServedWhateverRedisLostOfIt(t *testing.T) {
 			queue.InFlight: queue.Start{By: by, ID: "a", Number: 1, Hash: []byte{1}},
 			queue.Ending:   queue.Decline{By: by, ID: "a", Reason: 1},
 		} {
-			for lost := 1; lost < 1<<4; lost++ {
+			for lost := 1; lost < 1<<5; lost++ {
 				if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
 					t.Fatal(err)
 				}
@@ -372,7 +390,7 @@ func TestARequestIsServedWhateverRedisLostOfIt(t *testing.T) {
 					t.Fatalf("brought to %+v", got)
 				}
 				var keys []string
-				for i, key := range s.keys[:4] {
+				for i, key := range s.keys[:5] {
 					if lost>>i&1 == 1 {
 						keys = append(keys, key)
 					}

@@ -2,26 +2,16 @@
 package noticestest
 
 import (
-	"fmt"
 	"testing"
 
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
-// Ending makes a request the current one, and ending.
+// Ending makes a request the one that is ending.
 func Ending(t testing.TB, r redistest.Redis, id string) {
 	t.Helper()
-	InState(t, r, id, rediskeys.ProposerEnding)
-}
-
-// InState makes a request the current one, in a state.
-func InState(t testing.TB, r redistest.Redis, id string, state int) {
-	t.Helper()
-	pipe := r.Client.TxPipeline()
-	pipe.HSet(t.Context(), rediskeys.ProposerState(), "current", id)
-	pipe.HSet(t.Context(), rediskeys.ProposerRequests(), id, fmt.Sprintf(`{"id":%q,"state":%d}`, id, state))
-	if _, err := pipe.Exec(t.Context()); err != nil {
+	if err := r.Client.Set(t.Context(), rediskeys.EndingRequest(), id, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 }
