@@ -93,3 +93,36 @@ func randomCoefficient() *scalar {
 	}
 	return reduce(&wide)
 }
+
+// Shares makes the shares of many transactions, in their order, on all processors.
+func (s Secret) Shares(cs []*Checked) ([]Share, error) {
+	shares, errs := make([]Share, len(cs)), make([]error, len(cs))
+	parallel(len(cs), func(i int) { shares[i], errs[i] = s.Share(cs[i]) })
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return shares, nil
+}
+
+// OpenBatch combines the shares of each transaction and opens it, on all processors. For each there is its opening or its
+// error, as Combine and Open would return it.
+func (k *Keys) OpenBatch(cs []*Checked, shares [][]Share) ([]Opening, []error) {
+	openings, errs := make([]Opening, len(cs)), make([]error, len(cs))
+	parallel(len(cs), func(i int) {
+		var z Point
+		if z, errs[i] = k.Combine(shares[i]); errs[i] == nil {
+			openings[i], errs[i] = cs[i].Open(z)
+		}
+	})
+	return openings, errs
+}
+
+// VerifyBatch checks the opening of each transaction, on all processors. For each there is the error that Verify would
+// return.
+func VerifyBatch(cs []*Checked, openings []Opening) []error {
+	errs := make([]error, len(cs))
+	parallel(len(cs), func(i int) { errs[i] = cs[i].Verify(openings[i]) })
+	return errs
+}

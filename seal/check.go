@@ -11,11 +11,17 @@ import (
 
 // Checked is a sealed transaction that passed the check. Only Check and CheckBatch make one.
 type Checked struct {
-	*Sealed
+	*sealed
 	key              *Key
 	u, uBar, w, wBar *element
 	f, e             *scalar
 }
+
+// sealed is the name under which a Checked has its Sealed's methods and fields, and nobody else can exchange it.
+type sealed = Sealed
+
+// Sealed returns the transaction that was checked.
+func (c *Checked) Sealed() *Sealed { return c.sealed }
 
 // Key returns the key that the transaction is sealed to.
 func (c *Checked) Key() *Key { return c.key }
@@ -45,7 +51,7 @@ func (r *Ring) prepare(s *Sealed) (*Checked, error) {
 	if key == nil {
 		return nil, fmt.Errorf("%w: %v is not in force", ErrKey, s.Key)
 	}
-	c := &Checked{Sealed: s, key: key}
+	c := &Checked{sealed: s, key: key}
 	for _, p := range [...]struct {
 		name string
 		raw  *[32]byte

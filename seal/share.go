@@ -47,7 +47,7 @@ func (s Secret) shareWithProof(c *Checked, random *[32]byte) (share Share, proof
 	err = s.use(func(x *scalar) {
 		secret := x.Bytes()
 		defer clear(secret)
-		k := hashScalar("k", secret, c.id[:], c.Sealed.u[:], random[:])
+		k := hashScalar("k", secret, c.id[:], c.sealed.u[:], random[:])
 		a, b := encodePoint(new(element).ScalarBaseMult(k)), encodePoint(new(element).ScalarMult(k, c.u))
 		copy(proof[:], a[:])
 		copy(proof[32:], b[:])
@@ -62,7 +62,7 @@ func (s Secret) shareWithProof(c *Checked, random *[32]byte) (share Share, proof
 
 // shareChallenge is e = H("share", id, u8(i), Y_i, u, D_i, A, B).
 func shareChallenge(c *Checked, share *Share, public *Point, proof *ShareProof) *scalar {
-	return hashScalar("share", c.id[:], []byte{share.Authority}, public[:], c.Sealed.u[:], share.Point[:], proof[:32], proof[32:64])
+	return hashScalar("share", c.id[:], []byte{share.Authority}, public[:], c.sealed.u[:], share.Point[:], proof[:32], proof[32:64])
 }
 
 // VerifyShare checks a share by its proof: f·G = A + e·Y_i and f·u = B + e·D_i. A failure convicts the keyholder if it

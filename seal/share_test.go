@@ -79,10 +79,10 @@ func TestAShareOfAnotherPointIsNotProven(t *testing.T) {
 	c := w.check(t, w.seal(t, []byte("tx")))
 	liar := *c
 	liar.u = new(element).ScalarBaseMult(randomScalar())
-	for _, raw := range []Point{c.Sealed.u, encodePoint(liar.u)} { // what it hashes is right, or fits its lie
-		s := *c.Sealed
+	for _, raw := range []Point{c.sealed.u, encodePoint(liar.u)} { // what it hashes is right, or fits its lie
+		s := *c.sealed
 		s.u = raw
-		liar.Sealed = &s
+		liar.sealed = &s
 		share, proof, err := w.secrets[0].ShareWithProof(&liar)
 		if err != nil {
 			t.Fatal(err)

@@ -242,7 +242,7 @@ func TestVectorsOfShareProofs(t *testing.T) {
 		checked := checkedVector(t, keys.Key, c.Sealed)
 		p := c.ShareProof
 		random := [32]byte(p.Random)
-		k := hashScalar("k", c.SecretShares[p.Authority], checked.id[:], checked.Sealed.u[:], random[:])
+		k := hashScalar("k", c.SecretShares[p.Authority], checked.id[:], checked.sealed.u[:], random[:])
 		equal(t, fmt.Sprint("k ", i), k.Bytes(), p.K)
 		share, proof, err := secrets[p.Authority].shareWithProof(checked, &random)
 		if err != nil {
