@@ -19,7 +19,7 @@
 //   - Only Check and CheckBatch return a [Checked], and shares are made of nothing else: a share of a transaction without
 //     a valid proof would make the keyholder an oracle for its sender.
 //   - The proof covers every byte but the signature. A copy with a changed byte is refused, or was made by somebody who
-//     knows the seed.
+//     knows its randomness.
 //   - A checked transaction has one outcome. [Checked.Open] and [Checked.Verify] compare everything that sealing again
 //     would produce, so whoever accepts one opening refuses every other.
 //   - CheckBatch accepts a bad transaction with a probability below 2^-127, and names each bad one.

@@ -47,10 +47,12 @@ func pad(dst, tx []byte) ([]byte, error) {
 
 // unpad returns the transaction in p, which is as long as a size class.
 func unpad(p []byte) ([]byte, error) {
-	n := int(binary.BigEndian.Uint32(p))
+	length := binary.BigEndian.Uint32(p) // compared before it is an int, which may have 32 bits
+	if length == 0 || length > MaxTxBytes || int(length) > len(p)-lengthSize {
+		return nil, fmt.Errorf("%w: length %d in %d bytes", ErrPadding, length, len(p))
+	}
+	n := int(length)
 	switch {
-	case n == 0 || n > MaxTxBytes || n > len(p)-lengthSize:
-		return nil, fmt.Errorf("%w: length %d in %d bytes", ErrPadding, n, len(p))
 	case sizeClass(lengthSize+n) != len(p):
 		return nil, fmt.Errorf("%w: %d bytes for a transaction of %d", ErrPadding, len(p), n)
 	case !isZero(p[lengthSize+n:]):
