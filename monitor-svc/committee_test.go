@@ -77,7 +77,7 @@ func TestAForgedOutcomeIsRefusedUntilTheRightOneComes(t *testing.T) {
 	if _, err := a.GetPreblock(t.Context(), &preblockv1.GetPreblockRequest{Number: 1}); status.Code(err) != codes.Unavailable {
 		t.Fatalf("asked for it: %v", err)
 	}
-	w.dsn.Replace(honest)
+	w.dsn.Put(honest)
 	a.expectPreblock(waiting, 1, "r")
 }
 

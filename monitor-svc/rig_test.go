@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/kit/dsntest"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/redistest"
-	"blindseq/monitor-svc/internal/fakes"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -32,7 +32,7 @@ const (
 type world struct {
 	t     testing.TB
 	redis redistest.Redis
-	dsn   *fakes.DSN
+	dsn   *dsntest.DSN
 	// committee is the file that replicas check preblocks with; none when empty
 	committee string
 	address   string
@@ -40,7 +40,7 @@ type world struct {
 
 func newWorld(t testing.TB, r redistest.Redis) *world {
 	t.Helper()
-	w := &world{t: t, redis: r, dsn: fakes.NewDSN()}
+	w := &world{t: t, redis: r, dsn: dsntest.New()}
 	s, err := grpckit.NewServer(grpckit.ServerConfig{Address: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/kit/dsntest"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/monitor-svc/internal/conflict"
-	"blindseq/monitor-svc/internal/fakes"
 	"blindseq/monitor-svc/internal/notices/noticestest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -217,7 +217,7 @@ func TestADuplicateIsDroppedAndAForgedOneRefused(t *testing.T) {
 	one := w.dsn.Fix("r1")
 	a.expectPreblock(a.next("r1", 1), 1, "r1")
 	w.dsn.Send(one)
-	forged := fakes.Preblock(2, "r2")
+	forged := dsntest.Preblock(2, "r2")
 	forged.ContentHash[0] ^= 1
 	w.dsn.Send(forged)
 	if from := w.following(); from != 2 {
@@ -235,7 +235,7 @@ func TestConflictingPreblocksHalt(t *testing.T) {
 		first := w.dsn.Fix("r1")
 		a.expectPreblock(a.next("r1", 1), 1, "r1")
 		waiting, feed := a.next("r2", 2), a.stream(2)
-		second := fakes.Preblock(1, "other", 9)
+		second := dsntest.Preblock(1, "other", 9)
 		w.dsn.Send(second)
 		if got := receive(t, waiting, "answer"); status.Code(got.err) != codes.FailedPrecondition {
 			t.Errorf("the waiter got %v", got)

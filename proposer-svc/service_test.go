@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/kit/dsntest"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
@@ -67,7 +68,7 @@ type world struct {
 	t            testing.TB
 	redis        redistest.Redis
 	producer     *fakes.Producer
-	dsn          *fakes.DSN
+	dsn          *dsntest.DSN
 	monitor      *fakes.Monitor
 	dsnAddress   string
 	monitorAddr  string
@@ -76,7 +77,7 @@ type world struct {
 
 func newWorld(t testing.TB, r redistest.Redis) *world {
 	w := &world{
-		t: t, redis: r, producer: &fakes.Producer{}, dsn: fakes.NewDSN(), monitor: fakes.NewMonitor(), traceparents: make(chan string, 64),
+		t: t, redis: r, producer: &fakes.Producer{}, dsn: dsntest.New(), monitor: fakes.NewMonitor(), traceparents: make(chan string, 64),
 	}
 	producer := serve(t, func(s grpc.ServiceRegistrar) { blueprintv1.RegisterProducerServiceServer(s, w.producer) })
 	w.dsnAddress = serve(t, func(s grpc.ServiceRegistrar) { dsnv1.RegisterSequencerServiceServer(s, w.dsn) }, w.recordTrace)

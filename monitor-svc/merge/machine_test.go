@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/monitor-svc/internal/fakes"
+	"blindseq/kit/dsntest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -23,7 +23,7 @@ func limits() Limits {
 // block is preblock n of request "rn".
 func block(t *testing.T, n uint64, tx ...byte) Arrived {
 	t.Helper()
-	a, err := Verify(fakes.Preblock(n, fmt.Sprint("r", n), tx...))
+	a, err := Verify(dsntest.Preblock(n, fmt.Sprint("r", n), tx...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestAForgedPreblockIsRefused(t *testing.T) {
 		"number 0":       func(p *preblockv1.Preblock) { p.Content.Number = 0 },
 		"malformed body": func(p *preblockv1.Preblock) { p.Content.PreviousBlockHash = nil },
 	} {
-		p := fakes.Preblock(1, "a")
+		p := dsntest.Preblock(1, "a")
 		forge(p)
 		if _, err := Verify(p); !errors.Is(err, ErrForged) {
 			t.Errorf("%s: %v", name, err)

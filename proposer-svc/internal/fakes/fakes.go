@@ -1,5 +1,5 @@
-// Package fakes holds scriptable stand-ins for the services the proposer talks to, for its tests. Each can be served
-// over gRPC, and can be told to fail.
+// Package fakes holds scriptable stand-ins for the producer and the monitor that the proposer talks to, for its tests. Each
+// can be served over gRPC, and can be told to fail. The DSN is kit/dsntest.
 package fakes
 
 import (
@@ -7,14 +7,9 @@ import (
 	"context"
 	"sync"
 
-	"blindseq/kit/content"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
-	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -62,104 +57,6 @@ func (p *Producer) GetProposalContent(_ context.Context, r *blueprintv1.GetPropo
 			Timestamp: &timestamppb.Timestamp{Seconds: max(p.chain.HeadTime, r.GetTimestamp().GetSeconds())},
 		},
 	}, nil
-}
-
-// DSN fixes the first content of each number at once, unless it is told otherwise.
-type DSN struct {
-	dsnv1.UnimplementedSequencerServiceServer
-	mu    sync.Mutex
-	fixed map[uint64]*preblockv1.Preblock
-	open  uint64 // accepted, and not fixed yet
-	lose  int
-	err   error
-	// Submitted gets each submission, refused ones too.
-	Submitted chan *dsnv1.SubmitProposalRequest
-}
-
-// NewDSN returns a DSN that has fixed nothing.
-func NewDSN() *DSN {
-	return &DSN{fixed: map[uint64]*preblockv1.Preblock{}, Submitted: make(chan *dsnv1.SubmitProposalRequest, 1024)}
-}
-
-// Fail makes every call end in err; nil ends that.
-func (d *DSN) Fail(err error) { d.locked(func() { d.err = err }) }
-
-// Lose makes the next n submissions be answered and forgotten.
-func (d *DSN) Lose(n int) { d.locked(func() { d.lose = n }) }
-
-// Fix fixes a content for a request, as if it had come another way.
-func (d *DSN) Fix(c *preblockv1.Content, requestID string) {
-	d.locked(func() { d.fix(&dsnv1.SubmitProposalRequest{Content: c, RequestId: requestID, Attempt: 1}) })
-}
-
-// Accept is Fix, but the preblock is not decided yet.
-func (d *DSN) Accept(c *preblockv1.Content, requestID string) {
-	d.Fix(c, requestID)
-	d.locked(func() { d.open = c.GetNumber() })
-}
-
-func (d *DSN) locked(f func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f()
-}
-
-func (d *DSN) fix(r *dsnv1.SubmitProposalRequest) *preblockv1.Preblock {
-	n := r.GetContent().GetNumber()
-	if p, ok := d.fixed[n]; ok {
-		return p
-	}
-	hash := content.HashOf(r.GetContent())
-	p := &preblockv1.Preblock{
-		Content: proto.CloneOf(r.GetContent()), ContentHash: hash[:], RequestId: r.GetRequestId(), Attempt: r.GetAttempt(),
-	}
-	if d.lose > 0 {
-		d.lose--
-		return p
-	}
-	d.fixed[n] = p
-	return p
-}
-
-// SubmitProposal implements the service.
-func (d *DSN) SubmitProposal(_ context.Context, r *dsnv1.SubmitProposalRequest) (*dsnv1.SubmitProposalResponse, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.Submitted <- r
-	if d.err != nil {
-		return nil, d.err
-	}
-	p := d.fix(r)
-	return &dsnv1.SubmitProposalResponse{ContentHash: p.ContentHash, RequestId: p.RequestId}, nil
-}
-
-// GetPreblock implements the service.
-func (d *DSN) GetPreblock(_ context.Context, r *dsnv1.GetPreblockRequest) (*dsnv1.GetPreblockResponse, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err != nil {
-		return nil, d.err
-	}
-	if p, ok := d.fixed[r.GetNumber()]; ok && r.GetNumber() != d.open {
-		return &dsnv1.GetPreblockResponse{Preblock: p}, nil
-	}
-	return nil, status.Errorf(codes.NotFound, "preblock %d is not fixed yet", r.GetNumber())
-}
-
-// GetStatus implements the service.
-func (d *DSN) GetStatus(context.Context, *dsnv1.GetStatusRequest) (*dsnv1.GetStatusResponse, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err != nil {
-		return nil, d.err
-	}
-	res := &dsnv1.GetStatusResponse{}
-	for number := range d.fixed {
-		if res.AcceptedNumber = max(res.GetAcceptedNumber(), number); number != d.open {
-			res.LastNumber = max(res.GetLastNumber(), number)
-		}
-	}
-	return res, nil
 }
 
 // Monitor takes notices.

@@ -273,7 +273,7 @@ func TestARequestThatRedisForgotWasServedIsNotServedAgain(t *testing.T) {
 func TestNoPreblockIsNotSaidAfterTheRequestsPreblock(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.producer.Change(func(c *fakes.Chain) { c.Locked = true })
-		r.dsn.Fix(&preblockv1.Content{Number: 1, PreviousBlockHash: bytes.Repeat([]byte{0}, 32), Timestamp: &timestamppb.Timestamp{}}, "a")
+		r.dsn.FixContent(&preblockv1.Content{Number: 1, PreviousBlockHash: bytes.Repeat([]byte{0}, 32), Timestamp: &timestamppb.Timestamp{}}, "a")
 		r.request("a", true) // asked again after Redis forgot it
 		r.expectSubmission("a", 1, 1)
 		r.applied("a", 1)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"blindseq/kit/dsntest"
 	"blindseq/kit/retry"
 	"blindseq/proposer-svc/internal/fakes"
 	"blindseq/proposer-svc/queue"
@@ -55,24 +56,11 @@ func (q *memory) Wake() <-chan struct{} { return q.wake }
 // The fakes as clients, without a connection.
 type (
 	producerClient struct{ *fakes.Producer }
-	dsnClient      struct{ *fakes.DSN }
 	monitorClient  struct{ *fakes.Monitor }
 )
 
 func (c producerClient) GetProposalContent(ctx context.Context, r *blueprintv1.GetProposalContentRequest, _ ...grpc.CallOption) (*blueprintv1.GetProposalContentResponse, error) {
 	return c.Producer.GetProposalContent(ctx, r)
-}
-
-func (c dsnClient) SubmitProposal(ctx context.Context, r *dsnv1.SubmitProposalRequest, _ ...grpc.CallOption) (*dsnv1.SubmitProposalResponse, error) {
-	return c.DSN.SubmitProposal(ctx, r)
-}
-
-func (c dsnClient) GetPreblock(ctx context.Context, r *dsnv1.GetPreblockRequest, _ ...grpc.CallOption) (*dsnv1.GetPreblockResponse, error) {
-	return c.DSN.GetPreblock(ctx, r)
-}
-
-func (c dsnClient) GetStatus(ctx context.Context, r *dsnv1.GetStatusRequest, _ ...grpc.CallOption) (*dsnv1.GetStatusResponse, error) {
-	return c.DSN.GetStatus(ctx, r)
 }
 
 func (c monitorClient) NotifyNoPreblock(ctx context.Context, r *preblockv1.NotifyNoPreblockRequest, _ ...grpc.CallOption) (*preblockv1.NotifyNoPreblockResponse, error) {
@@ -92,7 +80,7 @@ type rig struct {
 	t        *testing.T
 	queue    *memory
 	producer *fakes.Producer
-	dsn      *fakes.DSN
+	dsn      *dsntest.DSN
 	monitor  *fakes.Monitor
 	token    uint64
 	stop     func()
@@ -104,7 +92,7 @@ func bubble(t *testing.T, test func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{
 			t: t, queue: &memory{m: queue.NewMemory(queue.Limits{Queued: 8}), wake: make(chan struct{}, 1)},
-			producer: &fakes.Producer{}, dsn: fakes.NewDSN(), monitor: fakes.NewMonitor(),
+			producer: &fakes.Producer{}, dsn: dsntest.New(), monitor: fakes.NewMonitor(),
 		}
 		r.lead()
 		test(r)
@@ -117,7 +105,7 @@ func (r *rig) lead() {
 	r.token++
 	r.queue.locked(func(m *queue.Memory) { m.SetLease(r.token) })
 	l := New(Deps{
-		Queue: r.queue, Producer: producerClient{r.producer}, DSN: dsnClient{r.dsn}, Monitor: monitorClient{r.monitor},
+		Queue: r.queue, Producer: producerClient{r.producer}, DSN: dsntest.Client{DSN: r.dsn}, Monitor: monitorClient{r.monitor},
 		Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
 	}, Config{AttemptTimeout: 2 * time.Second, CallTimeout: time.Second, Retry: retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time.Millisecond}})
 	ctx, cancel := context.WithCancel(r.t.Context())
