@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"blindseq/kit/content"
+	"blindseq/producer-svc/internal/fakes"
 	"blindseq/producer-svc/internal/rpc"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -64,7 +65,7 @@ func TestADecryptedTransactionIsExecutedAndAGarbledBundleIsSkippedWithItsReason(
 	if r := reasons[crypto.Keccak256Hash(garbage)]; !bytes.HasPrefix([]byte(r), []byte("undecryptable: malformed")) {
 		t.Errorf("the garbage: %q", r)
 	}
-	rec, err := n.disk.log.Get(1)
+	rec, err := n.disk.Log.Get(1)
 	if err != nil || len(rec.GetBundles()) != 3 || rec.GetBundles()[0].GetReason() != outcome.Malformed {
 		t.Fatalf("recorded %v, %v", rec.GetBundles(), err)
 	}
@@ -95,7 +96,7 @@ func TestABundleThatIsOpenedBeforeItsNonceIsDueIsExecutedWhenItIs(t *testing.T) 
 	n.stop()
 	n.start(t) // they are on disk
 	n.produce(t, &blueprintv1.ProduceBlockRequest{})
-	waitFor(t, func() bool { pending, _ := n.disk.chain.PoolSize(); return pending == 2 })
+	fakes.WaitFor(t, func() bool { pending, _ := n.disk.Chain.PoolSize(); return pending == 2 })
 	if block := n.produce(t, &blueprintv1.ProduceBlockRequest{}); block.GetTransactions() != 2 {
 		t.Errorf("got %v", block)
 	}
@@ -104,8 +105,8 @@ func TestABundleThatIsOpenedBeforeItsNonceIsDueIsExecutedWhenItIs(t *testing.T) 
 			t.Errorf("%s: %v, %v", tx, receipt, err)
 		}
 	}
-	if n.disk.store.Count() != 0 {
-		t.Errorf("%d are still kept", n.disk.store.Count())
+	if n.disk.Store.Count() != 0 {
+		t.Errorf("%d are still kept", n.disk.Store.Count())
 	}
 }
 
@@ -123,7 +124,7 @@ func TestABundleIsFoundByItsHashAfterARestart(t *testing.T) {
 	n.produce(t, &blueprintv1.ProduceBlockRequest{})
 	find := func() {
 		t.Helper()
-		if number, ok, err := n.disk.chain.NamedIn(crypto.Keccak256Hash(bundle)); number != 2 || !ok || err != nil {
+		if number, ok, err := n.disk.Chain.NamedIn(crypto.Keccak256Hash(bundle)); number != 2 || !ok || err != nil {
 			t.Fatalf("found in %d, %v, %v", number, ok, err)
 		}
 	}
@@ -255,9 +256,9 @@ func TestAClaimDoesNotHideTheTransactionItself(t *testing.T) {
 	wrong.Payload.Txs[0].Data[0]++ // something else is inside
 	n.send(t, raw(t, included))
 	n.produce(t, &blueprintv1.ProduceBlockRequest{})
-	waitFor(t, func() bool { s, _ := n.state(t, included.Hash()); return s == "included" })
+	fakes.WaitFor(t, func() bool { s, _ := n.state(t, included.Hash()); return s == "included" })
 	n.send(t, raw(t, pending))
-	waitFor(t, func() bool { s, _ := n.state(t, pending.Hash()); return s == "pending" })
+	fakes.WaitFor(t, func() bool { s, _ := n.state(t, pending.Hash()); return s == "pending" })
 	for _, bundle := range [][]byte{c.Bundle(raw(t, included)), c.Bundle(raw(t, pending)), wrong.Encode()} {
 		n.send(t, bundle)
 	}
@@ -301,7 +302,7 @@ func TestTheLoopMakesABlockForABundleAndRepeatsAreRefused(t *testing.T) {
 	tx := newWallet(t, 0).transaction(t, nil)
 	bundle := c.Bundle(raw(t, tx))
 	hash := n.send(t, bundle)
-	waitFor(t, func() bool { s, _ := n.state(t, hash); return s == "included" })
+	fakes.WaitFor(t, func() bool { s, _ := n.state(t, hash); return s == "included" })
 	if err := n.call(t, nil, "eth_sendRawTransaction", hexutil.Bytes(bundle)); err == nil || !strings.Contains(err.Error(), "ordered already") {
 		t.Errorf("again: %v", err)
 	}
@@ -343,7 +344,7 @@ func TestTheOrderProofOfABundleItsTransactionAndAPlainOneVerifies(t *testing.T) 
 	tx, plain := newWallet(t, 0).transaction(t, nil), newWallet(t, 1).transaction(t, nil)
 	bundle := n.send(t, c.Bundle(raw(t, tx)))
 	n.send(t, raw(t, plain))
-	waitFor(t, func() bool { pending, _ := n.disk.chain.PoolSize(); return pending == 1 })
+	fakes.WaitFor(t, func() bool { pending, _ := n.disk.Chain.PoolSize(); return pending == 1 })
 	if err := n.call(t, nil, "te_getOrderProof", bundle); err == nil {
 		t.Error("proven before it was ordered")
 	}

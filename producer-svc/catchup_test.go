@@ -77,8 +77,8 @@ func TestMissedPreblocksAreAppliedByStreamBeforeAProducerLeads(t *testing.T) {
 	n.start(t) // returns when it leads
 	took := time.Since(began)
 	t.Logf("%d missed preblocks applied, and leading, in %s: %.0f a second", head.Number, took.Round(time.Millisecond), float64(head.Number)/took.Seconds())
-	if n.ledger.Head() != head || n.disk.log.Last() != head.Number || n.feed.Head() != head.Number {
-		t.Fatalf("head %+v, want %+v; log %d, feed %d", n.ledger.Head(), head, n.disk.log.Last(), n.feed.Head())
+	if n.ledger.Head() != head || n.disk.Log.Last() != head.Number || n.feed.Head() != head.Number {
+		t.Fatalf("head %+v, want %+v; log %d, feed %d", n.ledger.Head(), head, n.disk.Log.Last(), n.feed.Head())
 	}
 	if streams, single := order.Calls("stream"), order.Calls("get"); streams != 1 || single > 17 {
 		t.Errorf("%d streams, %d single calls", streams, single)

@@ -68,7 +68,7 @@ func TestAProducerWhoseDiskFailsEnds(t *testing.T) {
 	if err := s.Run(context.WithoutCancel(t.Context())); !errors.Is(err, errFull) {
 		t.Fatalf("got %v", err)
 	}
-	if live := s.health.Live(); !strings.Contains(live["disk"], "no space left") {
+	if live := s.Health.Live(); !strings.Contains(live["disk"], "no space left") {
 		t.Fatalf("live: %v", live)
 	}
 }

@@ -52,6 +52,23 @@ func (m *metrics) applied(transactions, skipped int) {
 	m.skipped.Add(float64(skipped))
 }
 
+// sectionEnded counts a section by how it ended.
+func (m *metrics) sectionEnded(kind string) { m.sections.WithLabelValues(kind).Inc() }
+
+// stepped takes the time of a section's step.
+func (m *metrics) stepped(name string, took time.Duration) {
+	m.steps.WithLabelValues(name).Observe(took.Seconds())
+}
+
+// rollupCalled counts a call of the rollup node by how it ended.
+func (m *metrics) rollupCalled(call string, err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	m.rollupCalls.WithLabelValues(call, outcome).Inc()
+}
+
 // synced takes the time of one fsync of the blueprint log.
 func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 

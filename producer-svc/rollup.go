@@ -1,11 +1,11 @@
 package producer
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"time"
 
+	"blindseq/kit/host"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/publish"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -45,69 +45,38 @@ func (c *RollupConfig) validate() error {
 }
 
 // publishTo builds what pushes blueprints; without a rollup node there is none.
-func (s *Service) publishTo(rollup feed.RollupAddress) {
+func (s *Service) publishTo() error {
 	c := s.cfg.Rollup
 	if c.RollupNode == "" {
-		return
+		return nil
 	}
-	s.rollup = publish.NewRollupNode(c.RollupNode)
-	s.publisher = publish.New(publish.Deps{
-		Blueprints: published{Feed: s.feed, rollup: rollup},
-		Rollup:     measuredRollup{next: s.rollup, metrics: s.metrics},
+	address, err := s.cfg.rollup()
+	if err != nil {
+		return err
+	}
+	node, err := host.Open(s.Host, "rollup node", func() (*publish.RollupNode, error) { return publish.NewRollupNode(c.RollupNode), nil })
+	if err != nil {
+		return err
+	}
+	s.rollup = publish.New(publish.Deps{
+		Blueprints: feed.Outbox{Feed: s.feed, Rollup: address},
+		Rollup:     publish.Counted{Rollup: node, Count: s.metrics.rollupCalled},
 		Limits: publish.Limits{
 			Lag: c.MaxBlueprintsLag, Ahead: c.MaxBlueprintsAhead, CatchUp: c.MaxBlueprintsCatchup, Cooldown: c.CatchupCooldown,
 		},
 		LookEvery: c.RollupPoll,
-		Unlocked:  s.pool.wake,
-		Log:       s.log,
+		Unlocked:  s.pool.Wake.Notify,
+		Log:       s.Log,
 	})
-}
-
-// published are the blueprints of the feed, as messages for a rollup.
-type published struct {
-	*feed.Feed
-	rollup feed.RollupAddress
-}
-
-func (p published) Messages(number uint64) ([]string, error) {
-	b, err := p.Get(number)
-	if err != nil {
-		return nil, err
-	}
-	return feed.Messages(p.rollup, b), nil
-}
-
-// measuredRollup counts calls of the rollup node by how they ended.
-type measuredRollup struct {
-	next    publish.Rollup
-	metrics *metrics
-}
-
-func (r measuredRollup) Inject(ctx context.Context, messages []string) error {
-	err := r.next.Inject(ctx, messages)
-	r.metrics.rollupCalls.WithLabelValues("push", outcomeOf(err)).Inc()
-	return err
-}
-
-func (r measuredRollup) Look(ctx context.Context) (publish.Seen, error) {
-	seen, err := r.next.Look(ctx)
-	r.metrics.rollupCalls.WithLabelValues("look", outcomeOf(err)).Inc()
-	return seen, err
-}
-
-func outcomeOf(err error) string {
-	if err != nil {
-		return "error"
-	}
-	return "ok"
+	return nil
 }
 
 // publication is how far the rollup is; the zero value when none is configured or this producer does not lead.
 func (s *Service) publication() publish.State {
-	if s.publisher == nil {
+	if s.rollup == nil {
 		return publish.State{}
 	}
-	return s.publisher.State()
+	return s.rollup.State()
 }
 
 // poolLocked says whether nothing is to be proposed.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/producer-svc/internal/fakes"
 	"blindseq/producer-svc/rollupnodetest"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -47,7 +48,7 @@ func (n *node) refused(t *testing.T) {
 
 func (n *node) awaitLocks(t *testing.T, want ...blueprintv1.PoolLock) {
 	t.Helper()
-	waitFor(t, func() bool {
+	fakes.WaitFor(t, func() bool {
 		s := n.status(t.Context())
 		return slices.Equal(s.GetPoolLocks(), want) && s.GetPoolLocked() == (len(want) > 0)
 	})
@@ -57,9 +58,9 @@ func TestTheRollupGetsEveryBlueprintOnceInOrder(t *testing.T) {
 	n, rollup := startPushing(t)
 	for want := uint64(1); want <= 5; want++ {
 		n.makeBlocks(t, 1)
-		waitFor(t, func() bool { return len(rollup.Pushed()) == int(want) })
+		fakes.WaitFor(t, func() bool { return len(rollup.Pushed()) == int(want) })
 		rollup.Advance(1)
-		waitFor(t, func() bool { return n.status(t.Context()).GetPublication().GetConfirmedNumber() == want })
+		fakes.WaitFor(t, func() bool { return n.status(t.Context()).GetPublication().GetConfirmedNumber() == want })
 	}
 	if got := rollup.Pushed(); !slices.Equal(got, []uint64{1, 2, 3, 4, 5}) {
 		t.Fatalf("pushed %v", got)
@@ -73,15 +74,15 @@ func TestBackPressureStopsBlocksUntilTheRollupIsNear(t *testing.T) {
 	n.makeBlocks(t, 1)
 	n.awaitLocks(t, byPressure)
 	n.refused(t)
-	if len(n.health.Ready()) != 0 {
-		t.Fatalf("not ready: %v", n.health.Ready()) // it serves reads and takes transactions
+	if len(n.Health.Ready()) != 0 {
+		t.Fatalf("not ready: %v", n.Health.Ready()) // it serves reads and takes transactions
 	}
-	waitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
+	fakes.WaitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
 	rollup.Advance(2) // two are missing, one may be
-	waitFor(t, func() bool { return n.status(t.Context()).GetPublication().GetConfirmedNumber() == 2 })
+	fakes.WaitFor(t, func() bool { return n.status(t.Context()).GetPublication().GetConfirmedNumber() == 2 })
 	n.refused(t)
 	rollup.Advance(2) // near
-	waitFor(t, func() bool { return n.status(t.Context()).GetPublication().GetConfirmedNumber() == 4 })
+	fakes.WaitFor(t, func() bool { return n.status(t.Context()).GetPublication().GetConfirmedNumber() == 4 })
 	n.refused(t)
 	rollup.Advance(0) // the cooldown
 	n.awaitLocks(t)
@@ -100,8 +101,8 @@ func TestOperatorAndBackPressureLockThePoolIndependently(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.awaitLocks(t, byOperator, byPressure)
-	waitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
-	waitFor(t, func() bool { rollup.Advance(4); return !n.publication().Locked })
+	fakes.WaitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
+	fakes.WaitFor(t, func() bool { rollup.Advance(4); return !n.publication().Locked })
 	n.awaitLocks(t, byOperator)
 	n.refused(t)
 	if _, err := n.admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{}); err != nil {
@@ -115,10 +116,10 @@ func TestWhatLayerOneLosesIsPushedAgain(t *testing.T) {
 	n, rollup := startPushing(t)
 	rollup.SetLosing(true)
 	n.makeBlocks(t, 4)
-	waitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
+	fakes.WaitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
 	rollup.SetLosing(false)
-	waitFor(t, func() bool { rollup.Advance(4); return rollup.Executed() == 4 })
-	waitFor(t, func() bool { rollup.Advance(4); return !n.publication().Locked })
+	fakes.WaitFor(t, func() bool { rollup.Advance(4); return rollup.Executed() == 4 })
+	fakes.WaitFor(t, func() bool { rollup.Advance(4); return !n.publication().Locked })
 	n.makeBlocks(t, 1)
 }
 
@@ -126,7 +127,7 @@ func TestAProducerThatStartsWithARollupAwayWaitsForIt(t *testing.T) {
 	n, rollup := startPushing(t)
 	n.makeBlocks(t, 4)
 	n.awaitLocks(t, byPressure)
-	waitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
+	fakes.WaitFor(t, func() bool { return len(rollup.Pushed()) >= 4 })
 	rollup.SetAway(true)
 	n.stop()
 	n.start(t)

@@ -1,10 +1,13 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/fakes"
+	"blindseq/producer-svc/internal/intake"
 	"errors"
 	"testing"
 
 	"blindseq/kit/rediskeys"
+	"blindseq/producer-svc/internal/leading"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -47,7 +50,7 @@ func TestARefusalSaysThatTheTransactionIsHereAlready(t *testing.T) {
 		for way, err := range map[string]error{
 			"alone": a.eth.SendTransaction(t.Context(), tx), "in a batch": batch[0].Error, "through a standby": b.eth.SendTransaction(t.Context(), tx),
 		} {
-			if code, known := said(err); code != codeRefused || known != want {
+			if code, known := said(err); code != intake.CodeRefused || known != want {
 				t.Errorf("%s: code %d, known %v: %v", way, code, known, err)
 			}
 		}
@@ -61,13 +64,13 @@ func TestARefusalSaysThatTheTransactionIsHereAlready(t *testing.T) {
 
 func TestWhoStopsAndLeadsNoMoreTakesNoTransaction(t *testing.T) {
 	a := startLeader(t)
-	waitFor(t, func() bool { _, known := a.directory.Current(rediskeys.ProducerLease); return known })
+	fakes.WaitFor(t, func() bool { _, known := a.candidate.Directory.Current(rediskeys.ProducerLease); return known })
 	a.redis.Stop(t)
-	waitFor(t, func() bool { return !a.holdsLease() })
+	fakes.WaitFor(t, func() bool { return !a.candidate.HoldsLease() })
 	from := newWallet(t, 0)
 	transfers(t, a, from, 1) // it led last, and nobody knows of another
 	a.stopping.Store(true)
-	if code, _ := said(a.eth.SendTransaction(t.Context(), from.transaction(t, nil))); code != codeUnavailable {
+	if code, _ := said(a.eth.SendTransaction(t.Context(), from.transaction(t, nil))); code != intake.CodeUnavailable {
 		t.Errorf("code %d", code)
 	}
 	a.redis.Start(t)
@@ -84,8 +87,8 @@ func TestWhoAsksAHaltedLeaderIsNotSentElsewhere(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	a.makes.stance.set(taking) // it has the lease and does not serve
-	if err := a.haltedHere(); err == nil {
+	a.production.Stance.Set(leading.Taking) // it has the lease and does not serve
+	if err := a.halted(); err == nil {
 		t.Error("a halted producer with the lease says nothing")
 	}
 }

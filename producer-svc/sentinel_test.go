@@ -40,9 +40,9 @@ func TestOfTwoHoldersOfOneTokenTheLogRefusesTheSecond(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	locker := func(who string) consumption {
+	locker := func(who string) sections.ConsumptionLock {
 		o := lock.Options{Name: rediskeys.ConsumptionLock, TTL: time.Minute, Holder: who}
-		return consumption{locker: lock.New(s.Open(t), o), log: log}
+		return sections.ConsumptionLock{Locker: lock.New(s.Open(t), o), Written: log.LastToken, Known: func() uint64 { return 0 }}
 	}
 	for i := range failovers {
 		s.CutReplicas(t)
@@ -66,7 +66,7 @@ func TestOfTwoHoldersOfOneTokenTheLogRefusesTheSecond(t *testing.T) {
 	t.Logf("%d failovers, each with two holders of one token: %d records, as many refused", failovers, log.Last())
 }
 
-func held(t *testing.T, c consumption) sections.Held {
+func held(t *testing.T, c sections.ConsumptionLock) sections.Held {
 	t.Helper()
 	h, err := c.Acquire(t.Context(), false)
 	if err != nil {

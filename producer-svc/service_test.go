@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/pool"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -48,12 +49,17 @@ type node struct {
 
 func testConfig(t *testing.T, r redistest.Redis, order *fakes.Server) Config {
 	t.Helper()
+	return testConfigAt(t, r.URL, order)
+}
+
+func testConfigAt(t *testing.T, redis string, order *fakes.Server) Config {
+	t.Helper()
 	var cfg Config
 	if err := config.Defaults(&cfg); err != nil {
 		t.Fatal(err)
 	}
 	cfg.GRPCAddress, cfg.HTTPAddress, cfg.RPCAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
-	cfg.RedisURL, cfg.DataDir, cfg.TimeBetweenBlocks = r.URL, filepath.Join(t.TempDir(), "data"), "none"
+	cfg.RedisURL, cfg.DataDir, cfg.TimeBetweenBlocks = redis, filepath.Join(t.TempDir(), "data"), "none"
 	cfg.Proposer, cfg.Monitor = order.Addr, order.Addr
 	return cfg
 }
@@ -101,7 +107,7 @@ func (n *node) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.producer, n.admin = blueprintv1.NewProducerServiceClient(conn), blueprintv1.NewAdminServiceClient(conn)
-	waitFor(t, func() bool { return len(n.health.Ready()) == 0 })
+	fakes.WaitFor(t, func() bool { return len(n.Health.Ready()) == 0 })
 	if n.eth, err = ethclient.Dial("http://" + n.rpc.Addr()); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +184,7 @@ func TestATransactionGetsItsReceiptAtOnce(t *testing.T) {
 		if err := n.eth.SendTransaction(t.Context(), tx); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, func() bool {
+		fakes.WaitFor(t, func() bool {
 			receipt, err := n.eth.TransactionReceipt(t.Context(), tx.Hash())
 			return err == nil && receipt.Status == 1
 		})
@@ -191,7 +197,7 @@ func TestWithoutTimeBetweenBlocksATransactionWaitsForProduceBlock(t *testing.T) 
 	if err := n.eth.SendTransaction(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, n.proposable)
+	fakes.WaitFor(t, n.proposable)
 	if n.order.Calls("request") != 0 {
 		t.Fatal("a request was made")
 	}
@@ -232,7 +238,7 @@ func TestDelayedTransactionsComeFirstAndLeaveOnlyWhenApplied(t *testing.T) {
 	if err := n.eth.SendTransaction(t.Context(), plainTx); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { pending, _ := n.disk.chain.PoolSize(); return pending == 1 })
+	fakes.WaitFor(t, func() bool { pending, _ := n.disk.Chain.PoolSize(); return pending == 1 })
 	waiting := func() uint32 {
 		s, err := n.producer.GetStatus(t.Context(), &blueprintv1.GetStatusRequest{})
 		if err != nil {
@@ -253,7 +259,7 @@ func TestDelayedTransactionsComeFirstAndLeaveOnlyWhenApplied(t *testing.T) {
 	if code(err) != codes.AlreadyExists {
 		t.Fatalf("in a block already: %v", err)
 	}
-	for name, bad := range map[string][]byte{"nothing": nil, "no transaction": {1, 2, 3}, "too large": make([]byte, maxDelayedBytes+1)} {
+	for name, bad := range map[string][]byte{"nothing": nil, "no transaction": {1, 2, 3}, "too large": make([]byte, pool.MaxDelayedBytes+1)} {
 		if _, err := n.admin.AddDelayedTransaction(t.Context(), &blueprintv1.AddDelayedTransactionRequest{Raw: bad}); code(err) != codes.InvalidArgument {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -281,7 +287,7 @@ func TestTheLargestAllowedTransactionIsIncludedAndALargerRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, n.proposable)
+		fakes.WaitFor(t, n.proposable)
 		n.produce(t, &blueprintv1.ProduceBlockRequest{})
 		if receipt, err := n.eth.TransactionReceipt(t.Context(), tx.Hash()); err != nil || receipt.Status != 1 {
 			t.Fatalf("%v, %v", receipt, err)
@@ -307,7 +313,7 @@ func TestALockedPoolMakesNoBlockAndSurvivesARestart(t *testing.T) {
 	if _, err := n.admin.UnlockPool(t.Context(), &blueprintv1.UnlockPoolRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { // the transaction of before the restart is still there, and the loop wakes
+	fakes.WaitFor(t, func() bool { // the transaction of before the restart is still there, and the loop wakes
 		_, err := n.eth.TransactionReceipt(t.Context(), tx.Hash())
 		return err == nil
 	})
@@ -384,7 +390,7 @@ func TestALostKeyIsNotReplacedSilently(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := New(t.Context(), n.cfg, slog.New(slog.DiscardHandler)); err == nil {
-		s.close()
+		_ = s.Close()
 		t.Fatal("started with another key")
 	}
 }

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"blindseq/producer-svc/internal/intake"
+	"blindseq/producer-svc/internal/leading"
 	"bytes"
 	"context"
 	"errors"
@@ -63,18 +65,18 @@ func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
 		a.produce(t, &blueprintv1.ProduceBlockRequest{})
 	}
 	b := beside(t, a, nil)
-	waitFor(t, func() bool { return headOf(b)() == 3 })
+	fakes.WaitFor(t, func() bool { return headOf(b)() == 3 })
 	if b.ledger.Head() != a.ledger.Head() {
 		t.Fatalf("heads %+v and %+v", a.ledger.Head(), b.ledger.Head())
 	}
-	if role := b.health.Notes()["role"]; !strings.HasPrefix(role, "standby of ") {
+	if role := b.Health.Notes()["role"]; !strings.HasPrefix(role, "standby of ") {
 		t.Errorf("role %q", role)
 	}
 	if balance, err := b.eth.BalanceAt(t.Context(), crypto.PubkeyToAddress(from.key.PublicKey), nil); err != nil || balance.Sign() <= 0 {
 		t.Errorf("a read at the standby: %v, %v", balance, err)
 	}
 	a.stop()
-	waitFor(t, func() bool { return b.makes.leading.Load() })
+	fakes.WaitFor(t, func() bool { return b.production.Stance.Leads() })
 	if err := b.order.Follow(b.grpc.Addr()); err != nil {
 		t.Fatal(err)
 	}
@@ -83,9 +85,9 @@ func TestAStandbyFollowsServesReadsAndTakesOver(t *testing.T) {
 	}
 	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
 	again.start(t)
-	waitFor(t, func() bool { _, err := again.feed.Get(4); return err == nil }) // which comes after the head
-	if again.makes.leading.Load() || again.ledger.Head() != b.ledger.Head() {
-		t.Fatalf("the former leader: leads %v, head %+v", again.makes.leading.Load(), again.ledger.Head())
+	fakes.WaitFor(t, func() bool { _, err := again.feed.Get(4); return err == nil }) // which comes after the head
+	if again.production.Stance.Leads() || again.ledger.Head() != b.ledger.Head() {
+		t.Fatalf("the former leader: leads %v, head %+v", again.production.Stance.Leads(), again.ledger.Head())
 	}
 	for n := uint64(1); n <= 4; n++ {
 		one, err := again.feed.Get(n)
@@ -105,7 +107,7 @@ func TestAnObserverFollowsFromGenesisAndNeverLeads(t *testing.T) {
 		a.produce(t, &blueprintv1.ProduceBlockRequest{})
 	}
 	o := beside(t, a, func(c *Config) { c.Role, c.SequencerKeyFile = roleObserver, "" })
-	waitFor(t, func() bool { return headOf(o)() == 5 })
+	fakes.WaitFor(t, func() bool { return headOf(o)() == 5 })
 	one, err := a.eth.HeaderByNumber(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +119,7 @@ func TestAnObserverFollowsFromGenesisAndNeverLeads(t *testing.T) {
 	if _, err := o.producer.ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{}); err == nil {
 		t.Error("an observer made a block")
 	}
-	if role := o.health.Notes()["role"]; !strings.HasPrefix(role, "observer of ") {
+	if role := o.Health.Notes()["role"]; !strings.HasPrefix(role, "observer of ") {
 		t.Errorf("role %q", role)
 	}
 }
@@ -137,7 +139,7 @@ func transfers(t *testing.T, to *node, from *wallet, n int) (hashes []common.Has
 
 func leadsNow(t *testing.T, n *node) {
 	t.Helper()
-	waitFor(t, func() bool { return n.makes.leading.Load() })
+	fakes.WaitFor(t, func() bool { return n.production.Stance.Leads() })
 	if err := n.order.Follow(n.grpc.Addr()); err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +154,12 @@ func included(t *testing.T, at *node, hashes []common.Hash) {
 	}
 }
 
-func standbysOf(n *node) int { connected, _ := n.hub.Standbys(); return connected }
+func standbysOf(n *node) int { connected, _ := n.standbys.Standbys(); return connected }
 
 func TestWhatTheLeaderAcknowledgedOutlivesItsVolume(t *testing.T) {
 	a := startLeaderWith(t, func(c *Config) { c.AckReplicas = 1 })
 	b := beside(t, a, nil)
-	waitFor(t, func() bool { return standbysOf(a) == 1 })
+	fakes.WaitFor(t, func() bool { return standbysOf(a) == 1 })
 	from := newWallet(t, 0)
 	before := transfers(t, a, from, 3)
 	a.produce(t, &blueprintv1.ProduceBlockRequest{})
@@ -169,8 +171,8 @@ func TestWhatTheLeaderAcknowledgedOutlivesItsVolume(t *testing.T) {
 	if _, err := a.admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, b.pool.Locked)
-	if has := b.disk.store.Hashes(); len(has) != 6 || !has[pending[4]] || !has[delayed.Hash()] {
+	fakes.WaitFor(t, b.pool.Locked)
+	if has := b.disk.Store.Hashes(); len(has) != 6 || !has[pending[4]] || !has[delayed.Hash()] {
 		t.Fatalf("the standby has %d of 6", len(has))
 	}
 	a.stop()
@@ -185,12 +187,12 @@ func TestWhatTheLeaderAcknowledgedOutlivesItsVolume(t *testing.T) {
 		t.Errorf("the next block has %d transactions", block.GetTransactions())
 	}
 	included(t, b, append(append(before, pending...), delayed.Hash()))
-	if left := b.disk.store.Hashes(); len(left) != 0 {
+	if left := b.disk.Store.Hashes(); len(left) != 0 {
 		t.Errorf("%d are kept that are in blocks", len(left))
 	}
 	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
 	again.start(t) // with an empty disk
-	waitFor(t, func() bool { return headOf(again)() == headOf(b)() })
+	fakes.WaitFor(t, func() bool { return headOf(again)() == headOf(b)() })
 	if again.ledger.Head() != b.ledger.Head() {
 		t.Errorf("heads %+v and %+v", again.ledger.Head(), b.ledger.Head())
 	}
@@ -213,16 +215,16 @@ func TestAReturningLeaderHandsOverWhatOnlyItHas(t *testing.T) {
 	leadsNow(t, b)
 	other.nonce-- // its owner sends another one instead
 	hashes = append(hashes, transfersWith(t, b, other, []byte{1})...)
-	waitFor(t, func() bool { return headOf(b)() > 0 })
+	fakes.WaitFor(t, func() bool { return headOf(b)() > 0 })
 	again := &node{cfg: a.cfg, order: a.order, redis: a.redis, follows: true}
 	again.start(t)
-	waitFor(t, func() bool {
+	fakes.WaitFor(t, func() bool {
 		_, err := b.eth.TransactionReceipt(t.Context(), hashes[3])
-		return err == nil && b.disk.store.DelayedCount() == 0
+		return err == nil && b.disk.Store.DelayedCount() == 0
 	})
 	included(t, b, append(hashes, delayed.Hash()))
-	waitFor(t, func() bool { return len(again.disk.store.Hashes()) == 0 })
-	if outcome, known, err := again.disk.store.Outcome(replaced.Hash()); err != nil || !known || outcome.Reason == "" {
+	fakes.WaitFor(t, func() bool { return len(again.disk.Store.Hashes()) == 0 })
+	if outcome, known, err := again.disk.Store.Outcome(replaced.Hash()); err != nil || !known || outcome.Reason == "" {
 		t.Errorf("the one that lost its nonce: %+v, %v, %v", outcome, known, err)
 	}
 }
@@ -239,10 +241,10 @@ func transfersWith(t *testing.T, to *node, from *wallet, data []byte) []common.H
 func TestWithTooFewStandbysTransactionsAreRefusedOrTakenWithAnAlarm(t *testing.T) {
 	a := startLeaderWith(t, func(c *Config) { c.AckReplicas, c.AckTimeout = 1, 50*time.Millisecond })
 	err := a.eth.SendTransaction(t.Context(), newWallet(t, 0).transaction(t, nil))
-	if coded := rpc.Error(nil); !errors.As(err, &coded) || coded.ErrorCode() != codeUnavailable || !strings.Contains(err.Error(), "standby") {
+	if coded := rpc.Error(nil); !errors.As(err, &coded) || coded.ErrorCode() != intake.CodeUnavailable || !strings.Contains(err.Error(), "standby") {
 		t.Fatalf("got %v", err)
 	}
-	if pending, queued := a.disk.chain.PoolSize(); pending+queued+len(a.disk.store.Hashes()) != 0 {
+	if pending, queued := a.disk.Chain.PoolSize(); pending+queued+len(a.disk.Store.Hashes()) != 0 {
 		t.Error("a refused transaction left something behind")
 	}
 	a.stop()
@@ -251,16 +253,16 @@ func TestWithTooFewStandbysTransactionsAreRefusedOrTakenWithAnAlarm(t *testing.T
 	if err := a.eth.SendTransaction(t.Context(), newWallet(t, 0).transaction(t, nil)); err != nil {
 		t.Fatal(err)
 	}
-	if _, short := a.hub.Standbys(); !short {
+	if _, short := a.standbys.Standbys(); !short {
 		t.Error("no alarm")
 	}
 	b := beside(t, a, nil)
-	waitFor(t, func() bool { return standbysOf(a) == 1 && len(b.disk.store.Hashes()) == 1 })
+	fakes.WaitFor(t, func() bool { return standbysOf(a) == 1 && len(b.disk.Store.Hashes()) == 1 })
 	w := newWallet(t, 0)
 	w.nonce = 1
-	waitFor(t, func() bool { // the first that it confirms in time ends the alarm
+	fakes.WaitFor(t, func() bool { // the first that it confirms in time ends the alarm
 		transfers(t, a, w, 1)
-		_, short := a.hub.Standbys()
+		_, short := a.standbys.Standbys()
 		return !short
 	})
 }
@@ -285,7 +287,7 @@ func TestAStandbyTakesOverTheOperatorsLockAndNotBackPressure(t *testing.T) {
 	t.Cleanup(rollup.Close)
 	a := startLeaderWith(t, func(c *Config) { pushTo(c, rollup) })
 	b := beside(t, a, func(c *Config) { pushTo(c, rollup) })
-	waitFor(t, func() bool { return standbysOf(a) == 1 })
+	fakes.WaitFor(t, func() bool { return standbysOf(a) == 1 })
 	a.makeBlocks(t, 4)
 	a.awaitLocks(t, byPressure)
 	if _, err := a.admin.LockPool(t.Context(), &blueprintv1.LockPoolRequest{}); err != nil {
@@ -299,7 +301,7 @@ func TestAStandbyTakesOverTheOperatorsLockAndNotBackPressure(t *testing.T) {
 	b.awaitLocks(t)
 	a.awaitLocks(t, byPressure)
 	a.stop()
-	waitFor(t, func() bool { return b.makes.leading.Load() })
+	fakes.WaitFor(t, func() bool { return b.production.Stance.Leads() })
 	b.awaitLocks(t, byPressure) // its own: the rollup has nothing yet
 }
 
@@ -339,7 +341,7 @@ func TestALeaderThatWasKilledLetsAStandbyGoFirst(t *testing.T) {
 	})
 	t.Cleanup(func() { cancel(); others.Wait() })
 	roster := leader.NewRoster(redis.Client, rediskeys.ProducerLease)
-	waitFor(t, func() bool { return roster.Look(t.Context()) == nil && len(roster.Current()) == 1 })
+	fakes.WaitFor(t, func() bool { return roster.Look(t.Context()) == nil && len(roster.Current()) == 1 })
 
 	first := make(goesFirst, 1)
 	n := &node{cfg: cfg, order: order, redis: redis, logger: slog.New(slog.NewTextHandler(first, nil))}
@@ -353,7 +355,7 @@ func TestALeaderThatWasKilledLetsAStandbyGoFirst(t *testing.T) {
 		}
 	})
 	n.start(t) // returns when it leads
-	if took := time.Since(<-waited); took < cfg.LeaseTTL+goFirst {
+	if took := time.Since(<-waited); took < cfg.LeaseTTL+leading.GoFirst {
 		t.Errorf("it leads after %s", took)
 	}
 }

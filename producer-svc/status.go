@@ -26,10 +26,10 @@ const inspectTimeout = 300 * time.Millisecond
 // status is the answer of GetStatus. Without Redis the lock's holder is not known, and the token is the log's.
 func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 	head := s.ledger.Head()
-	pending, queued := s.disk.chain.PoolSize()
+	pending, queued := s.disk.Chain.PoolSize()
 	answer := &blueprintv1.GetStatusResponse{
-		Leader:              s.makes.leading.Load(),
-		ChainId:             s.disk.chain.ChainID(),
+		Leader:              s.production.Stance.Leads(),
+		ChainId:             s.disk.Chain.ChainID(),
 		HeadNumber:          head.Number,
 		HeadHash:            head.Hash[:],
 		HeadTimestamp:       &timestamppb.Timestamp{Seconds: head.Time},
@@ -37,12 +37,12 @@ func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 		PoolLocks:           s.poolLocks(),
 		PoolPending:         uint32(pending),
 		PoolQueued:          uint32(queued),
-		DelayedTransactions: uint32(s.disk.store.DelayedCount()),
-		LockToken:           s.disk.log.LastToken(),
-		WaitingProduceBlock: uint32(s.makes.desk.Waiting()),
+		DelayedTransactions: uint32(s.disk.Store.DelayedCount()),
+		LockToken:           s.disk.Log.LastToken(),
+		WaitingProduceBlock: uint32(s.production.Desk.Waiting()),
 		Halted:              s.guard.Reason(),
 	}
-	if s.publisher != nil {
+	if s.rollup != nil {
 		rollup := s.publication()
 		answer.Publication = &blueprintv1.Publication{PushedNumber: rollup.Accepted, ConfirmedNumber: rollup.Confirmed}
 	}
@@ -58,21 +58,21 @@ func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 func (s *Service) observe() {
 	count := func(n int) float64 { return float64(n) }
 	s.metrics.gauge("blindseq_producer_head_number", "Number of the last applied block.", func() float64 { return float64(s.ledger.Head().Number) })
-	s.metrics.gauge("blindseq_producer_leading", "1 while this producer leads.", func() float64 { return truth(s.makes.leading.Load()) })
+	s.metrics.gauge("blindseq_producer_leading", "1 while this producer leads.", func() float64 { return truth(s.production.Stance.Leads()) })
 	s.metrics.gauge("blindseq_producer_behind_blocks", "Preblocks the DSN is known to have fixed that are not applied here.", func() float64 { now, _ := s.follow.Progress(); return float64(now.Lag()) })
-	s.metrics.gauge("blindseq_producer_standbys", "Standbys that keep what this producer acknowledges.", func() float64 { n, _ := s.hub.Standbys(); return count(n) })
-	s.metrics.gauge("blindseq_producer_standby_behind", "Changes of the transaction store that the slowest standby does not have yet.", func() float64 { last, _ := s.disk.store.Position(); return float64(s.hub.Behind(last)) })
-	s.metrics.gauge("blindseq_producer_unreplicated", "1 while fewer standbys than --ack-replicas have what is acknowledged: an alarm.", func() float64 { _, short := s.hub.Standbys(); return truth(short) })
+	s.metrics.gauge("blindseq_producer_standbys", "Standbys that keep what this producer acknowledges.", func() float64 { n, _ := s.standbys.Standbys(); return count(n) })
+	s.metrics.gauge("blindseq_producer_standby_behind", "Changes of the transaction store that the slowest standby does not have yet.", func() float64 { last, _ := s.disk.Store.Position(); return float64(s.standbys.Behind(last)) })
+	s.metrics.gauge("blindseq_producer_unreplicated", "1 while fewer standbys than --ack-replicas have what is acknowledged: an alarm.", func() float64 { _, short := s.standbys.Standbys(); return truth(short) })
 	s.metrics.gauge("blindseq_producer_halted", "1 while production stands still for a reason a person has to look at.", func() float64 { return truth(s.guard.Reason() != "") })
 	s.metrics.gauge("blindseq_producer_pool_locked", "1 while the pool is locked, by whomever.", func() float64 { return truth(s.poolLocked()) })
 	s.metrics.gauge("blindseq_producer_back_pressure", "1 while the pool is locked because the rollup is too far behind.", func() float64 { return truth(s.publication().Locked) })
 	s.metrics.gauge("blindseq_producer_rollup_missing", "Applied blueprints that the rollup is not known to have, while this producer leads and pushes them.", func() float64 { return float64(s.publication().Behind()) })
 	s.metrics.gauge("blindseq_producer_rollup_pushed_number", "The rollup node has taken all blueprints up to here.", func() float64 { return float64(s.publication().Accepted) })
 	s.metrics.gauge("blindseq_producer_rollup_confirmed_number", "The rollup has executed all blueprints up to here.", func() float64 { return float64(s.publication().Confirmed) })
-	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.makes.desk.Waiting()) })
-	s.metrics.gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.store.DelayedCount()) })
+	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.production.Desk.Waiting()) })
+	s.metrics.gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.Store.DelayedCount()) })
 	s.metrics.gauge("blindseq_producer_waiting_bundles", "Encrypted bundles in no block yet.", func() float64 { return count(s.waitingBundles()) })
-	s.metrics.gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.store.Count()) })
+	s.metrics.gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.Store.Count()) })
 }
 
 func truth(b bool) float64 {

@@ -25,7 +25,7 @@ func (n *node) ask(t *testing.T, id string) <-chan answered {
 		response, err := n.producer.ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: id})
 		done <- answered{response, err}
 	}()
-	waitFor(t, func() bool { return n.makes.desk.Waiting() == 1 || len(done) == 1 })
+	fakes.WaitFor(t, func() bool { return n.production.Desk.Waiting() == 1 || len(done) == 1 })
 	return done
 }
 
@@ -41,7 +41,7 @@ func TestAStoppedProducerTellsWhoWaitsToAskAgainAndTheNextServesTheRequestOnce(t
 		}
 	})
 	waiting := n.ask(t, "in-flight")
-	waitFor(t, func() bool { return n.order.Calls("next") > 0 }) // the request is made, and its event does not come
+	fakes.WaitFor(t, func() bool { return n.order.Calls("next") > 0 }) // the request is made, and its event does not come
 	n.stop()
 	if got := <-waiting; code(got.err) != codes.Unavailable {
 		t.Fatalf("got %v, %v", got.response, got.err)

@@ -19,9 +19,9 @@ import (
 var errStep = errors.New("this step was made to fail")
 
 // EveryStep calls start once for each of its steps, with that step failing, and checks each time that the error names the
-// step and that no goroutine, listener or file of it is left. start makes the program from nothing each time and returns
+// step and that no goroutine, listener or file of it is left, but goroutines that ignored names. start makes the program from nothing each time and returns
 // what closes it; it must succeed when no step fails. EveryStep returns the names of the steps.
-func EveryStep(t *testing.T, start func(ctx context.Context) (close func() error, err error)) []string {
+func EveryStep(t *testing.T, start func(ctx context.Context) (close func() error, err error), ignored ...goleak.Option) []string {
 	t.Helper()
 	closeAll, err := start(t.Context()) // opens what the process opens once, too
 	if err != nil {
@@ -32,7 +32,7 @@ func EveryStep(t *testing.T, start func(ctx context.Context) (close func() error
 	}
 	var names []string
 	for n := 0; ; n++ {
-		name, done := failStep(t, n, start)
+		name, done := failStep(t, n, start, ignored)
 		if done {
 			if len(names) == 0 {
 				t.Fatal("the start has no step")
@@ -44,9 +44,9 @@ func EveryStep(t *testing.T, start func(ctx context.Context) (close func() error
 }
 
 // failStep starts with step n failing. It is done when there is no such step.
-func failStep(t *testing.T, n int, start func(context.Context) (func() error, error)) (name string, done bool) {
+func failStep(t *testing.T, n int, start func(context.Context) (func() error, error), ignored []goleak.Option) (name string, done bool) {
 	t.Helper()
-	running, open := goleak.IgnoreCurrent(), openFiles(t)
+	allowed, open := append(ignored, goleak.IgnoreCurrent()), openFiles(t)
 	count := 0
 	closeAll, err := start(host.WithSteps(t.Context(), func(step string) error {
 		defer func() { count++ }()
@@ -68,7 +68,7 @@ func failStep(t *testing.T, n int, start func(context.Context) (func() error, er
 	if !errors.Is(err, errStep) || !strings.Contains(err.Error(), name) {
 		t.Errorf("step %q failed, and the start says: %v", name, err)
 	}
-	if err := goleak.Find(running); err != nil {
+	if err := goleak.Find(allowed...); err != nil {
 		t.Errorf("step %q failed, and the start left: %v", name, err)
 	}
 	for _, file := range openFiles(t) {

@@ -113,6 +113,7 @@ func Open(cfg Config) (*Chain, error) {
 // Close stops the chain and writes what is in memory, so that the next Open comes back at this head. It waits for a
 // running Apply.
 func (c *Chain) Close() error {
+	// gofail: var chainClosing struct{}
 	c.flush.stop()
 	c.caches.stop()
 	c.mu.Lock()

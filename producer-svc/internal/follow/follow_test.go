@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"blindseq/kit/content"
 	"blindseq/producer-svc/internal/bplog"
@@ -122,23 +121,9 @@ func (r *replica) run(t *testing.T) {
 
 func (r *replica) reach(t *testing.T) {
 	t.Helper()
-	waitFor(t, func() bool { return r.published.Load() == r.ahead.Head().Number })
+	fakes.WaitFor(t, func() bool { return r.published.Load() == r.ahead.Head().Number })
 	if r.chain.Head() != r.ahead.Head() || r.log.Last() != r.ahead.Head().Number {
 		t.Fatalf("chain %d, log %d, the DSN is at %d", r.chain.Head().Number, r.log.Last(), r.ahead.Head().Number)
-	}
-}
-
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("waited too long")
-		}
 	}
 }
 
@@ -193,7 +178,7 @@ func TestABrokenStreamIsResumedFromTheNextNumberNeeded(t *testing.T) {
 	r.fix(t, 60)
 	r.run(t)
 	r.reach(t)
-	waitFor(t, func() bool { return r.May() })
+	fakes.WaitFor(t, func() bool { return r.May() })
 	for i := 1; i < len(from); i++ {
 		if from[i] < from[i-1] || from[i] > from[i-1]+7 {
 			t.Fatalf("streams began at %v", from)
@@ -274,7 +259,7 @@ func TestAChainThatCannotBeWrittenEndsTheProcessAndIsNoAlarm(t *testing.T) {
 	})
 	r.fix(t, 2)
 	r.run(t)
-	waitFor(t, func() bool { now, _ := r.Progress(); return now.Err != nil })
+	fakes.WaitFor(t, func() bool { now, _ := r.Progress(); return now.Err != nil })
 	if err := r.ended(); !errors.Is(err, chain.ErrBroken) || len(r.alarms) != 0 || !r.May() {
 		t.Fatalf("the process ends with %v; %d alarms; it may lead: %v", err, len(r.alarms), r.May())
 	}
@@ -332,14 +317,14 @@ func TestAnUnknownDelayedTransactionIsHadFromAnotherReplicaAndNoOtherIsTaken(t *
 	})
 	r.order.Fix(fakes.Preblock(r.ahead.Head(), &proposalv1.RequestProposalRequest{}, nil, [][]byte{hash[:]}))
 	r.run(t)
-	waitFor(t, func() bool { now, _ := r.Progress(); return errors.Is(now.Err, logrecord.ErrUnknownDelayed) })
+	fakes.WaitFor(t, func() bool { now, _ := r.Progress(); return errors.Is(now.Err, logrecord.ErrUnknownDelayed) })
 	if r.log.Last() != 0 {
 		t.Fatal("written without it")
 	}
 	mu.Lock()
 	given = append(given, raw)
 	mu.Unlock()
-	waitFor(t, func() bool { return r.published.Load() == 1 })
+	fakes.WaitFor(t, func() bool { return r.published.Load() == 1 })
 	rec, err := r.log.Get(1)
 	if err != nil || string(rec.GetDelayedTransactions()[0].GetRaw()) != string(raw) {
 		t.Fatalf("record %v, %v", rec, err)
@@ -390,13 +375,13 @@ func TestAStreamWaitsForASlowChainAndSaysHowFarItIs(t *testing.T) {
 	const fixed = 1200
 	r.fix(t, fixed)
 	r.run(t)
-	waitFor(t, func() bool { return received.Load() > 256 })
+	fakes.WaitFor(t, func() bool { return received.Load() > 256 })
 	now, _ := r.Progress()
 	if now.Reason() != "catching up: 0 of 1,200" || r.May() {
 		t.Errorf("%q, may lead %v", now.Reason(), r.May())
 	}
 	held <- struct{}{}
-	waitFor(t, func() bool { now, _ := r.Progress(); return now.Reason() == "catching up: 1 of 1,200" })
+	fakes.WaitFor(t, func() bool { now, _ := r.Progress(); return now.Reason() == "catching up: 1 of 1,200" })
 	if n := received.Load(); n > 256+4 {
 		t.Errorf("%d were taken from the stream ahead of the chain", n)
 	}

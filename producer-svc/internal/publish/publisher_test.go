@@ -157,7 +157,7 @@ func answers(t *testing.T, paths map[string]string, status int) *RollupNode {
 	}))
 	t.Cleanup(server.Close)
 	node := NewRollupNode(server.URL + "/")
-	t.Cleanup(node.Close)
+	t.Cleanup(func() { _ = node.Close() })
 	return node
 }
 

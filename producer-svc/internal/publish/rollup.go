@@ -37,7 +37,10 @@ func NewRollupNode(url string) *RollupNode {
 }
 
 // Close ends idle connections.
-func (r *RollupNode) Close() { r.client.CloseIdleConnections() }
+func (r *RollupNode) Close() error {
+	r.client.CloseIdleConnections()
+	return nil
+}
 
 // Inject implements Rollup. The batcher drops what it was given before.
 func (r *RollupNode) Inject(ctx context.Context, messages []string) error {

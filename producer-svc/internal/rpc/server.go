@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"time"
 
+	"blindseq/seal/committee"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core"
@@ -96,6 +98,18 @@ type EncryptionKey struct {
 	Members       []common.Address `json:"members"`
 	CommitteeHash common.Hash      `json:"committeeHash"`
 	FirstNumber   hexutil.Uint64   `json:"firstNumber"`
+}
+
+// EncryptionKeyOf is the answer for a committee; nil for none.
+func EncryptionKeyOf(c *committee.Committee) *EncryptionKey {
+	if c == nil {
+		return nil
+	}
+	master := c.Keys.Master().Bytes()
+	return &EncryptionKey{
+		ChainID: hexutil.Uint64(c.ChainID), MasterKey: master[:], Threshold: c.Keys.Threshold(), Quorum: c.Quorum(),
+		Members: c.Members.Members(), CommitteeHash: c.Hash(), FirstNumber: hexutil.Uint64(c.First),
+	}
 }
 
 // Server is a JSON-RPC server that listens.
@@ -185,6 +199,15 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server) error {
 		return nil
 	}
 	return server.Close()
+}
+
+// Close lets go of the port of a server that never ran. After Run it does nothing.
+func (s *Server) Close() error {
+	s.close()
+	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 func (s *Server) close() {

@@ -1,4 +1,4 @@
-package producer
+package leading
 
 import (
 	"blindseq/producer-svc/internal/engine"
@@ -101,7 +101,7 @@ func TestAChainAheadOfItsLogIsRefused(t *testing.T) {
 	live(t.Context(), w, []string{"a", "b"})
 	empty := newWorld(t, t.TempDir(), nil, nil, options{})
 	ahead := engine.New(engine.Deps{Log: empty.log, Chain: w.chain})
-	if err := ahead.Replay(t.Context(), w.production.log); err == nil {
+	if err := ahead.Replay(t.Context(), w.Log); err == nil {
 		t.Fatal("accepted")
 	}
 }

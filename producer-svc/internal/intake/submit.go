@@ -1,4 +1,4 @@
-package producer
+package intake
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/kit/leader"
 	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/txstore"
@@ -22,18 +23,49 @@ const forwardTimeout = 10 * time.Second
 // errNoLeader refuses a transaction that nobody can take.
 var errNoLeader = errors.New("no producer leads now; try again")
 
+// Lead says who leads; package leading's Candidate does.
+type Lead interface {
+	HoldsLease() bool
+	Other() (leader.Endpoint, bool)
+	Last() bool
+}
+
+// Intake is Transactions whose Submit reaches the leader from whatever replica it is called at.
+type Intake struct {
+	Transactions
+	Standbys *replicate.Hub
+	Lead     Lead
+	Peers    replicationv1.ReplicationServiceClient // of the leader
+	Included func(common.Hash) (number uint64, ok bool)
+	Stopping func() bool
+}
+
+// Submit takes transactions here when this replica leads, or has led last and nobody knows of another: it is durable
+// here, and handed over should another turn out to lead. Else they go to the leader. A replica that stops and does not lead
+// any more takes none: what it hands over when it is back would have to wait for that.
+func (n *Intake) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
+	other, led := n.Lead.Other()
+	switch {
+	case n.Lead.HoldsLease() || !led && n.Lead.Last() && !n.Stopping():
+		return n.admitted(ctx, raws)
+	case led:
+		return n.forward(ctx, other.ID(), raws)
+	}
+	return refused(raws, unavailable{errNoLeader})
+}
+
 // admitted is Submit at the leader: nothing is touched before there are standbys enough.
-func (s *Service) admitted(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
-	if err := s.hub.Admit(ctx); err != nil {
+func (n *Intake) admitted(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
+	if err := n.Standbys.Admit(ctx); err != nil {
 		return refused(raws, unavailable{err})
 	}
-	hashes, errs := s.transactions().Submit(ctx, raws)
+	hashes, errs := n.Transactions.Submit(ctx, raws)
 	for i, err := range errs {
 		switch {
 		case err == nil:
 		case passes(err):
 			errs[i] = unavailable{err}
-		case s.has(hashes[i], err):
+		case n.has(hashes[i], err):
 			errs[i] = alreadyHere{err}
 		}
 	}
@@ -51,41 +83,20 @@ func passes(err error) bool {
 }
 
 // has says whether a transaction that was refused is on this producer's disk or in a block.
-func (s *Service) has(hash common.Hash, err error) bool {
-	_, included := s.disk.chain.Included(hash)
+func (n *Intake) has(hash common.Hash, err error) bool {
+	_, included := n.Included(hash)
 	return included || errors.Is(err, txpool.ErrAlreadyKnown) || errors.Is(err, bundles.ErrOrdered) || errors.Is(err, txstore.ErrEnded)
 }
 
-// routed is transactions whose Submit reaches the leader from whatever replica it is called at.
-type routed struct {
-	transactions
-	s *Service
-}
-
-// Submit takes transactions here when this replica leads, or has led last and nobody knows of another: it is durable
-// here, and handed over should another turn out to lead. Else they go to who leads. One that stops and does not lead any
-// more takes none: what is handed over when it is back would have to wait for that.
-func (r routed) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
-	other, led := r.s.otherLeads()
-	last, known := r.s.directory.Current(r.s.lease.Options().Name)
-	switch {
-	case r.s.holdsLease() || known && !led && last.ID() == r.s.endpoint.ID() && !r.s.stopping.Load():
-		return r.s.admitted(ctx, raws)
-	case led:
-		return r.s.forward(ctx, other.ID(), raws)
-	}
-	return refused(raws, unavailable{errNoLeader})
-}
-
 // forward has the leader take transactions.
-func (s *Service) forward(ctx context.Context, to string, raws [][]byte) ([]common.Hash, []error) {
+func (n *Intake) forward(ctx context.Context, to string, raws [][]byte) ([]common.Hash, []error) {
 	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
 	defer cancel()
 	request := new(replicationv1.SubmitRequest)
 	for _, raw := range raws {
 		request.Entries = append(request.Entries, &replicationv1.Entry{Kind: replicationv1.Kind_KIND_TRANSACTION, Raw: raw})
 	}
-	answer, err := s.peers.Submit(ctx, request)
+	answer, err := n.Peers.Submit(ctx, request)
 	if err == nil && len(answer.GetResults()) != len(raws) {
 		err = fmt.Errorf("%d answers for %d transactions", len(answer.GetResults()), len(raws))
 	}
@@ -113,12 +124,13 @@ func refused(raws [][]byte, err error) ([]common.Hash, []error) {
 // unavailable is an error that passes, with the gateway's JSON-RPC code for it.
 type unavailable struct{ error }
 
-func (unavailable) ErrorCode() int  { return codeUnavailable }
+func (unavailable) ErrorCode() int  { return CodeUnavailable }
 func (e unavailable) Unwrap() error { return e.error }
 
+// JSON-RPC codes of refused transactions.
 const (
-	codeUnavailable = -32002
-	codeRefused     = -32000 // geth's, of an error without its own
+	CodeUnavailable = -32002 // the gateway's, of what another attempt may change
+	CodeRefused     = -32000 // geth's, of an error without its own
 )
 
 // alreadyHere refuses a transaction that is on disk or in a block. Its data say so: a gateway that sends one again, because
@@ -151,5 +163,5 @@ func codeOf(err error) int {
 	if coded := gethrpc.Error(nil); errors.As(err, &coded) {
 		return coded.ErrorCode()
 	}
-	return codeRefused
+	return CodeRefused
 }

@@ -1,4 +1,4 @@
-package producer
+package leading
 
 import (
 	"blindseq/producer-svc/internal/engine"
@@ -32,7 +32,7 @@ type world struct {
 	health  *ops.Health
 	guard   *sections.Guard
 	changed chan struct{}
-	*production
+	*Production
 }
 
 // delayedTxs stands for the store of delayed transactions.
@@ -79,7 +79,8 @@ func newWorld(t *testing.T, dir string, chain *fakes.Chain, order *fakes.Order, 
 	t.Cleanup(func() { _ = w.log.Close() })
 	logger := slog.New(slog.DiscardHandler)
 	w.feed = feed.New(nil, w.chain.Head().Number)
-	w.engine = engine.New(engine.Deps{Log: w.log, Chain: w.chain, Delayed: w.delayed, Publisher: w.feed, End: engine.NewEnd(w.health)})
+	end := engine.NewEnd(w.health)
+	w.engine = engine.New(engine.Deps{Log: w.log, Chain: w.chain, Delayed: w.delayed, Publisher: w.feed, End: end})
 	if err := w.engine.Replay(t.Context(), logger); err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +100,10 @@ func newWorld(t *testing.T, dir string, chain *fakes.Chain, order *fakes.Order, 
 	if o.ready == nil {
 		o.ready = func() bool { return false }
 	}
-	w.production = newProduction(&production{sections: w.guard, known: w.engine.Known, health: w.health, log: logger}, loop.Deps{
-		Between: o.between, Age: w.feed.Age, Ready: o.ready, Changed: w.changed,
-	}, 1024)
+	w.Production = New(Deps{
+		Sections: w.guard, Known: w.engine.Known, End: end, MaxWaiting: 1024, Health: w.health, Log: logger,
+		Loop: loop.Deps{Between: o.between, Age: w.feed.Age, Ready: o.ready, Changed: w.changed},
+	})
 	return w
 }
 
@@ -110,8 +112,8 @@ func (w *world) run(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.lead(ctx, 1) }()
-	waitFor(t, func() bool { return w.desk.Serving() })
+	go func() { done <- w.Lead(ctx, 1) }()
+	fakes.WaitFor(t, func() bool { return w.Desk.Serving() })
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
@@ -123,21 +125,6 @@ func (w *world) run(t *testing.T) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
-}
-
-// waitFor polls: what is awaited happens in goroutines that the test does not own.
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(90 * time.Second)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("waited too long")
-		}
-	}
 }
 
 // copyDir is what a crash leaves on disk.

@@ -1,4 +1,4 @@
-package producer
+package intake
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"blindseq/producer-svc/internal/txstore"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/committee"
 	"blindseq/seal/orderproof"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,19 +20,26 @@ const orderProofTimeout = 5 * time.Second
 
 var errNotOrdered = errors.New("it is in no applied block")
 
-// orderProof proves where a transaction or bundle was ordered. For the transaction in a bundle it is the bundle's place. The
-// log holds what was executed; the list that was ordered is the DSN's, so it is asked for, and checked before it is shown.
-func (s *Service) orderProof(ctx context.Context, hash common.Hash) (any, error) {
-	if s.committee == nil {
+// Prover shows where a transaction or bundle was ordered.
+type Prover struct {
+	Transactions
+	Monitor   preblockv1.MonitorServiceClient
+	Committee *committee.Committee // nil when nothing is certified
+}
+
+// Proof proves where a transaction or bundle was ordered. For the transaction in a bundle it is the bundle's place. The log
+// holds what was executed; the list that was ordered is the DSN's, so it is fetched, and checked before it is shown.
+func (p Prover) Proof(ctx context.Context, hash common.Hash) (any, error) {
+	if p.Committee == nil {
 		return nil, fmt.Errorf("prove order of %s: %w", hash, orderproof.ErrUncertified)
 	}
-	number, place, err := s.transactions().place(hash)
+	number, place, err := p.place(hash)
 	if err != nil {
 		return nil, fmt.Errorf("prove order of %s: %w", hash, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderProofTimeout)
 	defer cancel()
-	answer, err := s.monitor.GetPreblock(ctx, &preblockv1.GetPreblockRequest{Number: number})
+	answer, err := p.Monitor.GetPreblock(ctx, &preblockv1.GetPreblockRequest{Number: number})
 	if err != nil {
 		return nil, fmt.Errorf("prove order of %s: get preblock %d: %w", hash, number, err)
 	}
@@ -42,11 +50,11 @@ func (s *Service) orderProof(ctx context.Context, hash common.Hash) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return proof, proof.Verify(s.committee)
+	return proof, proof.Verify(p.Committee)
 }
 
 // place finds the blueprint that has a hash, and the bundle's place in its preblock; -1 for what came as plain text.
-func (t transactions) place(hash common.Hash) (number uint64, place int, err error) {
+func (t Transactions) place(hash common.Hash) (number uint64, place int, err error) {
 	one, number, err := t.find(hash)
 	if err != nil {
 		return 0, 0, err
@@ -54,14 +62,14 @@ func (t transactions) place(hash common.Hash) (number uint64, place int, err err
 	if one != nil {
 		return number, int(one.GetIndex()), nil
 	}
-	state, number, _, err := t.plain.Status(hash)
+	state, number, _, err := t.Plain.Status(hash)
 	if err != nil {
 		return 0, 0, err
 	}
 	if state != txstore.StateIncluded && state != txstore.StateSkipped {
 		return 0, 0, fmt.Errorf("%w: it is %s", errNotOrdered, state)
 	}
-	rec, err := t.records(number)
+	rec, err := t.Records(number)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -1,0 +1,187 @@
+package leading
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"blindseq/kit/leader"
+	"blindseq/kit/lock"
+	"blindseq/kit/ops"
+	"blindseq/kit/rediskeys"
+	"blindseq/producer-svc/internal/follow"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Candidate is a replica that may lead, or an observer, which never does.
+type Candidate struct {
+	Redis      redis.UniversalClient
+	Directory  *leader.Directory // who leads
+	Lease      *lock.Locker      // of the leading producer
+	Endpoint   leader.Endpoint   // where others reach this replica
+	Observer   bool
+	Follower   *follow.Follower
+	Production *Production
+	Head       func() uint64 // number of the last applied block
+	Health     *ops.Health
+	Log        *slog.Logger
+}
+
+// Other is who leads as far as this replica knows; none when it is this one.
+func (c *Candidate) Other() (leader.Endpoint, bool) {
+	e, known := c.Directory.Current(rediskeys.ProducerLease)
+	return e, known && e.ID() != c.Endpoint.ID()
+}
+
+// HoldsLease says whether this replica holds the lease.
+func (c *Candidate) HoldsLease() bool { return c.Production.Stance.HoldsLease() }
+
+// Last says whether this replica led last, as far as it knows, and nobody leads now.
+func (c *Candidate) Last() bool {
+	last, known := c.Directory.Current(rediskeys.ProducerLease)
+	return known && last.ID() == c.Endpoint.ID()
+}
+
+// ToFollow is who else leads; nobody while this replica has the lease. The channel is closed when that may have changed.
+func (c *Candidate) ToFollow() (who string, changed <-chan struct{}) {
+	moved, turned := c.Directory.Changed(), c.Production.Stance.Changed()
+	if c.Production.Stance.HoldsLease() {
+		return "", turned
+	}
+	if other, led := c.Other(); led {
+		return other.ID(), moved
+	}
+	return "", moved
+}
+
+// Report keeps what an operator sees of role and progress until ctx ends. A replica that does not lead is ready for reads
+// while another is known to lead and it is near the head itself.
+func (c *Candidate) Report(ctx context.Context) error {
+	for {
+		moved, turned := c.Directory.Changed(), c.Production.Stance.Changed()
+		progress, advanced := c.Follower.Progress()
+		now := c.Production.Stance.Now()
+		reason, note := c.standing(now)
+		c.Health.Set("leader", reason)
+		c.Health.Note("role", note)
+		if now == Leading || now == Ceding {
+			c.Health.Set("follow", "")
+		} else {
+			c.Health.Set("follow", progress.Reason())
+		}
+		select {
+		case <-moved:
+		case <-turned:
+		case <-advanced:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// standing is why this replica is not ready, as far as its role says, and its role in words.
+func (c *Candidate) standing(now State) (reason, note string) {
+	other, led := c.Other()
+	switch {
+	case now == Leading:
+		return "", "leads"
+	case now == Ceding:
+		return "", "hands over the lead"
+	case now == Taking:
+		return "catching up with the DSN", "takes the lead"
+	case c.Observer && led:
+		return "", "observer of " + other.ID()
+	case c.Observer:
+		return "", "observer"
+	case led:
+		return "", "standby of " + other.ID()
+	}
+	return "nobody leads: the lease cannot be had, or another producer has just lost it", "producer"
+}
+
+// Campaign competes for the lease whenever this replica is fit to lead: one that is far behind leaves it to another.
+func (c *Candidate) Campaign(ctx context.Context) error {
+	c.letStandbysGoFirst(ctx)
+	for ctx.Err() == nil {
+		_, changed := c.Follower.Progress()
+		if !c.Follower.May() {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if err := c.compete(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GoFirst is for how long after its lease a leader that died and started again leaves it to those who stood by.
+const GoFirst = time.Second
+
+// letStandbysGoFirst has a leader that died and came back before its lease was over wait until a standby leads, if there
+// is one: that one has all at hand, and this one would have to catch up first, and may die again.
+func (c *Candidate) letStandbysGoFirst(ctx context.Context) {
+	led, err := lock.Inspect(ctx, c.Redis, rediskeys.ProducerLease)
+	if err != nil || led.Holder == "" || leader.EndpointOf(led.Meta).ID() != c.Endpoint.ID() {
+		return
+	}
+	roster := leader.NewRoster(c.Redis, rediskeys.ProducerLease)
+	if err := roster.Look(ctx); err != nil || !slices.ContainsFunc(roster.Current(), func(r leader.Replica) bool {
+		return r.MayLead && r.ID() != c.Endpoint.ID()
+	}) {
+		return
+	}
+	c.Log.InfoContext(ctx, "this producer led when it ended: a standby goes first", "lease", rediskeys.ProducerLease)
+	timer := time.NewTimer(c.Lease.Options().TTL + GoFirst)
+	defer timer.Stop()
+	for {
+		changed := c.Directory.Changed()
+		if _, other := c.Other(); other {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// compete campaigns until this replica falls far behind while another leads, or ctx ends.
+func (c *Candidate) compete(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			_, changed := c.Follower.Progress()
+			turned := c.Production.Stance.Changed()
+			if !c.Follower.May() && !c.Production.Stance.HoldsLease() {
+				break
+			}
+			select {
+			case <-changed:
+			case <-turned:
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel()
+	}()
+	defer func() { cancel(); <-ended }()
+	return leader.Campaign(ctx, c.Lease, c.Endpoint, c.Production.Lead)
+}
+
+// Enroll lets the gateways find this replica for reads while it is ready.
+func (c *Candidate) Enroll(ctx context.Context) error {
+	return leader.Enroll(ctx, c.Redis, rediskeys.ProducerLease, func() (leader.Replica, bool) {
+		return leader.Replica{Endpoint: c.Endpoint, Head: c.Head(), MayLead: !c.Observer}, len(c.Health.Ready()) == 0
+	})
+}

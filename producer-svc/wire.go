@@ -1,0 +1,255 @@
+package producer
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"blindseq/kit/grpckit"
+	"blindseq/kit/host"
+	"blindseq/kit/leader"
+	"blindseq/kit/lock"
+	"blindseq/kit/rediskeys"
+	"blindseq/producer-svc/contents"
+	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/bundles"
+	"blindseq/producer-svc/internal/engine"
+	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/follow"
+	"blindseq/producer-svc/internal/intake"
+	"blindseq/producer-svc/internal/leading"
+	"blindseq/producer-svc/internal/ledger"
+	"blindseq/producer-svc/internal/loop"
+	"blindseq/producer-svc/internal/replicate"
+	"blindseq/producer-svc/internal/rpc"
+	"blindseq/producer-svc/internal/sections"
+	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	replicationv1 "blindseq/proto/blindseq/replication/v1"
+	"blindseq/seal/committee"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel"
+	"google.golang.org/grpc"
+)
+
+// openBundles opens the pool of bundles when there is a committee to encrypt for.
+func (s *Service) openBundles() (err error) {
+	if s.cfg.CommitteeFile == "" {
+		return nil
+	}
+	if s.committee, err = committee.Read(s.cfg.CommitteeFile); err != nil {
+		return err
+	}
+	if got := s.disk.Chain.ChainID(); got != s.committee.ChainID {
+		return fmt.Errorf("read committee %s: it is of chain %d, this is %d", s.cfg.CommitteeFile, s.committee.ChainID, got)
+	}
+	allowed, err := s.cfg.bundlers()
+	if err != nil {
+		return err
+	}
+	s.bundles = bundles.New(bundles.Config{
+		Store: s.disk.Store, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.checked,
+	})
+	return nil
+}
+
+// peers are the connections to other services.
+type peers struct {
+	redis                      redis.UniversalClient
+	proposer, monitor, leading *grpc.ClientConn
+}
+
+// connect prepares the connections, and connects the parts over them.
+func (s *Service) connect() (err error) {
+	var p peers
+	if p.redis, err = s.Redis(); err != nil {
+		return err
+	}
+	directory := leader.NewDirectory(p.redis, rediskeys.ProducerLease)
+	if p.proposer, err = s.Dial(s.cfg.Proposer); err != nil {
+		return err
+	}
+	if p.monitor, err = s.Dial(s.cfg.Monitor); err != nil {
+		return err
+	}
+	if p.leading, err = s.Dial(leader.Scheme+":///"+rediskeys.ProducerLease, directory.DialOption()); err != nil {
+		return err
+	}
+	s.monitor = preblockv1.NewMonitorServiceClient(p.monitor)
+	if err := s.publishTo(); err != nil {
+		return err
+	}
+	s.candidate = &leading.Candidate{
+		Redis: p.redis, Directory: directory, Observer: s.cfg.observes(),
+		Head: func() uint64 { return s.ledger.Head().Number }, Health: s.Health, Log: s.Log,
+	}
+	s.takeTransactions(replicationv1.NewReplicationServiceClient(p.leading))
+	if err := s.listen(); err != nil {
+		return err
+	}
+	s.candidate.Lease = s.locker(p.redis, rediskeys.ProducerLease, s.cfg.LeaseTTL)
+	s.lock = s.locker(p.redis, rediskeys.ConsumptionLock, s.cfg.LockTTL)
+	s.standby.Hello = s.hello()
+	return s.produce(p)
+}
+
+// locker is a lock in Redis that this replica may hold.
+func (s *Service) locker(rdb redis.UniversalClient, name string, ttl time.Duration) *lock.Locker {
+	return lock.New(rdb, lock.Options{Name: name, TTL: ttl, Holder: s.candidate.Endpoint.ID(), Log: s.Log, Guard: lock.Guard{
+		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
+		Report: s.Health.Reporter("lock "+name, s.metrics.returned.WithLabelValues(name)),
+	}})
+}
+
+// shortDegrade as --ack-short acknowledges without standbys.
+const shortDegrade = "degrade"
+
+// takeTransactions connects what clients send with the stores, the leader and the standbys.
+func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient) {
+	s.standbys = replicate.NewHub(replicate.Policy{
+		Replicas: s.cfg.AckReplicas, Timeout: s.cfg.AckTimeout, Degrade: s.cfg.AckShort == shortDegrade,
+	}, s.metrics.alone.Inc, s.Log)
+	s.disk.Store.ConfirmWith(s.standbys.Confirm)
+	s.standby = &replicate.Standby{
+		Client: leader, Leader: s.candidate.ToFollow, Log: s.Log,
+		Own: intake.StandbyStore{
+			Store: s.disk.Store, Keeper: s.disk.Keeper, Bundles: s.bundles, Named: s.disk.Chain.NamedIn, Included: s.disk.Chain.Included,
+		},
+	}
+	s.intake = &intake.Intake{
+		Transactions: intake.Transactions{
+			Plain: s.disk.Keeper, Bundles: s.bundles, Named: s.disk.Chain.NamedIn, Records: s.disk.Log.Get,
+		},
+		Standbys: s.standbys, Lead: s.candidate, Peers: leader, Included: s.disk.Chain.Included, Stopping: s.stopping.Load,
+	}
+}
+
+// listen opens the listeners, and settles where others find this replica.
+func (s *Service) listen() (err error) {
+	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: statusCodes()}); err != nil {
+		return err
+	}
+	rollup, err := s.cfg.rollup()
+	if err != nil {
+		return err
+	}
+	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*rpc.Server, error) {
+		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
+		return rpc.NewServer(rpc.Config{
+			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
+			Count: s.metrics.asked.Inc, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
+		}, s.disk.Chain, s.intake)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.Ops(); err != nil {
+		return err
+	}
+	at := &s.candidate.Endpoint
+	if at.GRPC, err = s.cfg.AdvertiseAddress(s.grpc.Addr()); err != nil {
+		return err
+	}
+	at.Name = s.cfg.AdvertiseName
+	at.RPC, err = s.cfg.AdvertiseAddress(s.rpc.Addr())
+	return err
+}
+
+// produce connects production: loop and desk over sections, sections over the lock, the services and the engine; and the
+// follower over the same engine.
+func (s *Service) produce(p peers) error {
+	between, err := s.cfg.between()
+	if err != nil {
+		return err
+	}
+	s.engine = engine.New(engine.Deps{
+		Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token,
+		Decided: func(rec *blueprintv1.LogRecord) {
+			if s.bundles != nil {
+				s.bundles.Decided(ledger.BundleHashes(rec))
+			}
+		},
+	})
+	performer := sections.NewPerformer(sections.Deps{
+		Lock:     sections.ConsumptionLock{Locker: s.lock, Written: s.disk.Log.LastToken, Known: s.standby.Token},
+		Proposer: proposalv1.NewProposerServiceClient(p.proposer),
+		Monitor:  s.monitor, Engine: s.engine, Now: time.Now, Await: s.cfg.EventTimeout,
+	})
+	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.sectionEnded, Step: s.metrics.stepped}
+	runner := sections.NewRunner(observer.Performer(performer), s.cfg.MaxClockDrift, s.Log)
+	s.guard = sections.NewGuard(observer.Sections(runner), func(reason string) { s.Health.Set("production", reason) })
+	s.follow = follow.New(follow.Deps{
+		Monitor: s.monitor, Engine: s.engine, Alarm: s.guard.Halt, Slog: s.Log,
+		Supply: follow.DelayedOf(blueprintv1.NewProducerServiceClient(p.leading)),
+	})
+	arrived, stop := s.disk.Chain.Work()
+	s.Defer("notifications of the pool", func() error { stop(); return nil })
+	s.production = leading.New(leading.Deps{
+		Sections: s.guard, Known: s.engine.Known, Halted: s.halted, Publisher: s.rollup, Follower: s.follow,
+		Keeper: s.disk.Keeper, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting, Health: s.Health, Log: s.Log,
+		Loop: loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: arrived, Nudged: s.pool.Wake.C()},
+	})
+	s.candidate.Follower, s.candidate.Production = s.follow, s.production
+	return nil
+}
+
+// halted is why the producer that leads makes no block until a person has looked. One that does not lead has nothing to
+// say about it: another may.
+func (s *Service) halted() error {
+	if !s.candidate.HoldsLease() {
+		return nil
+	}
+	return s.guard.Halted()
+}
+
+// proposable says whether a proposal would hold something now, as far as a look at counters tells.
+func (s *Service) proposable() bool {
+	pending, _ := s.disk.Chain.PoolSize()
+	return !s.poolLocked() && (pending > 0 || s.waitingBundles() > 0 || s.ledger.Carried() || s.disk.Store.DelayedCount() > 0)
+}
+
+func (s *Service) waitingBundles() int {
+	if s.bundles == nil {
+		return 0
+	}
+	return s.bundles.Count()
+}
+
+// register offers the services of gRPC.
+func (s *Service) register() {
+	leads := s.production.Stance.Leads
+	assembler := &contents.Assembler{
+		Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare,
+		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() },
+	}
+	if s.bundles != nil {
+		assembler.Bundles = s.bundles
+	}
+	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
+		Desk: s.production.Desk, Feed: s.feed, Contents: assembler, Leading: leads, Status: s.status,
+		Served: func(requestID string) (uint64, bool) {
+			block, ok := s.engine.Known(requestID)
+			return block.Number, ok
+		},
+	})
+	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), &replicate.Server{
+		Hub: s.standbys, Store: s.disk.Store, Hello: s.hello(), Locked: s.disk.Store.Locked,
+		Take:  intake.Taker{Intake: s.intake, Leads: leads, AddDelayed: s.pool.AddDelayed}.Take,
+		Token: func() uint64 { return max(s.disk.Log.LastToken(), s.standby.Token()) },
+	})
+	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: leads})
+}
+
+// hello says who this replica is.
+func (s *Service) hello() *replicationv1.Hello {
+	h := &replicationv1.Hello{Replica: s.candidate.Endpoint.ID(), ChainId: s.disk.Chain.ChainID()}
+	if genesis, ok := s.disk.Chain.HashOf(0); ok {
+		h.GenesisHash = genesis[:]
+	}
+	if s.disk.Key != nil {
+		h.SequencerKey, _ = s.disk.Key.Public().(ed25519.PublicKey) // that is its type
+	}
+	return h
+}
