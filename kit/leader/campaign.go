@@ -14,17 +14,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"blindseq/kit/lock"
+	"blindseq/kit/retry"
 )
 
-var (
-	// ErrFinal, wrapped by what lead returns, ends the campaign: going on would do harm.
-	ErrFinal = errors.New("leadership must not be resumed")
-	// ErrBadEndpoint is an endpoint others could not use.
-	ErrBadEndpoint = errors.New("bad endpoint")
-)
+// ErrBadEndpoint is an endpoint others could not use.
+var ErrBadEndpoint = errors.New("bad endpoint")
+
+// pauses are between terms that were short.
+var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 5 * time.Second}
 
 // Endpoint is where others reach a leader: host:port of its gRPC, and the URL or host:port of its JSON-RPC if it has one.
 type Endpoint struct {
@@ -48,8 +46,8 @@ func (e Endpoint) ID() string { return cmp.Or(e.Name, e.GRPC) }
 
 // Campaign takes the lease whenever it is free and calls lead, over and over, until ctx ends; then it returns nil. The
 // context of lead ends with ctx or with the lease, whichever comes first; the lease is handed back when lead returns, so
-// lead has to stop all it started before that. What lead returns is logged, and the next term begins after a pause, but
-// for an error that is ErrFinal: Campaign returns it. A term that ended by the loss of the lease is no fault of lead's.
+// lead has to stop all it started before that. What lead returns is logged, and the next term begins after a pause. A term
+// that ended by the loss of the lease is no fault of lead's.
 func Campaign(ctx context.Context, l *lock.Locker, e Endpoint, lead func(ctx context.Context, token uint64) error) error {
 	name := l.Options().Name
 	if e.GRPC == "" {
@@ -59,11 +57,10 @@ func Campaign(ctx context.Context, l *lock.Locker, e Endpoint, lead func(ctx con
 	if err != nil {
 		return fmt.Errorf("campaign for %s: %w: %w", name, ErrBadEndpoint, err)
 	}
-	c := campaign{Locker: l, meta: string(meta), lead: lead, pause: backoff.NewExponentialBackOff()}
-	c.pause.InitialInterval, c.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	c := campaign{Locker: l, meta: string(meta), lead: lead, pause: pauses.New()}
 	for ctx.Err() == nil {
 		err := c.term(ctx)
-		if err != nil && (ctx.Err() == nil || errors.Is(err, ErrFinal)) {
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("campaign for %s: %w", name, err)
 		}
 	}
@@ -74,7 +71,7 @@ type campaign struct {
 	*lock.Locker
 	meta  string
 	lead  func(ctx context.Context, token uint64) error
-	pause *backoff.ExponentialBackOff
+	pause *retry.Backoff
 }
 
 // term is one time of leading, with the pause after it when it was short. An error ends the campaign.
@@ -94,8 +91,6 @@ func (c *campaign) term(ctx context.Context) error {
 		log.WarnContext(ctx, "lease not handed back", "error", released)
 	}
 	switch {
-	case errors.Is(err, ErrFinal):
-		return err
 	case err != nil && lost == nil && ctx.Err() == nil:
 		log.WarnContext(ctx, "leading failed", "error", err)
 	default:
@@ -105,11 +100,6 @@ func (c *campaign) term(ctx context.Context) error {
 		c.pause.Reset()
 		return nil
 	}
-	wait := time.NewTimer(c.pause.NextBackOff())
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-ctx.Done():
-	}
+	_ = c.pause.Wait(ctx) // Campaign looks at ctx
 	return nil
 }
