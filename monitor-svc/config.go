@@ -11,9 +11,9 @@ import (
 type Config struct {
 	config.Common `embed:""`
 	DSN           string        `name:"dsn" help:"Address of the DSN's sequencer (gRPC)." default:"127.0.0.1:7105"`
-	NextTimeout   time.Duration `help:"Longest time a caller of Next waits for its event." default:"5s"`
-	CommitteeFile string        `help:"File of the keyholders' committee: every preblock must show their certificate and the right outcomes. Without it nothing encrypted is accepted." type:"path"`
-	CallTimeout   time.Duration `help:"Longest time one call to the DSN may take." default:"2s"`
+	NextTimeout   time.Duration `help:"Maximum time that a Next caller waits for its event." default:"5s"`
+	CommitteeFile string        `help:"File of the keyholders' committee. Every preblock must show their certificate and the right outcomes. Without the file, preblocks with encrypted transactions are refused." type:"path"`
+	CallTimeout   time.Duration `help:"Timeout of one call to the DSN." default:"2s"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.

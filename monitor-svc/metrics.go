@@ -22,19 +22,19 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_monitor_dropped_total",
-			Help: "Inputs dropped: duplicate (a preblock that was here before), too_early (too many out of order), late_notice (of a request that had ended otherwise).",
+			Help: "Events dropped: duplicate (a preblock received before), too_early (too many out of order), late_notice (the request had already ended another way).",
 		}, []string{"why"}),
 		contradictions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "blindseq_monitor_contradictions_total",
-			Help: "Preblocks of requests that had been told that there is none.",
+			Help: "Preblocks received for requests that had ended without one.",
 		}),
 		breaks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "blindseq_monitor_stream_breaks_total",
-			Help: "Times the stream from the DSN broke or could not be made.",
+			Help: "Times the stream from the DSN broke or could not be opened.",
 		}),
 		checks: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "blindseq_monitor_check_seconds", Buckets: prometheus.ExponentialBuckets(.0001, 2.5, 13),
-			Help: "Checks of one preblock's certificate and outcomes.",
+			Help: "Duration of checking one preblock's certificate and outcomes, in seconds.",
 		}),
 	}
 	for _, why := range []string{merge.Duplicate, merge.TooEarly, merge.LateNotice} {
@@ -51,7 +51,7 @@ func (m *metrics) follow(reg prometheus.Registerer, status func() (last uint64, 
 	}
 	gauge("blindseq_monitor_last_preblock", "Number of the last preblock that took effect, 0 before the first.",
 		func() float64 { last, _, _ := status(); return float64(last) })
-	gauge("blindseq_monitor_waiters", "Callers of Next that wait.",
+	gauge("blindseq_monitor_waiters", "Number of waiting Next callers.",
 		func() float64 { _, waiters, _ := status(); return float64(waiters) })
 	gauge("blindseq_monitor_halted", "1 when the DSN showed two contents for one number.",
 		func() float64 { _, _, halted := status(); return number(halted != nil) })

@@ -164,7 +164,7 @@ func (s *Service) dsnWaits(reason string) {
 		s.Log.Warn("the DSN can fix no preblock", "reason", reason)
 		return
 	}
-	s.Log.Info("nothing keeps the DSN from fixing preblocks")
+	s.Log.Info("the DSN can fix preblocks again")
 }
 
 func (s *Service) dropped(d merge.Dropped) {
@@ -174,7 +174,7 @@ func (s *Service) dropped(d merge.Dropped) {
 
 func (s *Service) contradicted(c merge.Contradiction) {
 	s.metrics.contradictions.Inc()
-	s.Log.Error("a preblock came for a request that was told there is none", "number", c.Number, "request_id", c.RequestID)
+	s.Log.Error("preblock received for a request that had ended without one", "number", c.Number, "request_id", c.RequestID)
 }
 
 // Addresses are where the replica listens.

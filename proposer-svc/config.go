@@ -12,12 +12,12 @@ type Config struct {
 	config.Common  `embed:""`
 	DSN            string           `name:"dsn" help:"Address of the DSN's sequencer (gRPC)." default:"127.0.0.1:7105"`
 	Monitor        string           `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
-	MaxQueue       int              `help:"Most requests in the FIFO; one more is refused." default:"1024"`
-	AttemptTimeout time.Duration    `help:"How long after a submission the DSN is asked for its preblock, and the proposal made again if there is none." default:"2s"`
-	CallTimeout    time.Duration    `help:"Longest time one call to another service may take." default:"2s"`
-	LeaseTTL       time.Duration    `name:"lease-ttl" help:"How long the lease of an active proposer that died keeps the others out." default:"3s"`
+	MaxQueue       int              `help:"Maximum number of requests in the FIFO; further requests are refused." default:"1024"`
+	AttemptTimeout time.Duration    `help:"Time after a submission before the proposer asks the DSN for the preblock, and proposes again if there is none." default:"2s"`
+	CallTimeout    time.Duration    `help:"Timeout of one call to another service." default:"2s"`
+	LeaseTTL       time.Duration    `name:"lease-ttl" help:"Lifetime of the active proposer's lease: how soon another replica can take over after a crash." default:"3s"`
 	Lock           config.LockGuard `embed:"" prefix:"lock-"`
-	ProcessedTTL   time.Duration    `name:"processed-ttl" help:"How long the id of a processed request is known." default:"1h"`
+	ProcessedTTL   time.Duration    `name:"processed-ttl" help:"Time for which the id of a processed request is remembered." default:"1h"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.

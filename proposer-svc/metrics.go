@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_proposer_attempts_total",
-			Help: "Proposals submitted to the DSN: first attempts, and again after a deadline or a takeover.",
+			Help: "Proposals submitted to the DSN: first attempts, and repeats after a deadline or a takeover.",
 		}, []string{"attempt"}),
 		submit: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "blindseq_proposer_submit_seconds",
@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"reason"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_proposer_step_failures_total",
-			Help: "Steps that failed and are tried again, by step.",
+			Help: "Failed steps that the proposer retries, by step.",
 		}, []string{"step"}),
 		returned: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_proposer_locks_unreplicated_total",
@@ -79,7 +79,7 @@ func (m *metrics) follow(reg prometheus.Registerer, seen func() (queued int, inF
 		}, func() float64 { queued, _ := seen(); return float64(queued) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "blindseq_proposer_in_flight_seconds",
-			Help: "How long this replica has seen the same request in flight; 0 when none is.",
+			Help: "Time for which this replica has seen the same request in flight; 0 when none is.",
 		}, func() float64 { _, age := seen(); return age.Seconds() }))
 }
 

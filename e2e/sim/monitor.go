@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	errEnded     = errors.New("the request had ended otherwise")
+	errEnded     = errors.New("the request had already ended another way")
 	errNotEnding = errors.New("the request is not ending")
 )
 

@@ -69,7 +69,7 @@ type Started struct{ Last uint64 }
 type Arrived struct {
 	Preblock *preblockv1.Preblock
 	Hash     [32]byte
-	Asked    bool // it was asked for by its number, so it is no news that it was here before
+	Asked    bool // it was fetched by its number, so a repeat is no duplicate
 }
 
 // NoPreblock is a notice that a request ends without a preblock.
@@ -85,7 +85,7 @@ type Wait struct {
 	Number    uint64
 }
 
-// Gone says that a waiter does not wait any more.
+// Gone says that a waiter has left.
 type Gone struct{ Waiter uint64 }
 
 // Broken says that the stream of preblocks broke; it will be resumed from Next.
@@ -121,7 +121,7 @@ type Advanced struct{ Preblock *preblockv1.Preblock }
 const (
 	Duplicate  = "duplicate"   // the preblock was here before
 	TooEarly   = "too_early"   // more preblocks out of order than are held back
-	LateNotice = "late_notice" // the request had ended otherwise
+	LateNotice = "late_notice" // the request had already ended another way
 )
 
 // Dropped says that an event was dropped.
@@ -131,7 +131,7 @@ type Dropped struct {
 	Why       string
 }
 
-// Contradiction says that a preblock came for a request which had been told that there is none.
+// Contradiction says that a preblock arrived for a request that had ended without one.
 type Contradiction struct {
 	Number    uint64
 	RequestID string

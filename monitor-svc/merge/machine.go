@@ -180,8 +180,8 @@ func (s *State) haltErr() error {
 	return fmt.Errorf("%w: number %d, %x and %x", ErrHalted, s.halted.Number, s.halted.FirstHash, s.halted.SecondHash)
 }
 
-// end takes a notice. A request whose preblock was seen has ended with it. Of two notices the later counts: where they are
-// recorded the first one stays, so another can only come when Redis lost that and the request was made again.
+// end takes a notice. A request whose preblock was seen has ended with it. Of two notices the later counts:
+// Redis keeps the first one, so another can only arrive after Redis lost that and the request was repeated.
 func (s *State) end(n NoPreblock) []Effect {
 	if e, ok := s.ended.get(n.RequestID); ok && e.Reason == 0 {
 		return []Effect{Dropped{Number: e.Number, RequestID: n.RequestID, Why: LateNotice}}
@@ -201,8 +201,8 @@ func (s *State) wait(w Wait) []Effect {
 	if p := s.cache.get(w.Number); p != nil {
 		return answer(Reply{Preblock: p})
 	}
-	// A notice that is remembered here is not answered with: the request is looked up (Waited), as it may have been made
-	// again since, after Redis forgot that it had ended.
+	// A remembered notice is no reply: the caller looks the request up in Redis. The request may have been repeated after Redis
+	// lost its end.
 	s.waiters[w.Waiter] = w
 	if s.next != 0 && w.Number < s.next {
 		return []Effect{Fetch{w.Number}}

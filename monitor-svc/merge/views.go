@@ -24,7 +24,7 @@ func (s State) Halt() error {
 // Waiters is the number of waiters.
 func (s State) Waiters() int { return len(s.waiters) }
 
-// Requests are the requests waited for.
+// Requests are the requests that have a waiter.
 func (s State) Requests() []string {
 	ids := map[string]bool{}
 	for _, w := range s.waiters {
@@ -33,7 +33,7 @@ func (s State) Requests() []string {
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// Waited says whether anyone waits for a request.
+// Waited says whether a request has a waiter.
 func (s State) Waited(requestID string) bool {
 	for _, w := range s.waiters {
 		if w.RequestID == requestID {

@@ -50,8 +50,8 @@ func (e Start) next(s State) (t transition, err error) {
 	return t, nil
 }
 
-// Decline records that the head gets no proposal, before anyone is told: a proposer that takes over in between tells
-// the same reason again, and does not come to another end.
+// Decline records that the head gets no proposal, before the monitor is notified: a proposer that takes over in between
+// repeats the same reason and cannot end the request in another way.
 type Decline struct {
 	By
 	ID     string

@@ -81,8 +81,8 @@ func (s *Service) GetPreblock(ctx context.Context, req *preblockv1.GetPreblockRe
 	return &preblockv1.GetPreblockResponse{Preblock: a.Preblock}, nil
 }
 
-// viaDSN is what a call that needed the DSN ends in: what the DSN said when the caller can do something about it, and
-// UNAVAILABLE otherwise.
+// viaDSN is the error of a call that needed the DSN: the DSN's own error when the caller can act on it, and UNAVAILABLE
+// otherwise.
 func viaDSN(err error) error {
 	switch status.Code(err) {
 	case codes.NotFound, codes.Canceled:

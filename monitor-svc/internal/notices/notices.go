@@ -26,9 +26,9 @@ import (
 
 var (
 	// ErrOtherReason is returned when the request ended before, for another reason.
-	ErrOtherReason = errors.New("the request ended otherwise before")
+	ErrOtherReason = errors.New("the request has already ended another way")
 	// ErrNotEnding is returned when the request is not ending: it waits, or has a proposal, or is not known.
-	ErrNotEnding = errors.New("the request is not ending without a preblock")
+	ErrNotEnding = errors.New("the request is not about to end without a preblock")
 	// ErrUnavailable is returned when Redis did not answer; whether the notice is recorded is not known.
 	ErrUnavailable = errors.New("redis did not answer")
 )
@@ -44,7 +44,7 @@ var lookUpRetry = retry.Policy{First: 150 * time.Millisecond, Longest: 150 * tim
 //go:embed record.lua
 var recordSource string
 
-// Sink takes notices and says what is waited for.
+// Sink takes notices and knows the requests that have a waiter.
 type Sink interface {
 	Do(merge.Event)
 	Waited(requestID string) bool
@@ -71,7 +71,7 @@ func New(rdb redis.UniversalClient, log *slog.Logger) *Notices {
 // Follow says where notices go to.
 func (n *Notices) Follow(s Sink) { n.sink = s }
 
-// notice is how Redis holds one, and what is said on the channel.
+// notice is a notice in Redis and on the channel.
 type notice struct {
 	RequestID string `json:"request_id"`
 	Reason    int32  `json:"reason"`
@@ -109,8 +109,8 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	return nil
 }
 
-// Watch takes notices that other replicas recorded, until ctx ends. After each (re)connection everything waited for is
-// looked up: what was said meanwhile is lost.
+// Watch takes notices that other replicas recorded, until ctx ends. After each (re)connection every request that has a waiter
+// is looked up: messages sent meanwhile are lost.
 func (n *Notices) Watch(ctx context.Context) error {
 	return redisx.Watch(ctx, n.rdb, func(_, payload string) {
 		if payload == "" {

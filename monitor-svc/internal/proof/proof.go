@@ -1,4 +1,4 @@
-// Package proof checks what a preblock shows for itself, so that nobody has to trust the sequencer that sent it.
+// Package proof checks the proofs that a preblock carries, so that nobody has to trust the sequencer that sent it.
 //
 // It guarantees of a preblock that Check accepts, from the committee's first number on: a quorum of the keyholders signed its
 // content for its number, after the statement that the preblock before it shows; and its outcomes are the only right ones of

@@ -19,7 +19,7 @@ type Fetcher struct {
 	wake notify.Wake
 }
 
-// maxWanted bounds what is asked for at once; a caller that is not served asks again.
+// maxWanted bounds the numbers wanted at once; a caller that is not served retries.
 const maxWanted = 4096
 
 // NewFetcher returns a fetcher; Run runs it.
@@ -27,7 +27,7 @@ func NewFetcher(cfg Config) *Fetcher {
 	return &Fetcher{cfg: cfg, want: map[uint64]bool{}, wake: notify.NewWake()}
 }
 
-// Want has a preblock fetched. It does not block.
+// Want asks for a preblock. It does not block.
 func (f *Fetcher) Want(number uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -37,7 +37,7 @@ func (f *Fetcher) Want(number uint64) {
 	f.wake.Notify()
 }
 
-// wanted returns any number wanted; not the lowest, so that one that cannot be had does not keep the others waiting.
+// wanted returns any number wanted. It is not the lowest, so that a number that cannot be fetched does not block the others.
 func (f *Fetcher) wanted() (number uint64, any bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,7 +91,7 @@ func Get(ctx context.Context, cfg Config, number uint64) (merge.Arrived, error) 
 	return expect(ctx, cfg, p, number)
 }
 
-// Fetch asks the DSN for one preblock and believes nothing of it.
+// Fetch asks the DSN for one preblock and verifies nothing.
 func Fetch(ctx context.Context, cfg Config, number uint64) (*preblockv1.Preblock, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.CallTimeout)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Replay calls each with the DSN's preblocks from a number on, in order, until it says that it has enough or fails. What
-// costs, the signatures and the pairings, is verified some preblocks ahead, on all processors; a slow each stops the stream.
+// Replay calls each with the DSN's preblocks from a number on, in order, until each says that it has enough or fails.
+// Signatures and openings, which cost most, are verified some preblocks ahead on all processors. A slow each slows the stream.
 func Replay(ctx context.Context, cfg Config, from uint64, each func(merge.Arrived) (enough bool, err error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &replay{cfg: cfg, next: from, ahead: make(chan *lookedAt, 4*runtime.GOMAXPROCS(0)), work: make(chan *lookedAt)}

@@ -1,5 +1,7 @@
-// Package source brings the DSN's preblocks: by its stream from the next number needed, resumed after every break, and
-// singly where the merge asks for a number that does not come by the stream. Nothing is handed on that was not verified.
+// Package source brings the DSN's preblocks: by a stream from the next number needed, resumed after every break, and
+// singly where the merge needs a number that the stream does not bring.
+//
+// It guarantees that nothing is passed on that was not verified.
 package source
 
 import (
@@ -17,7 +19,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Sink takes what comes.
+// Sink takes the preblocks.
 type Sink interface {
 	Start(last uint64) (next uint64)
 	Do(merge.Event)
@@ -37,11 +39,11 @@ var (
 	ErrBehind      = errors.New("the DSN has fewer preblocks than it had shown")
 )
 
-// Check refuses a well-formed preblock that does not show what it must. An error that is not forged is of the attempt.
+// Check refuses a well-formed preblock that does not prove what it must. An error without forged is one of the attempt: retry.
 type Check interface {
 	// Examine looks at a preblock by itself; several may be examined at once.
 	Examine(context.Context, *preblockv1.Preblock) (statement [32]byte, forged bool, err error)
-	// Link then sees that it follows the one before it.
+	// Link then checks that it follows the one before it.
 	Link(ctx context.Context, p *preblockv1.Preblock, statement [32]byte) (forged bool, err error)
 }
 
@@ -76,7 +78,7 @@ func (s *Stream) Run(ctx context.Context) error {
 		if failures.Failures() > 0 {
 			level = slog.LevelDebug
 		}
-		s.cfg.Log.Log(ctx, level, "no stream from the DSN, connecting again", "failures", failures.Failures()+1, "error", err)
+		s.cfg.Log.Log(ctx, level, "stream from the DSN failed, reconnecting", "failures", failures.Failures()+1, "error", err)
 		_ = failures.Wait(ctx) // the loop sees that ctx ended
 	}
 	return nil
@@ -116,7 +118,7 @@ func (s *Stream) once(ctx context.Context, up func()) error {
 	}
 }
 
-// start asks the DSN how far it is.
+// start asks the DSN for its last number.
 func (s *Stream) start(ctx context.Context) (next uint64, err error) {
 	call, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
@@ -126,7 +128,7 @@ func (s *Stream) start(ctx context.Context) (next uint64, err error) {
 	}
 	next = s.cfg.Sink.Start(res.GetLastNumber())
 	if res.GetLastNumber()+1 < next {
-		return 0, fmt.Errorf("%w: it is at %d, %d was seen", ErrBehind, res.GetLastNumber(), next-1)
+		return 0, fmt.Errorf("%w: its last number is %d, but %d was seen", ErrBehind, res.GetLastNumber(), next-1)
 	}
 	return next, nil
 }

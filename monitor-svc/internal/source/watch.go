@@ -8,10 +8,10 @@ import (
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 )
 
-// watchEvery is how often the DSN is asked what it waits for. The stream cannot tell: it is silent just then.
+// watchEvery is how often the DSN is asked what it waits for. The stream is silent just then.
 const watchEvery = time.Second
 
-// Watch knows what the DSN waits for, at most a little while ago.
+// Watch polls what the DSN waits for.
 type Watch struct {
 	cfg     Config
 	waiting func(reason string)
@@ -20,14 +20,14 @@ type Watch struct {
 	last *dsnv1.GetStatusResponse // nil while the DSN does not answer
 }
 
-// NewWatch returns a watch; Run runs it. waiting is told why the DSN can fix no preblock, when that changes and has lasted
-// from one look to the next: at a start of everything keyholders are away for a moment. It is told "" also while the DSN does
-// not answer, which is for the stream to tell.
+// NewWatch returns a watch; Run runs it. It calls waiting with the reason why the DSN can fix no preblock, when the reason
+// changes and lasts from one poll to the next: while everything starts, keyholders are away for a moment. It calls waiting
+// with "" while the DSN does not answer, because the stream reports that.
 func NewWatch(cfg Config, waiting func(reason string)) *Watch {
 	return &Watch{cfg: cfg, waiting: waiting}
 }
 
-// Last is what the DSN said last; nothing while it does not answer.
+// Last is the DSN's last answer; empty while it does not answer.
 func (w *Watch) Last() (waiting string, accepted uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -38,7 +38,7 @@ func (w *Watch) Last() (waiting string, accepted uint64) {
 func (w *Watch) Run(ctx context.Context) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	told, before := "", ""
+	reported, before := "", ""
 	for {
 		res := w.ask(ctx)
 		if ctx.Err() != nil {
@@ -48,8 +48,8 @@ func (w *Watch) Run(ctx context.Context) error {
 		w.last = res
 		w.mu.Unlock()
 		reason := res.GetWaiting()
-		if lasting := before != "" || reason == ""; lasting && reason != told {
-			told = reason
+		if lasting := before != "" || reason == ""; lasting && reason != reported {
+			reported = reason
 			w.waiting(reason)
 		}
 		before = reason

@@ -129,14 +129,14 @@ func (r *Registry) Needs(number uint64) bool {
 	return r.state.Needs(number)
 }
 
-// Waited says whether anyone waits for a request.
+// Waited says whether a request has a waiter.
 func (r *Registry) Waited(requestID string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state.Waited(requestID)
 }
 
-// Requests are the requests waited for.
+// Requests are the requests that have a waiter.
 func (r *Registry) Requests() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

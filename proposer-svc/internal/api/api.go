@@ -76,7 +76,7 @@ func checkTimestamp(ts *timestamppb.Timestamp) error {
 	return nil
 }
 
-// traceparent is the trace the caller's call belongs to; the submission to the DSN goes on with it.
+// traceparent is the trace of the caller's call; the submission to the DSN continues it.
 func traceparent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)

@@ -163,16 +163,15 @@ func (s *Store) commitOf(e queue.Event, next queue.State, effects []queue.Effect
 	if len(effects) > 0 {
 		s.writes++
 		c.leave = *s.id.Load() + ":" + strconv.FormatUint(s.writes, 10)
-		if !leased { // what the active one does itself, it need not be told
+		if !leased { // the active proposer knows what it does itself
 			c.channel = rediskeys.ProposerEvents()
 		}
 	}
 	return c
 }
 
-// doubt has this replica look at the FIFO, since what it could not be answered about may have happened, and when it is
-// repeated changes nothing more. It may also happen later, when a connection that is slow delivers it: under the new name
-// Watch takes it for another replica's.
+// doubt makes this replica look at the FIFO: a command without a reply may have been executed, and its repeat then changes
+// nothing more. A slow connection may also deliver it later: under the new name, Watch takes it for another replica's.
 func (s *Store) doubt() {
 	s.rename()
 	s.wake.Notify()
@@ -186,7 +185,7 @@ func (s *Store) after(ctx context.Context, subject string, err error) error {
 	if !errors.Is(err, ErrDamaged) {
 		return err
 	}
-	s.log.ErrorContext(ctx, "the FIFO in Redis cannot be read and is cleared; waiters will ask again", "error", err)
+	s.log.ErrorContext(ctx, "FIFO in Redis is damaged, clearing it", "error", err)
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:5]), rediskeys.ProposerProcessed(subject))...).Err(); cleared != nil {

@@ -38,12 +38,12 @@ type DSN interface {
 	GetStatus(context.Context, *dsnv1.GetStatusRequest, ...grpc.CallOption) (*dsnv1.GetStatusResponse, error)
 }
 
-// Monitor answers the one who waits for a request's event.
+// Monitor answers the caller that waits for a request's event.
 type Monitor interface {
 	NotifyNoPreblock(context.Context, *preblockv1.NotifyNoPreblockRequest, ...grpc.CallOption) (*preblockv1.NotifyNoPreblockResponse, error)
 }
 
-// Observer is told what happens, for metrics.
+// Observer counts what happens, for metrics.
 type Observer interface {
 	// Leading says whether this replica is the active one.
 	Leading(bool)
@@ -53,7 +53,7 @@ type Observer interface {
 	Displaced()
 	// Declined is called when a request has ended without a preblock.
 	Declined(preblockv1.NoPreblockReason)
-	// Failed is called for each step that is to be tried again.
+	// Failed is called for each step that failed and will be retried.
 	Failed(step string)
 }
 

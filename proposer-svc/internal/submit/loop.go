@@ -91,7 +91,7 @@ func (l *Loop) failed(ctx context.Context, step string, err error, before int) {
 	if before > 0 {
 		level = slog.LevelDebug
 	}
-	l.Log.Log(ctx, level, "step failed, trying again", "step", step, "failures", before+1, "error", err)
+	l.Log.Log(ctx, level, "step failed, retrying", "step", step, "failures", before+1, "error", err)
 }
 
 // about puts a request into the context: its fields on every log line, its trace on every call.

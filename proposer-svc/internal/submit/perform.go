@@ -58,7 +58,7 @@ func (t *lead) sleep(ctx context.Context, until time.Time) {
 	select {
 	case <-t.Queue.Wake():
 	case <-deadline:
-		t.Queue.Refresh() // should Redis have been wiped, nobody woke us
+		t.Queue.Refresh() // a wiped Redis wakes nobody
 	case <-ctx.Done():
 	}
 }
@@ -119,7 +119,7 @@ func (t *lead) record(ctx context.Context, e queue.Event) (term.Event, error) {
 	case queue.Displace:
 		t.Observer.Displaced()
 	case queue.Retry:
-		t.Log.WarnContext(numbered(ctx, r), "no preblock before the deadline: another attempt")
+		t.Log.WarnContext(numbered(ctx, r), "no preblock before the deadline, proposing again")
 		// gofail: var retryRecorded struct{}
 	case queue.Announced:
 		reason := preblockv1.NoPreblockReason(r.Reason)
@@ -157,7 +157,7 @@ func (t *lead) tell(ctx context.Context, r queue.Request) error {
 	switch status.Code(err) {
 	case codes.OK:
 	case codes.AlreadyExists: // the waiter has its one event, and another is not to follow
-		t.Log.ErrorContext(ctx, "the request had ended otherwise", "reason", reason.String(), "error", err)
+		t.Log.ErrorContext(ctx, "the request had already ended another way", "reason", reason.String(), "error", err)
 	default:
 		return fmt.Errorf("notify no preblock: %w", err)
 	}

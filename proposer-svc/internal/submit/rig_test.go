@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"blindseq/kit/dsntest"
+	"blindseq/kit/notify"
 	"blindseq/kit/retry"
 	"blindseq/proposer-svc/internal/fakes"
 	"blindseq/proposer-svc/queue"
@@ -24,7 +25,7 @@ import (
 type memory struct {
 	mu   sync.Mutex
 	m    *queue.Memory
-	wake chan struct{}
+	wake notify.Wake
 }
 
 func (q *memory) View(context.Context) (queue.State, error) {
@@ -37,10 +38,7 @@ func (q *memory) Apply(_ context.Context, e queue.Event) (queue.Request, error) 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r, err := q.m.Apply(e)
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
+	q.wake.Notify()
 	return r, err
 }
 
@@ -51,7 +49,7 @@ func (q *memory) locked(f func(*queue.Memory)) {
 }
 
 func (q *memory) Refresh()              {}
-func (q *memory) Wake() <-chan struct{} { return q.wake }
+func (q *memory) Wake() <-chan struct{} { return q.wake.C() }
 
 // The fakes as clients, without a connection.
 type (
@@ -91,7 +89,7 @@ func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{
-			t: t, queue: &memory{m: queue.NewMemory(queue.Limits{Queued: 8}), wake: make(chan struct{}, 1)},
+			t: t, queue: &memory{m: queue.NewMemory(queue.Limits{Queued: 8}), wake: notify.NewWake()},
 			producer: &fakes.Producer{}, dsn: dsntest.New(), monitor: fakes.NewMonitor(),
 		}
 		r.lead()
