@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"blindseq/kit/content"
+	"blindseq/kit/dsntest"
+	"blindseq/kit/notify"
 	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -34,15 +36,15 @@ type Order struct {
 	// Fail is asked before each call; a non-nil error is its answer.
 	Fail func(method string) error
 
-	mu        sync.Mutex
-	queue     []*proposalv1.RequestProposalRequest
-	states    map[string]proposalv1.RequestState
-	inFlight  uint64
-	preblocks map[uint64]*preblockv1.Preblock
-	denied    map[string]preblockv1.NoPreblockReason
-	served    []string // request ids in the order of their events
-	next      map[string]int
-	changed   chan struct{}
+	mu       sync.Mutex
+	queue    []*proposalv1.RequestProposalRequest
+	states   map[string]proposalv1.RequestState
+	inFlight uint64
+	dsn      *dsntest.DSN
+	denied   map[string]preblockv1.NoPreblockReason
+	served   []string // request ids in the order of their events
+	next     map[string]int
+	changed  notify.Broadcast
 }
 
 // NewOrder returns an Order with nothing to include.
@@ -51,10 +53,9 @@ func NewOrder(head func() section.Head) *Order {
 		Head:    head,
 		Content: func() (txs, delayed [][]byte) { return nil, nil },
 		Fail:    func(string) error { return nil },
-		changed: make(chan struct{}),
+		dsn:     dsntest.New(),
 		next:    make(map[string]int),
 	}
-	o.preblocks = make(map[uint64]*preblockv1.Preblock)
 	o.Wipe()
 	return o
 }
@@ -66,7 +67,7 @@ func (o *Order) Wipe() {
 	o.queue, o.inFlight = nil, 0
 	o.states = make(map[string]proposalv1.RequestState)
 	o.denied = make(map[string]preblockv1.NoPreblockReason)
-	o.wake()
+	o.changed.Notify()
 }
 
 // Served lists the request ids that got an event, in order.
@@ -87,8 +88,8 @@ func (o *Order) Calls(method string) int {
 func (o *Order) Fix(p *preblockv1.Preblock) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.preblocks[p.GetContent().GetNumber()] = p
-	o.wake()
+	o.dsn.Put(p)
+	o.changed.Notify()
 }
 
 // RequestProposal implements the proposer.
@@ -114,7 +115,7 @@ func (o *Order) NotifyProcessed(_ context.Context, r *proposalv1.NotifyProcessed
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.inFlight != 0 && o.inFlight <= r.GetNumber() {
-		o.states[o.preblocks[o.inFlight].GetRequestId()] = proposalv1.RequestState_REQUEST_STATE_PROCESSED
+		o.states[o.dsn.Get(o.inFlight).GetRequestId()] = proposalv1.RequestState_REQUEST_STATE_PROCESSED
 		o.inFlight = 0
 		o.pump()
 	}
@@ -123,7 +124,7 @@ func (o *Order) NotifyProcessed(_ context.Context, r *proposalv1.NotifyProcessed
 
 // pump serves the queue while nothing is in flight. The caller holds mu.
 func (o *Order) pump() {
-	defer o.wake()
+	defer o.changed.Notify()
 	for o.inFlight == 0 && len(o.queue) > 0 {
 		head, r := o.Head(), o.queue[0]
 		proposal, err := o.propose(head, r)
@@ -131,7 +132,7 @@ func (o *Order) pump() {
 			return
 		}
 		head.Number = proposal.preblock.GetContent().GetNumber() - 1
-		if o.preblocks[head.Number+1] != nil { // fixed by someone else: the request waits until that is processed
+		if o.dsn.Get(head.Number+1) != nil { // fixed by someone else: the request waits until that is processed
 			o.inFlight = head.Number + 1
 			return
 		}
@@ -148,7 +149,7 @@ func (o *Order) pump() {
 		}
 		o.inFlight = head.Number + 1
 		o.states[r.GetRequestId()] = proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT
-		o.preblocks[o.inFlight] = proposal.preblock
+		o.dsn.Put(proposal.preblock)
 		o.served = append(o.served, r.GetRequestId())
 	}
 }
@@ -212,14 +213,14 @@ func (o *Order) Next(ctx context.Context, r *preblockv1.NextRequest, _ ...grpc.C
 func (o *Order) event(r *preblockv1.NextRequest) (*preblockv1.Event, <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p := o.preblocks[r.GetNumber()]; p != nil {
+	if p := o.dsn.Get(r.GetNumber()); p != nil {
 		return &preblockv1.Event{Event: &preblockv1.Event_Preblock{Preblock: p}}, nil
 	}
 	if reason, ok := o.denied[r.GetRequestId()]; ok {
 		no := &preblockv1.NoPreblock{RequestId: r.GetRequestId(), Reason: reason}
 		return &preblockv1.Event{Event: &preblockv1.Event_NoPreblock{NoPreblock: no}}, nil
 	}
-	return nil, o.changed
+	return nil, o.changed.Changed()
 }
 
 // GetPreblock implements the monitor.
@@ -229,45 +230,21 @@ func (o *Order) GetPreblock(_ context.Context, r *preblockv1.GetPreblockRequest,
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p := o.preblocks[r.GetNumber()]; p != nil {
+	if p := o.dsn.Get(r.GetNumber()); p != nil {
 		return &preblockv1.GetPreblockResponse{Preblock: p}, nil
 	}
 	return nil, status.Errorf(codes.NotFound, "preblock %d is not fixed yet", r.GetNumber())
 }
 
 // Fixed is the last number that is fixed without a gap before it.
-func (o *Order) Fixed() uint64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := uint64(0)
-	for o.preblocks[n+1] != nil {
-		n++
-	}
-	return n
-}
+func (o *Order) Fixed() uint64 { return o.dsn.Fixed() }
 
 // Stream gives every preblock from a number on, and those to come, until ctx ends or send fails.
 func (o *Order) Stream(ctx context.Context, from uint64, send func(*preblockv1.Preblock) error) error {
 	if err := o.called("stream"); err != nil {
 		return err
 	}
-	for {
-		o.mu.Lock()
-		p, changed := o.preblocks[from], o.changed
-		o.mu.Unlock()
-		if p != nil {
-			if err := send(p); err != nil {
-				return err
-			}
-			from++
-			continue
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
-		}
-	}
+	return o.dsn.Stream(ctx, from, send)
 }
 
 func (o *Order) called(method string) error {
@@ -275,9 +252,4 @@ func (o *Order) called(method string) error {
 	o.next[method]++
 	o.mu.Unlock()
 	return o.Fail(method)
-}
-
-func (o *Order) wake() {
-	close(o.changed)
-	o.changed = make(chan struct{})
 }
