@@ -46,8 +46,7 @@ func redisKeys() []redisKey {
 	for _, lock := range []string{rediskeys.ConsumptionLock, rediskeys.ProducerLease, rediskeys.ProposerLease} {
 		keys = append(keys,
 			redisKey{builder: "LockLease", of: lock, key: always(rediskeys.LockLease(lock))},
-			redisKey{builder: "LockToken", of: lock, key: always(rediskeys.LockToken(lock))},
-			redisKey{builder: "LockWaiters", of: lock, key: always(rediskeys.LockWaiters(lock))})
+			redisKey{builder: "LockToken", of: lock, key: always(rediskeys.LockToken(lock))})
 	}
 	return keys
 }

@@ -94,24 +94,17 @@ func (h *held) release(done func()) {
 	l := h.c.l
 	h.end()
 	h.belief = lock.NewBelief(0, 0)
-	place := int64(0)
-	if l.line.PriorityWaits(h.c.w) {
-		place = lockTTL.Milliseconds()
-	}
 	again := true
 	var finish func(bool, error)
 	finish = func(_ bool, err error) {
 		if err != nil && again { // the first may have met a connection that broke
 			again = false
-			l.release(h.c.a, place, finish)
+			l.release(h.c.a, finish)
 			return
 		}
 		delete(l.contests, h.c.w)
 		l.tell(l.line.Leave(h.c.w))
-		if place > 0 && !l.line.PriorityWaits(nil) {
-			l.release(h.c.a, 0, func(bool, error) {})
-		}
 		l.p.moment(Moment{LockReturned, true}, done)
 	}
-	l.p.moment(Moment{LockReturned, false}, func() { l.release(h.c.a, place, finish) })
+	l.p.moment(Moment{LockReturned, false}, func() { l.release(h.c.a, finish) })
 }

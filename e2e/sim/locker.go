@@ -156,18 +156,15 @@ func (c *contest) quit() {
 		c.giveBack()
 	}
 	c.l.tell(c.l.line.Leave(c.w))
-	if c.a.Priority && !c.l.line.PriorityWaits(nil) {
-		c.l.release(c.a, 0, func(bool, error) {})
-	}
 }
 
-func (c *contest) giveBack() { c.l.release(c.a, -1, func(bool, error) {}) }
+func (c *contest) giveBack() { c.l.release(c.a, func(bool, error) {}) }
 
-// release gives an attempt back if it holds the lock; place as in lock.Record.Release.
-func (l *locker) release(a lock.Attempt, place int64, done func(bool, error)) {
+// release gives an attempt back if it holds the lock.
+func (l *locker) release(a lock.Attempt, done func(bool, error)) {
 	do(l.p, func(k *keys, now int64) (bool, error) {
-		mine, told := k.lock(l.name).Release(now, a.ID, a.Holder, place)
-		if told {
+		mine := k.lock(l.name).Release(now, a.ID)
+		if mine {
 			l.p.w.redis.publish(l.name, "released")
 		}
 		return mine, nil

@@ -8,9 +8,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/redis/go-redis/v9"
+
+	"blindseq/kit/retry"
 )
+
+// pauses are between questions to a Redis that cannot be asked.
+var pauses = retry.Policy{First: 20 * time.Millisecond, Longest: time.Second}
 
 // Acquire waits for the lock until ctx ends. While Redis cannot be asked it keeps trying; the error then names the last
 // cause. The lock is released by Held.Release, not by the end of ctx.
@@ -42,9 +46,9 @@ func (r Request) check() error {
 // contention is an Acquire call at work.
 type contention struct {
 	*Locker
-	w       *Waiter
-	a       attempt
-	backoff *backoff.ExponentialBackOff
+	w      *Waiter
+	a      attempt
+	pauses *retry.Backoff
 
 	Contest
 	listening bool
@@ -52,9 +56,8 @@ type contention struct {
 }
 
 func (l *Locker) contention(w *Waiter, r Request) *contention {
-	c := &contention{Locker: l, w: w, backoff: backoff.NewExponentialBackOff()}
+	c := &contention{Locker: l, w: w, pauses: pauses.New()}
 	c.a = attempt{id: l.holder + "#" + strconv.FormatUint(l.tries.Add(1), 10), holder: l.holder, Request: r}
-	c.backoff.InitialInterval, c.backoff.MaxInterval = 20*time.Millisecond, time.Second
 	return c
 }
 
@@ -125,7 +128,7 @@ func (c *contention) ask(ctx context.Context) (*Held, time.Duration) {
 	var held *Held
 	if c.last = err; got.token > 0 {
 		if sent, err = c.confirmed(ctx, got.token, sent); err != nil {
-			return nil, c.backoff.NextBackOff()
+			return nil, c.pauses.Next()
 		}
 		held = c.hold(ctx, c.w, c.a, got.token, sent)
 	}
@@ -133,13 +136,13 @@ func (c *contention) ask(ctx context.Context) (*Held, time.Duration) {
 	case c.Answered(got.token, err, held != nil):
 		return held, 0
 	case c.Waited:
-		c.backoff.Reset()
+		c.pauses.Reset()
 		c.listen(ctx)
 		return nil, got.wait + time.Millisecond + rand.N(c.o.TTL/50+time.Millisecond) // not all at the same moment
 	case err == nil:
 		c.last = errors.New("the answer took longer than the lease lasts")
 	}
-	return nil, c.backoff.NextBackOff()
+	return nil, c.pauses.Next()
 }
 
 func (c *contention) whyNot(cause error) error {
@@ -152,16 +155,13 @@ func (c *contention) whyNot(cause error) error {
 	return fmt.Errorf("%w (last try: %w)", cause, c.last)
 }
 
-// quit leaves nothing of a failed Acquire behind: no lock taken by a command whose reply was lost, and of the place
-// among the priority waiters only what others here need. Where Redis cannot be asked, both end with their TTL.
+// quit leaves nothing of a failed Acquire behind: no lock taken by a command whose reply was lost. Where Redis cannot be asked
+// it ends with its TTL.
 func (c *contention) quit(ctx context.Context) {
 	if c.Unsure {
-		_, _ = c.giveBack(ctx, c.a, leavePlace)
+		_, _ = c.giveBack(ctx, c.a)
 	}
-	// Whoever is the last to leave sees that nobody is left, and drops the place.
-	if c.leave(c.w); c.a.Priority && !c.priorityWaits(nil) {
-		_, _ = c.giveBack(ctx, c.a, dropPlace)
-	}
+	c.leave(c.w)
 }
 
 func (c *contention) listen(ctx context.Context) {
@@ -180,24 +180,18 @@ func (c *contention) deafen() {
 
 // giveBack releases an attempt if it is the holder. It tries a second time: the first may have met a connection that
 // Redis had closed long ago. A second that finds nothing means that the first did its work.
-func (l *Locker) giveBack(ctx context.Context, a attempt, p place) (ours bool, err error) {
+func (l *Locker) giveBack(ctx context.Context, a attempt) (ours bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, returnTimeout)
 	defer cancel()
-	ours, err = l.store.release(ctx, a, p)
+	ours, err = l.store.release(ctx, a)
 	if err == nil || errors.Is(err, redis.ErrClosed) {
 		return ours, err
 	}
-	_, err = l.store.release(ctx, a, p)
+	_, err = l.store.release(ctx, a)
 	return err == nil, err
 }
 
 func (l *Locker) leave(w *Waiter) { l.step(func() Effects { return l.line.Leave(w) }) }
-
-func (l *Locker) priorityWaits(besides *Waiter) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.line.PriorityWaits(besides)
-}
 
 // step changes the line and tells those concerned.
 func (l *Locker) step(change func() Effects) {

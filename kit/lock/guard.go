@@ -28,7 +28,7 @@ func (c *contention) confirmed(ctx context.Context, token uint64, sent time.Time
 		c.report("")
 		return sent, nil
 	}
-	_, failed := c.giveBack(context.WithoutCancel(ctx), c.a, leavePlace)
+	_, failed := c.giveBack(context.WithoutCancel(ctx), c.a)
 	c.last, c.Contest = err, Contest{Unsure: failed != nil}
 	c.report(err.Error())
 	return sent, err

@@ -72,14 +72,9 @@ func (h *Held) release(ctx context.Context) error {
 	believed := h.lease.end()
 	h.stop()
 	h.cancel(context.Canceled)
-	l, p := h.locker, dropPlace
-	if l.priorityWaits(h.turn) {
-		p = holdPlace
-	}
-	ours, err := l.giveBack(ctx, h.tried, p)
-	if l.leave(h.turn); p == holdPlace && !l.priorityWaits(nil) { // they gave up meanwhile
-		_, _ = l.giveBack(ctx, h.tried, dropPlace)
-	}
+	l := h.locker
+	ours, err := l.giveBack(ctx, h.tried)
+	l.leave(h.turn)
 	switch {
 	case !believed, err == nil && !ours:
 		return fmt.Errorf("release lock %s, token %d: %w", l.o.Name, h.token, ErrLost)

@@ -65,11 +65,6 @@ func (l *Line) Leave(w *Waiter) Effects {
 	return Effects{}
 }
 
-// PriorityWaits says whether there is a priority Waiter, in its turn or not, besides the one given.
-func (l *Line) PriorityWaits(besides *Waiter) bool {
-	return len(l.priority) > 0 || l.turn != nil && l.turn != besides && l.turn.priority
-}
-
 func (l *Line) next() Effects {
 	l.turn = nil
 	for _, class := range []*[]*Waiter{&l.priority, &l.normal} {

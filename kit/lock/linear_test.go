@@ -132,7 +132,7 @@ func newLockSystem(s *store) *lockSystem {
 			return s.renew(ctx, attempt{id: op.id, holder: op.id}, op.token)
 		},
 		release: func(ctx context.Context, op releaseOp) (bool, error) {
-			return s.release(ctx, attempt{id: op.id, holder: op.id}, dropPlace)
+			return s.release(ctx, attempt{id: op.id, holder: op.id})
 		},
 		admits: (*fenced).admits,
 	}

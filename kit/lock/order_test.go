@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
@@ -84,7 +82,7 @@ func TestSectionsNeverOverlap(t *testing.T) {
 		}
 		all.Wait()
 		noneOverlap(t, done, sections)
-		if n := r.Client.Exists(ctx, rediskeys.LockLease("test"), rediskeys.LockWaiters("test")).Val(); n != 0 {
+		if n := r.Client.Exists(ctx, rediskeys.LockLease("test")).Val(); n != 0 {
 			t.Errorf("%d keys left behind", n)
 		}
 		t.Logf("%d sections of %d contenders in %s, none overlaps", len(done), contenders, time.Since(began).Round(time.Millisecond))
@@ -139,62 +137,6 @@ func TestWaitersOfOneProcessComeInOrderPriorityFirst(t *testing.T) {
 	})
 }
 
-func registered(t *testing.T, r redistest.Redis, l *Locker) bool {
-	t.Helper()
-	err := r.Client.ZScore(t.Context(), rediskeys.LockWaiters("test"), l.holder).Err()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
-func TestPriorityWaitersGoFirstAcrossProcesses(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
-		ctx := contextForT(t)
-		holder, normal, priority := lockerForT(t, r, longTTL), lockerForT(t, r, longTTL), lockerForT(t, r, longTTL)
-		got := make(chan result, 8)
-		h := acquire(t, holder, Request{})
-		acquireSoon(ctx, normal, "a", Request{}, got)
-		until(t, "it listens", func() bool { return subscribers(t, r) == 1 })
-		acquireSoon(ctx, priority, "P", Request{Priority: true}, got)
-		until(t, "it has its place", func() bool { return registered(t, r, priority) })
-		acquireSoon(ctx, priority, "Q", Request{Priority: true}, got)
-		until(t, "it waits", func() bool { return priority.waiting() == 2 })
-		release(t, h)
-		if names := order(t, got, 3); names != "PQa" {
-			t.Fatalf("served in order %s", names)
-		}
-		if registered(t, r, priority) {
-			t.Fatal("a place is left behind")
-		}
-	})
-}
-
-func TestAReleaseKeepsThePlaceForThePriorityWaiterBehindIt(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
-		l, f := faultyLocker(t, r, longTTL)
-		h := acquire(t, l, Request{})
-		got := make(chan result, 1)
-		acquireSoon(contextForT(t), l, "P", Request{Priority: true}, got)
-		until(t, "it waits", func() bool { return l.waiting() == 2 })
-		slow := make(chan struct{})
-		afterRelease := func() {
-			if f.calls.Load() > 2 {
-				<-slow
-			}
-		}
-		f.before.Store(&afterRelease)
-		release(t, h)
-		other := lockerForT(t, r, longTTL)
-		answer, err := other.store.acquire(t.Context(), attempt{id: "x", holder: other.holder})
-		close(slow)
-		if err != nil || answer.token != 0 || answer.wait <= 0 {
-			t.Errorf("a normal waiter elsewhere was let in between: %+v, %v", answer, err)
-		}
-		release(t, receive(t, got).held)
-	})
-}
-
 func TestAPriorityWaiterOvertakesInItsProcessWhileAnotherHolds(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		ctx := contextForT(t)
@@ -204,28 +146,10 @@ func TestAPriorityWaiterOvertakesInItsProcessWhileAnotherHolds(t *testing.T) {
 		acquireSoon(ctx, l, "a", Request{}, got)
 		until(t, "it listens", func() bool { return subscribers(t, r) == 1 })
 		acquireSoon(ctx, l, "P", Request{Priority: true}, got)
-		until(t, "it has its place", func() bool { return registered(t, r, l) })
+		until(t, "it waits", func() bool { return l.waiting() == 2 })
 		release(t, h)
 		if names := order(t, got, 2); names != "Pa" {
 			t.Fatalf("served in order %s", names)
-		}
-	})
-}
-
-func TestTheEntryOfADeadPriorityWaiterEnds(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
-		const delay = 150 * time.Millisecond
-		ctx := contextForT(t)
-		start := time.Now()
-		void := redis.Z{Score: float64(start.Add(delay).UnixMilli()), Member: "dead"}
-		if err := r.Client.ZAdd(ctx, rediskeys.LockWaiters("test"), void).Err(); err != nil {
-			t.Fatal(err)
-		}
-		l := lockerForT(t, r, longTTL)
-		release(t, acquire(t, l, Request{Priority: true})) // priority does not wait for it
-		release(t, acquire(t, l, Request{}))
-		if took := time.Since(start); took < delay-2*time.Millisecond {
-			t.Fatalf("a normal waiter did not make way: it took %v", took)
 		}
 	})
 }
@@ -276,7 +200,7 @@ func TestGivingUpLeavesNothingBehind(t *testing.T) {
 		for i := range 6 {
 			acquireSoon(ctx, l, fmt.Sprint(i), Request{Priority: i%2 == 0}, got)
 		}
-		until(t, "all wait", func() bool { return l.waiting() == 6 && registered(t, r, l) })
+		until(t, "all wait", func() bool { return l.waiting() == 6 })
 		why := errors.New("enough")
 		cancel(why)
 		for range 6 {
@@ -284,7 +208,7 @@ func TestGivingUpLeavesNothingBehind(t *testing.T) {
 				t.Errorf("%s: %v", res.name, res.err)
 			}
 		}
-		if l.waiting() != 0 || registered(t, r, l) {
+		if l.waiting() != 0 {
 			t.Error("something waits on")
 		}
 		until(t, "the subscription has ended", func() bool { return subscribers(t, r) == 0 })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -17,7 +16,7 @@ import (
 )
 
 // TestTheRecordIsWhatTheScriptsDo gives the scripts and Record the same random commands, on both kinds of Redis, and
-// compares each answer and what is stored. Leases end by DEL and places by an old score: the passing of time is Redis's
+// compares each answer and what is stored. Leases end by DEL: the passing of time is Redis's
 // own affair and not the scripts'.
 func TestTheRecordIsWhatTheScriptsDo(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
@@ -55,9 +54,9 @@ func (p *pair) command() string {
 	holder := string(rune('A' + p.rng.IntN(4)))
 	id := holder + strconv.Itoa(p.rng.IntN(2))
 	ttl := p.store.ttl.Milliseconds()
-	switch n := p.rng.IntN(12); {
+	switch n := p.rng.IntN(11); {
 	case n < 5:
-		req := Request{Priority: p.rng.IntN(2) == 0}
+		var req Request
 		if p.rng.IntN(4) == 0 {
 			req.Floor = uint64(p.rng.IntN(40))
 		}
@@ -71,22 +70,13 @@ func (p *pair) command() string {
 		p.same("ours", got, p.record.Renew(p.now(), ttl, id), err)
 		return "renew " + id
 	case n < 10:
-		places := map[place]int64{leavePlace: -1, holdPlace: ttl, dropPlace: 0}
-		kept := place(p.rng.IntN(3))
-		got, err := p.store.release(p.ctx, attempt{id: id, holder: holder}, kept)
-		mine, _ := p.record.Release(p.now(), id, holder, places[kept])
-		p.same("mine", got, mine, err)
-		return fmt.Sprintf("release %s, place %d", id, kept)
-	case n < 11:
-		p.same("delete", nil, nil, p.rdb.Del(p.ctx, p.store.lease).Err())
-		p.record.free()
-		return "the lease ends"
+		got, err := p.store.release(p.ctx, attempt{id: id, holder: holder})
+		p.same("mine", got, p.record.Release(p.now(), id), err)
+		return "release " + id
 	}
-	for who := range p.record.waiters {
-		p.record.waiters[who] = 1
-		p.same("void", nil, nil, p.rdb.ZAdd(p.ctx, p.store.waiters, redis.Z{Score: 1, Member: who}).Err())
-	}
-	return "the places are void"
+	p.same("delete", nil, nil, p.rdb.Del(p.ctx, p.store.lease).Err())
+	p.record.free()
+	return "the lease ends"
 }
 
 func (p *pair) same(what string, redis, record any, err error) {
@@ -114,16 +104,6 @@ func (p *pair) compare(when string) {
 	want := []string{p.record.Attempt, p.record.Holder, number(p.record.Token), number(p.record.Last)}
 	if !slices.Equal(got, want) {
 		p.t.Fatalf("%s: redis has %q, the record %q", when, got, want)
-	}
-	scores := map[string]int64{}
-	for _, z := range p.rdb.ZRangeWithScores(p.ctx, p.store.waiters, 0, -1).Val() {
-		scores[z.Member.(string)] = int64(z.Score)
-	}
-	if !slices.Equal(slices.Sorted(maps.Keys(scores)), slices.Sorted(maps.Keys(p.record.waiters))) {
-		p.t.Fatalf("%s: waiters in redis %v, in the record %v", when, scores, p.record.waiters)
-	}
-	for who, void := range scores {
-		p.near(when+": place of "+who, void, p.record.waiters[who])
 	}
 }
 

@@ -47,7 +47,7 @@ type store struct {
 	rdb                             redis.UniversalClient
 	log                             *slog.Logger // of what had to be mended
 	name                            string
-	lease, token, waiters, events   string
+	lease, token, events            string
 	ttl                             time.Duration
 	acquireLua, renewLua, returnLua *redis.Script
 }
@@ -56,15 +56,15 @@ func newStore(rdb redis.UniversalClient, name string, ttl time.Duration, log *sl
 	return &store{
 		rdb: rdb, log: log, name: name, ttl: ttl,
 		lease: rediskeys.LockLease(name), token: rediskeys.LockToken(name),
-		waiters: rediskeys.LockWaiters(name), events: rediskeys.LockEvents(name),
+		events:     rediskeys.LockEvents(name),
 		acquireLua: redis.NewScript(acquireSource), renewLua: redis.NewScript(renewSource),
 		returnLua: redis.NewScript(releaseSource),
 	}
 }
 
 func (s *store) acquire(ctx context.Context, a attempt) (answer, error) {
-	reply, err := s.acquireLua.Run(ctx, s.rdb, []string{s.lease, s.token, s.waiters},
-		a.id, a.holder, s.ttl.Milliseconds(), a.Floor, a.Meta, flag(a.Priority), s.events, maxJump).Slice()
+	reply, err := s.acquireLua.Run(ctx, s.rdb, []string{s.lease, s.token},
+		a.id, a.holder, s.ttl.Milliseconds(), a.Floor, a.Meta, s.events, maxJump).Slice()
 	if err != nil {
 		return answer{}, err
 	}
@@ -92,25 +92,9 @@ func (s *store) renewal(a attempt, token uint64) []any {
 	return []any{a.id, s.ttl.Milliseconds(), a.holder, strconv.FormatUint(token, 10), a.Meta, s.events}
 }
 
-// place is what happens on a release to the holder's place among the priority waiters.
-type place int
-
-const (
-	leavePlace place = iota // as it is
-	holdPlace               // for a priority waiter behind the one who releases
-	dropPlace               // nobody needs it
-)
-
 // release says whether the lock was still this attempt's.
-func (s *store) release(ctx context.Context, a attempt, p place) (bool, error) {
-	ms := int64(-1)
-	switch p {
-	case holdPlace:
-		ms = s.ttl.Milliseconds()
-	case dropPlace:
-		ms = 0
-	}
-	n, err := s.returnLua.Run(ctx, s.rdb, []string{s.lease, s.waiters}, a.id, a.holder, s.events, ms).Int()
+func (s *store) release(ctx context.Context, a attempt) (bool, error) {
+	n, err := s.returnLua.Run(ctx, s.rdb, []string{s.lease}, a.id, s.events).Int()
 	return n == 1, err
 }
 
@@ -150,11 +134,4 @@ func text(fields []any, i int) string {
 	}
 	s, _ := fields[i].(string)
 	return s
-}
-
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

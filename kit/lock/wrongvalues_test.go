@@ -13,8 +13,7 @@ import (
 
 // Whatever somebody wrote into the lock's keys, the lock is had again, and with a token that can be counted on from.
 func TestWrongValuesInRedisDoNotKeepTheLockFromAnyone(t *testing.T) {
-	lease, token, waiters := rediskeys.LockLease("test"), rediskeys.LockToken("test"), rediskeys.LockWaiters("test")
-	never := float64(time.Now().Add(1000 * time.Hour).UnixMilli())
+	lease, token := rediskeys.LockLease("test"), rediskeys.LockToken("test")
 	for name, write := range map[string]func(ctx context.Context, c redis.UniversalClient) error{
 		"lease is a string": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, lease, "x", 0).Err() },
 		"lease is a list":   func(ctx context.Context, c redis.UniversalClient) error { return c.RPush(ctx, lease, "x").Err() },
@@ -35,10 +34,6 @@ func TestWrongValuesInRedisDoNotKeepTheLockFromAnyone(t *testing.T) {
 		"token is infinite":   func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "1e999", 0).Err() },
 		"token is the last there can be": func(ctx context.Context, c redis.UniversalClient) error {
 			return c.Set(ctx, token, "9007199254740991", 0).Err()
-		},
-		"waiters are a string": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, waiters, "x", 0).Err() },
-		"a waiter never ends": func(ctx context.Context, c redis.UniversalClient) error {
-			return c.ZAdd(ctx, waiters, redis.Z{Score: never, Member: "ghost"}).Err()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

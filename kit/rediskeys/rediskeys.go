@@ -22,10 +22,6 @@ func LockLease(name string) string { return prefix + "{lock:" + name + "}:lease"
 // LockToken is the last fencing token minted: a decimal number. Written by kit/lock. No TTL.
 func LockToken(name string) string { return prefix + "{lock:" + name + "}:token" }
 
-// LockWaiters is the Lockers in which a priority caller waits: zset of holder, scored with the Redis time in ms at which
-// the entry is void. Written by kit/lock. TTL: that of its last entry.
-func LockWaiters(name string) string { return prefix + "{lock:" + name + "}:waiters" }
-
 // LockEvents is the channel on which kit/lock says "released", and "acquired" by a holder that has something to tell
 // (a leader's endpoint). A message is a hint to look again, never the fact itself.
 func LockEvents(name string) string { return prefix + "{lock:" + name + "}:events" }
