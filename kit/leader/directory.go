@@ -8,13 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"blindseq/kit/lock"
+	"blindseq/kit/notify"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
+	"blindseq/kit/retry"
 )
 
 // refreshEvery bounds how long a lost event can go unnoticed.
@@ -26,7 +27,7 @@ type Directory struct {
 	rdb   redis.UniversalClient
 	names []string
 	view  atomic.Pointer[view]
-	nudge chan struct{}
+	nudge notify.Wake
 }
 
 // view is what is known; it is replaced and never changed.
@@ -43,7 +44,7 @@ type term struct {
 
 // NewDirectory makes a directory of the leases with these names. It knows nothing before Run.
 func NewDirectory(rdb redis.UniversalClient, names ...string) *Directory {
-	d := &Directory{rdb: rdb, names: slices.Clone(names), nudge: make(chan struct{}, 1)}
+	d := &Directory{rdb: rdb, names: slices.Clone(names), nudge: notify.NewWake()}
 	d.view.Store(&view{changed: make(chan struct{})})
 	return d
 }
@@ -60,10 +61,7 @@ func (d *Directory) Changed() <-chan struct{} { return d.view.Load().changed }
 
 // Refresh has Run ask Redis at once. It does not wait.
 func (d *Directory) Refresh() {
-	select {
-	case d.nudge <- struct{}{}:
-	default:
-	}
+	d.nudge.Notify()
 }
 
 // Run follows the leases until ctx ends. It fails only when its Redis client is closed.
@@ -81,22 +79,21 @@ func (d *Directory) Run(ctx context.Context) error {
 }
 
 func (d *Directory) follow(ctx context.Context) {
-	retry := backoff.NewExponentialBackOff()
-	retry.InitialInterval, retry.MaxInterval = 50*time.Millisecond, refreshEvery
+	pause := retry.Policy{First: 50 * time.Millisecond, Longest: refreshEvery}.New()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.nudge:
+		case <-d.nudge.C():
 		case <-timer.C:
 		}
 		if d.read(ctx) == nil {
-			retry.Reset()
+			pause.Reset()
 			timer.Reset(refreshEvery)
 		} else {
-			timer.Reset(retry.NextBackOff())
+			timer.Reset(pause.Next())
 		}
 	}
 }

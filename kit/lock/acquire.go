@@ -76,7 +76,7 @@ func (c *contention) run(ctx context.Context) (*Held, error) {
 
 func (c *contention) myTurn(ctx context.Context) error {
 	select {
-	case <-c.w.granted:
+	case <-c.w.granted.C():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting behind others in this process: %w", context.Cause(ctx))
@@ -103,14 +103,14 @@ func (c *contention) takeTurn(ctx context.Context) (*Held, error) {
 
 // pause waits for news, and says whether the news is that a priority waiter came.
 func (c *contention) pause(ctx context.Context, wait time.Duration) (displaced bool) {
-	came := c.w.displaced
+	came := c.w.displaced.C()
 	if c.Unsure {
 		came = nil // an attempt that may have been granted is first cleared up, by asking again: it would stand in the way
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-c.ear.heard:
+	case <-c.ear.heard.C():
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-came:
@@ -193,22 +193,15 @@ func (l *Locker) giveBack(ctx context.Context, a attempt) (ours bool, err error)
 
 func (l *Locker) leave(w *Waiter) { l.step(func() Effects { return l.line.Leave(w) }) }
 
-// step changes the line and tells those concerned.
+// step changes the line and notifies those concerned.
 func (l *Locker) step(change func() Effects) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := change()
 	if e.Granted != nil {
-		signal(e.Granted.granted)
+		e.Granted.granted.Notify()
 	}
 	if e.Displaced != nil {
-		signal(e.Displaced.displaced)
-	}
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+		e.Displaced.displaced.Notify()
 	}
 }

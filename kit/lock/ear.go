@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"blindseq/kit/notify"
 	"blindseq/kit/redisx"
 )
 
@@ -18,7 +19,7 @@ const linger = 200 * time.Millisecond
 type ear struct {
 	rdb     redis.UniversalClient
 	channel string
-	heard   chan struct{} // holds one signal: look again. Only the waiter whose turn it is reads it.
+	heard   notify.Wake // look again; only the waiter whose turn it is receives
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
@@ -26,7 +27,7 @@ type ear struct {
 }
 
 func newEar(rdb redis.UniversalClient, channel string) *ear {
-	return &ear{rdb: rdb, channel: channel, heard: make(chan struct{}, 1)}
+	return &ear{rdb: rdb, channel: channel, heard: notify.NewWake()}
 }
 
 // open makes sure that events are heard. The subscription belongs to the Locker and not to this caller: of ctx it takes
@@ -50,13 +51,13 @@ func (e *ear) notify(_, payload string) {
 	if payload == "acquired" {
 		return
 	}
-	signal(e.heard)
+	e.heard.Notify()
 }
 
 // forget drops a signal from before the next question to Redis.
 func (e *ear) forget() {
 	select {
-	case <-e.heard:
+	case <-e.heard.C():
 	default:
 	}
 }

@@ -1,21 +1,25 @@
 package lock
 
-import "slices"
+import (
+	"slices"
 
-// Waiter is one Acquire call in this process. The channels carry at most one signal each, given by Locker.tell.
+	"blindseq/kit/notify"
+)
+
+// Waiter is one Acquire call in this process. Locker.step notifies it.
 type Waiter struct {
 	priority  bool
-	granted   chan struct{} // it is this waiter's turn
-	displaced chan struct{} // a priority waiter has come: give the turn up unless the lock is already held
+	granted   notify.Wake // it is this waiter's turn
+	displaced notify.Wake // a priority waiter has come: give the turn up unless the lock is already held
 }
 
 // NewWaiter returns a waiter that is in no line.
 func NewWaiter(priority bool) *Waiter {
-	return &Waiter{priority: priority, granted: make(chan struct{}, 1), displaced: make(chan struct{}, 1)}
+	return &Waiter{priority: priority, granted: notify.NewWake(), displaced: notify.NewWake()}
 }
 
 // Line decides whose turn it is in this process to talk to Redis, and then to hold the lock: one at a time, priority
-// waiters first, first come first served in each class. It is pure: every method returns whom to tell.
+// waiters first, first come first served in each class. It is pure: every method returns whom to notify.
 //
 //	waiting --(turn is free, first in its class, no priority Waiter before it)--> turn
 //	turn    --yield: a priority waiter came while this one was not holding------> waiting, first of its class
@@ -26,7 +30,7 @@ type Line struct {
 	normal   []*Waiter
 }
 
-// Effects of a step: whom to tell what. Either may be nil.
+// Effects of a step: whom to notify of what. Either may be nil.
 type Effects struct{ Granted, Displaced *Waiter }
 
 // Join puts a waiter at the end of its class.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"blindseq/kit/notify"
 	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -41,7 +42,7 @@ type Rollup struct {
 	poor     map[common.Address]bool
 	receipts map[common.Hash]bool
 	status   map[common.Hash]string
-	changed  chan struct{}
+	changed  notify.Broadcast
 }
 
 // New starts a rollup of chain 1337 at which everybody is rich.
@@ -49,7 +50,7 @@ func New(t testing.TB) *Rollup {
 	t.Helper()
 	r := &Rollup{
 		nonces: map[common.Address]uint64{}, poor: map[common.Address]bool{}, receipts: map[common.Hash]bool{},
-		status: map[common.Hash]string{}, claims: map[common.Hash]common.Hash{}, changed: make(chan struct{}),
+		status: map[common.Hash]string{}, claims: map[common.Hash]common.Hash{},
 	}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
@@ -61,8 +62,7 @@ func (r *Rollup) set(change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change()
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.changed.Notify()
 }
 
 // Away makes it answer nothing, or answer again.
@@ -108,7 +108,7 @@ func (r *Rollup) Bundles(t testing.TB, n int) [][]byte {
 	t.Helper()
 	for {
 		r.mu.Lock()
-		bundles, changed := slices.Clone(r.bundles), r.changed
+		bundles, changed := slices.Clone(r.bundles), r.changed.Changed()
 		r.mu.Unlock()
 		if len(bundles) >= n {
 			return bundles

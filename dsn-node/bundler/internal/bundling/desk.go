@@ -26,6 +26,7 @@ import (
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/internal/plaintx"
+	"blindseq/kit/retry"
 	"blindseq/seal/committee"
 	"blindseq/seal/te"
 
@@ -211,17 +212,11 @@ func (d *Desk) submit(ctx context.Context, hash common.Hash, bundle []byte) erro
 
 // persist repeats what the rollup did not answer, until ctx ends.
 func persist(ctx context.Context, ask func(context.Context) error) error {
-	for attempt := 0; ; attempt++ {
+	pause := retry.Policy{First: 50 * time.Millisecond, Longest: time.Second}.New()
+	for {
 		err := ask(ctx)
-		if err == nil || !errors.Is(err, rollup.ErrAway) {
+		if err == nil || !errors.Is(err, rollup.ErrAway) || pause.Wait(ctx) != nil {
 			return err
-		}
-		pause := time.NewTimer(jitter(min(50*time.Millisecond<<min(attempt, 10), time.Second)))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return err
-		case <-pause.C:
 		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"blindseq/dsn-node/internal/stoplist"
 	"blindseq/dsn-node/keyholder/vote"
 	"blindseq/kit/content"
+	"blindseq/kit/notify"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -80,8 +81,8 @@ type Holder struct {
 	o       Options
 	store   *store
 	planner *opening.Planner
-	failed  chan error    // holds the first failure
-	planned chan struct{} // wakes Run when there is something to plan
+	failed  chan error  // holds the first failure
+	planned notify.Wake // wakes Run when there is something to plan
 
 	mu        sync.Mutex // held for a whole attestation; taken after the planner's
 	last      *record    // nil before the first
@@ -106,7 +107,7 @@ func Open(ctx context.Context, o Options) (*Holder, error) {
 		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), s.close())
 	}
 	h := &Holder{
-		o: o, store: s, failed: make(chan error, 1), planned: make(chan struct{}, 1), releasing: make(chan struct{}, 1),
+		o: o, store: s, failed: make(chan error, 1), planned: notify.NewWake(), releasing: make(chan struct{}, 1),
 	}
 	h.planner = opening.New(list, h.content, func(took time.Duration) { h.took(StepPlan, took) })
 	if err := h.resume(ctx, list); err != nil {
@@ -154,7 +155,7 @@ func (h *Holder) Run(ctx context.Context) error {
 			return h.Close()
 		case err := <-h.failed:
 			return errors.Join(err, h.Close())
-		case <-h.planned:
+		case <-h.planned.C():
 			_, err := h.planner.PlanNumber(ctx, h.Status().Last)
 			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOtherOrder) {
 				return errors.Join(err, h.Close())
@@ -233,10 +234,7 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 	// gofail: var attestationStored struct{}
 	h.last = r
 	if opening.HasBundles(c) {
-		select {
-		case h.planned <- struct{}{}:
-		default:
-		}
+		h.planned.Notify()
 	}
 	h.o.Log.DebugContext(ctx, "attested", "number", s.Number, "content", common.Hash(signed.GetContentHash()))
 	return Answer{Attested: signed}, nil

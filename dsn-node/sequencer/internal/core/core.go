@@ -20,6 +20,7 @@ import (
 
 	"blindseq/dsn-node/sequencer/order"
 	"blindseq/kit/content"
+	"blindseq/kit/notify"
 	"blindseq/kit/requestid"
 	"blindseq/kit/wal"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -89,8 +90,8 @@ type Core struct {
 	store       *store
 	feed        *feed
 	first       uint64
-	failed      chan error    // holds the first failure of the log
-	accepted    chan struct{} // wakes Run when a proposal waits for its round
+	failed      chan error  // holds the first failure of the log
+	accepted    notify.Wake // wakes Run when a proposal waits for its round
 	subscribers atomic.Int64
 
 	mu    sync.Mutex // serialises events, each with all its effects
@@ -104,7 +105,7 @@ func Open(ctx context.Context, o Options) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Core{o: o, store: s, failed: make(chan error, 1), accepted: make(chan struct{}, 1)}
+	c := &Core{o: o, store: s, failed: make(chan error, 1), accepted: notify.NewWake()}
 	if err := c.resume(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -154,10 +155,7 @@ func (c *Core) resume(ctx context.Context) error {
 
 // wake makes Run look for a proposal that waits for its round.
 func (c *Core) wake() {
-	select {
-	case c.accepted <- struct{}{}:
-	default:
-	}
+	c.accepted.Notify()
 }
 
 // Submit proposes the content of a number and returns when what was accepted for it is durable.
@@ -303,7 +301,7 @@ func (c *Core) Run(ctx context.Context) error {
 		case err = <-c.failed:
 		case <-tick:
 			err = c.due(ctx)
-		case <-c.accepted:
+		case <-c.accepted.C():
 			err = c.due(ctx)
 		}
 		if err != nil {

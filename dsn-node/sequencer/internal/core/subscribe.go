@@ -5,34 +5,34 @@ import (
 	"fmt"
 	"sync"
 
+	"blindseq/kit/notify"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// feed tells readers how far preblocks are fixed. It keeps the newest one, which is what every live subscriber wants
+// feed says how far preblocks are fixed. It keeps the newest one, which is what every live subscriber wants
 // next; older ones come from the log.
 type feed struct {
 	mu      sync.Mutex
 	last    uint64
 	newest  *preblockv1.Preblock // nil until one was fixed in this process
-	changed chan struct{}        // closed at the next publish
+	changed notify.Broadcast     // at each publish
 }
 
 func newFeed(last uint64) *feed {
-	return &feed{last: last, changed: make(chan struct{})}
+	return &feed{last: last}
 }
 
 func (f *feed) publish(number uint64, p *preblockv1.Preblock) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.last, f.newest = number, p
-	close(f.changed)
-	f.changed = make(chan struct{})
+	f.changed.Notify()
 }
 
 func (f *feed) get() (last uint64, newest *preblockv1.Preblock, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.last, f.newest, f.changed
+	return f.last, f.newest, f.changed.Changed()
 }
 
 // Last is the last number fixed, 0 before the first.

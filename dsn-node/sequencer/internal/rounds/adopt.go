@@ -3,6 +3,7 @@ package rounds
 import (
 	"context"
 
+	"blindseq/kit/retry"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -46,7 +47,7 @@ func (f *follower) settle(number uint64) {
 // stepBack goes to the number before one that does not follow what the keyholder has there.
 func (f *follower) stepBack(ctx context.Context, number uint64) error {
 	f.next = max(number-1, f.d.o.Committee.First)
-	pause(ctx, firstBackoff) // one that says so for ever must not keep both sides busy
+	_ = retry.Sleep(ctx, firstBackoff) // one that says so for ever must not keep both sides busy
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/internal/opening"
+	"blindseq/kit/notify"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
@@ -75,8 +76,8 @@ type Driver struct {
 	faults    *faults
 
 	mu      sync.Mutex
-	round   *runningRound // the newest; nil before the first
-	changed chan struct{} // closed at the next change of anything followers wait for
+	round   *runningRound    // the newest; nil before the first
+	changed notify.Broadcast // when what followers wait for changes
 }
 
 // NewDriver returns a driver; Run makes it work.
@@ -84,7 +85,7 @@ func NewDriver(o Options) (*Driver, error) {
 	if len(o.Keyholders) != o.Committee.Size() {
 		return nil, fmt.Errorf("run rounds: %d keyholders given, the committee has %d", len(o.Keyholders), o.Committee.Size())
 	}
-	d := &Driver{o: o, changed: make(chan struct{}), faults: newFaults(o)}
+	d := &Driver{o: o, faults: newFaults(o)}
 	for i, k := range o.Keyholders {
 		d.followers = append(d.followers, newFollower(d, uint8(i), k))
 	}
@@ -180,8 +181,7 @@ func (d *Driver) change(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f()
-	close(d.changed)
-	d.changed = make(chan struct{})
+	d.changed.Notify()
 }
 
 // What a round wants of a keyholder.
@@ -200,13 +200,13 @@ func (d *Driver) wanted(by uint8) (*runningRound, wanted, <-chan struct{}) {
 	r := d.round
 	switch {
 	case r == nil || r.over:
-		return r, nothingWanted, d.changed
+		return r, nothingWanted, d.changed.Changed()
 	case !r.brought.Has(by):
-		return r, attestationWanted, d.changed
+		return r, attestationWanted, d.changed.Changed()
 	case r.bundles && r.certificate != nil && !r.answered.Has(by):
-		return r, sharesWanted, d.changed
+		return r, sharesWanted, d.changed.Changed()
 	}
-	return r, nothingWanted, d.changed
+	return r, nothingWanted, d.changed.Changed()
 }
 
 // wrongAnswers is how often the keyholder's answer in a round was wrong.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"blindseq/kit/retry"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	"blindseq/seal/attest"
 
@@ -41,7 +41,7 @@ func newFollower(d *Driver, by uint8, k Keyholder) *follower {
 
 // run works until ctx ends. An error of one call is a pause, never an end.
 func (f *follower) run(ctx context.Context) {
-	backoff := firstBackoff
+	pause := retry.Policy{First: firstBackoff, Longest: f.d.o.MaxBackoff}.New()
 	for ctx.Err() == nil {
 		err := f.work(ctx)
 		if ctx.Err() != nil {
@@ -49,11 +49,10 @@ func (f *follower) run(ctx context.Context) {
 		}
 		f.report(ctx, err)
 		if err == nil {
-			backoff = firstBackoff
+			pause.Reset()
 			continue
 		}
-		pause(ctx, backoff/2+rand.N(backoff))
-		backoff = min(2*backoff, f.d.o.MaxBackoff)
+		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 }
 
@@ -70,8 +69,8 @@ func (f *follower) work(ctx context.Context) error {
 	case r != nil && f.next <= r.statement.Number:
 		return f.attest(ctx, r)
 	case wanted == sharesWanted:
-		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been mended
-			pause(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff))
+		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been repaired
+			_ = retry.Sleep(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff)) // the call finds out
 		}
 		return f.release(ctx, r)
 	}
@@ -150,8 +149,8 @@ func (f *follower) attest(ctx context.Context, r *runningRound) error {
 func (f *follower) attested(ctx context.Context, want attest.Statement, answer *keyholderv1.AttestResponse) error {
 	a, refusal := answer.GetAttested(), answer.GetRefusal()
 	if a == nil && refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && want.Number > f.d.o.Committee.First {
-		f.next = f.d.o.Committee.First // it lost its disk, or is new
-		pause(ctx, firstBackoff)       // one that says so for ever must not keep both sides busy
+		f.next = f.d.o.Committee.First     // it lost its disk, or is new
+		_ = retry.Sleep(ctx, firstBackoff) // one that says so for ever must not keep both sides busy
 		return nil
 	}
 	got, err := attest.Read(f.d.o.Committee, a)
@@ -181,7 +180,7 @@ func (f *follower) attested(ctx context.Context, want attest.Statement, answer *
 		}
 	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && got.Number+1 < want.Number:
 		f.next = got.Number + 1
-		pause(ctx, firstBackoff)
+		_ = retry.Sleep(ctx, firstBackoff)
 		return nil
 	}
 	err = fmt.Errorf("%w: it signed %s for number %d and says %s", errWrongAnswer, got.Hash(), got.Number, refusal)
@@ -269,13 +268,4 @@ func (f *follower) report(ctx context.Context, err error) {
 		return
 	}
 	f.d.o.Log.InfoContext(ctx, "keyholder takes part", "authority", f.by, "keyholder", f.k.Name)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
