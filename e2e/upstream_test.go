@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/dsn-node/upstreamtest"
+	"blindseq/dsn-node/sequencer/origintest"
 	"blindseq/e2e/cluster"
 )
 
 func TestUpstreamsProtocolIsUnchangedOverKeyholders(t *testing.T) {
 	t.Parallel()
 	c := start(t, cluster.Options{Only: []string{cluster.DSN}, Keyholders: 4, Threshold: 3})
-	upstreamtest.Conform(t, strings.TrimPrefix(c.DSNHTTP, "http://"))
+	origintest.Conform(t, strings.TrimPrefix(c.DSNHTTP, "http://"))
 	if s := sequencer(t, c); s.GetLastNumber() != 3 {
 		t.Errorf("the sequencer is at %v", s)
 	}

@@ -14,23 +14,23 @@ import (
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
 	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on (HTTP)." default:"127.0.0.1:3000"`
-	RollupRPC      string `name:"rollup-rpc" help:"URL of the rollup's JSON-RPC, which takes the bundles and everything else." default:"http://127.0.0.1:8545"`
-	Simulations    string `help:"What becomes of calls that show a transaction in plain before it is sent (eth_call, eth_estimateGas, eth_createAccessList and the like): pass forwards them in plain, refuse answers with an error, so that a wallet must be given gas and access list. A call that is passed shows sender, receiver and data to whoever answers it, before the order is fixed." enum:"pass,refuse" default:"pass"`
-	SimulationsRPC string `name:"simulations-rpc" help:"URL of the JSON-RPC those calls go to instead of the rollup's: of a node of yours that follows the chain. With --simulations=pass."`
-	CommitteeFile  string `help:"File of the committee to encrypt for; its chain is the one whose transactions are taken." default:"committee.json" type:"path"`
-	IdentityFile   string `help:"File (mode 0600) of the key that bundles are signed with: hex, or Ethereum's keystore format." default:"bundler.identity" type:"path"`
-	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key; none when it is not encrypted." type:"path"`
-	DataDir        string `help:"Directory of the bundles that are not in a block yet; of this process alone." default:"bundler-data" type:"path"`
+	RollupRPC      string `name:"rollup-rpc" help:"URL of the rollup's JSON-RPC. Bundles and all other requests go there." default:"http://127.0.0.1:8545"`
+	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. pass forwards them in plain, so the node that answers sees sender, receiver and data before the order is fixed. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"pass,refuse" default:"pass"`
+	SimulationsRPC string `name:"simulations-rpc" help:"URL of the JSON-RPC that answers those calls instead of the rollup's, for example of a node of your own that follows the chain. Used with --simulations=pass."`
+	CommitteeFile  string `help:"Committee file to encrypt for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
+	IdentityFile   string `help:"File (mode 0600) with the key that signs bundles, in hex or in Ethereum's keystore format." default:"bundler.identity" type:"path"`
+	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
+	DataDir        string `help:"Directory of the bundles that are in no block yet. One process per directory." default:"bundler-data" type:"path"`
 
-	AcceptTimeout time.Duration `help:"How long a wallet waits for the rollup to accept its transaction." default:"8s"`
-	MaxAge        time.Duration `help:"A transaction that is not in a block after this is given up." default:"24h"`
-	MaxPending    int           `help:"Most transactions that wait for a block; further ones are refused." default:"10000"`
+	AcceptTimeout time.Duration `help:"Timeout of a wallet's transaction: how long the rollup may take to accept it." default:"8s"`
+	MaxAge        time.Duration `help:"Age at which the bundler gives up a transaction that is in no block." default:"24h"`
+	MaxPending    int           `help:"Maximum number of transactions that wait for a block. More are refused." default:"10000"`
 
-	CORSOrigins []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC; * is any." default:"*"`
-	BodyLimit   int64         `name:"rpc-body-limit" help:"Most bytes of a JSON-RPC request." default:"5242880"`
-	BatchLimit  int           `name:"rpc-batch-limit" help:"Most calls of a batch." default:"1000"`
-	RPCTimeout  time.Duration `name:"rpc-timeout" help:"How long the rollup may take to answer a request that is forwarded." default:"30s"`
-	MaxConns    int           `name:"max-connections" help:"Most connections at once; further ones wait." default:"4096"`
+	CORSOrigins []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC. * allows all." default:"*"`
+	BodyLimit   int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request in bytes." default:"5242880"`
+	BatchLimit  int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
+	RPCTimeout  time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
+	MaxConns    int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
 }
 
 // DefaultAddresses are the ports of gRPC, which serves health only, and of health and metrics.

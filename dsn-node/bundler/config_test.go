@@ -8,7 +8,7 @@ import (
 	"blindseq/kit/config"
 )
 
-func TestDefaultsAreItsOwnPortsAndUpstreams(t *testing.T) {
+func TestDefaultsAreItsOwnPortsAndBackends(t *testing.T) {
 	var c Config
 	if err := config.Defaults(&c); err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	if err != nil {
 		return nil, err
 	}
-	to := walletrpc.Upstreams{Rollup: node, RefuseSimulations: cfg.Simulations == "refuse"}
+	to := walletrpc.Backends{Rollup: node, RefuseSimulations: cfg.Simulations == "refuse"}
 	if cfg.SimulationsRPC != "" {
 		if to.Simulations, err = s.node(ctx, cfg.SimulationsRPC); err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s.Health.Set("rollup", "not asked yet")
 	watcher := bundling.NewWatcher(o, func(reason string) { s.Health.Set("rollup", reason) })
 	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout}
-	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewDesk(o), to, limits, m.count, log))
+	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewIntake(o), to, limits, m.count, log))
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Service) Addresses() (rpc, http string) { return s.rpc.Addr(), s.OpsAdd
 
 // Run runs the service until ctx ends or its disk fails, and closes everything. It runs once.
 //
-//	wallet ──▶ JSON-RPC ──▶ desk (check, encrypt, outbox) ──▶ rollup
+//	wallet ──▶ JSON-RPC ──▶ intake (check, encrypt, outbox) ──▶ rollup
 //	               └──────────── everything else ───────────▶ rollup
 //	                     watcher (outbox: look, send again) ──▶ rollup
 func (s *Service) Run(ctx context.Context) error {

@@ -10,15 +10,15 @@ import (
 
 // Config of one participant.
 type Config struct {
-	GRPCAddress    string        `name:"grpc-address" help:"Address to listen on for the other participants, who reach it at this participant's endpoint in the ceremony file." default:"127.0.0.1:7107"`
-	CeremonyFile   string        `help:"What all participants agreed on, the same file for all: JSON with name (never used before), chain_id, first_number, threshold, and participants in the order of their authority, each with identity (address) and endpoint (host:port)." default:"ceremony.json" type:"path"`
-	IdentityFile   string        `help:"File (mode 0600) of the key this participant signs with, here and as a keyholder; dsn-node identity makes one." default:"identity.key" type:"path"`
-	PassphraseFile string        `help:"File (mode 0600) whose first line is the passphrase of the identity file; the key share is encrypted with it too." type:"path"`
-	Out            string        `help:"Directory to write share.json and committee.json into, both or none; it must not be there yet, or be empty." default:"keys" type:"path"`
-	StartTimeout   time.Duration `help:"How long to wait for all participants to start." default:"10m"`
-	PhaseTimeout   time.Duration `help:"How long everyone has for each later phase." default:"30s"`
-	LogLevel       string        `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
-	LogFormat      string        `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
+	GRPCAddress    string        `name:"grpc-address" help:"Address to listen on. The other participants reach it at this participant's endpoint in the ceremony file." default:"127.0.0.1:7107"`
+	CeremonyFile   string        `help:"Ceremony file, the same for all participants: JSON with name (never used before), chain_id, first_number, threshold, and participants in the order of their authority, each with identity (address) and endpoint (host:port)." default:"ceremony.json" type:"path"`
+	IdentityFile   string        `help:"File (mode 0600) with the signing key of this participant, here and later as a keyholder. Create one with dsn-node identity." default:"identity.key" type:"path"`
+	PassphraseFile string        `help:"File (mode 0600) whose first line is the passphrase of the identity file. The key share is encrypted with it too." type:"path"`
+	Out            string        `help:"Directory for share.json and committee.json, which are written both or not at all. It must be new or empty." default:"keys" type:"path"`
+	StartTimeout   time.Duration `help:"Timeout for all participants to start." default:"10m"`
+	PhaseTimeout   time.Duration `help:"Timeout of each later phase." default:"30s"`
+	LogLevel       string        `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat      string        `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
 	TLS            config.TLS    `embed:"" prefix:"tls-"`
 }
 

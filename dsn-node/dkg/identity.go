@@ -12,7 +12,7 @@ import (
 
 // Identity is the config of making the key a participant signs with.
 type Identity struct {
-	Out            string `help:"File to write the key into, with mode 0600; one that is there is never replaced." default:"identity.key" type:"path"`
+	Out            string `help:"File to write the key to, with mode 0600. An existing file is never replaced." default:"identity.key" type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key with." type:"path"`
 }
 

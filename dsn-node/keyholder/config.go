@@ -9,11 +9,11 @@ import (
 // Config of a keyholder.
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7106',set='http_address=127.0.0.1:7206'"`
-	DataDir        string `help:"Directory of what this keyholder attested; of this process alone, and never lost while its key is used." default:"keyholder-data" type:"path"`
-	CommitteeFile  string `help:"File of the committee this keyholder is a member of." default:"committee.json" type:"path"`
-	ShareFile      string `help:"File (mode 0600) of its share of the decryption key." default:"share.json" type:"path"`
-	IdentityFile   string `help:"File (mode 0600) of the key it signs with: hex, or Ethereum's keystore format." default:"identity.key" type:"path"`
-	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of both key files; none when they are not encrypted." type:"path"`
+	DataDir        string `help:"Directory of the log of attestations. One process per directory. Do not lose it while the key is in use: a keyholder without it would sign again." default:"keyholder-data" type:"path"`
+	CommitteeFile  string `help:"Committee file of which this keyholder is a member." default:"committee.json" type:"path"`
+	ShareFile      string `help:"File (mode 0600) with the share of the decryption key." default:"share.json" type:"path"`
+	IdentityFile   string `help:"File (mode 0600) with the signing key, in hex or in Ethereum's keystore format." default:"identity.key" type:"path"`
+	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of both key files. Empty when they are not encrypted." type:"path"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.

@@ -3,7 +3,7 @@ package keyholder
 import (
 	"time"
 
-	"blindseq/dsn-node/keyholder/internal/holder"
+	"blindseq/dsn-node/keyholder/internal/voter"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -26,7 +26,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(.0005, 2, 16),
 		}, []string{"step"}),
 	}
-	for _, step := range []string{holder.StepPlan, holder.StepShares} {
+	for _, step := range []string{voter.StepPlan, voter.StepShares} {
 		m.steps.WithLabelValues(step)
 	}
 	reg.MustRegister(m.append, m.steps)
@@ -40,7 +40,7 @@ func (m *metrics) stepped(step string, d time.Duration) {
 }
 
 // follow shows the state of a holder.
-func (m *metrics) follow(reg prometheus.Registerer, h *holder.Holder) {
+func (m *metrics) follow(reg prometheus.Registerer, h *voter.Voter) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "blindseq_keyholder_last_number",
 		Help: "Last number attested, 0 before the first.",

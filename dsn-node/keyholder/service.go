@@ -8,7 +8,7 @@ import (
 
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/dsn-node/keyholder/internal/api"
-	"blindseq/dsn-node/keyholder/internal/holder"
+	"blindseq/dsn-node/keyholder/internal/voter"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -28,8 +28,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 // Service is a keyholder that listens and whose log is open.
 type Service struct {
 	*host.Host
-	holder *holder.Holder
-	grpc   *grpckit.Server
+	voter *voter.Voter
+	grpc  *grpckit.Server
 }
 
 // New builds the service. On an error nothing is left open.
@@ -43,25 +43,25 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s.Defer("key share", func() error { o.Share.Erase(); return nil })
 	o.Dir, o.OnAppend, o.OnStep, o.Log = cfg.DataDir, m.appended, m.stepped, log
-	s.holder, err = host.Open(s.Host, "log of attestations", func() (*holder.Holder, error) { return holder.Open(ctx, o) })
+	s.voter, err = host.Open(s.Host, "log of attestations", func() (*voter.Voter, error) { return voter.Open(ctx, o) })
 	if err != nil {
 		return nil, err
 	}
-	m.follow(s.Registry, s.holder)
+	m.follow(s.Registry, s.voter)
 	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.Errors()}); err != nil {
 		return nil, err
 	}
-	keyholderv1.RegisterKeyholderServiceServer(s.grpc.Registrar(), api.New(s.holder))
+	keyholderv1.RegisterKeyholderServiceServer(s.grpc.Registrar(), api.New(s.voter))
 	if err := s.Ops(); err != nil {
 		return nil, err
 	}
-	s.Add("holder", s.runHolder)
+	s.Add("voter", s.runVoter)
 	s.Add("grpc", s.grpc.Run)
 	return s, nil
 }
 
 // keys reads the committee and the keyholder's own keys.
-func keys(cfg Config) (o holder.Options, err error) {
+func keys(cfg Config) (o voter.Options, err error) {
 	if o.Committee, err = committee.Read(cfg.CommitteeFile); err != nil {
 		return o, err
 	}
@@ -82,17 +82,17 @@ func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.OpsA
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.
 //
-//	gRPC ──▶ holder (log of attestations, stop list, key share)
+//	gRPC ──▶ voter (log of attestations, stop list, key share)
 func (s *Service) Run(ctx context.Context) error {
 	grpc, http := s.Addresses()
-	st := s.holder.Status()
+	st := s.voter.Status()
 	s.Log.InfoContext(ctx, "keyholder ready", "authority", st.Authority, "address", st.Address, "committee", st.Committee,
 		"last_number", st.Last, "grpc", grpc, "http", http)
 	return s.Host.Run(ctx)
 }
 
-func (s *Service) runHolder(ctx context.Context) error {
-	err := s.holder.Run(ctx)
+func (s *Service) runVoter(ctx context.Context) error {
+	err := s.voter.Run(ctx)
 	if err != nil {
 		s.Health.Fail("log", err.Error())
 	}

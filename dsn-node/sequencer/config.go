@@ -13,17 +13,17 @@ import (
 // Config of the sequencer.
 type Config struct {
 	config.Common   `embed:""`
-	RPCAddress      string   `name:"rpc-address" help:"Address to serve the upstream HTTP protocol on (POST /proposal, GET /monitor/preblocks)." default:"127.0.0.1:5303"`
-	DataDir         string   `help:"Directory of the log of proposals; of this process alone." default:"dsn-data" type:"path"`
-	FirstNumber     uint64   `help:"First blueprint number of an empty log: 1 for a new chain, more for a fresh disk of an old one." default:"1"`
-	PreblockTime    Interval `help:"Preblocks are fixed on this tick, a duration or milliseconds; 0: at network speed." default:"0s"`
-	MaxContentBytes int      `help:"Largest proposal taken, as its blueprint's bytes; at most and by default what a blueprint can hold." default:"506496"`
-	Keyholders      []string `help:"Addresses (host:port) of the keyholders, by authority; none: preblocks are fixed without certificates and encrypted bundles stay closed."`
-	CommitteeFile   string   `help:"File of the keyholders' committee; needed with --keyholders, which then begins an empty log at the committee's first number." type:"path"`
+	RPCAddress      string   `name:"rpc-address" help:"Address to serve the origin's HTTP protocol on (POST /proposal, GET /monitor/preblocks)." default:"127.0.0.1:5303"`
+	DataDir         string   `help:"Directory of the log of proposals. One process per directory." default:"dsn-data" type:"path"`
+	FirstNumber     uint64   `help:"First blueprint number of an empty log: 1 for a new chain, a later number for a new disk of an existing chain." default:"1"`
+	PreblockTime    Interval `help:"Interval at which preblocks are fixed, as a duration or in milliseconds. 0 fixes each as soon as its proposal is stored." default:"0s"`
+	MaxContentBytes int      `help:"Maximum size of a proposal, in bytes of its blueprint. The default is what a blueprint can hold, which is also the maximum." default:"506496"`
+	Keyholders      []string `help:"Addresses (host:port) of the keyholders, in the order of their authority. Without keyholders, preblocks have no certificate and encrypted bundles stay closed."`
+	CommitteeFile   string   `help:"Committee file. Required with --keyholders; an empty log then begins at the committee's first number." type:"path"`
 
-	KeyholderTimeout time.Duration `help:"Deadline of one call to a keyholder; it is repeated, and nobody waits for it while a quorum answers." default:"10s"`
+	KeyholderTimeout time.Duration `help:"Timeout of one call to a keyholder. The call is retried; while a quorum answers, nothing waits for it." default:"10s"`
 
-	MaxSubscribers int `help:"Streams of preblocks served at once, over both protocols." default:"1000"`
+	MaxSubscribers int `help:"Maximum number of concurrent streams of preblocks, over both protocols." default:"1000"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
@@ -50,7 +50,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Interval is a duration written as Go writes one ("500ms"), or, as upstream's flags are, as whole milliseconds.
+// Interval is a duration written as Go writes one ("500ms"), or, as the origin's flags are, as whole milliseconds.
 type Interval time.Duration
 
 func (i *Interval) UnmarshalText(text []byte) error {

@@ -10,7 +10,7 @@ import (
 	"blindseq/kit/content"
 )
 
-func TestDefaultsAreThoseOfUpstreamAndTheLimits(t *testing.T) {
+func TestDefaultsAreThoseOfTheOriginAndTheLimits(t *testing.T) {
 	var c Config
 	if err := config.Defaults(&c); err != nil {
 		t.Fatal(err)

@@ -80,5 +80,5 @@ func result(a core.Answer, err error) string {
 	case err != nil:
 		return "refused"
 	}
-	return map[core.Outcome]string{core.Accepted: "accepted", core.Repeated: "repeated", core.Conflicting: "conflicting"}[a.Outcome]
+	return map[core.Verdict]string{core.Accepted: "accepted", core.Repeated: "repeated", core.Conflicting: "conflicting"}[a.Verdict]
 }

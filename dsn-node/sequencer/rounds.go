@@ -10,7 +10,7 @@ import (
 
 	"blindseq/dsn-node/internal/opening"
 	"blindseq/dsn-node/internal/stoplist"
-	"blindseq/dsn-node/sequencer/internal/casebook"
+	"blindseq/dsn-node/sequencer/internal/convictions"
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/dsn-node/sequencer/internal/recovery"
 	"blindseq/dsn-node/sequencer/internal/rounds"
@@ -52,8 +52,8 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	if err != nil {
 		return nil, err
 	}
-	book, err := host.Open(h, "evidence", func() (*casebook.Book, error) {
-		return casebook.Open(filepath.Join(cfg.DataDir, "evidence"), r.committee, h.Log)
+	book, err := host.Open(h, "evidence", func() (*convictions.Book, error) {
+		return convictions.Open(filepath.Join(cfg.DataDir, "evidence"), r.committee, h.Log)
 	})
 	if err != nil {
 		return nil, err

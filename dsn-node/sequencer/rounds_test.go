@@ -14,7 +14,7 @@ import (
 
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/offline/keygen"
-	"blindseq/dsn-node/sequencer/internal/casebook"
+	"blindseq/dsn-node/sequencer/internal/convictions"
 	"blindseq/kit/config"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -363,7 +363,7 @@ func TestCertifiedLogIsRefusedWithoutKeyholders(t *testing.T) {
 // convicted returns the evidence a stopped sequencer kept, verified.
 func (n *network) convicted(t *testing.T) map[string][]uint32 {
 	t.Helper()
-	book, err := casebook.Open(filepath.Join(n.dir, "sequencer", "evidence"), n.committee, n.log)
+	book, err := convictions.Open(filepath.Join(n.dir, "sequencer", "evidence"), n.committee, n.log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"blindseq/dsn-node/sequencer/internal/api"
 	"blindseq/dsn-node/sequencer/internal/core"
-	"blindseq/dsn-node/sequencer/internal/upstream"
+	"blindseq/dsn-node/sequencer/internal/originhttp"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
@@ -30,7 +30,7 @@ type Service struct {
 	core   *core.Core
 	rounds *keyholderRounds // nil without keyholders
 	grpc   *grpckit.Server
-	origin *upstream.Server
+	origin *originhttp.Server
 }
 
 // New builds the service. On an error nothing is left open.
@@ -50,7 +50,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s.Add("core", s.runCore)
 	s.Add("grpc", s.grpc.Run)
-	s.Add("upstream http", s.origin.Run)
+	s.Add("origin http", s.origin.Run)
 	return s, nil
 }
 
@@ -77,8 +77,8 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 }
 
 func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error) {
-	s.origin, err = host.Open(s.Host, "upstream http", func() (*upstream.Server, error) {
-		return upstream.NewServer(ctx, upstream.Options{
+	s.origin, err = host.Open(s.Host, "origin http", func() (*originhttp.Server, error) {
+		return originhttp.NewServer(ctx, originhttp.Options{
 			Address: cfg.RPCAddress, Core: c, MaxContentBytes: cfg.MaxContentBytes, Log: s.Log,
 		})
 	})

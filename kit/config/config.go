@@ -20,13 +20,13 @@ const EnvPrefix = "BLINDSEQ"
 type Common struct {
 	GRPCAddress   string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
 	HTTPAddress   string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`
-	Advertise     string `help:"Host that others reach this process at; by default the host of each listen address."`
-	AdvertiseName string `help:"Name this process is known by where --advertise is an address: what its certificate is for. By default the advertised host."`
-	RedisURL      string `name:"redis-url" help:"Redis to coordinate through: redis://, rediss:// or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
-	LogLevel      string `help:"Least level logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
-	LogFormat     string `help:"How log lines are written: ${enum}." enum:"text,json" default:"text"`
-	MemoryLimit   int    `help:"MiB of memory the process tries to stay below by collecting garbage more often; a GOMEMLIMIT that is set goes before it. 0: no limit." default:"400"`
-	OTLPEndpoint  string `name:"otlp-endpoint" help:"Where to send traces by OTLP over gRPC, for example http://127.0.0.1:4317; none when empty."`
+	Advertise     string `help:"Host at which others reach this process. Defaults to the host of each listen address."`
+	AdvertiseName string `help:"Name of this process where --advertise is an IP address: the name in its certificate. Defaults to the advertised host."`
+	RedisURL      string `name:"redis-url" help:"URL of Redis: redis://, rediss:// for TLS, or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
+	LogLevel      string `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat     string `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
+	MemoryLimit   int    `help:"Soft memory limit in MiB: near it, garbage is collected more often. GOMEMLIMIT takes precedence. 0 means no limit." default:"400"`
+	OTLPEndpoint  string `name:"otlp-endpoint" help:"URL to send traces to by OTLP over gRPC, for example http://127.0.0.1:4317. Empty sends none."`
 	TLS           TLS    `embed:"" prefix:"tls-"`
 }
 
@@ -36,10 +36,10 @@ func (c *Common) Base() *Common { return c }
 // Service is a pointer to a config struct that embeds Common.
 type Service interface{ Base() *Common }
 
-// LockGuard is how far what a lock wrote has to be replicated before its holder believes in it; for a Redis with replicas.
+// LockGuard says how many replicas of Redis must have a lock before its holder uses it.
 type LockGuard struct {
-	Replicas int           `help:"How many replicas of Redis have to confirm a lock or lease before it is used, else it is given back and tried again; 0 asks none. For a Redis that fails over." default:"0"`
-	Timeout  time.Duration `name:"replica-timeout" help:"How long the replicas may take to confirm." default:"100ms"`
+	Replicas int           `help:"Number of Redis replicas that must confirm a lock or lease before it is used. Set it for a Redis with failover. 0 asks none." default:"0"`
+	Timeout  time.Duration `name:"replica-timeout" help:"Timeout of the replicas' confirmation." default:"100ms"`
 }
 
 // Validate refuses what cannot work.
@@ -57,7 +57,7 @@ func (g LockGuard) Validate() error {
 type TLS struct {
 	Cert string `help:"Certificate (PEM) of this process, for mutual TLS on gRPC between services." type:"path"`
 	Key  string `help:"Private key (PEM, mode 0600) of the certificate." type:"path"`
-	CA   string `name:"ca" help:"Certificates (PEM) of the authority that signs every service's certificate." type:"path"`
+	CA   string `name:"ca" help:"Certificates (PEM) of the authority that signs the certificates of all services." type:"path"`
 }
 
 // On says whether TLS is configured.

@@ -23,20 +23,20 @@ import (
 
 const (
 	name        = "dsn-node"
-	description = "The DSN: it fixes the order of transactions before anyone can read them."
+	description = "The distributed sequencer network (DSN): it fixes the order of transactions before anyone can read them."
 )
 
 // commands is the command line: one field and one case in run for each subcommand.
 type commands struct {
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
-	Dkg       dkg.Config       `cmd:"" help:"Make a committee's key together with the other keyholders, so that nobody ever knows it."`
-	Identity  dkg.Identity     `cmd:"" help:"Make the key a keyholder signs with, and print its address."`
-	Bundler   bundler.Config   `cmd:"" help:"Take transactions from plain wallets over Ethereum JSON-RPC and encrypt each into a bundle."`
-	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: make all keys of a committee here, where they can be read together."`
+	Dkg       dkg.Config       `cmd:"" help:"Generate a committee's key together with the other keyholders. Nobody ever knows the whole key."`
+	Identity  dkg.Identity     `cmd:"" help:"Create the signing key of a keyholder and print its address."`
+	Bundler   bundler.Config   `cmd:"" help:"Accept transactions from plain wallets over Ethereum JSON-RPC and encrypt each into a bundle."`
+	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: generate all keys of a committee in one process, which knows every secret."`
 	Encrypt   encrypt.Config   `cmd:"" help:"Encrypt a raw transaction into a bundle, offline."`
-	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with key shares that are all here."`
-	Inspect   inspect.Config   `cmd:"" help:"Show a bundle, preblock, certificate, order proof or evidence and verify it offline: exit code 0 when it verifies, 1 when not, 2 when it cannot be read."`
+	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with a threshold of key shares."`
+	Inspect   inspect.Config   `cmd:"" help:"Show and verify a bundle, preblock, certificate, order proof or evidence, offline. Exit code 0: verified, 1: not verified, 2: not readable."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.

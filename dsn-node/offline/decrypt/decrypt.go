@@ -18,10 +18,10 @@ const Warning = "For development: with these key files together anyone reads eve
 
 // Config of the command.
 type Config struct {
-	Bundle         string   `arg:"" optional:"" help:"Bundle in hex; from standard input when absent or -."`
-	CommitteeFile  string   `help:"File of the committee the bundle is encrypted for." type:"path"`
-	KeysFile       string   `help:"File of public keys, instead of a committee's." type:"path"`
-	ShareFile      []string `help:"Files (mode 0600) of as many key shares as the threshold." type:"path"`
+	Bundle         string   `arg:"" optional:"" help:"Bundle in hex. Standard input when absent or -."`
+	CommitteeFile  string   `help:"Committee file that the bundle is encrypted for." type:"path"`
+	KeysFile       string   `help:"File of public keys, instead of a committee file." type:"path"`
+	ShareFile      []string `help:"Files (mode 0600) of key shares, as many as the threshold." type:"path"`
 	PassphraseFile string   `help:"File (mode 0600) whose first line is the passphrase of the key shares." type:"path"`
 }
 

@@ -14,13 +14,13 @@ import (
 
 // Config of the command.
 type Config struct {
-	Transaction    string `arg:"" optional:"" help:"Raw signed transaction in hex; from standard input when absent or -."`
-	CommitteeFile  string `help:"File of the committee to encrypt for; its chain must be the transaction's." type:"path"`
-	KeysFile       string `help:"File of public keys to encrypt for, instead of a committee's." type:"path"`
-	IdentityFile   string `help:"File (mode 0600) of the key to sign the bundle with; without it the bundle is unsigned." type:"path"`
+	Transaction    string `arg:"" optional:"" help:"Raw signed transaction in hex. Standard input when absent or -."`
+	CommitteeFile  string `help:"Committee file to encrypt for. Its chain must be the transaction's." type:"path"`
+	KeysFile       string `help:"File of public keys to encrypt for, instead of a committee file." type:"path"`
+	IdentityFile   string `help:"File (mode 0600) with the key that signs the bundle. Without it the bundle is unsigned." type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key." type:"path"`
-	Nonce          uint64 `help:"Nonce of the bundle, which its signer counts; not the transaction's." default:"0"`
-	Unchecked      bool   `help:"Encrypt whatever is given, transaction or not; for tests of what becomes of it."`
+	Nonce          uint64 `help:"Nonce of the bundle, counted by its signer. Not the transaction's nonce." default:"0"`
+	Unchecked      bool   `help:"Encrypt any bytes, transaction or not. For tests."`
 }
 
 // Validate refuses flags that contradict each other.

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// decode reads one object. Bundles begin with their type, upstream's certificates with a list, JSON with a brace; what is
+// decode reads one object. Bundles begin with their type, the origin's certificates with a list, JSON with a brace; what is
 // left is protobuf, and of that no two kinds here look alike. Protobuf can begin with space and a brace, too: a preblock
 // with a content of 123 bytes does, and evidence for a committee whose hash begins with 7b.
 func decode(b []byte, kind string) (object, error) {

@@ -38,8 +38,8 @@ const maxInput = 16 << 20
 // Config of the command.
 type Config struct {
 	Path          string `arg:"" optional:"" help:"File with the object: hex, protobuf, or JSON as of REST /v1/preblocks or te_getOrderProof; or a copy of a sequencer's evidence folder; or the hex itself. From standard input when absent or -."`
-	Kind          string `help:"What it is: ${enum}." enum:"auto,bundle,preblock,certificate,evidence,proof" default:"auto"`
-	CommitteeFile string `help:"File of the committee to verify against; without it only a bundle verifies." type:"path"`
+	Kind          string `help:"Kind of object: ${enum}." enum:"auto,bundle,preblock,certificate,evidence,proof" default:"auto"`
+	CommitteeFile string `help:"Committee file to verify against. Without it only a bundle can be verified." type:"path"`
 }
 
 // Run shows the object to out. It returns nil when the object verifies, ErrDoesNotVerify when it does not, and another

@@ -142,7 +142,7 @@ func quoted(list [][]byte) string {
 	return strings.Join(out, ",")
 }
 
-func TestCertificatesOfUpstreamsFormAreVerified(t *testing.T) {
+func TestCertificatesOfTheOriginsFormAreVerified(t *testing.T) {
 	w := newWorld(t)
 	cert := &te.Certificate{ContentHash: te.ContentHash([][]byte{{0xc0}})}
 	for _, key := range w.Identities[:3] {
@@ -152,7 +152,7 @@ func TestCertificatesOfUpstreamsFormAreVerified(t *testing.T) {
 		}
 		cert.Attestations = append(cert.Attestations, s)
 	}
-	if shown, err := w.look(cert.Encode()); err != nil || !strings.Contains(shown, "upstream's form") {
+	if shown, err := w.look(cert.Encode()); err != nil || !strings.Contains(shown, "the origin's form") {
 		t.Fatalf("%v\n%s", err, shown)
 	}
 	cert.Attestations = cert.Attestations[:2]

@@ -133,13 +133,13 @@ func (o *certificateObject) verify(c *committee.Committee) error {
 	return err
 }
 
-// listCertificate is upstream's certificate: over a list of transactions, without number or chain.
+// listCertificate is the origin's certificate: over a list of transactions, without number or chain.
 type listCertificate struct{ *te.Certificate }
 
 func (*listCertificate) alone() bool { return false }
 
 func (o *listCertificate) show(p *page) {
-	p.title("certificate of upstream's form %s", o.Hash())
+	p.title("certificate of the origin's form %s", o.Hash())
 	p.line("content hash", "%s", o.ContentHash)
 	p.line("follows statement", "%s", o.PreviousHash)
 	p.line("attestations", "%d", len(o.Attestations))

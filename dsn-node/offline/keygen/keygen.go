@@ -24,13 +24,13 @@ const tokenBytes = 32
 
 // Config of the key generation.
 type Config struct {
-	Out            string `help:"Directory to write committee.json and the key files into; existing files are never replaced." default:"." type:"path"`
-	Keyholders     int    `help:"How many keyholders." default:"4"`
-	Threshold      int    `help:"How many of them open a bundle; 0: as many as make a quorum." default:"0"`
-	ChainID        uint64 `name:"chain-id" help:"Chain the committee attests for." required:""`
+	Out            string `help:"Directory for committee.json and the key files. Existing files are never replaced." default:"." type:"path"`
+	Keyholders     int    `help:"Number of keyholders." default:"4"`
+	Threshold      int    `help:"Number of keyholders needed to open a bundle. 0 means a quorum." default:"0"`
+	ChainID        uint64 `name:"chain-id" help:"Chain id that the committee attests for." required:""`
 	FirstNumber    uint64 `help:"First blueprint number the committee attests." default:"1"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
-	Keep           bool   `help:"When the directory has a committee already, leave everything as it is and succeed."`
+	Keep           bool   `help:"Succeed and change nothing when the directory already has a committee."`
 }
 
 // Validate refuses what no committee can be.

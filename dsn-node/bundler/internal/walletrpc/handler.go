@@ -3,7 +3,7 @@
 // refused.
 //
 // What a wallet has simulated before it sends, for gas say, shows a transaction in plain to whoever simulates it
-// (simulates has the methods). Upstreams says where that goes.
+// (simulates has the methods). Backends says where that goes.
 //
 // A transaction that waits here and that the rollup does not know is answered by eth_getTransactionByHash, so that wallets
 // do not take it for lost: as type 0x7e, of the zero address, with nothing of what is in it. Its hash is part of its
@@ -27,8 +27,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Desk takes the transactions.
-type Desk interface {
+// Intake takes the transactions.
+type Intake interface {
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
 	Waits(hash common.Hash) bool
 }
@@ -38,8 +38,8 @@ type Forwarder interface {
 	Forward(ctx context.Context, body []byte) (*http.Response, error)
 }
 
-// Upstreams are where requests go.
-type Upstreams struct {
+// Backends are where requests go.
+type Backends struct {
 	Rollup Forwarder
 	// Simulations takes the calls that simulate a transaction; nil for the rollup, as all others.
 	Simulations Forwarder
@@ -59,15 +59,15 @@ const maxAnswer = 64 << 20
 
 // Handler serves JSON-RPC.
 type Handler struct {
-	desk   Desk
-	to     Upstreams
+	desk   Intake
+	to     Backends
 	limits Limits
 	count  func(method, result string)
 	log    *slog.Logger
 }
 
 // NewHandler makes a handler; count is told of each transaction sent, each simulation refused and each request forwarded.
-func NewHandler(d Desk, u Upstreams, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
+func NewHandler(d Intake, u Backends, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
 	return &Handler{d, u, l, count, log}
 }
 
@@ -138,7 +138,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 // forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 	h.note(c)
-	answer, err := h.forward(ctx, h.upstream(c), c.raw)
+	answer, err := h.forward(ctx, h.backend(c), c.raw)
 	if err != nil {
 		return failure(c, away())
 	}
@@ -166,7 +166,7 @@ func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
 // apart tells whether a call goes elsewhere than to the rollup.
 func (h *Handler) apart(c *call) bool { return h.to.Simulations != nil && c.simulates() }
 
-func (h *Handler) upstream(c *call) Forwarder {
+func (h *Handler) backend(c *call) Forwarder {
 	if h.apart(c) {
 		return h.to.Simulations
 	}

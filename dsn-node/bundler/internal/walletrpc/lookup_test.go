@@ -34,7 +34,7 @@ func TestATransactionIsFoundThoughItEntersABlockWhileItIsLookedFor(t *testing.T)
 	call := `{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionByHash","params":["` + common.Hash{7}.Hex() + `"]}`
 	for _, body := range []string{call, "[" + call + "]"} {
 		l := &leaving{here: true}
-		h := NewHandler(l, Upstreams{Rollup: l}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		h := NewHandler(l, Backends{Rollup: l}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
 		if !strings.Contains(w.Body.String(), common.Hash{7}.Hex()) {

@@ -68,11 +68,11 @@ type Proposal struct {
 	Attempt   uint32
 }
 
-// Outcome says what a submission was for its number.
-type Outcome int
+// Verdict says what a submission was for its number.
+type Verdict int
 
 const (
-	Accepted    Outcome = iota // the first, and so the one
+	Accepted    Verdict = iota // the first, and so the one
 	Repeated                   // the same content again
 	Conflicting                // another content than was accepted
 )
@@ -81,7 +81,7 @@ const (
 type Answer struct {
 	ContentHash []byte
 	RequestID   string
-	Outcome     Outcome
+	Verdict     Verdict
 }
 
 // Core is one sequencer's log and decisions. Its methods may be called from any goroutine.
@@ -170,14 +170,14 @@ func (c *Core) Submit(ctx context.Context, p Proposal) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("submit proposal %d: %w", number, err)
 	}
-	answer := Answer{ContentHash: accepted.GetContentHash(), RequestID: accepted.GetRequestId(), Outcome: Accepted}
+	answer := Answer{ContentHash: accepted.GetContentHash(), RequestID: accepted.GetRequestId(), Verdict: Accepted}
 	switch {
 	case accepted == proposal:
 		return answer, nil
 	case bytes.Equal(answer.ContentHash, hash[:]):
-		answer.Outcome = Repeated
+		answer.Verdict = Repeated
 	default:
-		answer.Outcome = Conflicting
+		answer.Verdict = Conflicting
 		c.o.Log.WarnContext(ctx, "proposal differs from what was accepted", "number", number, "request_id", p.RequestID,
 			"attempt", p.Attempt, "accepted_request_id", answer.RequestID)
 	}

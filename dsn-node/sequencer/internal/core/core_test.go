@@ -80,7 +80,7 @@ func TestProposalsBecomePreblocksAndSurviveReopening(t *testing.T) {
 		t.Fatalf("last is %d", c.Last())
 	}
 	for n := uint64(1); n <= 5; n++ {
-		if a := submit(t, c, proposal(n, 0)); a.Outcome != Accepted || a.RequestID != "a" {
+		if a := submit(t, c, proposal(n, 0)); a.Verdict != Accepted || a.RequestID != "a" {
 			t.Fatalf("answer %+v", a)
 		}
 		requirePreblock(t, c, proposal(n, 0))
@@ -107,10 +107,10 @@ func TestKnownNumberIsAnsweredWithWhatWasAccepted(t *testing.T) {
 	again.RequestID, again.Attempt = "other", 7
 	for _, x := range []struct {
 		p       Proposal
-		outcome Outcome
+		outcome Verdict
 	}{{again, Repeated}, {proposal(1, 9), Conflicting}} {
 		a := submit(t, c, x.p)
-		if a.Outcome != x.outcome || !bytes.Equal(a.ContentHash, want[:]) || a.RequestID != "a" {
+		if a.Verdict != x.outcome || !bytes.Equal(a.ContentHash, want[:]) || a.RequestID != "a" {
 			t.Fatalf("answer %+v", a)
 		}
 	}
@@ -201,7 +201,7 @@ func TestConcurrentProposalsOfOneNumberGetOneAnswer(t *testing.T) {
 		if !bytes.Equal(a.ContentHash, answers[0].ContentHash) {
 			t.Fatalf("answers differ: %x, %x", a.ContentHash, answers[0].ContentHash)
 		}
-		if a.Outcome == Accepted {
+		if a.Verdict == Accepted {
 			accepted++
 		}
 	}
@@ -224,7 +224,7 @@ func TestPreblockTimeFixesOnTheTick(t *testing.T) {
 		if _, err := c.Preblock(1); !errors.Is(err, ErrNotFixed) {
 			t.Fatalf("before the tick: %v", err)
 		}
-		if a := submit(t, c, proposal(1, 0)); a.Outcome != Repeated {
+		if a := submit(t, c, proposal(1, 0)); a.Verdict != Repeated {
 			t.Fatalf("repeat before the tick: %+v", a)
 		}
 		if _, err := c.Submit(ctx, proposal(2, 0)); !errors.Is(err, order.ErrNotNext) {
@@ -273,7 +273,7 @@ func TestProposalAcceptedBeforeACrashIsFinishedOnStart(t *testing.T) {
 		after.PreblockTime = preblockTime
 		c := open(t, after)
 		requirePreblock(t, c, proposal(1, 0))
-		if a := submit(t, c, proposal(1, 3)); a.Outcome != Conflicting || a.RequestID != "a" {
+		if a := submit(t, c, proposal(1, 3)); a.Verdict != Conflicting || a.RequestID != "a" {
 			t.Fatalf("answer %+v", a)
 		}
 		submit(t, c, proposal(2, 0))

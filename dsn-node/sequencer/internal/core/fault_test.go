@@ -75,10 +75,10 @@ func TestCrashAtAnyStepKeepsEveryAnswer(t *testing.T) {
 			// the proposer asks again, perhaps with another content: one of them it is, and stays
 			retry := proposal(acknowledged+1, 1)
 			a := submit(t, c, retry)
-			if (c.Last() != acknowledged+1) || (a.Outcome == Conflicting) != (a.RequestID == "a") {
+			if (c.Last() != acknowledged+1) || (a.Verdict == Conflicting) != (a.RequestID == "a") {
 				t.Fatalf("crash %d: answer %+v, last %d", good, a, c.Last())
 			}
-			requirePreblock(t, c, map[bool]Proposal{true: proposal(acknowledged+1, 0), false: retry}[a.Outcome == Conflicting])
+			requirePreblock(t, c, map[bool]Proposal{true: proposal(acknowledged+1, 0), false: retry}[a.Verdict == Conflicting])
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}

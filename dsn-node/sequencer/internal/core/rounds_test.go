@@ -65,13 +65,13 @@ func TestPreblockIsShownWhenItsRoundIsDecided(t *testing.T) {
 	o.Rounds = rounds
 	c := open(t, o)
 	stop := run(t, c)
-	if a := submit(t, c, proposal(1, 0)); a.Outcome != Accepted {
+	if a := submit(t, c, proposal(1, 0)); a.Verdict != Accepted {
 		t.Fatalf("answer %+v", a)
 	}
 	if _, err := c.Preblock(1); !errors.Is(err, ErrNotFixed) || c.Last() != 0 || c.Accepted() != 1 {
 		t.Fatalf("before its round: %v, last %d, accepted %d", err, c.Last(), c.Accepted())
 	}
-	if a := submit(t, c, proposal(1, 3)); a.Outcome != Conflicting {
+	if a := submit(t, c, proposal(1, 3)); a.Verdict != Conflicting {
 		t.Fatalf("answer %+v", a)
 	}
 	if _, err := c.Submit(t.Context(), proposal(2, 0)); !errors.Is(err, order.ErrNotNext) {

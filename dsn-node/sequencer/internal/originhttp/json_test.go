@@ -1,4 +1,4 @@
-package upstream
+package originhttp
 
 import (
 	"encoding/json"
@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/dsn-node/upstreamtest"
+	"blindseq/dsn-node/sequencer/origintest"
 	"blindseq/kit/content"
 
 	"google.golang.org/protobuf/proto"
 )
 
-var vector = upstreamtest.Vector
+var vector = origintest.Vector
 
 // edited is the vector with a piece replaced.
 func edited(t testing.TB, from, to string) string {
@@ -23,7 +23,7 @@ func edited(t testing.TB, from, to string) string {
 	return strings.Replace(vector, from, to, 1)
 }
 
-func TestDecodeReadsUpstreamsVector(t *testing.T) {
+func TestDecodeReadsTheOriginsVector(t *testing.T) {
 	c, err := decode([]byte(vector + "\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestEncodeWritesTheFormByteForByte(t *testing.T) {
 	}
 }
 
-func TestDecodeTakesWhatUpstreamTakes(t *testing.T) {
+func TestDecodeTakesWhatTheOriginTakes(t *testing.T) {
 	want, err := decode([]byte(vector))
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func badContents(t testing.TB) map[string]string {
 	}
 }
 
-func TestDecodeRefusesWhatUpstreamRefuses(t *testing.T) {
+func TestDecodeRefusesWhatTheOriginRefuses(t *testing.T) {
 	for name, body := range badBodies(t) {
 		if c, err := decode([]byte(body)); err == nil {
 			t.Errorf("%s: decoded %v", name, c)

@@ -1,4 +1,4 @@
-package holder
+package voter
 
 import (
 	"context"
@@ -48,7 +48,7 @@ func options(t *testing.T) Options {
 	return Options{Dir: t.TempDir(), Committee: c, Key: key, Share: shares[0], Log: slog.New(slog.DiscardHandler)}
 }
 
-func open(t *testing.T, o Options) *Holder {
+func open(t *testing.T, o Options) *Voter {
 	t.Helper()
 	h, err := Open(t.Context(), o)
 	if err != nil {
@@ -65,7 +65,7 @@ func contentOf(number uint64, variant byte) *preblockv1.Content {
 	}
 }
 
-func (h *Holder) mustAttest(t *testing.T, c *preblockv1.Content, previous common.Hash) Answer {
+func (h *Voter) mustAttest(t *testing.T, c *preblockv1.Content, previous common.Hash) Answer {
 	t.Helper()
 	a, err := h.Attest(t.Context(), c, previous)
 	if err != nil {

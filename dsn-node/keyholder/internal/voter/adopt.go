@@ -1,4 +1,4 @@
-package holder
+package voter
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 //
 // It is durable in two steps: first the adoption, which is the decision; then the stop list forgets what came from the
 // content that was given up. A crash between them is found when the holder is opened: the list counts what it forgot.
-func (h *Holder) Adopt(ctx context.Context, m *keyholderv1.Adopted) error {
+func (h *Voter) Adopt(ctx context.Context, m *keyholderv1.Adopted) error {
 	err := h.adoptCertified(ctx, m)
 	if err != nil {
 		return fmt.Errorf("adopt number %d: %w", m.GetContent().GetNumber(), err)
@@ -28,7 +28,7 @@ func (h *Holder) Adopt(ctx context.Context, m *keyholderv1.Adopted) error {
 	return nil
 }
 
-func (h *Holder) adoptCertified(ctx context.Context, m *keyholderv1.Adopted) error {
+func (h *Voter) adoptCertified(ctx context.Context, m *keyholderv1.Adopted) error {
 	if err := content.Check(m.GetContent()); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (h *Holder) adoptCertified(ctx context.Context, m *keyholderv1.Adopted) err
 }
 
 // adopt returns the number when something else was final for it before.
-func (h *Holder) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.Adopted) (uint64, error) {
+func (h *Voter) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.Adopted) (uint64, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -79,7 +79,7 @@ func (h *Holder) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.A
 }
 
 // before is the hash of what is final for the number before, zero for the first. The caller holds mu.
-func (h *Holder) before(number uint64) (common.Hash, error) {
+func (h *Voter) before(number uint64) (common.Hash, error) {
 	if number == h.o.Committee.First {
 		return common.Hash{}, nil
 	}
@@ -94,7 +94,7 @@ func (h *Holder) before(number uint64) (common.Hash, error) {
 }
 
 // resumeAdoptions brings the stop list up to the adoptions, and finds out whether what was attested follows the last one.
-func (h *Holder) resumeAdoptions(list *stoplist.List) error {
+func (h *Voter) resumeAdoptions(list *stoplist.List) error {
 	all, forgotten := h.adoptions.numbers, list.Forgotten()
 	if forgotten > uint64(len(all)) {
 		return fmt.Errorf("%w: the stop list knows of %d adoptions, the log of %d", ErrStorage, forgotten, len(all))
@@ -117,7 +117,7 @@ func (h *Holder) resumeAdoptions(list *stoplist.List) error {
 }
 
 // final is the statement that is followed for a number: the one adopted, or else the one signed.
-func (h *Holder) final(number uint64) (attest.Statement, error) {
+func (h *Voter) final(number uint64) (attest.Statement, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.void && number > h.adoptions.last() {
@@ -134,7 +134,7 @@ func (h *Holder) final(number uint64) (attest.Statement, error) {
 }
 
 // content is the planner's source: the final content of a number.
-func (h *Holder) content(number uint64) (*preblockv1.Content, error) {
+func (h *Voter) content(number uint64) (*preblockv1.Content, error) {
 	s, err := h.final(number)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (h *Holder) content(number uint64) (*preblockv1.Content, error) {
 }
 
 // adopted is what was adopted for a number, nil when nothing was.
-func (h *Holder) adopted(number uint64) (*keyholderv1.Adopted, error) {
+func (h *Voter) adopted(number uint64) (*keyholderv1.Adopted, error) {
 	h.mu.Lock()
 	a, ok := h.adoptions.of(number)
 	h.mu.Unlock()

@@ -1,4 +1,4 @@
-package holder
+package voter
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type adoption struct {
 }
 
 // adoptions is the log of them, in the order of their numbers: record k is the Adopted message of the k-th. They are few:
-// each stands for a proposal that a sequencer lost. Holder.mu guards what is not log.
+// each stands for a proposal that a sequencer lost. Voter.mu guards what is not log.
 type adoptions struct {
 	log      *wal.Log
 	numbers  []uint64 // ascending; record k is about numbers[k-1]

@@ -1,4 +1,4 @@
-package holder
+package voter
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 
 // Release gives the shares of a certified content's bundles, signed. The content is the one attested or adopted
 // here: a certificate over any other is refused, so nobody can have opened what this keyholder has not seen the place of.
-func (h *Holder) Release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
+func (h *Voter) Release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
 	s, err := h.release(ctx, cert)
 	if err != nil {
 		return nil, fmt.Errorf("release shares of number %d: %w", cert.GetNumber(), err)
@@ -23,7 +23,7 @@ func (h *Holder) Release(ctx context.Context, cert *preblockv1.Certificate) (*ke
 	return s, nil
 }
 
-func (h *Holder) release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
+func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
 	ours := h.o.Committee.Hash()
 	if b := cert.GetCommitteeHash(); len(b) == 32 && !bytes.Equal(b, ours[:]) {
 		return nil, ErrOtherCommittee
@@ -54,7 +54,7 @@ func (h *Holder) release(ctx context.Context, cert *preblockv1.Certificate) (*ke
 }
 
 // shares makes the shares of a final content. It stays the final one: that there is a certificate over it was seen.
-func (h *Holder) shares(ctx context.Context, certified attest.Statement) (*keyholderv1.SignedShares, error) {
+func (h *Voter) shares(ctx context.Context, certified attest.Statement) (*keyholderv1.SignedShares, error) {
 	// gofail: var sharesPlanning struct{}
 	plan, err := h.planner.PlanNumber(ctx, certified.Number)
 	if err != nil {

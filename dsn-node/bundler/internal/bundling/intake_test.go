@@ -52,7 +52,7 @@ func (noFigures) Encrypted(time.Duration) {}
 
 // counter is a desk with one sender.
 type counter struct {
-	*Desk
+	*Intake
 	t      *testing.T
 	box    *outbox.Box
 	rollup *taker
@@ -83,7 +83,7 @@ func opened(t *testing.T, left ...uint64) *counter {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.box.Close() }) //nolint:errcheck // a test's
-	c.Desk = NewDesk(Options{
+	c.Intake = NewIntake(Options{
 		Committee: committeetest.New(t, 1, 1, 1).Committee, Key: c.key, Box: c.box, Rollup: c.rollup,
 		AcceptTimeout: time.Minute, Recorder: noFigures{}, Log: slog.New(slog.DiscardHandler),
 	})

@@ -1,4 +1,4 @@
-package upstream
+package originhttp
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ func (i *item) fields() map[string]any {
 
 var errShape = errors.New("must be one JSON object with exactly the five fields of a proposal, each once and of its type")
 
-// decode reads a proposal. As upstream, it wants every field, takes keys as they are written, refuses one that is
+// decode reads a proposal. As the origin does, it wants every field, takes keys as they are written, refuses one that is
 // there twice, and passes over unknown ones; encoding/json's own rules for structs do none of these.
 func decode(body []byte) (*preblockv1.Content, error) {
 	var i item

@@ -1,4 +1,4 @@
-package upstream
+package originhttp
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func NewServer(ctx context.Context, o Options) (*Server, error) {
 	if l == nil {
 		var err error
 		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.Address); err != nil {
-			return nil, fmt.Errorf("serve upstream protocol: %w", err)
+			return nil, fmt.Errorf("serve the origin's protocol: %w", err)
 		}
 	}
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -76,7 +76,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		cancel()
-		return fmt.Errorf("serve upstream protocol: %w", err)
+		return fmt.Errorf("serve the origin's protocol: %w", err)
 	}
 	<-stopped
 	return nil

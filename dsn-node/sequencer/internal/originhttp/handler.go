@@ -1,12 +1,12 @@
-// Package upstream speaks the HTTP protocol of the DSN node that blindseq is compatible with:
+// Package originhttp speaks the HTTP protocol of the DSN node that blindseq is compatible with:
 //
 //	POST /proposal           one JSON object; 200 null, 400 Bad request, 500 Internal server error
 //	GET  /monitor/preblocks  200, chunked: the preblocks fixed from now on, one JSON object in one chunk each
 //	anything else            404 not found
 //
 // It guarantees exactly these statuses and bodies. What was wrong is said in the header Blindseq-Error, which clients
-// of upstream do not look at. The protocol has no request ids and no resuming from a number: both are in gRPC only.
-package upstream
+// of the origin do not look at. The protocol has no request ids and no resuming from a number: both are in gRPC only.
+package originhttp
 
 import (
 	"context"
@@ -47,7 +47,7 @@ type handler struct {
 // five bytes of JSON each.
 func bodyLimit(maxContentBytes int) int64 { return 5*int64(maxContentBytes) + 64<<10 }
 
-// ServeHTTP matches method and path exactly, as upstream does; a ServeMux would clean paths and redirect.
+// ServeHTTP matches method and path exactly, as the origin does; a ServeMux would clean paths and redirect.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.EscapedPath() {
 	case "POST /proposal":
@@ -59,7 +59,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer writes a body without a Content-Type: clients of upstream refuse one they did not ask for.
+// answer writes a body without a Content-Type: clients of the origin refuse one they did not ask for.
 func answer(w http.ResponseWriter, code int, body string) {
 	w.Header()["Content-Type"] = nil
 	w.WriteHeader(code)
@@ -106,7 +106,7 @@ func (h *handler) proposal(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusBadRequest, err)
 	case err != nil:
 		h.refuse(w, r, http.StatusInternalServerError, err)
-	case a.Outcome == core.Conflicting:
+	case a.Verdict == core.Conflicting:
 		// gRPC answers with what was accepted; here there is no room for it, and null would say that this content was.
 		h.refuse(w, r, http.StatusInternalServerError, fmt.Errorf("submit proposal %d: the number is accepted with another content, hash 0x%x", c.GetNumber(), a.ContentHash))
 	default:

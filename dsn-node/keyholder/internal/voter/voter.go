@@ -1,4 +1,4 @@
-// Package holder is one keyholder: it attests the order and opens what was ordered.
+// Package voter is one keyholder: it attests the order and opens what was ordered.
 //
 // It guarantees:
 //   - It signs one content for a number, for ever, each after the one before; what it signs is durable before it says so,
@@ -11,7 +11,7 @@
 //
 // It asks of callers: never to change a message they are given; and of the operator, that a key is used with one directory
 // only. A keyholder whose directory was lost counts as faulty for what it attested before: it would sign those numbers again.
-package holder
+package voter
 
 import (
 	"context"
@@ -64,7 +64,7 @@ const (
 	StepShares = "shares" // make the shares
 )
 
-// Options of a Holder.
+// Options of a Voter.
 type Options struct {
 	Dir       string
 	Committee *committee.Committee
@@ -76,8 +76,8 @@ type Options struct {
 	Log       *slog.Logger
 }
 
-// Holder is one keyholder. Its methods may be called from any goroutine.
-type Holder struct {
+// Voter is one keyholder. Its methods may be called from any goroutine.
+type Voter struct {
 	o       Options
 	store   *store
 	planner *opening.Planner
@@ -94,7 +94,7 @@ type Holder struct {
 }
 
 // Open opens the directory of a keyholder and checks that its keys and its log belong to the committee.
-func Open(ctx context.Context, o Options) (*Holder, error) {
+func Open(ctx context.Context, o Options) (*Voter, error) {
 	if err := checkKeys(o); err != nil {
 		return nil, fmt.Errorf("open keyholder: %w", err)
 	}
@@ -106,7 +106,7 @@ func Open(ctx context.Context, o Options) (*Holder, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), s.close())
 	}
-	h := &Holder{
+	h := &Voter{
 		o: o, store: s, failed: make(chan error, 1), planned: notify.NewWake(), releasing: make(chan struct{}, 1),
 	}
 	h.planner = opening.New(list, h.content, func(took time.Duration) { h.took(StepPlan, took) })
@@ -117,7 +117,7 @@ func Open(ctx context.Context, o Options) (*Holder, error) {
 }
 
 // resume reads where the holder stood, and finishes an adoption that a crash cut off.
-func (h *Holder) resume(ctx context.Context, list *stoplist.List) (err error) {
+func (h *Voter) resume(ctx context.Context, list *stoplist.List) (err error) {
 	if last := h.store.last(); last > 0 {
 		if h.last, err = h.store.read(last); err != nil {
 			return err
@@ -141,14 +141,14 @@ func checkKeys(o Options) error {
 	return nil
 }
 
-// Close lets go of the directory. Run does it too; Close is for a Holder that is never run.
-func (h *Holder) Close() error {
+// Close lets go of the directory. Run does it too; Close is for a Voter that is never run.
+func (h *Voter) Close() error {
 	return errors.Join(h.planner.Close(), h.store.close(), h.adoptions.close())
 }
 
 // Run plans each content as it was attested, so that the shares are made sooner when its certificate comes. It returns
 // when ctx ends, or with the error of a failed disk, and closes everything.
-func (h *Holder) Run(ctx context.Context) error {
+func (h *Voter) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -174,7 +174,7 @@ type Status struct {
 }
 
 // Status never fails.
-func (h *Holder) Status() Status {
+func (h *Voter) Status() Status {
 	s := Status{Authority: h.o.Share.Authority(), Address: crypto.PubkeyToAddress(h.o.Key.PublicKey), Committee: h.o.Committee.Hash()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -193,7 +193,7 @@ type Answer struct {
 }
 
 // Attest signs the place of a content after the statement with the hash previous, or says what was signed instead.
-func (h *Holder) Attest(ctx context.Context, c *preblockv1.Content, previous common.Hash) (Answer, error) {
+func (h *Voter) Attest(ctx context.Context, c *preblockv1.Content, previous common.Hash) (Answer, error) {
 	if err := content.Check(c); err != nil {
 		return Answer{}, fmt.Errorf("attest number %d: %w", c.GetNumber(), err)
 	}
@@ -207,7 +207,7 @@ func (h *Holder) Attest(ctx context.Context, c *preblockv1.Content, previous com
 	return a, nil
 }
 
-func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.Content) (Answer, error) {
+func (h *Voter) attest(ctx context.Context, s attest.Statement, c *preblockv1.Content) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err // nobody waits for the answer any more
 	}
@@ -241,7 +241,7 @@ func (h *Holder) attest(ctx context.Context, s attest.Statement, c *preblockv1.C
 }
 
 // again answers about a number that was attested. The caller holds mu.
-func (h *Holder) again(s attest.Statement) (Answer, error) {
+func (h *Voter) again(s attest.Statement) (Answer, error) {
 	r, err := h.store.read(s.Number)
 	if err != nil {
 		return Answer{}, err
@@ -258,7 +258,7 @@ func (h *Holder) again(s attest.Statement) (Answer, error) {
 }
 
 // position is where the next statement has to stand.
-func (h *Holder) position() vote.Position {
+func (h *Voter) position() vote.Position {
 	if h.last == nil {
 		return vote.Position{Next: h.o.Committee.First}
 	}
@@ -270,7 +270,7 @@ func (h *Holder) position() vote.Position {
 }
 
 // Attested returns what was attested for a number, ErrNotAttested after the last.
-func (h *Holder) Attested(number uint64) (*keyholderv1.GetAttestedResponse, error) {
+func (h *Voter) Attested(number uint64) (*keyholderv1.GetAttestedResponse, error) {
 	if number < h.o.Committee.First {
 		return nil, fmt.Errorf("read attestation %d: %w: %d", number, ErrNotHeld, h.o.Committee.First)
 	}
@@ -288,14 +288,14 @@ func (h *Holder) Attested(number uint64) (*keyholderv1.GetAttestedResponse, erro
 	return &keyholderv1.GetAttestedResponse{Attested: r.attested, Content: r.content, Adopted: adopted}, nil
 }
 
-func (h *Holder) took(step string, d time.Duration) {
+func (h *Voter) took(step string, d time.Duration) {
 	if h.o.OnStep != nil {
 		h.o.OnStep(step, d)
 	}
 }
 
 // fail ends Run. Only the first failure is kept: the others follow from it.
-func (h *Holder) fail(err error) {
+func (h *Voter) fail(err error) {
 	select {
 	case h.failed <- err:
 	default:

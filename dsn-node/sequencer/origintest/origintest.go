@@ -1,6 +1,6 @@
-// Package upstreamtest is the integration test of upstream's HTTP protocol, against whatever serves it: a handler in the
+// Package origintest is the integration test of the origin's HTTP protocol, against whatever serves it: a handler in the
 // test's process or a sequencer of its own.
-package upstreamtest
+package origintest
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Vector is the proposal of upstream's integration test, as the rollup node writes it.
+// Vector is the proposal of the origin's integration test, as the rollup node writes it.
 var Vector = `{"transactions":["f86c80aa"],"delayed_transaction_hashes":["0x` + strings.Repeat("04", 32) +
 	`"],"previous_block_hash":"0x` + strings.Repeat("07", 32) +
 	`","timestamp":"2001-09-09T01:46:40Z","current_blueprint_number":"1"}`
@@ -22,7 +22,7 @@ var Vector = `{"transactions":["f86c80aa"],"delayed_transaction_hashes":["0x` + 
 const patience = 30 * time.Second
 
 // Conform fails the test for everything in which the server at address (host:port), whose next number is 1, differs from
-// upstream's.
+// the origin's.
 func Conform(t *testing.T, address string) {
 	t.Helper()
 	otherRoutes(t, address)

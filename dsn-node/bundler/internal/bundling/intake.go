@@ -59,7 +59,7 @@ type Recorder interface {
 	Ended(result string, after time.Duration)
 }
 
-// Options of a Desk and its Watcher; all are needed.
+// Options of a Intake and its Watcher; all are needed.
 type Options struct {
 	Committee     *committee.Committee
 	Key           *ecdsa.PrivateKey // signs the bundles
@@ -71,20 +71,20 @@ type Options struct {
 	Log           *slog.Logger
 }
 
-// Desk takes transactions. Its methods may be called from any goroutine.
-type Desk struct {
+// Intake takes transactions. Its methods may be called from any goroutine.
+type Intake struct {
 	o     Options
 	turns turns
 	busy  *semaphore.Weighted // encrypting takes a processor
 }
 
-// NewDesk makes a desk.
-func NewDesk(o Options) *Desk {
-	return &Desk{o: o, turns: newTurns(), busy: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
+// NewIntake makes a desk.
+func NewIntake(o Options) *Intake {
+	return &Intake{o: o, turns: newTurns(), busy: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
 }
 
 // Send takes a raw transaction and answers its hash. A repeat is a success.
-func (d *Desk) Send(ctx context.Context, raw []byte) (common.Hash, error) {
+func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	tx, err := plaintx.Check(raw, d.o.Committee.ChainID)
 	if err != nil {
 		return common.Hash{}, err
@@ -120,11 +120,11 @@ func (d *Desk) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 }
 
 // Waits tells whether a transaction is here and not in a block yet.
-func (d *Desk) Waits(hash common.Hash) bool { return d.o.Box.Accepted(hash) }
+func (d *Intake) Waits(hash common.Hash) bool { return d.o.Box.Accepted(hash) }
 
 // settle hands in once more what a sender sent before this process began. A crash may have come between keeping a bundle
 // and handing it in: it would reach the rollup after those sent now, which would be skipped for their nonces.
-func (d *Desk) settle(ctx context.Context, from common.Address) error {
+func (d *Intake) settle(ctx context.Context, from common.Address) error {
 	for _, item := range d.o.Box.Unsure(from) {
 		bundle, err := d.o.Box.Bundle(item.Hash)
 		if err != nil {
@@ -144,7 +144,7 @@ func (d *Desk) settle(ctx context.Context, from common.Address) error {
 
 // admit refuses what would be skipped for certain as things stand. A nonce that seems too high is looked at twice: the
 // transactions before it may have left the outbox for a block after the rollup was asked.
-func (d *Desk) admit(ctx context.Context, tx *plaintx.Tx) error {
+func (d *Intake) admit(ctx context.Context, tx *plaintx.Tx) error {
 	err := d.fits(ctx, tx)
 	if errors.Is(err, ErrTooHigh) {
 		err = d.fits(ctx, tx)
@@ -152,7 +152,7 @@ func (d *Desk) admit(ctx context.Context, tx *plaintx.Tx) error {
 	return err
 }
 
-func (d *Desk) fits(ctx context.Context, tx *plaintx.Tx) error {
+func (d *Intake) fits(ctx context.Context, tx *plaintx.Tx) error {
 	var a rollup.Account
 	err := persist(ctx, func(ctx context.Context) (err error) {
 		a, err = d.o.Rollup.Account(ctx, tx.From)
@@ -174,7 +174,7 @@ func (d *Desk) fits(ctx context.Context, tx *plaintx.Tx) error {
 }
 
 // keep encrypts a transaction and makes the bundle durable.
-func (d *Desk) keep(ctx context.Context, tx *plaintx.Tx, raw []byte) ([]byte, error) {
+func (d *Intake) keep(ctx context.Context, tx *plaintx.Tx, raw []byte) ([]byte, error) {
 	if err := d.busy.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("encrypt transaction: %w", err)
 	}
@@ -196,7 +196,7 @@ func (d *Desk) keep(ctx context.Context, tx *plaintx.Tx, raw []byte) ([]byte, er
 }
 
 // submit hands a bundle in until the rollup has it.
-func (d *Desk) submit(ctx context.Context, hash common.Hash, bundle []byte) error {
+func (d *Intake) submit(ctx context.Context, hash common.Hash, bundle []byte) error {
 	return persist(ctx, func(ctx context.Context) error {
 		err := d.o.Rollup.Submit(ctx, bundle)
 		if refusal := (*rollup.Refusal)(nil); !errors.As(err, &refusal) {

@@ -1,8 +1,8 @@
-// Package casebook keeps evidence against keyholders on disk.
+// Package convictions keeps evidence against keyholders on disk.
 //
 // It guarantees that a record is durable when Add returns, that only evidence that verifies is kept, and that a keyholder
 // that misbehaves at every number does not fill the disk: the first MaxPerKind records of a kind are kept.
-package casebook
+package convictions
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package upstream
+package originhttp
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"blindseq/dsn-node/sequencer/internal/core"
-	"blindseq/dsn-node/upstreamtest"
+	"blindseq/dsn-node/sequencer/origintest"
 	"blindseq/kit/content"
 
 	"go.uber.org/goleak"
@@ -60,7 +60,7 @@ func start(t *testing.T, maxSubscribers int) *node {
 	return n
 }
 
-// reply is an answer as a client of upstream sees it.
+// reply is an answer as a client of the origin sees it.
 type reply struct {
 	status      int
 	body        string
@@ -145,25 +145,25 @@ func TestProposalsThatCannotBeTakenAreServerErrors(t *testing.T) {
 	}
 }
 
-func TestTheProtocolIsUpstreams(t *testing.T) {
-	upstreamtest.Conform(t, start(t, 10).addr)
+func TestTheProtocolIsTheOrigins(t *testing.T) {
+	origintest.Conform(t, start(t, 10).addr)
 }
 
 func TestLargePreblockIsOneChunk(t *testing.T) {
 	n := start(t, 10)
-	_, r := upstreamtest.Monitor(t, n.addr)
+	_, r := origintest.Monitor(t, n.addr)
 	body := edited(t, "f86c80aa", strings.Repeat("ab", 400_000))
 	if got := n.do(t, http.MethodPost, "/proposal", body); got.status != 200 {
 		t.Fatalf("%+v", got)
 	}
-	if got := upstreamtest.Chunk(t, r); got != strings.Replace(body, `"1"}`, `"0x1"}`, 1) {
+	if got := origintest.Chunk(t, r); got != strings.Replace(body, `"1"}`, `"0x1"}`, 1) {
 		t.Fatalf("a chunk of %d bytes, sent %d", len(got), len(body))
 	}
 }
 
 func TestSlowMonitorHoldsUpNobodyAndMissesNothing(t *testing.T) {
 	n := start(t, 10)
-	_, slow := upstreamtest.Monitor(t, n.addr)
+	_, slow := origintest.Monitor(t, n.addr)
 	const last = 30
 	body := edited(t, "f86c80aa", strings.Repeat("ab", 200_000)) // beyond what the sockets buffer
 	for i := 1; i <= last; i++ {
@@ -184,7 +184,7 @@ func TestSlowMonitorHoldsUpNobodyAndMissesNothing(t *testing.T) {
 
 func TestMonitorsAreLimited(t *testing.T) {
 	n := start(t, 1)
-	upstreamtest.Monitor(t, n.addr)
+	origintest.Monitor(t, n.addr)
 	if got := n.do(t, http.MethodGet, "/monitor/preblocks", ""); got.status != 500 || got.body != "Internal server error" || got.reason == "" {
 		t.Fatalf("%+v", got)
 	}
@@ -193,9 +193,9 @@ func TestMonitorsAreLimited(t *testing.T) {
 func TestShutdownEndsStreamsCleanly(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	n := start(t, 10)
-	_, r := upstreamtest.Monitor(t, n.addr)
+	_, r := origintest.Monitor(t, n.addr)
 	n.propose(t, 1)
-	upstreamtest.Chunk(t, r)
+	origintest.Chunk(t, r)
 	n.stop()
 	if rest, err := io.ReadAll(r); err != nil || string(rest) != "0\r\n\r\n" {
 		t.Fatalf("the stream ended with %q, %v", rest, err)

@@ -9,7 +9,7 @@ import (
 
 	"blindseq/dsn-node/internal/opening"
 	"blindseq/dsn-node/internal/stoplist"
-	"blindseq/dsn-node/keyholder/internal/holder"
+	"blindseq/dsn-node/keyholder/internal/voter"
 	"blindseq/kit/content"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -27,42 +27,42 @@ var (
 // Errors maps the errors of a holder to status codes.
 func Errors() map[error]codes.Code {
 	return map[error]codes.Code{
-		errNumberZero:            codes.InvalidArgument,
-		errHash:                  codes.InvalidArgument,
-		content.ErrMalformed:     codes.InvalidArgument,
-		attest.ErrMalformed:      codes.InvalidArgument,
-		content.ErrTooLarge:      codes.ResourceExhausted,
-		holder.ErrOtherCommittee: codes.FailedPrecondition,
-		holder.ErrNotAttested:    codes.FailedPrecondition,
-		attest.ErrCertificate:    codes.PermissionDenied,
-		holder.ErrOtherOrder:     codes.PermissionDenied,
-		holder.ErrPredecessor:    codes.FailedPrecondition,
-		holder.ErrContradiction:  codes.PermissionDenied,
-		holder.ErrNotHeld:        codes.NotFound,
-		holder.ErrStorage:        codes.Unavailable,
-		stoplist.ErrStorage:      codes.Unavailable,
-		wal.ErrClosed:            codes.Unavailable,
-		opening.ErrClosed:        codes.Unavailable,
+		errNumberZero:           codes.InvalidArgument,
+		errHash:                 codes.InvalidArgument,
+		content.ErrMalformed:    codes.InvalidArgument,
+		attest.ErrMalformed:     codes.InvalidArgument,
+		content.ErrTooLarge:     codes.ResourceExhausted,
+		voter.ErrOtherCommittee: codes.FailedPrecondition,
+		voter.ErrNotAttested:    codes.FailedPrecondition,
+		attest.ErrCertificate:   codes.PermissionDenied,
+		voter.ErrOtherOrder:     codes.PermissionDenied,
+		voter.ErrPredecessor:    codes.FailedPrecondition,
+		voter.ErrContradiction:  codes.PermissionDenied,
+		voter.ErrNotHeld:        codes.NotFound,
+		voter.ErrStorage:        codes.Unavailable,
+		stoplist.ErrStorage:     codes.Unavailable,
+		wal.ErrClosed:           codes.Unavailable,
+		opening.ErrClosed:       codes.Unavailable,
 	}
 }
 
 // Service is the gRPC service.
 type Service struct {
 	keyholderv1.UnimplementedKeyholderServiceServer
-	holder *holder.Holder
+	voter *voter.Voter
 }
 
 // New returns the service over a holder.
-func New(h *holder.Holder) *Service { return &Service{holder: h} }
+func New(h *voter.Voter) *Service { return &Service{voter: h} }
 
 func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
 	if len(r.GetCommitteeHash()) != 32 || len(r.GetPreviousPayloadHash()) != 32 {
 		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), errHash)
 	}
-	if ours := s.holder.Status().Committee; common.Hash(r.GetCommitteeHash()) != ours {
-		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), holder.ErrOtherCommittee)
+	if ours := s.voter.Status().Committee; common.Hash(r.GetCommitteeHash()) != ours {
+		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), voter.ErrOtherCommittee)
 	}
-	a, err := s.holder.Attest(ctx, r.GetContent(), common.Hash(r.GetPreviousPayloadHash()))
+	a, err := s.voter.Attest(ctx, r.GetContent(), common.Hash(r.GetPreviousPayloadHash()))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*ke
 }
 
 func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
-	shares, err := s.holder.Release(ctx, r.GetCertificate())
+	shares, err := s.voter.Release(ctx, r.GetCertificate())
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseShare
 }
 
 func (s *Service) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyholderv1.AdoptResponse, error) {
-	if err := s.holder.Adopt(ctx, r.GetAdopted()); err != nil {
+	if err := s.voter.Adopt(ctx, r.GetAdopted()); err != nil {
 		return nil, err
 	}
 	return &keyholderv1.AdoptResponse{}, nil
@@ -92,8 +92,8 @@ func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholde
 		if err := stream.Context().Err(); err != nil {
 			return context.Cause(stream.Context())
 		}
-		a, err := s.holder.Attested(number)
-		if errors.Is(err, holder.ErrNotAttested) {
+		a, err := s.voter.Attested(number)
+		if errors.Is(err, voter.ErrNotAttested) {
 			return nil // the end
 		}
 		if err != nil {
@@ -106,7 +106,7 @@ func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholde
 }
 
 func (s *Service) GetStatus(context.Context, *keyholderv1.GetStatusRequest) (*keyholderv1.GetStatusResponse, error) {
-	st := s.holder.Status()
+	st := s.voter.Status()
 	return &keyholderv1.GetStatusResponse{
 		Authority: uint32(st.Authority), Address: st.Address[:], CommitteeHash: st.Committee[:],
 		LastNumber: st.Last, LastPayloadHash: st.Payload[:],

@@ -1,4 +1,4 @@
-package holder
+package voter
 
 import (
 	"errors"
@@ -50,7 +50,7 @@ func (l *lone) certify(c *preblockv1.Content, previous common.Hash) (*keyholderv
 	return &keyholderv1.Adopted{Content: c, Certificate: cert}, hash
 }
 
-func (h *Holder) expect(t *testing.T, what string, c *preblockv1.Content, previous common.Hash, want keyholderv1.AttestRefusal) Answer {
+func (h *Voter) expect(t *testing.T, what string, c *preblockv1.Content, previous common.Hash, want keyholderv1.AttestRefusal) Answer {
 	t.Helper()
 	a := h.mustAttest(t, c, previous)
 	if a.Refusal != want {
@@ -60,7 +60,7 @@ func (h *Holder) expect(t *testing.T, what string, c *preblockv1.Content, previo
 }
 
 // again closes a holder and opens its directory.
-func (l *lone) again(h *Holder) *Holder {
+func (l *lone) again(h *Voter) *Voter {
 	l.t.Helper()
 	if err := h.Close(); err != nil {
 		l.t.Fatal(err)
@@ -196,7 +196,7 @@ func (l *lone) bundles() (given, certified, next *preblockv1.Content) {
 }
 
 // opened checks that bundles are opened at the places they have in the adopted order.
-func (l *lone) opened(h *Holder, certified, next *preblockv1.Content) {
+func (l *lone) opened(h *Voter, certified, next *preblockv1.Content) {
 	l.t.Helper()
 	first, hash := l.certify(certified, common.Hash{})
 	h.expect(l.t, "the next", next, hash, vote.Granted)

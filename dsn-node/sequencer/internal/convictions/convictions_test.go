@@ -1,4 +1,4 @@
-package casebook
+package convictions
 
 import (
 	"errors"
