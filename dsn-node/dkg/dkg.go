@@ -97,7 +97,7 @@ func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa
 	}
 	h.Defer("secrets", func() error { m.Erase(); return nil })
 	d := &driver{
-		host: h, machine: m, stage: st, log: log, received: make(chan received), delivered: make(chan uint8), ended: make(chan struct{}),
+		host: h, state: m, stage: st, log: log, received: make(chan received), delivered: make(chan uint8), ended: make(chan struct{}),
 		timeouts: map[bool]time.Duration{true: cfg.StartTimeout, false: cfg.PhaseTimeout},
 	}
 	for i, participant := range c.Participants {
@@ -119,7 +119,7 @@ func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa
 
 // runAll serves, sends and decides, and ends all three in the reverse order.
 //
-//	gRPC server ──▶ driver (ceremony.Machine) ──▶ an outbox for each other participant
+//	gRPC server ──▶ driver (ceremony.Next) ──▶ an outbox for each other participant
 //	                        └──▶ stage
 func (d *driver) runAll(ctx context.Context) (*Summary, error) {
 	// These outlive ctx: who is told to stop still has to say so.
@@ -134,7 +134,7 @@ func (d *driver) runAll(ctx context.Context) (*Summary, error) {
 		sent.Go(func() { o.run(sending, d.ended, d.delivered) })
 	}
 
-	d.log.InfoContext(ctx, "taking part in key generation", "ceremony", d.machine.ID(), "authority", d.machine.Self(), "grpc", d.server.Addr())
+	d.log.InfoContext(ctx, "taking part in key generation", "ceremony", d.state.ID(), "authority", d.state.Self(), "grpc", d.server.Addr())
 	d.decide(ctx)
 	stop := time.AfterFunc(lingering, stopSending)
 	defer stop.Stop()

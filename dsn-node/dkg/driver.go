@@ -12,13 +12,13 @@ import (
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 )
 
-// driver does what the machine says and tells it what happened. Its fields but the channels are of the goroutine in decide.
+// driver carries out the effects of the ceremony and gives it the events. Its fields but the channels are of the goroutine in decide.
 type driver struct {
 	dkgv1.UnimplementedCeremonyServiceServer
 
 	host     *host.Host
 	server   *grpckit.Server
-	machine  *ceremony.Machine
+	state    *ceremony.State
 	stage    *stage
 	outboxes []*outbox
 	log      *slog.Logger
@@ -45,26 +45,39 @@ func (d *driver) decide(ctx context.Context) {
 	d.deadline = time.NewTimer(d.timeouts[true])
 	defer d.deadline.Stop()
 	stopping := ctx.Done()
-	d.do(ctx, d.machine.Start())
-	for d.machine.Phase() < ceremony.Done {
+	d.step(ctx, ceremony.Started{})
+	for d.state.Phase() < ceremony.Done {
 		select {
 		case r := <-d.received:
-			effects, err := d.machine.Receive(r.message)
+			var effects []ceremony.Effect
+			var err error
+			d.state, effects, err = ceremony.Next(d.state, ceremony.Received{Message: r.message})
 			r.answer <- err
 			if err == nil {
 				d.log.InfoContext(ctx, "message received", "kind", r.message.Kind, "from", r.message.Sender,
-					"phase", d.machine.Phase(), "missing", fmt.Sprint(d.machine.Missing()))
+					"phase", d.state.Phase(), "missing", fmt.Sprint(d.state.Missing()))
 			}
 			d.do(ctx, effects)
 		case peer := <-d.delivered:
-			d.do(ctx, d.machine.Acknowledged(peer))
+			d.step(ctx, ceremony.Acknowledged{By: peer})
 		case <-d.deadline.C:
-			d.do(ctx, d.machine.Expire(d.phase))
+			d.step(ctx, ceremony.Expired{Phase: d.phase})
 		case <-stopping:
 			stopping = nil
-			d.do(ctx, d.machine.GiveUp(context.Cause(ctx)))
+			d.step(ctx, ceremony.Stopped{Reason: context.Cause(ctx)})
 		}
 	}
+}
+
+// step gives the ceremony an event that it does not refuse, and carries out the effects.
+func (d *driver) step(ctx context.Context, e ceremony.Event) {
+	state, effects, err := ceremony.Next(d.state, e)
+	if err != nil {
+		d.err = err
+		return
+	}
+	d.state = state
+	d.do(ctx, effects)
 }
 
 // do carries effects out in their order.
@@ -105,10 +118,10 @@ func (d *driver) keep(ctx context.Context, r ceremony.Result) {
 		Transcript: r.Transcript, Master: r.Committee.Keys.Master().String(), Fingerprint: Fingerprint(master[:]),
 	}
 	if err := d.stage.write(r); err != nil {
-		d.do(ctx, d.machine.GiveUp(err))
+		d.step(ctx, ceremony.Stopped{Reason: err})
 		return
 	}
-	d.do(ctx, d.machine.Staged())
+	d.step(ctx, ceremony.Staged{})
 }
 
 // fail keeps what was staged only when the others may have published theirs.

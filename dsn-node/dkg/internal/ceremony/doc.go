@@ -16,7 +16,7 @@
 //	any         second message of a kind, other content     failed      Send abort, Fail
 //	any         complaint (with the deal it is about)       failed      Send abort, Fail
 //	any         abort                                       failed      Fail
-//	any         Expire of this phase                        failed      Send abort, Fail
+//	any         Expired, this phase                         failed      Send abort, Fail
 //
 // # The scheme
 //

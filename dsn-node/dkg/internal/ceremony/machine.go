@@ -3,6 +3,7 @@ package ceremony
 import (
 	"crypto/ecdh"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"io"
 
@@ -41,9 +42,9 @@ type (
 	Send struct{ Message *Message }
 	// Relay passes another's message on, as far as that is possible: its sender may be gone.
 	Relay struct{ Message *Message }
-	// Enter says that a phase began: Expire is due when its time is over, and earlier ones are not any more.
+	// Enter says that a phase began: Expired is due when its time is over, and earlier ones are not any more.
 	Enter struct{ Phase Phase }
-	// Stage makes the result durable where nobody takes it for published; Staged follows, or GiveUp.
+	// Stage makes the result durable where nobody takes it for published; Staged follows, or Stopped.
 	Stage struct{ Result Result }
 	// Publish makes what was staged the result.
 	Publish struct{}
@@ -58,15 +59,15 @@ func (Stage) effect()   {}
 func (Publish) effect() {}
 func (Fail) effect()    {}
 
-// Result of a ceremony. The share is erased with the machine.
+// Result of a ceremony. The share is erased with the state.
 type Result struct {
 	Committee  *committee.Committee
 	Share      *te.KeyShare
 	Transcript common.Hash
 }
 
-// Machine is one participant's view of a ceremony. One goroutine uses it.
-type Machine struct {
+// State is one participant's view of a ceremony. One goroutine uses it.
+type State struct {
 	ceremony *Ceremony
 	id       common.Hash
 	key      *ecdsa.PrivateKey
@@ -84,7 +85,7 @@ type Machine struct {
 }
 
 // New prepares a participant, who has the key of one of the ceremony's identities.
-func New(c *Ceremony, key *ecdsa.PrivateKey, rand io.Reader) (*Machine, error) {
+func New(c *Ceremony, key *ecdsa.PrivateKey, rand io.Reader) (*State, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func New(c *Ceremony, key *ecdsa.PrivateKey, rand io.Reader) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{ceremony: c, id: id, key: key, self: self, acknowledged: make([]bool, len(c.Participants))}
+	m := &State{ceremony: c, id: id, key: key, self: self, acknowledged: make([]bool, len(c.Participants))}
 	m.acknowledged[self] = true
 	for k := range m.messages {
 		m.messages[k], m.decoded[k] = make([]*Message, len(c.Participants)), make([]any, len(c.Participants))
@@ -109,16 +110,16 @@ func New(c *Ceremony, key *ecdsa.PrivateKey, rand io.Reader) (*Machine, error) {
 }
 
 // ID is the ceremony's.
-func (m *Machine) ID() common.Hash { return m.id }
+func (m *State) ID() common.Hash { return m.id }
 
 // Self is this participant's place.
-func (m *Machine) Self() uint8 { return m.self }
+func (m *State) Self() uint8 { return m.self }
 
 // Phase is how far the ceremony is here.
-func (m *Machine) Phase() Phase { return m.phase }
+func (m *State) Phase() Phase { return m.phase }
 
 // Missing are those whose message of this phase has not come.
-func (m *Machine) Missing() (out []uint8) {
+func (m *State) Missing() (out []uint8) {
 	if m.phase >= Done {
 		return nil
 	}
@@ -130,14 +131,61 @@ func (m *Machine) Missing() (out []uint8) {
 	return out
 }
 
-// Start begins the ceremony.
-func (m *Machine) Start() []Effect {
+// Event is something that happened: one of the types below.
+type Event interface{ event() }
+
+type (
+	// Started begins the ceremony.
+	Started struct{}
+	// Received is a message of another participant.
+	Received struct{ Message *Message }
+	// Staged ends a Stage: the result is durable.
+	Staged struct{}
+	// Acknowledged says that another participant has our finish.
+	Acknowledged struct{ By uint8 }
+	// Expired says that the time of a phase is over.
+	Expired struct{ Phase Phase }
+	// Stopped ends the ceremony for a reason of our own.
+	Stopped struct{ Reason error }
+)
+
+func (Started) event()      {}
+func (Received) event()     {}
+func (Staged) event()       {}
+func (Acknowledged) event() {}
+func (Expired) event()      {}
+func (Stopped) event()      {}
+
+// ErrUnexpected is an event of a type that is none of those above.
+var ErrUnexpected = errors.New("event does not fit the ceremony")
+
+// Next is the transition table: the state after an event, and what to do. The state shares memory with the one before,
+// because secrets must not be copied: use only the one returned. On an error nothing was changed.
+func Next(s *State, e Event) (*State, []Effect, error) {
+	switch e := e.(type) {
+	case Started:
+		return s, s.start(), nil
+	case Received:
+		effects, err := s.receive(e.Message)
+		return s, effects, err
+	case Staged:
+		return s, s.staged(), nil
+	case Acknowledged:
+		return s, s.acknowledge(e.By), nil
+	case Expired:
+		return s, s.expire(e.Phase), nil
+	case Stopped:
+		return s, s.stop(e.Reason), nil
+	}
+	return s, nil, fmt.Errorf("%w: %T", ErrUnexpected, e)
+}
+
+func (m *State) start() []Effect {
 	promise := commitment{Key: m.unsealing.PublicKey().Bytes(), Hash: m.promise(m.self, m.polynomial.Commit().Encode())}
 	return append([]Effect{Enter{Committing}}, m.say(Commit, &promise)...)
 }
 
-// Receive takes a message. On an error nothing was changed.
-func (m *Machine) Receive(msg *Message) ([]Effect, error) {
+func (m *State) receive(msg *Message) ([]Effect, error) {
 	if err := m.ceremony.Verify(m.id, msg); err != nil {
 		return nil, err
 	}
@@ -164,29 +212,26 @@ func (m *Machine) Receive(msg *Message) ([]Effect, error) {
 	case Published:
 		m.acknowledged[msg.Sender] = true // it would not have published without our finish, which may have been passed on to it
 	}
-	return append(effects, m.goOn()...), nil
+	return append(effects, m.advance()...), nil
 }
 
-// Staged says that the result is durable.
-func (m *Machine) Staged() []Effect {
+func (m *State) staged() []Effect {
 	if m.phase != Finishing || m.finished {
 		return nil
 	}
 	m.finished = true
-	return append(m.say(Finish, &finish{Committee: m.result.Committee.Hash()}), m.goOn()...)
+	return append(m.say(Finish, &finish{Committee: m.result.Committee.Hash()}), m.advance()...)
 }
 
-// Acknowledged says that another one has our finish.
-func (m *Machine) Acknowledged(by uint8) []Effect {
+func (m *State) acknowledge(by uint8) []Effect {
 	if m.phase != Finishing || !m.finished {
 		return nil
 	}
 	m.acknowledged[by] = true
-	return m.goOn()
+	return m.advance()
 }
 
-// Expire says that the time of a phase is over.
-func (m *Machine) Expire(p Phase) []Effect {
+func (m *State) expire(p Phase) []Effect {
 	switch {
 	case m.phase != p || m.phase >= Done:
 		return nil
@@ -196,8 +241,7 @@ func (m *Machine) Expire(p Phase) []Effect {
 	return m.fail(ErrSilent, m.Missing()...)
 }
 
-// GiveUp ends the ceremony for a reason of our own.
-func (m *Machine) GiveUp(reason error) []Effect {
+func (m *State) stop(reason error) []Effect {
 	if m.phase >= Done {
 		return nil
 	}
@@ -205,7 +249,7 @@ func (m *Machine) GiveUp(reason error) []Effect {
 }
 
 // Erase overwrites the secrets.
-func (m *Machine) Erase() {
+func (m *State) Erase() {
 	m.polynomial.Erase()
 	if m.result.Share != nil {
 		m.result.Share.Erase()
@@ -214,7 +258,7 @@ func (m *Machine) Erase() {
 }
 
 // say signs a message of ours, keeps it and sends it.
-func (m *Machine) say(kind Kind, payload any) []Effect {
+func (m *State) say(kind Kind, payload any) []Effect {
 	msg, err := m.sign(kind, payload)
 	if err != nil {
 		return m.end(fmt.Errorf("%w: %w", ErrStopped, err))
@@ -223,12 +267,12 @@ func (m *Machine) say(kind Kind, payload any) []Effect {
 	return []Effect{Send{msg}}
 }
 
-func (m *Machine) keep(msg *Message, payload any) {
+func (m *State) keep(msg *Message, payload any) {
 	m.messages[msg.Kind][msg.Sender], m.decoded[msg.Kind][msg.Sender] = msg, payload
 }
 
-// fail tells the others and ends the ceremony.
-func (m *Machine) fail(reason error, culprits ...uint8) []Effect {
+// fail notifies the others and ends the ceremony.
+func (m *State) fail(reason error, culprits ...uint8) []Effect {
 	effects := m.end(reason, culprits...)
 	text := effects[len(effects)-1].(Fail).Failure.Error()
 	msg, err := m.sign(Abort, &abort{Reason: text[:min(len(text), maxReasonBytes)], Finished: m.finished})
@@ -239,7 +283,7 @@ func (m *Machine) fail(reason error, culprits ...uint8) []Effect {
 }
 
 // end ends the ceremony. That nobody publishes is sure as long as someone has not sent its finish: we, or who aborted.
-func (m *Machine) end(reason error, culprits ...uint8) []Effect {
+func (m *State) end(reason error, culprits ...uint8) []Effect {
 	f := &Failure{Phase: m.phase, Culprits: culprits, Reason: reason, Undecided: m.finished, ceremony: m.ceremony}
 	for _, payload := range m.decoded[Abort] {
 		if said, aborted := payload.(*abort); aborted && !said.Finished {

@@ -219,7 +219,7 @@ func TestAFailureThatIsDecidedMeansNobodyPublishes(t *testing.T) {
 		}
 		for i, m := range w.machines { // time runs out for one before the other
 			if !w.dead[i] && w.rand.IntN(2) == 0 {
-				w.do(i, m.Expire(m.Phase()))
+				w.do(i, next(m, Expired{m.Phase()}))
 				break
 			}
 		}
@@ -247,7 +247,7 @@ func TestAFailureThatIsDecidedMeansNobodyPublishes(t *testing.T) {
 
 func TestAMessageThatIsNotSignedByItsSenderChangesNothing(t *testing.T) {
 	w := newNetwork(t, 3, 2, 1)
-	good := w.machines[0].Start()[1].(Send).Message
+	good := next(w.machines[0], Started{})[1].(Send).Message
 	for name, c := range map[string]struct {
 		change func(*Message)
 		want   error
@@ -263,7 +263,7 @@ func TestAMessageThatIsNotSignedByItsSenderChangesNothing(t *testing.T) {
 	} {
 		bad := *good
 		c.change(&bad)
-		if effects, err := w.machines[1].Receive(&bad); !errors.Is(err, c.want) || effects != nil {
+		if effects, err := receive(w.machines[1], &bad); !errors.Is(err, c.want) || effects != nil {
 			t.Errorf("%s: %v, %v", name, effects, err)
 		}
 	}
@@ -271,7 +271,7 @@ func TestAMessageThatIsNotSignedByItsSenderChangesNothing(t *testing.T) {
 		t.Fatalf("missing %v", missing)
 	}
 	for range 2 { // the same again is fine
-		if effects, err := w.machines[1].Receive(good); err != nil || effects != nil {
+		if effects, err := receive(w.machines[1], good); err != nil || effects != nil {
 			t.Fatalf("%v, %v", effects, err)
 		}
 	}

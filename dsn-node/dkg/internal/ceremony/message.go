@@ -92,7 +92,7 @@ type (
 )
 
 // sign makes a message.
-func (m *Machine) sign(kind Kind, payload any) (*Message, error) {
+func (m *State) sign(kind Kind, payload any) (*Message, error) {
 	b, err := rlp.EncodeToBytes(payload)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", kind, err)

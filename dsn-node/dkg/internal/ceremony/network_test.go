@@ -18,7 +18,7 @@ type network struct {
 	t        *testing.T
 	rand     *mathrand.Rand
 	ceremony *Ceremony
-	machines []*Machine
+	machines []*State
 	queues   map[[2]int][]*Message // from whom to whom
 	dead     map[int]bool
 	staged   []*Result
@@ -63,7 +63,7 @@ func newNetwork(t *testing.T, n, threshold int, seed uint64) *network {
 
 func (w *network) start() {
 	for i, m := range w.machines {
-		w.do(i, m.Start())
+		w.do(i, next(m, Started{}))
 	}
 }
 
@@ -82,7 +82,7 @@ func (w *network) do(i int, effects []Effect) {
 				w.t.Fatal(err)
 			}
 			w.secrets[i] = secret
-			defer func() { w.do(i, w.machines[i].Staged()) }()
+			defer func() { w.do(i, next(w.machines[i], Staged{})) }()
 		case Publish, Fail:
 			if w.outcome[i] != nil {
 				w.t.Fatalf("participant %d ended twice: %v, %v", i, w.outcome[i], e)
@@ -121,13 +121,13 @@ func (w *network) step() bool {
 	if w.outcome[pair[1]] != nil {
 		return true // it is gone, and acknowledges nothing
 	}
-	effects, err := w.machines[pair[1]].Receive(msg)
+	effects, err := receive(w.machines[pair[1]], msg)
 	if err != nil {
 		w.t.Fatalf("from %d to %d: %v", pair[0], pair[1], err)
 	}
 	w.do(pair[1], effects)
 	if msg.Kind == Finish && int(msg.Sender) == pair[0] && w.outcome[pair[0]] == nil {
-		w.do(pair[0], w.machines[pair[0]].Acknowledged(uint8(pair[1])))
+		w.do(pair[0], next(w.machines[pair[0]], Acknowledged{uint8(pair[1])}))
 	}
 	return true
 }
@@ -141,7 +141,7 @@ func (w *network) run() {
 func (w *network) expire() {
 	for i, m := range w.machines {
 		if !w.dead[i] {
-			w.do(i, m.Expire(m.Phase()))
+			w.do(i, next(m, Expired{m.Phase()}))
 		}
 	}
 	w.run()
@@ -157,10 +157,24 @@ func (w *network) failure(i int) *Failure {
 func (w *network) committeeOf(i int) common.Hash { return w.staged[i].Committee.Hash() }
 
 // otherG2 is a point of G2 that is not this participant's public share.
-func (m *Machine) otherG2() [te.G2Size]byte {
+func (m *State) otherG2() [te.G2Size]byte {
 	key, err := te.NewKeyShare(m.self, append(make([]byte, te.ScalarSize-1), 5))
 	if err != nil {
 		panic(err)
 	}
 	return key.Public().G2()
+}
+
+// next is Next for an event that is never refused.
+func next(m *State, e Event) []Effect {
+	_, effects, err := Next(m, e)
+	if err != nil {
+		panic(err)
+	}
+	return effects
+}
+
+func receive(m *State, msg *Message) ([]Effect, error) {
+	_, effects, err := Next(m, Received{msg})
+	return effects, err
 }

@@ -20,8 +20,8 @@ const (
 	shareDomain   = "blindseq/dkg/share/v1"
 )
 
-// goOn does what can be done with the messages that are here. A complaint goes first.
-func (m *Machine) goOn() (effects []Effect) {
+// advance does what can be done with the messages that are here. A complaint goes first.
+func (m *State) advance() (effects []Effect) {
 	for m.phase < Done {
 		step := m.judge()
 		if step == nil && len(m.Missing()) == 0 {
@@ -36,7 +36,7 @@ func (m *Machine) goOn() (effects []Effect) {
 }
 
 // step ends a phase in which nobody is missing. It returns nothing when something else is.
-func (m *Machine) step() []Effect {
+func (m *State) step() []Effect {
 	switch m.phase {
 	case Committing:
 		return m.deal()
@@ -51,13 +51,13 @@ func (m *Machine) step() []Effect {
 }
 
 // promise is the hash by which commitments are promised.
-func (m *Machine) promise(dealer uint8, commitments [][]byte) common.Hash {
+func (m *State) promise(dealer uint8, commitments [][]byte) common.Hash {
 	parts := [][]byte{[]byte(promiseDomain), m.id[:], {dealer}}
 	return crypto.Keccak256Hash(append(parts, commitments...)...)
 }
 
 // deal shows our commitments and seals everyone's share.
-func (m *Machine) deal() []Effect {
+func (m *State) deal() []Effect {
 	out := deal{Commitments: m.polynomial.Commit().Encode(), Sealed: make([][]byte, len(m.ceremony.Participants))}
 	for i := range out.Sealed {
 		sealed, err := m.seal(uint8(i))
@@ -71,7 +71,7 @@ func (m *Machine) deal() []Effect {
 	return append([]Effect{Enter{Dealing}}, m.say(Deal, &out)...)
 }
 
-func (m *Machine) seal(receiver uint8) ([]byte, error) {
+func (m *State) seal(receiver uint8) ([]byte, error) {
 	public, err := ecdh.X25519().NewPublicKey(m.decoded[Commit][receiver].(*commitment).Key)
 	if err != nil {
 		return nil, fmt.Errorf("%w: key for shares: %w", ErrMalformed, err)
@@ -90,12 +90,12 @@ func (m *Machine) seal(receiver uint8) ([]byte, error) {
 }
 
 // sealing is what a sealed share is bound to: nobody can pass on another dealer's.
-func (m *Machine) sealing(dealer, receiver uint8) []byte {
+func (m *State) sealing(dealer, receiver uint8) []byte {
 	return append(append([]byte(shareDomain), m.id[:]...), dealer, receiver)
 }
 
 // open opens a receiver's share and checks it. The caller overwrites it.
-func (m *Machine) open(dealer, receiver uint8, unsealing *ecdh.PrivateKey, c vss.Commitments) ([]byte, error) {
+func (m *State) open(dealer, receiver uint8, unsealing *ecdh.PrivateKey, c vss.Commitments) ([]byte, error) {
 	key, err := hpke.NewDHKEMPrivateKey(unsealing)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadShare, err)
@@ -113,7 +113,7 @@ func (m *Machine) open(dealer, receiver uint8, unsealing *ecdh.PrivateKey, c vss
 }
 
 // commitmentsOf checks that a deal's commitments are points and those promised.
-func (m *Machine) commitmentsOf(dealer uint8) (vss.Commitments, error) {
+func (m *State) commitmentsOf(dealer uint8) (vss.Commitments, error) {
 	shown := m.decoded[Deal][dealer].(*deal).Commitments
 	if m.promise(dealer, shown) != m.decoded[Commit][dealer].(*commitment).Hash {
 		return nil, ErrPromise
@@ -122,7 +122,7 @@ func (m *Machine) commitmentsOf(dealer uint8) (vss.Commitments, error) {
 }
 
 // confirm checks all deals, adds our share up and says what we saw.
-func (m *Machine) confirm() []Effect {
+func (m *State) confirm() []Effect {
 	m.commitments = make([]vss.Commitments, len(m.ceremony.Participants))
 	shares := make([][]byte, len(m.commitments))
 	defer func() {
@@ -154,13 +154,13 @@ func (m *Machine) confirm() []Effect {
 	return append([]Effect{Enter{Confirming}}, m.say(Confirm, said)...)
 }
 
-func (m *Machine) openOurs(dealer uint8, c vss.Commitments) (vss.Commitments, []byte, error) {
+func (m *State) openOurs(dealer uint8, c vss.Commitments) (vss.Commitments, []byte, error) {
 	share, err := m.open(dealer, m.self, m.unsealing, c)
 	return c, share, err
 }
 
 // signed lists all commits and deals with their signatures.
-func (m *Machine) signed() (out []signed) {
+func (m *State) signed() (out []signed) {
 	for _, kind := range []Kind{Commit, Deal} {
 		for _, msg := range m.messages[kind] {
 			out = append(out, signed{msg.digest(), msg.Signature})
@@ -169,7 +169,7 @@ func (m *Machine) signed() (out []signed) {
 	return out
 }
 
-func (m *Machine) transcript() common.Hash {
+func (m *State) transcript() common.Hash {
 	parts := [][]byte{[]byte(transcriptDomain), m.id[:]}
 	for _, s := range m.signed() {
 		parts = append(parts, s.Digest[:])
@@ -178,7 +178,7 @@ func (m *Machine) transcript() common.Hash {
 }
 
 // conclude compares all confirmations and puts the committee together.
-func (m *Machine) conclude() []Effect {
+func (m *State) conclude() []Effect {
 	sum := vss.Sum(m.commitments)
 	shares := make([]*te.PublicShare, len(m.commitments))
 	for i := range shares {
@@ -222,7 +222,7 @@ func (c *Ceremony) committee(master []byte, shares []*te.PublicShare) (*committe
 }
 
 // publish waits for all finishes and for the acknowledgement of ours.
-func (m *Machine) publish() []Effect {
+func (m *State) publish() []Effect {
 	for i, payload := range m.decoded[Finish] {
 		if payload.(*finish).Committee != m.result.Committee.Hash() {
 			return m.fail(ErrResult, uint8(i))
@@ -236,7 +236,7 @@ func (m *Machine) publish() []Effect {
 }
 
 // equivocation finds who signed something else for the one who confirms another transcript.
-func (m *Machine) equivocation(by uint8, c *confirmation) []Effect {
+func (m *State) equivocation(by uint8, c *confirmation) []Effect {
 	n := len(m.ceremony.Participants)
 	for i, ours := range m.signed() {
 		sender, kind, theirs := uint8(i%n), Commit+Kind(i/n), c.Signed[i]
@@ -248,7 +248,7 @@ func (m *Machine) equivocation(by uint8, c *confirmation) []Effect {
 }
 
 // complain shows the key that opens the bad share, so that everyone sees who is wrong.
-func (m *Machine) complain(dealer uint8, reason error) []Effect {
+func (m *State) complain(dealer uint8, reason error) []Effect {
 	if dealer == m.self {
 		return m.fail(errors.Join(ErrStopped, reason))
 	}
@@ -260,7 +260,7 @@ func (m *Machine) complain(dealer uint8, reason error) []Effect {
 }
 
 // judge decides a complaint as soon as what it is about is here.
-func (m *Machine) judge() []Effect {
+func (m *State) judge() []Effect {
 	for i, payload := range m.decoded[Complaint] {
 		if payload == nil {
 			continue
@@ -274,7 +274,7 @@ func (m *Machine) judge() []Effect {
 	return nil
 }
 
-func (m *Machine) verdict(said *complaint, by uint8) []Effect {
+func (m *State) verdict(said *complaint, by uint8) []Effect {
 	key, err := ecdh.X25519().NewPrivateKey(said.Key)
 	if err != nil || string(key.PublicKey().Bytes()) != string(m.decoded[Commit][by].(*commitment).Key) {
 		return m.fail(ErrComplaint, by)

@@ -10,6 +10,7 @@ import (
 	"blindseq/dsn-node/internal/opening"
 	"blindseq/dsn-node/internal/stoplist"
 	"blindseq/dsn-node/keyholder/internal/voter"
+	"blindseq/dsn-node/keyholder/vote"
 	"blindseq/kit/content"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -36,8 +37,8 @@ func Errors() map[error]codes.Code {
 		voter.ErrNotAttested:    codes.FailedPrecondition,
 		attest.ErrCertificate:   codes.PermissionDenied,
 		voter.ErrOtherOrder:     codes.PermissionDenied,
-		voter.ErrPredecessor:    codes.FailedPrecondition,
-		voter.ErrContradiction:  codes.PermissionDenied,
+		vote.ErrPredecessor:     codes.FailedPrecondition,
+		vote.ErrContradiction:   codes.PermissionDenied,
 		voter.ErrNotHeld:        codes.NotFound,
 		voter.ErrStorage:        codes.Unavailable,
 		stoplist.ErrStorage:     codes.Unavailable,

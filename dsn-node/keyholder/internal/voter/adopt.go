@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/dsn-node/keyholder/vote"
 	"blindseq/kit/content"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -65,8 +66,10 @@ func (h *Voter) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.Ad
 	if err != nil {
 		return 0, err
 	}
-	there := adoptable{signed: signed.statement, adopted: h.adoptions.statement(s.Number), previous: previous, last: h.adoptions.last(), void: h.void}
-	if anew, err := there.adopt(s); !anew || err != nil {
+	there := vote.Adoptable{
+		Signed: signed.statement, Adopted: h.adoptions.statement(s.Number), Previous: previous, Last: h.adoptions.last(), Void: h.void,
+	}
+	if anew, err := there.Adopt(s); !anew || err != nil {
 		return 0, err
 	}
 	if err := h.adoptions.append(s, m); err != nil {

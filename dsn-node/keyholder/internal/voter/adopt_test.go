@@ -117,7 +117,7 @@ func TestALostOrderIsGivenUpNumberByNumber(t *testing.T) {
 	}
 	for i := range 3 {
 		for j := i + 1; j < 3; j++ {
-			if err := h.Adopt(t.Context(), certified[j]); !errors.Is(err, ErrPredecessor) {
+			if err := h.Adopt(t.Context(), certified[j]); !errors.Is(err, vote.ErrPredecessor) {
 				t.Errorf("number %d after %d adoptions: %v", 5+j, i, err)
 			}
 		}
@@ -179,7 +179,7 @@ func TestOnlyWhatACertificateShowsIsAdopted(t *testing.T) {
 	second, _ := l.chain(2, 1)
 	mine, _ := l.chain(0, 1)
 	for name, a := range map[string]*keyholderv1.Adopted{"a second certificate": second[0], "one over its own": mine[0]} {
-		if err := h.Adopt(t.Context(), a); !errors.Is(err, ErrContradiction) {
+		if err := h.Adopt(t.Context(), a); !errors.Is(err, vote.ErrContradiction) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -48,10 +48,6 @@ var (
 	ErrNotAttested = errors.New("not attested yet")
 	// ErrOtherOrder says that a certificate is over another content or predecessor than was attested here.
 	ErrOtherOrder = errors.New("certificate is over another order than was attested here")
-	// ErrPredecessor says that a number cannot be adopted before the one before it was.
-	ErrPredecessor = errors.New("the number before has to be adopted first")
-	// ErrContradiction says that there are certificates over two contents for one number: too many keyholders are faulty.
-	ErrContradiction = errors.New("certificate contradicts the one that was adopted")
 	// ErrNotHeld says that a number is before the committee's first.
 	ErrNotHeld = errors.New("before the committee's first number")
 	// ErrStorage says that the log of attestations could not be written or read.
