@@ -129,8 +129,9 @@ proto: $(TOOLS)/buf ## Generate code and OpenAPI from proto/
 	@cd proto && PATH="$(TOOLS):$$PATH" buf generate
 
 .PHONY: proto-check
-proto-check: $(TOOLS)/buf ## Lint the contracts and check that generating again changes nothing
+proto-check: $(TOOLS)/buf ## Lint the contracts, compare them with the last release and with the generated code
 	@cd proto && PATH="$(TOOLS):$$PATH" buf lint
+	@cd proto && PATH="$(TOOLS):$$PATH" buf breaking --against released/*.binpb
 	@./scripts/proto-check.sh "$(TOOLS)"
 
 .PHONY: docs
