@@ -33,6 +33,12 @@ build: ## Build the static programs into bin/
 images: build ## Pack the programs into images with the local Docker engine, without the network
 	@./scripts/images.sh $(BIN) '$(VERSION)' '$(REVISION)'
 
+.PHONY: quick
+quick: ## Check formatting, vet, lint and the unit tests that need neither Redis nor other processes
+	@$(MAKE) lint
+	@BLINDSEQ_TEST_REDIS=miniredis go test -short -vet=off -timeout 5m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL)) | { grep -v 'no test files' || true; }
+	@BLINDSEQ_TEST_REDIS=miniredis go test -short -vet=off -count=1 $(filter %/devnet/... %/k8s/...,$(ALL)) | { grep -v 'no test files' || true; }
+
 .PHONY: test
 test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
 	@$(MAKE) -j3 -Otarget lint proto-check npm
@@ -55,6 +61,10 @@ e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes f
 npm: e2e/wallets/node_modules/.package-lock.json seal/jstest/node_modules/.package-lock.json
 %/node_modules/.package-lock.json: %/package-lock.json
 	@cd $* && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+
+.PHONY: soak
+soak: build deps npm ## Repeat the suites with real processes for SOAK (60m), stop at no failure, and print a tally by test
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints go run ./e2e/cmd/blindseq-soak -for $(or $(SOAK),60m)
 
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have

@@ -11,14 +11,14 @@ import (
 )
 
 // The scripts take the system's address from BLINDSEQ_E2E_RPC, so that they run against `make run` as well:
-// make wallets && cd e2e/wallets && npm test
+// make npm && cd e2e/wallets && npm test
 func TestWalletLibrariesWork(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Fatalf("this test needs Node.js 20 or newer: %v", err)
 	}
 	if _, err := os.Stat("wallets/node_modules"); err != nil {
-		t.Fatalf("the wallet libraries are not installed (make wallets): %v", err)
+		t.Fatalf("the wallet libraries are not installed (make npm): %v", err)
 	}
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Bundler: true})
 	scripts := []string{"ethers.mjs", "viem.mjs"}

@@ -23,11 +23,14 @@ type javascript struct {
 
 func startJavaScript(t *testing.T) *javascript {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("make quick starts no Node.js; make test does")
+	}
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Fatalf("this test needs Node.js 20 or newer: %v", err)
 	}
 	if _, err := os.Stat("jstest/node_modules"); err != nil {
-		t.Fatalf("the JavaScript libraries are not installed (npm ci in seal/jstest): %v", err)
+		t.Fatalf("the JavaScript libraries are not installed (make npm): %v", err)
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "serve.mjs")
 	cmd.Dir, cmd.Stderr = "jstest", os.Stderr

@@ -32,6 +32,9 @@ type process struct {
 
 func newProcess(t testing.TB, extra ...string) *process {
 	t.Helper()
+	if os.Getenv(Only) == "miniredis" {
+		t.Skipf("%s=miniredis leaves out what only a real server shows; make test runs it", Only)
+	}
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatalf("redis-server is not installed: install the package redis-server (Debian, Ubuntu) or redis "+
 			"(Alpine, Fedora, Homebrew), or set %s=miniredis to test without it", Only)
