@@ -57,6 +57,9 @@ func (p *process) start(t testing.TB) {
 
 func (p *process) startWith(t testing.TB, output io.Writer) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("make quick starts no programs; make test does")
+	}
 	p.command = exec.Command(os.Args[0], p.args...)
 	p.command.Env = append(os.Environ(), asProgram+"=1")
 	p.command.Stdout, p.command.Stderr = output, output
