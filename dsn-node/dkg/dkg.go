@@ -1,7 +1,7 @@
 // Package dkg is a participant of a distributed key generation as a process: keyholders to be make a threshold key together
 // that none of them ever holds. Package ceremony decides; here are the network, the clock and the disk.
 //
-// It guarantees that the result is on disk whole or not at all, that it was durable before the others were told so, and
+// It guarantees that the result is on disk whole or not at all, that it was durable before the others learned so, and
 // that nothing is at its place unless everyone confirmed the same transcript. A process that is killed leaves at most the
 // staging directory, which the next start refuses to overlook.
 package dkg
@@ -122,7 +122,7 @@ func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa
 //	gRPC server ──▶ driver (ceremony.Next) ──▶ an outbox for each other participant
 //	                        └──▶ stage
 func (d *driver) runAll(ctx context.Context) (*Summary, error) {
-	// These outlive ctx: who is told to stop still has to say so.
+	// These outlive ctx: a participant that is stopped still has to say so.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	var served errgroup.Group

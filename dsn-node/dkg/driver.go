@@ -110,7 +110,7 @@ func (d *driver) send(msg *ceremony.Message, ours bool) {
 	}
 }
 
-// keep stages a result and goes on.
+// keep stages a result and continues.
 func (d *driver) keep(ctx context.Context, r ceremony.Result) {
 	master := r.Committee.Keys.Master().Bytes()
 	d.summary = &Summary{

@@ -95,7 +95,7 @@ func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, er
 	return out, nil
 }
 
-// over sets the core whose log the rounds go on from.
+// over sets the core whose log the rounds continue.
 func (r *keyholderRounds) over(c *core.Core) {
 	if r != nil {
 		r.core = c

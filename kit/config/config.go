@@ -16,7 +16,7 @@ import (
 // EnvPrefix starts the name of every environment variable.
 const EnvPrefix = "BLINDSEQ"
 
-// Common is what every service can be told; embed it with the tag `embed:""`.
+// Common is the configuration that every service has; embed it with the tag `embed:""`.
 type Common struct {
 	GRPCAddress   string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
 	HTTPAddress   string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`

@@ -17,7 +17,7 @@ import (
 // be repeated is for the caller to know.
 const serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 
-// longestDelay is before a try to connect to a service that is away. Production has to go on within 2 s of its being back,
+// longestDelay is before a try to connect to a service that is away. Production must continue within 2 s of its return,
 // the callers' own pauses included.
 const longestDelay = 500 * time.Millisecond
 

@@ -32,12 +32,12 @@ const (
 
 	keepaliveTime    = 10 * time.Second
 	keepaliveTimeout = 4 * time.Second // with the time, a second less than the 15 that are promised
-	// connectionAge is after which a client is asked to connect anew, give or take a tenth, which makes it look up the names
+	// connectionAge is after which a client is asked to reconnect, give or take a tenth. It then looks up the names
 	// of its target again: so replicas that were added get their share. Calls and streams under way are not disturbed.
 	connectionAge = 30 * time.Second
 )
 
-// ServerConfig says how a server is to be. Only Log is needed besides an Address or a Listener.
+// ServerConfig configures a server. Only Log is needed besides an Address or a Listener.
 type ServerConfig struct {
 	Address  string
 	Listener net.Listener // used instead of Address when set
@@ -123,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close lets go of the port of a server that never ran. After Run it does nothing.
+// Close frees the port of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	s.end(errStopping)
 	s.grpc.Stop()

@@ -3,7 +3,7 @@
 // Leadership is a lease (kit/lock) whose record carries the leader's endpoints. Campaign guarantees that a leader's
 // context ends before another can lead, and gives it a token to fence its effects with. Directory follows who leads and
 // is the gRPC resolver of "leader:///<name>". It only helps to find the leader: a call may still reach one that has just
-// ceased to lead, so whoever serves such calls checks for itself whether it leads.
+// ceased to lead, so a replica that serves such calls checks for itself whether it leads.
 package leader
 
 import (

@@ -55,7 +55,7 @@ func (d *Directory) Current(name string) (Endpoint, bool) {
 	return t.Endpoint, ok
 }
 
-// Changed is closed when another leads next, or when the same takes its lease anew, which is news for who waited for it.
+// Changed is closed when another leads next, or when the same one takes its lease again: callers may be waiting for that.
 // Take it before Current, so that no change falls in between.
 func (d *Directory) Changed() <-chan struct{} { return d.view.Load().changed }
 

@@ -4,7 +4,7 @@ import "time"
 
 // Belief is how long this process may believe that it holds the lease: from the moment the command was sent that took
 // or renewed it (Redis counted its TTL from a later one) for the TTL less a margin for clocks running at different
-// speeds and for the holder to stop. Once lost it stays lost: its users have been told to stop. It is pure: the simulator
+// speeds and for the holder to stop. Once lost it stays lost: its users have been stopped. It is pure: the simulator
 // runs it too.
 type Belief struct {
 	ttl, margin time.Duration

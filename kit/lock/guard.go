@@ -12,7 +12,7 @@ import (
 type Guard struct {
 	Replicas int           // how many have to confirm; 0: none is asked
 	Timeout  time.Duration // how long they may take; at most a quarter of the TTL
-	// Report is told why a lock was given back, and "" when replicas confirm again. It may be nil.
+	// Report is called with the reason when a lock is given back, and with "" when replicas confirm again. It may be nil.
 	Report func(reason string)
 }
 
@@ -56,7 +56,7 @@ func (s *store) confirm(ctx context.Context, a attempt, token uint64, g Guard) e
 	return nil
 }
 
-// report tells every failure, and the first success after one.
+// report reports every failure, and the first success after one.
 func (l *Locker) report(reason string) {
 	if before := l.doubt.Swap(reason != ""); l.o.Guard.Report != nil && (before || reason != "") {
 		l.o.Guard.Report(reason)

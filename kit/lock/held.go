@@ -34,7 +34,7 @@ func (l *Locker) hold(ctx context.Context, w *Waiter, a attempt, token uint64, s
 		h.cancel(ErrLost)
 		return nil
 	}
-	// Renewing goes on when ctx ends: the section may still be winding up, and ends it with Release.
+	// Renewing continues when ctx ends: the section may still be finishing, and ends it with Release.
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
 	go h.renew(renewing)

@@ -10,7 +10,7 @@
 // lock hands the token on, and the blueprint log refuses an older one.
 //
 // Within a Locker waiters are served first come first served, priority before normal, and only the first of them talks to
-// Redis. Between Lockers a free lock goes to whoever asks first. A queue in Redis would be fair between processes too. It was
+// Redis. Between Lockers a free lock goes to the first that asks. A queue in Redis would be fair between processes too. It was
 // rejected because the lock is contended between processes only around a change of leader (docs/adr/020), and each entry of a
 // dead process would stall the queue.
 package lock
@@ -58,7 +58,7 @@ type Options struct {
 type Request struct {
 	Priority bool   // goes before the waiters of this process without it
 	Floor    uint64 // the token will be greater
-	Meta     string // told to whoever inspects the lock; if not empty, taking the lock is announced as an event
+	Meta     string // shown by Inspect; if not empty, taking the lock is announced as an event
 }
 
 // Status is what Redis says of a lock.

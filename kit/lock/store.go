@@ -45,7 +45,7 @@ const maxJump = 1 << 32
 // wholly or not at all.
 type store struct {
 	rdb                             redis.UniversalClient
-	log                             *slog.Logger // of what had to be mended
+	log                             *slog.Logger // of wrong values removed
 	name                            string
 	lease, token, events            string
 	ttl                             time.Duration
@@ -73,12 +73,12 @@ func (s *store) acquire(ctx context.Context, a attempt) (answer, error) {
 	}
 	token, isToken := reply[0].(int64)
 	wait, isWait := reply[1].(int64)
-	mended, isText := reply[2].(string)
+	removed, isText := reply[2].(string)
 	if !isToken || !isWait || !isText || token < 0 {
 		return answer{}, fmt.Errorf("unexpected reply %v", reply)
 	}
-	if mended != "" {
-		s.log.WarnContext(ctx, "wrong values in Redis removed", "lock", s.name, "mended", strings.TrimSuffix(mended, "; "))
+	if removed != "" {
+		s.log.WarnContext(ctx, "wrong values in Redis removed", "lock", s.name, "removed", strings.TrimSuffix(removed, "; "))
 	}
 	return answer{token: uint64(token), wait: time.Duration(wait) * time.Millisecond}, nil
 }

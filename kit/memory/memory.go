@@ -55,7 +55,7 @@ func allocated() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// watch tells from the bytes allocated when work has ended.
+// watch finds out from the bytes allocated when work has ended.
 type watch struct {
 	last uint64
 	busy bool

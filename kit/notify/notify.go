@@ -6,7 +6,7 @@ package notify
 
 import "sync"
 
-// Broadcast tells every waiter of a change. The zero value is ready to use; it must not be copied.
+// Broadcast notifies every waiter of a change. The zero value is ready to use; it must not be copied.
 type Broadcast struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed by the next Notify; nil while nobody has asked

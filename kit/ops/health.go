@@ -9,7 +9,7 @@ import (
 )
 
 // Health collects what keeps a process from being ready (a dependency away, a start not finished), what only a restart can
-// mend, and notes: what a person should know of a process that is ready all the same, because it is of use without. The zero value is not usable; see NewHealth.
+// repair, and notes: what a person should know about a process that is ready nevertheless. The zero value is not usable; see NewHealth.
 type Health struct {
 	mu       sync.Mutex
 	unready  map[string]string
@@ -76,7 +76,7 @@ func (h *Health) Ready() map[string]string {
 	return reasons
 }
 
-// Live returns what only a restart can mend, by part.
+// Live returns what only a restart can repair, by part.
 func (h *Health) Live() map[string]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

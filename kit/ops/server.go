@@ -65,7 +65,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close lets go of the port of a server that never ran. After Run it does nothing.
+// Close frees the port of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	if err := errors.Join(s.http.Close(), s.listener.Close()); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("stop health and metrics: %w", err)

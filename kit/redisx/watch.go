@@ -17,15 +17,15 @@ const (
 // ErrWatchEnded is returned by Watch when its client was closed under it.
 var ErrWatchEnded = errors.New("redis client closed")
 
-// Watch calls notify for every message on the channels until ctx ends, over one connection that is made again whenever
+// Watch calls notify for every message on the channels until ctx ends, over one connection that is reopened whenever
 // it breaks or Redis refuses the subscription (it is busy with a script, or a user may not subscribe). Messages are lost
 // until then, so each channel is also notified with an empty payload whenever its subscription was (re)made: whoever then
 // looks again misses nothing. notify runs on one goroutine and must not block.
 func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, payload string), channels ...string) error {
 	// The library's own channel of messages is not used: it takes a refused subscription for one that was made.
-	for told := false; ; {
+	for reported := false; ; {
 		err := follow(ctx, rdb.Subscribe(ctx, channels...), func(channel, payload string) {
-			told = false
+			reported = false
 			notify(channel, payload)
 		})
 		switch {
@@ -33,8 +33,8 @@ func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, 
 			return nil
 		case errors.Is(err, redis.ErrClosed):
 			return fmt.Errorf("watch %v: %w", channels, ErrWatchEnded)
-		case !told:
-			told = true
+		case !reported:
+			reported = true
 			library.Load().WarnContext(ctx, "Redis refuses a subscription; it is asked again", "channels", channels, "error", err)
 		}
 		sleep(ctx, retryPeriod)
@@ -79,7 +79,7 @@ func ping(ctx context.Context, sub *redis.PubSub) (stop func()) {
 	return stop
 }
 
-// sleep tells whether ctx goes on.
+// sleep says whether ctx is still alive.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

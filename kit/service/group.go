@@ -17,7 +17,7 @@ const StopTimeout = 10 * time.Second
 var ErrStopTimeout = errors.New("did not stop in time")
 
 // Group runs the components of a service. They are started in the order they were added and stopped in the reverse
-// order, each waited for before the next is told to stop: what a component needs is added before it.
+// order, each waited for before the next is stopped: what a component needs is added before it.
 type Group struct {
 	log        *slog.Logger
 	components []*component

@@ -21,7 +21,7 @@ var (
 )
 
 // DamageError says that a log cannot be trusted: bytes that were once acknowledged are gone or changed. The log is
-// not opened and nothing is repaired: whoever operates it restores the file or the whole log from elsewhere.
+// not opened and nothing is repaired: an operator restores the file or the whole log from elsewhere.
 type DamageError struct {
 	Path   string // damaged file
 	Offset int64  // where the damaged frame begins

@@ -9,7 +9,7 @@ import (
 //
 //	magic(4) length(4) number(8) crc32c(payload)(4) crc32c(salt || the 20 bytes before)(4) payload(length)
 //
-// The salt is the segment's: record contents come from outside, and whoever writes a record must not be able to put
+// The salt is the segment's: record contents come from outside, and the author of a record must not be able to put
 // bytes in it that look like a frame header when the frame around them is torn.
 const (
 	frameMagic      = 0xB5F0A31E

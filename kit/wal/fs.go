@@ -46,7 +46,7 @@ func (osFS) SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// lockDir takes the directory for this Log. The kernel lets go of it when the process ends, however it ends.
+// lockDir takes the directory for this Log. The kernel releases it when the process ends, however it ends.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "LOCK")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

@@ -23,7 +23,7 @@ type Options struct {
 	First        uint64              // number of the first record of a new log, default 1; no effect on one with records
 	SegmentBytes int64               // a segment of this size gets no more records, default 64 MiB, at most 1 GiB
 	MaxRecord    int                 // largest payload, default 16 MiB, at most 1 GiB
-	OnSync       func(time.Duration) // told how long each append's write and fsync took
+	OnSync       func(time.Duration) // called with the time of each append's write and fsync
 	FS           FS                  // the operating system's by default
 }
 
@@ -133,7 +133,7 @@ func (l *Log) load() error {
 }
 
 // dropEmpty removes a last segment in which nothing was ever acknowledged. Gone, an empty log begins at
-// Options.First again, and a later roll makes the file anew.
+// Options.First again, and a later roll creates the file again.
 func (l *Log) dropEmpty() error {
 	n := len(l.segments)
 	if n == 0 || len(l.segments[n-1].offsets) > 0 {
@@ -182,7 +182,7 @@ func (l *Log) settle(s *segment) error {
 // Torn says what Open cut off; nil when it found nothing torn.
 func (l *Log) Torn() *TornTail { return l.torn }
 
-// Close lets go of the files and the directory. Reads and appends end with ErrClosed from now on.
+// Close releases the files and the directory. Reads and appends end with ErrClosed from now on.
 func (l *Log) Close() error {
 	l.appending.Lock()
 	defer l.appending.Unlock()

@@ -66,7 +66,7 @@ type Planner struct {
 // ErrClosed says that the planner was closed.
 var ErrClosed = errors.New("planner is closed")
 
-// New returns a planner over a stop list that it alone uses from now on. took is told how long each plan with bundles took
+// New returns a planner over a stop list that it alone uses from now on. took is called with the time of each plan with bundles
 // to make.
 func New(list *stoplist.List, source Source, took func(time.Duration)) *Planner {
 	return &Planner{list: list, source: source, took: took}

@@ -8,7 +8,7 @@ import (
 )
 
 // files is the store's file system. What is written to the store's log goes to the operating system at once and is not
-// synced: it outlives a process that is killed, for the price of a write; what a crash of the machine takes is made again.
+// synced: it outlives a process that is killed, for the price of a write; what a crash of the machine takes is derived again.
 // Everything else is synced, a log that is over too, as the store takes only its last log's torn end for a crash.
 type files struct{ vfs.FS }
 

@@ -20,7 +20,7 @@
 // The list is a function of the final contents, in their order: those attested or, where a keyholder attested what was not
 // certified, those adopted instead, which Forget makes room for. Therefore all honest keyholders have the same one, the
 // sequencer can tell which bundles will be opened before it asks, and nothing here needs an fsync: the log of contents is
-// what is durable, and what is missing here after a crash of the machine is made again from it. (What was added outlives
+// what is durable, and what is missing here after a crash of the machine is derived from it again. (What was added outlives
 // the process: making it again would verify ciphertexts while blocks wait.) A directory that is lost or damaged may be
 // deleted. It is on disk and not in memory because it grows with the chain and must forget nothing: an entry that is
 // dropped would be a ciphertext that can be opened again.
@@ -216,5 +216,5 @@ type silent struct{}
 
 func (silent) Infof(string, ...any) {}
 
-// Fatalf is called when the store's background work meets an error that it cannot return; going on could lose entries.
+// Fatalf is called when the store's background work meets an error that it cannot return; continuing could lose entries.
 func (silent) Fatalf(format string, args ...any) { panic(fmt.Sprintf("stop list: "+format, args...)) }

@@ -63,7 +63,7 @@ type Adoptable struct {
 
 // Adopt decides whether a certified statement is adopted now. It is not when it is the final one already. Adoptions only go
 // forward: each certificate is one over everything before it too, so another one below would contradict it.
-func (a Adoptable) Adopt(s attest.Statement) (anew bool, err error) {
+func (a Adoptable) Adopt(s attest.Statement) (changes bool, err error) {
 	switch {
 	case s == a.Adopted:
 		return false, nil

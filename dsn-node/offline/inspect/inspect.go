@@ -22,7 +22,7 @@ var (
 	ErrUnknown = errors.New("neither a bundle nor a preblock, a certificate, an order proof or evidence")
 )
 
-// Kinds of what can be inspected; KindAuto is told by its bytes.
+// Kinds of what can be inspected; KindAuto is recognised by its bytes.
 const (
 	KindAuto        = "auto"
 	KindBundle      = "bundle"

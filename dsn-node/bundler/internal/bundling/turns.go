@@ -7,7 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// turns lets one at a time of each sender go on.
+// turns lets one transaction of each sender continue at a time.
 type turns struct {
 	mu    *sync.Mutex
 	taken map[common.Address]chan struct{} // closed when the turn is over

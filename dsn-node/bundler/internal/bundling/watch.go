@@ -186,7 +186,7 @@ func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason stri
 	return nil
 }
 
-// resend sends a bundle again, unless it is the one that the rollup told of: another one that is said to hold the same
+// resend sends a bundle again, unless it is the one that the rollup named: another one that is said to hold the same
 // transaction is somebody else's, and may hold nothing. Its error is rollup.ErrAway or the disk's. A refusal may mean that
 // the rollup has it already; the next look tells.
 func (w *Watcher) resend(ctx context.Context, item outbox.Item, s rollup.State) error {

@@ -4,7 +4,7 @@
 //
 // What is kept is the bundle, not the plain transaction in it: the bundle is all that sending it again takes, and a plain
 // transaction on a disk (its snapshots, its backups) would be readable before its place is fixed, which is what encrypting
-// it is against. The price is that nobody can encrypt it anew, for another committee say, but its wallet. Sender and nonce
+// it is against. The price: only its wallet can encrypt it again, for example for another committee. Sender and nonce
 // are kept beside it, in plain: without them a transaction whose nonce another one took would be sent for ever.
 package outbox
 

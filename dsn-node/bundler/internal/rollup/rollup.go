@@ -139,7 +139,7 @@ func (c *Client) Account(ctx context.Context, a common.Address) (Account, error)
 	return Account{uint64(nonce), uint64(pending), balance.ToInt()}, nil
 }
 
-// batch makes calls of which the first `needed` must succeed.
+// batch makes calls; the first `needed` must succeed.
 func (c *Client) batch(ctx context.Context, calls []gethrpc.BatchElem, needed int) error {
 	if err := c.rpc.BatchCallContext(ctx, calls); err != nil {
 		return classify("batch", err)

@@ -66,7 +66,7 @@ type Handler struct {
 	log    *slog.Logger
 }
 
-// NewHandler makes a handler; count is told of each transaction sent, each simulation refused and each request forwarded.
+// NewHandler makes a handler. count is called for each transaction sent, each simulation refused and each request forwarded.
 func NewHandler(d Intake, u Backends, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
 	return &Handler{d, u, l, count, log}
 }
@@ -148,7 +148,7 @@ func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 	return h.patch(c, answer)
 }
 
-// note looks whether what a call looks for waits here. It is to be asked before the rollup is: what leaves here is known
+// note looks whether what a call looks for waits here. It comes before the rollup: what leaves here is known
 // there by then, and asked afterwards, it could be in neither place.
 func (h *Handler) note(c *call) {
 	if hash, ok := c.lookUp(); ok && h.desk.Waits(hash) {

@@ -53,7 +53,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close lets go of the address of a server that never ran. After Run it does nothing.
+// Close frees the address of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 		return err

@@ -16,7 +16,7 @@ var (
 	ErrTranscript = errors.New("confirms messages that nobody sent")
 	ErrResult     = errors.New("confirms a public share or committee that does not follow from the messages")
 	ErrEnded      = errors.New("ended the ceremony")
-	// ErrStopped is not a participant's fault: this process was told to stop, or could not go on.
+	// ErrStopped is not a participant's fault: this process was stopped, or could not continue.
 	ErrStopped = errors.New("stopped here")
 )
 

@@ -69,7 +69,7 @@ func (h *Voter) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.Ad
 	there := vote.Adoptable{
 		Signed: signed.statement, Adopted: h.adoptions.statement(s.Number), Previous: previous, Last: h.adoptions.last(), Void: h.void,
 	}
-	if anew, err := there.Adopt(s); !anew || err != nil {
+	if changes, err := there.Adopt(s); !changes || err != nil {
 		return 0, err
 	}
 	if err := h.adoptions.append(s, m); err != nil {

@@ -66,8 +66,8 @@ type Options struct {
 	Committee *committee.Committee
 	Key       *ecdsa.PrivateKey
 	Share     *te.KeyShare
-	OnAppend  func(time.Duration)                   // told how long each write and fsync took; may be nil
-	OnStep    func(step string, took time.Duration) // told what opening bundles took; may be nil
+	OnAppend  func(time.Duration)                   // called with the time of each write and fsync; may be nil
+	OnStep    func(step string, took time.Duration) // called with the time of each step of opening; may be nil
 	FS        wal.FS                                // of the log; the operating system's when nil
 	Log       *slog.Logger
 }
@@ -137,7 +137,7 @@ func checkKeys(o Options) error {
 	return nil
 }
 
-// Close lets go of the directory. Run does it too; Close is for a Voter that is never run.
+// Close releases the directory. Run does it too; Close is for a Voter that never runs.
 func (h *Voter) Close() error {
 	return errors.Join(h.planner.Close(), h.store.close(), h.adoptions.close())
 }

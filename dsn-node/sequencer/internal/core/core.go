@@ -56,7 +56,7 @@ type Options struct {
 	Rounds          Rounds        // nil: a preblock is its proposal
 	MaxContentBytes int
 	MaxSubscribers  int
-	OnAppend        func(time.Duration) // told how long each write and fsync took; may be nil
+	OnAppend        func(time.Duration) // called with the time of each write and fsync; may be nil
 	FS              wal.FS              // the operating system's when nil
 	Log             *slog.Logger
 }
@@ -112,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Core, error) {
 	return c, nil
 }
 
-// resume goes on from the last proposal in the log. With rounds, the log of decisions says which preblocks had been shown,
+// resume continues from the last proposal in the log. With rounds, the log of decisions says which preblocks had been shown,
 // and Run decides the one that is left. Without rounds that is not recorded and need not be: all before the last had been
 // shown, since n + 1 is only taken after preblock n, and the last becomes a preblock now, before anyone can ask, so that
 // one that had been shown is not taken back.

@@ -13,7 +13,7 @@ import (
 // stopTimeout is how long requests that run may take to end when the server stops.
 const stopTimeout = 2 * time.Second
 
-// Options of a Server; all but Listener and Address, of which one is needed, are.
+// Options of a Server. All are needed; of Listener and Address, one.
 type Options struct {
 	Address         string
 	Listener        net.Listener // used instead of Address when set
@@ -52,7 +52,7 @@ func NewServer(ctx context.Context, o Options) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close lets go of the address of a server that never ran. After Run it does nothing.
+// Close frees the address of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	s.stop()
 	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {

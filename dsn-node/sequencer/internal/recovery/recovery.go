@@ -1,5 +1,5 @@
 // Package recovery brings a sequencer's log up to what its keyholders attested: after its disk was lost, or went back in
-// time with an older copy. Keyholders never sign a second content for a number, so a sequencer that began anew, with other
+// time with an older copy. Keyholders never sign a second content for a number, so a sequencer that started over, with other
 // contents, could decide nothing any more.
 //
 // It guarantees, while no more than f = size - quorum keyholders are faulty, the dead among them: when Run returns, every
@@ -39,7 +39,7 @@ const (
 	patience = 5 * time.Second
 )
 
-// errUnclear says that what was heard does not tell how to go on; the next attempt may hear more.
+// errUnclear says that the answers do not show how to continue; the next attempt may get more.
 var errUnclear = errors.New("the keyholders that are heard cannot certify anything for it by themselves, or one attested a content that others may tell more about")
 
 // errTooFew says that fewer than a quorum answered.
@@ -61,7 +61,7 @@ type Options struct {
 	Clients   []keyholderv1.KeyholderServiceClient // by authority
 	Log       Log
 	Timeout   time.Duration       // of one call, and of each message of a stream
-	Waiting   func(reason string) // told why it goes on, before each further attempt
+	Waiting   func(reason string) // called with the reason before each further attempt
 	Logger    *slog.Logger
 }
 

@@ -90,7 +90,7 @@ type follower struct {
 	timeout   time.Duration
 }
 
-// content returns what is to be in the log for a number, nil when that is for a new proposal.
+// content returns what belongs in the log for a number, nil when a new proposal decides that.
 func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Content, error) {
 	p := poll{
 		size: f.committee.Size(), quorum: f.committee.Quorum(), unheard: f.committee.Size() - len(f.sources), votes: map[attest.Statement]int{},

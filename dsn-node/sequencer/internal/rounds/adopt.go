@@ -12,7 +12,7 @@ import (
 )
 
 // A keyholder that attested a content which was lost before it was certified signs no other one for that number. When the
-// others certify another content, it is shown their certificate and goes on after it. Where the two orders part is found by
+// others certify another content, it is shown their certificate and continues after it. Where the two orders part is found by
 // going back from the number where it refuses; that is one step, unless it attested several numbers in the lost order.
 
 // adopt shows the keyholder the certificate of a number for which it attested something else; adopted is false when there is

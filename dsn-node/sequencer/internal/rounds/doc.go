@@ -9,9 +9,9 @@
 //
 // The package guarantees:
 //   - A decision needs a quorum of attestations and a threshold of right shares and waits for nobody else. With fewer it waits,
-//     says who is missing, and goes on when they are back.
+//     says who is missing, and continues when they are back.
 //   - Whatever keyholders answer, the decision's content is the one given, and its outcomes are the one right list.
-//   - Who signed two things of which an honest keyholder signs at most one is recorded with the signatures: package evidence.
+//   - A keyholder that signed two things that no honest one signs both is recorded with the signatures: package evidence.
 //   - Repeating a round after a crash is harmless: keyholders answer the same again.
 //
 // It asks of callers: one Decide at a time, with numbers that only grow by one, each durable before.

@@ -29,7 +29,7 @@ type Cases interface {
 	Add(ctx context.Context, e *keyholderv1.Evidence) error
 }
 
-// Phases of a round whose time Observer.Phase is told: to the certificate and to the opened bundles from the round's begin,
+// Phases of a round whose time Observer.Phase gets: to the certificate and to the opened bundles from the round's begin,
 // the others each by itself. PhasePlan is for who makes the planner to tell.
 const (
 	PhaseAttest  = "attest"
@@ -46,7 +46,7 @@ func Phases() []string {
 	return []string{PhaseAttest, PhasePlan, PhaseShares, PhaseVerify, PhaseCombine, PhaseDecrypt, PhaseOpen}
 }
 
-// Observer is told what happens, for metrics. Its methods may be called from several goroutines.
+// Observer learns what happens, for metrics. Its methods may be called from several goroutines.
 type Observer interface {
 	Called(authority uint8, call string, took time.Duration, err error)
 	Reached(authority uint8, up bool, last uint64)
@@ -63,7 +63,7 @@ type Options struct {
 	Planner     *opening.Planner
 	Cases       Cases
 	Observer    Observer
-	Waiting     func(reason string) // told why rounds cannot go on, "" when they can
+	Waiting     func(reason string) // called with why rounds cannot continue, "" when they can
 	CallTimeout time.Duration
 	MaxBackoff  time.Duration // between repeated calls to one keyholder
 	Log         *slog.Logger

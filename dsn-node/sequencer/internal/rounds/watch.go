@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// watchEvery is how often it is looked whether rounds can go on.
+	// watchEvery is how often the driver checks whether rounds can continue.
 	watchEvery = 200 * time.Millisecond
 	// slowRound is from when on a round is said to wait.
 	slowRound = 2 * time.Second
 )
 
-// watch tells why rounds cannot go on, when it changes.
+// watch reports why rounds cannot continue, when that changes.
 func (d *Driver) watch(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	told := ""
+	reported := ""
 	for {
-		if reason := d.reason(); reason != told {
-			told = reason
+		if reason := d.reason(); reason != reported {
+			reported = reason
 			d.o.Waiting(reason)
 		}
 		select {
