@@ -124,11 +124,11 @@ fuzz: ## Run every fuzz target for FUZZTIME (5m) each
 	@./scripts/fuzz.sh $(or $(FUZZTIME),5m)
 
 .PHONY: lint
-lint: $(TOOLS)/staticcheck ## Check formatting, vet, staticcheck (make fmt mends formatting)
+lint: $(TOOLS)/golangci-lint ## Run the linters of .golangci.yml, and gofmt (make fmt repairs formatting)
 	@out=$$(gofmt -l $(OURS)); [ -z "$$out" ] || { echo "gofmt would change (make fmt):"; echo "$$out"; exit 1; }
-	@go vet $(ALL)
-	@$(TOOLS)/staticcheck $(ALL)
-	@echo "lint: ok"
+	@linters=$$(sed -n 's/^    - \([a-z]*\).*/\1/p' .golangci.yml | paste -sd'|'); \
+		! grep -n '//nolint' $(OURS) | grep -vE "//nolint:($$linters) // " || { echo "nolint: not a linter of .golangci.yml, or no reason"; exit 1; }
+	@$(TOOLS)/golangci-lint run $(ALL)
 
 .PHONY: fmt
 fmt: ## Format the Go code
@@ -153,12 +153,15 @@ deps: ## Install what the tests need, or say what is missing
 	@./scripts/deps.sh
 
 .PHONY: tools
-tools: $(TOOLS)/buf $(TOOLS)/staticcheck ## Build the pinned development tools into bin/tools
+tools: $(TOOLS)/buf $(TOOLS)/gotestsum $(TOOLS)/golangci-lint ## Build the pinned development tools into bin/tools
 
-$(TOOLS)/staticcheck $(TOOLS)/gotestsum &: tools/go.mod
-	@mkdir -p $(TOOLS) && cd tools && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $(TOOLS)/staticcheck $(TOOLS)/gotestsum
+$(TOOLS)/gotestsum: tools/go.mod
+	@mkdir -p $(TOOLS) && cd tools && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
 
-$(TOOLS)/buf: tools/buf/go.mod tools/buf/package-lock.json $(TOOLS)/staticcheck
+$(TOOLS)/golangci-lint: tools/lint/go.mod
+	@mkdir -p $(TOOLS) && cd tools/lint && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
+
+$(TOOLS)/buf: tools/buf/go.mod tools/buf/package-lock.json $(TOOLS)/gotestsum
 	@./scripts/buf.sh $(TOOLS)
 
 .PHONY: clean

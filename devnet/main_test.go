@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"testing"
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 			goleak.IgnoreAnyFunction("github.com/ethereum/go-ethereum/core.(*txSenderCacher).cache"),
 			goleak.IgnoreAnyFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"),
 		); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
+			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func streamed[Req, Res any](call func(context.Context, Req, ...grpc.CallOption) 
 		if err != nil {
 			return err
 		}
-		if _, err = stream.Recv(); err == io.EOF {
+		if _, err = stream.Recv(); errors.Is(err, io.EOF) {
 			return nil
 		}
 		return err

@@ -367,7 +367,7 @@ func (n *network) convicted(t *testing.T) map[string][]uint32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer book.Close() //nolint:errcheck // only read
+	defer book.Close() // only read
 	all, err := book.All()
 	if err != nil {
 		t.Fatal(err)

@@ -249,7 +249,7 @@ func get(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close() // read to its end
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func TestAddressInUseLeavesNothingOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // held for the test
+	defer taken.Close() // held for the test
 	dir := t.TempDir()
 	for _, set := range []func(*Config){
 		func(c *Config) { c.RPCAddress = taken.Addr().String() },

@@ -86,7 +86,7 @@ func (s system) run(ctx context.Context, o Options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // the processes are killed either way
+	defer c.Close() // the processes are killed either way
 	b := &run{Options: o, c: c, out: out, accounts: accounts[:o.Accounts], single: accounts[o.Accounts]}
 	for _, measure := range s.measure {
 		if err := measure(b, ctx); err != nil {

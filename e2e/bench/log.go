@@ -18,7 +18,7 @@ func blueprintLog(dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // a scratch log
+	defer log.Close() // a scratch log
 	fmt.Fprintln(out, "\nBlueprint log, append and fsync of one block:")
 	number := uint64(0)
 	for _, transfers := range []int{1, 200, 1000, 4000} {

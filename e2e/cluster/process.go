@@ -190,7 +190,7 @@ func (p *Process) AwaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-done:
-			return fmt.Errorf("await %s: %w: %v", p.Name, ErrExited, p.err)
+			return fmt.Errorf("await %s: %w: %v", p.Name, ErrExited, p.err) //nolint:errorlint // nil for a program that ended without an error
 		case <-ctx.Done():
 			return fmt.Errorf("await %s: %w; last: %w", p.Name, ctx.Err(), err)
 		case <-look.C:

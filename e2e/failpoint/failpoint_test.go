@@ -3,6 +3,7 @@ package failpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -72,9 +73,9 @@ func TestAStepThatIsArmedIsAwaited(t *testing.T) {
 			term, _ := io.ReadAll(r.Body)
 			armed.Store(r.URL.Path + " " + string(term))
 		case looks.Add(1) < 3:
-			io.WriteString(w, "0")
+			fmt.Fprint(w, "0")
 		default:
-			io.WriteString(w, "1")
+			fmt.Fprint(w, "1")
 		}
 	}))
 	defer server.Close()

@@ -84,7 +84,7 @@ func TestASecretIsFoundInARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only its status matters
+	defer resp.Body.Close() // only its status matters
 	if all := r.All(); resp.StatusCode != http.StatusOK || len(all) != 1 || len(search(t).In(all[0])) == 0 {
 		t.Fatalf("status %d, kept %q", resp.StatusCode, all)
 	}
@@ -134,7 +134,7 @@ func TestASecretIsFoundInACommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close() //nolint:errcheck // only read
+		defer c.Close() // only read
 		if err := r.Client.Publish(t.Context(), "channel", secret).Err(); err != nil {
 			t.Fatal(err)
 		}

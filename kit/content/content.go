@@ -64,7 +64,7 @@ func writeBlueprint(k hash.Hash, c *preblockv1.Content) {
 	binary.LittleEndian.PutUint64(ts[:], uint64(c.GetTimestamp().GetSeconds()))
 	b.WriteBytes(ts[:])
 	b.ListEnd(outer)
-	b.Flush() // a hash never fails to write
+	b.Flush() //nolint:errcheck // a hash never fails to write
 }
 
 func writeList(b rlp.EncoderBuffer, items [][]byte) {

@@ -96,7 +96,7 @@ func (p *process) run() error {
 	started, ready, gone := make(chan error, 1), make(chan bool, 1), make(chan struct{})
 	go func() {
 		defer close(gone)
-		defer journal.Close()  //nolint:errcheck // for people
+		defer journal.Close()  // for people
 		runtime.LockOSThread() // the process dies with the thread that started it: keep this one
 		defer runtime.UnlockOSThread()
 		if err := cmd.Start(); err != nil {

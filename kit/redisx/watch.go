@@ -44,7 +44,7 @@ func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, 
 // follow returns only when ctx ended, the client was closed, or Redis answered with an error.
 func follow(ctx context.Context, sub *redis.PubSub, notify func(channel, payload string)) error {
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
-	defer sub.Close() //nolint:errcheck // closed already when ctx has ended
+	defer sub.Close() // closed already when ctx has ended
 	defer ping(ctx, sub)()
 	for failed := false; ; {
 		event, err := sub.Receive(ctx)

@@ -169,7 +169,7 @@ func TestAWriteErrorNamesTheFileAsItIsCalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // its file is shut already
+	defer l.Close() // its file is shut already
 	err = l.Append(1, payload(1))
 	if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "write "+segments(t, dir)[0]+":") {
 		t.Fatalf("got %v, the file is %s", err, segments(t, dir)[0])

@@ -30,7 +30,7 @@ func FuzzOpen(f *testing.F) {
 			}
 			return
 		}
-		defer l.Close() //nolint:errcheck // checked below
+		defer l.Close() // checked below
 		last := l.Last()
 		before := make([][]byte, last+1)
 		for n := uint64(1); n <= last; n++ {

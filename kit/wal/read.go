@@ -55,7 +55,7 @@ func (l *Log) Read(number uint64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read record %d: %w", number, err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	return p.read(f)
 }
 

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -33,7 +34,7 @@ func (s *segment) scan(last bool) (*TornTail, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func (s *segment) scan(last bool) (*TornTail, error) {
 func (sc *scanner) frame() (skipped int64, err error) {
 	s := sc.seg
 	b, err := sc.r.Peek(frameHeaderSize)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	h, ok := decodeHeader(s.salt, b)
@@ -79,10 +80,10 @@ func (sc *scanner) frame() (skipped int64, err error) {
 	}
 	sc.crc.Reset()
 	n, err := io.CopyN(sc.crc, sc.r, int64(h.length))
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
-	if err == io.EOF || sc.crc.Sum32() != h.payloadCRC {
+	if errors.Is(err, io.EOF) || sc.crc.Sum32() != h.payloadCRC {
 		return frameHeaderSize + n, nil
 	}
 	s.offsets = append(s.offsets, uint32(s.size))
@@ -105,7 +106,7 @@ func (sc *scanner) tail(last bool, skipped int64) (*TornTail, error) {
 	}
 	for at := s.size + skipped; ; at++ {
 		b, err := sc.r.Peek(frameHeaderSize)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return &TornTail{Path: s.path, Offset: s.size, Bytes: sc.size - s.size, Number: s.next()}, nil
 		}
 		if err != nil {

@@ -111,7 +111,7 @@ func Read(path string) (*Committee, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read committee: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	b, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err == nil && len(b) > maxFileBytes {
 		err = fmt.Errorf("%w: over %d bytes", ErrInvalid, maxFileBytes)

@@ -127,7 +127,7 @@ func TestOnlyWhatIsNotNowIsRepeated(t *testing.T) {
 			}
 			return bad
 		})
-		if _, _, ended := w.count(); err != bad || tries != 3 || ended[hold.Refused] != 1 {
+		if _, _, ended := w.count(); !errors.Is(err, bad) || tries != 3 || ended[hold.Refused] != 1 {
 			t.Errorf("%d tries, %v, %v", tries, err, ended)
 		}
 	})
@@ -289,11 +289,11 @@ func TestWhoHandsOverMayAnswerWhatItHasBegun(t *testing.T) {
 
 func TestNothingIsHeldWithoutTimeOrLine(t *testing.T) {
 	in(t, 0, 1, func(t *testing.T, w *world) {
-		if err := w.Do(t.Context(), until(time.Second)); err != errAway {
+		if err := w.Do(t.Context(), until(time.Second)); !errors.Is(err, errAway) {
 			t.Errorf("without time: %v", err)
 		}
 		var none *hold.Line
-		if err := none.Do(t.Context(), until(time.Second)); err != errAway {
+		if err := none.Do(t.Context(), until(time.Second)); !errors.Is(err, errAway) {
 			t.Errorf("without a line: %v", err)
 		}
 	})

@@ -3,6 +3,7 @@ package rpcproxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -133,7 +134,7 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	}
 	// An answer is looked at before it is passed on when it is so short that it may say nothing.
 	start := new(bytes.Buffer)
-	if _, err := io.CopyN(start, res.Body, shortAnswer); err == io.EOF {
+	if _, err := io.CopyN(start, res.Body, shortAnswer); errors.Is(err, io.EOF) {
 		if saysNothing(start.Bytes()) {
 			return worthless
 		}

@@ -29,7 +29,7 @@ func ask(t *testing.T, address, body string) string {
 	for {
 		res, err := http.Post("http://"+address, "application/json", strings.NewReader(body))
 		if err == nil {
-			defer res.Body.Close() //nolint:errcheck // only read
+			defer res.Body.Close() // only read
 			b, err := io.ReadAll(res.Body)
 			if err != nil {
 				t.Fatal(err)

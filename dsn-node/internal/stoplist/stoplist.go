@@ -114,7 +114,7 @@ func (l *List) First(id common.Hash) (outcome.Place, bool, error) {
 	if err != nil {
 		return outcome.Place{}, false, fmt.Errorf("look up ciphertext: %w: %w", ErrStorage, err)
 	}
-	defer closer.Close() //nolint:errcheck // only read
+	defer closer.Close() // only read
 	if len(value) != 12 {
 		return outcome.Place{}, false, fmt.Errorf("look up ciphertext: %w: an entry of %d bytes", ErrStorage, len(value))
 	}
@@ -142,7 +142,7 @@ func (l *List) Add(number uint64, entries []Entry) error {
 // write is atomic: the mark never tells of entries that are not there. A sync is a write to the operating system, see files.
 func (l *List) write(number uint64, entries []Entry) error {
 	b := l.db.NewBatch()
-	defer b.Close() //nolint:errcheck // committed or dropped
+	defer b.Close() // committed or dropped
 	for _, e := range entries {
 		place := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, number), e.Index)
 		if err := b.Set(ciphertextKey(e.ID), place, nil); err != nil {
@@ -170,7 +170,7 @@ func (l *List) Forget(from uint64) error {
 // forget is atomic: the count never tells of entries that are still there.
 func (l *List) forget(from uint64) (err error) {
 	b := l.db.NewBatch()
-	defer b.Close() //nolint:errcheck // committed or dropped
+	defer b.Close() // committed or dropped
 	entries, err := l.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixCiphertext}, UpperBound: []byte{prefixCiphertext + 1}})
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func read(path string, in io.Reader) (b []byte, folder bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		defer f.Close() //nolint:errcheck // only read
+		defer f.Close() // only read
 		b, err = input.All(f, maxInput)
 		return b, false, err
 	}

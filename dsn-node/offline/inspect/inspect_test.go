@@ -219,7 +219,7 @@ func TestEvidenceFolderIsShownAndLeftAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // a sequencer that runs on
+	defer log.Close() // a sequencer that runs on
 	for n := uint64(1); n <= 2; n++ {
 		if err := log.Append(n, marshal(t, w.equivocation(t, 10+n))); err != nil {
 			t.Fatal(err)

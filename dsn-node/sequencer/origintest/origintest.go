@@ -104,7 +104,7 @@ func do(t *testing.T, method, address, path, body string) (status int, text, con
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close() // read to its end
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)

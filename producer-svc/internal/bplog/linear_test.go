@@ -44,7 +44,7 @@ func (s decidedState) step(input, output any) (bool, decidedState) {
 		if refused == nil {
 			s.contents, s.token, s.holder = s.contents+op.what+" ", op.token, op.holder
 		}
-		return output == refused, s
+		return output == refused, s //nolint:errorlint // the recorded output, which is an error or nothing
 	case readOp:
 		what := ""
 		if op.number <= uint64(len(have)) {

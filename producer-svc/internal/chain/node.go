@@ -56,7 +56,7 @@ func openNode(dir string, genesis *core.Genesis, log *slog.Logger) (*node.Node, 
 	}
 	backend, err := startNode(stack, genesis, log)
 	if err != nil {
-		stack.Close() //nolint:errcheck // the first error is the one to report
+		stack.Close() // the first error is the one to report
 		return nil, nil, fmt.Errorf("open chain in %s: %w", dir, err)
 	}
 	return stack, backend, nil

@@ -27,8 +27,8 @@ func newScript(t testing.TB, size int) *script { return &script{t: t, wallets: w
 func (s *script) play(c *chain.Chain, last uint64) []common.Hash {
 	var hashes []common.Hash
 	head, _, _ := c.Head()
-	parent, timestamp := common.Hash{}, uint64(0)
-	parent, _ = c.HashOf(0)
+	timestamp := uint64(0)
+	parent, _ := c.HashOf(0)
 	for number := uint64(1); number <= last; number++ {
 		b := chain.Block{Number: number, ParentHash: parent, Timestamp: timestamp + number%2}
 		for i := range s.size {

@@ -56,9 +56,9 @@ func (l line) step(input, output any) (bool, line) {
 	case takeOp:
 		switch {
 		case l.current != "":
-			return output == queue.ErrBusy, l
+			return output == queue.ErrBusy, l //nolint:errorlint // the recorded output
 		case l.first() != op.id:
-			return output == queue.ErrNotHead, l
+			return output == queue.ErrNotHead, l //nolint:errorlint // the recorded output
 		}
 		l.waiting, l.current = strings.TrimPrefix(l.waiting, op.id+" "), op.id
 		return output == queue.InFlight, l

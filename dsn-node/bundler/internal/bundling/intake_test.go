@@ -82,7 +82,7 @@ func opened(t *testing.T, left ...uint64) *counter {
 	if c.box, err = outbox.Open(dir, 10); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.box.Close() }) //nolint:errcheck // a test's
+	t.Cleanup(func() { c.box.Close() }) // a test's
 	c.Intake = NewIntake(Options{
 		Committee: committeetest.New(t, 1, 1, 1).Committee, Key: c.key, Box: c.box, Rollup: c.rollup,
 		AcceptTimeout: time.Minute, Recorder: noFigures{}, Log: slog.New(slog.DiscardHandler),

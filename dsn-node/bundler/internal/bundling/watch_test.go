@@ -34,7 +34,7 @@ func TestARollupThatStartsIsNoticedWithinASecond(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close() //nolint:errcheck // empty
+	defer box.Close() // empty
 	by := committeetest.New(t, 1, 1, 1).Committee
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -89,7 +89,7 @@ func TestWhatOneSenderSentIsSentAgainInTheOrderOfItsNonces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close() //nolint:errcheck // read again by nobody
+	defer box.Close() // read again by nobody
 	now := time.Now()
 	for i, nonce := range []uint64{2, 0, 1} {
 		item := outbox.Item{Hash: common.Hash{byte(i + 1)}, From: common.Address{1}, Nonce: nonce, Number: box.Next(), Since: uint64(now.Unix())}

@@ -178,7 +178,7 @@ func (b *Box) reserve(item Item) error {
 
 func (b *Box) put(number uint64, value []byte) error {
 	batch := b.db.NewBatch()
-	defer batch.Close() //nolint:errcheck // committed or dropped
+	defer batch.Close() // committed or dropped
 	b.mu.Lock()
 	last := binary.BigEndian.AppendUint64(nil, b.last)
 	b.mu.Unlock()
@@ -214,7 +214,7 @@ func (b *Box) Bundle(hash common.Hash) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read transaction %s: %w", hash, b.broken(err))
 	}
-	defer closer.Close() //nolint:errcheck // only read
+	defer closer.Close() // only read
 	var r record
 	if err := rlp.DecodeBytes(value, &r); err != nil {
 		return nil, fmt.Errorf("read transaction %s: %w", hash, b.broken(err))
@@ -231,7 +231,7 @@ func (b *Box) Remove(hash common.Hash) error {
 		return nil
 	}
 	batch := b.db.NewBatch()
-	defer batch.Close() //nolint:errcheck // committed or dropped
+	defer batch.Close() // committed or dropped
 	if err := errors.Join(batch.Delete(itemKey(e.Number), nil), b.commit(batch)); err != nil {
 		return fmt.Errorf("forget transaction %s: %w", hash, b.broken(err))
 	}

@@ -46,7 +46,7 @@ func TestItemsSurviveAndRemovedOnesDoNotComeBack(t *testing.T) {
 		t.Fatalf("mode %v, %v", info.Mode(), err)
 	}
 	b = open(t, dir, 10)
-	defer b.Close() //nolint:errcheck // a test's
+	defer b.Close() // a test's
 	due := b.Due(time.Now(), 10)
 	if len(due) != 1 || due[0] != second || b.Accepted(first.Hash) || !b.Accepted(second.Hash) {
 		t.Fatalf("due %+v", due)
@@ -90,7 +90,7 @@ func TestWhatMayNotHaveReachedTheRollupIsKnownAfterARestart(t *testing.T) {
 
 func TestAWriteThatPanicsEndsTheBoxAndKeepsNothing(t *testing.T) {
 	b := open(t, t.TempDir(), 10)
-	defer b.db.Close()                                                              //nolint:errcheck // a test's
+	defer b.db.Close()                                                              // a test's
 	b.write = func(*pebble.Batch) error { panic("fatal: no space left on device") } // as the store does
 	item := Item{Hash: common.Hash{1}, Number: b.Next()}
 	if err := b.Add(item, []byte{1}); !errors.Is(err, ErrStorage) {
@@ -109,7 +109,7 @@ func TestAWriteThatPanicsEndsTheBoxAndKeepsNothing(t *testing.T) {
 
 func TestItemsAreBoundedAndDistinct(t *testing.T) {
 	b := open(t, t.TempDir(), 2)
-	defer b.Close() //nolint:errcheck // a test's
+	defer b.Close() // a test's
 	first := add(t, b, 1, 5)
 	if err := b.Add(first, nil); !errors.Is(err, ErrKnown) {
 		t.Fatalf("the same again: %v", err)
@@ -122,7 +122,7 @@ func TestItemsAreBoundedAndDistinct(t *testing.T) {
 
 func TestItemIsDueOnceAcceptedAndLaterAfterEachLook(t *testing.T) {
 	b := open(t, t.TempDir(), 10)
-	defer b.Close() //nolint:errcheck // a test's
+	defer b.Close() // a test's
 	item, now := add(t, b, 1, 5), time.Now()
 	if due := b.Due(now.Add(time.Hour), 10); len(due) != 0 {
 		t.Fatalf("due before it was accepted: %v", due)
@@ -166,7 +166,7 @@ func TestConcurrentUseLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = open(t, dir, 1000)
-	defer b.Close() //nolint:errcheck // a test's
+	defer b.Close() // a test's
 	if n := b.Len(); n != 32 {
 		t.Fatalf("%d items", n)
 	}

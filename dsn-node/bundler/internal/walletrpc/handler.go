@@ -189,7 +189,7 @@ func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answe
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close() // only read
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:

@@ -51,7 +51,7 @@ func Read(path string) (*Ceremony, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read ceremony: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	b, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err == nil && len(b) > maxFileBytes {
 		err = fmt.Errorf("%w: over %d bytes", ErrInvalid, maxFileBytes)

@@ -79,7 +79,7 @@ func (n *node) do(t *testing.T, method, path, body string) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close() // read to its end
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
