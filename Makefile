@@ -48,7 +48,7 @@ test: deps ## Run all checks and tests, with the race detector, on miniredis and
 
 .PHONY: test-unit
 test-unit: npm ## Run the tests of every module but e2e (make lint vets them)
-	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -timeout 15m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL))
+	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -p 4 -timeout 15m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL))
 	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -count=1 -timeout 15m $(filter %/devnet/... %/k8s/...,$(ALL)) # they read docs/ and k8s/, which the cache does not see
 
 .PHONY: e2e
