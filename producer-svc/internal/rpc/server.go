@@ -8,13 +8,13 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"blindseq/kit/httpkit"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -176,38 +176,15 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(limitConnections(s.listener, limits.Connections)) }()
-	var err error
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		err = s.shutdown(ctx, server)
-		<-served
-	}
-	s.close()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	defer s.close()
+	listener := limitConnections(s.listener, limits.Connections)
+	return httpkit.Serve(ctx, "JSON-RPC", server, listener, httpkit.Grace{Drain: time.Second})
 }
 
-func (s *Server) shutdown(ctx context.Context, server *http.Server) error {
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := server.Shutdown(grace); err == nil {
-		return nil
-	}
-	return server.Close()
-}
-
-// Close lets go of the port of a server that never ran. After Run it does nothing.
+// Close frees the port of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	s.close()
-	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
+	return httpkit.Close(s.listener)
 }
 
 func (s *Server) close() {

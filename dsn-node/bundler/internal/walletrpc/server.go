@@ -2,12 +2,13 @@ package walletrpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"blindseq/kit/httpkit"
 
 	"github.com/rs/cors"
 	"golang.org/x/net/netutil"
@@ -54,37 +55,9 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Close frees the address of a server that never ran. After Run it does nothing.
-func (s *Server) Close() error {
-	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
+func (s *Server) Close() error { return httpkit.Close(s.listener) }
 
 // Run serves until ctx ends. Requests that run get a bounded time then, and are cut off after it.
 func (s *Server) Run(ctx context.Context) error {
-	running, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	s.http.BaseContext = func(net.Listener) context.Context { return running }
-	stopped := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		bounded, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer done()
-		if s.http.Shutdown(bounded) == nil {
-			return
-		}
-		cut()
-		bounded, done = context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer done()
-		if s.http.Shutdown(bounded) != nil {
-			_ = s.http.Close() // the listener is closed already
-		}
-	})
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		cancel()
-		return fmt.Errorf("serve JSON-RPC: %w", err)
-	}
-	<-stopped
-	return nil
+	return httpkit.Serve(ctx, "JSON-RPC", s.http, s.listener, httpkit.Grace{Drain: stopTimeout, Abort: time.Second})
 }

@@ -2,12 +2,13 @@ package originhttp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"blindseq/kit/httpkit"
 )
 
 // stopTimeout is how long requests that run may take to end when the server stops.
@@ -55,29 +56,12 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Close frees the address of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	s.stop()
-	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
+	return httpkit.Close(s.listener)
 }
 
 // Run serves until ctx ends. Streams then end cleanly at once, and requests that run get a bounded time.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.stop()
-	stopped := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		s.stop()
-		bounded, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer done()
-		if s.http.Shutdown(bounded) != nil {
-			_ = s.http.Close() // it cuts off what did not end; the listener is closed already
-		}
-	})
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		cancel()
-		return fmt.Errorf("serve the origin's protocol: %w", err)
-	}
-	<-stopped
-	return nil
+	s.http.RegisterOnShutdown(s.stop)
+	return httpkit.Serve(ctx, "the origin's protocol", s.http, s.listener, httpkit.Grace{Drain: stopTimeout})
 }
