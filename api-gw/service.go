@@ -30,11 +30,7 @@ type Service struct {
 
 // Run runs a gateway until ctx ends.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	s, err := New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
+	return host.Start(ctx, cfg, log, New)
 }
 
 // New opens the listeners and connects the parts. On an error nothing is left open.

@@ -39,11 +39,7 @@ func LogTo(log *slog.Logger) { chain.LogTo(log) }
 // Run runs a replica until ctx ends or a component fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	LogTo(log)
-	s, err := New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
+	return host.Start(ctx, cfg, log, New)
 }
 
 // Service is a replica that listens and does not serve yet.

@@ -32,11 +32,7 @@ var retryPolicy = retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time
 
 // Run runs a replica until ctx ends or a component fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	s, err := New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
+	return host.Start(ctx, cfg, log, New)
 }
 
 // Service is a replica that listens and does not serve yet.

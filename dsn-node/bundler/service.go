@@ -25,11 +25,7 @@ import (
 
 // Run runs a bundler until ctx ends or its disk fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	s, err := New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
+	return host.Start(ctx, cfg, log, New)
 }
 
 // Service is a bundler that listens and whose outbox is open.

@@ -18,11 +18,7 @@ import (
 
 // Run runs a keyholder until ctx ends or its log fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	s, err := New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	return s.Run(ctx)
+	return host.Start(ctx, cfg, log, New)
 }
 
 // Service is a keyholder that listens and whose log is open.

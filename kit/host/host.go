@@ -196,6 +196,17 @@ func (h *Host) ready(ctx context.Context) error {
 	return nil
 }
 
+// Start opens a program and runs it until ctx ends or a component fails: the body of every service's Run.
+func Start[C any, S interface{ Run(context.Context) error }](ctx context.Context, cfg C, log *slog.Logger,
+	open func(context.Context, C, *slog.Logger) (S, error),
+) error {
+	s, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
 // Close closes everything that was opened, the last first. A second call does nothing.
 func (h *Host) Close() error {
 	h.mu.Lock()
