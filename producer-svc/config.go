@@ -19,27 +19,27 @@ const noBlocks = "none"
 // Config of the producer.
 type Config struct {
 	config.Common      `embed:""`
-	Role               string           `help:"producer leads when it wins the lease and stands by otherwise; observer only follows and serves reads: ${enum}." enum:"producer,observer" default:"producer"`
+	Role               string           `help:"Role of this replica: ${enum}. A producer leads while it holds the lease and stands by otherwise. An observer only follows and serves reads." enum:"producer,observer" default:"producer"`
 	RPCAddress         string           `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
-	DataDir            string           `help:"Folder of the chain, the blueprint log and the transaction store." default:"data/producer" type:"path"`
-	Genesis            string           `help:"A geth genesis.json; the development genesis when empty. Read when the chain begins, and checked at every start." type:"path"`
-	SequencerKeyFile   string           `help:"Ed25519 key blueprints are signed with: a file of mode 0600 with the seed in hex. When empty, sequencer.key in the data folder, made when the chain begins." type:"path"`
-	CreateSequencerKey bool             `help:"Create the file of --sequencer-key-file if there is none."`
+	DataDir            string           `help:"Directory of the chain, the blueprint log and the transaction store. One process per directory." default:"data/producer" type:"path"`
+	Genesis            string           `help:"geth genesis.json. Empty uses the development genesis. It is read when the chain begins and checked at every start." type:"path"`
+	SequencerKeyFile   string           `help:"File (mode 0600) with the Ed25519 key that signs blueprints: the seed in hex. Empty uses sequencer.key in the data directory, which is created when the chain begins." type:"path"`
+	CreateSequencerKey bool             `help:"Create the file of --sequencer-key-file when it does not exist."`
 	Proposer           string           `help:"Address of proposer-svc (gRPC)." default:"127.0.0.1:7101"`
 	Monitor            string           `help:"Address of monitor-svc (gRPC)." default:"127.0.0.1:7102"`
-	LeaseTTL           time.Duration    `name:"lease-ttl" help:"How long the lease of a leading producer that died keeps others from leading." default:"3s"`
-	LockTTL            time.Duration    `name:"lock-ttl" help:"How long the consumption lock of a holder that died keeps others out." default:"3s"`
+	LeaseTTL           time.Duration    `name:"lease-ttl" help:"Lifetime of the leader's lease: how long a dead leader keeps others from leading." default:"3s"`
+	LockTTL            time.Duration    `name:"lock-ttl" help:"Lifetime of the consumption lock: how long a dead holder keeps others out." default:"3s"`
 	Lock               config.LockGuard `embed:"" prefix:"lock-"`
-	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty one is made, for example 5s. Transactions do not wait for it. none: no block at all but on demand." default:"5s"`
-	MaxClockDrift      time.Duration    `help:"How far ahead of this machine's clock a requested timestamp may be." default:"60s"`
-	MaxWaiting         int              `help:"Most callers of ProduceBlock that wait; one more is refused." default:"1024"`
-	EventTimeout       time.Duration    `help:"How long a request's event is awaited before the request is made again with the same id." default:"3s"`
-	CommitteeFile      string           `help:"File of the keyholders' committee. With it encrypted bundles (type 0x7e) are taken." type:"path"`
-	BundlerAllow       []string         `help:"Addresses of the bundlers whose bundles are taken; everyone's, signed or not, when empty."`
-	BundleShare        float64          `help:"Part of a blueprint's bytes that bundles have for themselves, the rest being plain transactions'. What one does not use the other gets." default:"0.5"`
-	AckReplicas        int              `help:"Standbys that must have a transaction on disk before it is acknowledged; 0: the leader's own disk is enough."`
-	AckTimeout         time.Duration    `help:"How long an acknowledgement waits for standbys." default:"3s"`
-	AckShort           string           `help:"What becomes of transactions when too few standbys are there: refuse them, or degrade to acknowledging without: ${enum}." enum:"refuse,degrade" default:"refuse"`
+	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty block is produced, for example 5s. Transactions do not wait for it. none produces blocks on demand only, also for transactions." default:"5s"`
+	MaxClockDrift      time.Duration    `help:"Maximum lead of a requested timestamp over this machine's clock." default:"60s"`
+	MaxWaiting         int              `help:"Maximum number of waiting ProduceBlock callers. More are refused." default:"1024"`
+	EventTimeout       time.Duration    `help:"Timeout of a request's event. The request is then retried with the same id." default:"3s"`
+	CommitteeFile      string           `help:"Committee file of the keyholders. With it, encrypted bundles (type 0x7e) are accepted." type:"path"`
+	BundlerAllow       []string         `help:"Addresses of the bundlers whose bundles are accepted. Empty accepts all, signed or not."`
+	BundleShare        float64          `help:"Share of a blueprint's bytes reserved for bundles, from 0.01 to 0.99. The rest is for plain transactions; either may use what the other leaves." default:"0.5"`
+	AckReplicas        int              `help:"Number of standbys that must have a transaction on disk before it is acknowledged. With 0 the leader's own disk is enough."`
+	AckTimeout         time.Duration    `help:"Timeout of an acknowledgement that waits for standbys." default:"3s"`
+	AckShort           string           `help:"Policy when too few standbys are connected: ${enum}. refuse refuses transactions, degrade acknowledges them without standbys." enum:"refuse,degrade" default:"refuse"`
 	Rollup             RollupConfig     `embed:""`
 	RollupAddress      string           `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }

@@ -13,12 +13,12 @@ import (
 
 // RollupConfig says which rollup blueprints are pushed to, and how far it may be behind.
 type RollupConfig struct {
-	RollupNode           string        `help:"URL of the rollup node whose batcher applied blueprints are pushed to. None when empty: then they are on the feed only, and nothing holds production back."`
-	RollupPoll           time.Duration `help:"How often the rollup is looked at." default:"1s"`
-	MaxBlueprintsLag     uint64        `help:"How many blueprints the rollup may miss before they are pushed again. Fewer are pushed again when the rollup stands still for ten blocks of layer 1." default:"50"`
-	MaxBlueprintsAhead   uint64        `help:"How many blueprints the rollup may miss before the pool is locked: no block is made until it misses no more than --max-blueprints-lag." default:"100"`
-	MaxBlueprintsCatchup uint64        `help:"How many blueprints are pushed again at a time." default:"50"`
-	CatchupCooldown      uint64        `help:"Blocks of layer 1 before blueprints are pushed again once more, and before a pool is unlocked that was locked for the rollup." default:"1"`
+	RollupNode           string        `help:"URL of the rollup node. Applied blueprints are pushed to its batcher. Empty pushes nothing: blueprints are on the feed only, and there is no back-pressure."`
+	RollupPoll           time.Duration `help:"Interval between looks at the rollup." default:"1s"`
+	MaxBlueprintsLag     uint64        `help:"Maximum number of blueprints that the rollup may miss before they are pushed again. Fewer are pushed again when the rollup makes no progress for ten blocks of layer 1." default:"50"`
+	MaxBlueprintsAhead   uint64        `help:"Maximum number of blueprints that the rollup may miss before the pool is locked. No block is produced until it misses at most --max-blueprints-lag." default:"100"`
+	MaxBlueprintsCatchup uint64        `help:"Maximum number of blueprints pushed again at a time." default:"50"`
+	CatchupCooldown      uint64        `help:"Number of blocks of layer 1 between two catch-ups, and before a pool that was locked for the rollup is unlocked." default:"1"`
 }
 
 func (c *RollupConfig) validate() error {
