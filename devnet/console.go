@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"blindseq/kit/config"
-	"blindseq/kit/grpckit"
+	"blindseq/kit/retry"
 	"blindseq/producer-svc/devaccounts"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
@@ -21,7 +20,6 @@ import (
 type console struct {
 	cfg  Config
 	urls urls
-	conn *grpc.ClientConn
 	api  gatewayv1.GatewayServiceClient
 	out  io.Writer
 }
@@ -29,17 +27,12 @@ type console struct {
 // urls are the addresses users reach the devnet at.
 type urls struct{ rest, rpc, bundler string }
 
-func newConsole(cfg Config, gateway string, at urls, out io.Writer) (*console, error) {
-	conn, err := grpckit.Dial(gateway, config.TLS{})
-	if err != nil {
-		return nil, err
-	}
-	return &console{cfg: cfg, urls: at, conn: conn, api: gatewayv1.NewGatewayServiceClient(conn), out: out}, nil
+func newConsole(cfg Config, gateway *grpc.ClientConn, at urls, out io.Writer) *console {
+	return &console{cfg: cfg, urls: at, api: gatewayv1.NewGatewayServiceClient(gateway), out: out}
 }
 
 // run prints until ctx ends.
 func (c *console) run(ctx context.Context) error {
-	defer c.conn.Close()
 	status, err := c.ready(ctx)
 	if err != nil {
 		return err
@@ -55,7 +48,9 @@ func (c *console) run(ctx context.Context) error {
 	next := status.GetHead().GetNumber() + 1
 	for ctx.Err() == nil {
 		next = c.follow(ctx, next)
-		wait(ctx, time.Second)
+		if retry.Sleep(ctx, time.Second) != nil {
+			break
+		}
 	}
 	return nil
 }
@@ -72,7 +67,9 @@ func (c *console) ready(ctx context.Context) (*gatewayv1.GetStatusResponse, erro
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("wait for the services to be ready: not after %s (last status: %v, %w)", readyTimeout, status, err)
 		}
-		wait(ctx, 50*time.Millisecond)
+		if retry.Sleep(ctx, 50*time.Millisecond) != nil {
+			break
+		}
 	}
 	return nil, nil
 }
@@ -135,13 +132,4 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 	}
 	fmt.Fprintf(&b, "Make a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.urls.rest)
 	return b.String(), nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -10,34 +11,43 @@ import (
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
-	"blindseq/kit/service"
+	"blindseq/kit/host"
 	monitor "blindseq/monitor-svc"
 	producer "blindseq/producer-svc"
 	proposer "blindseq/proposer-svc"
 )
 
 // Run runs the devnet until ctx ends, and writes to out what its user is to see.
+func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error {
+	d, err := start(ctx, cfg, out, log)
+	if err != nil {
+		return err
+	}
+	return d.Run(ctx)
+}
+
+// start makes the services, and the console that follows them. On an error nothing is left open.
 //
 //	redis ◀── all of them
 //	keyholders ◀─▶ dsn ─▶ monitor ─▶ producer ◀─▶ proposer ─▶ dsn
 //	bundler ─▶ api-gw ─▶ producer, proposer, monitor
-func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error {
-	d := &devnet{cfg: cfg, log: log, group: service.NewGroup(log), redisURL: cfg.RedisURL}
+func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ *devnet, err error) {
+	d := &devnet{Host: host.New(ctx, &config.Common{}, log), cfg: cfg, redisURL: cfg.RedisURL}
+	defer d.CloseOn(&err)
 	if err := d.build(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	console, err := newConsole(cfg, d.gateway, d.urls, out)
+	gateway, err := d.Dial(d.gateway)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d.group.Add("console", console.run)
-	return d.group.Run(ctx)
+	d.Add("console", newConsole(cfg, gateway, d.urls, out).run)
+	return d, nil
 }
 
 type devnet struct {
+	*host.Host
 	cfg      Config
-	log      *slog.Logger
-	group    *service.Group
 	redisURL string
 
 	keys       *keygen.Files // nil without keyholders
@@ -67,13 +77,33 @@ func (d *devnet) addRedis(context.Context) error {
 	if d.redisURL != "" {
 		return nil
 	}
-	url, run, err := startRedis()
+	r, err := host.Open(d.Host, "embedded redis", startRedis)
 	if err != nil {
 		return err
 	}
-	d.redisURL = url
-	d.group.Add("redis", run)
+	d.redisURL = r.url()
 	return nil
+}
+
+// part is one service of the devnet.
+type part interface {
+	Run(ctx context.Context) error
+	Close() error
+}
+
+// add starts a service as a step of the devnet's start, and adds it as a component.
+func add[P part](d *devnet, name string, start func(log *slog.Logger) (P, error)) (P, error) {
+	p, err := host.Open(d.Host, name, func() (P, error) {
+		p, err := start(d.Log.With("part", name))
+		if err != nil {
+			err = fmt.Errorf("start %s: %w", name, err)
+		}
+		return p, err
+	})
+	if err == nil {
+		d.Add(name, p.Run)
+	}
+	return p, err
 }
 
 // prepare fills a service's config with its defaults and with what all services of the devnet have in common. Ports
@@ -88,8 +118,6 @@ func (d *devnet) prepare(cfg config.Service) error {
 	return nil
 }
 
-func (d *devnet) logger(name string) *slog.Logger { return d.log.With("part", name) }
-
 func (d *devnet) addSequencer(ctx context.Context) error {
 	var cfg sequencer.Config
 	if err := d.prepare(&cfg); err != nil {
@@ -97,12 +125,11 @@ func (d *devnet) addSequencer(ctx context.Context) error {
 	}
 	cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
 	cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
-	s, err := sequencer.New(ctx, cfg, d.logger("dsn-node"))
+	s, err := add(d, "dsn-node", func(log *slog.Logger) (*sequencer.Service, error) { return sequencer.New(ctx, cfg, log) })
 	if err != nil {
 		return err
 	}
 	d.dsn, _, _ = s.Addresses()
-	d.group.Add("dsn-node sequencer", s.Run)
 	return nil
 }
 
@@ -112,12 +139,11 @@ func (d *devnet) addMonitor(ctx context.Context) error {
 		return err
 	}
 	cfg.DSN, cfg.CommitteeFile = d.dsn, d.committee()
-	s, err := monitor.New(ctx, cfg, d.logger("monitor-svc"))
+	s, err := add(d, "monitor-svc", func(log *slog.Logger) (*monitor.Service, error) { return monitor.New(ctx, cfg, log) })
 	if err != nil {
 		return err
 	}
 	d.monitor, _ = s.Addresses()
-	d.group.Add("monitor-svc", s.Run)
 	return nil
 }
 
@@ -127,12 +153,11 @@ func (d *devnet) addProposer(ctx context.Context) error {
 		return err
 	}
 	cfg.DSN, cfg.Monitor = d.dsn, d.monitor
-	s, err := proposer.New(ctx, cfg, d.logger("proposer-svc"))
+	s, err := add(d, "proposer-svc", func(log *slog.Logger) (*proposer.Service, error) { return proposer.New(ctx, cfg, log) })
 	if err != nil {
 		return err
 	}
 	d.proposer, _ = s.Addresses()
-	d.group.Add("proposer-svc", s.Run)
 	return nil
 }
 
@@ -144,14 +169,11 @@ func (d *devnet) addProducer(ctx context.Context) error {
 	cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
 	cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
 	cfg.Genesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, d.cfg.TimeBetweenBlocks, d.committee()
-	log := d.logger("producer-svc")
-	producer.LogTo(log)
-	s, err := producer.New(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	d.group.Add("producer-svc", s.Run)
-	return nil
+	_, err := add(d, "producer-svc", func(log *slog.Logger) (*producer.Service, error) {
+		producer.LogTo(log)
+		return producer.New(ctx, cfg, log)
+	})
+	return err
 }
 
 func (d *devnet) addGateway(ctx context.Context) error {
@@ -161,12 +183,11 @@ func (d *devnet) addGateway(ctx context.Context) error {
 	}
 	cfg.RESTAddress, cfg.RPCAddress = d.cfg.RESTAddress, d.cfg.RPCAddress
 	cfg.Proposer, cfg.Monitor = d.proposer, d.monitor
-	s, err := apigw.New(ctx, cfg, d.logger("api-gw"))
+	s, err := add(d, "api-gw", func(log *slog.Logger) (*apigw.Service, error) { return apigw.New(ctx, cfg, log) })
 	if err != nil {
 		return err
 	}
 	d.gateway = s.GRPCAddr()
 	d.urls = urls{rest: s.RESTAddr(), rpc: s.RPCAddr()}
-	d.group.Add("api-gw", s.Run)
 	return nil
 }

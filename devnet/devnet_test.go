@@ -37,7 +37,7 @@ type running struct {
 
 var anyURL = regexp.MustCompile(`http://[0-9.:]+`)
 
-func start(t *testing.T, dir, timeBetweenBlocks string) *running {
+func run(t *testing.T, dir, timeBetweenBlocks string) *running {
 	t.Helper()
 	var cfg Config
 	if err := config.Defaults(&cfg); err != nil {
@@ -88,7 +88,7 @@ func (r *running) line(t *testing.T, text string) string {
 
 func TestASecondRunGoesOnWithTheChain(t *testing.T) {
 	dir := t.TempDir()
-	first := start(t, dir, "none")
+	first := run(t, dir, "none")
 	client, err := ethclient.Dial(first.rpc)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestASecondRunGoesOnWithTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	second := start(t, dir, "none")
+	second := run(t, dir, "none")
 	again, err := ethclient.Dial(second.rpc)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func (r *running) inspect(t *testing.T, object []byte) string {
 }
 
 func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
-	d := start(t, t.TempDir(), "10s")
+	d := run(t, t.TempDir(), "10s")
 	client, err := ethclient.Dial(d.bundler)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -95,13 +96,12 @@ func (d *devnet) addKeyholder(ctx context.Context, authority int) error {
 	name := fmt.Sprintf("keyholder-%d", authority)
 	cfg.DataDir = filepath.Join(d.cfg.DataDir, name)
 	cfg.CommitteeFile, cfg.ShareFile, cfg.IdentityFile = d.keys.Committee, d.keys.Shares[authority], d.keys.Identities[authority]
-	s, err := keyholder.New(ctx, cfg, d.logger(name))
+	s, err := add(d, name, func(log *slog.Logger) (*keyholder.Service, error) { return keyholder.New(ctx, cfg, log) })
 	if err != nil {
 		return err
 	}
 	grpc, _ := s.Addresses()
 	d.keyholders = append(d.keyholders, grpc)
-	d.group.Add(name, s.Run)
 	return nil
 }
 
@@ -116,11 +116,10 @@ func (d *devnet) addBundler(ctx context.Context) error {
 	}
 	cfg.RPCAddress, cfg.RollupRPC = d.cfg.BundlerAddress, "http://"+d.urls.rpc
 	cfg.CommitteeFile, cfg.IdentityFile, cfg.DataDir = d.keys.Committee, d.keys.Bundler, filepath.Join(d.cfg.DataDir, "bundler")
-	s, err := bundler.New(ctx, cfg, d.logger("bundler"))
+	s, err := add(d, "bundler", func(log *slog.Logger) (*bundler.Service, error) { return bundler.New(ctx, cfg, log) })
 	if err != nil {
 		return err
 	}
 	d.urls.bundler, _ = s.Addresses()
-	d.group.Add("bundler", s.Run)
 	return nil
 }
