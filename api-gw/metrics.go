@@ -9,15 +9,15 @@ import (
 
 // metrics are the gateway's figures; the parts take them through the small interfaces they declare.
 type metrics struct {
-	requests   *prometheus.CounterVec
-	seconds    *prometheus.HistogramVec
-	inFlight   *prometheus.GaugeVec
-	upstream   *prometheus.CounterVec
-	reads      *prometheus.CounterVec
-	webSockets prometheus.Gauge
-	held       *prometheus.GaugeVec
-	repeats    *prometheus.CounterVec
-	heldTime   *prometheus.HistogramVec
+	requests      *prometheus.CounterVec
+	seconds       *prometheus.HistogramVec
+	inFlight      *prometheus.GaugeVec
+	forwardErrors *prometheus.CounterVec
+	reads         *prometheus.CounterVec
+	webSockets    prometheus.Gauge
+	held          *prometheus.GaugeVec
+	repeats       *prometheus.CounterVec
+	heldTime      *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -32,8 +32,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "blindseq_gateway_requests_in_flight", Help: "HTTP requests being served, by listener.",
 		}, []string{"listener"}),
-		upstream: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "blindseq_gateway_upstream_errors_total", Help: "JSON-RPC that could not be carried to the leading producer, by kind.",
+		forwardErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "blindseq_gateway_forward_errors_total", Help: "JSON-RPC requests and WebSockets not forwarded to the leading producer, by kind.",
 		}, []string{"kind"}),
 		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_gateway_reads_total", Help: "JSON-RPC requests that any replica may answer, by who did: leader, replica, or asked_over (the leader, after a replica's answer did not count).",
@@ -42,17 +42,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "blindseq_gateway_websockets", Help: "WebSockets joined with the leading producer.",
 		}),
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "blindseq_gateway_held_calls", Help: "Calls held until they can be served, by upstream: leader, proposer or monitor.",
-		}, []string{"upstream"}),
+			Name: "blindseq_gateway_held_calls", Help: "Calls held until they can be served, by backend: leader, proposer or monitor.",
+		}, []string{"backend"}),
 		repeats: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "blindseq_gateway_repeats_total", Help: "Repeats of held calls, by upstream and why: no_leader, unavailable, or succeeded (another leads than the one asked).",
-		}, []string{"upstream", "reason"}),
+			Name: "blindseq_gateway_repeats_total", Help: "Repeats of held calls, by backend and why: no_leader, unavailable, or succeeded (another leads than the one asked).",
+		}, []string{"backend", "reason"}),
 		heldTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "blindseq_gateway_held_seconds", Help: "How long calls were held, by upstream and outcome: served, refused, given_up (the time was over), left (the caller went), turned_away (too many were held).",
+			Name: "blindseq_gateway_held_seconds", Help: "How long calls were held, by backend and outcome: served, refused, given_up (the time was over), left (the caller went), turned_away (too many were held).",
 			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30},
-		}, []string{"upstream", "outcome"}),
+		}, []string{"backend", "outcome"}),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.upstream, m.reads, m.webSockets, m.held, m.repeats, m.heldTime)
+	reg.MustRegister(m.requests, m.seconds, m.inFlight, m.forwardErrors, m.reads, m.webSockets, m.held, m.repeats, m.heldTime)
 	return m
 }
 
@@ -66,8 +66,8 @@ func (m *metrics) End(listener, route string, status int, took time.Duration) {
 	m.seconds.WithLabelValues(listener, route).Observe(took.Seconds())
 }
 
-// UpstreamError counts what could not be carried.
-func (m *metrics) UpstreamError(kind string) { m.upstream.WithLabelValues(kind).Inc() }
+// ForwardError counts what could not be forwarded.
+func (m *metrics) ForwardError(kind string) { m.forwardErrors.WithLabelValues(kind).Inc() }
 
 // Read counts a read that any replica may answer.
 func (m *metrics) Read(by string) { m.reads.WithLabelValues(by).Inc() }

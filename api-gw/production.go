@@ -3,17 +3,17 @@ package apigw
 import (
 	"context"
 	"time"
+
+	"blindseq/kit/retry"
 )
 
-// productionEvery is how often it is asked whether blocks can be made.
+// productionEvery is the pause between two checks whether blocks can be made.
 const productionEvery = 2 * time.Second
 
-// watchProduction notes at /readyz why no block can be made. It makes no gateway unready: all see the same, so that a
-// Service would be left with none, and reads, transactions and the status itself go on.
+// watchProduction reports at /readyz why no block can be made. It makes no gateway unready: all of them see the same, so
+// their Service would have no endpoint left, and reads, transactions and the status itself still work.
 func (s *Service) watchProduction(standstill func(context.Context) string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		ticker := time.NewTicker(productionEvery)
-		defer ticker.Stop()
 		reported := ""
 		for {
 			reason := standstill(ctx)
@@ -25,10 +25,8 @@ func (s *Service) watchProduction(standstill func(context.Context) string) func(
 				s.Health.Note("production", reason)
 				s.Log.InfoContext(ctx, "what keeps blocks from being made has changed", "reason", reason)
 			}
-			select {
-			case <-ctx.Done():
+			if retry.Sleep(ctx, productionEvery) != nil {
 				return nil
-			case <-ticker.C:
 			}
 		}
 	}

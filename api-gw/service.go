@@ -7,7 +7,7 @@ import (
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/rpcproxy"
-	"blindseq/api-gw/internal/upstream"
+	"blindseq/api-gw/internal/tracker"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -76,9 +76,9 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tracker := upstream.New(producers{directory}, s.leaderKnown)
+	leaders := tracker.New(producers{directory}, s.leaderKnown)
 	proxy := rpcproxy.New(rpcproxy.Config{
-		Leader: tracker.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
+		Leader: leaders.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
 		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Hold: lines.Leader, Recorder: s.metrics, Log: s.Log,
 	})
 	s.Defer("connections to producers", func() error { proxy.Close(); return nil })
@@ -98,7 +98,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 
 	s.Add("directory", directory.Run)
 	s.Add("roster", roster.Run)
-	s.Add("leader tracker", tracker.Run)
+	s.Add("leader tracker", leaders.Run)
 	s.Add("held calls", lines.Leader.Run)
 	s.Add("production watch", s.watchProduction(api.Standstill))
 	s.Add("public listeners", together(grpcServer, restServer, rpcServer))
@@ -109,12 +109,12 @@ func (s *Service) wire(ctx context.Context) (err error) {
 func (s *Service) lines(ctx context.Context, directory *leader.Directory) gateway.Lines {
 	room := hold.New(hold.Config{Timeout: s.cfg.HoldTimeout, Max: s.cfg.MaxHeld, Recorder: s.metrics, Log: s.Log})
 	return gateway.Lines{
-		Leader: room.Line(ctx, hold.Upstream{
+		Leader: room.Line(ctx, hold.Backend{
 			Name: "leader", Changed: directory.Changed,
 			Who: func() string { e, _ := directory.Current(leading); return e.GRPC },
 		}),
-		Proposer: room.Line(ctx, hold.Upstream{Name: "proposer"}),
-		Monitor:  room.Line(ctx, hold.Upstream{Name: "monitor"}),
+		Proposer: room.Line(ctx, hold.Backend{Name: "proposer"}),
+		Monitor:  room.Line(ctx, hold.Backend{Name: "monitor"}),
 	}
 }
 

@@ -58,7 +58,7 @@ func TestARollingUpdateOfEveryProgramFailsNoRequest(t *testing.T) {
 	s.end()
 	repeats := 0.0
 	for _, reason := range []string{"no_leader", "unavailable", "succeeded"} {
-		repeats += metric(t, c, cluster.Gateway, fmt.Sprintf(`blindseq_gateway_repeats_total{reason=%q,upstream="leader"}`, reason))
+		repeats += metric(t, c, cluster.Gateway, fmt.Sprintf(`blindseq_gateway_repeats_total{backend="leader",reason=%q}`, reason))
 	}
 	o.judge(t)
 	t.Logf("%d blocks on demand, %d transactions, %d reads: %d requests failed; %.0f repeats by the gateway; head still for at most %s",

@@ -32,7 +32,7 @@ func holding(t *testing.T, timeout time.Duration) (*gateway.Server, *fakes.Servi
 	t.Helper()
 	f := fakes.Start(t)
 	room := hold.New(hold.Config{Timeout: timeout, Max: 8, Recorder: unrecorded{}, Log: slog.New(slog.DiscardHandler)})
-	line := func(name string) *hold.Line { return room.Line(t.Context(), hold.Upstream{Name: name}) }
+	line := func(name string) *hold.Line { return room.Line(t.Context(), hold.Backend{Name: name}) }
 	return gateway.New(f.Backends(t), gateway.Timeouts{Produce: 20 * time.Second, Call: 2 * time.Second, Status: time.Second},
 		gateway.Lines{Leader: line("leader"), Proposer: line("proposer"), Monitor: line("monitor")}, slog.New(slog.DiscardHandler)), f
 }
@@ -110,7 +110,7 @@ func TestTheEndOfProduceTimeoutWhileHeldIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in real time it could end in the middle of a repeat
 		room := hold.New(hold.Config{Timeout: time.Minute, Max: 8, Recorder: unrecorded{}, Log: slog.New(slog.DiscardHandler)})
 		s := gateway.New(gateway.Backends{Producer: away{}}, gateway.Timeouts{Produce: 5 * time.Second, Call: time.Second, Status: time.Second},
-			gateway.Lines{Leader: room.Line(t.Context(), hold.Upstream{Name: "leader"})}, slog.New(slog.DiscardHandler))
+			gateway.Lines{Leader: room.Line(t.Context(), hold.Backend{Name: "leader"})}, slog.New(slog.DiscardHandler))
 		began := time.Now()
 		if _, err := s.ProduceBlock(t.Context(), &gatewayv1.ProduceBlockRequest{}); status.Code(err) != codes.Unavailable || time.Since(began) != 5*time.Second {
 			t.Errorf("got %v after %s", err, time.Since(began))

@@ -1,12 +1,13 @@
-// Package hold keeps calls that cannot be served now, and makes them again until they are served: while another producer
-// takes the lead, a service is restarted or Redis is away, the caller waits instead of being refused.
+// Package hold holds calls that the gateway cannot serve yet, and retries them until they succeed or time out: while another
+// producer takes the lead, a service restarts or Redis is away, the caller waits instead of being refused.
 //
-// It guarantees: a call is made again only when its attempt failed with Again, so for who was asked and when, never for
-// what; it is kept for at most Config.Timeout, and never longer than its own context lasts; at most Config.Max are kept
-// at once, and one more is refused as if nothing were kept. Who is kept tries again when somebody else is to be asked, when another kept call of
-// the same line got through, and by itself after a pause that grows to half a second, since not all that ends is told.
+// It guarantees: a call is retried only when its attempt failed with Again, so because of the replica or the moment, never
+// because of its content; it is held for at most Config.Timeout, and never longer than its own context lasts; at most
+// Config.Max calls are held at once, and one more is refused at once. A held call retries when another replica is to be
+// asked, when another held call of the same line succeeded, and by itself after a pause that grows to half a second, since
+// not every recovery is announced.
 //
-// It asks of callers that an attempt is harmless to repeat, also when its answer was lost and it was served.
+// It asks of callers that an attempt is harmless to repeat, also when it succeeded and its answer was lost.
 package hold
 
 import (
@@ -14,49 +15,47 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
+
+	"blindseq/kit/retry"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// Why a call is made again, the label of its counter.
+// Why a call is retried, the label of its counter.
 const (
-	NoLeader    = "no_leader"   // nobody is known to lead
-	Unavailable = "unavailable" // who was asked does not serve it now, or the connection to it broke
-	Succeeded   = "succeeded"   // another leads than the one that was asked and has not answered
+	NoLeader    = "no_leader"   // no leader is known
+	Unavailable = "unavailable" // the replica that was asked cannot serve it now, or the connection to it broke
+	Succeeded   = "succeeded"   // another leads than the replica that was asked and has not answered
 )
 
-// What became of a kept call, the label of its histogram.
+// How a held call ended, the label of its histogram.
 const (
 	Served     = "served"
-	Refused    = "refused"     // it failed in another way in the end
-	GivenUp    = "given_up"    // Timeout was over
-	Left       = "left"        // its caller went, its own deadline was over, or the gateway stops
-	TurnedAway = "turned_away" // it was not kept: Max others were
+	Refused    = "refused"     // it failed in a way that is not retried
+	GivenUp    = "given_up"    // it was held for Timeout
+	Left       = "left"        // its caller left, its own deadline passed, or the gateway stops
+	TurnedAway = "turned_away" // it was not held, because Max others were
 )
 
-const (
-	firstPause   = 20 * time.Millisecond
-	longestPause = 500 * time.Millisecond
-)
+var retries = retry.Policy{First: 20 * time.Millisecond, Longest: 500 * time.Millisecond}
 
-// Recorder takes the figures of kept calls.
+// Recorder takes the figures of held calls.
 type Recorder interface {
 	Held(line string, change int)
 	Repeat(line, reason string)
 	HoldEnded(line, outcome string, took time.Duration)
 }
 
-// Config says what a Room keeps.
+// Config says what a Room holds.
 type Config struct {
-	Timeout  time.Duration // how long a call is kept, from its first failure on; 0: nothing is kept
-	Max      int64         // how many are kept at once
+	Timeout  time.Duration // how long a call is held after its first failure; 0: no call is held
+	Max      int64         // maximum number of calls held at once
 	Recorder Recorder
 	Log      *slog.Logger
 }
 
-// Room is where calls are kept.
+// Room is where calls are held.
 type Room struct {
 	cfg   Config
 	seats *semaphore.Weighted
@@ -65,12 +64,12 @@ type Room struct {
 // New returns a room.
 func New(cfg Config) *Room { return &Room{cfg: cfg, seats: semaphore.NewWeighted(cfg.Max)} }
 
-// GaveUp is the end of a call that was kept in vain, or not kept because of too many others.
+// GaveUp is the error of a call that was held in vain, or not held because of too many others.
 type GaveUp struct {
 	Err     error         // of the last attempt
-	After   time.Duration // how long it was kept
+	After   time.Duration // how long it was held
 	Repeats int
-	Full    bool // it was not kept
+	Full    bool // it was not held
 }
 
 func (e *GaveUp) Error() string { return e.Err.Error() + e.Note() }
@@ -78,7 +77,7 @@ func (e *GaveUp) Error() string { return e.Err.Error() + e.Note() }
 // Unwrap gives the error of the last attempt.
 func (e *GaveUp) Unwrap() error { return e.Err }
 
-// Note says in words what was done for the call.
+// Note says what the gateway did for the call.
 func (e *GaveUp) Note() string {
 	if e.Full {
 		return "; it was not held until it can be served, as too many calls are held"
@@ -94,11 +93,10 @@ type notNow struct {
 func (e *notNow) Error() string { return e.err.Error() }
 func (e *notNow) Unwrap() error { return e.err }
 
-// Again says of an attempt's error that the same call may be served at another time or by somebody else.
+// Again marks an attempt's error: the same call may succeed later or at another replica.
 func Again(reason string, err error) error { return &notNow{reason, err} }
 
-// Do makes a call. It returns nil, the error of an attempt that is not to be repeated, or GaveUp. A nil line makes the call
-// once.
+// Do makes a call. It returns nil, the error of an attempt that is not retried, or GaveUp. A nil line makes the call once.
 func (l *Line) Do(ctx context.Context, attempt func(context.Context) error) error {
 	news := l.listen()
 	err := l.try(ctx, attempt)
@@ -109,7 +107,7 @@ func (l *Line) Do(ctx context.Context, attempt func(context.Context) error) erro
 	case l == nil || l.room.cfg.Timeout == 0 || ctx.Err() != nil:
 		return why.err
 	case !l.room.seats.TryAcquire(1):
-		l.room.cfg.Recorder.HoldEnded(l.up.Name, TurnedAway, 0)
+		l.room.cfg.Recorder.HoldEnded(l.backend.Name, TurnedAway, 0)
 		return &GaveUp{Err: why.err, Full: true}
 	}
 	defer l.room.seats.Release(1)
@@ -120,25 +118,25 @@ func (l *Line) Do(ctx context.Context, attempt func(context.Context) error) erro
 	return err
 }
 
-// keep repeats a call that has failed once.
+// keep retries a call that has failed once.
 func (l *Line) keep(ctx context.Context, news <-chan struct{}, attempt func(context.Context) error, why *notNow) (outcome string, err error) {
 	began, over := time.Now(), time.NewTimer(l.room.cfg.Timeout)
 	defer over.Stop()
-	pause := firstPause
+	pauses := retries.New()
 	for repeats := 0; ; repeats++ {
-		woken, outcome := wait(ctx, news, over.C, pause)
+		woken, outcome := wait(ctx, news, over.C, pauses.Next())
 		if outcome != "" {
 			return outcome, &GaveUp{Err: why.err, After: time.Since(began), Repeats: repeats}
 		}
-		if pause = min(2*pause, longestPause); woken {
-			pause = firstPause
+		if woken {
+			pauses.Reset()
 		}
-		l.room.cfg.Recorder.Repeat(l.up.Name, why.reason)
+		l.room.cfg.Recorder.Repeat(l.backend.Name, why.reason)
 		news = l.listen()
 		err := l.try(ctx, attempt)
 		switch {
 		case err == nil:
-			l.wake()
+			l.news.Notify()
 			return Served, nil
 		case !errors.As(err, &why):
 			return Refused, err
@@ -146,17 +144,17 @@ func (l *Line) keep(ctx context.Context, news <-chan struct{}, attempt func(cont
 	}
 }
 
-// wait lets a pause go by, give or take half of it, or less when there is news. outcome says why there is no use in going on.
+// wait waits for a pause, or less when there is news. outcome says why the call is not retried any more, or is empty.
 func wait(ctx context.Context, news <-chan struct{}, over <-chan time.Time, pause time.Duration) (woken bool, outcome string) {
-	timer := time.NewTimer(pause/2 + rand.N(pause))
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
 			return woken, ""
-		case <-news: // not all at the same moment, and not before gRPC knows of a new leader too
+		case <-news: // held calls spread out, and gRPC gets to know the new leader first
 			woken, news = true, nil
-			timer.Reset(firstPause/2 + rand.N(firstPause))
+			timer.Reset(retries.Pause(1))
 		case <-over:
 			return woken, GivenUp
 		case <-ctx.Done():

@@ -16,7 +16,7 @@ import (
 
 var errAway = errors.New("away")
 
-// world is a room, a line whose upstream a test sets, and what was recorded.
+// world is a room, a line whose backend a test sets, and what was recorded.
 type world struct {
 	*hold.Line
 	mu      sync.Mutex
@@ -45,7 +45,7 @@ func (w *world) HoldEnded(_, outcome string, _ time.Duration) {
 	w.ended[outcome]++
 }
 
-// lead makes another the upstream, or the same anew.
+// lead makes another the backend, or the same anew.
 func (w *world) lead(who string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,7 +68,7 @@ func in(t *testing.T, timeout time.Duration, limit int64, test func(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{who: "a", changed: make(chan struct{}), repeats: map[string]int{}, ended: map[string]int{}}
 		room := hold.New(hold.Config{Timeout: timeout, Max: limit, Recorder: w, Log: slog.New(slog.DiscardHandler)})
-		w.Line = room.Line(t.Context(), hold.Upstream{
+		w.Line = room.Line(t.Context(), hold.Backend{
 			Name:    "leader",
 			Who:     func() string { w.mu.Lock(); defer w.mu.Unlock(); return w.who },
 			Changed: func() <-chan struct{} { w.mu.Lock(); defer w.mu.Unlock(); return w.changed },

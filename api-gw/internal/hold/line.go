@@ -5,59 +5,62 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"blindseq/kit/notify"
 )
 
-// grace is how long who was asked may still answer after another has come to lead: one that hands over in order answers
-// all that it has begun, one that is cut off never does.
+// grace is how long the replica that was asked may still answer after another leads: one that hands over in order answers
+// all calls that it has begun, one that is cut off never does.
 const grace = time.Second
 
-// ErrSucceeded is the cause of the end of an attempt's context when another leads than the one that was asked.
+// ErrSucceeded is the cause with which an attempt's context ends when another producer leads than the one it asked.
 var ErrSucceeded = errors.New("another producer leads now")
 
-// Upstream is who is asked by the calls of a line. Without Changed it is always the same.
-type Upstream struct {
+// Backend is the service that the calls of a line ask. Without Changed it is always the same.
+type Backend struct {
 	Name string
-	// Who is to be asked now, "" when nobody is known. Changed, taken before, is closed when there is news of it: another is
-	// to be asked, or the same begins anew.
+	// Who names the replica to ask now, "" when none is known. Changed, taken before, is closed when another replica is to
+	// be asked, or the same one starts again.
 	Who     func() string
 	Changed func() <-chan struct{}
 }
 
-// Line is the calls to one upstream.
+// Line is the calls to one backend.
 type Line struct {
-	room *Room
-	up   Upstream
+	room    *Room
+	backend Backend
+
+	news notify.Broadcast // held calls are to try again
 
 	mu    sync.Mutex
-	news  chan struct{}   // closed and replaced when kept calls are to try again
-	term  context.Context // ends when who is asked has been succeeded by another
+	term  context.Context // ends when another replica leads
 	end   context.CancelCauseFunc
 	since row
 }
 
-// row is the kept calls from the moment there is one until there is none.
+// row is the held calls from the first one until none is left.
 type row struct {
 	began                  time.Time
 	held, calls, notServed int
 }
 
-// Line makes the line of an upstream. One with Changed has to Run.
-func (r *Room) Line(ctx context.Context, up Upstream) *Line {
-	l := &Line{room: r, up: up, news: make(chan struct{})}
+// Line returns the line of a backend. The line of a backend with Changed must Run.
+func (r *Room) Line(ctx context.Context, backend Backend) *Line {
+	l := &Line{room: r, backend: backend}
 	l.term, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l
 }
 
-// Run follows the upstream until ctx ends.
+// Run follows the backend until ctx ends.
 func (l *Line) Run(ctx context.Context) error {
-	asked := l.up.Who()
+	asked := l.backend.Who()
 	for {
-		changed := l.up.Changed()
-		if now := l.up.Who(); now != asked {
+		changed := l.backend.Changed()
+		if now := l.backend.Who(); now != asked {
 			asked = now
 			l.succeed(ctx)
 		}
-		l.wake()
+		l.news.Notify()
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -66,7 +69,7 @@ func (l *Line) Run(ctx context.Context) error {
 	}
 }
 
-// succeed ends the attempts at who was asked until now, after a while.
+// succeed ends the attempts at the former leader after the grace.
 func (l *Line) succeed(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,9 +78,9 @@ func (l *Line) succeed(ctx context.Context) {
 	l.term, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
 }
 
-// try makes an attempt, and gives it up when somebody else has come to lead and it goes on for longer than grace.
+// try makes an attempt, and cancels it when another leads and it lasts longer than the grace.
 func (l *Line) try(ctx context.Context, attempt func(context.Context) error) error {
-	if l == nil || l.up.Changed == nil {
+	if l == nil || l.backend.Changed == nil {
 		return attempt(ctx)
 	}
 	l.mu.Lock()
@@ -94,39 +97,30 @@ func (l *Line) try(ctx context.Context, attempt func(context.Context) error) err
 	return err
 }
 
-// listen returns what is closed at the next news.
+// listen returns a channel that is closed when held calls are to try again.
 func (l *Line) listen() <-chan struct{} {
 	if l == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.news
+	return l.news.Changed()
 }
 
-func (l *Line) wake() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	close(l.news)
-	l.news = make(chan struct{})
-}
-
-// enter and leave count who is kept, and tell of the first and the last of a row: an outage keeps thousands.
+// enter and leave count held calls, and log only the first and the last of a row: an outage holds thousands.
 func (l *Line) enter(ctx context.Context, why *notNow) {
-	l.room.cfg.Recorder.Held(l.up.Name, 1)
+	l.room.cfg.Recorder.Held(l.backend.Name, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.since.held == 0 {
 		l.since = row{began: time.Now()}
-		l.room.cfg.Log.InfoContext(ctx, "calls are held until they can be served", "upstream", l.up.Name, "reason", why.reason, "error", why.err)
+		l.room.cfg.Log.InfoContext(ctx, "calls are held until they can be served", "backend", l.backend.Name, "reason", why.reason, "error", why.err)
 	}
 	l.since.held++
 	l.since.calls++
 }
 
 func (l *Line) leave(ctx context.Context, outcome string, took time.Duration) {
-	l.room.cfg.Recorder.Held(l.up.Name, -1)
-	l.room.cfg.Recorder.HoldEnded(l.up.Name, outcome, took)
+	l.room.cfg.Recorder.Held(l.backend.Name, -1)
+	l.room.cfg.Recorder.HoldEnded(l.backend.Name, outcome, took)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.since.held--
@@ -134,7 +128,7 @@ func (l *Line) leave(ctx context.Context, outcome string, took time.Duration) {
 		l.since.notServed++
 	}
 	if l.since.held == 0 {
-		l.room.cfg.Log.InfoContext(ctx, "no call is held any more", "upstream", l.up.Name, "calls", l.since.calls,
+		l.room.cfg.Log.InfoContext(ctx, "no call is held any more", "backend", l.backend.Name, "calls", l.since.calls,
 			"not_served", l.since.notServed, "took", time.Since(l.since.began))
 	}
 }

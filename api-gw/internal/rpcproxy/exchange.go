@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"blindseq/api-gw/internal/hold"
-	"blindseq/api-gw/internal/upstream"
+	"blindseq/api-gw/internal/tracker"
 )
 
 // headOfAnswer is how much of an answer is held back until it is known to be there: with what most answers are, a
@@ -64,7 +64,7 @@ func (x *exchange) attempt(ctx context.Context) error {
 }
 
 // ask has the leader answer. The end of ctx gives it up as long as nothing was passed on.
-func (x *exchange) ask(ctx context.Context, leader *upstream.Leader) error {
+func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 	asking, cancel := context.WithTimeout(x.r.Context(), x.p.cfg.Timeout)
 	defer cancel()
 	passOn := context.AfterFunc(ctx, cancel)
@@ -72,7 +72,7 @@ func (x *exchange) ask(ctx context.Context, leader *upstream.Leader) error {
 	body := &payload{data: x.body}
 	defer body.release()
 	// gofail: var callForwarding struct{}
-	res, err := x.p.transport.RoundTrip(upstreamRequest(asking, leader.HTTP, body))
+	res, err := x.p.transport.RoundTrip(requestTo(asking, leader.HTTP, body))
 	if err == nil {
 		defer res.Body.Close()
 		// gofail: var callAnswering struct{}
@@ -103,7 +103,7 @@ func (x *exchange) ready(res *http.Response) error {
 		res.Body = &rest{Reader: io.MultiReader(start, res.Body), Closer: res.Body}
 		return nil
 	case !errors.Is(err, io.EOF):
-		x.p.cfg.Recorder.UpstreamError(Broken)
+		x.p.cfg.Recorder.ForwardError(Broken)
 		return err
 	}
 	answer := start.Bytes()

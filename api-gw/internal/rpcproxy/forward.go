@@ -58,7 +58,7 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 	return true
 }
 
-func upstreamRequest(ctx context.Context, to *url.URL, body *payload) *http.Request {
+func requestTo(ctx context.Context, to *url.URL, body *payload) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {""}},
@@ -87,7 +87,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 	defer p.copies.Put(buf)
 	if _, err := io.CopyBuffer(onlyWriter{w}, res.Body, *buf); err != nil {
 		if r.Context().Err() == nil {
-			p.cfg.Recorder.UpstreamError(Broken)
+			p.cfg.Recorder.ForwardError(Broken)
 			p.cfg.Log.WarnContext(r.Context(), "answer ended in the middle", "error", err)
 		}
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole

@@ -28,7 +28,7 @@ func holding(t *testing.T, leader string, timeout time.Duration, change ...func(
 	t.Helper()
 	room := hold.New(hold.Config{Timeout: timeout, Max: 8, Recorder: unrecorded{}, Log: slog.New(slog.DiscardHandler)})
 	return start(t, leader, append(change, func(c *rpcproxy.Config) {
-		c.Hold = room.Line(t.Context(), hold.Upstream{Name: "leader"})
+		c.Hold = room.Line(t.Context(), hold.Backend{Name: "leader"})
 	})...)
 }
 

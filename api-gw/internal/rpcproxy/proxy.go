@@ -1,7 +1,7 @@
 // Package rpcproxy carries Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer, and spreads what any
 // replica may answer over all of them. It looks into what it carries only to tell the two apart, and what became of
 // transactions sent; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
-// requests, so that clients can match it. Only the body goes upstream: no header of the client, least of all its
+// requests, so that clients can match it. Only the body is forwarded: no header of the client, least of all its
 // cookies and tokens.
 //
 // What cannot be served now is held and asked again (package hold): every request may be repeated, for those that change
@@ -21,14 +21,14 @@ import (
 	"time"
 
 	"blindseq/api-gw/internal/hold"
-	"blindseq/api-gw/internal/upstream"
+	"blindseq/api-gw/internal/tracker"
 	"blindseq/kit/jsonrpc"
 
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
 )
 
-// Kinds of upstream errors, the label of their counter.
+// Kinds of requests that were not forwarded or answered, the label of their counter.
 const (
 	NoLeader    = "no_leader"
 	Unreachable = "unreachable"
@@ -42,19 +42,19 @@ const maxHeldBytes = 256 << 20
 
 // Recorder takes the proxy's figures.
 type Recorder interface {
-	UpstreamError(kind string)
+	ForwardError(kind string)
 	Read(by string)
 	WebSockets(change int)
 }
 
 // Config says how a proxy is to be; all of it is needed.
 type Config struct {
-	Leader        func() *upstream.Leader // nil: nobody leads
-	Replicas      func() []*url.URL       // JSON-RPC of those that serve reads besides the leader; may be nil
-	Unreachable   func()                  // told when the leader did not answer: perhaps another leads
-	Origins       []string                // web origins that may call; "*" means any
-	BodyLimit     int64                   // of a request's body and of a WebSocket's message
-	Timeout       time.Duration           // of a request, without the time its body takes to arrive
+	Leader        func() *tracker.Leader // nil: nobody leads
+	Replicas      func() []*url.URL      // JSON-RPC of those that serve reads besides the leader; may be nil
+	Unreachable   func()                 // told when the leader did not answer: perhaps another leads
+	Origins       []string               // web origins that may call; "*" means any
+	BodyLimit     int64                  // of a request's body and of a WebSocket's message
+	Timeout       time.Duration          // of a request, without the time its body takes to arrive
 	MaxWebSockets int64
 	Hold          *hold.Line // where requests wait that cannot be served now; nil: nowhere
 	Recorder      Recorder
@@ -139,7 +139,7 @@ func refuse(w http.ResponseWriter, request []byte, status, code int, message str
 
 // unavailable refuses in the way that tells clients and balancers to come again.
 func (p *Proxy) unavailable(w http.ResponseWriter, request []byte, kind string, status int, message string) {
-	p.cfg.Recorder.UpstreamError(kind)
+	p.cfg.Recorder.ForwardError(kind)
 	w.Header().Set("Retry-After", "1")
 	refuse(w, request, status, jsonrpc.Unavailable, message)
 }

@@ -17,7 +17,7 @@ import (
 	"blindseq/api-gw/internal/fakes"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/rpcproxy"
-	"blindseq/api-gw/internal/upstream"
+	"blindseq/api-gw/internal/tracker"
 )
 
 // gatewayOf is a served proxy whose leader a test sets.
@@ -67,7 +67,7 @@ func (f *figures) Read(by string) {
 	f.errors["read by "+by]++
 }
 
-func (f *figures) UpstreamError(kind string) {
+func (f *figures) ForwardError(kind string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.errors[kind]++
@@ -94,9 +94,9 @@ func (f *figures) failed(kind string) int {
 func start(t *testing.T, leader string, change ...func(*rpcproxy.Config)) *gatewayOf {
 	t.Helper()
 	g := &gatewayOf{address: leader, changed: make(chan struct{}), figures: &figures{errors: map[string]int{}}}
-	tracker := upstream.New(g, func(bool) {})
+	leaders := tracker.New(g, func(bool) {})
 	cfg := rpcproxy.Config{
-		Leader: tracker.Current, Unreachable: func() { g.asked.Add(1) }, Origins: []string{"*"}, BodyLimit: 64 << 10,
+		Leader: leaders.Current, Unreachable: func() { g.asked.Add(1) }, Origins: []string{"*"}, BodyLimit: 64 << 10,
 		Timeout: 5 * time.Second, MaxWebSockets: 2, Recorder: g.figures, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {
@@ -118,7 +118,7 @@ func start(t *testing.T, leader string, change ...func(*rpcproxy.Config)) *gatew
 	var wg sync.WaitGroup
 	var failed error
 	wg.Go(func() { failed = server.Run(ctx) })
-	wg.Go(func() { _ = tracker.Run(ctx) })
+	wg.Go(func() { _ = leaders.Run(ctx) })
 	transport := &http.Transport{}
 	g.url, g.client = "http://"+l.Addr().String(), &http.Client{Transport: transport}
 	g.stop = func() error { cancel(); wg.Wait(); proxy.Close(); return failed }
@@ -340,7 +340,7 @@ func TestWebPagesMayCallAsConfigured(t *testing.T) {
 
 func BenchmarkForward(b *testing.B) {
 	p := fakes.StartRPC(b, "one")
-	leader := upstream.New(fixed(p.Addr()), func(bool) {})
+	leader := tracker.New(fixed(p.Addr()), func(bool) {})
 	proxy := rpcproxy.New(rpcproxy.Config{
 		Leader: leader.Current, Origins: []string{"*"}, BodyLimit: 5 << 20, Timeout: time.Second, MaxWebSockets: 1,
 		Unreachable: func() {}, Recorder: &figures{errors: map[string]int{}}, Log: slog.New(slog.DiscardHandler),

@@ -12,7 +12,7 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
-	"blindseq/api-gw/internal/upstream"
+	"blindseq/api-gw/internal/tracker"
 	"blindseq/kit/jsonrpc"
 
 	"github.com/coder/websocket"
@@ -51,7 +51,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	defer p.webSockets.Release(1)
 	ctx, cancel := httpserver.UntilStop(r.Context())
 	defer cancel()
-	var leader *upstream.Leader
+	var leader *tracker.Leader
 	var up *websocket.Conn
 	err := p.cfg.Hold.Do(ctx, func(ctx context.Context) (err error) {
 		if leader = p.cfg.Leader(); leader == nil {
@@ -86,7 +86,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	p.join(ctx, leader, down, up)
 }
 
-func (p *Proxy) dial(ctx context.Context, leader *upstream.Leader) (*websocket.Conn, error) {
+func (p *Proxy) dial(ctx context.Context, leader *tracker.Leader) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, wsDialTimeout)
 	defer cancel()
 	to := *leader.HTTP
@@ -108,7 +108,7 @@ type ending struct {
 }
 
 // join relays both ways until something ends it, closes both sides, and returns when nothing of it runs any more.
-func (p *Proxy) join(ctx context.Context, leader *upstream.Leader, down, up *websocket.Conn) {
+func (p *Proxy) join(ctx context.Context, leader *tracker.Leader, down, up *websocket.Conn) {
 	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ends := make(chan ending, 4)
 	var wg sync.WaitGroup
@@ -140,7 +140,7 @@ func (p *Proxy) join(ctx context.Context, leader *upstream.Leader, down, up *web
 func (p *Proxy) end(ctx context.Context, e ending, down, up *websocket.Conn) {
 	status, reason := closing(e)
 	if e.producer && websocket.CloseStatus(e.err) == -1 {
-		p.cfg.Recorder.UpstreamError(Broken)
+		p.cfg.Recorder.ForwardError(Broken)
 	}
 	p.cfg.Log.DebugContext(ctx, "websocket ends", "status", int(status), "error", e.err)
 	var wg sync.WaitGroup

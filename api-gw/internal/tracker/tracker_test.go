@@ -1,4 +1,4 @@
-package upstream
+package tracker
 
 import (
 	"context"

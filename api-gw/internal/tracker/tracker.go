@@ -1,5 +1,5 @@
-// Package upstream follows which producer leads, and where its JSON-RPC is served.
-package upstream
+// Package tracker follows which producer leads, and where its JSON-RPC is served.
+package tracker
 
 import (
 	"context"
