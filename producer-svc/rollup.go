@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"blindseq/kit/host"
+	"blindseq/producer-svc/backpressure"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/publish"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -61,7 +62,7 @@ func (s *Service) publishTo() error {
 	s.rollup = publish.New(publish.Deps{
 		Blueprints: feed.Outbox{Feed: s.feed, Rollup: address},
 		Rollup:     publish.Counted{Rollup: node, Count: s.metrics.rollupCalled},
-		Limits: publish.Limits{
+		Limits: backpressure.Limits{
 			Lag: c.MaxBlueprintsLag, Ahead: c.MaxBlueprintsAhead, CatchUp: c.MaxBlueprintsCatchup, Cooldown: c.CatchupCooldown,
 		},
 		LookEvery: c.RollupPoll,
@@ -72,9 +73,9 @@ func (s *Service) publishTo() error {
 }
 
 // publication is how far the rollup is; the zero value when none is configured or this producer does not lead.
-func (s *Service) publication() publish.State {
+func (s *Service) publication() backpressure.State {
 	if s.rollup == nil {
-		return publish.State{}
+		return backpressure.State{}
 	}
 	return s.rollup.State()
 }

@@ -66,9 +66,9 @@ type Service struct {
 	production *leading.Production
 	candidate  *leading.Candidate
 
-	standbys *replicate.Hub     // those that stand by while this replica leads
-	standby  *replicate.Standby // this replica, while it does not lead
-	intake   *intake.Intake     // what clients send
+	standbys *replicate.Standbys // those that stand by while this replica leads
+	standby  *replicate.Standby  // this replica, while it does not lead
+	intake   *intake.Intake      // what clients send
 
 	grpc     *grpckit.Server
 	rpc      *rpc.Server
@@ -126,7 +126,7 @@ func (s *Service) Addresses() (grpc, http, rpc string) {
 // Run runs the replica until ctx ends or a component fails, and closes everything. It runs once.
 //
 //	JSON-RPC ─▶ intake ─▶ pool ───────┐                  ┌─▶ blueprint log ─▶ chain ─▶ feed   (the engine)
-//	ProduceBlock ─▶ desk ─┐           ▼ content          │ preblock
+//	ProduceBlock ─▶ callers ┐           ▼ content          │ preblock
 //	                      ├─▶ section ─▶ proposer ─ ─ ─ ─▶ monitor
 //	            loop ─────┘ (under the lease, each section under the consumption lock)
 //

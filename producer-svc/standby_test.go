@@ -224,7 +224,7 @@ func TestAReturningLeaderHandsOverWhatOnlyItHas(t *testing.T) {
 	})
 	included(t, b, append(hashes, delayed.Hash()))
 	fakes.WaitFor(t, func() bool { return len(again.disk.Store.Hashes()) == 0 })
-	if outcome, known, err := again.disk.Store.Outcome(replaced.Hash()); err != nil || !known || outcome.Reason == "" {
+	if outcome, known, err := again.disk.Store.Ending(replaced.Hash()); err != nil || !known || outcome.Reason == "" {
 		t.Errorf("the one that lost its nonce: %+v, %v, %v", outcome, known, err)
 	}
 }

@@ -39,7 +39,7 @@ func (s *Service) status(ctx context.Context) *blueprintv1.GetStatusResponse {
 		PoolQueued:          uint32(queued),
 		DelayedTransactions: uint32(s.disk.Store.DelayedCount()),
 		LockToken:           s.disk.Log.LastToken(),
-		WaitingProduceBlock: uint32(s.production.Desk.Waiting()),
+		WaitingProduceBlock: uint32(s.production.Callers.Waiting()),
 		Halted:              s.guard.Reason(),
 	}
 	if s.rollup != nil {
@@ -69,7 +69,7 @@ func (s *Service) observe() {
 	s.metrics.gauge("blindseq_producer_rollup_missing", "Applied blueprints that the rollup is not known to have, while this producer leads and pushes them.", func() float64 { return float64(s.publication().Behind()) })
 	s.metrics.gauge("blindseq_producer_rollup_pushed_number", "The rollup node has taken all blueprints up to here.", func() float64 { return float64(s.publication().Accepted) })
 	s.metrics.gauge("blindseq_producer_rollup_confirmed_number", "The rollup has executed all blueprints up to here.", func() float64 { return float64(s.publication().Confirmed) })
-	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.production.Desk.Waiting()) })
+	s.metrics.gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.production.Callers.Waiting()) })
 	s.metrics.gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.Store.DelayedCount()) })
 	s.metrics.gauge("blindseq_producer_waiting_bundles", "Encrypted bundles in no block yet.", func() float64 { return count(s.waitingBundles()) })
 	s.metrics.gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.Store.Count()) })

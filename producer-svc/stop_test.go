@@ -25,7 +25,7 @@ func (n *node) ask(t *testing.T, id string) <-chan answered {
 		response, err := n.producer.ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: id})
 		done <- answered{response, err}
 	}()
-	fakes.WaitFor(t, func() bool { return n.production.Desk.Waiting() == 1 || len(done) == 1 })
+	fakes.WaitFor(t, func() bool { return n.production.Callers.Waiting() == 1 || len(done) == 1 })
 	return done
 }
 

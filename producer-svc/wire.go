@@ -108,7 +108,7 @@ const shortDegrade = "degrade"
 
 // takeTransactions connects what clients send with the stores, the leader and the standbys.
 func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient) {
-	s.standbys = replicate.NewHub(replicate.Policy{
+	s.standbys = replicate.NewStandbys(replicate.Policy{
 		Replicas: s.cfg.AckReplicas, Timeout: s.cfg.AckTimeout, Degrade: s.cfg.AckShort == shortDegrade,
 	}, s.metrics.alone.Inc, s.Log)
 	s.disk.Store.ConfirmWith(s.standbys.Confirm)
@@ -157,7 +157,7 @@ func (s *Service) listen() (err error) {
 	return err
 }
 
-// produce connects production: loop and desk over sections, sections over the lock, the services and the engine; and the
+// produce connects production: loop and callers over sections, sections over the lock, the services and the engine; and the
 // follower over the same engine.
 func (s *Service) produce(p peers) error {
 	between, err := s.cfg.between()
@@ -228,14 +228,14 @@ func (s *Service) register() {
 		assembler.Bundles = s.bundles
 	}
 	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
-		Desk: s.production.Desk, Feed: s.feed, Contents: assembler, Leading: leads, Status: s.status,
+		Callers: s.production.Callers, Feed: s.feed, Contents: assembler, Leading: leads, Status: s.status,
 		Served: func(requestID string) (uint64, bool) {
 			block, ok := s.engine.Known(requestID)
 			return block.Number, ok
 		},
 	})
 	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), &replicate.Server{
-		Hub: s.standbys, Store: s.disk.Store, Hello: s.hello(), Locked: s.disk.Store.Locked,
+		Standbys: s.standbys, Store: s.disk.Store, Hello: s.hello(), Locked: s.disk.Store.Locked,
 		Take:  intake.Taker{Intake: s.intake, Leads: leads, AddDelayed: s.pool.AddDelayed}.Take,
 		Token: func() uint64 { return max(s.disk.Log.LastToken(), s.standby.Token()) },
 	})

@@ -145,7 +145,7 @@ func (c *client) produce(r section.Request, began time.Duration, done func()) {
 		return
 	}
 	call(c.process, p.process, 6*time.Second, func(answer func(section.Result, error)) {
-		p.desk.produce(r, func(result section.Result, err error) { answer(c.w.spoilResult(p, result), err) })
+		p.callers.produce(r, func(result section.Result, err error) { answer(c.w.spoilResult(p, result), err) })
 	}, func(result section.Result, err error) {
 		if err != nil {
 			again()

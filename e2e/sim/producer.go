@@ -41,7 +41,7 @@ type producerNode struct {
 	leading  bool
 	sections []*sectionRun
 	idle     func() // told when the last section of an ended term has ended
-	desk     *desk
+	callers  *callers
 	loop     *loop
 	at       uint64 // published up to, in this life
 	shown    uint64 // to the observer of its feed
@@ -68,7 +68,7 @@ func (p *producerNode) recover() {
 	p.publish(p.chain.head().Number)
 	p.moved = p.w.now
 	p.lock = newLocker(p.process, rediskeys.ConsumptionLock, LockTaken)
-	p.desk, p.loop = &desk{p: p, calls: map[string]*wish{}}, &loop{p: p}
+	p.callers, p.loop = &callers{p: p, calls: map[string]*wish{}}, &loop{p: p}
 	p.campaign = newCampaign(p.process, rediskeys.ProducerLease, p.lead, p.unlead)
 	p.serves()
 }
@@ -96,7 +96,7 @@ func (p *producerNode) catchUp() {
 		case r.Kind == section.Synced:
 			p.leading = true
 			p.loop.begin()
-			p.desk.pump()
+			p.callers.pump()
 		case r.Kind != section.Halted:
 			p.later(100*time.Millisecond, func() {
 				if p.campaign.leads() && !p.leaving {
@@ -110,7 +110,7 @@ func (p *producerNode) catchUp() {
 // unlead ends a term: sections under way stop before the next block is decided.
 func (p *producerNode) unlead(ended func()) {
 	p.leading = false
-	p.desk.close()
+	p.callers.close()
 	p.loop.end()
 	p.idle = ended
 	for _, x := range append([]*sectionRun(nil), p.sections...) {

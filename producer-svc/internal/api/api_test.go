@@ -56,7 +56,7 @@ func TestProduceBlockChecksItsInput(t *testing.T) {
 		if c.key != "" {
 			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(idempotencyKey, c.key))
 		}
-		answer, err := (&Producer{Desk: d}).ProduceBlock(ctx, c.request)
+		answer, err := (&Producer{Callers: d}).ProduceBlock(ctx, c.request)
 		if c.bad {
 			if !errors.Is(err, ErrBadRequest) || d.last != nil {
 				t.Errorf("%s: got %v", name, err)
@@ -77,7 +77,7 @@ func TestProduceBlockChecksItsInput(t *testing.T) {
 }
 
 func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
-	answer, err := (&Producer{Desk: &desk{}}).ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: "none"})
+	answer, err := (&Producer{Callers: &desk{}}).ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: "none"})
 	if no := answer.GetNoPreblock(); err != nil || no.GetRequestId() != "none" || no.GetReason() != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED {
 		t.Fatalf("got %v, %v", answer, err)
 	}

@@ -28,8 +28,8 @@ var (
 	ErrNotLeading = errors.New("not the leading producer")
 )
 
-// Desk serves those who ask for a block.
-type Desk interface {
+// Callers serves those who ask for a block.
+type Callers interface {
 	Produce(ctx context.Context, r demand.Request) (demand.Result, error)
 }
 
@@ -42,7 +42,7 @@ type Feed interface {
 // Producer is the ProducerService.
 type Producer struct {
 	blueprintv1.UnimplementedProducerServiceServer
-	Desk     Desk
+	Callers  Callers
 	Feed     Feed
 	Contents *contents.Assembler
 	Leading  func() bool
@@ -62,7 +62,7 @@ func (p *Producer) ProduceBlock(ctx context.Context, r *blueprintv1.ProduceBlock
 	if err != nil {
 		return nil, err
 	}
-	result, err := p.Desk.Produce(ctx, demand.Request{
+	result, err := p.Callers.Produce(ctx, demand.Request{
 		ID: id, Timestamp: at, WithDelayed: r.WithDelayedTransactions == nil || r.GetWithDelayedTransactions(),
 	})
 	if err != nil {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	"blindseq/producer-svc/internal/dbwrite"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -25,14 +23,14 @@ type Block struct {
 	Names        []common.Hash // by which NamedIn finds it, besides its transactions' hashes; no part of its content
 }
 
-// Skipped is a transaction of a block that could not be executed in it. It is its end, unless it was Early.
+// Skipped is a transaction of a block that could not be executed in it. That is its end, unless it was Early.
 type Skipped struct {
 	Hash   common.Hash
 	Reason string
+	// Early says that only transactions before it are missing: it may be executed in a later block. Records of the first
+	// release do not have it.
+	Early bool `rlp:"optional"`
 }
-
-// Early says that only transactions before it are missing: it may be executed in a later block.
-func (s Skipped) Early() bool { return strings.HasPrefix(s.Reason, core.ErrNonceTooHigh.Error()) }
 
 // Result is what became of a Block.
 type Result struct {

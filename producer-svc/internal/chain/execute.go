@@ -106,7 +106,7 @@ func (x *execution) apply(ctx context.Context, one *candidate) {
 }
 
 func (x *execution) skip(one *candidate, reason error) {
-	x.skipped = append(x.skipped, Skipped{Hash: one.hash, Reason: reason.Error()})
+	x.skipped = append(x.skipped, Skipped{Hash: one.hash, Reason: reason.Error(), Early: errors.Is(reason, core.ErrNonceTooHigh)})
 }
 
 func (x *execution) carry(one *candidate) {

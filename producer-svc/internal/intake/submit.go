@@ -33,7 +33,7 @@ type Lead interface {
 // Intake is Transactions whose Submit reaches the leader from whatever replica it is called at.
 type Intake struct {
 	Transactions
-	Standbys *replicate.Hub
+	Standbys *replicate.Standbys
 	Lead     Lead
 	Peers    replicationv1.ReplicationServiceClient // of the leader
 	Included func(common.Hash) (number uint64, ok bool)

@@ -28,11 +28,11 @@ const catchUpPause = 500 * time.Millisecond
 type Deps struct {
 	Sections   sections.Sections
 	Known      func(requestID string) (section.Block, bool)
-	Halted     func() error       // why sections are not run any more; nil: never
-	Publisher  *publish.Publisher // nil without a rollup node
-	Follower   *follow.Follower   // has the log while this replica does not lead; nil in tests of production alone
-	Keeper     *txstore.Keeper    // the same
-	Standbys   *replicate.Hub     // the same
+	Halted     func() error        // why sections are not run any more; nil: never
+	Publisher  *publish.Publisher  // nil without a rollup node
+	Follower   *follow.Follower    // has the log while this replica does not lead; nil in tests of production alone
+	Keeper     *txstore.Keeper     // the same
+	Standbys   *replicate.Standbys // the same
 	End        *engine.End
 	Loop       loop.Deps // Try is set by New
 	MaxWaiting int       // callers of ProduceBlock
@@ -44,17 +44,17 @@ type Deps struct {
 // the consumption lock orders them.
 type Production struct {
 	Deps
-	Desk   *demand.Desk
-	Stance *Stance
-	loop   *loop.Loop
+	Callers *demand.Callers
+	Stance  *Stance
+	loop    *loop.Loop
 }
 
-// New connects loop and desk to the sections.
+// New connects loop and callers to the sections.
 func New(d Deps) *Production {
 	p := &Production{Deps: d, Stance: new(Stance)}
 	d.Loop.Try = p.try
 	p.loop = loop.New(d.Loop)
-	p.Desk = demand.NewDesk(demand.Deps{Make: p.make, Known: p.served, Halted: d.Halted, MaxWaiting: d.MaxWaiting})
+	p.Callers = demand.New(demand.Deps{Make: p.make, Known: p.served, Halted: d.Halted, MaxWaiting: d.MaxWaiting})
 	return p
 }
 
@@ -90,7 +90,7 @@ func (p *Production) produce(ctx context.Context) error {
 	if p.Keeper != nil {
 		g.Go(func() error { return p.stored(ctx, p.Keeper.Run(ctx)) })
 	}
-	p.Desk.Open() // before anybody can learn that this replica leads, and call
+	p.Callers.Open() // before anybody can learn that this replica leads, and call
 	if p.Standbys != nil {
 		defer p.Standbys.Lead(ctx)()
 	}
@@ -98,7 +98,7 @@ func (p *Production) produce(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.Stance.cede) // at once, not when the last section has ended
 	defer stop()
 	g.Go(func() error { return p.loop.Run(ctx) })
-	g.Go(func() error { return p.Desk.Serve(ctx) })
+	g.Go(func() error { return p.Callers.Serve(ctx) })
 	return g.Wait()
 }
 

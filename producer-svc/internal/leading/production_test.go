@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func TestForceMakesAnEmptyBlock(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil, options{})
 	w.run(t)
-	result, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"})
+	result, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"})
 	if err != nil || result.Number != 1 || result.Transactions != 0 {
 		t.Fatalf("got %+v, %v", result, err)
 	}
@@ -44,20 +44,20 @@ func TestForceMakesAnEmptyBlock(t *testing.T) {
 func TestARepeatedRequestIsAnsweredWithItsFirstBlock(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil, options{})
 	stop := w.run(t)
-	first, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"})
+	first, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if again, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); err != nil || again != first {
+		if again, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); err != nil || again != first {
 			t.Fatalf("got %+v, %v, want %+v", again, err, first)
 		}
 	}
 	stop()
-	if again, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); err != nil || again != first {
+	if again, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); err != nil || again != first {
 		t.Fatalf("while not leading: got %+v, %v", again, err)
 	}
-	if _, err := w.Desk.Produce(t.Context(), demand.Request{ID: "b"}); !errors.Is(err, demand.ErrNotServing) {
+	if _, err := w.Callers.Produce(t.Context(), demand.Request{ID: "b"}); !errors.Is(err, demand.ErrNotServing) {
 		t.Fatalf("a new one while not leading: %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestTimeBetweenBlocksNoneMakesNoBlockByItself(t *testing.T) {
 	w.order.Content = func() (txs, delayed [][]byte) { return [][]byte{{1}}, nil }
 	w.run(t)
 	w.changed <- struct{}{}
-	if _, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); err != nil {
+	if _, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	if served := w.order.Served(); len(served) != 1 || served[0] != "a" {
@@ -106,7 +106,7 @@ func TestProduceBlockNeverLosesItsEventToTheLoopNorTheLoopToIt(t *testing.T) {
 			for i := range callers {
 				wg.Go(func() {
 					id := fmt.Sprintf("call-%d-%d", i, k)
-					result, err := w.Desk.Produce(t.Context(), demand.Request{ID: id})
+					result, err := w.Callers.Produce(t.Context(), demand.Request{ID: id})
 					mu.Lock()
 					defer mu.Unlock()
 					if results[id] = result; err != nil {
@@ -153,7 +153,7 @@ func TestAnEndedLeadLeavesNothingBehind(t *testing.T) {
 	answer := make(chan error, 1)
 	w.order.Head = func() section.Head { return section.Head{Number: 41} } // its preblock never comes
 	go func() {
-		_, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"})
+		_, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"})
 		answer <- err
 	}()
 	<-block
@@ -185,7 +185,7 @@ func TestALostLockIsRegainedAndTheRequestServedOnce(t *testing.T) {
 	w.run(t)
 	for i := range 6 {
 		id := fmt.Sprint("r-", i)
-		result, err := w.Desk.Produce(t.Context(), demand.Request{ID: id})
+		result, err := w.Callers.Produce(t.Context(), demand.Request{ID: id})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestAWipedRedisCostsTimeOnly(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); err != nil {
+	if _, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	w.checkHistory(t)
@@ -237,7 +237,7 @@ func TestUnreachableServicesAreRetriedUntilTheyAreBack(t *testing.T) {
 		return nil
 	}
 	w.run(t)
-	if _, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); err != nil {
+	if _, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
 	w.checkHistory(t)
@@ -252,12 +252,12 @@ func TestAConflictHaltsProductionUntilARestart(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); !errors.Is(err, sections.ErrHalted) {
+	if _, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); !errors.Is(err, sections.ErrHalted) {
 		t.Fatalf("got %v", err)
 	}
 	calls := w.order.Calls("request")
 	w.order.Fail = func(string) error { return nil }
-	if _, err := w.Desk.Produce(t.Context(), demand.Request{ID: "b"}); !errors.Is(err, sections.ErrHalted) {
+	if _, err := w.Callers.Produce(t.Context(), demand.Request{ID: "b"}); !errors.Is(err, sections.ErrHalted) {
 		t.Fatalf("after it: got %v", err)
 	}
 	if w.order.Calls("request") != calls || w.health.Ready()["production"] == "" || w.guard.Reason() == "" {
@@ -271,12 +271,12 @@ func TestDelayedTransactionsStallProductionUntilTheyAreKnown(t *testing.T) {
 	raw := []byte("a delayed transaction")
 	hash := (&delayedTxs{raw: map[[32]byte][]byte{}}).add(raw)
 	w.order.Fix(fakes.Preblock(w.chain.Head(), &proposalv1.RequestProposalRequest{}, [][]byte{{1}}, [][]byte{hash[:]}))
-	_, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"})
+	_, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"})
 	if !errors.Is(err, logrecord.ErrUnknownDelayed) || w.health.Ready()["production"] == "" || w.log.Last() != 0 {
 		t.Fatalf("got %v", err)
 	}
 	w.delayed.add(raw)
-	result, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"})
+	result, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"})
 	if err != nil || result.Number != 2 || w.health.Ready()["production"] != "" {
 		t.Fatalf("got %+v, %v, %v", result, err, w.health.Ready())
 	}
@@ -304,7 +304,7 @@ func TestMissedPreblocksAreAppliedBeforeLeading(t *testing.T) {
 	if got := w.order.Calls("notify"); got != 1 {
 		t.Errorf("the proposer was told %d times, once is enough", got)
 	}
-	if result, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"}); err != nil || result.Number != missed+1 {
+	if result, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"}); err != nil || result.Number != missed+1 {
 		t.Fatalf("got %+v, %v", result, err)
 	}
 	w.checkHistory(t)
@@ -316,7 +316,7 @@ func TestNoPreblockReasonReachesTheCaller(t *testing.T) {
 	w.Sections = sectionsFunc(func(context.Context, section.Request) section.Result {
 		return section.Result{Kind: section.Empty, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
 	})
-	result, err := w.Desk.Produce(t.Context(), demand.Request{ID: "a"})
+	result, err := w.Callers.Produce(t.Context(), demand.Request{ID: "a"})
 	if err != nil || result.Number != 0 || result.Reason != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED {
 		t.Fatalf("got %+v, %v", result, err)
 	}

@@ -113,7 +113,7 @@ func (w *world) run(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Lead(ctx, 1) }()
-	fakes.WaitFor(t, func() bool { return w.Desk.Serving() })
+	fakes.WaitFor(t, func() bool { return w.Callers.Serving() })
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {

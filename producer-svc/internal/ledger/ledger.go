@@ -52,9 +52,9 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 			return section.Block{}, err
 		}
 	}
-	skipped := make([]txstore.Outcome, 0, len(result.Skipped))
+	skipped := make([]txstore.Ending, 0, len(result.Skipped))
 	for _, s := range result.Skipped {
-		skipped = append(skipped, txstore.Outcome{Hash: s.Hash, Reason: s.Reason})
+		skipped = append(skipped, txstore.Ending{Hash: s.Hash, Reason: s.Reason})
 	}
 	if err := l.Keeper.Applied(result.Number, result.Included, skipped); err != nil {
 		return section.Block{}, err
@@ -82,7 +82,7 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 func earlyOnes(result chain.Result, rec *blueprintv1.LogRecord) (raws [][]byte) {
 	early := map[common.Hash]bool{}
 	for _, one := range result.Skipped {
-		if one.Early() {
+		if one.Early {
 			early[one.Hash] = true
 		}
 	}

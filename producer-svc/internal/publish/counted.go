@@ -1,6 +1,10 @@
 package publish
 
-import "context"
+import (
+	"context"
+
+	"blindseq/producer-svc/backpressure"
+)
 
 // Counted is a Rollup whose calls are counted.
 type Counted struct {
@@ -16,7 +20,7 @@ func (r Counted) Inject(ctx context.Context, messages []string) error {
 }
 
 // Look implements Rollup.
-func (r Counted) Look(ctx context.Context) (Seen, error) {
+func (r Counted) Look(ctx context.Context) (backpressure.Seen, error) {
 	seen, err := r.Rollup.Look(ctx)
 	r.Count("look", err)
 	return seen, err

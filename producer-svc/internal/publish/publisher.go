@@ -1,3 +1,9 @@
+// Package publish pushes applied blueprints to the rollup node and holds production back while the rollup falls behind.
+//
+// It guarantees: blueprints are pushed in order, each as soon as it is applied; what the rollup does not show within a
+// bounded number of blueprints, or of blocks of layer 1 when no other blueprint follows, is pushed again; and while the
+// rollup is further behind than allowed, Locked is true. That is back-pressure: without it a chain would run ahead of what
+// its users can rely on, for as long as nobody looks. Package backpressure decides; the Publisher does what it wants.
 package publish
 
 import (
@@ -6,6 +12,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"blindseq/producer-svc/backpressure"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -23,14 +31,14 @@ type Rollup interface {
 	// Inject hands messages over for layer 1. A repeat is a success.
 	Inject(ctx context.Context, messages []string) error
 	// Look tells the last blueprint that the rollup has executed, at the last level of layer 1 it knows.
-	Look(ctx context.Context) (Seen, error)
+	Look(ctx context.Context) (backpressure.Seen, error)
 }
 
 // Deps is what a Publisher works with.
 type Deps struct {
 	Blueprints Blueprints
 	Rollup     Rollup
-	Limits     Limits
+	Limits     backpressure.Limits
 	LookEvery  time.Duration
 	Unlocked   func() // called when the pool needs to be locked no more
 	Log        *slog.Logger
@@ -42,7 +50,7 @@ type Publisher struct {
 
 	mu     sync.Mutex
 	active bool // between Begin and the end of Run
-	state  State
+	state  backpressure.State
 }
 
 // New returns a publisher that does nothing and locks nothing yet.
@@ -53,14 +61,14 @@ func (p *Publisher) Locked() bool { return p.State().Locked }
 
 // State is what the publisher knows, and it knows the head: a block that was just applied counts, whether Run has come to
 // it or not.
-func (p *Publisher) State() State {
+func (p *Publisher) State() backpressure.State {
 	head, _ := p.Blueprints.Watch()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.active {
-		return State{}
+		return backpressure.State{}
 	}
-	now, _ := p.state.Step(Applied{Number: head}, p.Limits)
+	now, _, _ := backpressure.Next(p.state, backpressure.Applied{Number: head}) // never refused
 	return now
 }
 
@@ -69,28 +77,28 @@ func (p *Publisher) Begin() {
 	head, _ := p.Blueprints.Watch()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.active, p.state = true, Begin(head, p.Limits)
+	p.active, p.state = true, backpressure.Begin(head, p.Limits)
 }
 
 func (p *Publisher) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.active, p.state = false, State{}
+	p.active, p.state = false, backpressure.State{}
 }
 
 // Run pushes blueprints until ctx ends. Afterwards nothing is locked.
 func (p *Publisher) Run(ctx context.Context) error {
 	defer p.end()
 	g, ctx := errgroup.WithContext(ctx)
-	events := make(chan Event)
-	pushes := make(chan Push, 1) // at most one is under way
-	g.Go(func() error { p.steps(ctx, events, pushes); return nil })
+	events := make(chan backpressure.Event)
+	pushes := make(chan backpressure.Push, 1) // at most one is under way
+	g.Go(func() error { return p.steps(ctx, events, pushes) })
 	g.Go(func() error { p.looks(ctx, events); return nil })
 	g.Go(func() error {
 		for {
 			select {
 			case push := <-pushes:
-				tell(ctx, events, p.push(ctx, push))
+				send(ctx, events, p.push(ctx, push))
 			case <-ctx.Done():
 				return nil
 			}
@@ -99,7 +107,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func tell(ctx context.Context, events chan<- Event, e Event) {
+func send(ctx context.Context, events chan<- backpressure.Event, e backpressure.Event) {
 	select {
 	case events <- e:
 	case <-ctx.Done():
@@ -107,31 +115,39 @@ func tell(ctx context.Context, events chan<- Event, e Event) {
 }
 
 // steps is the only one who changes the state meanwhile.
-func (p *Publisher) steps(ctx context.Context, events <-chan Event, pushes chan<- Push) {
+func (p *Publisher) steps(ctx context.Context, events <-chan backpressure.Event, pushes chan<- backpressure.Push) error {
 	for {
 		head, changed := p.Blueprints.Watch()
-		p.step(ctx, Applied{Number: head}, pushes)
+		if err := p.step(ctx, backpressure.Applied{Number: head}, pushes); err != nil {
+			return err
+		}
 		select {
 		case <-changed:
 		case e := <-events:
-			p.step(ctx, e, pushes)
+			if err := p.step(ctx, e, pushes); err != nil {
+				return err
+			}
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
 
-func (p *Publisher) step(ctx context.Context, e Event, pushes chan<- Push) {
+func (p *Publisher) step(ctx context.Context, e backpressure.Event, pushes chan<- backpressure.Push) error {
 	p.mu.Lock()
 	before := p.state
-	after, push := before.Step(e, p.Limits)
+	after, effects, err := backpressure.Next(before, e)
 	p.state = after
 	p.mu.Unlock()
-	if push != nil {
+	if err != nil {
+		return err
+	}
+	for _, effect := range effects {
+		push := effect.(backpressure.Push)
 		if push.From <= before.Accepted {
 			p.Log.InfoContext(ctx, "pushing blueprints again", "from", push.From, "to", push.To, "confirmed", after.Confirmed)
 		}
-		pushes <- *push
+		pushes <- push
 	}
 	switch {
 	case after.Locked && !before.Locked:
@@ -140,19 +156,20 @@ func (p *Publisher) step(ctx context.Context, e Event, pushes chan<- Push) {
 		p.Log.InfoContext(ctx, "pool unlocked by back-pressure", "applied", after.Applied, "confirmed", after.Confirmed)
 		p.Unlocked()
 	}
+	return nil
 }
 
 // push hands blueprints over until one is refused.
-func (p *Publisher) push(ctx context.Context, push Push) Event {
+func (p *Publisher) push(ctx context.Context, push backpressure.Push) backpressure.Event {
 	for n := push.From; n <= push.To; n++ {
 		if err := p.pushOne(ctx, n); err != nil {
 			if ctx.Err() == nil {
 				p.Log.WarnContext(ctx, "blueprint not pushed, trying again", "number", n, "error", err)
 			}
-			return Refused{To: n - 1}
+			return backpressure.Refused{To: n - 1}
 		}
 	}
-	return Accepted{To: push.To}
+	return backpressure.Accepted{To: push.To}
 }
 
 func (p *Publisher) pushOne(ctx context.Context, number uint64) error {
@@ -167,8 +184,8 @@ func (p *Publisher) pushOne(ctx context.Context, number uint64) error {
 	return nil
 }
 
-// looks tells of each look that succeeds, and logs when they begin and cease to fail.
-func (p *Publisher) looks(ctx context.Context, events chan<- Event) {
+// looks reports each look that succeeds, and logs when they begin and cease to fail.
+func (p *Publisher) looks(ctx context.Context, events chan<- backpressure.Event) {
 	tick := time.NewTicker(p.LookEvery)
 	defer tick.Stop()
 	for away := false; ; {
@@ -179,7 +196,7 @@ func (p *Publisher) looks(ctx context.Context, events chan<- Event) {
 				p.Log.InfoContext(ctx, "rollup node is back", "level", seen.Level, "confirmed", seen.Confirmed)
 			}
 			away = false
-			tell(ctx, events, seen)
+			send(ctx, events, seen)
 		case ctx.Err() == nil && !away:
 			away = true
 			p.Log.WarnContext(ctx, "rollup node is away", "error", err)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"blindseq/producer-svc/backpressure"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,7 +50,7 @@ func (c *chain) apply(n uint64) {
 // rollup executes what it is given with every block of layer 1, and blocks in Inject while it hangs.
 type rollup struct {
 	mu    sync.Mutex
-	seen  Seen
+	seen  backpressure.Seen
 	taken []string
 	err   error
 	hangs bool
@@ -68,7 +70,7 @@ func (r *rollup) Inject(ctx context.Context, messages []string) error {
 	return err
 }
 
-func (r *rollup) Look(context.Context) (Seen, error) {
+func (r *rollup) Look(context.Context) (backpressure.Seen, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.seen, r.err
@@ -85,7 +87,7 @@ func start(t *testing.T, c *chain, r *rollup) (p *Publisher, unlocked func() int
 	t.Helper()
 	var mu sync.Mutex
 	count := 0
-	p = New(Deps{Blueprints: c, Rollup: r, Limits: limits, LookEvery: time.Second, Log: slog.New(slog.DiscardHandler),
+	p = New(Deps{Blueprints: c, Rollup: r, Limits: testLimits, LookEvery: time.Second, Log: slog.New(slog.DiscardHandler),
 		Unlocked: func() { mu.Lock(); defer mu.Unlock(); count++ }})
 	p.Begin()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -102,7 +104,7 @@ func start(t *testing.T, c *chain, r *rollup) (p *Publisher, unlocked func() int
 
 func TestAHangingRollupLocksThePoolAndOneThatIsBackUnlocksIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, r := newChain(0), &rollup{seen: Seen{Level: 1}, hangs: true}
+		c, r := newChain(0), &rollup{seen: backpressure.Seen{Level: 1}, hangs: true}
 		p, unlocked := start(t, c, r)
 		time.Sleep(2 * time.Second)
 		c.apply(10)
@@ -115,7 +117,7 @@ func TestAHangingRollupLocksThePoolAndOneThatIsBackUnlocksIt(t *testing.T) {
 		if !p.Locked() {
 			t.Fatal("not locked")
 		}
-		r.set(func() { r.seen = Seen{Level: 2, Confirmed: 11} })
+		r.set(func() { r.seen = backpressure.Seen{Level: 2, Confirmed: 11} })
 		time.Sleep(2 * time.Second)
 		if !p.Locked() || unlocked() != 0 {
 			t.Fatal("unlocked before the cooldown")
@@ -130,7 +132,7 @@ func TestAHangingRollupLocksThePoolAndOneThatIsBackUnlocksIt(t *testing.T) {
 
 func TestARefusedBlueprintIsPushedAgainUntilItIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, r := newChain(2), &rollup{seen: Seen{Level: 1}, err: errors.New("the injector is full")}
+		c, r := newChain(2), &rollup{seen: backpressure.Seen{Level: 1}, err: errors.New("the injector is full")}
 		p, _ := start(t, c, r)
 		time.Sleep(3 * time.Second)
 		if got := p.State(); got.Accepted != 0 || got.Heard {
@@ -188,7 +190,7 @@ func TestALookReadsLevelAndNumber(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || seen != (Seen{Level: 41, Confirmed: test.want}) {
+			if err != nil || seen != (backpressure.Seen{Level: 41, Confirmed: test.want}) {
 				t.Fatalf("got %v, %v", seen, err)
 			}
 		})
@@ -207,3 +209,5 @@ func TestAnAnswerThatIsNotOneIsAnError(t *testing.T) {
 		t.Errorf("inject: %v", err)
 	}
 }
+
+var testLimits = backpressure.Limits{Lag: 5, Ahead: 10, CatchUp: 4, Cooldown: 2}

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"blindseq/producer-svc/backpressure"
 )
 
 const (
@@ -53,18 +55,18 @@ func (r *RollupNode) Inject(ctx context.Context, messages []string) error {
 }
 
 // Look implements Rollup. The number is read at the level that is told, not at whatever is the head by then.
-func (r *RollupNode) Look(ctx context.Context) (Seen, error) {
+func (r *RollupNode) Look(ctx context.Context) (backpressure.Seen, error) {
 	raw, err := r.call(ctx, http.MethodGet, "/global/block/head/level", nil)
 	if err != nil {
-		return Seen{}, err
+		return backpressure.Seen{}, err
 	}
-	var seen Seen
+	var seen backpressure.Seen
 	if err := json.Unmarshal(raw, &seen.Level); err != nil {
-		return Seen{}, fmt.Errorf("%w: level %.40s", ErrRollupNode, raw)
+		return backpressure.Seen{}, fmt.Errorf("%w: level %.40s", ErrRollupNode, raw)
 	}
 	raw, err = r.call(ctx, http.MethodGet, fmt.Sprintf("/global/block/%d/durable/wasm_2_0_0/value?key=%s", seen.Level, numberKey), nil)
 	if err != nil {
-		return Seen{}, err
+		return backpressure.Seen{}, err
 	}
 	seen.Confirmed, err = decodeNumber(raw)
 	return seen, err

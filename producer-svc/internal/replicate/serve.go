@@ -27,11 +27,11 @@ type Store interface {
 // Server is the ReplicationService.
 type Server struct {
 	replicationv1.UnimplementedReplicationServiceServer
-	Hub    *Hub
-	Store  Store
-	Hello  *replicationv1.Hello // what a standby must say, but for its name
-	Token  func() uint64
-	Locked func() (locked bool, reason string)
+	Standbys *Standbys
+	Store    Store
+	Hello    *replicationv1.Hello // what a standby must say, but for its name
+	Token    func() uint64
+	Locked   func() (locked bool, reason string)
 	// Take takes what another replica was sent, while this one leads.
 	Take func(ctx context.Context, entries []*replicationv1.Entry) ([]*replicationv1.SubmitResult, error)
 }
@@ -42,11 +42,11 @@ func (s *Server) Replicate(stream replicationv1.ReplicationService_ReplicateServ
 	if err != nil {
 		return fmt.Errorf("replicate: %w", err)
 	}
-	session, err := s.Hub.join(stream.Context(), replica)
+	session, err := s.Standbys.join(stream.Context(), replica)
 	if err != nil {
 		return fmt.Errorf("replicate to %s: %w", replica, err)
 	}
-	defer s.Hub.leave(session)
+	defer s.Standbys.leave(session)
 	go s.listen(stream, session) // ends with the stream, which ends when this returns
 	if err := s.feed(stream, session.ctx); err != nil {
 		return fmt.Errorf("replicate to %s: %w", replica, err)
@@ -81,7 +81,7 @@ func (s *Server) listen(stream replicationv1.ReplicationService_ReplicateServer,
 			session.end(err)
 			return
 		}
-		s.Hub.has(session, m.GetDurable().GetPosition())
+		s.Standbys.has(session, m.GetDurable().GetPosition())
 	}
 }
 

@@ -37,7 +37,7 @@ type Own interface {
 	Hashes() map[common.Hash]bool
 	After(position uint64, limit, bytes int) (changes []txstore.Change, upTo uint64, all bool, err error)
 	// End records that transactions have ended, which the leader refused for good.
-	End([]txstore.Outcome) error
+	End([]txstore.Ending) error
 	// SetLocked takes over whether the pool is locked.
 	SetLocked(locked bool, reason string) error
 }
@@ -267,14 +267,14 @@ func (s *Standby) hand(ctx context.Context, changes []txstore.Change, only map[c
 	if len(answer.GetResults()) != len(hashes) {
 		return fmt.Errorf("%d answers for %d transactions", len(answer.GetResults()), len(hashes))
 	}
-	var ended []txstore.Outcome
+	var ended []txstore.Ending
 	for i, r := range answer.GetResults() {
 		if r.GetAgain() {
 			continue
 		}
 		delete(only, hashes[i])
 		if r.GetError() != "" && !r.GetKnown() {
-			ended = append(ended, txstore.Outcome{Hash: hashes[i], Kind: txstore.Dropped, Reason: r.GetError()})
+			ended = append(ended, txstore.Ending{Hash: hashes[i], Kind: txstore.Dropped, Reason: r.GetError()})
 		}
 	}
 	return s.Own.End(ended)

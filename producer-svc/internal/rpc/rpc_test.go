@@ -274,7 +274,7 @@ func TestTransactionStatusSaysWhereATransactionIs(t *testing.T) {
 	answer := status(tx.Hash())
 	equal(t, "included", answer.Status, "included")
 	equal(t, "block", uint64(*answer.BlockNumber), 1)
-	must(t, s.store.End([]txstore.Outcome{{Hash: common.Hash{2}, Kind: txstore.Skipped, Number: 1, Reason: "why"}}))
+	must(t, s.store.End([]txstore.Ending{{Hash: common.Hash{2}, Kind: txstore.Skipped, Number: 1, Reason: "why"}}))
 	answer = status(common.Hash{2})
 	equal(t, "skipped", answer.Status, "skipped")
 	equal(t, "reason", answer.Reason, "why")

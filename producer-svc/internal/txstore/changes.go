@@ -76,7 +76,7 @@ func (s *Store) ends(changes []Change) (kept []Change, err error) {
 			continue
 		}
 		hash := common.BytesToHash(one.Raw)
-		outcome, known, err := s.Outcome(hash)
+		outcome, known, err := s.Ending(hash)
 		if err != nil {
 			return nil, err
 		}
@@ -101,10 +101,10 @@ func (s *Store) ConfirmWith(confirm func(position uint64) error) { s.confirm = c
 // Keep stores what another store promised and forgets what ended there, durable when it returns. Nothing is confirmed.
 func (s *Store) Keep(changes []Change) error {
 	groups := map[ChangeKind][]Tx{}
-	var ended []Outcome
+	var ended []Ending
 	for _, one := range changes {
 		if one.Kind == ChangeEnded {
-			ended = append(ended, Outcome{Hash: one.Hash, Kind: Dropped, Reason: one.Reason})
+			ended = append(ended, Ending{Hash: one.Hash, Kind: Dropped, Reason: one.Reason})
 			continue
 		}
 		groups[one.Kind] = append(groups[one.Kind], Tx{Hash: hashOf(one.Raw), Raw: one.Raw})
@@ -118,8 +118,8 @@ func (s *Store) Keep(changes []Change) error {
 }
 
 // endKept records the ends of those that are kept here; of others nothing was promised here.
-func (s *Store) endKept(ended []Outcome) error {
-	return s.End(slices.DeleteFunc(ended, func(one Outcome) bool { return !s.Has(one.Hash) }))
+func (s *Store) endKept(ended []Ending) error {
+	return s.End(slices.DeleteFunc(ended, func(one Ending) bool { return !s.Has(one.Hash) }))
 }
 
 // Hashes are those of everything promised and not ended.

@@ -47,10 +47,10 @@ func TestChangesComeInOrderInBoundedGroupsAndWithoutWhatIsInABlock(t *testing.T)
 	if err := s.Remove([]common.Hash{txOf(3).Hash}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.End([]Outcome{{Hash: txOf(6).Hash, Kind: Dropped, Reason: "why"}, {Hash: txOf(99).Hash, Kind: Skipped, Number: 1}}); err != nil {
+	if err := s.End([]Ending{{Hash: txOf(6).Hash, Kind: Dropped, Reason: "why"}, {Hash: txOf(99).Hash, Kind: Skipped, Number: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Note([]Outcome{{Hash: txOf(9).Hash, Kind: Dropped, Reason: "not yet"}}); err != nil {
+	if err := s.Note([]Ending{{Hash: txOf(9).Hash, Kind: Dropped, Reason: "not yet"}}); err != nil {
 		t.Fatal(err)
 	}
 	var got []common.Hash
@@ -131,10 +131,10 @@ func TestWhatIsKeptSurvivesAndEndsAsItsOwnerSays(t *testing.T) {
 	if all := s.Hashes(); len(all) != 3 || !all[txOf(1).Hash] || !all[txOf(3).Hash] || !all[txOf(4).Hash] {
 		t.Errorf("%d kept", len(all))
 	}
-	if one, known, err := s.Outcome(txOf(2).Hash); err != nil || !known || one.Reason != "replaced" {
+	if one, known, err := s.Ending(txOf(2).Hash); err != nil || !known || one.Reason != "replaced" {
 		t.Errorf("the end: %+v, %v, %v", one, known, err)
 	}
-	if _, known, _ := s.Outcome(txOf(9).Hash); known {
+	if _, known, _ := s.Ending(txOf(9).Hash); known {
 		t.Error("an end of what was never kept is recorded")
 	}
 }

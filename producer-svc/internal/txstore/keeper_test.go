@@ -48,9 +48,9 @@ func (p *producer) block(t testing.TB, delayed [][]byte, raws ...[]byte) chain.R
 	number, hash, timestamp := p.chain.Head()
 	result, err := p.chain.Apply(ctx, chain.Block{Number: number + 1, ParentHash: hash, Timestamp: timestamp, Delayed: delayed, Transactions: raws})
 	must(t, err)
-	var skipped []txstore.Outcome
+	var skipped []txstore.Ending
 	for _, one := range result.Skipped {
-		skipped = append(skipped, txstore.Outcome{Hash: one.Hash, Reason: one.Reason})
+		skipped = append(skipped, txstore.Ending{Hash: one.Hash, Reason: one.Reason})
 	}
 	must(t, p.Applied(result.Number, result.Included, skipped))
 	return result

@@ -17,15 +17,15 @@ const (
 	Dropped                 // it left the pool before it was decided
 )
 
-// Outcome is the end of a transaction that is in no block.
-type Outcome struct {
+// Ending is the end of a transaction that is in no block.
+type Ending struct {
 	Hash   common.Hash
 	Kind   Kind
 	Number uint64 // the block that skipped it
 	Reason string
 }
 
-// stored is an Outcome as it is written.
+// stored is an Ending as it is written.
 type stored struct {
 	Sequence uint64
 	Kind     Kind
@@ -36,12 +36,12 @@ type stored struct {
 
 // End records outcomes and forgets the acknowledgement of these transactions, both or neither. An outcome replaces an
 // earlier one of the same transaction.
-func (s *Store) End(outcomes []Outcome) error { return s.record(outcomes, true) }
+func (s *Store) End(outcomes []Ending) error { return s.record(outcomes, true) }
 
 // Note records outcomes of transactions that have not ended: they are still in the pool and may yet succeed.
-func (s *Store) Note(outcomes []Outcome) error { return s.record(outcomes, false) }
+func (s *Store) Note(outcomes []Ending) error { return s.record(outcomes, false) }
 
-func (s *Store) record(outcomes []Outcome, ended bool) error {
+func (s *Store) record(outcomes []Ending, ended bool) error {
 	if len(outcomes) == 0 {
 		return nil
 	}
@@ -70,16 +70,16 @@ func (s *Store) record(outcomes []Outcome, ended bool) error {
 	return s.forgetOutcomes()
 }
 
-// Outcome finds how a transaction ended. It is only known of transactions that are in no block, and not for ever.
-func (s *Store) Outcome(hash common.Hash) (Outcome, bool, error) {
+// Ending finds how a transaction ended. It is only known of transactions that are in no block, and not for ever.
+func (s *Store) Ending(hash common.Hash) (Ending, bool, error) {
 	found, ok, err := s.readOutcome(hash)
 	if err != nil || !ok {
-		return Outcome{}, false, err
+		return Ending{}, false, err
 	}
-	return Outcome{Hash: hash, Kind: found.Kind, Number: found.Number, Reason: found.Reason}, true, nil
+	return Ending{Hash: hash, Kind: found.Kind, Number: found.Number, Reason: found.Reason}, true, nil
 }
 
-func (s *Store) putOutcome(batch ethdb.Batch, one Outcome) error {
+func (s *Store) putOutcome(batch ethdb.Batch, one Ending) error {
 	earlier, known, err := s.readOutcome(one.Hash)
 	if err != nil {
 		return err

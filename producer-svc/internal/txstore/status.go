@@ -22,7 +22,7 @@ func (k *Keeper) Status(hash common.Hash) (state string, number uint64, reason s
 	if state, number = k.pool.Status(hash); state != StateUnknown {
 		return state, number, "", nil
 	}
-	outcome, known, err := k.store.Outcome(hash)
+	outcome, known, err := k.store.Ending(hash)
 	if err != nil {
 		return "", 0, "", fmt.Errorf("find status of %s: %w", hash, err)
 	}

@@ -75,7 +75,7 @@ const (
 	prefixTransaction  = 'a' // + sequence -> raw
 	prefixDelayed      = 'd' // + sequence -> raw
 	prefixBundle       = 'b' // + sequence -> raw
-	prefixOutcome      = 'o' // + hash -> Outcome
+	prefixOutcome      = 'o' // + hash -> Ending
 	prefixOutcomeOrder = 'q' // + sequence -> hash
 	keyLocked          = "l" // reason; absent when not locked
 

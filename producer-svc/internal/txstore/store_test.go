@@ -150,10 +150,10 @@ func TestOutcomesAreBoundedByCountAndAge(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, options)
 	end := func(n int, reason string) {
-		must(t, s.End([]txstore.Outcome{{Hash: tx(n).Hash, Kind: txstore.Dropped, Reason: reason}}))
+		must(t, s.End([]txstore.Ending{{Hash: tx(n).Hash, Kind: txstore.Dropped, Reason: reason}}))
 	}
 	known := func(s *txstore.Store, n int) bool {
-		_, ok, err := s.Outcome(tx(n).Hash)
+		_, ok, err := s.Ending(tx(n).Hash)
 		must(t, err)
 		return ok
 	}
@@ -167,13 +167,13 @@ func TestOutcomesAreBoundedByCountAndAge(t *testing.T) {
 	end(5, "one")
 	equal(t, "replaced one", known(s, 0), true)
 	equal(t, "oldest", known(s, 1), false)
-	outcome, _, err := s.Outcome(tx(0).Hash)
+	outcome, _, err := s.Ending(tx(0).Hash)
 	must(t, err)
 	equal(t, "reason", outcome.Reason, "second")
 
 	again := crashed(t, dir, options)
 	now = now.Add(2 * time.Hour)
-	must(t, again.End([]txstore.Outcome{{Hash: tx(9).Hash, Kind: txstore.Dropped}}))
+	must(t, again.End([]txstore.Ending{{Hash: tx(9).Hash, Kind: txstore.Dropped}}))
 	equal(t, "expired", known(again, 0) || known(again, 5), false)
 	equal(t, "fresh", known(again, 9), true)
 }

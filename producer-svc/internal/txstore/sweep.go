@@ -19,8 +19,8 @@ const (
 
 // Applied is told of every block after it is applied. Transactions in it, delayed ones too, are forgotten. Skipped ones
 // are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed.
-func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Outcome) error {
-	var ended, noted []Outcome
+func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending) error {
+	var ended, noted []Ending
 	gone := append([]common.Hash(nil), included...)
 	for _, one := range skipped {
 		one.Kind, one.Number = Skipped, number
@@ -153,10 +153,10 @@ func (k *Keeper) offer(raws [][]byte) error {
 	}
 	txs, errs := k.pool.Decode(raws)
 	var again []*types.Transaction
-	var outcomes []Outcome
+	var outcomes []Ending
 	for i, tx := range txs {
 		if errs[i] != nil {
-			outcomes = append(outcomes, Outcome{Hash: hashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
+			outcomes = append(outcomes, Ending{Hash: hashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
 			continue
 		}
 		again = append(again, tx)
@@ -169,15 +169,15 @@ func (k *Keeper) offer(raws [][]byte) error {
 		if _, ok := k.pool.Included(hash); ok {
 			continue // since we looked; the next sweep forgets it
 		}
-		outcomes = append(outcomes, Outcome{Hash: hash, Kind: Dropped, Reason: reasonOf(err)})
+		outcomes = append(outcomes, Ending{Hash: hash, Kind: Dropped, Reason: reasonOf(err)})
 	}
 	return k.endUnlessSkipped(outcomes)
 }
 
 // endUnlessSkipped keeps the better reason: one that a block skipped and the pool then dropped ended in that block.
-func (k *Keeper) endUnlessSkipped(outcomes []Outcome) error {
+func (k *Keeper) endUnlessSkipped(outcomes []Ending) error {
 	for i, one := range outcomes {
-		earlier, known, err := k.store.Outcome(one.Hash)
+		earlier, known, err := k.store.Ending(one.Hash)
 		if err != nil {
 			return err
 		}

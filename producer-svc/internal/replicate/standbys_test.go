@@ -18,16 +18,16 @@ const (
 	soon  = 20 * time.Millisecond
 )
 
-func newHub(t *testing.T, p Policy) (h *Hub, degraded *atomic.Int64, end func()) {
+func newHub(t *testing.T, p Policy) (h *Standbys, degraded *atomic.Int64, end func()) {
 	t.Helper()
 	degraded = new(atomic.Int64)
-	h = NewHub(p, func() { degraded.Add(1) }, slog.New(slog.DiscardHandler))
+	h = NewStandbys(p, func() { degraded.Add(1) }, slog.New(slog.DiscardHandler))
 	end = h.Lead(t.Context())
 	t.Cleanup(end)
 	return h, degraded, end
 }
 
-func join(t *testing.T, h *Hub, replica string) *session {
+func join(t *testing.T, h *Standbys, replica string) *session {
 	t.Helper()
 	s, err := h.join(t.Context(), replica)
 	if err != nil {

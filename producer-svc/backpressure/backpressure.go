@@ -1,21 +1,20 @@
-// Package publish pushes applied blueprints to the rollup node and holds production back while the rollup falls behind.
-//
-// It guarantees: blueprints are pushed in order, each as soon as it is applied; what the rollup does not show within a
-// bounded number of blueprints, or of blocks of layer 1 when no other blueprint follows, is pushed again; and while the
-// rollup is further behind than allowed, Locked is true. That is back-pressure: without it a chain would run ahead of what
-// its users can rely on, for as long as nobody looks.
-//
-// The state machine (machine.go) decides and does nothing; the Publisher does what it wants and tells it what happened.
+// Package backpressure decides what is pushed to the rollup, and when production waits for it: a pure state machine that
+// package publish drives.
 //
 //	event                  effect
 //	Applied                push it, unless a push is under way; lock the pool when the rollup is too far behind
 //	Accepted, Refused      push the next; after a refusal wait for the next look
-//	Seen (a look at the    push again what it misses when that is more than Lag or when it stands still, at most CatchUp
-//	rollup succeeded)      blueprints, and then leave it Cooldown blocks of layer 1; unlock the pool when it has been near
-//	                       for Cooldown of them
+//	Seen (a look at the    push again what it misses when that is more than Lag or when it makes no progress, at most
+//	rollup succeeded)      CatchUp blueprints, and then leave it Cooldown blocks of layer 1; unlock the pool when it has
+//	                       been near for Cooldown of them
 //
 // A look that fails is no event: what is not known to be published is not published.
-package publish
+package backpressure
+
+import (
+	"errors"
+	"fmt"
+)
 
 // Limits are those of back-pressure, counted in blueprints.
 type Limits struct {
@@ -29,8 +28,10 @@ type Limits struct {
 // push to the rollup's execution.
 const patience = 10
 
-// State is what the machine knows. Begin makes the first.
+// State is what the machine knows. Begin makes the first; the zero value is that of a producer that does not lead.
 type State struct {
+	Limits Limits
+
 	Applied   uint64 // the last applied blueprint
 	Accepted  uint64 // the rollup node has taken all up to here
 	Confirmed uint64 // the rollup has executed all up to here
@@ -67,20 +68,29 @@ func (Accepted) event() {}
 func (Refused) event()  {}
 func (Seen) event()     {}
 
-// Push is the effect: blueprints From to To are to be pushed, in order. Accepted or Refused follows.
+// Effect is something for the driver to do: Push is the only one.
+type Effect interface{ effect() }
+
+// Push pushes blueprints From to To, in order. Accepted or Refused follows.
 type Push struct{ From, To uint64 }
+
+func (Push) effect() {}
+
+// ErrUnexpected is the end of a push while none is under way, or an event of another type.
+var ErrUnexpected = errors.New("event does not fit the state of back-pressure")
 
 // Begin is the state of a producer that begins to lead. It has not heard of the rollup, so that everything counts as
 // missing.
 func Begin(applied uint64, l Limits) State {
-	return State{Applied: applied, Waiting: true, Locked: applied > l.Ahead}
+	return State{Limits: l, Applied: applied, Waiting: true, Locked: applied > l.Ahead}
 }
 
 // Behind is how many applied blueprints the rollup is not known to have.
 func (s State) Behind() uint64 { return s.Applied - min(s.Applied, s.Confirmed) }
 
-// Step is the transition. At most one push is under way.
-func (s State) Step(e Event, l Limits) (State, *Push) {
+// Next is the transition table: the state after an event, and at most one push. On an error the state is the one before.
+func Next(s State, e Event) (State, []Effect, error) {
+	before := s
 	switch e := e.(type) {
 	case Applied:
 		s.Applied = max(s.Applied, e.Number)
@@ -89,13 +99,27 @@ func (s State) Step(e Event, l Limits) (State, *Push) {
 	case Refused:
 		s.Pushing, s.Waiting, s.Accepted = false, true, max(s.Accepted, e.To)
 	case Seen:
-		s = s.seen(e, l)
+		s = s.seen(e)
+	default:
+		return before, nil, fmt.Errorf("%w: %T", ErrUnexpected, e)
 	}
-	s = s.lock(l)
-	return s.push(l)
+	if ended := before.Pushing && !s.Pushing; !ended && isEnd(e) {
+		return before, nil, fmt.Errorf("%w: %T while nothing is pushed", ErrUnexpected, e)
+	}
+	s, push := s.lock().push()
+	return s, push, nil
 }
 
-func (s State) seen(e Seen, l Limits) State {
+func isEnd(e Event) bool {
+	switch e.(type) {
+	case Accepted, Refused:
+		return true
+	}
+	return false
+}
+
+func (s State) seen(e Seen) State {
+	l := s.Limits
 	passed := e.Level - min(s.Level, e.Level)
 	if s.Still += passed; !s.Heard || s.Behind() == 0 || e.Confirmed != s.Confirmed {
 		s.Still = 0
@@ -104,7 +128,7 @@ func (s State) seen(e Seen, l Limits) State {
 	s.Accepted = max(s.Accepted, min(e.Confirmed, s.Applied))
 	s.Cooldown -= min(s.Cooldown, passed)
 	if s.Behind() > l.Lag || s.Still > patience {
-		s = s.catchUp(l)
+		s = s.catchUp()
 	}
 	switch {
 	case s.Behind() > l.Lag:
@@ -120,7 +144,8 @@ func (s State) seen(e Seen, l Limits) State {
 }
 
 // catchUp pushes again what was taken once and is not shown. What was never taken is pushed anyway.
-func (s State) catchUp(l Limits) State {
+func (s State) catchUp() State {
+	l := s.Limits
 	last := min(s.Accepted, s.Confirmed+l.CatchUp)
 	if s.Cooldown > 0 || last <= s.Confirmed {
 		return s
@@ -130,7 +155,8 @@ func (s State) catchUp(l Limits) State {
 }
 
 // lock locks at once, and unlocks late: a rollup that is near for a moment would lock the pool again with the next block.
-func (s State) lock(l Limits) State {
+func (s State) lock() State {
+	l := s.Limits
 	s.Near = s.Near && s.Behind() <= l.Lag
 	switch {
 	case s.Behind() > l.Ahead:
@@ -141,17 +167,17 @@ func (s State) lock(l Limits) State {
 	return s
 }
 
-func (s State) push(l Limits) (State, *Push) {
+func (s State) push() (State, []Effect) {
 	if s.Pushing || s.Waiting {
 		return s, nil
 	}
 	next := s.Again
 	if s.Again = (Push{}); next.To == 0 {
-		next = Push{From: s.Accepted + 1, To: min(s.Applied, s.Accepted+l.CatchUp)}
+		next = Push{From: s.Accepted + 1, To: min(s.Applied, s.Accepted+s.Limits.CatchUp)}
 	}
 	if next.From > next.To {
 		return s, nil
 	}
 	s.Pushing = true
-	return s, &next
+	return s, []Effect{next}
 }

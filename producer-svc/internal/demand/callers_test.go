@@ -13,7 +13,7 @@ import (
 
 // shop is a desk whose sections take a second each, one at a time, in a bubble of fake time.
 type shop struct {
-	*Desk
+	*Callers
 	turn    chan struct{} // full while a section runs
 	mu      sync.Mutex
 	made    []string
@@ -23,7 +23,7 @@ type shop struct {
 
 func openShop(t *testing.T, max int, verdict func(id string) error) *shop {
 	s := &shop{turn: make(chan struct{}, 1), results: map[string]Result{}}
-	s.Desk = NewDesk(Deps{
+	s.Callers = New(Deps{
 		MaxWaiting: max,
 		Known:      s.known,
 		Make: func(ctx context.Context, r Request) (Result, error) {
@@ -100,7 +100,7 @@ func TestRequestsAreServedInOrder(t *testing.T) {
 
 func TestWhoComesBetweenOpenAndServeIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDesk(Deps{
+		d := New(Deps{
 			MaxWaiting: 1,
 			Known:      func(string) (Result, bool) { return Result{}, false },
 			Make:       func(context.Context, Request) (Result, error) { return Result{Number: 7}, nil },
@@ -213,7 +213,7 @@ func TestWhoWaitsIsToldWhenLeadingEnds(t *testing.T) {
 func TestWhoIsNotServedIsToldWhenWaitingIsOfNoUse(t *testing.T) {
 	halted := errors.New("halted")
 	var why error
-	d := NewDesk(Deps{Known: func(string) (Result, bool) { return Result{}, false }, Halted: func() error { return why }, MaxWaiting: 1})
+	d := New(Deps{Known: func(string) (Result, bool) { return Result{}, false }, Halted: func() error { return why }, MaxWaiting: 1})
 	if _, err := d.Produce(t.Context(), Request{ID: "a"}); !errors.Is(err, ErrNotServing) {
 		t.Errorf("got %v", err)
 	}

@@ -39,8 +39,8 @@ type Policy struct {
 	Degrade  bool          // after that acknowledge all the same, and without waiting until they are back
 }
 
-// Hub is the leader's side: who stands by, and how far each has got.
-type Hub struct {
+// Standbys is the leader's side: who stands by, and how far each has got.
+type Standbys struct {
 	policy   Policy
 	log      *slog.Logger
 	degraded func() // told of each acknowledgement that too few standbys have
@@ -60,13 +60,13 @@ type session struct {
 	durable uint64
 }
 
-// NewHub returns a Hub without a term. degraded is called for each acknowledgement that had to do without standbys.
-func NewHub(p Policy, degraded func(), log *slog.Logger) *Hub {
-	return &Hub{policy: p, degraded: degraded, log: log, sessions: map[string]*session{}, moved: make(chan struct{})}
+// NewStandbys returns a Standbys without a term. degraded is called for each acknowledgement that had to do without standbys.
+func NewStandbys(p Policy, degraded func(), log *slog.Logger) *Standbys {
+	return &Standbys{policy: p, degraded: degraded, log: log, sessions: map[string]*session{}, moved: make(chan struct{})}
 }
 
 // Lead lets standbys come until ctx ends or the returned function is called, which ends their streams.
-func (h *Hub) Lead(ctx context.Context) (end func()) {
+func (h *Standbys) Lead(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,14 +80,14 @@ func (h *Hub) Lead(ctx context.Context) (end func()) {
 }
 
 // Standbys is how many stand by now, and whether acknowledgements go without them.
-func (h *Hub) Standbys() (connected int, short bool) {
+func (h *Standbys) Standbys() (connected int, short bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.sessions), h.short
 }
 
 // Behind is how far the slowest standby is behind a position.
-func (h *Hub) Behind(position uint64) (most uint64) {
+func (h *Standbys) Behind(position uint64) (most uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.sessions {
@@ -98,7 +98,7 @@ func (h *Hub) Behind(position uint64) (most uint64) {
 
 // Admit waits until enough standbys are there for a Confirm to have a chance. Ask it before anything is done with a
 // transaction: one that is refused here has left no trace.
-func (h *Hub) Admit(ctx context.Context) error {
+func (h *Standbys) Admit(ctx context.Context) error {
 	if h.policy.Replicas == 0 || h.policy.Degrade {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (h *Hub) Admit(ctx context.Context) error {
 
 // Confirm waits until enough standbys have everything up to a position on their disks. An error does not mean that the
 // transactions are gone: they are here, perhaps at a standby, and may get into a block.
-func (h *Hub) Confirm(position uint64) error {
+func (h *Standbys) Confirm(position uint64) error {
 	if h.policy.Replicas == 0 {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (h *Hub) Confirm(position uint64) error {
 }
 
 // await waits until enough sessions are as they should be.
-func (h *Hub) await(left <-chan struct{}, good func(*session) bool, hint string) error {
+func (h *Standbys) await(left <-chan struct{}, good func(*session) bool, hint string) error {
 	timer := time.NewTimer(h.policy.Timeout)
 	defer timer.Stop()
 	for {
@@ -146,7 +146,7 @@ func (h *Hub) await(left <-chan struct{}, good func(*session) bool, hint string)
 	}
 }
 
-func (h *Hub) count(good func(*session) bool) (have, connected int, moved <-chan struct{}) {
+func (h *Standbys) count(good func(*session) bool) (have, connected int, moved <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.sessions {
@@ -161,13 +161,13 @@ func (h *Hub) count(good func(*session) bool) (have, connected int, moved <-chan
 	return have, len(h.sessions), h.moved
 }
 
-func (h *Hub) isShort() bool {
+func (h *Standbys) isShort() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.short
 }
 
-func (h *Hub) shorten(connected int) {
+func (h *Standbys) shorten(connected int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.short {
@@ -178,7 +178,7 @@ func (h *Hub) shorten(connected int) {
 }
 
 // join takes a replica in. A second stream of it ends the first, which may be half open.
-func (h *Hub) join(ctx context.Context, replica string) (*session, error) {
+func (h *Standbys) join(ctx context.Context, replica string) (*session, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.term == nil || h.term.Err() != nil {
@@ -195,7 +195,7 @@ func (h *Hub) join(ctx context.Context, replica string) (*session, error) {
 	return s, nil
 }
 
-func (h *Hub) leave(s *session) {
+func (h *Standbys) leave(s *session) {
 	s.stop()
 	s.end(context.Canceled)
 	h.mu.Lock()
@@ -206,7 +206,7 @@ func (h *Hub) leave(s *session) {
 	h.announce()
 }
 
-func (h *Hub) has(s *session, position uint64) {
+func (h *Standbys) has(s *session, position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.durable = max(s.durable, position)
@@ -214,7 +214,7 @@ func (h *Hub) has(s *session, position uint64) {
 }
 
 // announce wakes who waits. The caller holds mu.
-func (h *Hub) announce() {
+func (h *Standbys) announce() {
 	close(h.moved)
 	h.moved = make(chan struct{})
 }

@@ -19,7 +19,7 @@ var (
 	ErrNotServing = errors.New("not the leading producer")
 	// ErrTooMany is returned when too many callers wait.
 	ErrTooMany = errors.New("too many callers wait for a block")
-	// ErrAgain is what Make returns for a section that was interrupted; the desk tries again.
+	// ErrAgain is what Make returns for a section that was interrupted; the request is retried.
 	ErrAgain = errors.New("interrupted")
 )
 
@@ -39,7 +39,7 @@ type Result struct {
 	Reason       preblockv1.NoPreblockReason
 }
 
-// Deps is what the desk needs.
+// Deps is what Callers needs.
 type Deps struct {
 	// Make runs the section of a request.
 	Make func(ctx context.Context, r Request) (Result, error)
@@ -60,8 +60,8 @@ type call struct {
 	err     error
 }
 
-// Desk takes requests from Open until Serve ends.
-type Desk struct {
+// Callers takes requests from Open until Serve ends.
+type Callers struct {
 	Deps
 
 	mu      sync.Mutex
@@ -72,13 +72,13 @@ type Desk struct {
 	arrived chan struct{} // holds one signal: the queue is not empty
 }
 
-// NewDesk returns a desk that lets nobody in until Open or Serve.
-func NewDesk(d Deps) *Desk {
-	return &Desk{Deps: d, calls: make(map[string]*call), arrived: make(chan struct{}, 1)}
+// New returns Callers that lets nobody in until Open or Serve.
+func New(d Deps) *Callers {
+	return &Callers{Deps: d, calls: make(map[string]*call), arrived: make(chan struct{}, 1)}
 }
 
 // Produce waits for the result of a request.
-func (d *Desk) Produce(ctx context.Context, r Request) (Result, error) {
+func (d *Callers) Produce(ctx context.Context, r Request) (Result, error) {
 	if result, ok := d.Known(r.ID); ok {
 		return result, nil
 	}
@@ -96,20 +96,20 @@ func (d *Desk) Produce(ctx context.Context, r Request) (Result, error) {
 }
 
 // Waiting is how many callers wait now.
-func (d *Desk) Waiting() int {
+func (d *Callers) Waiting() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.waiting
 }
 
 // Serving says whether requests are taken.
-func (d *Desk) Serving() bool {
+func (d *Callers) Serving() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.serving
 }
 
-func (d *Desk) join(r Request) (*call, error) {
+func (d *Callers) join(r Request) (*call, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -131,7 +131,7 @@ func (d *Desk) join(r Request) (*call, error) {
 }
 
 // whyNot tells one who may be served soon, or elsewhere, from one who will not.
-func (d *Desk) whyNot() error {
+func (d *Callers) whyNot() error {
 	if d.Halted != nil {
 		if err := d.Halted(); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (d *Desk) whyNot() error {
 	return ErrNotServing
 }
 
-func (d *Desk) leave(c *call) {
+func (d *Callers) leave(c *call) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c.waiters--
@@ -152,7 +152,7 @@ func (d *Desk) leave(c *call) {
 const atTheLock = 2
 
 // Open lets requests in, before Serve serves them. Serve must follow: it ends what Open began.
-func (d *Desk) Open() {
+func (d *Callers) Open() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.serving = true
@@ -160,7 +160,7 @@ func (d *Desk) Open() {
 
 // Serve opens the desk and runs the sections of the requests, oldest first, until ctx ends. Whoever waits then gets
 // ErrNotServing.
-func (d *Desk) Serve(ctx context.Context) error {
+func (d *Callers) Serve(ctx context.Context) error {
 	d.Open()
 	defer d.close()
 	var workers sync.WaitGroup
@@ -171,7 +171,7 @@ func (d *Desk) Serve(ctx context.Context) error {
 	return nil
 }
 
-func (d *Desk) work(ctx context.Context) {
+func (d *Callers) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		if c := d.next(); c != nil {
 			d.serve(ctx, c)
@@ -185,7 +185,7 @@ func (d *Desk) work(ctx context.Context) {
 }
 
 // next takes the oldest call that someone still waits for.
-func (d *Desk) next() *call {
+func (d *Callers) next() *call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(d.queue) > 0 {
@@ -203,14 +203,14 @@ func (d *Desk) next() *call {
 	return nil
 }
 
-func (d *Desk) signal() {
+func (d *Callers) signal() {
 	select {
 	case d.arrived <- struct{}{}:
 	default:
 	}
 }
 
-func (d *Desk) serve(ctx context.Context, c *call) {
+func (d *Callers) serve(ctx context.Context, c *call) {
 	result, err := d.Make(ctx, c.request)
 	for errors.Is(err, ErrAgain) && ctx.Err() == nil && d.wanted(c) {
 		result, err = d.Make(ctx, c.request)
@@ -221,13 +221,13 @@ func (d *Desk) serve(ctx context.Context, c *call) {
 	d.finish(c, result, err)
 }
 
-func (d *Desk) wanted(c *call) bool {
+func (d *Callers) wanted(c *call) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return c.waiters > 0
 }
 
-func (d *Desk) finish(c *call, result Result, err error) {
+func (d *Callers) finish(c *call, result Result, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.calls, c.request.ID)
@@ -235,7 +235,7 @@ func (d *Desk) finish(c *call, result Result, err error) {
 	close(c.done)
 }
 
-func (d *Desk) close() {
+func (d *Callers) close() {
 	d.mu.Lock()
 	queue := d.queue
 	d.queue, d.serving = nil, false

@@ -1,6 +1,7 @@
-package publish
+package backpressure
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 )
@@ -20,7 +21,15 @@ func begin(t *testing.T, applied uint64) *script {
 
 func (s *script) after(e Event) *script {
 	s.t.Helper()
-	s.state, s.want = s.state.Step(e, limits)
+	next, effects, err := Next(s.state, e)
+	if err != nil {
+		s.t.Fatalf("%T: %v", e, err)
+	}
+	s.state, s.want = next, nil
+	if len(effects) > 0 {
+		push := effects[0].(Push)
+		s.want = &push
+	}
 	return s
 }
 
@@ -147,5 +156,14 @@ func TestPushesStayWithinWhatIsApplied(t *testing.T) {
 	s.after(Applied{7}).pushes(4, 7) // the rollup has them, but this was not seen since
 	if s.state.Behind() != 0 {
 		t.Fatalf("behind is %d", s.state.Behind())
+	}
+}
+
+func TestTheEndOfNoPushIsUnexpected(t *testing.T) {
+	s := begin(t, 0).state
+	for _, e := range []Event{Accepted{1}, Refused{1}, nil} {
+		if next, effects, err := Next(s, e); !errors.Is(err, ErrUnexpected) || next != s || effects != nil {
+			t.Errorf("%T: %+v, %v, %v", e, next, effects, err)
+		}
 	}
 }

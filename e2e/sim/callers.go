@@ -6,8 +6,8 @@ import (
 	"blindseq/producer-svc/section"
 )
 
-// desk serves those who ask for a block, first in first out, two sections at a time: one holds the lock, one waits for it.
-type desk struct {
+// callers serves those who ask for a block, first in first out, two sections at a time: one holds the lock, one waits for it.
+type callers struct {
 	p       *producerNode
 	calls   map[string]*wish
 	queue   []*wish
@@ -22,7 +22,7 @@ type wish struct {
 }
 
 // produce is ProduceBlock.
-func (d *desk) produce(r section.Request, answer func(section.Result, error)) {
+func (d *callers) produce(r section.Request, answer func(section.Result, error)) {
 	if block := d.p.known(r.ID); block != nil && !d.p.w.bug(ForgetsServedRequests) {
 		answer(section.Result{Kind: section.Produced, Block: *block}, nil)
 		return
@@ -41,7 +41,7 @@ func (d *desk) produce(r section.Request, answer func(section.Result, error)) {
 	d.pump()
 }
 
-func (d *desk) pump() {
+func (d *callers) pump() {
 	for d.p.leading && d.running < 2 && len(d.queue) > 0 {
 		w := d.queue[0]
 		d.queue = d.queue[1:]
@@ -50,7 +50,7 @@ func (d *desk) pump() {
 	}
 }
 
-func (d *desk) serve(w *wish) {
+func (d *callers) serve(w *wish) {
 	term := d.term
 	d.p.run(w.r, func(r section.Result) {
 		if r.Kind != section.Interrupted || !d.p.leading {
@@ -67,13 +67,13 @@ func (d *desk) serve(w *wish) {
 	})
 }
 
-func (d *desk) served(w *wish, r section.Result) {
+func (d *callers) served(w *wish, r section.Result) {
 	d.running--
 	d.finish(w, r)
 	d.pump()
 }
 
-func (d *desk) finish(w *wish, r section.Result) {
+func (d *callers) finish(w *wish, r section.Result) {
 	delete(d.calls, w.r.ID)
 	err := r.Err
 	if r.Kind == section.Interrupted {
@@ -85,7 +85,7 @@ func (d *desk) finish(w *wish, r section.Result) {
 }
 
 // close sends everyone who waits away.
-func (d *desk) close() {
+func (d *callers) close() {
 	queue := d.queue
 	d.queue = nil
 	d.term++
