@@ -110,7 +110,7 @@ func (s *Service) restServer(ctx context.Context, api *gateway.Server) (*httpser
 	return s.httpServer(ctx, "rest", s.front.rest, handler), nil
 }
 
-// rpcServer serves JSON-RPC: the carried at / and /ws, our own at /private.
+// rpcServer serves JSON-RPC: what is forwarded at / and /ws, our own at /private.
 func (s *Service) rpcServer(ctx context.Context, api *gateway.Server, proxy *rpcproxy.Proxy) *httpserver.Server {
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", proxy.Root())

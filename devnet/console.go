@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// console is what the developer sees: a banner when everything is ready, then a line for each block. It learns all of
-// it from the public API.
+// console prints what the developer sees: a banner when everything is ready, then a line for each block. It knows only
+// what the public API says.
 type console struct {
 	cfg  Config
 	urls urls
@@ -24,7 +24,7 @@ type console struct {
 	out  io.Writer
 }
 
-// urls are the addresses users reach the devnet at.
+// urls are the public addresses of the devnet.
 type urls struct{ rest, rpc, bundler string }
 
 func newConsole(cfg Config, gateway *grpc.ClientConn, at urls, out io.Writer) *console {
@@ -55,8 +55,8 @@ func (c *console) run(ctx context.Context) error {
 	return nil
 }
 
-// ready waits until the whole pipeline answers. It asks every 50 ms, as only a look from outside shows that; without an
-// error and a status, ctx has ended.
+// ready waits until the whole pipeline answers. It polls, because only a call from outside shows that. It returns neither a
+// status nor an error when ctx has ended.
 func (c *console) ready(ctx context.Context) (*gatewayv1.GetStatusResponse, error) {
 	deadline := time.Now().Add(readyTimeout)
 	for ctx.Err() == nil {
@@ -65,7 +65,7 @@ func (c *console) ready(ctx context.Context) (*gatewayv1.GetStatusResponse, erro
 			return status, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("wait for the services to be ready: not after %s (last status: %v, %w)", readyTimeout, status, err)
+			return nil, fmt.Errorf("wait for the services: not ready after %s (last status: %v): %w", readyTimeout, status, err)
 		}
 		if retry.Sleep(ctx, 50*time.Millisecond) != nil {
 			break
@@ -120,16 +120,16 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.urls.rpc, c.urls.rpc)
 	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest)
 	if c.urls.bundler != "" {
-		fmt.Fprintf(&b, "Encrypted transactions: point a wallet's RPC URL at http://%s, which encrypts what it sends,\nor encrypt yourself: dsn-node encrypt --committee-file %s 0x...\n\n",
+		fmt.Fprintf(&b, "Encrypted transactions: set a wallet's RPC URL to http://%s, which encrypts what the wallet sends,\nor encrypt a transaction yourself: dsn-node encrypt --committee-file %s 0x...\n\n",
 			c.urls.bundler, filepath.Join(c.cfg.DataDir, "keys", "committee.json"))
 	}
 	if c.cfg.Genesis == "" {
-		fmt.Fprintf(&b, "Accounts with 10,000 ETH each, for development only: everybody knows their keys.\nMnemonic: %s\n\n", devaccounts.Mnemonic)
+		fmt.Fprintf(&b, "Accounts with 10,000 ETH each. For development only: their keys are public.\nMnemonic: %s\n\n", devaccounts.Mnemonic)
 		for i, a := range accounts {
 			fmt.Fprintf(&b, "  (%d) %s  key %s\n", i, a.Address.Hex(), a.HexKey())
 		}
 		fmt.Fprintln(&b)
 	}
-	fmt.Fprintf(&b, "Make a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.urls.rest)
+	fmt.Fprintf(&b, "Produce a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.urls.rest)
 	return b.String(), nil
 }

@@ -17,7 +17,7 @@ import (
 	proposer "blindseq/proposer-svc"
 )
 
-// Run runs the devnet until ctx ends, and writes to out what its user is to see.
+// Run runs the devnet until ctx ends, and prints the banner and the blocks to out.
 func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error {
 	d, err := start(ctx, cfg, out, log)
 	if err != nil {
@@ -60,8 +60,8 @@ type devnet struct {
 	urls     urls
 }
 
-// build makes the services in the order in which they need each other's addresses. The producer needs no address to be
-// found at: it is found through its lease.
+// build starts the services in the order in which they need each other's addresses. Nobody needs the producer's: its lease
+// names it.
 func (d *devnet) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		d.addRedis, d.addKeyholders, d.addSequencer, d.addMonitor, d.addProposer, d.addProducer, d.addGateway, d.addBundler,
@@ -106,8 +106,8 @@ func add[P part](d *devnet, name string, start func(log *slog.Logger) (P, error)
 	return p, err
 }
 
-// prepare fills a service's config with its defaults and with what all services of the devnet have in common. Ports
-// are free ones: only the gateway's are for users.
+// prepare fills a service's config with its defaults and with what all services of the devnet share. They listen on any free
+// port, because only those of the gateway and the bundler are public.
 func (d *devnet) prepare(cfg config.Service) error {
 	if err := config.Defaults(cfg); err != nil {
 		return err

@@ -27,7 +27,7 @@ func (d *devnet) committee() string {
 	return d.keys.Committee
 }
 
-// addKeyholders adds the committee that decrypts, with the keys of the first run.
+// addKeyholders adds the keyholders, with the keys that the first run made.
 func (d *devnet) addKeyholders(ctx context.Context) (err error) {
 	if d.cfg.Keyholders == 0 {
 		return nil
@@ -43,7 +43,7 @@ func (d *devnet) addKeyholders(ctx context.Context) (err error) {
 	return nil
 }
 
-// makeKeys deals the keys once. Keys without their committee's file, which is written last, were never used.
+// makeKeys makes the keys once. The committee file is written last: keys without it were never used.
 func (d *devnet) makeKeys() (*keygen.Files, error) {
 	dir := filepath.Join(d.cfg.DataDir, "keys")
 	files := keygen.Layout(dir, d.cfg.Keyholders)
@@ -54,7 +54,7 @@ func (d *devnet) makeKeys() (*keygen.Files, error) {
 		return files, nil
 	}
 	if _, err := os.Stat(filepath.Join(d.cfg.DataDir, "dsn")); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the chain in %s was begun without keyholders: go on with --keyholders 0, or remove the folder", d.cfg.DataDir)
+		return nil, fmt.Errorf("the chain in %s was started without keyholders: continue with --keyholders 0, or remove the directory", d.cfg.DataDir)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("remove unused keys: %w", err)
@@ -83,7 +83,7 @@ func (d *devnet) chainID() (uint64, error) {
 		return 0, fmt.Errorf("read genesis %s: %w", d.cfg.Genesis, err)
 	}
 	if genesis.Config.ChainID == nil || !genesis.Config.ChainID.IsUint64() {
-		return 0, fmt.Errorf("read genesis %s: it has no chain id of 64 bits", d.cfg.Genesis)
+		return 0, fmt.Errorf("read genesis %s: no chain id of 64 bits", d.cfg.Genesis)
 	}
 	return genesis.Config.ChainID.Uint64(), nil
 }
@@ -105,7 +105,7 @@ func (d *devnet) addKeyholder(ctx context.Context, authority int) error {
 	return nil
 }
 
-// addBundler adds what encrypts for plain wallets.
+// addBundler adds the bundler, which encrypts for ordinary wallets.
 func (d *devnet) addBundler(ctx context.Context) error {
 	if d.keys == nil {
 		return nil

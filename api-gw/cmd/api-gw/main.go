@@ -10,5 +10,5 @@ import (
 
 func main() {
 	os.Exit(service.Main[apigw.Config]("api-gw",
-		"Serves blindseq's public API: REST and gRPC, and Ethereum JSON-RPC carried to the leading producer.", apigw.Run))
+		"Serves blindseq's public API over REST and gRPC, and forwards Ethereum JSON-RPC to the leading producer.", apigw.Run))
 }

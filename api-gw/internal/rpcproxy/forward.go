@@ -21,7 +21,7 @@ const (
 	maxPooledBody = 1 << 20
 )
 
-// forward carries one request, or batch, and its answer.
+// forward forwards one request, or batch, and its answer.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	if !jsonrpc.IsJSON(r.Header) {
 		refuse(w, nil, http.StatusUnsupportedMediaType, jsonrpc.InvalidRequest,

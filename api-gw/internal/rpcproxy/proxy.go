@@ -1,14 +1,15 @@
-// Package rpcproxy carries Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer, and spreads what any
-// replica may answer over all of them. It looks into what it carries only to tell the two apart, and what became of
-// transactions sent; what it answers itself (nobody leads, too large, not JSON) is a JSON-RPC error with the ids of the
-// requests, so that clients can match it. Only the body is forwarded: no header of the client, least of all its
-// cookies and tokens.
+// Package rpcproxy forwards Ethereum JSON-RPC, over HTTP and WebSocket, to the leading producer, and spreads reads that any
+// replica may answer over all of them. It parses requests only to tell the two apart, and answers only to know what became
+// of transactions sent. What it answers itself (no leader, too large, not JSON) is a JSON-RPC error with the ids of the
+// requests, so that clients can match it. Only the body is forwarded: no header of the client, least of all its cookies
+// and tokens.
 //
-// What cannot be served now is held and asked again (package hold): every request may be repeated, for those that change
-// nothing may, and a transaction is known by its hash. One that a try took whose answer was lost is answered as taken.
+// A request that cannot be served yet is held and retried (package hold). Every request may be repeated: reads change
+// nothing, and a transaction is known by its hash. A transaction that an attempt delivered whose answer was lost is answered
+// as accepted.
 //
-// A body is read in full before it is sent on, so that a slow client holds no connection to the producer, a body that
-// is too large is refused before anything was sent, and a connection found dead before anything was sent is replaced.
+// The proxy reads a body in full before it forwards it. So a slow client holds no connection to the producer, a body that is
+// too large is refused before anything was sent, and a dead connection is replaced without the client noticing.
 package rpcproxy
 
 import (
@@ -28,35 +29,35 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Kinds of requests that were not forwarded or answered, the label of their counter.
+// Why a request was not forwarded or not answered in full, the label of its counter.
 const (
 	NoLeader    = "no_leader"
 	Unreachable = "unreachable"
 	TimedOut    = "timed_out"
-	NotTaken    = "not_taken" // a transaction that cannot be taken now
+	NotTaken    = "not_taken" // a transaction that cannot be accepted now
 	Broken      = "broken"    // an answer or a WebSocket that ended in the middle
 )
 
 // maxHeldBytes bounds the bodies of all requests that are held at once.
 const maxHeldBytes = 256 << 20
 
-// Recorder takes the proxy's figures.
+// Recorder records the proxy's metrics.
 type Recorder interface {
 	ForwardError(kind string)
 	Read(by string)
 	WebSockets(change int)
 }
 
-// Config says how a proxy is to be; all of it is needed.
+// Config is the configuration of a proxy. All fields are required unless they say otherwise.
 type Config struct {
-	Leader        func() *tracker.Leader // nil: nobody leads
-	Replicas      func() []*url.URL      // JSON-RPC of those that serve reads besides the leader; may be nil
-	Unreachable   func()                 // told when the leader did not answer: perhaps another leads
+	Leader        func() *tracker.Leader // nil without a leader
+	Replicas      func() []*url.URL      // JSON-RPC of replicas that serve reads besides the leader; may be nil
+	Unreachable   func()                 // called when the leader did not answer: perhaps another leads
 	Origins       []string               // web origins that may call; "*" means any
 	BodyLimit     int64                  // of a request's body and of a WebSocket's message
 	Timeout       time.Duration          // of a request, without the time its body takes to arrive
 	MaxWebSockets int64
-	Hold          *hold.Line // where requests wait that cannot be served now; nil: nowhere
+	Hold          *hold.Line // where requests wait that cannot be served yet; nil refuses them
 	Recorder      Recorder
 	Log           *slog.Logger
 }
@@ -89,7 +90,7 @@ func New(cfg Config) *Proxy {
 		MaxIdleConns:        512,
 		MaxIdleConnsPerHost: 512,
 		IdleConnTimeout:     time.Minute, // shorter than the producer's: it never closes one that is about to be used
-		// The producer's processor time is the scarce thing: compression, if wanted, is for who serves the internet.
+		// The producer's processor time is the scarce thing: compression, if wanted, is for the proxy that faces the internet.
 		DisableCompression: true,
 		ReadBufferSize:     32 << 10,
 		WriteBufferSize:    64 << 10,
@@ -97,7 +98,7 @@ func New(cfg Config) *Proxy {
 	return p
 }
 
-// Close gives up the connections to producers.
+// Close closes the idle connections to producers.
 func (p *Proxy) Close() { p.transport.CloseIdleConnections() }
 
 // Root serves "/": POST, and the upgrade to a WebSocket.
@@ -137,7 +138,7 @@ func refuse(w http.ResponseWriter, request []byte, status, code int, message str
 	jsonrpc.Write(w, status, jsonrpc.Reply(request, jsonrpc.Error{Code: code, Message: message}))
 }
 
-// unavailable refuses in the way that tells clients and balancers to come again.
+// unavailable refuses a request and asks clients and load balancers to retry.
 func (p *Proxy) unavailable(w http.ResponseWriter, request []byte, kind string, status int, message string) {
 	p.cfg.Recorder.ForwardError(kind)
 	w.Header().Set("Retry-After", "1")

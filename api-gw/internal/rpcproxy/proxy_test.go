@@ -150,7 +150,7 @@ func (g *gatewayOf) post(t *testing.T, body string, headers ...string) (status i
 
 const chainID = `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`
 
-func TestARequestAndItsAnswerAreCarriedAsTheyAre(t *testing.T) {
+func TestARequestAndItsAnswerAreForwardedUnchanged(t *testing.T) {
 	p := fakes.StartRPC(t, "one")
 	g := start(t, p.Addr())
 	body := "[" + chainID + ", {\"odd\":  true}]\n"
@@ -193,7 +193,7 @@ func TestManyBodiesAtOnceDoNotMix(t *testing.T) {
 	}
 }
 
-func TestWithoutALeaderTheErrorCarriesTheIds(t *testing.T) {
+func TestWithoutALeaderTheErrorHasTheIds(t *testing.T) {
 	g := start(t, "")
 	for body, want := range map[string]string{
 		`{"method":"m","params":["` + strings.Repeat("f", 5000) + `"],"id":"x"}`: `{"jsonrpc":"2.0","id":"x","error":{"code":-32002,"message":"no producer leads now; try again"}}`,

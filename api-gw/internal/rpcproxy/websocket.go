@@ -182,7 +182,7 @@ func closeBounded(c *websocket.Conn, status websocket.StatusCode, reason string)
 	_ = c.CloseNow()
 }
 
-// relay carries messages until reading from src fails (read is true) or writing to dst does, in pieces: it holds no
+// relay copies messages until reading from src fails (read is true) or writing to dst does, in pieces: it holds no
 // message.
 func relay(ctx context.Context, dst, src *websocket.Conn) (read bool, err error) {
 	buf := make([]byte, 4<<10)
