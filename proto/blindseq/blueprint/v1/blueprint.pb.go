@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DelayedTransaction is a transaction that came by another way than the pool and goes first into a block.
+// DelayedTransaction is a transaction added outside the pool. It goes first in a block.
 type DelayedTransaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Keccak-256 of `raw`, 32 bytes.
@@ -134,13 +134,13 @@ func (x *SkippedTransaction) GetReason() string {
 	return ""
 }
 
-// Blueprint is an applied blueprint: the ordered content, the block that came of it, and its signed chunks.
+// Blueprint is an applied blueprint: the ordered content, the block that it produced, and its signed chunks.
 type Blueprint struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// Hash of the block before, 32 bytes.
+	// Hash of the previous block, 32 bytes.
 	ParentHash []byte `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
-	// Hash of the block that executing this blueprint gave, 32 bytes.
+	// Hash of the block that this blueprint produced, 32 bytes.
 	BlockHash           []byte                 `protobuf:"bytes,3,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
 	Timestamp           *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,5,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
@@ -249,25 +249,25 @@ func (x *Blueprint) GetRequestId() string {
 	return ""
 }
 
-// LogRecord is one entry of the blueprint log: all that is needed to make block `number` again.
+// LogRecord is one entry of the blueprint log: all that is needed to reproduce block `number`.
 type LogRecord struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	Number              uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	ParentHash          []byte                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	Timestamp           *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,4,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	// What is executed: the preblock's transactions, those decrypted in the place of their bundle.
+	// Executed transactions: the preblock's, with the decrypted ones in the place of their bundle.
 	Transactions [][]byte `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
 	RequestId    string   `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Hash of the preblock's content, 32 bytes.
 	ContentHash []byte `protobuf:"bytes,7,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
-	// Fencing token of the consumption lock under which the record was written, and who held it. Of a followed record: the
-	// highest token known then, and its holder if that is known.
+	// Fencing token of the consumption lock under which the record was written, and its holder. In a followed
+	// record: the highest token known then, and its holder if known.
 	Token  uint64 `protobuf:"varint,8,opt,name=token,proto3" json:"token,omitempty"`
 	Holder string `protobuf:"bytes,9,opt,name=holder,proto3" json:"holder,omitempty"`
-	// What became of the preblock's bundles, in their order.
+	// Outcomes of the preblock's bundles, in their order.
 	Bundles []*BundleRecord `protobuf:"bytes,10,rep,name=bundles,proto3" json:"bundles,omitempty"`
-	// The record was written without the lock, by a replica that followed what the DSN had fixed.
+	// The record was written without the lock, by a replica that followed the DSN.
 	Followed      bool `protobuf:"varint,11,opt,name=followed,proto3" json:"followed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -380,21 +380,21 @@ func (x *LogRecord) GetFollowed() bool {
 	return false
 }
 
-// BundleRecord says what became of one encrypted bundle.
+// BundleRecord is the outcome of one encrypted bundle.
 type BundleRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Keccak-256 of the bundle's bytes, 32 bytes.
 	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// Place of the bundle in the preblock's transactions.
+	// Index of the bundle in the preblock's transactions.
 	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
-	// What identifies its ciphertext (Go package blindseq/seal/te), 32 bytes. Only of one that was opened, which bars
-	// every other bundle with the same.
+	// Identifier of its ciphertext (Go package blindseq/seal/te), 32 bytes. Only for an opened bundle: every other bundle
+	// with the same identifier is refused.
 	CiphertextId []byte `protobuf:"bytes,3,opt,name=ciphertext_id,json=ciphertextId,proto3" json:"ciphertext_id,omitempty"`
-	// Keccak-256 of each transaction that was in it; empty when it is undecryptable.
+	// Keccak-256 of each of its transactions; empty when it is undecryptable.
 	TransactionHashes [][]byte `protobuf:"bytes,4,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
 	// Why it is undecryptable; unspecified when it is not.
 	Reason v1.UndecryptableReason `protobuf:"varint,5,opt,name=reason,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"reason,omitempty"`
-	// The reason's name, and the sequencer's words for it.
+	// Name of the reason, and the sequencer's explanation.
 	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

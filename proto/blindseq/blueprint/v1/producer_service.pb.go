@@ -23,14 +23,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// PoolLock is a reason for which nothing is proposed.
+// PoolLock is a reason for which the pool is locked and nothing is proposed.
 type PoolLock int32
 
 const (
 	PoolLock_POOL_LOCK_UNSPECIFIED PoolLock = 0
-	// LockPool was called, and UnlockPool has not been since.
+	// LockPool was called, and UnlockPool was not called since.
 	PoolLock_POOL_LOCK_OPERATOR PoolLock = 1
-	// The rollup is too far behind; the lock goes by itself when it has caught up.
+	// The rollup is too far behind. The lock ends by itself when the rollup has caught up.
 	PoolLock_POOL_LOCK_BACK_PRESSURE PoolLock = 2
 )
 
@@ -234,7 +234,7 @@ type ProducedBlock struct {
 	// 32 bytes.
 	Hash      []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Delayed and plain transactions of the blueprint, the skipped ones included.
+	// Number of delayed and plain transactions of the blueprint, including skipped ones.
 	Transactions  uint32 `protobuf:"varint,4,opt,name=transactions,proto3" json:"transactions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -302,7 +302,7 @@ type GetProposalContentRequest struct {
 	state                   protoimpl.MessageState `protogen:"open.v1"`
 	Timestamp               *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	WithDelayedTransactions bool                   `protobuf:"varint,2,opt,name=with_delayed_transactions,json=withDelayedTransactions,proto3" json:"with_delayed_transactions,omitempty"`
-	// The request that the proposal is for; empty: it is not asked whether it was served.
+	// Request that the proposal is for. Empty does not check whether the request was served before.
 	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -362,13 +362,13 @@ func (x *GetProposalContentRequest) GetRequestId() string {
 type GetProposalContentResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	PoolLocked bool                   `protobuf:"varint,1,opt,name=pool_locked,json=poolLocked,proto3" json:"pool_locked,omitempty"`
-	// The content for number head + 1. Its timestamp is the one asked, or the head's when that is later.
+	// The content for number head + 1. Its timestamp is the requested one, or the head's when that is later.
 	Content *v1.Content `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// The head's timestamp.
 	HeadTimestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=head_timestamp,json=headTimestamp,proto3" json:"head_timestamp,omitempty"`
-	// A chain upgrade is due at this timestamp: the content is empty, and a block is made even so.
+	// A chain upgrade is due at this timestamp: the content is empty, and a block is made nevertheless.
 	UpgradeDue bool `protobuf:"varint,4,opt,name=upgrade_due,json=upgradeDue,proto3" json:"upgrade_due,omitempty"`
-	// The block that the request gave already; then there is no content. 0: none that this producer knows of.
+	// Block that the request has already produced; there is no content then. 0: none known to this producer.
 	ServedNumber  uint64 `protobuf:"varint,5,opt,name=served_number,json=servedNumber,proto3" json:"served_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -529,7 +529,7 @@ func (x *GetBlueprintResponse) GetBlueprint() *Blueprint {
 
 type StreamBlueprintsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First number wanted, at least 1.
+	// First number to send, at least 1.
 	FromNumber    uint64 `protobuf:"varint,1,opt,name=from_number,json=fromNumber,proto3" json:"from_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -664,17 +664,17 @@ type GetStatusResponse struct {
 	PoolPending         uint32                 `protobuf:"varint,7,opt,name=pool_pending,json=poolPending,proto3" json:"pool_pending,omitempty"`
 	PoolQueued          uint32                 `protobuf:"varint,8,opt,name=pool_queued,json=poolQueued,proto3" json:"pool_queued,omitempty"`
 	DelayedTransactions uint32                 `protobuf:"varint,9,opt,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	// Who holds the consumption lock now, as Redis says; empty when nobody.
+	// Holder of the consumption lock now, as Redis says; empty when it is free.
 	LockHolder string `protobuf:"bytes,10,opt,name=lock_holder,json=lockHolder,proto3" json:"lock_holder,omitempty"`
-	// Its fencing token; the last one used when nobody holds it.
+	// Fencing token of the lock; the last one used when the lock is free.
 	LockToken uint64 `protobuf:"varint,11,opt,name=lock_token,json=lockToken,proto3" json:"lock_token,omitempty"`
-	// Callers of ProduceBlock that wait.
+	// Number of waiting callers of ProduceBlock.
 	WaitingProduceBlock uint32 `protobuf:"varint,12,opt,name=waiting_produce_block,json=waitingProduceBlock,proto3" json:"waiting_produce_block,omitempty"`
-	// Why production stands still; empty when it does not.
+	// Why production is halted; empty when it is not.
 	Halted string `protobuf:"bytes,13,opt,name=halted,proto3" json:"halted,omitempty"`
-	// Who keeps the pool locked, each independent of the other; empty when it is not locked.
+	// Why the pool is locked; the reasons are independent. Empty when it is not locked.
 	PoolLocks []PoolLock `protobuf:"varint,14,rep,packed,name=pool_locks,json=poolLocks,proto3,enum=blindseq.blueprint.v1.PoolLock" json:"pool_locks,omitempty"`
-	// How far the rollup is; absent when blueprints are not pushed to one.
+	// Progress of the rollup; absent when blueprints are not pushed to one.
 	Publication   *Publication `protobuf:"bytes,15,opt,name=publication,proto3" json:"publication,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -815,12 +815,12 @@ func (x *GetStatusResponse) GetPublication() *Publication {
 	return nil
 }
 
-// Publication is how far the rollup is with the applied blueprints.
+// Publication is the progress of the rollup with the applied blueprints.
 type Publication struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The rollup node has taken all blueprints up to here.
+	// Last blueprint up to which the rollup node has received all.
 	PushedNumber uint64 `protobuf:"varint,1,opt,name=pushed_number,json=pushedNumber,proto3" json:"pushed_number,omitempty"`
-	// The rollup has executed all blueprints up to here.
+	// Last blueprint up to which the rollup has executed all.
 	ConfirmedNumber uint64 `protobuf:"varint,2,opt,name=confirmed_number,json=confirmedNumber,proto3" json:"confirmed_number,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

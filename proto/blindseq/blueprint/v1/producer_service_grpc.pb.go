@@ -32,23 +32,24 @@ const (
 //
 // ProducerService is the leading producer: it owns the pool, the blueprint log and the EVM state.
 type ProducerServiceClient interface {
-	// ProduceBlock makes one block now and answers when it is applied, or says why none was made. A repeat of a
-	// request id answers with what the first gave, and makes no second block. The id may also come as metadata
+	// ProduceBlock makes one block now and returns when it is applied, or says why none was made. A repeat of a
+	// request id returns the first result and makes no second block. The id may also come as metadata
 	// `idempotency-key`; without one, the service chooses it.
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
-	// UNAVAILABLE: not the leader, the lock or another service cannot be had; repeat with the same id.
-	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production stands still until a person has looked;
-	// the message says why. ALREADY_EXISTS: the request was served so long ago that its result is not known any more. REST: POST /v1/produce_block (blindseq.gateway.v1).
+	// UNAVAILABLE: this replica does not lead, or the lock or another service is not available; retry with the same id.
+	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production is halted until an operator acts; the
+	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more.
+	// REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
-	// GetProposalContent answers with what a proposal on top of the head would hold.
-	// UNAVAILABLE: not the leader. No REST binding: asked by proposer-svc only.
+	// GetProposalContent returns the content of a proposal on top of the head.
+	// UNAVAILABLE: not the leader. No REST binding: only proposer-svc calls it.
 	GetProposalContent(ctx context.Context, in *GetProposalContentRequest, opts ...grpc.CallOption) (*GetProposalContentResponse, error)
-	// GetBlueprint answers with an applied blueprint. NOT_FOUND: not applied yet.
+	// GetBlueprint returns an applied blueprint. NOT_FOUND: not applied yet.
 	GetBlueprint(ctx context.Context, in *GetBlueprintRequest, opts ...grpc.CallOption) (*GetBlueprintResponse, error)
-	// StreamBlueprints sends every applied blueprint from a number on, in order, and goes on with new ones.
+	// StreamBlueprints sends every applied blueprint from a number on, in order, and continues with new ones.
 	// INVALID_ARGUMENT: number 0. OUT_OF_RANGE: the number is above the next one. UNAVAILABLE: stopping.
 	StreamBlueprints(ctx context.Context, in *StreamBlueprintsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBlueprintsResponse], error)
-	// GetStatus answers with head, pool and lock. It never fails while the service runs.
+	// GetStatus returns head, pool and lock. It never fails while the service runs.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -125,23 +126,24 @@ func (c *producerServiceClient) GetStatus(ctx context.Context, in *GetStatusRequ
 //
 // ProducerService is the leading producer: it owns the pool, the blueprint log and the EVM state.
 type ProducerServiceServer interface {
-	// ProduceBlock makes one block now and answers when it is applied, or says why none was made. A repeat of a
-	// request id answers with what the first gave, and makes no second block. The id may also come as metadata
+	// ProduceBlock makes one block now and returns when it is applied, or says why none was made. A repeat of a
+	// request id returns the first result and makes no second block. The id may also come as metadata
 	// `idempotency-key`; without one, the service chooses it.
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
-	// UNAVAILABLE: not the leader, the lock or another service cannot be had; repeat with the same id.
-	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production stands still until a person has looked;
-	// the message says why. ALREADY_EXISTS: the request was served so long ago that its result is not known any more. REST: POST /v1/produce_block (blindseq.gateway.v1).
+	// UNAVAILABLE: this replica does not lead, or the lock or another service is not available; retry with the same id.
+	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production is halted until an operator acts; the
+	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more.
+	// REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
-	// GetProposalContent answers with what a proposal on top of the head would hold.
-	// UNAVAILABLE: not the leader. No REST binding: asked by proposer-svc only.
+	// GetProposalContent returns the content of a proposal on top of the head.
+	// UNAVAILABLE: not the leader. No REST binding: only proposer-svc calls it.
 	GetProposalContent(context.Context, *GetProposalContentRequest) (*GetProposalContentResponse, error)
-	// GetBlueprint answers with an applied blueprint. NOT_FOUND: not applied yet.
+	// GetBlueprint returns an applied blueprint. NOT_FOUND: not applied yet.
 	GetBlueprint(context.Context, *GetBlueprintRequest) (*GetBlueprintResponse, error)
-	// StreamBlueprints sends every applied blueprint from a number on, in order, and goes on with new ones.
+	// StreamBlueprints sends every applied blueprint from a number on, in order, and continues with new ones.
 	// INVALID_ARGUMENT: number 0. OUT_OF_RANGE: the number is above the next one. UNAVAILABLE: stopping.
 	StreamBlueprints(*StreamBlueprintsRequest, grpc.ServerStreamingServer[StreamBlueprintsResponse]) error
-	// GetStatus answers with head, pool and lock. It never fails while the service runs.
+	// GetStatus returns head, pool and lock. It never fails while the service runs.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedProducerServiceServer()
 }
@@ -318,13 +320,13 @@ const (
 //
 // AdminService changes how the leading producer works. It has no REST binding here: api-gw offers it with a token.
 type AdminServiceClient interface {
-	// LockPool makes proposals end in NoPreblock (pool_locked). Transactions are still taken. Durable, idempotent.
+	// LockPool makes proposals end in NoPreblock (pool_locked). Transactions are still accepted. Durable, idempotent.
 	LockPool(ctx context.Context, in *LockPoolRequest, opts ...grpc.CallOption) (*LockPoolResponse, error)
 	// UnlockPool undoes LockPool. Idempotent.
 	UnlockPool(ctx context.Context, in *UnlockPoolRequest, opts ...grpc.CallOption) (*UnlockPoolResponse, error)
-	// AddDelayedTransaction stores a transaction that goes first into a next block. It answers when it is durable; a
-	// repeat is a success. INVALID_ARGUMENT: not a transaction, over the size limit, or of another chain.
-	// ALREADY_EXISTS: it is in a block already.
+	// AddDelayedTransaction stores a transaction that goes first in a later block. It returns when the transaction is
+	// durable. A repeat is a success. INVALID_ARGUMENT: not a transaction, over the size limit, or for another chain.
+	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(ctx context.Context, in *AddDelayedTransactionRequest, opts ...grpc.CallOption) (*AddDelayedTransactionResponse, error)
 }
 
@@ -372,13 +374,13 @@ func (c *adminServiceClient) AddDelayedTransaction(ctx context.Context, in *AddD
 //
 // AdminService changes how the leading producer works. It has no REST binding here: api-gw offers it with a token.
 type AdminServiceServer interface {
-	// LockPool makes proposals end in NoPreblock (pool_locked). Transactions are still taken. Durable, idempotent.
+	// LockPool makes proposals end in NoPreblock (pool_locked). Transactions are still accepted. Durable, idempotent.
 	LockPool(context.Context, *LockPoolRequest) (*LockPoolResponse, error)
 	// UnlockPool undoes LockPool. Idempotent.
 	UnlockPool(context.Context, *UnlockPoolRequest) (*UnlockPoolResponse, error)
-	// AddDelayedTransaction stores a transaction that goes first into a next block. It answers when it is durable; a
-	// repeat is a success. INVALID_ARGUMENT: not a transaction, over the size limit, or of another chain.
-	// ALREADY_EXISTS: it is in a block already.
+	// AddDelayedTransaction stores a transaction that goes first in a later block. It returns when the transaction is
+	// durable. A repeat is a success. INVALID_ARGUMENT: not a transaction, over the size limit, or for another chain.
+	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(context.Context, *AddDelayedTransactionRequest) (*AddDelayedTransactionResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }

@@ -37,7 +37,7 @@ const (
 	// [committee hash]: the sender has everyone's confirmation, and its share is durable.
 	MessageKind_MESSAGE_KIND_FINISH MessageKind = 4
 	// [dealer, key]: the sender's sealed share from the dealer is wrong; with the key, the private half of that in the sender's
-	// commit, everyone can see for himself who of the two is wrong. The ceremony is over.
+	// commit, everyone can verify which of the two is wrong. The ceremony is over.
 	MessageKind_MESSAGE_KIND_COMPLAINT MessageKind = 5
 	// [reason, finished]: the sender gave up, and whether it had sent its finish before. The ceremony is over.
 	MessageKind_MESSAGE_KIND_ABORT MessageKind = 6
@@ -177,15 +177,15 @@ func (*DeliverResponse) Descriptor() ([]byte, []int) {
 	return file_blindseq_dkg_v1_ceremony_service_proto_rawDescGZIP(), []int{1}
 }
 
-// SignedMessage is one step of one participant. All participants get the same: there are no messages to one of them.
+// SignedMessage is one step of one participant. All participants get the same messages; none is private.
 type SignedMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// keccak256 of "blindseq/dkg/ceremony/v1" and the RLP of the ceremony file's contents. 32 bytes.
 	CeremonyId []byte `protobuf:"bytes,1,opt,name=ceremony_id,json=ceremonyId,proto3" json:"ceremony_id,omitempty"`
-	// Place of the sender in the ceremony file, from 0.
+	// Index of the sender in the ceremony file, from 0.
 	Sender uint32      `protobuf:"varint,2,opt,name=sender,proto3" json:"sender,omitempty"`
 	Kind   MessageKind `protobuf:"varint,3,opt,name=kind,proto3,enum=blindseq.dkg.v1.MessageKind" json:"kind,omitempty"`
-	// RLP of what the kind says, at most 256 KiB.
+	// RLP of the fields that the kind names, at most 256 KiB.
 	Payload []byte `protobuf:"bytes,4,opt,name=payload,proto3" json:"payload,omitempty"`
 	// By the sender's identity over keccak256("blindseq/dkg/message/v1" || ceremony_id || sender, 1 byte || kind, 1 byte ||
 	// keccak256(payload)): v (0 or 1), r, s. 65 bytes.

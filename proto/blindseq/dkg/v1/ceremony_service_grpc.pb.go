@@ -26,13 +26,13 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// CeremonyService is one participant of a distributed key generation as the others see it. It is there only while the
-// ceremony runs. No REST bindings: spoken by participants only.
+// CeremonyService is one participant of a distributed key generation as the others see it. It is served only while the
+// ceremony runs. No REST bindings: only participants call it.
 type CeremonyServiceClient interface {
-	// Deliver hands over one signed message of a participant. An answer says that it is kept and need not be sent again; a
-	// repeated message is answered the same. Who delivers does not matter, who signed does: a message may be passed on.
-	// INVALID_ARGUMENT: malformed, or not signed by its sender. FAILED_PRECONDITION: of another ceremony; the two have
-	// different ceremony files. UNAVAILABLE: the participant is stopping.
+	// Deliver delivers one signed message of a participant. A success says that the message is stored and need not be sent
+	// again; a repeated message gets the same answer. Only the signer matters, not the deliverer: messages may be forwarded.
+	// INVALID_ARGUMENT: malformed, or not signed by its sender. FAILED_PRECONDITION: for another ceremony; the two
+	// participants have different ceremony files. UNAVAILABLE: the participant is stopping.
 	Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverResponse, error)
 }
 
@@ -58,13 +58,13 @@ func (c *ceremonyServiceClient) Deliver(ctx context.Context, in *DeliverRequest,
 // All implementations must embed UnimplementedCeremonyServiceServer
 // for forward compatibility.
 //
-// CeremonyService is one participant of a distributed key generation as the others see it. It is there only while the
-// ceremony runs. No REST bindings: spoken by participants only.
+// CeremonyService is one participant of a distributed key generation as the others see it. It is served only while the
+// ceremony runs. No REST bindings: only participants call it.
 type CeremonyServiceServer interface {
-	// Deliver hands over one signed message of a participant. An answer says that it is kept and need not be sent again; a
-	// repeated message is answered the same. Who delivers does not matter, who signed does: a message may be passed on.
-	// INVALID_ARGUMENT: malformed, or not signed by its sender. FAILED_PRECONDITION: of another ceremony; the two have
-	// different ceremony files. UNAVAILABLE: the participant is stopping.
+	// Deliver delivers one signed message of a participant. A success says that the message is stored and need not be sent
+	// again; a repeated message gets the same answer. Only the signer matters, not the deliverer: messages may be forwarded.
+	// INVALID_ARGUMENT: malformed, or not signed by its sender. FAILED_PRECONDITION: for another ceremony; the two
+	// participants have different ceremony files. UNAVAILABLE: the participant is stopping.
 	Deliver(context.Context, *DeliverRequest) (*DeliverResponse, error)
 	mustEmbedUnimplementedCeremonyServiceServer()
 }

@@ -25,7 +25,7 @@ const (
 type SubmitProposalRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Content *v1.Content            `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
-	// Kept with the proposal and returned in its preblock.
+	// Stored with the proposal and returned in its preblock.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Attempt       uint32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -85,7 +85,7 @@ func (x *SubmitProposalRequest) GetAttempt() uint32 {
 
 type SubmitProposalResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Hash of the content accepted for this number; not the submitted one's when another came first. 32 bytes.
+	// Hash of the content accepted for this number. It differs from the submitted one's when another came first. 32 bytes.
 	ContentHash []byte `protobuf:"bytes,1,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	// Request the accepted content belongs to.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -227,7 +227,7 @@ func (x *GetPreblockResponse) GetPreblock() *v1.Preblock {
 
 type StreamPreblocksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First number wanted, at least 1.
+	// First number to send, at least 1.
 	FromNumber    uint64 `protobuf:"varint,1,opt,name=from_number,json=fromNumber,proto3" json:"from_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -356,7 +356,7 @@ type GetStatusResponse struct {
 	LastNumber uint64 `protobuf:"varint,1,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
 	// The last number accepted: `last_number`, or the one after it while its preblock is being decided.
 	AcceptedNumber uint64 `protobuf:"varint,2,opt,name=accepted_number,json=acceptedNumber,proto3" json:"accepted_number,omitempty"`
-	// Why no preblock can be fixed now, naming the keyholders that are missing; empty when nothing is in the way.
+	// Why no preblock can be fixed now, naming the missing keyholders; empty when nothing prevents it.
 	Waiting       string `protobuf:"bytes,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

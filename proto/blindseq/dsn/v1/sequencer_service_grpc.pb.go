@@ -30,24 +30,24 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // SequencerService is the DSN as the rest of the system sees it: it fixes one content for each blueprint number.
-// The upstream HTTP protocol (POST /proposal, GET /monitor/preblocks) runs over the same core.
+// The origin's HTTP protocol (POST /proposal, GET /monitor/preblocks) uses the same core.
 type SequencerServiceClient interface {
 	// SubmitProposal proposes the content of the next number. It returns when the proposal is stored; the preblock
-	// follows on the stream. A number already fixed, or accepted and not yet fixed, is answered with what it was
-	// accepted with, whatever was sent: compare `content_hash`.
+	// follows on the stream. For a number that is already accepted or fixed, the response describes the accepted
+	// content, whatever was submitted: compare `content_hash`.
 	// INVALID_ARGUMENT: malformed content. FAILED_PRECONDITION: the number is neither known nor the next one.
-	// RESOURCE_EXHAUSTED: the content is over the size limit. UNAVAILABLE: the disk failed or the sequencer is
-	// stopping; nothing is accepted for certain, repeat.
+	// RESOURCE_EXHAUSTED: the content exceeds the size limit. UNAVAILABLE: the disk failed or the sequencer is
+	// stopping; the proposal may or may not be accepted, retry.
 	// No REST binding: proposals come from proposer-svc only.
 	SubmitProposal(ctx context.Context, in *SubmitProposalRequest, opts ...grpc.CallOption) (*SubmitProposalResponse, error)
-	// GetPreblock answers with a fixed preblock. INVALID_ARGUMENT: number 0. NOT_FOUND: the number is not fixed yet, or
-	// is before the first one held here.
+	// GetPreblock returns a fixed preblock. INVALID_ARGUMENT: number 0. NOT_FOUND: the number is not fixed yet, or
+	// precedes the first one stored here.
 	GetPreblock(ctx context.Context, in *GetPreblockRequest, opts ...grpc.CallOption) (*GetPreblockResponse, error)
-	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and goes on with new ones.
-	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number is before the first one held here. RESOURCE_EXHAUSTED: too many
+	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and continues with new ones.
+	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number precedes the first one stored here. RESOURCE_EXHAUSTED: too many
 	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(ctx context.Context, in *StreamPreblocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPreblocksResponse], error)
-	// GetStatus answers with the last number fixed and what the next one waits for. It never fails.
+	// GetStatus returns the last number fixed and what the next one waits for. It never fails.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -113,24 +113,24 @@ func (c *sequencerServiceClient) GetStatus(ctx context.Context, in *GetStatusReq
 // for forward compatibility.
 //
 // SequencerService is the DSN as the rest of the system sees it: it fixes one content for each blueprint number.
-// The upstream HTTP protocol (POST /proposal, GET /monitor/preblocks) runs over the same core.
+// The origin's HTTP protocol (POST /proposal, GET /monitor/preblocks) uses the same core.
 type SequencerServiceServer interface {
 	// SubmitProposal proposes the content of the next number. It returns when the proposal is stored; the preblock
-	// follows on the stream. A number already fixed, or accepted and not yet fixed, is answered with what it was
-	// accepted with, whatever was sent: compare `content_hash`.
+	// follows on the stream. For a number that is already accepted or fixed, the response describes the accepted
+	// content, whatever was submitted: compare `content_hash`.
 	// INVALID_ARGUMENT: malformed content. FAILED_PRECONDITION: the number is neither known nor the next one.
-	// RESOURCE_EXHAUSTED: the content is over the size limit. UNAVAILABLE: the disk failed or the sequencer is
-	// stopping; nothing is accepted for certain, repeat.
+	// RESOURCE_EXHAUSTED: the content exceeds the size limit. UNAVAILABLE: the disk failed or the sequencer is
+	// stopping; the proposal may or may not be accepted, retry.
 	// No REST binding: proposals come from proposer-svc only.
 	SubmitProposal(context.Context, *SubmitProposalRequest) (*SubmitProposalResponse, error)
-	// GetPreblock answers with a fixed preblock. INVALID_ARGUMENT: number 0. NOT_FOUND: the number is not fixed yet, or
-	// is before the first one held here.
+	// GetPreblock returns a fixed preblock. INVALID_ARGUMENT: number 0. NOT_FOUND: the number is not fixed yet, or
+	// precedes the first one stored here.
 	GetPreblock(context.Context, *GetPreblockRequest) (*GetPreblockResponse, error)
-	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and goes on with new ones.
-	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number is before the first one held here. RESOURCE_EXHAUSTED: too many
+	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and continues with new ones.
+	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number precedes the first one stored here. RESOURCE_EXHAUSTED: too many
 	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error
-	// GetStatus answers with the last number fixed and what the next one waits for. It never fails.
+	// GetStatus returns the last number fixed and what the next one waits for. It never fails.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedSequencerServiceServer()
 }

@@ -25,11 +25,11 @@ const (
 // Block is a block that produce_block made.
 type Block struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Blueprint number, which is the block's number.
+	// Blueprint number, equal to the block's number.
 	Number    uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	Hash      string                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Delayed and plain transactions of the blueprint, the skipped ones included.
+	// Number of delayed and plain transactions of the blueprint, including skipped ones.
 	Transactions  uint32 `protobuf:"varint,4,opt,name=transactions,proto3" json:"transactions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -199,7 +199,7 @@ type Blueprint struct {
 	ParentHash string                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	BlockHash  string                 `protobuf:"bytes,3,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
 	Timestamp  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Hashes of delayed transactions; they come first.
+	// Hashes of the delayed transactions, which come first.
 	DelayedTransactionHashes []string `protobuf:"bytes,5,rep,name=delayed_transaction_hashes,json=delayedTransactionHashes,proto3" json:"delayed_transaction_hashes,omitempty"`
 	// Hashes of the transactions in order.
 	TransactionHashes []string              `protobuf:"bytes,6,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
@@ -316,9 +316,9 @@ type Preblock struct {
 	ContentHash  string   `protobuf:"bytes,6,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	RequestId    string   `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Attempt      uint32   `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Shows that a quorum of the keyholders attested this content for its number; absent when the DSN has no keyholders.
+	// Proves that a quorum of the keyholders attested this content for its number; absent when the DSN has no keyholders.
 	Certificate *Certificate `protobuf:"bytes,9,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	// What became of each encrypted bundle in `transactions`, in their order.
+	// Outcome of each encrypted bundle in `transactions`, in their order.
 	Outcomes      []*Outcome `protobuf:"bytes,10,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -435,7 +435,7 @@ type Certificate struct {
 	// Hash of the statement for `number - 1`; zeros for the first number of a committee.
 	PreviousPayloadHash string `protobuf:"bytes,4,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
 	ContentHash         string `protobuf:"bytes,5,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
-	// By authority, ascending.
+	// Sorted by authority.
 	Attestations  []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -516,7 +516,7 @@ func (x *Certificate) GetAttestations() []*Attestation {
 // Attestation is one keyholder's signature.
 type Attestation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The keyholder's place in the committee, from 0.
+	// Index of the keyholder in the committee, from 0.
 	Authority uint32 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
 	// secp256k1 signature as v (0 or 1), r, s; 65 bytes.
 	Signature     string `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
@@ -568,14 +568,14 @@ func (x *Attestation) GetSignature() string {
 	return ""
 }
 
-// Outcome says what became of one bundle after its place was certified.
+// Outcome is the result of opening one bundle after its place was certified.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place of the bundle in the preblock's `transactions`.
+	// Index of the bundle in the preblock's `transactions`.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Keccak-256 of the bundle, the hash it is looked up by.
+	// Keccak-256 of the bundle: the hash to look it up by.
 	BundleHash string `protobuf:"bytes,2,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
-	// The point that the keyholders' shares combine to; empty when the bundle was not opened.
+	// Point that the keyholders' shares combine to; empty when the bundle was not opened.
 	Opening string `protobuf:"bytes,3,opt,name=opening,proto3" json:"opening,omitempty"`
 	// Types that are valid to be assigned to Result:
 	//
@@ -678,11 +678,11 @@ func (*Outcome_Decrypted) isOutcome_Result() {}
 
 func (*Outcome_Undecryptable) isOutcome_Result() {}
 
-// Decrypted is the plain transactions of a bundle.
+// Decrypted holds the plain transactions of a bundle.
 type Decrypted struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	TransactionHashes []string               `protobuf:"bytes,1,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
-	// Raw, in the order of their hashes.
+	// Raw transactions, in the order of their hashes.
 	Transactions  []string `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -737,9 +737,9 @@ type Undecryptable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// malformed, bad_ciphertext, already_ordered, key_hash or tx_hash.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The reason in words.
+	// Explanation of the reason.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Where the same ciphertext stands first; only for already_ordered.
+	// Position of the first occurrence of the same ciphertext; only for already_ordered.
 	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
 	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -804,7 +804,7 @@ func (x *Undecryptable) GetEarlierIndex() uint32 {
 	return 0
 }
 
-// Proposal is a proposal request and where it stands.
+// Proposal is a proposal request and its state.
 type Proposal struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -976,7 +976,7 @@ type Pool struct {
 	Pending             uint32                 `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
 	Queued              uint32                 `protobuf:"varint,3,opt,name=queued,proto3" json:"queued,omitempty"`
 	DelayedTransactions uint32                 `protobuf:"varint,4,opt,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	// Who keeps it locked: `operator`, `back_pressure` (the rollup is too far behind), or both.
+	// What locks it: `operator`, `back_pressure` (the rollup is too far behind), or both.
 	LockedBy      []string `protobuf:"bytes,5,rep,name=locked_by,json=lockedBy,proto3" json:"locked_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1047,12 +1047,12 @@ func (x *Pool) GetLockedBy() []string {
 	return nil
 }
 
-// Rollup is how far the rollup is with the applied blueprints.
+// Rollup is the progress of the rollup with the applied blueprints.
 type Rollup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The rollup node has taken all blueprints up to here.
+	// Last blueprint up to which the rollup node has received all.
 	PushedNumber uint64 `protobuf:"varint,1,opt,name=pushed_number,json=pushedNumber,proto3" json:"pushed_number,omitempty"`
-	// The rollup has executed all blueprints up to here.
+	// Last blueprint up to which the rollup has executed all.
 	ConfirmedNumber uint64 `protobuf:"varint,2,opt,name=confirmed_number,json=confirmedNumber,proto3" json:"confirmed_number,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -1215,7 +1215,7 @@ type Dsn struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Connected          bool                   `protobuf:"varint,1,opt,name=connected,proto3" json:"connected,omitempty"`
 	LastPreblockNumber uint64                 `protobuf:"varint,2,opt,name=last_preblock_number,json=lastPreblockNumber,proto3" json:"last_preblock_number,omitempty"`
-	// Why no preblock can be fixed now, naming the keyholders that are missing; empty when nothing is in the way.
+	// Why no preblock can be fixed now, naming the missing keyholders; empty when nothing prevents it.
 	Waiting string `protobuf:"bytes,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// The last number accepted: above `last_preblock_number` while a preblock is being decided. 0 when the DSN does not
 	// answer.

@@ -24,7 +24,7 @@ const (
 
 type ProduceBlockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Timestamp of the block; now if absent. Fractions of a second are cut off.
+	// Timestamp of the block, now if absent. Fractions of a second are dropped.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// Whether delayed transactions may be included; true if absent.
 	WithDelayedTransactions *bool `protobuf:"varint,2,opt,name=with_delayed_transactions,json=withDelayedTransactions,proto3,oneof" json:"with_delayed_transactions,omitempty"`
@@ -210,7 +210,7 @@ type GetStatusResponse struct {
 	Queue   *Queue                 `protobuf:"bytes,4,opt,name=queue,proto3" json:"queue,omitempty"`
 	Lock    *Lock                  `protobuf:"bytes,5,opt,name=lock,proto3" json:"lock,omitempty"`
 	Dsn     *Dsn                   `protobuf:"bytes,6,opt,name=dsn,proto3" json:"dsn,omitempty"`
-	// Why production stands still; empty when it does not.
+	// Why production is halted; empty when it is not.
 	Halted string       `protobuf:"bytes,7,opt,name=halted,proto3" json:"halted,omitempty"`
 	Errors []*PartError `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`
 	// Absent when blueprints are not pushed to a rollup node.
@@ -402,7 +402,7 @@ func (x *GetBlueprintResponse) GetBlueprint() *Blueprint {
 
 type StreamBlueprintsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First number wanted, at least 1.
+	// First number to send, at least 1.
 	From          uint64 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -579,7 +579,7 @@ func (x *GetPreblockResponse) GetPreblock() *Preblock {
 
 type ListProposalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most this many processed requests; 0 means 50, more than 500 is taken as 500.
+	// Maximum number of processed requests to return. 0 means 50, more than 500 means 500.
 	Limit         uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

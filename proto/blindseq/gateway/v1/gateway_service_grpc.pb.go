@@ -35,31 +35,31 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // GatewayService is the public API over REST and gRPC. Calls that change something need a bearer token unless the
-// listener is loopback (UNAUTHENTICATED without one, PERMISSION_DENIED with a wrong one). Any call may end in
-// UNAVAILABLE when a service behind it does not answer, and in INVALID_ARGUMENT for a malformed request.
+// listener is on a loopback address (UNAUTHENTICATED without a token, PERMISSION_DENIED with a wrong one). Any call may
+// return UNAVAILABLE when a service behind it does not answer, and INVALID_ARGUMENT for a malformed request.
 type GatewayServiceClient interface {
-	// ProduceBlock makes one block now and answers when it is applied, or says why none was made. With an
-	// `Idempotency-Key` header a repeat answers with what the first gave and makes no second block. While nobody can serve
-	// it, it is held and repeated, until it is served, its deadline is over or that of the gateway.
-	// INVALID_ARGUMENT: a timestamp before the head's or from the far future.
+	// ProduceBlock makes one block now and returns when it is applied, or says why none was made. With an
+	// `Idempotency-Key` header, a repeat returns the first result and makes no second block. The gateway holds a call that it
+	// cannot serve yet and retries it until it succeeds, or its deadline or the gateway's timeout passes.
+	// INVALID_ARGUMENT: a timestamp before the head's, or too far in the future.
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
-	// GetStatus shows the whole pipeline. A part that does not answer is named in `errors` and left out.
+	// GetStatus returns the state of the whole pipeline. A part that does not answer is named in `errors` and omitted.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
-	// GetBlueprint shows an applied blueprint. NOT_FOUND: not applied yet.
+	// GetBlueprint returns an applied blueprint. NOT_FOUND: not applied yet.
 	GetBlueprint(ctx context.Context, in *GetBlueprintRequest, opts ...grpc.CallOption) (*GetBlueprintResponse, error)
-	// StreamBlueprints sends every applied blueprint from a number on, and goes on with new ones.
-	// OUT_OF_RANGE: the number is above the next one.
+	// StreamBlueprints sends every applied blueprint from a number on, and continues with new ones.
+	// OUT_OF_RANGE: the number is above the next block's.
 	StreamBlueprints(ctx context.Context, in *StreamBlueprintsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBlueprintsResponse], error)
-	// GetPreblock shows what the DSN fixed for a number. NOT_FOUND: not fixed yet.
+	// GetPreblock returns what the DSN fixed for a number. NOT_FOUND: not fixed yet.
 	GetPreblock(ctx context.Context, in *GetPreblockRequest, opts ...grpc.CallOption) (*GetPreblockResponse, error)
-	// ListProposals shows the proposal requests queued and in flight, and the last ones processed.
+	// ListProposals returns the proposal requests queued and in flight, and the last ones processed.
 	ListProposals(ctx context.Context, in *ListProposalsRequest, opts ...grpc.CallOption) (*ListProposalsResponse, error)
-	// LockPool stops new proposals; transactions are still taken. Idempotent.
+	// LockPool stops new proposals. Transactions are still accepted. Idempotent.
 	LockPool(ctx context.Context, in *LockPoolRequest, opts ...grpc.CallOption) (*LockPoolResponse, error)
 	// UnlockPool undoes LockPool. Idempotent.
 	UnlockPool(ctx context.Context, in *UnlockPoolRequest, opts ...grpc.CallOption) (*UnlockPoolResponse, error)
-	// AddDelayedTransaction stores a transaction that goes first into a next block. A repeat is a success.
-	// ALREADY_EXISTS: it is in a block already.
+	// AddDelayedTransaction stores a transaction that goes first in a later block. A repeat is a success.
+	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(ctx context.Context, in *AddDelayedTransactionRequest, opts ...grpc.CallOption) (*AddDelayedTransactionResponse, error)
 }
 
@@ -175,31 +175,31 @@ func (c *gatewayServiceClient) AddDelayedTransaction(ctx context.Context, in *Ad
 // for forward compatibility.
 //
 // GatewayService is the public API over REST and gRPC. Calls that change something need a bearer token unless the
-// listener is loopback (UNAUTHENTICATED without one, PERMISSION_DENIED with a wrong one). Any call may end in
-// UNAVAILABLE when a service behind it does not answer, and in INVALID_ARGUMENT for a malformed request.
+// listener is on a loopback address (UNAUTHENTICATED without a token, PERMISSION_DENIED with a wrong one). Any call may
+// return UNAVAILABLE when a service behind it does not answer, and INVALID_ARGUMENT for a malformed request.
 type GatewayServiceServer interface {
-	// ProduceBlock makes one block now and answers when it is applied, or says why none was made. With an
-	// `Idempotency-Key` header a repeat answers with what the first gave and makes no second block. While nobody can serve
-	// it, it is held and repeated, until it is served, its deadline is over or that of the gateway.
-	// INVALID_ARGUMENT: a timestamp before the head's or from the far future.
+	// ProduceBlock makes one block now and returns when it is applied, or says why none was made. With an
+	// `Idempotency-Key` header, a repeat returns the first result and makes no second block. The gateway holds a call that it
+	// cannot serve yet and retries it until it succeeds, or its deadline or the gateway's timeout passes.
+	// INVALID_ARGUMENT: a timestamp before the head's, or too far in the future.
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
-	// GetStatus shows the whole pipeline. A part that does not answer is named in `errors` and left out.
+	// GetStatus returns the state of the whole pipeline. A part that does not answer is named in `errors` and omitted.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
-	// GetBlueprint shows an applied blueprint. NOT_FOUND: not applied yet.
+	// GetBlueprint returns an applied blueprint. NOT_FOUND: not applied yet.
 	GetBlueprint(context.Context, *GetBlueprintRequest) (*GetBlueprintResponse, error)
-	// StreamBlueprints sends every applied blueprint from a number on, and goes on with new ones.
-	// OUT_OF_RANGE: the number is above the next one.
+	// StreamBlueprints sends every applied blueprint from a number on, and continues with new ones.
+	// OUT_OF_RANGE: the number is above the next block's.
 	StreamBlueprints(*StreamBlueprintsRequest, grpc.ServerStreamingServer[StreamBlueprintsResponse]) error
-	// GetPreblock shows what the DSN fixed for a number. NOT_FOUND: not fixed yet.
+	// GetPreblock returns what the DSN fixed for a number. NOT_FOUND: not fixed yet.
 	GetPreblock(context.Context, *GetPreblockRequest) (*GetPreblockResponse, error)
-	// ListProposals shows the proposal requests queued and in flight, and the last ones processed.
+	// ListProposals returns the proposal requests queued and in flight, and the last ones processed.
 	ListProposals(context.Context, *ListProposalsRequest) (*ListProposalsResponse, error)
-	// LockPool stops new proposals; transactions are still taken. Idempotent.
+	// LockPool stops new proposals. Transactions are still accepted. Idempotent.
 	LockPool(context.Context, *LockPoolRequest) (*LockPoolResponse, error)
 	// UnlockPool undoes LockPool. Idempotent.
 	UnlockPool(context.Context, *UnlockPoolRequest) (*UnlockPoolResponse, error)
-	// AddDelayedTransaction stores a transaction that goes first into a next block. A repeat is a success.
-	// ALREADY_EXISTS: it is in a block already.
+	// AddDelayedTransaction stores a transaction that goes first in a later block. A repeat is a success.
+	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(context.Context, *AddDelayedTransactionRequest) (*AddDelayedTransactionResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }

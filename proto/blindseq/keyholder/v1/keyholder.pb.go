@@ -31,9 +31,9 @@ const (
 	AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT AttestRefusal = 1
 	// The number does not follow the last one it attested.
 	AttestRefusal_ATTEST_REFUSAL_NOT_NEXT AttestRefusal = 2
-	// The content is to follow another statement than the last one it attested.
+	// The content follows another statement than the last one it attested.
 	AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS AttestRefusal = 3
-	// It has attested another content for this number, and has adopted the one asked for: it goes on with the next number.
+	// It has attested another content for this number, and has adopted the requested one: it continues with the next number.
 	AttestRefusal_ATTEST_REFUSAL_ADOPTED AttestRefusal = 4
 )
 
@@ -83,7 +83,7 @@ func (AttestRefusal) EnumDescriptor() ([]byte, []int) {
 }
 
 // Attested is one keyholder's signed statement, within a committee: this content, after that statement, for this
-// number. Chain and committee are part of what is signed and known from the context.
+// number. The signature also covers chain and committee, which the context gives.
 type Attested struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -157,7 +157,7 @@ func (x *Attested) GetAttestation() *v1.Attestation {
 // ShareAnswer is what a keyholder says about one bundle of a certified content.
 type ShareAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place of the bundle in the content's transactions.
+	// Index of the bundle in the content's transactions.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// Keccak-256 of the bundle's bytes; 32 bytes.
 	BundleHash []byte `protobuf:"bytes,2,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
@@ -165,7 +165,7 @@ type ShareAnswer struct {
 	Share []byte `protobuf:"bytes,3,opt,name=share,proto3" json:"share,omitempty"`
 	// Why there is no share: MALFORMED, BAD_CIPHERTEXT or ALREADY_ORDERED.
 	Refusal v1.UndecryptableReason `protobuf:"varint,4,opt,name=refusal,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"refusal,omitempty"`
-	// Where the same ciphertext stands first; only for ALREADY_ORDERED.
+	// Position of the first occurrence of the same ciphertext; only for ALREADY_ORDERED.
 	EarlierNumber uint64 `protobuf:"varint,5,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
 	EarlierIndex  uint32 `protobuf:"varint,6,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -244,13 +244,13 @@ func (x *ShareAnswer) GetEarlierIndex() uint32 {
 	return 0
 }
 
-// SignedShares is a keyholder's answers for every bundle of one content, in their order, signed as one so that a wrong
-// one convicts it. The digest is documented at Go package blindseq/seal/attest.
+// SignedShares is a keyholder's answers for every bundle of one content, in their order, signed together so that a
+// wrong answer convicts it. Go package blindseq/seal/attest defines the digest.
 type SignedShares struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Authority uint32                 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
 	Number    uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	// Hash of the statement whose certificate was shown. 32 bytes.
+	// Hash of the certified statement. 32 bytes.
 	PayloadHash []byte         `protobuf:"bytes,3,opt,name=payload_hash,json=payloadHash,proto3" json:"payload_hash,omitempty"`
 	Answers     []*ShareAnswer `protobuf:"bytes,4,rep,name=answers,proto3" json:"answers,omitempty"`
 	// 65 bytes: v, r, s.

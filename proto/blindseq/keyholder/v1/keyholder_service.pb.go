@@ -24,7 +24,7 @@ const (
 
 type AttestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Committee the caller means. 32 bytes.
+	// Hash of the committee that the caller means. 32 bytes.
 	CommitteeHash []byte      `protobuf:"bytes,1,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
 	Content       *v1.Content `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// Hash of the statement for the number before; zeros for the committee's first number. 32 bytes.
@@ -90,7 +90,8 @@ type AttestResponse struct {
 	// one signed, absent when there is none.
 	Attested *Attested     `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
 	Refusal  AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
-	// With ADOPTED, the certificate over what was asked: who adopted does not sign, so it may not be possible to make it again.
+	// With ADOPTED, the certificate over the requested content. A keyholder that adopted does not sign, so the certificate may
+	// not be reproducible.
 	Certificate   *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -237,7 +238,7 @@ func (x *ReleaseSharesResponse) GetShares() *SignedShares {
 
 type GetAttestedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First number wanted, at least 1.
+	// First number to send, at least 1.
 	FromNumber    uint64 `protobuf:"varint,1,opt,name=from_number,json=fromNumber,proto3" json:"from_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

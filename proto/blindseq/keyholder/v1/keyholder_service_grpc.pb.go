@@ -31,32 +31,33 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // KeyholderService is one keyholder as the sequencer sees it. It signs one content for each number, each after the
-// one before, and gives its decryption shares only for what a quorum has signed.
-// A repeated call answers the same. No REST bindings: spoken by the sequencer only, over mutual TLS.
+// one before, and releases its decryption shares only for contents that a quorum has signed.
+// A repeated call gets the same answer. No REST bindings: only the sequencer calls it, over mutual TLS.
 type KeyholderServiceClient interface {
-	// Attest signs the place of a content. The answer is durable before it is given. Whether it is a signature over what
-	// was asked is said by `refusal`; a refusal is an answer, not an error, for it carries what was signed instead.
+	// Attest signs the place of a content. The answer is durable before it is returned. `refusal` says whether it is a
+	// signature over the requested content. A refusal is an answer and not an error, because it shows what was signed
+	// instead.
 	// INVALID_ARGUMENT: malformed content or hash. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
-	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, repeat.
+	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(ctx context.Context, in *AttestRequest, opts ...grpc.CallOption) (*AttestResponse, error)
-	// ReleaseShares gives the keyholder's share of every bundle of a certified content, or says for each why there is none.
+	// ReleaseShares returns the keyholder's share of every bundle of a certified content, or the reason why there is none.
 	// INVALID_ARGUMENT: malformed certificate. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
 	// not attested yet: let it attest the number first. PERMISSION_DENIED: the certificate has no quorum of valid signatures,
 	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
-	// keyholder is stopping; repeat.
+	// keyholder is stopping; retry.
 	ReleaseShares(ctx context.Context, in *ReleaseSharesRequest, opts ...grpc.CallOption) (*ReleaseSharesResponse, error)
-	// Adopt shows a keyholder that its number was certified with another content than the one it attested, which can happen
-	// when a sequencer lost what it had proposed. It takes the certified one as what was decided, durably before it answers,
-	// and attests what follows it; it signs nothing here. A repeat is a success, and so is what it attested itself.
+	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
+	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
+	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
 	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
 	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
-	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, repeat.
+	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
 	// GetAttested sends what this keyholder attested from a number on, in order, and ends with the last. A sequencer that
 	// lost its disk recovers from it. INVALID_ARGUMENT: number 0. NOT_FOUND: before the committee's first number.
 	GetAttested(ctx context.Context, in *GetAttestedRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetAttestedResponse], error)
-	// GetStatus says who this keyholder is and how far it attested. It never fails while the keyholder runs.
+	// GetStatus returns the identity of this keyholder and how far it attested. It never fails while the keyholder runs.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -132,32 +133,33 @@ func (c *keyholderServiceClient) GetStatus(ctx context.Context, in *GetStatusReq
 // for forward compatibility.
 //
 // KeyholderService is one keyholder as the sequencer sees it. It signs one content for each number, each after the
-// one before, and gives its decryption shares only for what a quorum has signed.
-// A repeated call answers the same. No REST bindings: spoken by the sequencer only, over mutual TLS.
+// one before, and releases its decryption shares only for contents that a quorum has signed.
+// A repeated call gets the same answer. No REST bindings: only the sequencer calls it, over mutual TLS.
 type KeyholderServiceServer interface {
-	// Attest signs the place of a content. The answer is durable before it is given. Whether it is a signature over what
-	// was asked is said by `refusal`; a refusal is an answer, not an error, for it carries what was signed instead.
+	// Attest signs the place of a content. The answer is durable before it is returned. `refusal` says whether it is a
+	// signature over the requested content. A refusal is an answer and not an error, because it shows what was signed
+	// instead.
 	// INVALID_ARGUMENT: malformed content or hash. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
-	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, repeat.
+	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(context.Context, *AttestRequest) (*AttestResponse, error)
-	// ReleaseShares gives the keyholder's share of every bundle of a certified content, or says for each why there is none.
+	// ReleaseShares returns the keyholder's share of every bundle of a certified content, or the reason why there is none.
 	// INVALID_ARGUMENT: malformed certificate. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
 	// not attested yet: let it attest the number first. PERMISSION_DENIED: the certificate has no quorum of valid signatures,
 	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
-	// keyholder is stopping; repeat.
+	// keyholder is stopping; retry.
 	ReleaseShares(context.Context, *ReleaseSharesRequest) (*ReleaseSharesResponse, error)
-	// Adopt shows a keyholder that its number was certified with another content than the one it attested, which can happen
-	// when a sequencer lost what it had proposed. It takes the certified one as what was decided, durably before it answers,
-	// and attests what follows it; it signs nothing here. A repeat is a success, and so is what it attested itself.
+	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
+	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
+	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
 	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
 	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
-	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, repeat.
+	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
 	// GetAttested sends what this keyholder attested from a number on, in order, and ends with the last. A sequencer that
 	// lost its disk recovers from it. INVALID_ARGUMENT: number 0. NOT_FOUND: before the committee's first number.
 	GetAttested(*GetAttestedRequest, grpc.ServerStreamingServer[GetAttestedResponse]) error
-	// GetStatus says who this keyholder is and how far it attested. It never fails while the keyholder runs.
+	// GetStatus returns the identity of this keyholder and how far it attested. It never fails while the keyholder runs.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedKeyholderServiceServer()
 }

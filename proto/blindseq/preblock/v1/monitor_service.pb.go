@@ -27,7 +27,7 @@ type NextRequest struct {
 	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The blueprint number the caller needs next: its head + 1.
 	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
-	// How long to wait; the service's --next-timeout when absent, and never longer than that.
+	// Maximum time to wait. Absent, or longer than the service's --next-timeout, means --next-timeout.
 	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -306,7 +306,7 @@ func (x *GetPreblockResponse) GetPreblock() *Preblock {
 
 type StreamPreblocksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First number wanted, at least 1.
+	// First number to send, at least 1.
 	FromNumber    uint64 `protobuf:"varint,1,opt,name=from_number,json=fromNumber,proto3" json:"from_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -435,12 +435,12 @@ type GetStatusResponse struct {
 	DsnConnected bool `protobuf:"varint,1,opt,name=dsn_connected,json=dsnConnected,proto3" json:"dsn_connected,omitempty"`
 	// The last preblock number seen from the DSN, 0 before the first.
 	LastPreblockNumber uint64 `protobuf:"varint,2,opt,name=last_preblock_number,json=lastPreblockNumber,proto3" json:"last_preblock_number,omitempty"`
-	// Callers of Next that wait now.
+	// Number of waiting callers of Next.
 	Waiters uint32 `protobuf:"varint,3,opt,name=waiters,proto3" json:"waiters,omitempty"`
 	// Why production is halted; empty when it is not.
 	Halted string `protobuf:"bytes,4,opt,name=halted,proto3" json:"halted,omitempty"`
-	// Why the DSN can fix no preblock now, naming the keyholders that are missing, as it said about a second ago; empty
-	// when nothing is in the way, and when the DSN does not answer.
+	// Why the DSN can fix no preblock now, naming the missing keyholders, as of about a second ago; empty when
+	// nothing prevents it, and when the DSN does not answer.
 	DsnWaiting string `protobuf:"bytes,5,opt,name=dsn_waiting,json=dsnWaiting,proto3" json:"dsn_waiting,omitempty"`
 	// The last number the DSN accepted: the last one fixed, or the one after it while its preblock is being decided. 0 when
 	// the DSN does not answer.

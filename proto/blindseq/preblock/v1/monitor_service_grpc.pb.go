@@ -31,29 +31,29 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // MonitorService merges the DSN's preblocks with NoPreblock notices into one event for each proposal request.
-// Every replica answers the same: nothing is kept here that the DSN or Redis does not have.
+// Every replica gives the same answers: it stores nothing that the DSN or Redis does not have.
 type MonitorServiceClient interface {
-	// Next waits for the event of one request: preblock `number` (whichever request made it: the caller applies it
-	// and asks again when it was another's), or the NoPreblock of `request_id`. Repeating a call answers the same.
-	// INVALID_ARGUMENT: no request id, or number 0. DEADLINE_EXCEEDED: nothing came in time; the message names what
-	// was awaited. FAILED_PRECONDITION: the DSN showed two contents for one number; an operator must act.
+	// Next waits for the event of one request: preblock `number`, or the NoPreblock of `request_id`. The preblock
+	// may belong to another request; the caller then applies it and calls again. A repeated call gets the same answer.
+	// INVALID_ARGUMENT: no request id, or number 0. DEADLINE_EXCEEDED: no event in time; the message says
+	// what was awaited. FAILED_PRECONDITION: the DSN showed two contents for one number; an operator must act.
 	// UNAVAILABLE: the service is stopping.
 	// No REST binding: only the holder of the consumption lock may consume events.
 	Next(ctx context.Context, in *NextRequest, opts ...grpc.CallOption) (*NextResponse, error)
 	// NotifyNoPreblock records that a request ends without a preblock and wakes its waiter on any replica.
 	// A repeat is a success; another reason for the same request is ALREADY_EXISTS.
-	// INVALID_ARGUMENT: no request id or reason. FAILED_PRECONDITION: by the FIFO in Redis the request is not ending (any
-	// more); look again. UNAVAILABLE: Redis did not answer; nothing is recorded for certain, repeat.
-	// No REST binding: spoken by proposer-svc only.
+	// INVALID_ARGUMENT: no request id or reason. FAILED_PRECONDITION: the FIFO in Redis says that the request is not ending;
+	// read it again. UNAVAILABLE: Redis did not answer; the notice may or may not be recorded, retry.
+	// No REST binding: only proposer-svc calls it.
 	NotifyNoPreblock(ctx context.Context, in *NotifyNoPreblockRequest, opts ...grpc.CallOption) (*NotifyNoPreblockResponse, error)
-	// GetPreblock answers with a fixed preblock. NOT_FOUND: the number is not fixed yet. UNAVAILABLE: the DSN does
+	// GetPreblock returns a fixed preblock. NOT_FOUND: the number is not fixed yet. UNAVAILABLE: the DSN does
 	// not answer. REST has its own view of it (blindseq.gateway.v1).
 	GetPreblock(ctx context.Context, in *GetPreblockRequest, opts ...grpc.CallOption) (*GetPreblockResponse, error)
-	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and goes on with new ones.
+	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and continues with new ones.
 	// INVALID_ARGUMENT: number 0. UNAVAILABLE: the DSN does not answer or the service is stopping; resume from the
 	// next number needed. No REST binding: a feed for services.
 	StreamPreblocks(ctx context.Context, in *StreamPreblocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPreblocksResponse], error)
-	// GetStatus answers with what this replica sees of the DSN. It never fails while the service runs.
+	// GetStatus returns what this replica sees of the DSN. It never fails while the service runs.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -129,29 +129,29 @@ func (c *monitorServiceClient) GetStatus(ctx context.Context, in *GetStatusReque
 // for forward compatibility.
 //
 // MonitorService merges the DSN's preblocks with NoPreblock notices into one event for each proposal request.
-// Every replica answers the same: nothing is kept here that the DSN or Redis does not have.
+// Every replica gives the same answers: it stores nothing that the DSN or Redis does not have.
 type MonitorServiceServer interface {
-	// Next waits for the event of one request: preblock `number` (whichever request made it: the caller applies it
-	// and asks again when it was another's), or the NoPreblock of `request_id`. Repeating a call answers the same.
-	// INVALID_ARGUMENT: no request id, or number 0. DEADLINE_EXCEEDED: nothing came in time; the message names what
-	// was awaited. FAILED_PRECONDITION: the DSN showed two contents for one number; an operator must act.
+	// Next waits for the event of one request: preblock `number`, or the NoPreblock of `request_id`. The preblock
+	// may belong to another request; the caller then applies it and calls again. A repeated call gets the same answer.
+	// INVALID_ARGUMENT: no request id, or number 0. DEADLINE_EXCEEDED: no event in time; the message says
+	// what was awaited. FAILED_PRECONDITION: the DSN showed two contents for one number; an operator must act.
 	// UNAVAILABLE: the service is stopping.
 	// No REST binding: only the holder of the consumption lock may consume events.
 	Next(context.Context, *NextRequest) (*NextResponse, error)
 	// NotifyNoPreblock records that a request ends without a preblock and wakes its waiter on any replica.
 	// A repeat is a success; another reason for the same request is ALREADY_EXISTS.
-	// INVALID_ARGUMENT: no request id or reason. FAILED_PRECONDITION: by the FIFO in Redis the request is not ending (any
-	// more); look again. UNAVAILABLE: Redis did not answer; nothing is recorded for certain, repeat.
-	// No REST binding: spoken by proposer-svc only.
+	// INVALID_ARGUMENT: no request id or reason. FAILED_PRECONDITION: the FIFO in Redis says that the request is not ending;
+	// read it again. UNAVAILABLE: Redis did not answer; the notice may or may not be recorded, retry.
+	// No REST binding: only proposer-svc calls it.
 	NotifyNoPreblock(context.Context, *NotifyNoPreblockRequest) (*NotifyNoPreblockResponse, error)
-	// GetPreblock answers with a fixed preblock. NOT_FOUND: the number is not fixed yet. UNAVAILABLE: the DSN does
+	// GetPreblock returns a fixed preblock. NOT_FOUND: the number is not fixed yet. UNAVAILABLE: the DSN does
 	// not answer. REST has its own view of it (blindseq.gateway.v1).
 	GetPreblock(context.Context, *GetPreblockRequest) (*GetPreblockResponse, error)
-	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and goes on with new ones.
+	// StreamPreblocks sends every preblock from a number on, in order and without a gap, and continues with new ones.
 	// INVALID_ARGUMENT: number 0. UNAVAILABLE: the DSN does not answer or the service is stopping; resume from the
 	// next number needed. No REST binding: a feed for services.
 	StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error
-	// GetStatus answers with what this replica sees of the DSN. It never fails while the service runs.
+	// GetStatus returns what this replica sees of the DSN. It never fails while the service runs.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedMonitorServiceServer()
 }

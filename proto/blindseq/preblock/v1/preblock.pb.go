@@ -22,20 +22,20 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// UndecryptableReason says why a bundle has no plain transactions. Whoever has the chain arrives at the same reason.
+// UndecryptableReason says why a bundle has no plain transactions. Everyone with the chain computes the same reason.
 type UndecryptableReason int32
 
 const (
 	UndecryptableReason_UNDECRYPTABLE_REASON_UNSPECIFIED UndecryptableReason = 0
 	// The bytes are not a bundle.
 	UndecryptableReason_UNDECRYPTABLE_REASON_MALFORMED UndecryptableReason = 1
-	// The ciphertext's proof does not hold.
+	// The ciphertext's proof is invalid.
 	UndecryptableReason_UNDECRYPTABLE_REASON_BAD_CIPHERTEXT UndecryptableReason = 2
 	// The same ciphertext was ordered before, at `earlier_number` and `earlier_index`.
 	UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED UndecryptableReason = 3
-	// The opened key has not the hash that the ciphertext promised.
+	// The opened key does not have the hash that the ciphertext commits to.
 	UndecryptableReason_UNDECRYPTABLE_REASON_KEY_HASH UndecryptableReason = 4
-	// A decrypted transaction has not the hash that the bundle promised.
+	// A decrypted transaction does not have the hash that the bundle commits to.
 	UndecryptableReason_UNDECRYPTABLE_REASON_TX_HASH UndecryptableReason = 5
 )
 
@@ -95,7 +95,7 @@ const (
 	NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED NoPreblockReason = 1
 	// There is nothing to include and the request did not force a block.
 	NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY NoPreblockReason = 2
-	// The request's timestamp is before that of the head.
+	// The request's timestamp precedes that of the head.
 	NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_DECREASED NoPreblockReason = 3
 )
 
@@ -142,7 +142,7 @@ func (NoPreblockReason) EnumDescriptor() ([]byte, []int) {
 	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{1}
 }
 
-// Content is what is put in order for one blueprint number: the part of a proposal that becomes a block.
+// Content is what the DSN orders for one blueprint number: the part of a proposal that becomes a block.
 type Content struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Blueprint number, from 1. Block 0 is the genesis block.
@@ -228,16 +228,16 @@ func (x *Content) GetTransactions() [][]byte {
 type Preblock struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Content *Content               `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
-	// Hash of `content`; its formula is documented at Go package blindseq/kit/content. 32 bytes.
+	// Hash of `content`, as Go package blindseq/kit/content defines it. 32 bytes.
 	ContentHash []byte `protobuf:"bytes,2,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
-	// Proposal request this preblock answers; empty for a proposal that came over the upstream HTTP protocol.
+	// Proposal request this preblock answers; empty for a proposal from the origin's HTTP protocol.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Which attempt of the proposer this was, from 1; 0 for a proposal that came over the upstream HTTP protocol.
+	// Attempt of the proposer, from 1; 0 for a proposal from the origin's HTTP protocol.
 	Attempt uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Shows that a quorum of the keyholders attested `content` for its number; absent when the DSN has no keyholders.
+	// Proves that a quorum of the keyholders attested `content` for its number; absent when the DSN has no keyholders.
 	Certificate *Certificate `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	// What became of each encrypted bundle in `content.transactions`, in their order. The content stays as it was
-	// submitted and attested; what a block executes in the place of a bundle is the transactions in its outcome.
+	// Outcome of each encrypted bundle in `content.transactions`, in their order. The content stays as it was submitted
+	// and attested; in the place of a bundle, a block executes the transactions of its outcome.
 	Outcomes      []*Outcome `protobuf:"bytes,6,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -315,8 +315,8 @@ func (x *Preblock) GetOutcomes() []*Outcome {
 	return nil
 }
 
-// Certificate is a quorum's signatures over one statement: "this content, after that statement, for this number". The
-// digest they sign is documented at Go package blindseq/seal/attest.
+// Certificate is a quorum's signatures over one statement: "this content, after that statement, for this number".
+// Go package blindseq/seal/attest defines the digest they sign.
 type Certificate struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	ChainId uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
@@ -327,7 +327,7 @@ type Certificate struct {
 	PreviousPayloadHash []byte `protobuf:"bytes,4,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
 	// Hash of the content, as in Preblock. 32 bytes.
 	ContentHash []byte `protobuf:"bytes,5,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
-	// By authority, ascending, each once; at least the quorum of the committee, at most 255.
+	// Sorted by authority, each once; at least the quorum of the committee, at most 255.
 	Attestations  []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -408,7 +408,7 @@ func (x *Certificate) GetAttestations() []*Attestation {
 // Attestation is one keyholder's signature.
 type Attestation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The keyholder's place in the committee, from 0.
+	// Index of the keyholder in the committee, from 0.
 	Authority uint32 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
 	// secp256k1 signature as v (0 or 1), r, s; 65 bytes.
 	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
@@ -460,14 +460,14 @@ func (x *Attestation) GetSignature() []byte {
 	return nil
 }
 
-// Outcome says what became of one bundle after its place was certified.
+// Outcome is the result of opening one bundle after its place was certified.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place of the bundle in `content.transactions`.
+	// Index of the bundle in `content.transactions`.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// The point that the keyholders' shares combine to, compressed, 48 bytes. It gives the bundle's ChaCha20 key,
-	// and whoever has the committee's public keys can check that it is the only one of this bundle. Empty when the
-	// bundle was not opened.
+	// Point that the keyholders' shares combine to, compressed, 48 bytes. The bundle's ChaCha20 key is derived from it.
+	// Anyone with the committee's public keys can verify that it is the only one of this bundle. Empty when the bundle
+	// was not opened.
 	Opening []byte `protobuf:"bytes,2,opt,name=opening,proto3" json:"opening,omitempty"`
 	// Types that are valid to be assigned to Result:
 	//
@@ -563,7 +563,7 @@ func (*Outcome_Decrypted) isOutcome_Result() {}
 
 func (*Outcome_Undecryptable) isOutcome_Result() {}
 
-// Decrypted holds the plain transactions of a bundle, each with the hash that the bundle promised.
+// Decrypted holds the plain transactions of a bundle, each with the hash that the bundle commits to.
 type Decrypted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Transactions  [][]byte               `protobuf:"bytes,1,rep,name=transactions,proto3" json:"transactions,omitempty"`
@@ -608,13 +608,13 @@ func (x *Decrypted) GetTransactions() [][]byte {
 	return nil
 }
 
-// Undecryptable is a bundle without plain transactions; the block goes on without it.
+// Undecryptable is a bundle without plain transactions. The block is produced without it.
 type Undecryptable struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason UndecryptableReason    `protobuf:"varint,1,opt,name=reason,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"reason,omitempty"`
-	// The reason in words, at most 200 bytes.
+	// Explanation of the reason, at most 200 bytes.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Where the same ciphertext stands first; only for ALREADY_ORDERED.
+	// Position of the first occurrence of the same ciphertext; only for ALREADY_ORDERED.
 	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
 	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -732,7 +732,7 @@ func (x *NoPreblock) GetReason() NoPreblockReason {
 	return NoPreblockReason_NO_PREBLOCK_REASON_UNSPECIFIED
 }
 
-// Event is what one proposal request ends in: a preblock or a reason why there is none.
+// Event ends one proposal request: a preblock, or the reason why there is none.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Event:

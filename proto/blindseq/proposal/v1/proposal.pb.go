@@ -23,17 +23,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// RequestState is where a proposal request stands: queued, in flight, processed. It goes back once in a while, from in
-// flight to queued: when the DSN has fixed another request's content for the number.
+// RequestState is the state of a proposal request: queued, then in flight, then processed. It returns from in flight to
+// queued when the DSN has fixed another request's content for the number.
 type RequestState int32
 
 const (
 	RequestState_REQUEST_STATE_UNSPECIFIED RequestState = 0
-	// In the FIFO, not yet at its turn.
+	// It waits in the FIFO.
 	RequestState_REQUEST_STATE_QUEUED RequestState = 1
-	// Its proposal was recorded and is on its way through the DSN. At most one request is in this state.
+	// Its proposal is recorded and submitted to the DSN. At most one request is in this state.
 	RequestState_REQUEST_STATE_IN_FLIGHT RequestState = 2
-	// Ended: its preblock was applied, or it got its NoPreblock.
+	// It ended: its preblock was applied, or it got a NoPreblock.
 	RequestState_REQUEST_STATE_PROCESSED RequestState = 3
 )
 
@@ -80,20 +80,20 @@ func (RequestState) EnumDescriptor() ([]byte, []int) {
 	return file_blindseq_proposal_v1_proposal_proto_rawDescGZIP(), []int{0}
 }
 
-// Request is one proposal request as the proposer keeps it.
+// Request is one proposal request as the proposer stores it.
 type Request struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Timestamp asked for the block, whole seconds.
+	// Requested timestamp of the block, whole seconds.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Make a block even when there is nothing to include.
+	// Whether to make a block even when there is nothing to include.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// Whether delayed transactions may be included.
 	WithDelayedTransactions bool `protobuf:"varint,4,opt,name=with_delayed_transactions,json=withDelayedTransactions,proto3" json:"with_delayed_transactions,omitempty"`
 	// Fencing token of the consumption lock under which the request was made.
 	Token uint64       `protobuf:"varint,5,opt,name=token,proto3" json:"token,omitempty"`
 	State RequestState `protobuf:"varint,6,opt,name=state,proto3,enum=blindseq.proposal.v1.RequestState" json:"state,omitempty"`
-	// Blueprint number proposed; 0 while queued, and for ever when it ended without a preblock.
+	// Blueprint number proposed; 0 while queued, and when it ended without a preblock.
 	Number uint64 `protobuf:"varint,7,opt,name=number,proto3" json:"number,omitempty"`
 	// Attempts made for this number, from 1; 0 while queued.
 	Attempt uint32 `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`

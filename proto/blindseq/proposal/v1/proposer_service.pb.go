@@ -145,7 +145,7 @@ func (x *RequestProposalResponse) GetState() RequestState {
 
 type NotifyProcessedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Request whose preblock was applied; empty when only the number is known (on a producer's start).
+	// Request whose preblock was applied; empty when only the number is known, as at a producer's start.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Number of the applied blueprint.
 	Number        uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
@@ -235,7 +235,7 @@ func (*NotifyProcessedResponse) Descriptor() ([]byte, []int) {
 
 type ListProposalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most this many processed requests; 0 means 50, more than 500 is taken as 500.
+	// Maximum number of processed requests to return. 0 means 50, more than 500 means 500.
 	Limit         uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -360,7 +360,7 @@ func (*GetStatusRequest) Descriptor() ([]byte, []int) {
 
 type GetStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Requests queued, without the one in flight.
+	// Number of queued requests, without the one in flight.
 	Queued uint32 `protobuf:"varint,1,opt,name=queued,proto3" json:"queued,omitempty"`
 	// The request in flight; absent when there is none.
 	InFlight *Request `protobuf:"bytes,2,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`

@@ -29,24 +29,24 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ProposerService owns the FIFO of proposal requests. Every replica takes requests; the one that holds the lease
-// submits proposals, one at a time, the next only when the last was processed.
+// ProposerService owns the FIFO of proposal requests. Every replica accepts requests. The replica that holds the
+// lease submits proposals, one at a time, each only after the one before was processed.
 type ProposerServiceClient interface {
-	// RequestProposal appends a request to the FIFO. A repeat of a known request id changes nothing and answers with
-	// the request's state. Its event is to be had from MonitorService.Next.
+	// RequestProposal appends a request to the FIFO. A repeat of a known request id changes nothing and returns the
+	// request's state. MonitorService.Next returns its event.
 	// INVALID_ARGUMENT: no or overlong request id, no timestamp. RESOURCE_EXHAUSTED: the FIFO is full.
-	// UNAVAILABLE: Redis did not answer; repeat with the same id.
-	// No REST binding: made under the consumption lock only; REST has produce_block.
+	// UNAVAILABLE: Redis did not answer; retry with the same id.
+	// No REST binding: only the holder of the consumption lock calls it. REST has produce_block.
 	RequestProposal(ctx context.Context, in *RequestProposalRequest, opts ...grpc.CallOption) (*RequestProposalResponse, error)
-	// NotifyProcessed says that blueprint `number` was applied. The request in flight with this number, or a lower
-	// one, is processed, and the next may go. A repeat is a success.
-	// INVALID_ARGUMENT: number 0. UNAVAILABLE: Redis did not answer; repeat.
-	// No REST binding: spoken by the leading producer only.
+	// NotifyProcessed reports that blueprint `number` was applied. The request in flight with this number, or a lower
+	// one, becomes processed, and the next request may start. A repeat is a success.
+	// INVALID_ARGUMENT: number 0. UNAVAILABLE: Redis did not answer; retry.
+	// No REST binding: only the leading producer calls it.
 	NotifyProcessed(ctx context.Context, in *NotifyProcessedRequest, opts ...grpc.CallOption) (*NotifyProcessedResponse, error)
-	// ListProposals answers with the requests in the FIFO and the last ones processed, newest first.
+	// ListProposals returns the requests in the FIFO and the last ones processed, newest first.
 	// UNAVAILABLE: Redis did not answer. REST has its own view of it (blindseq.gateway.v1).
 	ListProposals(ctx context.Context, in *ListProposalsRequest, opts ...grpc.CallOption) (*ListProposalsResponse, error)
-	// GetStatus answers with the queue's length and what is in flight. UNAVAILABLE: Redis did not answer.
+	// GetStatus returns the queue's length and the request in flight. UNAVAILABLE: Redis did not answer.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -102,24 +102,24 @@ func (c *proposerServiceClient) GetStatus(ctx context.Context, in *GetStatusRequ
 // All implementations must embed UnimplementedProposerServiceServer
 // for forward compatibility.
 //
-// ProposerService owns the FIFO of proposal requests. Every replica takes requests; the one that holds the lease
-// submits proposals, one at a time, the next only when the last was processed.
+// ProposerService owns the FIFO of proposal requests. Every replica accepts requests. The replica that holds the
+// lease submits proposals, one at a time, each only after the one before was processed.
 type ProposerServiceServer interface {
-	// RequestProposal appends a request to the FIFO. A repeat of a known request id changes nothing and answers with
-	// the request's state. Its event is to be had from MonitorService.Next.
+	// RequestProposal appends a request to the FIFO. A repeat of a known request id changes nothing and returns the
+	// request's state. MonitorService.Next returns its event.
 	// INVALID_ARGUMENT: no or overlong request id, no timestamp. RESOURCE_EXHAUSTED: the FIFO is full.
-	// UNAVAILABLE: Redis did not answer; repeat with the same id.
-	// No REST binding: made under the consumption lock only; REST has produce_block.
+	// UNAVAILABLE: Redis did not answer; retry with the same id.
+	// No REST binding: only the holder of the consumption lock calls it. REST has produce_block.
 	RequestProposal(context.Context, *RequestProposalRequest) (*RequestProposalResponse, error)
-	// NotifyProcessed says that blueprint `number` was applied. The request in flight with this number, or a lower
-	// one, is processed, and the next may go. A repeat is a success.
-	// INVALID_ARGUMENT: number 0. UNAVAILABLE: Redis did not answer; repeat.
-	// No REST binding: spoken by the leading producer only.
+	// NotifyProcessed reports that blueprint `number` was applied. The request in flight with this number, or a lower
+	// one, becomes processed, and the next request may start. A repeat is a success.
+	// INVALID_ARGUMENT: number 0. UNAVAILABLE: Redis did not answer; retry.
+	// No REST binding: only the leading producer calls it.
 	NotifyProcessed(context.Context, *NotifyProcessedRequest) (*NotifyProcessedResponse, error)
-	// ListProposals answers with the requests in the FIFO and the last ones processed, newest first.
+	// ListProposals returns the requests in the FIFO and the last ones processed, newest first.
 	// UNAVAILABLE: Redis did not answer. REST has its own view of it (blindseq.gateway.v1).
 	ListProposals(context.Context, *ListProposalsRequest) (*ListProposalsResponse, error)
-	// GetStatus answers with the queue's length and what is in flight. UNAVAILABLE: Redis did not answer.
+	// GetStatus returns the queue's length and the request in flight. UNAVAILABLE: Redis did not answer.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedProposerServiceServer()
 }

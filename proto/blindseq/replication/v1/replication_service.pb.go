@@ -77,7 +77,7 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 type Entry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=blindseq.replication.v1.Kind" json:"kind,omitempty"`
-	// EIP-2718 bytes, or those of a bundle.
+	// EIP-2718 bytes, or the bytes of a bundle.
 	Raw           []byte `protobuf:"bytes,2,opt,name=raw,proto3" json:"raw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -265,7 +265,7 @@ func (*ReplicateRequest_Durable) isReplicateRequest_Message() {}
 
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who asks: where its gRPC is. A second stream of the same replica ends the first.
+	// gRPC address of the standby. A second stream of the same replica ends the first.
 	Replica string `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
 	ChainId uint64 `protobuf:"varint,2,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
 	// 32 bytes.
@@ -381,13 +381,13 @@ func (x *Durable) GetPosition() uint64 {
 
 type ReplicateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Position that the entries and ends here reach up to.
+	// Position up to which this message has all entries and ends.
 	Position uint64   `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
 	Entries  []*Entry `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
 	Ended    []*Ended `protobuf:"bytes,3,rep,name=ended,proto3" json:"ended,omitempty"`
-	// All that was there when the stream began has been sent.
+	// Everything that existed when the stream began has been sent.
 	Complete bool `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`
-	// Highest fencing token the leader knows of.
+	// Highest fencing token that the leader knows.
 	Token uint64 `protobuf:"varint,5,opt,name=token,proto3" json:"token,omitempty"`
 	// Whether an operator has locked the pool, and why.
 	PoolLocked    bool   `protobuf:"varint,6,opt,name=pool_locked,json=poolLocked,proto3" json:"pool_locked,omitempty"`
@@ -568,13 +568,13 @@ type SubmitResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Hash of the transaction, 32 bytes, when it could be read.
 	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// Why it was not taken, in the words of eth_sendRawTransaction; empty when it was.
+	// Why it was refused, as eth_sendRawTransaction says it; empty when it was accepted.
 	Error string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	// JSON-RPC code of the error; 0 for none.
 	Code int32 `protobuf:"varint,3,opt,name=code,proto3" json:"code,omitempty"`
-	// The leader has it already, in its pool or in a block.
+	// The leader already has it, in its pool or in a block.
 	Known bool `protobuf:"varint,4,opt,name=known,proto3" json:"known,omitempty"`
-	// It may be taken another time: the pool is full, or a replica is missing.
+	// It may be accepted later: the pool is full, or a replica is missing.
 	Again         bool `protobuf:"varint,5,opt,name=again,proto3" json:"again,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -27,17 +27,17 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ReplicationService is how the leading producer keeps what it has acknowledged at its standbys too, and how other
-// replicas give it what they were sent.
+// ReplicationService copies what the leading producer acknowledges to its standbys, and lets other replicas forward
+// transactions to it.
 type ReplicationServiceClient interface {
-	// Replicate is opened by a standby at the leader: first Hello, then a Durable for what has come. The leader sends first
-	// what is in no block yet, then everything new in the order it came, and what has ended.
-	// UNAVAILABLE: it does not lead, or ceased to. FAILED_PRECONDITION: the standby is of another chain or has another
-	// sequencer's key. INVALID_ARGUMENT: no Hello. No REST binding: between replicas only.
+	// Replicate is opened by a standby at the leader: first Hello, then a Durable for what is on its disk. The leader first
+	// sends what is in no block yet, then everything new in order of arrival, and what has ended.
+	// UNAVAILABLE: this replica does not lead, or stopped leading. FAILED_PRECONDITION: the standby has another chain or
+	// another sequencer key. INVALID_ARGUMENT: no Hello. No REST binding: between replicas only.
 	Replicate(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ReplicateRequest, ReplicateResponse], error)
-	// Submit takes transactions, bundles and delayed transactions as if they had been sent to the leader, and answers for
-	// each, in order, when those taken are as durable as any the leader acknowledges. UNAVAILABLE: it does not lead.
-	// INVALID_ARGUMENT: none, or too many. No REST binding: between replicas only.
+	// Submit accepts transactions, bundles and delayed transactions as if they had been sent to the leader. It returns one
+	// result for each, in order, when the accepted ones are as durable as any that the leader acknowledges.
+	// UNAVAILABLE: this replica does not lead. INVALID_ARGUMENT: none, or too many. No REST binding: between replicas only.
 	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitResponse, error)
 }
 
@@ -76,17 +76,17 @@ func (c *replicationServiceClient) Submit(ctx context.Context, in *SubmitRequest
 // All implementations must embed UnimplementedReplicationServiceServer
 // for forward compatibility.
 //
-// ReplicationService is how the leading producer keeps what it has acknowledged at its standbys too, and how other
-// replicas give it what they were sent.
+// ReplicationService copies what the leading producer acknowledges to its standbys, and lets other replicas forward
+// transactions to it.
 type ReplicationServiceServer interface {
-	// Replicate is opened by a standby at the leader: first Hello, then a Durable for what has come. The leader sends first
-	// what is in no block yet, then everything new in the order it came, and what has ended.
-	// UNAVAILABLE: it does not lead, or ceased to. FAILED_PRECONDITION: the standby is of another chain or has another
-	// sequencer's key. INVALID_ARGUMENT: no Hello. No REST binding: between replicas only.
+	// Replicate is opened by a standby at the leader: first Hello, then a Durable for what is on its disk. The leader first
+	// sends what is in no block yet, then everything new in order of arrival, and what has ended.
+	// UNAVAILABLE: this replica does not lead, or stopped leading. FAILED_PRECONDITION: the standby has another chain or
+	// another sequencer key. INVALID_ARGUMENT: no Hello. No REST binding: between replicas only.
 	Replicate(grpc.BidiStreamingServer[ReplicateRequest, ReplicateResponse]) error
-	// Submit takes transactions, bundles and delayed transactions as if they had been sent to the leader, and answers for
-	// each, in order, when those taken are as durable as any the leader acknowledges. UNAVAILABLE: it does not lead.
-	// INVALID_ARGUMENT: none, or too many. No REST binding: between replicas only.
+	// Submit accepts transactions, bundles and delayed transactions as if they had been sent to the leader. It returns one
+	// result for each, in order, when the accepted ones are as durable as any that the leader acknowledges.
+	// UNAVAILABLE: this replica does not lead. INVALID_ARGUMENT: none, or too many. No REST binding: between replicas only.
 	Submit(context.Context, *SubmitRequest) (*SubmitResponse, error)
 	mustEmbedUnimplementedReplicationServiceServer()
 }
