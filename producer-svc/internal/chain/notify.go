@@ -6,6 +6,8 @@ import (
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/event"
+
+	"blindseq/kit/notify"
 )
 
 // notifier turns geth's stream of pending transactions into wake-ups. Geth's feed waits for its slowest reader, so
@@ -15,12 +17,12 @@ type notifier struct {
 	done sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting map[chan struct{}]struct{}
+	waiting map[notify.Wake]struct{}
 }
 
 func newNotifier(pool *txpool.TxPool) *notifier {
 	events := make(chan core.NewTxsEvent, 64)
-	n := &notifier{sub: pool.SubscribeTransactions(events, true), waiting: make(map[chan struct{}]struct{})}
+	n := &notifier{sub: pool.SubscribeTransactions(events, true), waiting: make(map[notify.Wake]struct{})}
 	n.done.Go(func() {
 		for {
 			select {
@@ -38,10 +40,7 @@ func (n *notifier) notify() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for ch := range n.waiting {
-		select {
-		case ch <- struct{}{}:
-		default:
-		}
+		ch.Notify()
 	}
 }
 
@@ -53,12 +52,12 @@ func (n *notifier) stop() {
 // Work gives a channel that has a value whenever transactions became ready for a block since the last receive, until
 // cancel is called.
 func (c *Chain) Work() (work <-chan struct{}, cancel func()) {
-	ch := make(chan struct{}, 1)
+	ch := notify.NewWake()
 	n := c.work
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.waiting[ch] = struct{}{}
-	return ch, func() {
+	return ch.C(), func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		delete(n.waiting, ch)

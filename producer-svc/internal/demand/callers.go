@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"blindseq/kit/content"
+	"blindseq/kit/notify"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -69,12 +70,12 @@ type Callers struct {
 	waiting int
 	calls   map[string]*call
 	queue   []*call
-	arrived chan struct{} // holds one signal: the queue is not empty
+	arrived notify.Wake // the queue is not empty
 }
 
 // New returns Callers that lets nobody in until Open or Serve.
 func New(d Deps) *Callers {
-	return &Callers{Deps: d, calls: make(map[string]*call), arrived: make(chan struct{}, 1)}
+	return &Callers{Deps: d, calls: make(map[string]*call), arrived: notify.NewWake()}
 }
 
 // Produce waits for the result of a request.
@@ -178,7 +179,7 @@ func (d *Callers) work(ctx context.Context) {
 			continue
 		}
 		select {
-		case <-d.arrived:
+		case <-d.arrived.C():
 		case <-ctx.Done():
 		}
 	}
@@ -204,10 +205,7 @@ func (d *Callers) next() *call {
 }
 
 func (d *Callers) signal() {
-	select {
-	case d.arrived <- struct{}{}:
-	default:
-	}
+	d.arrived.Notify()
 }
 
 func (d *Callers) serve(ctx context.Context, c *call) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/kit/notify"
 	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
@@ -35,12 +36,12 @@ type Feed struct {
 	mu      sync.Mutex
 	head    uint64
 	moved   time.Time
-	changed chan struct{} // closed and replaced when head moves
+	changed notify.Broadcast // when head moves
 }
 
 // New returns a feed that has published blueprints up to head.
 func New(source Source, head uint64) *Feed {
-	return &Feed{source: source, head: head, moved: time.Now(), changed: make(chan struct{})}
+	return &Feed{source: source, head: head, moved: time.Now()}
 }
 
 // Publish makes an applied blueprint, and with it all before, visible. A number already published changes nothing.
@@ -51,8 +52,7 @@ func (f *Feed) Publish(number uint64) {
 		return
 	}
 	f.head, f.moved = number, time.Now()
-	close(f.changed)
-	f.changed = make(chan struct{})
+	f.changed.Notify()
 }
 
 // Head is the last number published.
@@ -72,7 +72,7 @@ func (f *Feed) Age() time.Duration {
 func (f *Feed) Watch() (head uint64, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.head, f.changed
+	return f.head, f.changed.Changed()
 }
 
 // Get returns a published blueprint.

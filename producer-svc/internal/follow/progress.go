@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"blindseq/kit/notify"
 )
 
 const (
@@ -57,16 +59,16 @@ type state struct {
 	halted  bool      // after an alarm
 	started time.Time // of catching up
 	shown   string
-	changed chan struct{} // closed when the reason, or whether it may lead, has changed
+	changed notify.Broadcast // when the reason, or whether it may lead, has changed
 }
 
-func newProgress() progress { return progress{state: &state{changed: make(chan struct{})}} }
+func newProgress() progress { return progress{state: new(state)} }
 
 // Progress is how far it has come, and a channel that is closed when Reason or May may say another thing.
 func (p progress) Progress() (Progress, <-chan struct{}) {
 	p.state.mu.Lock()
 	defer p.state.mu.Unlock()
-	return p.state.now, p.state.changed
+	return p.state.now, p.state.changed.Changed()
 }
 
 // May says whether this replica is fit to lead: it is not far behind, or nobody can tell how far it is. After an alarm it
@@ -104,8 +106,7 @@ func (p progress) change(f func(s *state)) {
 	f(s)
 	s.shown = s.now.Reason()
 	if s.shown != before || s.may() != could {
-		close(s.changed)
-		s.changed = make(chan struct{})
+		s.changed.Notify()
 	}
 }
 

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/retry"
 	"blindseq/producer-svc/internal/txstore"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
@@ -20,10 +20,8 @@ import (
 )
 
 const (
-	firstPause   = 50 * time.Millisecond
-	longestPause = 500 * time.Millisecond
-	handEvery    = 5 * time.Second // between tries to give the leader what it could not take
-	handTimeout  = 10 * time.Second
+	handEvery   = 5 * time.Second // between tries to give the leader what it could not take
+	handTimeout = 10 * time.Second
 )
 
 // errBroken wraps a failure of this replica's own store, which ends the process.
@@ -42,6 +40,9 @@ type Own interface {
 	SetLocked(locked bool, reason string) error
 }
 
+// pauses are between attempts to reach the leader.
+var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 500 * time.Millisecond}
+
 // Standby is the side that keeps a copy.
 type Standby struct {
 	Client replicationv1.ReplicationServiceClient // of the leader, whoever it is
@@ -54,13 +55,13 @@ type Standby struct {
 	token atomic.Uint64
 }
 
-// Token is the highest fencing token a leader has told of.
+// Token is the highest fencing token that a leader has reported.
 func (s *Standby) Token() uint64 { return s.token.Load() }
 
 // Run keeps a copy until ctx ends. It fails when the own store does, or when the leader says that this replica does not
 // belong to it.
 func (s *Standby) Run(ctx context.Context) error {
-	failures := 0
+	pause := pauses.New()
 	for ctx.Err() == nil {
 		who, changed := s.Leader()
 		if who == "" {
@@ -77,23 +78,13 @@ func (s *Standby) Run(ctx context.Context) error {
 			continue
 		case errors.Is(err, errBroken), status.Code(err) == codes.FailedPrecondition:
 			return fmt.Errorf("stand by for %s: %w", who, err)
-		case time.Since(began) > longestPause:
-			failures = 0
+		case time.Since(began) > pauses.Longest:
+			pause.Reset()
 		}
-		failures++
-		s.Log.DebugContext(ctx, "no stream from the leader", "leader", who, "failures", failures, "error", err)
-		pause(ctx, min(firstPause<<min(failures-1, 10), longestPause))
+		s.Log.DebugContext(ctx, "no stream from the leader", "leader", who, "failures", pause.Failures()+1, "error", err)
+		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // session keeps what one leader sends, until its stream breaks or another leads.
@@ -218,7 +209,7 @@ func (s *Standby) handOver(ctx context.Context, only map[common.Hash]bool) {
 			s.Log.WarnContext(ctx, "the leader could not take what only this replica has; trying again", "transactions", len(only), "error", err)
 		}
 		if len(only) > 0 {
-			pause(ctx, handEvery)
+			_ = retry.Sleep(ctx, handEvery) // the loop looks at ctx
 		}
 	}
 }

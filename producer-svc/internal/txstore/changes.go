@@ -91,7 +91,7 @@ func (s *Store) ends(changes []Change) (kept []Change, err error) {
 func (s *Store) Position() (last uint64, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sequence, s.changed
+	return s.sequence, s.changed.Changed()
 }
 
 // ConfirmWith has every acknowledgement wait, after it is durable here, until confirm returns for its position. Call it

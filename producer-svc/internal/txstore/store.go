@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/kit/notify"
 	"blindseq/producer-svc/internal/dbwrite"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -97,7 +98,7 @@ type Store struct {
 	locked   bool
 	reason   string
 	broken   error
-	changed  chan struct{} // closed and replaced at each change
+	changed  notify.Broadcast // at each change
 
 	confirm func(position uint64) error
 }
@@ -109,7 +110,7 @@ func Open(dir string, options Options) (*Store, error) {
 		return nil, fmt.Errorf("open transaction store in %s: %w", dir, err)
 	}
 	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), bundles: newList(prefixBundle),
-		changed: make(chan struct{}), confirm: func(uint64) error { return nil }}
+		confirm: func(uint64) error { return nil }}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open transaction store in %s: %w", dir, err), db.Close())
 	}
@@ -168,8 +169,7 @@ func (s *Store) settle(position uint64) error {
 
 // announce tells of a change. The caller holds mu.
 func (s *Store) announce() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.changed.Notify()
 }
 
 func (s *Store) fail(err error) error {
