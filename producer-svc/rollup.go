@@ -80,7 +80,7 @@ func (s *Service) publication() backpressure.State {
 	return s.rollup.State()
 }
 
-// poolLocked says whether nothing is to be proposed.
+// poolLocked says whether the pool is locked, by an operator or by back-pressure.
 func (s *Service) poolLocked() bool { return s.pool.Locked() || s.publication().Locked }
 
 // poolLocks are the reasons of poolLocked.

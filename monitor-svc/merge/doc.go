@@ -1,5 +1,5 @@
 // Package merge joins two sources, the DSN's preblocks and the notices that a request ends without one, into one event
-// for each waiting caller. It is a state machine: Next takes an event and returns what is to be done. It does no I/O, reads
+// for each waiting caller. It is a state machine: Next takes an event and returns what to do. It does no I/O, reads
 // no clock and starts nothing, so a simulator drives the same code as the service (package waiters).
 //
 // Guarantees: preblocks take effect in the order of their numbers and without a gap, each once. A waiter gets exactly one

@@ -35,7 +35,7 @@ func New(l Limits) State {
 // ErrUnexpected is returned for an event that has no meaning: a waiter that is registered already, or no event at all.
 var ErrUnexpected = errors.New("unexpected event")
 
-// Next takes an event and returns the state it leads to and what is to be done, in order. An event that is refused with an
+// Next takes an event and returns the state it leads to and what to do, in order. An event that is refused with an
 // error changes nothing.
 func Next(s State, e Event) (State, []Effect, error) {
 	effects, err := s.take(e)

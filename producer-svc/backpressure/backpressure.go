@@ -35,7 +35,7 @@ type State struct {
 	Applied   uint64 // the last applied blueprint
 	Accepted  uint64 // the rollup node has taken all up to here
 	Confirmed uint64 // the rollup has executed all up to here
-	Locked    bool   // the pool is to be locked
+	Locked    bool   // the pool must be locked
 
 	Level    uint64 // of layer 1, at the last look
 	Cooldown uint64 // blocks of layer 1 until the next catch-up may begin

@@ -1,5 +1,5 @@
 // Package rollupnodetest is a stand-in for an Octez smart rollup node: it takes messages for layer 1, executes the
-// blueprints in them when a test lets layer 1 have a block, and can be told to be slow, to refuse and to lose messages.
+// blueprints in them when a test lets layer 1 have a block, and can be made slow, made to refuse and made to lose messages.
 package rollupnodetest
 
 import (

@@ -10,7 +10,7 @@
 //	Healing     Notify   Notified → Requesting or Fetching
 //	Requesting  Submit   Requested → Awaiting
 //	Awaiting    Await    Delivered → Appending; Denied → Releasing; TimedOut → Healing, then Requesting and Awaiting again:
-//	                     both are repeats that change nothing, unless Redis has lost what it was told
+//	                     both are repeats that change nothing, unless Redis has lost what it was sent
 //	Fetching    Fetch    Delivered → Appending; UpToDate → Reporting
 //	Appending   Append   Appended → Applying
 //	Applying    Apply    Applied → Publishing
@@ -293,7 +293,7 @@ func (s State) timedOut() State {
 func (s State) published() State {
 	s.Phase = Notifying
 	if s.request.Sync {
-		s.Phase = Fetching // the proposer is told once, when all is applied
+		s.Phase = Fetching // the proposer is notified once, when all is applied
 	}
 	return s
 }

@@ -299,7 +299,7 @@ func (s State) submitted(e Submitted) State {
 	return s
 }
 
-// anothers says whether it is to be recorded that the number of the request in flight went to another.
+// anothers says whether to record that the number of the request in flight went to another.
 func (s State) anothers(owner string) bool { return owner != s.request.ID && !s.request.Displaced }
 
 func (s State) watch(now time.Time) State {

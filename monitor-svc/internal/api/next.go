@@ -84,7 +84,7 @@ func response(req *preblockv1.NextRequest, r merge.Reply) (*preblockv1.NextRespo
 	return &preblockv1.NextResponse{Event: &preblockv1.Event{Event: &preblockv1.Event_Preblock{Preblock: r.Preblock}}}, nil
 }
 
-// late says what was awaited in vain, and what a person looks at next.
+// late says what the caller waited for without a result, and what an operator looks at next.
 func (s *Service) late(req *preblockv1.NextRequest, waited time.Duration) error {
 	last, _, _ := s.Waiters.Status()
 	dsn := "connected"

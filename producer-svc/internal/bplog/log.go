@@ -2,7 +2,7 @@
 // preblock becomes decided for this process. A record is on disk when Append returns.
 //
 // It guarantees: numbers are contiguous from 1; each record's parent is the head its caller showed; a number never
-// gets a second content; fencing tokens do not decrease, and a token is used by one holder only, so that whoever lost
+// gets a second content; fencing tokens do not decrease, and a token is used by one holder only, so that a holder that lost
 // the consumption lock cannot write any more, even when Redis has handed out a token twice. A followed record was written
 // without the lock: what the DSN had fixed already needs no fence, and it carries the highest token known, so that the
 // next one minted is above it. Its methods may be called from any goroutine.
@@ -74,7 +74,7 @@ func (l *Log) load(requests int) error {
 
 // Append makes rec durable as the next record. head is the hash of the block before it as the caller's chain has it.
 // The errors are those of this package, or of package wal when the disk failed; after one of those nothing more can
-// be appended until the log is opened anew.
+// be appended until the log is reopened.
 func (l *Log) Append(rec *blueprintv1.LogRecord, head content.Hash) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -62,7 +62,7 @@ type Config struct {
 	Limits  Limits
 	// Arrived is called after bundles were taken.
 	Arrived func()
-	// Checked is told how long the checks of what was submitted in one go took.
+	// Checked is called with the time of checking one submission.
 	Checked func(took time.Duration)
 }
 

@@ -1,4 +1,4 @@
-// Package chain is the EVM chain: go-ethereum as a library, told by preblocks what to execute.
+// Package chain is the EVM chain: go-ethereum as a library that executes what preblocks decide.
 //
 // What it guarantees:
 //   - Apply is a pure function of the parent and the Block given: two replicas that apply the same blocks have the same

@@ -85,7 +85,7 @@ func (f *flusher) run() {
 		case state := <-f.wake:
 			if err := dbwrite.Do(func() error { return f.write(state) }); err != nil {
 				f.chain.mu.Lock()
-				_ = f.chain.breakDown(fmt.Errorf("write chain to disk: %w", err)) // reported by whom it ends
+				_ = f.chain.breakDown(fmt.Errorf("write chain to disk: %w", err)) // the engine reports it when it ends the process
 				f.chain.mu.Unlock()
 			}
 		}

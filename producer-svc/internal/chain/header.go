@@ -21,7 +21,7 @@ const (
 // nextHeader is the header of the block after parent, without what execution fills in. The fee recipient is the
 // genesis's coinbase and the gas limit the genesis's: a setting of one process would let replicas disagree.
 //
-// prevRandao is known to whoever knows the parent. Contracts must not take it for a secret; nothing better is known to
+// prevRandao is known to everybody who knows the parent. Contracts must not take it for a secret; nothing better is known to
 // every replica before the block is decided.
 func nextHeader(config *params.ChainConfig, parent *types.Header, feeRecipient common.Address, timestamp uint64) *types.Header {
 	number := new(big.Int).Add(parent.Number, common.Big1)

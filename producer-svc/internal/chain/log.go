@@ -10,7 +10,7 @@ import (
 
 var logOnce sync.Once
 
-// LogTo sends what go-ethereum says by itself to a log: its errors as errors, the last of which says why it ends the
+// LogTo sends go-ethereum's own log to log: its errors as errors. The last one says why it ends the
 // process when it does, and the rest as debug lines. It is for the whole process: call it before Open; the first call
 // counts. Without, go-ethereum says nothing.
 func LogTo(log *slog.Logger) {
@@ -19,7 +19,7 @@ func LogTo(log *slog.Logger) {
 	})
 }
 
-// libraryLog is a handler of go-ethereum's levels, one of which is above slog's.
+// libraryLog is a handler of go-ethereum's levels; one is above slog's.
 type libraryLog struct{ slog.Handler }
 
 func ownLevel(of slog.Level) slog.Level {

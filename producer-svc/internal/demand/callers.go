@@ -1,6 +1,6 @@
 // Package demand serves those who ask for a block now. Each request id is served once: a repeat joins the one that
 // runs, or is answered with what it gave. Requests are served first in first out. A caller who leaves loses nothing
-// but the answer: a section that has begun goes on, and its result is found by the request's id.
+// but the answer: a section that has begun continues, and its result is found by the request's id.
 package demand
 
 import (

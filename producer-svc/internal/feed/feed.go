@@ -87,7 +87,7 @@ func (f *Feed) Get(number uint64) (*blueprintv1.Blueprint, error) {
 	return b, nil
 }
 
-// Stream sends every blueprint from a number on, and goes on with new ones until ctx ends or send fails.
+// Stream sends every blueprint from a number on, then new ones, until ctx ends or send fails.
 func (f *Feed) Stream(ctx context.Context, from uint64, send func(*blueprintv1.Blueprint) error) error {
 	if from == 0 {
 		return ErrZero

@@ -3,7 +3,7 @@
 //
 // It guarantees: numbers are applied in order, without a gap and each once; a preblock that cannot follow the head is an
 // alarm, and nothing is written after it; what is received and not yet applied is bounded in number and bytes, the stream
-// waiting meanwhile. Killed at any point it goes on from where the log is.
+// waiting meanwhile. Killed at any point, it continues from the end of the log.
 //
 // It asks of callers: nobody else writes to the log but between Hold and its release.
 package follow

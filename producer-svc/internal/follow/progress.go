@@ -26,7 +26,7 @@ type Progress struct {
 	Head  uint64 // last number applied by following
 	Fixed uint64 // last number the DSN is known to have fixed
 	From  uint64 // head at which catching up began
-	Err   error  // why following is interrupted; nil while it goes on
+	Err   error  // why following is interrupted; nil while it is not
 }
 
 // Lag is how many preblocks are known to be fixed and not applied.
@@ -71,7 +71,7 @@ func (p progress) Progress() (Progress, <-chan struct{}) {
 	return p.state.now, p.state.changed.Changed()
 }
 
-// May says whether this replica is fit to lead: it is not far behind, or nobody can tell how far it is. After an alarm it
+// May says whether this replica is fit to lead: it is not far behind, or its lag is unknown, because it may be the only one. After an alarm it
 // is not: another's chain may be sound.
 func (p progress) May() bool {
 	p.state.mu.Lock()
@@ -121,7 +121,7 @@ func (p progress) holding(held bool) {
 
 func (p progress) began(head, fixed uint64) {
 	p.change(func(s *state) {
-		if s.now.Known && s.now.Lag() > near && s.now.Head == head { // going on after a break
+		if s.now.Known && s.now.Lag() > near && s.now.Head == head { // continuing after a break
 			s.now.Fixed, s.now.Err = max(s.now.Fixed, fixed), nil
 			return
 		}

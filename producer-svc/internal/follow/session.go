@@ -24,7 +24,7 @@ const (
 	waitingBytes     = 16 << 20
 )
 
-// errGap is a stream that leaves numbers out; it is begun anew.
+// errGap is a stream that leaves numbers out; it is reopened.
 var errGap = errors.New("the stream left a preblock out")
 
 // received is a preblock on its way to the chain.
@@ -113,7 +113,7 @@ func (f *Follower) lastFixed(ctx context.Context) (uint64, error) {
 	return answer.GetLastPreblockNumber(), nil
 }
 
-// watch asks again how far the DSN is while this replica is behind: it goes on meanwhile.
+// watch asks again how far the DSN is while this replica is behind: the DSN advances meanwhile.
 func (f *Follower) watch(ctx context.Context) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()

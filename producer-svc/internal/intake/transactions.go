@@ -45,7 +45,7 @@ func (t Transactions) Submit(ctx context.Context, raws [][]byte) ([]common.Hash,
 	return hashes, errs
 }
 
-// lane is what of a batch goes one way, and from where in the batch.
+// lane is the part of a batch that goes one way, with its places in the batch.
 type lane struct {
 	from []int
 	raws [][]byte

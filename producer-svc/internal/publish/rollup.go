@@ -54,7 +54,7 @@ func (r *RollupNode) Inject(ctx context.Context, messages []string) error {
 	return err
 }
 
-// Look implements Rollup. The number is read at the level that is told, not at whatever is the head by then.
+// Look implements Rollup. The number is read at the level that was returned, not at a later head.
 func (r *RollupNode) Look(ctx context.Context) (backpressure.Seen, error) {
 	raw, err := r.call(ctx, http.MethodGet, "/global/block/head/level", nil)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 const (
 	groupEntries = 1000
 	groupBytes   = 1 << 20
-	// refresh is how often token and lock are told when nothing else is.
+	// refresh is how often token and lock are sent when nothing else is.
 	refresh        = time.Second
 	maxReplicaName = 256 // bytes
 )

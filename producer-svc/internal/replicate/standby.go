@@ -45,7 +45,7 @@ var pauses = retry.Policy{First: 50 * time.Millisecond, Longest: 500 * time.Mill
 
 // Standby is the side that keeps a copy.
 type Standby struct {
-	Client replicationv1.ReplicationServiceClient // of the leader, whoever it is
+	Client replicationv1.ReplicationServiceClient // of the present leader
 	// Leader is who else leads; none while this replica does or nobody is known to. changed is closed when that changes.
 	Leader func() (who string, changed <-chan struct{})
 	Hello  *replicationv1.Hello

@@ -43,7 +43,7 @@ type Policy struct {
 type Standbys struct {
 	policy   Policy
 	log      *slog.Logger
-	degraded func() // told of each acknowledgement that too few standbys have
+	degraded func() // called for each acknowledgement that too few standbys have
 
 	mu       sync.Mutex
 	term     context.Context // nil while not leading

@@ -34,7 +34,7 @@ type Config struct {
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
 	// Head is the number of the last applied block; when set, answers say which blocks they may have seen.
 	Head   func() uint64
-	Count  func() // told of each request by HTTP; may be nil
+	Count  func() // called for each request by HTTP; may be nil
 	Limits Limits
 	Log    *slog.Logger
 }
@@ -84,12 +84,12 @@ type Standing struct {
 	State  string // TransactionStatus has the list
 	Number uint64 // of the block that decided, 0 when none did
 	Reason string
-	// Bundle, when set, is one that waits and is said to hold the transaction, of which nothing else is known: the state is
+	// Bundle, when set, waits and is said to hold the transaction. Nothing else is known about the transaction: the state is
 	// the bundle's, and whether it holds it is known when it is opened.
 	Bundle common.Hash
 }
 
-// EncryptionKey is the answer of te_getEncryptionKey: what a transaction is encrypted with, and whom that trusts.
+// EncryptionKey is the answer of te_getEncryptionKey: the key to encrypt with, and the keyholders that this trusts.
 type EncryptionKey struct {
 	ChainID       hexutil.Uint64   `json:"chainId"`
 	MasterKey     hexutil.Bytes    `json:"masterKey"` // G1, compressed

@@ -25,7 +25,7 @@ type Guard struct {
 
 	mu     sync.Mutex
 	halted bool
-	reason string // "" while production goes on
+	reason string // "" while blocks are produced
 }
 
 // NewGuard returns a Guard over next. report is called whenever the reason changes, "" when there is none any more.

@@ -35,7 +35,7 @@ type Deps struct {
 	Monitor  Monitor
 	Engine   Engine
 	Now      func() time.Time
-	// Await is how long one call waits for a request's event before the request is made again.
+	// Await is how long one call waits for a request's event before the request is retried.
 	Await time.Duration
 }
 
@@ -49,7 +49,7 @@ type Performer interface {
 
 type performer struct {
 	Deps
-	notified atomic.Uint64 // highest number the proposer was told since this process began
+	notified atomic.Uint64 // highest number the proposer was notified of since this process began
 }
 
 // NewPerformer returns the Performer that does effects for real.

@@ -19,7 +19,7 @@ const (
 	ChangeEnded // left the pool and is in no block
 )
 
-// Change is one thing to be known by whoever keeps what this store promised.
+// Change is one thing that a standby must know to keep what this store promised.
 type Change struct {
 	Kind     ChangeKind
 	Position uint64

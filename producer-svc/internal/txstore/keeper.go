@@ -43,7 +43,7 @@ type KeeperConfig struct {
 	Log        *slog.Logger
 }
 
-// Keeper keeps the promise made to whoever sent a transaction: once acknowledged it is pending, or in a block, or ended
+// Keeper keeps the promise made to the sender of a transaction: once acknowledged it is pending, or in a block, or ended
 // with a reason, across crashes. It puts transactions into the pool, stores them before they are acknowledged, forgets
 // them when their block is applied, and looks after those the pool has dropped.
 type Keeper struct {
@@ -52,7 +52,7 @@ type Keeper struct {
 	cfg   KeeperConfig
 }
 
-// NewKeeper makes a Keeper. Recover is to be called before the first Submit.
+// NewKeeper makes a Keeper. Call Recover before the first Submit.
 func NewKeeper(store *Store, pool Pool, cfg KeeperConfig) *Keeper {
 	if cfg.FeeCap == nil {
 		cfg.FeeCap = big.NewInt(1e18)

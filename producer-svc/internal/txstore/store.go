@@ -46,7 +46,7 @@ type Options struct {
 	Outcomes         int           // the oldest are forgotten beyond; default 200,000
 	OutcomeAge       time.Duration // forgotten after; default 7 days
 	Now              func() time.Time
-	Broken           func(error) // told once, when a write has failed; must not block
+	Broken           func(error) // called once, when a write has failed; must not block
 }
 
 func (o Options) withDefaults() Options {

@@ -17,7 +17,7 @@ const (
 	sweepsUntilFull = 60
 )
 
-// Applied is told of every block after it is applied. Transactions in it, delayed ones too, are forgotten. Skipped ones
+// Applied is called for every applied block. Transactions in it, delayed ones too, are forgotten. Skipped ones
 // are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed.
 func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending) error {
 	var ended, noted []Ending

@@ -1,5 +1,5 @@
 // Package fakes holds scriptable stand-ins for the producer and the monitor that the proposer talks to, for its tests. Each
-// can be served over gRPC, and can be told to fail. The DSN is kit/dsntest.
+// can be served over gRPC, and can be made to fail. The DSN is kit/dsntest.
 package fakes
 
 import (

@@ -26,7 +26,7 @@ func prepare(stack *node.Node, log *slog.Logger) error {
 		return err
 	}
 	if genesisLost(db) {
-		log.Warn("the process was killed before the state of the genesis was written; the chain begins anew and is replayed")
+		log.Warn("the process was killed before the state of the genesis was written; the chain starts over and is replayed")
 		if err := errors.Join(db.Close(), os.RemoveAll(stack.ResolvePath(databaseName))); err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func prepare(stack *node.Node, log *slog.Logger) error {
 		}
 	}
 	markIndexed(db)
-	return errors.Join(mendHistory(db, log), db.Close())
+	return errors.Join(repairHistory(db, log), db.Close())
 }
 
 func openDatabase(stack *node.Node) (ethdb.Database, error) {
@@ -62,9 +62,9 @@ func genesisLost(db ethdb.Database) bool {
 	return genesis != nil && genesis.Root != types.EmptyRootHash
 }
 
-// mendHistory begins the reverse diffs anew where they do not meet the state that is stored. They are there for rolling
+// repairHistory starts the reverse diffs again where they do not meet the stored state. They are there for rolling
 // blocks back, which never happens (see recentStates).
-func mendHistory(db ethdb.Database, log *slog.Logger) (err error) {
+func repairHistory(db ethdb.Database, log *slog.Logger) (err error) {
 	state := rawdb.ReadPersistentStateID(db)
 	if state == 0 {
 		return nil
@@ -95,7 +95,7 @@ func mendHistory(db ethdb.Database, log *slog.Logger) (err error) {
 		return fmt.Errorf("remove reverse diffs: %w", err)
 	}
 	if _, err := diffs.TruncateTail(rawdb.DefaultHistoryGroup, state); err != nil {
-		return fmt.Errorf("begin reverse diffs anew: %w", err)
+		return fmt.Errorf("start reverse diffs again: %w", err)
 	}
 	return nil
 }
