@@ -26,7 +26,7 @@ const (
 	description = "The distributed sequencer network (DSN): it fixes the order of transactions before anyone can read them."
 )
 
-// commands is the command line: one field and one case in run for each subcommand.
+// commands is the command line: a field here and a row of actions for each subcommand.
 type commands struct {
 	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
@@ -42,6 +42,19 @@ type commands struct {
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
 func (c *commands) DefaultAddresses() (grpc, http string) { return c.Sequencer.DefaultAddresses() }
 
+// actions is what each subcommand does. An action returns the exit code.
+var actions = map[string]func(c *commands) int{
+	"sequencer": func(c *commands) int { return serve("sequencer", c.Sequencer.Base(), c.Sequencer, sequencer.Run) },
+	"keyholder": func(c *commands) int { return serve("keyholder", c.Keyholder.Base(), c.Keyholder, keyholder.Run) },
+	"dkg":       func(c *commands) int { return serve("dkg", c.Dkg.Base(), c.Dkg, generateTogether) },
+	"bundler":   func(c *commands) int { return serve("bundler", c.Bundler.Base(), c.Bundler, bundler.Run) },
+	"identity":  func(c *commands) int { return makeIdentity(c.Identity) },
+	"keygen":    func(c *commands) int { return generateAlone(c.Keygen) },
+	"encrypt":   func(c *commands) int { return report(encrypt.Run(c.Encrypt, os.Stdin, os.Stdout, os.Stderr)) },
+	"decrypt":   func(c *commands) int { return open(c.Decrypt) },
+	"inspect":   func(c *commands) int { return show(c.Inspect) },
+}
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
@@ -55,57 +68,29 @@ func run(args []string) int {
 		return 2
 	}
 	command, _, _ := strings.Cut(parsed.Command(), " ") // without its arguments
-	switch command {
-	case "sequencer":
-		return service.Execute(name+" "+command, c.Sequencer.Base(), func(ctx context.Context, log *slog.Logger) error {
-			return sequencer.Run(ctx, c.Sequencer, log)
-		})
-	case "keyholder":
-		return service.Execute(name+" "+command, c.Keyholder.Base(), func(ctx context.Context, log *slog.Logger) error {
-			return keyholder.Run(ctx, c.Keyholder, log)
-		})
-	case "dkg":
-		return service.Execute(name+" "+command, c.Dkg.Base(), func(ctx context.Context, log *slog.Logger) error {
-			summary, err := dkg.Run(ctx, c.Dkg, log)
-			if summary != nil && err == nil {
-				fmt.Println(summary)
-			}
-			return err
-		})
-	case "bundler":
-		return service.Execute(name+" "+command, c.Bundler.Base(), func(ctx context.Context, log *slog.Logger) error {
-			return bundler.Run(ctx, c.Bundler, log)
-		})
-	default:
-		return offline(command, &c)
-	}
-}
-
-// offline runs the commands that are no service.
-func offline(command string, c *commands) int {
-	switch command {
-	case "identity":
-		return makeIdentity(c.Identity)
-	case "keygen":
-		return generate(c.Keygen)
-	case "encrypt":
-		return report(encrypt.Run(c.Encrypt, os.Stdin, os.Stdout, os.Stderr))
-	case "decrypt":
-		fmt.Fprintln(os.Stderr, decrypt.Warning)
-		return report(decrypt.Run(c.Decrypt, os.Stdin, os.Stdout))
-	case "inspect":
-		err := inspect.Run(c.Inspect, os.Stdin, os.Stdout)
-		if code := report(err); err == nil || errors.Is(err, inspect.ErrDoesNotVerify) {
-			return code
-		}
-		return 2
-	default:
+	action, ok := actions[command]
+	if !ok {
 		fmt.Fprintf(os.Stderr, "%s: unknown command %q\n", name, command)
 		return 2
 	}
+	return action(&c)
 }
 
-func generate(cfg keygen.Config) int {
+// serve runs a service until it ends or the process is asked to stop.
+func serve[C any](command string, common *config.Common, cfg C, run func(context.Context, C, *slog.Logger) error) int {
+	return service.Execute(name+" "+command, common, func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) })
+}
+
+// generateTogether runs a key generation and prints its summary.
+func generateTogether(ctx context.Context, cfg dkg.Config, log *slog.Logger) error {
+	summary, err := dkg.Run(ctx, cfg, log)
+	if summary != nil && err == nil {
+		fmt.Println(summary)
+	}
+	return err
+}
+
+func generateAlone(cfg keygen.Config) int {
 	files, err := keygen.Run(cfg)
 	if err != nil {
 		return report(err)
@@ -115,19 +100,32 @@ func generate(cfg keygen.Config) int {
 	return 0
 }
 
-// report is the exit code of a command that ended with err.
-func report(err error) int {
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		return 1
-	}
-	return 0
-}
-
 func makeIdentity(cfg dkg.Identity) int {
 	address, err := dkg.NewIdentity(cfg)
 	if err == nil {
 		fmt.Println(address)
 	}
 	return report(err)
+}
+
+func open(cfg decrypt.Config) int {
+	fmt.Fprintln(os.Stderr, decrypt.Warning)
+	return report(decrypt.Run(cfg, os.Stdin, os.Stdout))
+}
+
+func show(cfg inspect.Config) int {
+	err := inspect.Run(cfg, os.Stdin, os.Stdout)
+	if code := report(err); err == nil || errors.Is(err, inspect.ErrDoesNotVerify) {
+		return code
+	}
+	return 2
+}
+
+// report prints an error and returns the exit code of a command that ended with it.
+func report(err error) int {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	return 0
 }
