@@ -39,7 +39,7 @@ func (m *metrics) stepped(step string, d time.Duration) {
 	m.steps.WithLabelValues(step).Observe(d.Seconds())
 }
 
-// follow shows the state of a holder.
+// follow shows the state of a keyholder.
 func (m *metrics) follow(reg prometheus.Registerer, h *voter.Voter) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "blindseq_keyholder_last_number",

@@ -78,7 +78,7 @@ type Intake struct {
 	busy  *semaphore.Weighted // encrypting takes a processor
 }
 
-// NewIntake makes a desk.
+// NewIntake makes an intake.
 func NewIntake(o Options) *Intake {
 	return &Intake{o: o, turns: newTurns(), busy: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
 }

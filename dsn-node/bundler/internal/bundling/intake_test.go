@@ -50,7 +50,7 @@ type noFigures struct{ Recorder }
 
 func (noFigures) Encrypted(time.Duration) {}
 
-// counter is a desk with one sender.
+// counter is an intake with one sender.
 type counter struct {
 	*Intake
 	t      *testing.T
@@ -59,7 +59,7 @@ type counter struct {
 	key    *ecdsa.PrivateKey
 }
 
-// opened is a desk over an outbox that was left with the sender's transactions of the given nonces, each kept and perhaps
+// opened is an intake over an outbox that was left with the sender's transactions of the given nonces, each kept and perhaps
 // never handed in.
 func opened(t *testing.T, left ...uint64) *counter {
 	t.Helper()

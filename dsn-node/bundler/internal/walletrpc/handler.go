@@ -59,7 +59,7 @@ const maxAnswer = 64 << 20
 
 // Handler serves JSON-RPC.
 type Handler struct {
-	desk   Intake
+	intake Intake
 	to     Backends
 	limits Limits
 	count  func(method, result string)
@@ -125,7 +125,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		h.count("send", "refused")
 		return failure(c, *bad), true
 	}
-	hash, err := h.desk.Send(ctx, raw)
+	hash, err := h.intake.Send(ctx, raw)
 	if err != nil {
 		h.count("send", "refused")
 		h.log.DebugContext(ctx, "transaction not taken", "error", err)
@@ -151,7 +151,7 @@ func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 // note looks whether what a call looks for waits here. It comes before the rollup: what leaves here is known
 // there by then, and asked afterwards, it could be in neither place.
 func (h *Handler) note(c *call) {
-	if hash, ok := c.lookUp(); ok && h.desk.Waits(hash) {
+	if hash, ok := c.lookUp(); ok && h.intake.Waits(hash) {
 		c.waits = &hash
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// leaving is a desk with one transaction, which enters a block while the rollup answers that it does not know it.
+// leaving is an intake with one transaction, which enters a block while the rollup answers that it does not know it.
 type leaving struct {
 	nothing
 	here bool

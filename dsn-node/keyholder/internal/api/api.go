@@ -1,4 +1,4 @@
-// Package api serves blindseq.keyholder.v1.KeyholderService over a holder. What each call promises is said in the
+// Package api serves blindseq.keyholder.v1.KeyholderService over a voter. What each call promises is said in the
 // proto file.
 package api
 
@@ -25,7 +25,7 @@ var (
 	errHash       = errors.New("a hash must have 32 bytes")
 )
 
-// Errors maps the errors of a holder to status codes.
+// Errors maps the errors of a voter to status codes.
 func Errors() map[error]codes.Code {
 	return map[error]codes.Code{
 		errNumberZero:           codes.InvalidArgument,
@@ -53,7 +53,7 @@ type Service struct {
 	voter *voter.Voter
 }
 
-// New returns the service over a holder.
+// New returns the service over a voter.
 func New(h *voter.Voter) *Service { return &Service{voter: h} }
 
 func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {

@@ -20,7 +20,7 @@ import (
 // stays attested, for ever: nothing is signed here. A repeat is a success, and so is what was attested here itself.
 //
 // It is durable in two steps: first the adoption, which is the decision; then the stop list forgets what came from the
-// content that was given up. A crash between them is found when the holder is opened: the list counts what it forgot.
+// content that was given up. A crash between them is found when the voter is opened: the list counts what it forgot.
 func (h *Voter) Adopt(ctx context.Context, m *keyholderv1.Adopted) error {
 	err := h.adoptCertified(ctx, m)
 	if err != nil {

@@ -59,7 +59,7 @@ func (h *Voter) expect(t *testing.T, what string, c *preblockv1.Content, previou
 	return a
 }
 
-// again closes a holder and opens its directory.
+// again closes a voter and opens its directory.
 func (l *lone) again(h *Voter) *Voter {
 	l.t.Helper()
 	if err := h.Close(); err != nil {

@@ -116,7 +116,7 @@ func (a *adoptions) at(record uint64) (*keyholderv1.Adopted, error) {
 }
 
 func (a *adoptions) close() error {
-	if a == nil { // the holder was not opened so far
+	if a == nil { // the voter was not opened yet
 		return nil
 	}
 	return a.log.Close()

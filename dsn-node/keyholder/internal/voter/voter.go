@@ -112,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Voter, error) {
 	return h, nil
 }
 
-// resume reads where the holder stood, and finishes an adoption that a crash cut off.
+// resume reads where the keyholder stopped, and finishes an adoption that a crash cut off.
 func (h *Voter) resume(ctx context.Context, list *stoplist.List) (err error) {
 	if last := h.store.last(); last > 0 {
 		if h.last, err = h.store.read(last); err != nil {

@@ -26,7 +26,7 @@ type caseKey struct {
 	kind      string
 }
 
-// Book is an open casebook. Its methods may be called from any goroutine.
+// Book is an open record of convictions. Its methods may be called from any goroutine.
 type Book struct {
 	committee *committee.Committee
 	log       *slog.Logger
@@ -36,7 +36,7 @@ type Book struct {
 	known map[caseKey]map[uint64]bool // the numbers of the records kept
 }
 
-// Open opens the casebook in dir.
+// Open opens the convictions in dir.
 func Open(dir string, c *committee.Committee, log *slog.Logger) (*Book, error) {
 	l, err := wal.Open(dir, wal.Options{})
 	if err != nil {
@@ -113,5 +113,5 @@ func (b *Book) All() ([]*keyholderv1.Evidence, error) {
 	return out, nil
 }
 
-// Close closes the casebook.
+// Close closes the convictions.
 func (b *Book) Close() error { return b.wal.Close() }

@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/kit/retry"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
@@ -78,11 +79,9 @@ func Run(ctx context.Context, o Options) error {
 			since = time.Now()
 		}
 		o.Waiting(err.Error())
-		o.Logger.DebugContext(ctx, "recovery goes on", "error", err)
-		select {
-		case <-ctx.Done():
+		o.Logger.DebugContext(ctx, "recovery continues", "error", err)
+		if retry.Sleep(ctx, askEvery) != nil {
 			return nil
-		case <-time.After(askEvery):
 		}
 	}
 }
