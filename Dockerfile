@@ -1,6 +1,6 @@
 # Builds the image of one program from source, with Docker alone:
 #   docker build --build-arg SERVICE=producer-svc -t blindseq/producer-svc:dev .
-# SERVICE is producer-svc, proposer-svc, monitor-svc, api-gw or dsn-node. With Go and make at hand, `make images` builds
+# SERVICE is producer-svc, proposer-svc, monitor-svc, api-gw or dsn-node. With Go and make, `make images` builds
 # all of them without the network.
 ARG GO_VERSION=1.26.0
 FROM golang:${GO_VERSION}-bookworm AS build
@@ -24,7 +24,7 @@ LABEL org.opencontainers.image.title="${SERVICE}" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/program /usr/local/bin/blindseq
 COPY --from=build /out/sbom.json /sbom.json
-# A new volume that is mounted here belongs to whom the folder does.
+# A new volume mounted here gets the owner of this directory.
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/blindseq"]

@@ -23,7 +23,7 @@ func (s *Service) watchProduction(standstill func(context.Context) string) func(
 			if reason != reported {
 				reported = reason
 				s.Health.Note("production", reason)
-				s.Log.InfoContext(ctx, "what keeps blocks from being made has changed", "reason", reason)
+				s.Log.InfoContext(ctx, "reason for no blocks changed", "reason", reason)
 			}
 			if retry.Sleep(ctx, productionEvery) != nil {
 				return nil

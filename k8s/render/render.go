@@ -1,5 +1,5 @@
-// Package render renders the kustomizations of this folder as kubectl does, and reads what comes out: strictly, so that a
-// field Kubernetes does not know is an error and not left out.
+// Package render renders the kustomizations of this folder as kubectl does, and decodes the result strictly: a field that
+// Kubernetes does not know is an error.
 package render
 
 import (

@@ -1,6 +1,6 @@
-// Package secrets makes what a cluster needs and no repository holds: the key blueprints are signed with, the token of the
-// gateway, the key of the bundlers, for development the keys of a whole committee, and certificates for mutual TLS. The names
-// of the Secrets and of their entries are those the manifests mount.
+// Package secrets creates the Secrets that a cluster needs: the key that signs blueprints, the gateway's token, the bundlers'
+// key, for development the keys of a whole committee, and certificates for mutual TLS. The names of the Secrets and of their
+// entries are those that the manifests mount.
 package secrets
 
 import (

@@ -1,6 +1,6 @@
-// Package auth decides who may make blocks and change how the producer works. Such calls need a bearer token on every
-// listener that others can reach. A loopback listener needs none, but there a web page must not be able to use the
-// browser of someone on this machine: calls from another origin, or under a host name (DNS rebinding), are refused.
+// Package auth decides who may produce blocks and administrate the producer. Such calls need a bearer token on every
+// listener that other machines can reach. A loopback listener needs none, but a web page must not abuse a browser on this
+// machine: calls from another origin, or under a host name (DNS rebinding), are refused there.
 package auth
 
 import (

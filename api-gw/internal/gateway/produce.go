@@ -38,7 +38,7 @@ func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequ
 	})
 	if err != nil {
 		if gaveUp := new(hold.GaveUp); errors.As(err, &gaveUp) {
-			s.log.WarnContext(ctx, "produce_block was held in vain", "repeats", gaveUp.Repeats, "held", gaveUp.After, "error", gaveUp.Err)
+			s.log.WarnContext(ctx, "produce_block timed out while held", "repeats", gaveUp.Repeats, "held", gaveUp.After, "error", gaveUp.Err)
 		}
 		return nil, failed(ctx, fmt.Sprintf("produce block (request %s)", id), err)
 	}

@@ -1,7 +1,9 @@
-// Package gateway is the public API (blindseq.gateway.v1) over the internal services: it turns public messages into
-// internal ones and back, and keeps nothing. Every call is bounded in time, every error names the action that failed
-// and has a status code that means the same to the public as the proto file says. A call that a service cannot serve now
-// is held and made again (package hold). Who may call is decided outside.
+// Package gateway implements the public API (blindseq.gateway.v1) on the internal services. It converts public messages to
+// internal ones and back, and stores nothing.
+//
+// It guarantees: every call has a timeout, and every error names the action that failed and has a status code that the
+// proto file documents. A call that a service cannot serve yet is held and retried (package hold). It asks of callers that
+// they have checked who may call.
 package gateway
 
 import (

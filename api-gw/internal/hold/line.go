@@ -112,7 +112,7 @@ func (l *Line) enter(ctx context.Context, why *notNow) {
 	defer l.mu.Unlock()
 	if l.since.held == 0 {
 		l.since = row{began: time.Now()}
-		l.room.cfg.Log.InfoContext(ctx, "calls are held until they can be served", "backend", l.backend.Name, "reason", why.reason, "error", why.err)
+		l.room.cfg.Log.InfoContext(ctx, "holding calls", "backend", l.backend.Name, "reason", why.reason, "error", why.err)
 	}
 	l.since.held++
 	l.since.calls++
@@ -128,7 +128,7 @@ func (l *Line) leave(ctx context.Context, outcome string, took time.Duration) {
 		l.since.notServed++
 	}
 	if l.since.held == 0 {
-		l.room.cfg.Log.InfoContext(ctx, "no call is held any more", "backend", l.backend.Name, "calls", l.since.calls,
+		l.room.cfg.Log.InfoContext(ctx, "no calls held any more", "backend", l.backend.Name, "calls", l.since.calls,
 			"not_served", l.since.notServed, "took", time.Since(l.since.began))
 	}
 }

@@ -1,8 +1,8 @@
-// Package httpserver serves a handler with what every public listener needs: limits on headers, connections and
-// waiting, a bounded stop that answers the requests that run, and a record of each request.
+// Package httpserver serves a handler with what every public listener needs: limits on headers, connections and idle time,
+// a bounded stop that lets running requests finish, and metrics and a log line for each request.
 //
-// A handler must read its request's body by itself under a deadline (see Body); writing is bounded here. A handler
-// that goes on without end (a stream, a WebSocket) takes its context from UntilStop.
+// It asks of a handler that it reads the body of its request with Body, which has a deadline; writes have one here. An
+// endless handler (a stream, a WebSocket) takes its context from UntilStop.
 package httpserver
 
 import (
@@ -92,7 +92,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.drain(ErrStopping)
 	ctx = context.WithoutCancel(ctx)
 	if s.shutdown(ctx, drainTime) != nil {
-		s.cfg.Log.WarnContext(ctx, "requests did not end in time and are told to give up", "listener", s.cfg.Name)
+		s.cfg.Log.WarnContext(ctx, "cancel requests that did not end in time", "listener", s.cfg.Name)
 		s.abort(ErrStopping)
 		if s.shutdown(ctx, abortTime) != nil {
 			s.http.Close()

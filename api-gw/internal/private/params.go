@@ -31,7 +31,7 @@ func DecodeParams(raw json.RawMessage) (*gatewayv1.ProduceBlockRequest, error) {
 			return nil, fmt.Errorf("%w: %w", ErrParams, err)
 		}
 		if len(list) > 1 {
-			return nil, fmt.Errorf("%w: %d given, at most 1 is taken", ErrParams, len(list))
+			return nil, fmt.Errorf("%w: got %d, want at most 1", ErrParams, len(list))
 		}
 		if len(list) == 0 {
 			return &gatewayv1.ProduceBlockRequest{}, nil
@@ -47,7 +47,7 @@ func DecodeParams(raw json.RawMessage) (*gatewayv1.ProduceBlockRequest, error) {
 		at, err := decodeTimestamp(raw)
 		return &gatewayv1.ProduceBlockRequest{Timestamp: at}, err
 	}
-	return nil, fmt.Errorf("%w: a string, an object or null is wanted, not %.20s", ErrParams, raw)
+	return nil, fmt.Errorf("%w: want a string, an object or null, got %.20s", ErrParams, raw)
 }
 
 func decodeObject(raw json.RawMessage) (*gatewayv1.ProduceBlockRequest, error) {
@@ -72,7 +72,7 @@ func decodeObject(raw json.RawMessage) (*gatewayv1.ProduceBlockRequest, error) {
 func decodeTimestamp(raw json.RawMessage) (*timestamppb.Timestamp, error) {
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return nil, fmt.Errorf("%w: timestamp: a string is wanted, not %.20s", ErrParams, raw)
+		return nil, fmt.Errorf("%w: timestamp: want a string, got %.20s", ErrParams, raw)
 	}
 	seconds, err := parseSeconds(text)
 	if err != nil {

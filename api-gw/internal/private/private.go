@@ -1,6 +1,6 @@
-// Package private serves the JSON-RPC method produceBlock on /private, in the forms that tools made for the origin of
-// this system use (the answer is the number of transactions, "0x2"), single and in batches. Who may call is
-// for the policy it is given to say; web pages get no CORS header here.
+// Package private serves the JSON-RPC method produceBlock on /private, in the form that the origin's
+// tools use (the result is the number of transactions, "0x2"), single and in batches. The policy passed to New decides who
+// may call. Web pages get no CORS header here.
 package private
 
 import (
@@ -52,7 +52,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST")
-		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST; got "+r.Method)
+		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC needs a POST, got "+r.Method)
 		return
 	case !jsonrpc.IsJSON(r.Header):
 		refuse(w, http.StatusUnsupportedMediaType, jsonrpc.InvalidRequest, "the Content-Type must be application/json")
@@ -83,10 +83,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "the batch is empty")
 		return
 	case len(batch) > batchLimit:
-		refuse(w, http.StatusOK, jsonrpc.LimitExceeded, fmt.Sprintf("the batch has %d requests, at most %d are taken", len(batch), batchLimit))
+		refuse(w, http.StatusOK, jsonrpc.LimitExceeded, fmt.Sprintf("the batch has %d requests, at most %d are allowed", len(batch), batchLimit))
 		return
 	case len(keys) > 0:
-		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "an Idempotency-Key is for one request, not for a batch")
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "an Idempotency-Key works for a single request, not for a batch")
 		return
 	}
 	var answers []*jsonrpc.Response

@@ -1,7 +1,7 @@
-// Package rest serves the public API over HTTP and JSON, through grpc-gateway. The OpenAPI document is its table of
-// routes: what is described there is served, and nothing else. Requests are read strictly, before the gateway sees
-// them: a field, query parameter or body that is not described is refused by name, and so is a value of the wrong
-// type. Every answer, the refusals included, is JSON; an error is a google.rpc.Status.
+// Package rest serves the public API over HTTP and JSON, through grpc-gateway. The OpenAPI document is its routing
+// table: it serves what the document describes, and nothing else. It checks requests strictly before the gateway sees them:
+// an undescribed field, query parameter or body, or a value of the wrong type, is refused by name. Every answer is JSON,
+// including refusals; an error is a google.rpc.Status.
 package rest
 
 import (

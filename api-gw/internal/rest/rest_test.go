@@ -108,7 +108,7 @@ func TestBadInputIsRefusedWithItsNameAndChangesNothing(t *testing.T) {
 	}{
 		"malformed":            {"POST", "/v1/produce_block", `{"timestamp":`, 400, "", "malformed JSON: it ends too early"},
 		"no JSON":              {"POST", "/v1/produce_block", `hello`, 400, "", "malformed JSON"},
-		"two objects":          {"POST", "/v1/produce_block", `{} {}`, 400, "", "something follows the object"},
+		"two objects":          {"POST", "/v1/produce_block", `{} {}`, 400, "", "data after the object"},
 		"an array":             {"POST", "/v1/produce_block", `[]`, 400, "", "must be a JSON object"},
 		"null":                 {"POST", "/v1/produce_block", `null`, 400, "", "must be a JSON object"},
 		"unknown field":        {"POST", "/v1/produce_block", `{"timestmp":"x"}`, 400, "timestmp", "unknown field"},
@@ -118,7 +118,7 @@ func TestBadInputIsRefusedWithItsNameAndChangesNothing(t *testing.T) {
 		"bool of a type":       {"POST", "/v1/produce_block", `{"with_delayed_transactions":"yes"}`, 400, "with_delayed_transactions", "true or false"},
 		"field in an empty":    {"POST", "/v1/pool/lock", `{"now":true}`, 400, "now", "unknown field"},
 		"query on a POST":      {"POST", "/v1/pool/lock?now=1", ``, 400, "now", "unknown query parameter"},
-		"raw of a type":        {"POST", "/v1/delayed_transactions", `{"raw":5}`, 400, "raw", "a string is wanted"},
+		"raw of a type":        {"POST", "/v1/delayed_transactions", `{"raw":5}`, 400, "raw", "want a string"},
 		"raw no hex":           {"POST", "/v1/delayed_transactions", `{"raw":"0xzz"}`, 400, "raw", "not hex"},
 		"raw missing":          {"POST", "/v1/delayed_transactions", ``, 400, "raw", "is missing"},
 		"negative number":      {"GET", "/v1/blueprints/-1", ``, 400, "number", "not a whole number"},

@@ -50,7 +50,7 @@ func newRoute(method, path, operation string) (route, error) {
 	service := gatewayv1.File_blindseq_gateway_v1_gateway_service_proto.Services().ByName("GatewayService")
 	call := service.Methods().ByName(protoreflect.Name(strings.TrimPrefix(operation, "GatewayService_")))
 	if call == nil {
-		return route{}, fmt.Errorf("read OpenAPI document: %s %s names %q, which is no call", method, path, operation)
+		return route{}, fmt.Errorf("read OpenAPI document: %s %s names %q, which is not a call", method, path, operation)
 	}
 	return route{
 		method: method, path: path, pathParams: paramsOf(path), request: call.Input(),

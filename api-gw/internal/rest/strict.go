@@ -105,7 +105,7 @@ func checkBody(message protoreflect.MessageDescriptor, body []byte) error {
 		seen[field.Name()] = true
 		one := slices.Concat([]byte(`{"`), []byte(f.name), []byte(`":`), f.value, []byte(`}`))
 		if err := protojson.Unmarshal(one, dynamicpb.NewMessage(message)); err != nil {
-			return gateway.Invalid(f.name, fmt.Sprintf("%s is wanted, not %s", wanted(field), clip(string(f.value))))
+			return gateway.Invalid(f.name, fmt.Sprintf("want %s, got %s", wanted(field), clip(string(f.value))))
 		}
 	}
 	if err := protojson.Unmarshal(body, dynamicpb.NewMessage(message)); err != nil { // text that is no UTF-8, for one
@@ -123,7 +123,7 @@ type jsonField struct {
 func objectFields(text []byte) ([]jsonField, error) {
 	malformed := func(err error) error {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("it ends too early")
+			err = errors.New("unexpected end")
 		}
 		return status.Errorf(codes.InvalidArgument, "malformed JSON: %v", err)
 	}
@@ -150,7 +150,7 @@ func objectFields(text []byte) ([]jsonField, error) {
 		return nil, malformed(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, status.Error(codes.InvalidArgument, "malformed JSON: something follows the object")
+		return nil, status.Error(codes.InvalidArgument, "malformed JSON: data after the object")
 	}
 	return out, nil
 }

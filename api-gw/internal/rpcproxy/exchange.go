@@ -13,18 +13,18 @@ import (
 	"blindseq/api-gw/internal/tracker"
 )
 
-// headOfAnswer is how much of an answer is held back until it is known to be there: with what most answers are, a
-// connection that breaks costs nothing but a repeat.
+// headOfAnswer is how much of an answer the proxy receives before it forwards any of it. Most answers are shorter: when the
+// connection breaks, the request is simply retried.
 const headOfAnswer = 64 << 10
 
-// Why a request was not served, other than by a connection's error.
+// Why a request was not served, apart from connection errors.
 var (
 	errNoLeader = errors.New("no producer leads now; try again")
 	errTimedOut = errors.New("the leading producer did not answer in time")
-	errNotTaken = errors.New("a transaction cannot be taken now")
+	errNotTaken = errors.New("a transaction cannot be accepted now")
 )
 
-// exchange is a request and its answer, which is asked for until it is there.
+// exchange is one request, retried until there is an answer.
 type exchange struct {
 	p     *Proxy
 	w     http.ResponseWriter
@@ -34,7 +34,7 @@ type exchange struct {
 	tries int
 }
 
-// attempt asks who is to be asked now. It returns nil when the client was answered.
+// attempt asks a replica or the leader once. It returns nil when the client got its answer.
 func (x *exchange) attempt(ctx context.Context) error {
 	p := x.p
 	x.tries++
@@ -63,7 +63,7 @@ func (x *exchange) attempt(ctx context.Context) error {
 	return hold.Again(hold.Unavailable, err)
 }
 
-// ask has the leader answer. The end of ctx gives it up as long as nothing was passed on.
+// ask forwards the request to the leader. The end of ctx cancels it as long as no part of the answer was forwarded.
 func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 	asking, cancel := context.WithTimeout(x.r.Context(), x.p.cfg.Timeout)
 	defer cancel()
@@ -90,8 +90,8 @@ func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 	return nil
 }
 
-// ready says whether an answer may be passed on: its beginning has come in full, and it does not say that the leader
-// cannot take a transaction now.
+// ready returns nil when an answer may be forwarded: its beginning arrived in full, and it does not say that the leader
+// cannot accept a transaction now.
 func (x *exchange) ready(res *http.Response) error {
 	limit := int64(headOfAnswer)
 	if len(x.sends) > 0 {

@@ -88,7 +88,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 	if _, err := io.CopyBuffer(onlyWriter{w}, res.Body, *buf); err != nil {
 		if r.Context().Err() == nil {
 			p.cfg.Recorder.ForwardError(Broken)
-			p.cfg.Log.WarnContext(r.Context(), "answer ended in the middle", "error", err)
+			p.cfg.Log.WarnContext(r.Context(), "answer of the leader broke off", "error", err)
 		}
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}

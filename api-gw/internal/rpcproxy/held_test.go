@@ -151,7 +151,7 @@ func TestARequestHeldInVainIsToldWhyAndWhenToComeAgain(t *testing.T) {
 	for name, c := range map[string]struct{ leader, reason string }{
 		"nobody leads": {"", "no producer leads now; try again; held for "},
 		"dead":         {"127.0.0.1:1", "the leading producer does not answer; try again. A transaction sent may have been taken; held for "},
-		"not taken":    {p.Addr(), "a transaction cannot be taken now: 1 of 2 standbys; held for "},
+		"not taken":    {p.Addr(), "a transaction cannot be accepted now: 1 of 2 standbys; held for "},
 	} {
 		g := holding(t, c.leader, 100*time.Millisecond)
 		status, header, text := g.post(t, aSend)

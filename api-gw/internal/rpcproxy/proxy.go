@@ -112,7 +112,7 @@ func (p *Proxy) Root() http.Handler {
 		default:
 			w.Header().Set("Allow", "POST, OPTIONS")
 			refuse(w, nil, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest,
-				"JSON-RPC is spoken by POST, or over a WebSocket by an upgrade of / or /ws; got "+r.Method)
+				"JSON-RPC needs a POST, or a WebSocket upgrade of / or /ws; got "+r.Method)
 		}
 	}))
 }

@@ -139,6 +139,6 @@ func (s send) taken() json.RawMessage {
 		return jsonrpc.Result(json.RawMessage(s.id), s.hash)
 	}
 	return jsonrpc.Failure(json.RawMessage(s.id), jsonrpc.Error{
-		Code: codeNotProcessed, Message: "the transaction was taken while another producer came to lead; ask for its receipt", Data: s.hash,
+		Code: codeNotProcessed, Message: "the transaction was accepted while the leader changed; ask for its receipt", Data: s.hash,
 	})
 }

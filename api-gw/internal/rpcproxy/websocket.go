@@ -27,7 +27,7 @@ const (
 
 // Why a WebSocket ended, other than by one of its sides.
 var (
-	errLeaderChanged = errors.New("another producer leads now, connect again")
+	errLeaderChanged = errors.New("another producer leads now; connect again")
 	errSilent        = errors.New("no answer to a ping")
 )
 
@@ -68,7 +68,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		p.unavailable(w, nil, NoLeader, http.StatusServiceUnavailable, err.Error())
 		return
 	case err != nil:
-		p.cfg.Log.DebugContext(ctx, "leading producer takes no WebSocket", "error", err)
+		p.cfg.Log.DebugContext(ctx, "dial the leader's WebSocket", "error", err)
 		p.unavailable(w, nil, Unreachable, http.StatusServiceUnavailable, "the leading producer does not answer; try again")
 		return
 	}
@@ -157,13 +157,13 @@ func closing(e ending) (websocket.StatusCode, string) {
 	case errors.Is(e.err, errLeaderChanged):
 		return websocket.StatusServiceRestart, errLeaderChanged.Error()
 	case errors.Is(e.err, httpserver.ErrStopping):
-		return websocket.StatusGoingAway, "the gateway is stopping, connect again"
+		return websocket.StatusGoingAway, "the gateway is stopping; connect again"
 	}
 	var said websocket.CloseError
 	if e.producer && errors.As(e.err, &said) && sendable(said.Code) {
 		return said.Code, said.Reason
 	}
-	return websocket.StatusBadGateway, "the leading producer is gone, connect again"
+	return websocket.StatusBadGateway, "the leading producer is gone; connect again"
 }
 
 // sendable says whether a received close code may be sent on: some only describe what was not received.
