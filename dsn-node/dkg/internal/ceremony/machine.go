@@ -156,7 +156,8 @@ func (Acknowledged) event() {}
 func (Expired) event()      {}
 func (Stopped) event()      {}
 
-// ErrUnexpected is an event of a type that is none of those above.
+// ErrUnexpected is a second Started, or an event of another type. What comes too late, such as Expired of an earlier phase,
+// changes nothing and is no error.
 var ErrUnexpected = errors.New("event does not fit the ceremony")
 
 // Next is the transition table: the state after an event, and what to do. The state shares memory with the one before,
@@ -164,6 +165,9 @@ var ErrUnexpected = errors.New("event does not fit the ceremony")
 func Next(s *State, e Event) (*State, []Effect, error) {
 	switch e := e.(type) {
 	case Started:
+		if s.messages[Commit][s.self] != nil {
+			return s, nil, fmt.Errorf("%w: it has begun", ErrUnexpected)
+		}
 		return s, s.start(), nil
 	case Received:
 		effects, err := s.receive(e.Message)

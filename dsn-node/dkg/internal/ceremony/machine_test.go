@@ -288,3 +288,20 @@ func TestNoSecretIsLeftWhenAMachineEnds(t *testing.T) {
 		}
 	}
 }
+
+func TestASecondStartIsUnexpectedAndWhatComesTooLateChangesNothing(t *testing.T) {
+	s := newNetwork(t, 3, 2, 1).machines[0]
+	if _, effects, err := Next(s, Started{}); err != nil || len(effects) != 2 {
+		t.Fatalf("%d effects, %v", len(effects), err)
+	}
+	for _, e := range []Event{Started{}, nil} {
+		if _, effects, err := Next(s, e); !errors.Is(err, ErrUnexpected) || effects != nil {
+			t.Errorf("%T: %v, %v", e, effects, err)
+		}
+	}
+	for _, e := range []Event{Staged{}, Acknowledged{1}, Expired{Dealing}} {
+		if _, effects, err := Next(s, e); err != nil || effects != nil || s.Phase() != Committing {
+			t.Errorf("%T: %v, %v, %s", e, effects, err, s.Phase())
+		}
+	}
+}
