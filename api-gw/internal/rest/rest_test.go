@@ -106,7 +106,7 @@ func TestBadInputIsRefusedWithItsNameAndChangesNothing(t *testing.T) {
 		status             int
 		field, message     string
 	}{
-		"malformed":            {"POST", "/v1/produce_block", `{"timestamp":`, 400, "", "malformed JSON: it ends too early"},
+		"malformed":            {"POST", "/v1/produce_block", `{"timestamp":`, 400, "", "malformed JSON: unexpected end"},
 		"no JSON":              {"POST", "/v1/produce_block", `hello`, 400, "", "malformed JSON"},
 		"two objects":          {"POST", "/v1/produce_block", `{} {}`, 400, "", "data after the object"},
 		"an array":             {"POST", "/v1/produce_block", `[]`, 400, "", "must be a JSON object"},
