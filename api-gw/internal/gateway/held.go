@@ -12,10 +12,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Lines are where calls to the services wait while they cannot be served. Where there is none, a call is made once.
+// Lines are where calls to the services wait while they cannot be served. Without a line, a call is made once.
 type Lines struct{ Leader, Proposer, Monitor *hold.Line }
 
-// ErrNoLeader is the UNAVAILABLE of a call for which no leading producer is known.
+// ErrNoLeader is the error (UNAVAILABLE) of a call while no leading producer is known.
 var ErrNoLeader = noLeader{}
 
 type noLeader struct{}
@@ -24,21 +24,21 @@ func (noLeader) Error() string { return "no leading producer is known" }
 
 func (e noLeader) GRPCStatus() *status.Status { return status.New(codes.Unavailable, e.Error()) }
 
-// held makes a call, and makes it again while it cannot be served. limit bounds each time.
+// held makes a call, and retries it while it cannot be served. limit is the timeout of each attempt.
 func held[Q, A any](ctx context.Context, line *hold.Line, limit time.Duration, call func(context.Context, Q, ...grpc.CallOption) (A, error), request Q) (answer A, err error) {
 	err = line.Do(ctx, func(ctx context.Context) (err error) {
 		limited, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		answer, err = call(limited, request)
-		return sorted(limited, err)
+		return classify(limited, err)
 	})
 	return answer, err
 }
 
-// sorted tells what may be served elsewhere or later from what is an answer. A producer that does not lead and a service
-// that is away are UNAVAILABLE; a call under way when a server stops may also come back as CANCELED. All else, halted
-// production included, is the same whoever is asked.
-func sorted(ctx context.Context, err error) error {
+// classify separates errors that are worth a retry, elsewhere or later, from final answers. A producer that does not lead
+// and a service that is down return UNAVAILABLE; a call in progress when a server stops may also return CANCELED. All other
+// errors, halted production included, are the same at every replica.
+func classify(ctx context.Context, err error) error {
 	switch code := status.Code(err); {
 	case errors.Is(err, ErrNoLeader):
 		return hold.Again(hold.NoLeader, err)
@@ -48,8 +48,8 @@ func sorted(ctx context.Context, err error) error {
 	return err
 }
 
-// failed is what the caller is told when a service behind failed. Codes that speak about the gateway's own standing
-// with that service (its certificate, a version mismatch) would mislead the caller and become INTERNAL.
+// failed returns the error for the caller when a service failed. Codes about the gateway's own relation to that service (its
+// certificate, a version mismatch) would mislead the caller and become INTERNAL.
 func failed(ctx context.Context, action string, err error) error {
 	note := ""
 	if gaveUp := new(hold.GaveUp); errors.As(err, &gaveUp) {

@@ -77,8 +77,8 @@ func New(ctx context.Context, cfg Config) *Server {
 	return s
 }
 
-// Run serves until ctx ends. Then streams end, requests that run are answered, and what does not end in time is told
-// to give up and then cut off.
+// Run serves until ctx ends. Then streams end and running requests finish. Requests that take too long are cancelled, and
+// their connections are closed in the end.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(netutil.LimitListener(s.cfg.Listener, s.cfg.MaxConnections)) }()

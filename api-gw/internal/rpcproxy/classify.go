@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 )
 
-// maxSpreadBody is the largest request that is looked into. Larger ones send transactions, as a rule.
+// maxSpreadBody is the maximum size of a request that is parsed. Larger ones usually send transactions.
 const maxSpreadBody = 64 << 10
 
-// Where a method has its block.
+// Where the parameters of a method name the block.
 const (
-	noBlock = -1 // it is of the chain, or of the head
+	noBlock = -1 // the method is about the chain or the head
 	byHash  = -2 // a block is named by its hash, which a replica may not have yet
 )
 
-// spreadMethods are those that any replica may answer, with the parameter that names the block. Every other method is
-// the leader's: it sends, or asks for what is pending, for a nonce, or for what became of a transaction just sent.
+// spreadMethods are the methods that any replica may answer, with the parameter that names the block. The leader answers all
+// others: they send, or ask for pending state, a nonce, or the result of a transaction that was just sent.
 func spreadMethods() map[string]int {
 	return map[string]int{
 		"eth_chainId": noBlock, "net_version": noBlock, "web3_clientVersion": noBlock, "web3_sha3": noBlock,
@@ -29,13 +29,13 @@ func spreadMethods() map[string]int {
 	}
 }
 
-// rpcCall is what is looked at of a call.
+// rpcCall is the part of a call that is parsed.
 type rpcCall struct {
 	Method string            `json:"method"`
 	Params []json.RawMessage `json:"params"`
 }
 
-// spreadable says whether every call of a request may be answered by any replica. What is not understood is not.
+// spreadable reports whether any replica may answer every call of a request. A request that does not parse is not spread.
 func (p *Proxy) spreadable(body []byte) bool {
 	if len(body) > maxSpreadBody {
 		return false
@@ -60,8 +60,8 @@ func (p *Proxy) spreadable(body []byte) bool {
 	return true
 }
 
-// anywhere says so of one call. One that names a block by its hash only when it is alone: its answer may have to be asked
-// for again.
+// anywhere reports whether any replica may answer a call. A call that names a block by its hash is spread only when it is
+// alone, because the leader may have to answer it again.
 func (p *Proxy) anywhere(c rpcCall, alone bool) bool {
 	block, known := p.methods[c.Method]
 	switch {

@@ -39,7 +39,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readBody reads the request into buf, or answers why it cannot.
+// readBody reads the request into buf, or refuses it.
 func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) bool {
 	if p.held.Load() > maxHeldBytes {
 		refuse(w, nil, http.StatusServiceUnavailable, jsonrpc.LimitExceeded, "too many bytes of requests are held; try again")
@@ -69,7 +69,7 @@ func requestTo(ctx context.Context, to *url.URL, body *payload) *http.Request {
 	return req.WithContext(ctx)
 }
 
-// answer sends the producer's answer on.
+// answer forwards the producer's answer.
 func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Response) {
 	p.horizon.note(res.Header)
 	h := w.Header()
@@ -90,11 +90,11 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 			p.cfg.Recorder.ForwardError(Broken)
 			p.cfg.Log.WarnContext(r.Context(), "answer of the leader broke off", "error", err)
 		}
-		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+		panic(http.ErrAbortHandler) // the client must not mistake a part for the whole answer
 	}
 }
 
-// forwardFailed answers for a producer that did not.
+// forwardFailed answers the client when no producer did.
 func (p *Proxy) forwardFailed(w http.ResponseWriter, r *http.Request, request []byte, err error) {
 	note, gaveUp := "", new(hold.GaveUp)
 	if errors.As(err, &gaveUp) {
@@ -102,7 +102,7 @@ func (p *Proxy) forwardFailed(w http.ResponseWriter, r *http.Request, request []
 	}
 	switch {
 	case r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), httpserver.ErrStopping):
-		panic(http.ErrAbortHandler) // the client has gone
+		panic(http.ErrAbortHandler) // the client left
 	case errors.Is(err, errNoLeader):
 		p.unavailable(w, request, NoLeader, http.StatusServiceUnavailable, err.Error())
 	case errors.Is(err, errNotTaken):

@@ -16,18 +16,18 @@ const (
 	sendMethod     = "eth_sendRawTransaction"
 	sendSyncMethod = "eth_sendRawTransactionSync"
 
-	// codeNotProcessed is EIP-7966's: the transaction is taken and in no block yet; the data is its hash.
+	// codeNotProcessed is EIP-7966's: the transaction is accepted and in no block yet; the data is its hash.
 	codeNotProcessed = 4
 )
 
 // send is a call that sends a transaction.
 type send struct {
-	id   string // as it is written
+	id   string // JSON, as in the request
 	hash string
 	sync bool
 }
 
-// sendsOf finds the calls of a request that send. What is not understood is no such call.
+// sendsOf finds the calls of a request that send a transaction. A call that does not parse is not one.
 func sendsOf(body []byte) (sends []send) {
 	if !bytes.Contains(body, []byte(sendMethod)) {
 		return nil
@@ -79,7 +79,7 @@ func (c sendCall) send() (send, bool) {
 	return send{id: string(c.ID), hash: "0x" + hex.EncodeToString(h.Sum(nil)), sync: c.Method == sendSyncMethod}, true
 }
 
-// sendReply is what is looked at of an answer to a call.
+// sendReply is the part of an answer that the proxy reads.
 type sendReply struct {
 	ID    json.RawMessage `json:"id"`
 	Error *struct {
@@ -89,9 +89,9 @@ type sendReply struct {
 	} `json:"error"`
 }
 
-// settle looks at the answer to a request that sends. notNow is why a transaction of it cannot be taken now. After a
-// repeat, a transaction that the leader has already is one that an earlier try has sent: its call is answered as if that
-// try had been.
+// settle inspects the answer to a request that sends transactions. notNow says why one of them cannot be accepted now. After
+// a retry, a transaction that the leader already has was delivered by an earlier attempt: its call is answered as if that
+// attempt had succeeded.
 func settle(sends []send, answer []byte, repeated bool) (settled []byte, notNow string) {
 	trimmed := bytes.TrimLeft(answer, " \t\r\n")
 	batch := len(trimmed) > 0 && trimmed[0] == '['
@@ -127,13 +127,13 @@ func settle(sends []send, answer []byte, repeated bool) (settled []byte, notNow 
 	return all[0], ""
 }
 
-// knows says whether the data of a producer's error are that it has the transaction, on disk or in a block.
+// knows reports whether the data of a producer's error say that it has the transaction, on disk or in a block.
 func knows(data any) bool {
 	fields, ok := data.(map[string]any)
 	return ok && fields["known"] == true
 }
 
-// taken is the answer to a call whose transaction is taken.
+// taken is the answer to a call whose transaction was accepted.
 func (s send) taken() json.RawMessage {
 	if !s.sync {
 		return jsonrpc.Result(json.RawMessage(s.id), s.hash)

@@ -13,34 +13,34 @@ import (
 	"sync/atomic"
 )
 
-// Who answered a read that any replica may answer, the label of its counter.
+// Which replica answered a read, the label of its counter.
 const (
 	ByLeader  = "leader"
 	ByReplica = "replica"
-	AskedOver = "asked_over" // a replica's answer did not count, so the leader was asked
+	AskedOver = "asked_over" // the leader, because the replica's answer was not usable
 )
 
 const (
 	// headHeader is on every answer of a producer: the number of its head before and after the request, "12-13".
 	headHeader = "Blindseq-Head"
-	// shortAnswer is the size up to which an answer may say nothing: null, or an error.
+	// shortAnswer is the maximum size of an answer that may say nothing: null, or an error.
 	shortAnswer = 4 << 10
-	// replicaTries is how many replicas are asked, of which each may just have gone.
+	// replicaTries is the maximum number of replicas asked for one read. Any of them may have stopped just now.
 	replicaTries = 2
 )
 
 // horizon is the newest block that an answer of this gateway may have shown. A replica's answer counts only when the
-// replica had that block before it answered: what a client reads through one gateway never goes back.
+// replica had that block before it answered: reads through one gateway never go back in time.
 type horizon struct{ seen atomic.Uint64 }
 
-// note takes in an answer that is passed on.
+// note records an answer that is forwarded.
 func (h *horizon) note(header http.Header) {
 	_, after, ok := headOf(header)
 	for seen := h.seen.Load(); ok && after > seen && !h.seen.CompareAndSwap(seen, after); seen = h.seen.Load() {
 	}
 }
 
-// headOf reads the header.
+// headOf parses the header.
 func headOf(header http.Header) (before, after uint64, ok bool) {
 	first, second, _ := strings.Cut(header.Get(headHeader), "-")
 	before, err := strconv.ParseUint(first, 10, 64)
@@ -54,11 +54,11 @@ func headOf(header http.Header) (before, after uint64, ok bool) {
 // read is a request that any replica may answer.
 type read struct {
 	body     []byte
-	replicas []*url.URL // still to be asked, best first
+	replicas []*url.URL // not asked yet, best first
 	seen     uint64
 }
 
-// asRead looks whether a request is one; nil when it is the leader's, or there is nobody else to ask.
+// asRead returns the request as a read. It is nil when only the leader may answer it, or there is no other replica.
 func (p *Proxy) asRead(body []byte) *read {
 	if p.cfg.Replicas == nil {
 		return nil
@@ -70,15 +70,15 @@ func (p *Proxy) asRead(body []byte) *read {
 	return &read{body: body, replicas: replicas, seen: p.horizon.seen.Load()}
 }
 
-// spread has a replica answer a read when it is the turn of one, and says whether one did. If not, the leader is to be
-// asked: nothing was written.
+// spread lets a replica answer a read when it is a replica's turn, and reports whether one did. If not, nothing was written
+// and the leader must answer.
 func (p *Proxy) spread(w http.ResponseWriter, r *http.Request, one *read) bool {
 	if one == nil {
 		return false
 	}
 	n := len(one.replicas)
 	turn := int(p.turn.Add(1) % uint64(n+1))
-	if turn == n { // one turn of each round is the leader's
+	if turn == n { // the leader has one turn in each round
 		p.cfg.Recorder.Read(ByLeader)
 		return false
 	}
@@ -90,7 +90,7 @@ func (p *Proxy) spread(w http.ResponseWriter, r *http.Request, one *read) bool {
 	return false
 }
 
-// askReplicas asks one, and another when that has gone. Those asked are not asked again.
+// askReplicas asks a replica, and another one when the first does not answer. It asks none twice.
 func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) bool {
 	if one == nil {
 		return false
@@ -109,17 +109,17 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 	return false
 }
 
-// What became of asking a replica.
+// reply is the result of asking a replica.
 type reply int
 
 const (
 	answered  reply = iota
-	worthless       // it answered something that only the leader may say
+	worthless       // its answer does not count: only the leader may give it
 	absent          // it did not answer
 )
 
 func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, data []byte, seen uint64) reply {
-	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout/3) // one that hangs leaves time for the leader
+	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout/3) // a replica that hangs leaves time for the leader
 	defer cancel()
 	body := &payload{data: data}
 	defer body.release()
@@ -132,7 +132,7 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	if before, _, ok := headOf(res.Header); !ok || before < seen || res.StatusCode != http.StatusOK {
 		return worthless
 	}
-	// An answer is looked at before it is passed on when it is so short that it may say nothing.
+	// An answer that is short enough to say nothing is checked before it is forwarded.
 	start := new(bytes.Buffer)
 	if _, err := io.CopyN(start, res.Body, shortAnswer); errors.Is(err, io.EOF) {
 		if saysNothing(start.Bytes()) {
@@ -146,14 +146,14 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	return answered
 }
 
-// rest is a body of which the start was read.
+// rest is a body whose start was already read.
 type rest struct {
 	io.Reader
 	io.Closer
 }
 
-// saysNothing is true for an answer with an error or null in it: the leader may know better. It may be true for another
-// one too, which costs a second question.
+// saysNothing reports whether an answer contains an error or null: the leader may know better. A false positive costs a
+// second request.
 func saysNothing(answer []byte) bool {
 	return bytes.Contains(answer, []byte(`"error":`)) || bytes.Contains(answer, []byte(`"result":null`))
 }

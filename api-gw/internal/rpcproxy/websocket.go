@@ -20,7 +20,7 @@ import (
 
 const (
 	wsDialTimeout = 3 * time.Second
-	wsPing        = 20 * time.Second // a side that is gone is found within this and wsPingTimeout
+	wsPing        = 20 * time.Second // a dead side is detected within this plus wsPingTimeout
 	wsPingTimeout = 10 * time.Second
 	wsCloseTime   = time.Second // how long a side may take to answer the close
 )
@@ -35,9 +35,9 @@ func isUpgrade(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// serveWebSocket joins a client with the leading producer until one of them ends, another producer leads, or the
-// gateway stops. The client is always told by a close frame, so that it connects again and is led to who leads then:
-// its subscriptions live at the producer, and a silent switch would lose them.
+// serveWebSocket connects a client to the leading producer until either side closes, another producer leads, or the gateway
+// stops. The client always gets a close frame, so that it reconnects and reaches the new leader: its subscriptions live at
+// the producer, and a silent switch would lose them.
 func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if !p.cors.OriginAllowed(r) && r.Header.Get("Origin") != "" {
 		refuse(w, nil, http.StatusForbidden, jsonrpc.InvalidRequest, "this web origin may not call")
@@ -80,7 +80,7 @@ func (p *Proxy) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer down.CloseNow()
 	down.SetReadLimit(p.cfg.BodyLimit)
-	up.SetReadLimit(-1) // an answer is passed on in pieces, not held
+	up.SetReadLimit(-1) // an answer is forwarded in pieces and never buffered whole
 	p.cfg.Recorder.WebSockets(1)
 	defer p.cfg.Recorder.WebSockets(-1)
 	p.join(ctx, leader, down, up)
@@ -101,13 +101,13 @@ func (p *Proxy) dial(ctx context.Context, leader *tracker.Leader) (*websocket.Co
 	return conn, nil
 }
 
-// ending is how a joined pair came to its end: which side's connection ended, or neither's.
+// ending says why a pair of WebSockets ends: which side's connection ended, or neither's.
 type ending struct {
 	client, producer bool
 	err              error
 }
 
-// join relays both ways until something ends it, closes both sides, and returns when nothing of it runs any more.
+// join relays both ways until something ends it, closes both sides, and returns when all its goroutines have ended.
 func (p *Proxy) join(ctx context.Context, leader *tracker.Leader, down, up *websocket.Conn) {
 	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ends := make(chan ending, 4)
@@ -136,7 +136,7 @@ func (p *Proxy) join(ctx context.Context, leader *tracker.Leader, down, up *webs
 	wg.Wait()
 }
 
-// end tells both sides why, each bounded.
+// end closes both sides with the reason, each within wsCloseTime.
 func (p *Proxy) end(ctx context.Context, e ending, down, up *websocket.Conn) {
 	status, reason := closing(e)
 	if e.producer && websocket.CloseStatus(e.err) == -1 {
@@ -153,7 +153,7 @@ func (p *Proxy) end(ctx context.Context, e ending, down, up *websocket.Conn) {
 func closing(e ending) (websocket.StatusCode, string) {
 	switch {
 	case e.client:
-		return websocket.StatusNormalClosure, "" // it has gone, or has been told by the library (1009)
+		return websocket.StatusNormalClosure, "" // it left, or the library has closed it (1009)
 	case errors.Is(e.err, errLeaderChanged):
 		return websocket.StatusServiceRestart, errLeaderChanged.Error()
 	case errors.Is(e.err, httpserver.ErrStopping):
@@ -166,7 +166,7 @@ func closing(e ending) (websocket.StatusCode, string) {
 	return websocket.StatusBadGateway, "the leading producer is gone; connect again"
 }
 
-// sendable says whether a received close code may be sent on: some only describe what was not received.
+// sendable reports whether a received close code may be forwarded: some codes must never be sent.
 func sendable(c websocket.StatusCode) bool {
 	switch c {
 	case websocket.StatusNoStatusRcvd, websocket.StatusAbnormalClosure, websocket.StatusTLSHandshake:
@@ -178,12 +178,12 @@ func sendable(c websocket.StatusCode) bool {
 func closeBounded(c *websocket.Conn, status websocket.StatusCode, reason string) {
 	timer := time.AfterFunc(wsCloseTime, func() { _ = c.CloseNow() })
 	defer timer.Stop()
-	_ = c.Close(status, reason) // the other side may be gone already
+	_ = c.Close(status, reason) // the other side may have closed already
 	_ = c.CloseNow()
 }
 
-// relay copies messages until reading from src fails (read is true) or writing to dst does, in pieces: it holds no
-// message.
+// relay copies messages until reading from src fails (read is true) or writing to dst does, in pieces: it
+// buffers no message whole.
 func relay(ctx context.Context, dst, src *websocket.Conn) (read bool, err error) {
 	buf := make([]byte, 4<<10)
 	for {
@@ -205,7 +205,7 @@ func relay(ctx context.Context, dst, src *websocket.Conn) (read bool, err error)
 	}
 }
 
-// noting remembers whether it was the reading that failed.
+// noting remembers whether a read failed.
 type noting struct {
 	from   io.Reader
 	failed bool

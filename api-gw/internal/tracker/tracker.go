@@ -1,4 +1,7 @@
-// Package tracker follows which producer leads, and where its JSON-RPC is served.
+// Package tracker follows which producer leads and the address of its JSON-RPC.
+//
+// It guarantees that Current costs one atomic load, and that a Leader's Changed closes only after Current returns the next
+// leader: a client that reconnects finds it. It asks of callers to Run the Tracker.
 package tracker
 
 import (
@@ -25,7 +28,7 @@ type Leader struct {
 	address string
 }
 
-// Tracker knows the leader. Current costs a load, for it is on the way of every request.
+// Tracker knows the leader. Every request calls Current.
 type Tracker struct {
 	directory Directory
 	onChange  func(known bool)
@@ -34,7 +37,7 @@ type Tracker struct {
 	last    *Leader                // the last that was known
 }
 
-// New follows a directory. onChange is told at once, and whenever a leader becomes known or is not known any more.
+// New follows a directory. It calls onChange at once, and whenever a leader becomes known or unknown.
 func New(directory Directory, onChange func(known bool)) *Tracker {
 	t := &Tracker{directory: directory, onChange: onChange}
 	onChange(false)
@@ -58,14 +61,14 @@ func (t *Tracker) Run(ctx context.Context) error {
 	}
 }
 
-// look compares the directory with what is known. A leader that goes and comes back is the same leader: its
-// WebSockets are not closed for that. A record that names no address is as none.
+// look updates the current leader from the directory. A leader that disappears and returns is the same leader: its
+// WebSockets stay open. A record without an address counts as no leader.
 func (t *Tracker) look() {
 	before := t.current.Load()
 	now, replaced := t.find()
 	t.current.Store(now)
 	if replaced != nil {
-		close(replaced.changed) // only now: whoever is sent away comes back at once and must find the new one
+		close(replaced.changed) // only now: clients that are disconnected return at once and must find the new leader
 	}
 	if (before != nil) != (now != nil) {
 		t.onChange(now != nil)
