@@ -77,7 +77,7 @@ func refusedREST(t *testing.T, api *rest.Client, r badRequest, header http.Heade
 	}
 }
 
-func badUpstream(t *testing.T, c *cluster.Cluster) {
+func badOrigin(t *testing.T, c *cluster.Cluster) {
 	api := rest.New(c.DSNHTTP, 1)
 	t.Cleanup(api.Close)
 	proposal := func(txs, parent, timestamp, number string) string {

@@ -41,7 +41,7 @@ func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 		{"WebSocket", func(t *testing.T) { badWebSocket(t, c) }},
 		{"private JSON-RPC", func(t *testing.T) { badPrivate(t, c) }},
 		{"REST", func(t *testing.T) { badREST(t, api) }},
-		{"upstream DSN protocol", func(t *testing.T) { badUpstream(t, c) }},
+		{"origin's DSN protocol", func(t *testing.T) { badOrigin(t, c) }},
 		{"gRPC", func(t *testing.T) { badGRPC(t, c) }},
 	} {
 		t.Run(inputs.api, func(t *testing.T) {

@@ -75,7 +75,7 @@ type Cluster struct {
 	REST    string // of the gateway
 	Private string // JSON-RPC of the gateway's private route
 	Direct  string // JSON-RPC of the producer itself
-	DSNHTTP string // upstream protocol of the DSN
+	DSNHTTP string // the origin's protocol of the DSN
 	Wallets string // JSON-RPC of the bundler, empty without one
 
 	Keys *keygen.Files // of the keyholders and the bundler; nil without keyholders

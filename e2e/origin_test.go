@@ -9,7 +9,7 @@ import (
 	"blindseq/e2e/cluster"
 )
 
-func TestUpstreamsProtocolIsUnchangedOverKeyholders(t *testing.T) {
+func TestTheOriginsProtocolIsUnchangedOverKeyholders(t *testing.T) {
 	t.Parallel()
 	c := start(t, cluster.Options{Only: []string{cluster.DSN}, Keyholders: 4, Threshold: 3})
 	origintest.Conform(t, strings.TrimPrefix(c.DSNHTTP, "http://"))
