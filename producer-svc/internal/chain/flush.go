@@ -29,6 +29,7 @@ const (
 type flusher struct {
 	chain  *Chain
 	policy FlushPolicy
+	sync   func() error // makes what the database was given durable
 
 	gas    uint64 // since the last full write; under chain.mu
 	synced uint64 // number of the last block made durable; under chain.mu
@@ -46,7 +47,7 @@ func newFlusher(c *Chain, policy FlushPolicy) *flusher {
 	if policy.Blocks == 0 {
 		policy.Blocks = defaultFlushBlocks
 	}
-	f := &flusher{chain: c, policy: policy, wake: make(chan bool, 1), quit: make(chan struct{})}
+	f := &flusher{chain: c, policy: policy, sync: c.eth.ChainDb().SyncKeyValue, wake: make(chan bool, 1), quit: make(chan struct{})}
 	f.synced, _, _ = c.Head()
 	f.done.Go(f.run)
 	return f
@@ -101,7 +102,7 @@ func (f *flusher) write(state bool) error {
 	}
 	// gofail: var chainFlushFails string
 	// return fmt.Errorf("%s", chainFlushFails)
-	err := f.chain.eth.ChainDb().SyncKeyValue()
+	err := f.sync()
 	// gofail: var chainFlushed struct{}
 	return err
 }
