@@ -9,6 +9,7 @@ import (
 
 	"blindseq/kit/config"
 	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/publish"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -40,7 +41,7 @@ type Config struct {
 	AckReplicas        int              `help:"Number of standbys that must have a transaction on disk before it is acknowledged. With 0 the leader's own disk is enough."`
 	AckTimeout         time.Duration    `help:"Timeout of an acknowledgement that waits for standbys." default:"3s"`
 	AckShort           string           `help:"Policy when too few standbys are connected: ${enum}. refuse refuses transactions, degrade acknowledges them without standbys." enum:"refuse,degrade" default:"refuse"`
-	Rollup             RollupConfig     `embed:""`
+	Rollup             publish.Config   `embed:""`
 	RollupAddress      string           `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
 }
 
@@ -69,7 +70,7 @@ func (c *Config) Validate() error {
 	if _, err := c.bundlers(); err != nil {
 		return err
 	}
-	if err := c.Rollup.validate(); err != nil {
+	if err := c.Rollup.Validate(); err != nil {
 		return err
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 
 	"blindseq/kit/config"
 	"blindseq/producer-svc/internal/fakes"
+	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/rollupnodetest"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -140,13 +141,13 @@ func TestAProducerThatStartsWithARollupAwayWaitsForIt(t *testing.T) {
 }
 
 func TestRollupSettingsThatCannotBeMeantAreRefused(t *testing.T) {
-	for name, change := range map[string]func(*RollupConfig){
-		"no URL":         func(c *RollupConfig) { c.RollupNode = "rollup:8932" },
-		"query":          func(c *RollupConfig) { c.RollupNode = "http://rollup?x=1" },
-		"lag over ahead": func(c *RollupConfig) { c.MaxBlueprintsLag = 101 },
-		"nothing ahead":  func(c *RollupConfig) { c.MaxBlueprintsAhead, c.MaxBlueprintsLag = 0, 0 },
-		"no catch-up":    func(c *RollupConfig) { c.MaxBlueprintsCatchup = 0 },
-		"poll":           func(c *RollupConfig) { c.RollupPoll = 0 },
+	for name, change := range map[string]func(*publish.Config){
+		"no URL":         func(c *publish.Config) { c.RollupNode = "rollup:8932" },
+		"query":          func(c *publish.Config) { c.RollupNode = "http://rollup?x=1" },
+		"lag over ahead": func(c *publish.Config) { c.MaxBlueprintsLag = 101 },
+		"nothing ahead":  func(c *publish.Config) { c.MaxBlueprintsAhead, c.MaxBlueprintsLag = 0, 0 },
+		"no catch-up":    func(c *publish.Config) { c.MaxBlueprintsCatchup = 0 },
+		"poll":           func(c *publish.Config) { c.RollupPoll = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var cfg Config

@@ -22,6 +22,7 @@ import (
 	"blindseq/producer-svc/internal/intake"
 	"blindseq/producer-svc/internal/leading"
 	"blindseq/producer-svc/internal/ledger"
+	"blindseq/producer-svc/internal/metrics"
 	"blindseq/producer-svc/internal/pool"
 	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/replicate"
@@ -46,7 +47,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 type Service struct {
 	*host.Host
 	cfg     Config
-	metrics *metrics
+	metrics *metrics.Metrics
 
 	disk      *volume.Volume // log, chain, transactions, key
 	committee *committee.Committee
@@ -82,7 +83,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s := &Service{Host: host.New(ctx, &cfg.Common, log), cfg: cfg}
 	defer s.CloseOn(&err)
-	s.metrics = newMetrics(s.Registry)
+	s.metrics = metrics.New(s.Registry)
 	for _, step := range []func() error{s.openDisk, s.connect} {
 		if err := step(); err != nil {
 			return nil, err
@@ -102,7 +103,7 @@ func (s *Service) openDisk() (err error) {
 	s.end = engine.NewEnd(s.Health)
 	s.disk, err = volume.Open(s.Host, volume.Config{
 		Dir: s.cfg.DataDir, Genesis: s.cfg.Genesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
-		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.synced, End: s.end,
+		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.Synced, End: s.end,
 	})
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func (s *Service) openDisk() (err error) {
 		return err
 	}
 	s.ledger = &ledger.Ledger{
-		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Bundles: s.bundles, KeepEarly: !s.cfg.observes(), Count: s.metrics.applied,
+		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Bundles: s.bundles, KeepEarly: !s.cfg.observes(), Count: s.metrics.Applied,
 	}
 	s.feed = feed.New(blueprint.Builder{Records: s.disk.Log, Results: s.ledger, Key: s.disk.Key}, s.ledger.Head().Number)
 	return nil

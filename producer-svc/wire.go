@@ -50,7 +50,7 @@ func (s *Service) openBundles() (err error) {
 		return err
 	}
 	s.bundles = bundles.New(bundles.Config{
-		Store: s.disk.Store, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.checked,
+		Store: s.disk.Store, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
 	})
 	return nil
 }
@@ -99,7 +99,7 @@ func (s *Service) connect() (err error) {
 func (s *Service) locker(rdb redis.UniversalClient, name string, ttl time.Duration) *lock.Locker {
 	return lock.New(rdb, lock.Options{Name: name, TTL: ttl, Holder: s.candidate.Endpoint.ID(), Log: s.Log, Guard: lock.Guard{
 		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
-		Report: s.Health.Reporter("lock "+name, s.metrics.returned.WithLabelValues(name)),
+		Report: s.Health.Reporter("lock "+name, s.metrics.LockReturned(name)),
 	}})
 }
 
@@ -110,7 +110,7 @@ const shortDegrade = "degrade"
 func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient) {
 	s.standbys = replicate.NewStandbys(replicate.Policy{
 		Replicas: s.cfg.AckReplicas, Timeout: s.cfg.AckTimeout, Degrade: s.cfg.AckShort == shortDegrade,
-	}, s.metrics.alone.Inc, s.Log)
+	}, s.metrics.AcknowledgedAlone, s.Log)
 	s.disk.Store.ConfirmWith(s.standbys.Confirm)
 	s.standby = &replicate.Standby{
 		Client: leader, Leader: s.candidate.ToFollow, Log: s.Log,
@@ -128,7 +128,7 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 
 // listen opens the listeners, and settles where others find this replica.
 func (s *Service) listen() (err error) {
-	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: statusCodes()}); err != nil {
+	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.StatusCodes()}); err != nil {
 		return err
 	}
 	rollup, err := s.cfg.rollup()
@@ -139,7 +139,7 @@ func (s *Service) listen() (err error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		return rpc.NewServer(rpc.Config{
 			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
-			Count: s.metrics.asked.Inc, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
+			Count: s.metrics.Asked, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
 		}, s.disk.Chain, s.intake)
 	})
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Service) produce(p peers) error {
 		Proposer: proposalv1.NewProposerServiceClient(p.proposer),
 		Monitor:  s.monitor, Engine: s.engine, Now: time.Now, Await: s.cfg.EventTimeout,
 	})
-	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.sectionEnded, Step: s.metrics.stepped}
+	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.SectionEnded, Step: s.metrics.Stepped}
 	runner := sections.NewRunner(observer.Performer(performer), s.cfg.MaxClockDrift, s.Log)
 	s.guard = sections.NewGuard(observer.Sections(runner), func(reason string) { s.Health.Set("production", reason) })
 	s.follow = follow.New(follow.Deps{

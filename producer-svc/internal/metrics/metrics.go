@@ -1,4 +1,8 @@
-package producer
+// Package metrics defines the metrics of producer-svc, and how each is counted.
+//
+// It guarantees: every metric is registered when New returns, so that it is exported as 0 before it first counts. It asks of
+// callers: one Metrics for a registry.
+package metrics
 
 import (
 	"time"
@@ -6,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what an operator sees of production. Gauges read their values when they are asked.
-type metrics struct {
+// Metrics are what an operator sees of production. Gauges read their values when they are asked.
+type Metrics struct {
 	registry *prometheus.Registry
 	blocks   prometheus.Counter
 	txs      prometheus.Counter
@@ -26,8 +30,9 @@ type metrics struct {
 // seconds are buckets from a tenth of a millisecond to ten seconds.
 var seconds = prometheus.ExponentialBuckets(0.0001, 2.5, 13)
 
-func newMetrics(registry *prometheus.Registry) *metrics {
-	m := &metrics{
+// New registers the metrics.
+func New(registry *prometheus.Registry) *Metrics {
+	m := &Metrics{
 		registry: registry,
 		blocks:   prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_blocks_total", Help: "Blocks applied, those replayed at the start included."}),
 		txs:      prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_total", Help: "Transactions of applied blueprints, the skipped ones included."}),
@@ -45,23 +50,23 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 	return m
 }
 
-// applied counts a block.
-func (m *metrics) applied(transactions, skipped int) {
+// Applied counts a block.
+func (m *Metrics) Applied(transactions, skipped int) {
 	m.blocks.Inc()
 	m.txs.Add(float64(transactions))
 	m.skipped.Add(float64(skipped))
 }
 
-// sectionEnded counts a section by how it ended.
-func (m *metrics) sectionEnded(kind string) { m.sections.WithLabelValues(kind).Inc() }
+// SectionEnded counts a section by how it ended.
+func (m *Metrics) SectionEnded(kind string) { m.sections.WithLabelValues(kind).Inc() }
 
-// stepped takes the time of a section's step.
-func (m *metrics) stepped(name string, took time.Duration) {
+// Stepped takes the time of a section's step.
+func (m *Metrics) Stepped(name string, took time.Duration) {
 	m.steps.WithLabelValues(name).Observe(took.Seconds())
 }
 
-// rollupCalled counts a call of the rollup node by how it ended.
-func (m *metrics) rollupCalled(call string, err error) {
+// RollupCalled counts a call of the rollup node by how it ended.
+func (m *Metrics) RollupCalled(call string, err error) {
 	outcome := "ok"
 	if err != nil {
 		outcome = "error"
@@ -69,13 +74,24 @@ func (m *metrics) rollupCalled(call string, err error) {
 	m.rollupCalls.WithLabelValues(call, outcome).Inc()
 }
 
-// synced takes the time of one fsync of the blueprint log.
-func (m *metrics) synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
+// Synced takes the time of one fsync of the blueprint log.
+func (m *Metrics) Synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 
-// checked takes the time of checking bundles.
-func (m *metrics) checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
+// Checked takes the time of checking bundles.
+func (m *Metrics) Checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
 
-// gauge registers a value that is read when asked.
-func (m *metrics) gauge(name, help string, value func() float64) {
+// Gauge registers a value that is read when asked.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+// AcknowledgedAlone counts an acknowledgement without standbys.
+func (m *Metrics) AcknowledgedAlone() { m.alone.Inc() }
+
+// Asked counts a request or batch of JSON-RPC.
+func (m *Metrics) Asked() { m.asked.Inc() }
+
+// LockReturned counts the times that a lock was given back because Redis did not replicate it.
+func (m *Metrics) LockReturned(name string) prometheus.Counter {
+	return m.returned.WithLabelValues(name)
 }
