@@ -19,10 +19,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// desk answers every request with block 7 and remembers the last.
-type desk struct{ last *demand.Request }
+// callers answers every request with block 7 and remembers the last.
+type callers struct{ last *demand.Request }
 
-func (d *desk) Produce(_ context.Context, r demand.Request) (demand.Result, error) {
+func (d *callers) Produce(_ context.Context, r demand.Request) (demand.Result, error) {
 	d.last = &r
 	if r.ID == "none" {
 		return demand.Result{Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}, nil
@@ -51,7 +51,7 @@ func TestProduceBlockChecksItsInput(t *testing.T) {
 		"without the delayed":  {request: &blueprintv1.ProduceBlockRequest{WithDelayedTransactions: proto.Bool(false)}},
 		"with them explicitly": {request: &blueprintv1.ProduceBlockRequest{WithDelayedTransactions: proto.Bool(true)}},
 	} {
-		d := &desk{}
+		d := &callers{}
 		ctx := t.Context()
 		if c.key != "" {
 			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(idempotencyKey, c.key))
@@ -77,7 +77,7 @@ func TestProduceBlockChecksItsInput(t *testing.T) {
 }
 
 func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
-	answer, err := (&Producer{Callers: &desk{}}).ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: "none"})
+	answer, err := (&Producer{Callers: &callers{}}).ProduceBlock(t.Context(), &blueprintv1.ProduceBlockRequest{RequestId: "none"})
 	if no := answer.GetNoPreblock(); err != nil || no.GetRequestId() != "none" || no.GetReason() != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED {
 		t.Fatalf("got %v, %v", answer, err)
 	}

@@ -84,7 +84,7 @@ type appender interface {
 	Last() uint64
 }
 
-// campaign has two would-be leaders, each with a loop and a desk, write to one log. Now and then one of them leads anew,
+// campaign has two would-be leaders, each with a loop and callers, write to one log. Now and then one of them leads anew,
 // with a higher token, or with the one that the other has.
 func campaign(a appender, seed uint64) *linear.Recorder {
 	r := new(linear.Recorder)

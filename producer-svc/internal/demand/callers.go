@@ -159,7 +159,7 @@ func (d *Callers) Open() {
 	d.serving = true
 }
 
-// Serve opens the desk and runs the sections of the requests, oldest first, until ctx ends. Whoever waits then gets
+// Serve takes callers and runs the sections of the requests, oldest first, until ctx ends. Whoever waits then gets
 // ErrNotServing.
 func (d *Callers) Serve(ctx context.Context) error {
 	d.Open()

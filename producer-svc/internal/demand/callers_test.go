@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// shop is a desk whose sections take a second each, one at a time, in a bubble of fake time.
+// shop is a Callers whose sections take a second each, one at a time, in a bubble of fake time.
 type shop struct {
 	*Callers
 	turn    chan struct{} // full while a section runs

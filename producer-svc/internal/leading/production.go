@@ -40,7 +40,7 @@ type Deps struct {
 	Log        *slog.Logger
 }
 
-// Production makes blocks while this replica leads: the loop by itself, the desk for those who ask. Both run sections, and
+// Production makes blocks while this replica leads: the loop by itself, Callers for those who ask. Both run sections, and
 // the consumption lock orders them.
 type Production struct {
 	Deps

@@ -19,7 +19,7 @@ import (
 	"blindseq/producer-svc/internal/loop"
 )
 
-// world is a producer with its real log, sections, desk and loop, among fakes.
+// world is a producer with its real log, sections, callers and loop, among fakes.
 type world struct {
 	dir     string
 	log     *bplog.Log

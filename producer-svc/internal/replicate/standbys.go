@@ -16,6 +16,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"blindseq/kit/notify"
 )
 
 var (
@@ -48,8 +50,8 @@ type Standbys struct {
 	mu       sync.Mutex
 	term     context.Context // nil while not leading
 	sessions map[string]*session
-	short    bool          // degraded, until enough standbys are back
-	moved    chan struct{} // closed when a session came, went or got further
+	short    bool             // degraded, until enough standbys are back
+	moved    notify.Broadcast // a session came, went or advanced
 }
 
 type session struct {
@@ -62,7 +64,7 @@ type session struct {
 
 // NewStandbys returns a Standbys without a term. degraded is called for each acknowledgement that had to do without standbys.
 func NewStandbys(p Policy, degraded func(), log *slog.Logger) *Standbys {
-	return &Standbys{policy: p, degraded: degraded, log: log, sessions: map[string]*session{}, moved: make(chan struct{})}
+	return &Standbys{policy: p, degraded: degraded, log: log, sessions: map[string]*session{}}
 }
 
 // Lead lets standbys come until ctx ends or the returned function is called, which ends their streams.
@@ -158,7 +160,7 @@ func (h *Standbys) count(good func(*session) bool) (have, connected int, moved <
 		h.short = false
 		h.log.Info("enough standbys have what is acknowledged again", "standbys", len(h.sessions))
 	}
-	return have, len(h.sessions), h.moved
+	return have, len(h.sessions), h.moved.Changed()
 }
 
 func (h *Standbys) isShort() bool {
@@ -191,7 +193,7 @@ func (h *Standbys) join(ctx context.Context, replica string) (*session, error) {
 		earlier.end(errReplaced)
 	}
 	h.sessions[replica] = s
-	h.announce()
+	h.moved.Notify()
 	return s, nil
 }
 
@@ -203,18 +205,12 @@ func (h *Standbys) leave(s *session) {
 	if h.sessions[s.replica] == s {
 		delete(h.sessions, s.replica)
 	}
-	h.announce()
+	h.moved.Notify()
 }
 
 func (h *Standbys) has(s *session, position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.durable = max(s.durable, position)
-	h.announce()
-}
-
-// announce wakes who waits. The caller holds mu.
-func (h *Standbys) announce() {
-	close(h.moved)
-	h.moved = make(chan struct{})
+	h.moved.Notify()
 }
