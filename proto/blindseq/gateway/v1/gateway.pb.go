@@ -318,7 +318,7 @@ type Preblock struct {
 	Attempt      uint32   `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// Proves that a quorum of the keyholders attested this content for its number; absent when the DSN has no keyholders.
 	Certificate *Certificate `protobuf:"bytes,9,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	// Outcome of each encrypted bundle in `transactions`, in their order.
+	// Outcome of each sealed transaction in `transactions`, in their order.
 	Outcomes      []*Outcome `protobuf:"bytes,10,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -568,19 +568,21 @@ func (x *Attestation) GetSignature() string {
 	return ""
 }
 
-// Outcome is the result of opening one bundle after its place was certified.
+// Outcome is the result of opening one sealed transaction after its place was certified.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Index of the bundle in the preblock's `transactions`.
+	// Index of the sealed transaction in the preblock's `transactions`.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Keccak-256 of the bundle: the hash to look it up by.
-	BundleHash string `protobuf:"bytes,2,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
-	// Point that the keyholders' shares combine to; empty when the bundle was not opened.
-	Opening string `protobuf:"bytes,3,opt,name=opening,proto3" json:"opening,omitempty"`
+	// Its identity: the hash to look it up by.
+	Id string `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`
+	// Account that signed it.
+	Submitter string `protobuf:"bytes,7,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// Counts the submitter's sealed transactions.
+	Seq uint64 `protobuf:"varint,8,opt,name=seq,proto3" json:"seq,omitempty"`
 	// Types that are valid to be assigned to Result:
 	//
-	//	*Outcome_Decrypted
-	//	*Outcome_Undecryptable
+	//	*Outcome_Opened
+	//	*Outcome_Unopenable
 	Result        isOutcome_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -623,18 +625,25 @@ func (x *Outcome) GetIndex() uint32 {
 	return 0
 }
 
-func (x *Outcome) GetBundleHash() string {
+func (x *Outcome) GetId() string {
 	if x != nil {
-		return x.BundleHash
+		return x.Id
 	}
 	return ""
 }
 
-func (x *Outcome) GetOpening() string {
+func (x *Outcome) GetSubmitter() string {
 	if x != nil {
-		return x.Opening
+		return x.Submitter
 	}
 	return ""
+}
+
+func (x *Outcome) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
 }
 
 func (x *Outcome) GetResult() isOutcome_Result {
@@ -644,19 +653,19 @@ func (x *Outcome) GetResult() isOutcome_Result {
 	return nil
 }
 
-func (x *Outcome) GetDecrypted() *Decrypted {
+func (x *Outcome) GetOpened() *Opened {
 	if x != nil {
-		if x, ok := x.Result.(*Outcome_Decrypted); ok {
-			return x.Decrypted
+		if x, ok := x.Result.(*Outcome_Opened); ok {
+			return x.Opened
 		}
 	}
 	return nil
 }
 
-func (x *Outcome) GetUndecryptable() *Undecryptable {
+func (x *Outcome) GetUnopenable() *Unopenable {
 	if x != nil {
-		if x, ok := x.Result.(*Outcome_Undecryptable); ok {
-			return x.Undecryptable
+		if x, ok := x.Result.(*Outcome_Unopenable); ok {
+			return x.Unopenable
 		}
 	}
 	return nil
@@ -666,42 +675,44 @@ type isOutcome_Result interface {
 	isOutcome_Result()
 }
 
-type Outcome_Decrypted struct {
-	Decrypted *Decrypted `protobuf:"bytes,4,opt,name=decrypted,proto3,oneof"`
+type Outcome_Opened struct {
+	Opened *Opened `protobuf:"bytes,9,opt,name=opened,proto3,oneof"`
 }
 
-type Outcome_Undecryptable struct {
-	Undecryptable *Undecryptable `protobuf:"bytes,5,opt,name=undecryptable,proto3,oneof"`
+type Outcome_Unopenable struct {
+	Unopenable *Unopenable `protobuf:"bytes,10,opt,name=unopenable,proto3,oneof"`
 }
 
-func (*Outcome_Decrypted) isOutcome_Result() {}
+func (*Outcome_Opened) isOutcome_Result() {}
 
-func (*Outcome_Undecryptable) isOutcome_Result() {}
+func (*Outcome_Unopenable) isOutcome_Result() {}
 
-// Decrypted holds the plain transactions of a bundle.
-type Decrypted struct {
-	state             protoimpl.MessageState `protogen:"open.v1"`
-	TransactionHashes []string               `protobuf:"bytes,1,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
-	// Raw transactions, in the order of their hashes.
-	Transactions  []string `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+// Opened is what a sealed transaction holds. Sealing it again with the seed gives the same bytes.
+type Opened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Seed  string                 `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The transaction inside.
+	Transaction string `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	// Its hash.
+	TransactionHash string `protobuf:"bytes,3,opt,name=transaction_hash,json=transactionHash,proto3" json:"transaction_hash,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
-func (x *Decrypted) Reset() {
-	*x = Decrypted{}
+func (x *Opened) Reset() {
+	*x = Opened{}
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Decrypted) String() string {
+func (x *Opened) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Decrypted) ProtoMessage() {}
+func (*Opened) ProtoMessage() {}
 
-func (x *Decrypted) ProtoReflect() protoreflect.Message {
+func (x *Opened) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -713,53 +724,55 @@ func (x *Decrypted) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Decrypted.ProtoReflect.Descriptor instead.
-func (*Decrypted) Descriptor() ([]byte, []int) {
+// Deprecated: Use Opened.ProtoReflect.Descriptor instead.
+func (*Opened) Descriptor() ([]byte, []int) {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *Decrypted) GetTransactionHashes() []string {
+func (x *Opened) GetSeed() string {
 	if x != nil {
-		return x.TransactionHashes
+		return x.Seed
 	}
-	return nil
+	return ""
 }
 
-func (x *Decrypted) GetTransactions() []string {
+func (x *Opened) GetTransaction() string {
 	if x != nil {
-		return x.Transactions
+		return x.Transaction
 	}
-	return nil
+	return ""
 }
 
-// Undecryptable is a bundle without plain transactions.
-type Undecryptable struct {
+func (x *Opened) GetTransactionHash() string {
+	if x != nil {
+		return x.TransactionHash
+	}
+	return ""
+}
+
+// Unopenable is a sealed transaction that nobody can open.
+type Unopenable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// malformed, bad_ciphertext, already_ordered, key_hash or tx_hash.
-	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Explanation of the reason.
-	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Position of the first occurrence of the same ciphertext; only for already_ordered.
-	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
-	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
+	// payload, padding or seed.
+	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Undecryptable) Reset() {
-	*x = Undecryptable{}
+func (x *Unopenable) Reset() {
+	*x = Unopenable{}
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Undecryptable) String() string {
+func (x *Unopenable) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Undecryptable) ProtoMessage() {}
+func (*Unopenable) ProtoMessage() {}
 
-func (x *Undecryptable) ProtoReflect() protoreflect.Message {
+func (x *Unopenable) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -771,37 +784,16 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
-func (*Undecryptable) Descriptor() ([]byte, []int) {
+// Deprecated: Use Unopenable.ProtoReflect.Descriptor instead.
+func (*Unopenable) Descriptor() ([]byte, []int) {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *Undecryptable) GetReason() string {
+func (x *Unopenable) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
 	return ""
-}
-
-func (x *Undecryptable) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-func (x *Undecryptable) GetEarlierNumber() uint64 {
-	if x != nil {
-		return x.EarlierNumber
-	}
-	return 0
-}
-
-func (x *Undecryptable) GetEarlierIndex() uint32 {
-	if x != nil {
-		return x.EarlierIndex
-	}
-	return 0
 }
 
 // Proposal is a proposal request and its state.
@@ -1386,23 +1378,25 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\fattestations\x18\x06 \x03(\v2 .blindseq.gateway.v1.AttestationR\fattestations\"I\n" +
 	"\vAttestation\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\tR\tsignature\"\xf0\x01\n" +
+	"\tsignature\x18\x02 \x01(\tR\tsignature\"\xab\x02\n" +
 	"\aOutcome\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1f\n" +
-	"\vbundle_hash\x18\x02 \x01(\tR\n" +
-	"bundleHash\x12\x18\n" +
-	"\aopening\x18\x03 \x01(\tR\aopening\x12>\n" +
-	"\tdecrypted\x18\x04 \x01(\v2\x1e.blindseq.gateway.v1.DecryptedH\x00R\tdecrypted\x12J\n" +
-	"\rundecryptable\x18\x05 \x01(\v2\".blindseq.gateway.v1.UndecryptableH\x00R\rundecryptableB\b\n" +
-	"\x06result\"^\n" +
-	"\tDecrypted\x12-\n" +
-	"\x12transaction_hashes\x18\x01 \x03(\tR\x11transactionHashes\x12\"\n" +
-	"\ftransactions\x18\x02 \x03(\tR\ftransactions\"\x87\x01\n" +
-	"\rUndecryptable\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
-	"\x0eearlier_number\x18\x03 \x01(\x04R\rearlierNumber\x12#\n" +
-	"\rearlier_index\x18\x04 \x01(\rR\fearlierIndex\"\x92\x02\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\tR\x02id\x12\x1c\n" +
+	"\tsubmitter\x18\a \x01(\tR\tsubmitter\x12\x10\n" +
+	"\x03seq\x18\b \x01(\x04R\x03seq\x125\n" +
+	"\x06opened\x18\t \x01(\v2\x1b.blindseq.gateway.v1.OpenedH\x00R\x06opened\x12A\n" +
+	"\n" +
+	"unopenable\x18\n" +
+	" \x01(\v2\x1f.blindseq.gateway.v1.UnopenableH\x00R\n" +
+	"unopenableB\b\n" +
+	"\x06resultJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x05\x10\x06R\vbundle_hashR\aopeningR\tdecryptedR\rundecryptable\"i\n" +
+	"\x06Opened\x12\x12\n" +
+	"\x04seed\x18\x01 \x01(\tR\x04seed\x12 \n" +
+	"\vtransaction\x18\x02 \x01(\tR\vtransaction\x12)\n" +
+	"\x10transaction_hash\x18\x03 \x01(\tR\x0ftransactionHash\"$\n" +
+	"\n" +
+	"Unopenable\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x92\x02\n" +
 	"\bProposal\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1464,8 +1458,8 @@ var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Certificate)(nil),           // 5: blindseq.gateway.v1.Certificate
 	(*Attestation)(nil),           // 6: blindseq.gateway.v1.Attestation
 	(*Outcome)(nil),               // 7: blindseq.gateway.v1.Outcome
-	(*Decrypted)(nil),             // 8: blindseq.gateway.v1.Decrypted
-	(*Undecryptable)(nil),         // 9: blindseq.gateway.v1.Undecryptable
+	(*Opened)(nil),                // 8: blindseq.gateway.v1.Opened
+	(*Unopenable)(nil),            // 9: blindseq.gateway.v1.Unopenable
 	(*Proposal)(nil),              // 10: blindseq.gateway.v1.Proposal
 	(*Head)(nil),                  // 11: blindseq.gateway.v1.Head
 	(*Pool)(nil),                  // 12: blindseq.gateway.v1.Pool
@@ -1484,8 +1478,8 @@ var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
 	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
 	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
 	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
-	8,  // 7: blindseq.gateway.v1.Outcome.decrypted:type_name -> blindseq.gateway.v1.Decrypted
-	9,  // 8: blindseq.gateway.v1.Outcome.undecryptable:type_name -> blindseq.gateway.v1.Undecryptable
+	8,  // 7: blindseq.gateway.v1.Outcome.opened:type_name -> blindseq.gateway.v1.Opened
+	9,  // 8: blindseq.gateway.v1.Outcome.unopenable:type_name -> blindseq.gateway.v1.Unopenable
 	18, // 9: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
 	18, // 10: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
 	10, // 11: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
@@ -1502,8 +1496,8 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 		return
 	}
 	file_blindseq_gateway_v1_gateway_proto_msgTypes[7].OneofWrappers = []any{
-		(*Outcome_Decrypted)(nil),
-		(*Outcome_Undecryptable)(nil),
+		(*Outcome_Opened)(nil),
+		(*Outcome_Unopenable)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
