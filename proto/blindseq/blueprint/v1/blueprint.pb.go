@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DelayedTransaction is a transaction added outside the pool. It goes first in a block.
+// DelayedTransaction is a transaction added outside the pool. It is executed before those of the pool.
 type DelayedTransaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Keccak-256 of `raw`, 32 bytes.
@@ -134,7 +134,8 @@ func (x *SkippedTransaction) GetReason() string {
 	return ""
 }
 
-// Blueprint is an applied blueprint: the ordered content, the block that it produced, and its signed chunks.
+// Blueprint is an applied blueprint: the ordered content, the block that it produced, and the signed chunks of what the
+// block executed.
 type Blueprint struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -151,7 +152,10 @@ type Blueprint struct {
 	// RLP of the signed chunks, in order, 1 to 128.
 	Chunks [][]byte `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// Proposal request the blueprint came from.
-	RequestId     string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Transactions of the block, in the order of execution. They are of this blueprint, or of earlier ones: what does not
+	// fit into the gas of its block waits for a later one. The chunks hold these.
+	Executed      []*ExecutedTransaction `protobuf:"bytes,10,rep,name=executed,proto3" json:"executed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +253,68 @@ func (x *Blueprint) GetRequestId() string {
 	return ""
 }
 
+func (x *Blueprint) GetExecuted() []*ExecutedTransaction {
+	if x != nil {
+		return x.Executed
+	}
+	return nil
+}
+
+// ExecutedTransaction is a transaction of a block.
+type ExecutedTransaction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// EIP-2718 bytes.
+	Raw []byte `protobuf:"bytes,1,opt,name=raw,proto3" json:"raw,omitempty"`
+	// It was added outside the pool.
+	Delayed       bool `protobuf:"varint,2,opt,name=delayed,proto3" json:"delayed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecutedTransaction) Reset() {
+	*x = ExecutedTransaction{}
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutedTransaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutedTransaction) ProtoMessage() {}
+
+func (x *ExecutedTransaction) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutedTransaction.ProtoReflect.Descriptor instead.
+func (*ExecutedTransaction) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ExecutedTransaction) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
+	}
+	return nil
+}
+
+func (x *ExecutedTransaction) GetDelayed() bool {
+	if x != nil {
+		return x.Delayed
+	}
+	return false
+}
+
 // LogRecord is one entry of the blueprint log: all that is needed to reproduce block `number`.
 type LogRecord struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -275,7 +341,7 @@ type LogRecord struct {
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -287,7 +353,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -300,7 +366,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LogRecord) GetNumber() uint64 {
@@ -407,7 +473,7 @@ type SealedRecord struct {
 
 func (x *SealedRecord) Reset() {
 	*x = SealedRecord{}
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +485,7 @@ func (x *SealedRecord) String() string {
 func (*SealedRecord) ProtoMessage() {}
 
 func (x *SealedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +498,7 @@ func (x *SealedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedRecord.ProtoReflect.Descriptor instead.
 func (*SealedRecord) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{4}
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SealedRecord) GetId() []byte {
@@ -508,7 +574,7 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\x03raw\x18\x02 \x01(\fR\x03raw\"@\n" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9b\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe3\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -521,7 +587,12 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2).blindseq.blueprint.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\fR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xd8\x03\n" +
+	"request_id\x18\t \x01(\tR\trequestId\x12F\n" +
+	"\bexecuted\x18\n" +
+	" \x03(\v2*.blindseq.blueprint.v1.ExecutedTransactionR\bexecuted\"A\n" +
+	"\x13ExecutedTransaction\x12\x10\n" +
+	"\x03raw\x18\x01 \x01(\fR\x03raw\x12\x18\n" +
+	"\adelayed\x18\x02 \x01(\bR\adelayed\"\xd8\x03\n" +
 	"\tLogRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -561,29 +632,31 @@ func file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP() []byte {
 	return file_blindseq_blueprint_v1_blueprint_proto_rawDescData
 }
 
-var file_blindseq_blueprint_v1_blueprint_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_blindseq_blueprint_v1_blueprint_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_blindseq_blueprint_v1_blueprint_proto_goTypes = []any{
 	(*DelayedTransaction)(nil),    // 0: blindseq.blueprint.v1.DelayedTransaction
 	(*SkippedTransaction)(nil),    // 1: blindseq.blueprint.v1.SkippedTransaction
 	(*Blueprint)(nil),             // 2: blindseq.blueprint.v1.Blueprint
-	(*LogRecord)(nil),             // 3: blindseq.blueprint.v1.LogRecord
-	(*SealedRecord)(nil),          // 4: blindseq.blueprint.v1.SealedRecord
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(v1.UnopenableReason)(0),      // 6: blindseq.preblock.v1.UnopenableReason
+	(*ExecutedTransaction)(nil),   // 3: blindseq.blueprint.v1.ExecutedTransaction
+	(*LogRecord)(nil),             // 4: blindseq.blueprint.v1.LogRecord
+	(*SealedRecord)(nil),          // 5: blindseq.blueprint.v1.SealedRecord
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(v1.UnopenableReason)(0),      // 7: blindseq.preblock.v1.UnopenableReason
 }
 var file_blindseq_blueprint_v1_blueprint_proto_depIdxs = []int32{
-	5, // 0: blindseq.blueprint.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	6, // 0: blindseq.blueprint.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	0, // 1: blindseq.blueprint.v1.Blueprint.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
 	1, // 2: blindseq.blueprint.v1.Blueprint.skipped:type_name -> blindseq.blueprint.v1.SkippedTransaction
-	5, // 3: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
-	0, // 4: blindseq.blueprint.v1.LogRecord.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
-	4, // 5: blindseq.blueprint.v1.LogRecord.sealed:type_name -> blindseq.blueprint.v1.SealedRecord
-	6, // 6: blindseq.blueprint.v1.SealedRecord.reason:type_name -> blindseq.preblock.v1.UnopenableReason
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	3, // 3: blindseq.blueprint.v1.Blueprint.executed:type_name -> blindseq.blueprint.v1.ExecutedTransaction
+	6, // 4: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
+	0, // 5: blindseq.blueprint.v1.LogRecord.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
+	5, // 6: blindseq.blueprint.v1.LogRecord.sealed:type_name -> blindseq.blueprint.v1.SealedRecord
+	7, // 7: blindseq.blueprint.v1.SealedRecord.reason:type_name -> blindseq.preblock.v1.UnopenableReason
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_blueprint_v1_blueprint_proto_init() }
@@ -597,7 +670,7 @@ func file_blindseq_blueprint_v1_blueprint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_blueprint_v1_blueprint_proto_rawDesc), len(file_blindseq_blueprint_v1_blueprint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
