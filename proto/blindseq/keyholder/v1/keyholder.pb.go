@@ -162,7 +162,9 @@ type ShareAnswer struct {
 	// Encoded point, 32 bytes.
 	Share []byte `protobuf:"bytes,7,opt,name=share,proto3" json:"share,omitempty"`
 	// Proof that the share is the right one, 96 bytes; only if it was asked for.
-	Proof         []byte `protobuf:"bytes,8,opt,name=proof,proto3" json:"proof,omitempty"`
+	Proof []byte `protobuf:"bytes,8,opt,name=proof,proto3" json:"proof,omitempty"`
+	// Identity of the sealed transaction, 32 bytes. It ties a signed share to what it is a share of.
+	Id            []byte `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +216,13 @@ func (x *ShareAnswer) GetShare() []byte {
 func (x *ShareAnswer) GetProof() []byte {
 	if x != nil {
 		return x.Proof
+	}
+	return nil
+}
+
+func (x *ShareAnswer) GetId() []byte {
+	if x != nil {
+		return x.Id
 	}
 	return nil
 }
@@ -609,11 +618,12 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12!\n" +
 	"\fcontent_hash\x18\x02 \x01(\fR\vcontentHash\x122\n" +
 	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\x12C\n" +
-	"\vattestation\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\vattestation\"\xa2\x01\n" +
+	"\vattestation\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\vattestation\"\xb2\x01\n" +
 	"\vShareAnswer\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05share\x18\a \x01(\fR\x05share\x12\x14\n" +
-	"\x05proof\x18\b \x01(\fR\x05proofJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x05\x10\x06J\x04\b\x06\x10\aR\vbundle_hashR\arefusalR\x0eearlier_numberR\rearlier_index\"\xc3\x01\n" +
+	"\x05proof\x18\b \x01(\fR\x05proof\x12\x0e\n" +
+	"\x02id\x18\t \x01(\fR\x02idJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x05\x10\x06J\x04\b\x06\x10\aR\vbundle_hashR\arefusalR\x0eearlier_numberR\rearlier_index\"\xc3\x01\n" +
 	"\fSignedShares\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12!\n" +

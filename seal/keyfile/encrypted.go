@@ -10,8 +10,8 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// sealed is a secret under a passphrase: scrypt makes the key, XChaCha20-Poly1305 encrypts and authenticates.
-type sealed struct {
+// encrypted is a secret under a passphrase: scrypt makes the key, XChaCha20-Poly1305 encrypts and authenticates.
+type encrypted struct {
 	Scheme     string        `json:"scheme"`
 	LogN       int           `json:"log_n"`
 	Salt       hexutil.Bytes `json:"salt"`
@@ -35,8 +35,8 @@ const (
 	highestCost scryptCost = 18
 )
 
-func seal(passphrase, secret, header []byte, cost scryptCost) (*sealed, error) {
-	s := &sealed{Scheme: scheme, LogN: int(cost), Salt: make([]byte, saltBytes), Nonce: make([]byte, chacha20poly1305.NonceSizeX)}
+func encrypt(passphrase, secret, header []byte, cost scryptCost) (*encrypted, error) {
+	s := &encrypted{Scheme: scheme, LogN: int(cost), Salt: make([]byte, saltBytes), Nonce: make([]byte, chacha20poly1305.NonceSizeX)}
 	for _, b := range [][]byte{s.Salt, s.Nonce} {
 		if _, err := rand.Read(b); err != nil {
 			return nil, fmt.Errorf("read randomness: %w", err)
@@ -51,7 +51,7 @@ func seal(passphrase, secret, header []byte, cost scryptCost) (*sealed, error) {
 }
 
 // open checks the cost before paying it: a file must not be able to ask for all memory.
-func (s *sealed) open(passphrase, header []byte) ([]byte, error) {
+func (s *encrypted) open(passphrase, header []byte) ([]byte, error) {
 	cost := scryptCost(s.LogN)
 	if s.Scheme != scheme || cost < lowestCost || cost > highestCost || len(s.Salt) != saltBytes ||
 		len(s.Nonce) != chacha20poly1305.NonceSizeX {
@@ -68,7 +68,7 @@ func (s *sealed) open(passphrase, header []byte) ([]byte, error) {
 	return secret, nil
 }
 
-func (s *sealed) cipher(passphrase []byte) (cipher.AEAD, error) {
+func (s *encrypted) cipher(passphrase []byte) (cipher.AEAD, error) {
 	key, err := scrypt.Key(passphrase, s.Salt, 1<<s.LogN, scryptR, scryptP, chacha20poly1305.KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("derive key: %w", err)
