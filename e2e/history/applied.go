@@ -14,7 +14,7 @@ import (
 
 // applied is what is known of one applied number, from whichever observer came first.
 type applied struct {
-	content   common.Hash // hash of what is executed: the ordered content with its bundles opened
+	content   common.Hash // hash of what is executed: the ordered content with its sealed transactions opened
 	block     common.Hash // zero when only the log's record is known
 	parent    common.Hash
 	timestamp int64
@@ -23,7 +23,7 @@ type applied struct {
 	skipped   map[common.Hash]string
 	ordered   []common.Hash       // the transactions with the skipped ones
 	times     map[common.Hash]int // how often each was skipped: one that is there twice may be executed once
-	total     int                 // all transactions of the blueprint, bundles that could not be opened included
+	total     int                 // all transactions of the blueprint, sealed ones that could not be opened included
 }
 
 func newChecker(h *History) *checker {
@@ -105,7 +105,7 @@ func (a applied) gives(block []common.Hash) bool {
 	return len(block) == 0
 }
 
-// unopened counts the skipped that are none of the transactions: bundles without plain transactions.
+// unopened counts the skipped that are none of the transactions: sealed ones that could not be opened.
 func unopened(b *blueprintv1.Blueprint, transactions []common.Hash) (n int) {
 	for _, s := range b.GetSkipped() {
 		if !slices.Contains(transactions, common.BytesToHash(s.GetHash())) {
@@ -123,8 +123,8 @@ func ofRecord(r *blueprintv1.LogRecord) applied {
 		request:   r.GetRequestId(),
 		total:     len(r.GetDelayedTransactions()) + len(r.GetTransactions()),
 	}
-	for _, b := range r.GetBundles() {
-		if b.GetReason() != 0 {
+	for _, s := range r.GetSealed() {
+		if s.GetReason() != 0 {
 			a.total++
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// One transaction may come twice, in two bundles, and be skipped once: before its nonce was due, or after it was used.
+// One transaction may come twice, in two sealed ones, and be skipped once: before its nonce was due, or after it was used.
 func TestABlockIsWhatWasOrderedWithoutWhatWasSkipped(t *testing.T) {
 	a, b, c := []byte("a"), []byte("b"), []byte("c")
 	hash := func(raw []byte) common.Hash { return common.Hash(content.Keccak(raw)) }

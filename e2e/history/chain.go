@@ -36,15 +36,15 @@ func (c *checker) contents() {
 	c.samePreblocks()
 }
 
-// sameOrder compares the content hash in the log with that of the preblock; without one, with the content, unless bundles
-// were opened in it.
+// sameOrder compares the content hash in the log with that of the preblock; without one, with the content, unless sealed
+// transactions were opened in it.
 func (c *checker) sameOrder(by string, r *blueprintv1.LogRecord) {
 	claimed := common.BytesToHash(r.GetContentHash())
 	o, ok := c.ordered[r.GetNumber()]
 	switch {
 	case ok && claimed != o.hash:
 		c.violated("S1", "number %d: content hash in the blueprint log %s is %s, the preblock's %s", r.GetNumber(), by, claimed, o.hash)
-	case !ok && len(r.GetBundles()) == 0:
+	case !ok && len(r.GetSealed()) == 0:
 		c.sameContent(r.GetNumber(), claimed, "content hash in the blueprint log "+by)
 	}
 }
@@ -63,7 +63,7 @@ func (c *checker) samePreblocks() {
 		case first.hash != o.hash:
 			c.violated("S1", "two preblocks for number %d: %s, and %s to %s", number, first.hash, o.hash, p.By)
 		case first.content != o.content:
-			c.violated("S1", "preblock %d has other plain transactions to %s than to the first who saw it", number, p.By)
+			c.violated("S1", "preblock %d opens to other transactions for %s than to the first who saw it", number, p.By)
 		}
 	}
 }

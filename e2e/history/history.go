@@ -1,7 +1,7 @@
 // Package history judges what a running system was seen to do.
 //
 // A History is what observers outside the services recorded; Check names every invariant of the design page (S1 to
-// S13, L1 to L5) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
+// S13, S16, L1 to L5) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
 // simulators judge by the same rules. It believes no service: contents are hashed and chunks decoded again here.
 //
 // An empty result means "not contradicted": what was not recorded is not checked.
@@ -55,11 +55,11 @@ type Seen[T any] struct {
 	Value T
 }
 
-// Ack is a transaction whose hash was returned to its sender; of an encrypted one that of the transaction inside, when a
-// bundler answered, or that of its bundle.
+// Ack is a transaction whose hash was returned to its sender; of a sealed one its id, or, when a bundler answered, the hash of
+// the transaction inside.
 type Ack struct {
 	Tx     common.Hash
-	Bundle bool // Tx is a bundle's hash
+	Sealed bool // Tx is the id of a sealed transaction
 	By     string
 	Sent   time.Duration
 	At     time.Duration // when the answer came
@@ -99,7 +99,7 @@ type Listing struct {
 
 // Violation is an invariant that the history contradicts.
 type Violation struct {
-	Name   string // S1 to S13, L1 to L5
+	Name   string // S1 to S13, S16, L1 to L5
 	Detail string
 }
 
@@ -109,7 +109,7 @@ func (v Violation) String() string { return v.Name + ": " + v.Detail }
 func Check(h *History) []Violation {
 	c := newChecker(h)
 	c.contents()
-	c.encrypted()
+	c.sealedOnes()
 	c.chunks()
 	c.blocks()
 	c.chain()
