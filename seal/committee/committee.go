@@ -47,6 +47,23 @@ type Limits struct {
 	SealedGas uint64 `json:"sealed_gas"`
 }
 
+// OrDefault returns the limits with the defaults for those that are zero, and refuses those that no chain can work with.
+func (l Limits) OrDefault() (Limits, error) {
+	if l.Lifetime == 0 {
+		l.Lifetime = DefaultLifetime
+	}
+	if l.SealedGas == 0 {
+		l.SealedGas = DefaultSealedGas
+	}
+	switch {
+	case l.Lifetime > 1<<32:
+		return l, fmt.Errorf("%w: lifetime %d is over %d", ErrInvalid, l.Lifetime, uint64(1)<<32)
+	case l.SealedGas < minSealedGas:
+		return l, fmt.Errorf("%w: sealed gas %d is below that of a transfer, %d", ErrInvalid, l.SealedGas, minSealedGas)
+	}
+	return l, nil
+}
+
 // Committee is a set of keyholders. It never changes; other keyholders, keys or limits are another committee.
 type Committee struct {
 	ChainID uint64
@@ -77,23 +94,16 @@ type member struct {
 
 // New puts a committee together: member i signs with members[i] and has share i of keys. Zero limits take the defaults.
 func New(first uint64, members []common.Address, keys *seal.Keys, limits Limits) (*Committee, error) {
-	if limits.Lifetime == 0 {
-		limits.Lifetime = DefaultLifetime
-	}
-	if limits.SealedGas == 0 {
-		limits.SealedGas = DefaultSealedGas
-	}
+	limits, err := limits.OrDefault()
 	switch {
+	case err != nil:
+		return nil, err
 	case keys == nil:
 		return nil, fmt.Errorf("%w: no keys", ErrInvalid)
 	case first == 0 || first > 1<<62:
 		return nil, fmt.Errorf("%w: first number %d", ErrInvalid, first)
 	case keys.Keyholders() != len(members):
 		return nil, fmt.Errorf("%w: %d members, keys of %d", ErrInvalid, len(members), keys.Keyholders())
-	case limits.Lifetime > 1<<32:
-		return nil, fmt.Errorf("%w: lifetime %d is over %d", ErrInvalid, limits.Lifetime, uint64(1)<<32)
-	case limits.SealedGas < minSealedGas:
-		return nil, fmt.Errorf("%w: sealed gas %d is below that of a transfer, %d", ErrInvalid, limits.SealedGas, minSealedGas)
 	}
 	for i, a := range members {
 		if a == (common.Address{}) || slices.Contains(members[:i], a) {
