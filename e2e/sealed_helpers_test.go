@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -13,13 +14,16 @@ import (
 	"testing"
 
 	"blindseq/e2e/cluster"
+	"blindseq/e2e/load"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/orderproof"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 )
 
@@ -48,11 +52,22 @@ func statusOf(t *testing.T, client *ethclient.Client, hash common.Hash) (s teSta
 	return s
 }
 
-// sendBundle sends an encoded bundle, which must be taken.
-func sendBundle(t *testing.T, client *ethclient.Client, raw []byte) (hash common.Hash) {
+// sendSealed sends a sealed transaction, which must be taken, and returns its id.
+func sendSealed(t *testing.T, client *ethclient.Client, s *seal.Sealed) (id common.Hash) {
 	t.Helper()
-	must(t, client.Client().CallContext(t.Context(), &hash, "eth_sendRawTransaction", hexutil.Bytes(raw)))
-	return hash
+	must(t, client.Client().CallContext(t.Context(), &id, "eth_sendRawTransaction", hexutil.Bytes(s.Encode())))
+	if id != common.Hash(s.ID()) {
+		t.Errorf("answered with %s, the id is %s", id, s.ID())
+	}
+	return id
+}
+
+// stranger is a sealer for a new account without funds.
+func stranger(t *testing.T, by *committee.Committee) *load.Sealer {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	must(t, err)
+	return load.NewSealer(by, load.NewAccount(key, new(big.Int).SetUint64(by.ChainID)), 0)
 }
 
 // orderProof asks for the proof of where something was ordered, and verifies it.
