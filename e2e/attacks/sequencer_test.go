@@ -87,7 +87,9 @@ func TestATwoFacedSequencerIsNotBelieved(t *testing.T) {
 		"none":                func(p *preblockv1.Preblock) { p.Outcomes = nil },
 		"unopenable":          func(p *preblockv1.Preblock) { p.Outcomes[0] = outcome.Unopenable(0, seal.ErrSeed, nil) },
 		"other bytes ordered": func(p *preblockv1.Preblock) { p.Content.Transactions[0] = other.Encode() },
-		"fewer signatures":    func(p *preblockv1.Preblock) { p.Certificate.Attestations = slices.Clone(p.Certificate.Attestations[1:]) },
+		"fewer signatures": func(p *preblockv1.Preblock) {
+			p.Certificate.Attestations = slices.Clone(p.Certificate.Attestations[1:])
+		},
 	} {
 		faces.Show(func(p *preblockv1.Preblock) {
 			if p.GetContent().GetNumber() > number && len(p.GetOutcomes()) > 0 {
