@@ -1,4 +1,4 @@
-// Package input is what the commands that need no network have in common: bytes given as hex, and the keys to use.
+// Package input is what the commands that need no network have in common: bytes given as hex, and the key to use.
 package input
 
 import (
@@ -7,10 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"blindseq/seal/committee"
-	"blindseq/seal/keyfile"
-	"blindseq/seal/te"
 )
 
 var (
@@ -18,8 +14,6 @@ var (
 	ErrTooLarge = errors.New("input is too large")
 	// ErrNotHex says that input is not hex.
 	ErrNotHex = errors.New("input is not hex")
-	// ErrKeys says that not exactly one file of keys was named.
-	ErrKeys = errors.New("one of --committee-file and --keys-file is needed, not both")
 )
 
 // Read returns the bytes of an argument in hex, with or without 0x; with no argument or "-", those of in.
@@ -53,26 +47,10 @@ func All(in io.Reader, most int) ([]byte, error) {
 	return b, nil
 }
 
-// Hex decodes text that is hex, with or without 0x and with space around it, and tells whether it is.
+// Hex decodes text that is hex, with or without 0x and with space around it, and says whether it is. "0x" alone is not.
 func Hex(text []byte) ([]byte, bool) {
 	text = bytes.TrimPrefix(bytes.TrimSpace(text), []byte("0x"))
 	b := make([]byte, hex.DecodedLen(len(text)))
 	_, err := hex.Decode(b, text)
 	return b, err == nil && len(b) > 0
-}
-
-// Keys are the public keys of a committee's file, or of a file of public keys, for which no chain is known: chain is 0.
-func Keys(committeeFile, keysFile string) (keys *te.PublicKeys, chain uint64, err error) {
-	if (committeeFile == "") == (keysFile == "") {
-		return nil, 0, ErrKeys
-	}
-	if keysFile != "" {
-		keys, err = keyfile.ReadPublicKeys(keysFile)
-		return keys, 0, err
-	}
-	c, err := committee.Read(committeeFile)
-	if err != nil {
-		return nil, 0, err
-	}
-	return c.Keys, c.ChainID, nil
 }
