@@ -105,7 +105,7 @@ func (d *devnet) addKeyholder(ctx context.Context, authority int) error {
 	return nil
 }
 
-// addBundler adds the bundler, which encrypts for ordinary wallets.
+// addBundler adds the bundler, which seals for ordinary wallets.
 func (d *devnet) addBundler(ctx context.Context) error {
 	if d.keys == nil {
 		return nil
