@@ -8,7 +8,6 @@ package ordered
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -16,9 +15,6 @@ import (
 	"blindseq/seal/committee"
 	"blindseq/seal/rules"
 )
-
-// ErrRestore says that the contents ordered so far could not be read, or break the rules themselves.
-var ErrRestore = errors.New("window of submitters cannot be restored")
 
 // Source returns the content of a number that was ordered.
 type Source func(number uint64) (*preblockv1.Content, error)
@@ -37,25 +33,21 @@ func New(c *committee.Committee) *Order {
 
 // Restore makes the order end with a number: it reads as many contents up to there as the rules look back.
 func (o *Order) Restore(ctx context.Context, last uint64, source Source) error {
-	first, lifetime := o.committee.First, o.committee.Limits.Lifetime
-	last = max(last, first-1)
-	from := first
-	if last >= lifetime {
-		from = max(first, last+1-lifetime)
-	}
-	o.window = rules.NewWindow(from, lifetime)
-	for number := from; number <= last; number++ {
+	first := o.committee.First
+	w, err := rules.Rebuild(first, max(last, first-1), o.committee.Limits.Lifetime, func(number uint64) ([]seal.Header, error) {
 		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 		c, err := source(number)
-		if err == nil {
-			err = o.window.Add(c)
-		}
 		if err != nil {
-			return fmt.Errorf("%w: number %d: %w", ErrRestore, number, err)
+			return nil, err
 		}
+		return rules.Headers(c)
+	})
+	if err != nil {
+		return fmt.Errorf("restore the order up to number %d: %w", last, err)
 	}
+	o.window = w
 	return nil
 }
 

@@ -7,12 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/internal/opening"
+	"blindseq/dsn-node/sequencer/round"
 	"blindseq/kit/notify"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
@@ -29,21 +30,20 @@ type Cases interface {
 	Add(ctx context.Context, e *keyholderv1.Evidence) error
 }
 
-// Phases of a round whose time Observer.Phase gets: to the certificate and to the opened bundles from the round's begin,
-// the others each by itself. PhasePlan is for who makes the planner to tell.
+// Phases of a round whose time Observer.Phase gets: to the certificate and to the last outcome from the round's begin, the
+// others each by itself.
 const (
 	PhaseAttest  = "attest"
-	PhasePlan    = "plan"
-	PhaseShares  = "shares"
-	PhaseVerify  = "verify"
-	PhaseCombine = "combine"
-	PhaseDecrypt = "decrypt"
+	PhaseShares  = "shares"  // from the certificate to enough bare shares
+	PhaseCombine = "combine" // combine, open and seal again
+	PhaseProve   = "prove"   // from a failed opening to enough proven shares
+	PhaseVerify  = "verify"  // of that, checking the proofs
 	PhaseOpen    = "open"
 )
 
 // Phases returns all of them, in their order.
 func Phases() []string {
-	return []string{PhaseAttest, PhasePlan, PhaseShares, PhaseVerify, PhaseCombine, PhaseDecrypt, PhaseOpen}
+	return []string{PhaseAttest, PhaseShares, PhaseCombine, PhaseProve, PhaseVerify, PhaseOpen}
 }
 
 // Observer learns what happens, for metrics. Its methods may be called from several goroutines.
@@ -59,8 +59,9 @@ type Options struct {
 	Committee  *committee.Committee
 	Keyholders []Keyholder // by authority
 	// Preblock returns what was decided for an earlier number of the committee.
-	Preblock    func(number uint64) (*preblockv1.Preblock, error)
-	Planner     *opening.Planner
+	Preblock func(number uint64) (*preblockv1.Preblock, error)
+	// Sealed returns the sealed transactions of an accepted content, checked.
+	Sealed      func(*preblockv1.Content) ([]rules.Transaction, error)
 	Cases       Cases
 	Observer    Observer
 	Waiting     func(reason string) // called with why rounds cannot continue, "" when they can
@@ -77,6 +78,7 @@ type Driver struct {
 
 	mu      sync.Mutex
 	round   *runningRound    // the newest; nil before the first
+	wrong   round.Set        // those whose last shares were wrong, as far as that is known
 	changed notify.Broadcast // when what followers wait for changes
 }
 
@@ -114,13 +116,16 @@ func (d *Driver) Decide(ctx context.Context, c *preblockv1.Content) (*Decision, 
 	if err != nil {
 		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
 	}
+	sealed, err := d.o.Sealed(c)
+	if err != nil {
+		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
+	}
 	live, end := context.WithCancel(ctx)
-	r := newRound(live, d, c, attest.StatementOf(d.o.Committee, c, previous))
+	r := newRound(live, d, c, attest.StatementOf(d.o.Committee, c, previous), sealed)
 	d.change(func() { d.round = r })
 	decision, err := r.run(ctx)
 	d.change(func() { r.over = true })
 	end()
-	r.planning.Wait()
 	if err != nil {
 		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
 	}
@@ -191,6 +196,7 @@ const (
 	nothingWanted wanted = iota
 	attestationWanted
 	sharesWanted
+	proofsWanted
 )
 
 // wanted returns the newest round, what it wants of a keyholder, and a channel that is closed when that may have changed.
@@ -203,7 +209,9 @@ func (d *Driver) wanted(by uint8) (*runningRound, wanted, <-chan struct{}) {
 		return r, nothingWanted, d.changed.Changed()
 	case !r.brought.Has(by):
 		return r, attestationWanted, d.changed.Changed()
-	case r.bundles && r.certificate != nil && !r.answered.Has(by):
+	case len(r.toProve) > 0 && !r.proved.Has(by):
+		return r, proofsWanted, d.changed.Changed()
+	case len(r.sealed) > 0 && len(r.toProve) == 0 && r.certificate != nil && !r.answered.Has(by):
 		return r, sharesWanted, d.changed.Changed()
 	}
 	return r, nothingWanted, d.changed.Changed()
@@ -214,4 +222,28 @@ func (d *Driver) wrongAnswers(r *runningRound, by uint8) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return r.wrong[by]
+}
+
+// distrust notes that a keyholder's shares were wrong.
+func (d *Driver) distrust(by uint8) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrong = d.wrong.With(by)
+}
+
+// trust notes that the shares of these were right.
+func (d *Driver) trust(these round.Set) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrong = d.wrong.Without(these)
+}
+
+// distrusted are those to leave out of an opening first; nobody, when the others are too few in any case.
+func (d *Driver) distrusted() round.Set {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.o.Committee.Size()-d.wrong.Len() < d.o.Committee.Keys.Threshold() {
+		return round.Set{}
+	}
+	return d.wrong
 }

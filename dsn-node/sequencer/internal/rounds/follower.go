@@ -68,11 +68,11 @@ func (f *follower) work(ctx context.Context) error {
 		return f.attest(ctx, r)
 	case r != nil && f.next <= r.statement.Number:
 		return f.attest(ctx, r)
-	case wanted == sharesWanted:
+	case wanted == sharesWanted, wanted == proofsWanted:
 		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been repaired
 			_ = retry.Sleep(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff)) // the call finds out
 		}
-		return f.release(ctx, r)
+		return f.release(ctx, r, wanted == proofsWanted)
 	}
 	timer := time.NewTimer(pingEvery)
 	defer timer.Stop()
@@ -208,14 +208,18 @@ func (f *follower) logged(number uint64) *keyholderv1.Attested {
 	return nil
 }
 
-// release asks for the shares of a certified content.
-func (f *follower) release(ctx context.Context, r *runningRound) error {
+// release asks for the shares of a certified content, or with proof for those of what did not open.
+func (f *follower) release(ctx context.Context, r *runningRound, proven bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.live, cancel)() // nobody needs them once the round is over
+	request, name := &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate}, "release"
+	if proven {
+		request.Proven, name = r.toProve, "prove"
+	}
 	var s *keyholderv1.SignedShares
-	err := f.call(ctx, "release", func(ctx context.Context) error {
-		answer, err := f.k.Client.ReleaseShares(ctx, &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate})
+	err := f.call(ctx, name, func(ctx context.Context) error {
+		answer, err := f.k.Client.ReleaseShares(ctx, request)
 		s = answer.GetShares()
 		return err
 	})
@@ -234,8 +238,14 @@ func (f *follower) release(ctx context.Context, r *runningRound) error {
 		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
 		return err
 	}
-	f.d.change(func() { r.answered = r.answered.With(f.by) })
-	r.bring(ctx, shares{f.by, s})
+	f.d.change(func() {
+		if proven {
+			r.proved = r.proved.With(f.by)
+		} else {
+			r.answered = r.answered.With(f.by)
+		}
+	})
+	r.bring(ctx, shares{f.by, proven, s})
 	return nil
 }
 
