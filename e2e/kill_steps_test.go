@@ -64,7 +64,7 @@ func encryptedSteps() []step {
 	var all steps
 	keyholder := cluster.Keyholder(1)
 	all.add(keyholder, underLoad, "attestationSigned", "walAppending", "walWritten", "walSynced", "attestationStored",
-		"sharesPlanning", "sharesReleasing")
+		"sharesMaking", "sharesReleasing")
 	all.add(keyholder, starting, "walSettling")
 	all.add(cluster.DSN, underLoad, "proposalStored", "preblockDeciding", "walAppending", "walWritten", "walSynced", "preblockFixed",
 		"preblockPublished")
