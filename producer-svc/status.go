@@ -60,7 +60,7 @@ func (s *Service) observe() {
 	s.metrics.Gauge("blindseq_producer_rollup_confirmed_number", "The rollup has executed all blueprints up to here.", func() float64 { return float64(s.publication().Confirmed) })
 	s.metrics.Gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.production.Callers.Waiting()) })
 	s.metrics.Gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.Store.DelayedCount()) })
-	s.metrics.Gauge("blindseq_producer_waiting_bundles", "Encrypted bundles in no block yet.", func() float64 { return count(s.waitingBundles()) })
+	s.metrics.Gauge("blindseq_producer_waiting_sealed", "Sealed transactions in no block yet.", func() float64 { return count(s.waitingSealed()) })
 	s.metrics.Gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.Store.Count()) })
 }
 

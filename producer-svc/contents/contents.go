@@ -23,9 +23,9 @@ var ErrMoving = errors.New("the head is moving")
 // Chain has the head, and the transactions that can go on top of it.
 type Chain interface {
 	Head() (number uint64, hash content.Hash, timestamp int64)
-	// Transactions are those for a proposal on top of the head, whose RLP takes at most room bytes: carried ones
-	// first, as many as carried says, then the pool's.
-	Transactions(ctx context.Context, room uint64) (txs [][]byte, carried int, err error)
+	// Transactions are the pool's for a proposal on top of the head: their RLP takes at most room bytes, and taken of the
+	// block's gas is promised to others.
+	Transactions(ctx context.Context, room, taken uint64) ([][]byte, error)
 	// UpgradeDue says whether other rules hold at this time than at the head.
 	UpgradeDue(at int64) bool
 }
@@ -36,26 +36,27 @@ type Delayed interface {
 	Pending() ([]content.Hash, error)
 }
 
-// Bundles has the encrypted bundles that are in no block yet.
-type Bundles interface {
-	// Next gives them by arrival, and their RLP's size: at most share bytes of them, but one in any case that fits room.
-	Next(share, room uint64) (raws [][]byte, size uint64)
+// Sealed has the sealed transactions that are in no block yet.
+type Sealed interface {
+	// Next gives those for the content of a number as the rules want them, their RLP's size, and the gas of all: at most share
+	// bytes of them, but one in any case that fits room.
+	Next(number, share, room uint64) (raws [][]byte, size, gas uint64)
 }
 
 // Assembler puts proposals together.
 type Assembler struct {
 	Chain   Chain
 	Delayed Delayed
-	// Bundles is nil when nothing is encrypted; Share is the part of the bytes that bundles have for themselves.
-	Bundles Bundles
-	Share   float64
-	Locked  func() bool
+	// Sealed is nil when nothing is sealed; Share is the part of the bytes that sealed transactions have for themselves.
+	Sealed Sealed
+	Share  float64
+	Locked func() bool
 	// Latest is the latest timestamp a proposal gets (seconds since 1970). Requests were checked when they were made, but
 	// come by way of Redis, which must not be able to put the chain into the future.
 	Latest func() int64
 }
 
-// Next is what a proposal on top of the head would hold: delayed transactions first, then as many others as the bytes
+// Next is what a proposal on top of the head would hold: delayed transactions, then sealed and plain ones, as many as the bytes
 // of a blueprint and the gas of a block allow. The first block under new rules holds nothing: what is in the pool was
 // checked under the old ones.
 func (c *Assembler) Next(ctx context.Context, at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error) {
@@ -96,26 +97,29 @@ func (c *Assembler) fill(ctx context.Context, to *preblockv1.Content, withDelaye
 			to.DelayedTransactionHashes = append(to.DelayedTransactionHashes, h[:])
 		}
 	}
-	room := budget.Room()
-	share, bundles, size := c.share(room), [][]byte(nil), uint64(0)
-	if c.Bundles != nil {
-		bundles, size = c.Bundles.Next(share, room)
-	}
-	txs, carried, err := c.Chain.Transactions(ctx, room-size)
-	if err != nil {
-		return err
-	}
-	if c.Bundles != nil { // what plain transactions left of theirs
-		left := room - sizeOf(txs)
-		bundles, _ = c.Bundles.Next(left, left)
-	}
-	to.Transactions = slices.Concat(txs[:carried], bundles, txs[carried:])
-	return nil
+	sealed, plain, err := c.pools(ctx, to.GetNumber(), budget.Room())
+	to.Transactions = slices.Concat(sealed, plain)
+	return err
 }
 
-// share is the part of the bytes that bundles have for themselves. What carried transactions need goes before it: they
-// were ordered before.
-func (c *Assembler) share(room uint64) uint64 { return uint64(float64(room) * c.Share) }
+// pools divides the room between the sealed transactions, which go first, and the plain ones.
+func (c *Assembler) pools(ctx context.Context, number, room uint64) (sealed, plain [][]byte, err error) {
+	if c.Sealed == nil {
+		plain, err = c.Chain.Transactions(ctx, room, 0)
+		return nil, plain, err
+	}
+	share := uint64(float64(room) * c.Share)
+	sealed, size, gas := c.Sealed.Next(number, room, room)
+	contested := size > share
+	if contested {
+		_, size, _ = c.Sealed.Next(number, share, room)
+	}
+	if plain, err = c.Chain.Transactions(ctx, room-size, gas); err == nil && contested {
+		left := room - sizeOf(plain) // of the bytes, what plain transactions left of theirs
+		sealed, _, _ = c.Sealed.Next(number, left, left)
+	}
+	return sealed, plain, err
+}
 
 func sizeOf(txs [][]byte) (size uint64) {
 	for _, tx := range txs {

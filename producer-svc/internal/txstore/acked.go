@@ -90,6 +90,15 @@ func (s *Store) Has(hash common.Hash) bool {
 	return ok
 }
 
+// holds says whether a transaction, plain or sealed, is acknowledged and not ended.
+func (s *Store) holds(hash common.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, plain := s.acked.byHash[hash]
+	_, sealed := s.sealed.byHash[hash]
+	return plain || sealed
+}
+
 // Room is how many more transactions, and of how many bytes, may be acknowledged.
 func (s *Store) Room() (transactions int, bytes int64) {
 	s.mu.Lock()
@@ -111,7 +120,7 @@ func (s *Store) Each(size int, visit func(txs []Tx) bool) error {
 	going := true
 	err := iterate(s.db, prefixTransaction, func(_ uint64, raw []byte) bool {
 		raw = bytes.Clone(raw)
-		group = append(group, Tx{Hash: hashOf(raw), Raw: raw})
+		group = append(group, Tx{Hash: HashOf(raw), Raw: raw})
 		if len(group) == size {
 			going, group = visit(group), nil
 		}

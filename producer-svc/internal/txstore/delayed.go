@@ -5,13 +5,12 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
 
 // AddDelayed stores a delayed transaction, durable when it returns. added is false when it is there already.
 func (s *Store) AddDelayed(raw []byte) (hash common.Hash, added bool, err error) {
-	hash = hashOf(raw)
+	hash = HashOf(raw)
 	s.mu.Lock()
 	_, known := s.delayed.byHash[hash]
 	full := len(s.delayed.byHash) >= s.options.Delayed || s.delayed.bytes+int64(len(raw)) > s.options.DelayedBytes
@@ -34,7 +33,7 @@ func (s *Store) Delayed(limit int) ([]Tx, error) {
 	}
 	err := iterate(s.db, prefixDelayed, func(_ uint64, raw []byte) bool {
 		raw = bytes.Clone(raw)
-		txs = append(txs, Tx{Hash: hashOf(raw), Raw: raw})
+		txs = append(txs, Tx{Hash: HashOf(raw), Raw: raw})
 		return len(txs) < limit
 	})
 	return txs, err
@@ -75,5 +74,3 @@ func (s *Store) RemoveDelayed(hashes []common.Hash) error {
 		return nil
 	})
 }
-
-func hashOf(raw []byte) common.Hash { return crypto.Keccak256Hash(raw) }

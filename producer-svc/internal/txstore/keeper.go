@@ -102,18 +102,6 @@ func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 	return hashes, errs
 }
 
-// Early takes transactions that a block skipped for their nonce: those before them are missing. They wait for them as any
-// others do, acknowledged. What the pool refuses stays skipped. Call it before Applied.
-func (k *Keeper) Early(ctx context.Context, raws [][]byte) error {
-	_, errs := k.Submit(ctx, raws)
-	for _, err := range errs {
-		if errors.Is(err, ErrBroken) {
-			return fmt.Errorf("keep transactions whose nonces are not due: %w", err)
-		}
-	}
-	return nil
-}
-
 // promised says whether the sender will take this answer of the pool for a yes.
 func promised(err error) bool { return err == nil || errors.Is(err, txpool.ErrAlreadyKnown) }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
 
@@ -26,7 +25,7 @@ func newList(prefix byte) list { return list{prefix: prefix, byHash: make(map[co
 
 func (l *list) load(db ethdb.KeyValueStore) (last uint64, err error) {
 	err = iterate(db, l.prefix, func(sequence uint64, raw []byte) bool {
-		l.insert(crypto.Keccak256Hash(raw), sequence, len(raw))
+		l.insert(HashOf(raw), sequence, len(raw))
 		last = sequence
 		return true
 	})

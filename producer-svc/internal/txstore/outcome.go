@@ -15,6 +15,7 @@ type Kind uint8
 const (
 	Skipped Kind = iota + 1 // it was decided in a block and could not be executed
 	Dropped                 // it left the pool before it was decided
+	Unordered               // the same of a sealed transaction
 )
 
 // Ending is the end of a transaction that is in no block.
@@ -35,7 +36,7 @@ type stored struct {
 }
 
 // End records outcomes and forgets the acknowledgement of these transactions, both or neither. An outcome replaces an
-// earlier one of the same transaction.
+// earlier one of the same transaction. A stored sealed transaction that is Dropped is recorded as Unordered.
 func (s *Store) End(outcomes []Ending) error { return s.record(outcomes, true) }
 
 // Note records outcomes of transactions that have not ended: they are still in the pool and may yet succeed.
@@ -52,14 +53,19 @@ func (s *Store) record(outcomes []Ending, ended bool) error {
 				continue
 			}
 			seen[one.Hash] = true
+			if _, sealed := s.sealed.byHash[one.Hash]; sealed && one.Kind == Dropped {
+				one.Kind = Unordered
+			}
 			if err := s.putOutcome(batch, one); err != nil {
 				return err
 			}
 			if !ended {
 				continue
 			}
-			if _, err := s.acked.delete(batch, one.Hash); err != nil {
-				return err
+			for _, l := range []*list{&s.acked, &s.sealed} {
+				if _, err := l.delete(batch, one.Hash); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

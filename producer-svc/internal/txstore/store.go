@@ -1,7 +1,7 @@
 // Package txstore is the durable memory of what was promised to users: transactions acknowledged and not yet in a block,
-// encrypted bundles and delayed transactions, how transactions ended that are in no block, and whether the pool is locked.
+// sealed and delayed transactions, how transactions ended that are in no block, and whether the pool is locked.
 //
-// What it guarantees: when Add, AddBundles, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
+// What it guarantees: when Add, AddSealed, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
 // the machine; callers that come at the same time share one fsync. Removals and outcomes are written without: lost in a
 // crash they are found out again from the chain. The order of arrival is kept across restarts. After a failed write
 // nothing is acknowledged any more (ErrBroken), because what is on disk is in doubt.
@@ -33,7 +33,7 @@ var (
 
 // Tx is a transaction as it came.
 type Tx struct {
-	Hash common.Hash // keccak256(Raw)
+	Hash common.Hash // HashOf(Raw)
 	Raw  []byte
 }
 
@@ -75,7 +75,7 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 const (
 	prefixTransaction  = 'a' // + sequence -> raw
 	prefixDelayed      = 'd' // + sequence -> raw
-	prefixBundle       = 'b' // + sequence -> raw
+	prefixSealed       = 'b' // + sequence -> raw
 	prefixOutcome      = 'o' // + hash -> Ending
 	prefixOutcomeOrder = 'q' // + sequence -> hash
 	keyLocked          = "l" // reason; absent when not locked
@@ -93,7 +93,7 @@ type Store struct {
 	sequence uint64 // the last one given, of all kinds
 	acked    list
 	delayed  list
-	bundles  list
+	sealed   list
 	outcomes int
 	locked   bool
 	reason   string
@@ -109,7 +109,7 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open transaction store in %s: %w", dir, err)
 	}
-	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), bundles: newList(prefixBundle),
+	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), sealed: newList(prefixSealed),
 		confirm: func(uint64) error { return nil }}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open transaction store in %s: %w", dir, err), db.Close())
@@ -132,7 +132,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) load() error {
-	for _, l := range []*list{&s.acked, &s.delayed, &s.bundles} {
+	for _, l := range []*list{&s.acked, &s.delayed, &s.sealed} {
 		last, err := l.load(s.db)
 		if err != nil {
 			return err

@@ -156,7 +156,7 @@ func (k *Keeper) offer(raws [][]byte) error {
 	var outcomes []Ending
 	for i, tx := range txs {
 		if errs[i] != nil {
-			outcomes = append(outcomes, Ending{Hash: hashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
+			outcomes = append(outcomes, Ending{Hash: HashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
 			continue
 		}
 		again = append(again, tx)
