@@ -9,6 +9,7 @@ import (
 	"context"
 
 	"blindseq/kit/content"
+	"blindseq/producer-svc/blueprint"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/txstore"
@@ -104,6 +105,9 @@ func (l *Ledger) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, erro
 	}
 	return skipped, nil
 }
+
+// Executed are the transactions of a block, in the order of execution.
+func (l *Ledger) Executed(number uint64) ([]blueprint.Executed, error) { return l.Chain.ExecutedIn(number) }
 
 // Proposable is the chain as proposals are put together from it.
 type Proposable struct{ *Ledger }
