@@ -141,8 +141,27 @@ func (h *History) blueprint(t *testing.T, n uint64, parent common.Hash) *bluepri
 	return bp
 }
 
-// sign cuts bp into pieces (of 2,000 bytes, so that there are several) and signs them.
+// sign has bp execute all that was ordered and not skipped, and publishes it.
 func sign(t *testing.T, bp *blueprintv1.Blueprint) {
+	t.Helper()
+	skipped := map[common.Hash]bool{}
+	for _, s := range bp.GetSkipped() {
+		skipped[common.BytesToHash(s.GetHash())] = true
+	}
+	bp.Executed = nil
+	for _, d := range bp.GetDelayedTransactions() {
+		bp.Executed = append(bp.Executed, &blueprintv1.ExecutedTransaction{Raw: d.GetRaw(), Delayed: true})
+	}
+	for _, raw := range bp.GetTransactions() {
+		if !skipped[content.Keccak(raw)] {
+			bp.Executed = append(bp.Executed, &blueprintv1.ExecutedTransaction{Raw: raw})
+		}
+	}
+	publish(t, bp)
+}
+
+// publish cuts what bp executed into pieces (of 2,000 bytes, so that there are several) and signs them.
+func publish(t *testing.T, bp *blueprintv1.Blueprint) {
 	t.Helper()
 	raw, err := encodeBlueprint(bp)
 	if err != nil {

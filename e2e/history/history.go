@@ -110,6 +110,7 @@ func Check(h *History) []Violation {
 	c := newChecker(h)
 	c.contents()
 	c.sealedOnes()
+	c.executions()
 	c.chunks()
 	c.blocks()
 	c.chain()
