@@ -1,7 +1,6 @@
 package bundling
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +11,13 @@ import (
 	"blindseq/dsn-node/bundler/internal/rollup"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-	"golang.org/x/sync/errgroup"
 )
 
 // How transactions end, as in logs and metrics.
 const (
 	Included = "included"
 	Replaced = "replaced" // its nonce was used by another
-	Skipped  = "skipped"  // decided by the rollup and never to be in a block
+	Skipped  = "skipped"  // ordered and never to be in a block
 	Expired  = "expired"
 )
 
@@ -29,19 +26,20 @@ const (
 	probeEvery  = 5 * time.Second
 	probeAgain  = 500 * time.Millisecond // while the rollup cannot be used: it may just be starting
 	callTimeout = 10 * time.Second
-	resendAtOne = 4
 )
 
-// Watcher follows the transactions that were accepted until they end, and sends again what the rollup does not hold.
+// Watcher follows the transactions that were accepted until they end, and hands in again what the leader does not have.
 type Watcher struct {
 	o      Options
-	health func(reason string) // why the rollup cannot be used, empty when it can
-	used   map[common.Hash]bool
+	health func(reason string)    // why the rollup cannot be used, empty when it can
+	used   map[common.Hash]bool   // seen once with a used nonce
+	ended  map[common.Hash]string // ordered and not executed, with the reason
+	waits  uint64                 // seq that the leader waited for lately
 }
 
 // NewWatcher makes a watcher that tells health how the rollup is.
 func NewWatcher(o Options, health func(reason string)) *Watcher {
-	return &Watcher{o: o, health: health, used: map[common.Hash]bool{}}
+	return &Watcher{o: o, health: health, used: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
 }
 
 // Run follows transactions until ctx ends or the disk fails.
@@ -57,7 +55,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-probe.C:
 			probe.Reset(w.probe(ctx))
 		case now := <-poll.C:
-			err = w.round(ctx, now)
+			err = errors.Join(w.repair(ctx), w.round(ctx, now))
 		}
 		if err != nil && ctx.Err() == nil {
 			return err
@@ -98,71 +96,97 @@ func (w *Watcher) round(ctx context.Context, now time.Time) error {
 	}
 }
 
+// look finds out about some items. Whatever has a place is judged, whatever the leader does not have is handed in again.
 func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
-	queries := make([]rollup.Query, len(items))
-	for i, item := range items {
-		queries[i] = rollup.Query{Hash: item.Hash, From: item.From}
-	}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	states, err := w.o.Rollup.Look(bounded, queries)
+	lead, states, err := w.ask(bounded, items)
 	if err != nil {
 		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
 		return nil
 	}
-	missing := map[common.Address][]missed{}
+	var open []outbox.Item // neither held nor executed: their end is to be looked for
+	var missing []outbox.Item
 	for i, item := range items {
-		result, reason := w.judge(item, states[i])
-		switch {
-		case result != "":
-			err = errors.Join(err, w.end(ctx, item, result, reason))
-		case states[i].Err == nil && (!states[i].Held() || states[i].Bundle != (common.Hash{})):
-			missing[item.From] = append(missing[item.From], missed{item, states[i]})
+		switch s := states[i]; {
+		case s.Public():
+			w.o.Box.Ordered(s.Number)
+			w.o.Box.Opened(item.Hash)
+			if s.Executed() {
+				err = errors.Join(err, w.end(ctx, item, Included, fmt.Sprintf("block %d", s.Number)))
+			} else if s.Ended() {
+				open = append(open, item)
+				w.ended[item.Hash] = s.Reason
+			}
+		case !s.Held():
+			open, missing = append(open, item), append(missing, item)
+		case w.tooOld(item):
+			err = errors.Join(err, w.end(ctx, item, Expired, fmt.Sprintf("not in a block after %s", w.o.MaxAge)))
 		}
 	}
-	return errors.Join(err, w.resendAll(bounded, missing))
+	gone, judged := w.judgeAll(ctx, bounded, open)
+	missing = slices.DeleteFunc(missing, func(item outbox.Item) bool { return gone[item.Hash] })
+	return errors.Join(err, judged, w.resendAll(bounded, lead, missing))
 }
 
-// missed is a transaction that the rollup does not hold, and what the rollup says of it.
-type missed struct {
-	outbox.Item
-	state rollup.State
-}
-
-// resendAll sends again what the rollup does not hold: of one sender in the order of nonces, one after the other.
-func (w *Watcher) resendAll(ctx context.Context, missing map[common.Address][]missed) error {
-	again := &errgroup.Group{}
-	again.SetLimit(resendAtOne)
-	for _, list := range missing {
-		slices.SortFunc(list, func(a, b missed) int { return cmp.Compare(a.Nonce, b.Nonce) })
-		again.Go(func() error {
-			for _, one := range list {
-				if err := w.resend(ctx, one.Item, one.state); errors.Is(err, rollup.ErrAway) {
-					return nil // those after it would come before it
-				} else if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+// ask asks about the sequence, and then about the items.
+func (w *Watcher) ask(ctx context.Context, items []outbox.Item) (rollup.Lead, []rollup.Status, error) {
+	lead, err := w.o.Rollup.Lead(ctx, w.o.submitter())
+	if err != nil {
+		return lead, nil, err
 	}
-	return again.Wait()
+	ids := make([]common.Hash, len(items))
+	for i, item := range items {
+		ids[i] = item.ID
+	}
+	states, err := w.o.Rollup.Statuses(ctx, ids)
+	return lead, states, err
 }
 
-// judge says how a transaction ended; nothing when it did not. A used nonce must be seen twice: between two blocks a
-// rollup behind a balancer may show the nonce of one replica and the receipts of another.
+// judgeAll ends those of some items that have ended, and says which are gone, or not to be handed in now.
+func (w *Watcher) judgeAll(ctx, bounded context.Context, items []outbox.Item) (map[common.Hash]bool, error) {
+	gone := map[common.Hash]bool{}
+	if len(items) == 0 {
+		return gone, nil
+	}
+	queries := make([]rollup.Query, len(items))
+	for i, item := range items {
+		_, ended := w.ended[item.Hash]
+		queries[i] = rollup.Query{Hash: item.Hash, From: item.From, Receipt: ended || w.used[item.Hash]}
+	}
+	states, err := w.o.Rollup.Look(bounded, queries)
+	if err != nil {
+		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
+		for _, item := range items {
+			gone[item.Hash] = true
+		}
+		return gone, nil
+	}
+	for i, item := range items {
+		result, reason := w.judge(item, states[i])
+		gone[item.Hash] = result != "" || states[i].Err != nil
+		if result != "" {
+			err = errors.Join(err, w.end(ctx, item, result, reason))
+		}
+	}
+	return gone, err
+}
+
+// judge says how a transaction that the leader does not work on ended; nothing when it did not. A used nonce must be seen
+// twice: between two blocks a rollup behind a balancer may show the nonce of one replica and the receipts of another.
 func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string) {
 	used := s.Nonce > item.Nonce
+	why, ended := w.ended[item.Hash]
 	switch {
 	case s.Err != nil:
 		return "", ""
 	case s.Included:
 		return Included, fmt.Sprintf("block %d", s.Block)
-	case s.Gone():
-		return Skipped, s.Status + ": " + s.Reason
+	case ended && !used:
+		return Skipped, why
 	case used && w.used[item.Hash]:
 		return Replaced, fmt.Sprintf("nonce %d was used by another transaction", item.Nonce)
-	case time.Since(time.Unix(int64(item.Since), 0)) > w.o.MaxAge:
+	case w.tooOld(item):
 		return Expired, fmt.Sprintf("not in a block after %s", w.o.MaxAge)
 	}
 	if used {
@@ -171,9 +195,14 @@ func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string
 	return "", ""
 }
 
+func (w *Watcher) tooOld(item outbox.Item) bool {
+	return time.Since(time.Unix(int64(item.Since), 0)) > w.o.MaxAge
+}
+
 func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason string) error {
 	delete(w.used, item.Hash)
-	// gofail: var bundleRemoving struct{}
+	delete(w.ended, item.Hash)
+	// gofail: var sealedRemoving struct{}
 	if err := w.o.Box.Remove(item.Hash); err != nil {
 		return err
 	}
@@ -181,29 +210,7 @@ func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason stri
 	if result == Included {
 		w.o.Log.DebugContext(ctx, "transaction is in a block", "hash", item.Hash, "reason", reason)
 	} else {
-		w.o.Log.WarnContext(ctx, "transaction will not be in a block", "hash", item.Hash, "result", result, "reason", reason)
-	}
-	return nil
-}
-
-// resend sends a bundle again, unless it is the one that the rollup named: another one that is said to hold the same
-// transaction is somebody else's, and may hold nothing. Its error is rollup.ErrAway or the disk's. A refusal may mean that
-// the rollup has it already; the next look tells.
-func (w *Watcher) resend(ctx context.Context, item outbox.Item, s rollup.State) error {
-	bundle, err := w.o.Box.Bundle(item.Hash)
-	if err != nil || bundle == nil || s.Held() && s.Bundle == crypto.Keccak256Hash(bundle) {
-		return err
-	}
-	err = w.o.Rollup.Submit(ctx, bundle)
-	switch {
-	case errors.Is(err, rollup.ErrAway):
-		w.o.Recorder.Resent("away")
-		return err
-	case err != nil:
-		w.o.Log.DebugContext(ctx, "bundle sent again", "hash", item.Hash, "error", err)
-		w.o.Recorder.Resent("refused")
-	default:
-		w.o.Recorder.Resent("accepted")
+		w.o.Log.WarnContext(ctx, "transaction will not be in a block", "hash", item.Hash, "id", item.ID, "result", result, "reason", reason)
 	}
 	return nil
 }
