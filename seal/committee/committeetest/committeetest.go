@@ -51,6 +51,9 @@ func NewWith(t testing.TB, keyholders, threshold int, first uint64, limits commi
 	return c
 }
 
+// Of seals for a committee whose secrets others have.
+func Of(t testing.TB, c *committee.Committee) *Committee { return &Committee{Committee: c, t: t} }
+
 func (c *Committee) newKey() *ecdsa.PrivateKey {
 	c.t.Helper()
 	key, err := crypto.GenerateKey()

@@ -80,7 +80,7 @@ func (h *Voter) shares(ctx context.Context, final attest.Statement, c *preblockv
 	h.took(StepShares, time.Since(began))
 	answers := make([]*keyholderv1.ShareAnswer, len(txs))
 	for i, tx := range txs {
-		answers[i] = &keyholderv1.ShareAnswer{Index: tx.Index, Share: shares[i].Point[:]}
+		answers[i] = answer(tx, shares[i])
 	}
 	out, err := h.signShares(final, answers)
 	if err != nil {
@@ -107,7 +107,8 @@ func (h *Voter) prove(ctx context.Context, final attest.Statement, c *preblockv1
 	for i, tx := range txs {
 		g.Go(func() error {
 			share, proof, err := h.o.Share.ShareWithProof(tx.Checked)
-			answers[i] = &keyholderv1.ShareAnswer{Index: tx.Index, Share: share.Point[:], Proof: proof[:]}
+			answers[i] = answer(tx, share)
+			answers[i].Proof = proof[:]
 			return err
 		})
 	}
@@ -120,6 +121,11 @@ func (h *Voter) prove(ctx context.Context, final attest.Statement, c *preblockv1
 		h.o.Log.InfoContext(ctx, "shares released with proof", "number", final.Number, "sealed", len(txs))
 	}
 	return out, err
+}
+
+func answer(tx rules.Transaction, share seal.Share) *keyholderv1.ShareAnswer {
+	id := tx.Sealed().ID()
+	return &keyholderv1.ShareAnswer{Index: tx.Index, Id: id[:], Share: share.Point[:]}
 }
 
 // at returns the sealed transactions at some indexes.

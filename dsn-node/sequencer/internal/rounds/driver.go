@@ -77,9 +77,10 @@ type Driver struct {
 	faults    *faults
 
 	mu      sync.Mutex
-	round   *runningRound    // the newest; nil before the first
-	wrong   round.Set        // those whose last shares were wrong, as far as that is known
-	changed notify.Broadcast // when what followers wait for changes
+	round   *runningRound           // the newest; nil before the first
+	wrong   round.Set               // those whose last shares were wrong, as far as that is known
+	owing   map[uint8]*runningRound // those whose shares may have spoiled an opening, until they have proven them
+	changed notify.Broadcast        // when what followers wait for changes
 }
 
 // NewDriver returns a driver; Run makes it work.
@@ -87,7 +88,7 @@ func NewDriver(o Options) (*Driver, error) {
 	if len(o.Keyholders) != o.Committee.Size() {
 		return nil, fmt.Errorf("run rounds: %d keyholders given, the committee has %d", len(o.Keyholders), o.Committee.Size())
 	}
-	d := &Driver{o: o, faults: newFaults(o)}
+	d := &Driver{o: o, faults: newFaults(o), owing: map[uint8]*runningRound{}}
 	for i, k := range o.Keyholders {
 		d.followers = append(d.followers, newFollower(d, uint8(i), k))
 	}
@@ -197,18 +198,21 @@ const (
 	attestationWanted
 	sharesWanted
 	proofsWanted
+	debtWanted // proofs of a round that is over
 )
 
 // wanted returns the newest round, what it wants of a keyholder, and a channel that is closed when that may have changed.
 func (d *Driver) wanted(by uint8) (*runningRound, wanted, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r := d.round
+	r, debtor := d.round, d.owing[by]
 	switch {
+	case r != nil && !r.over && !r.brought.Has(by):
+		return r, attestationWanted, d.changed.Changed()
+	case debtor != nil:
+		return debtor, debtWanted, d.changed.Changed()
 	case r == nil || r.over:
 		return r, nothingWanted, d.changed.Changed()
-	case !r.brought.Has(by):
-		return r, attestationWanted, d.changed.Changed()
 	case len(r.toProve) > 0 && !r.proved.Has(by):
 		return r, proofsWanted, d.changed.Changed()
 	case len(r.sealed) > 0 && len(r.toProve) == 0 && r.certificate != nil && !r.answered.Has(by):
@@ -236,6 +240,24 @@ func (d *Driver) trust(these round.Set) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wrong = d.wrong.Without(these)
+}
+
+// owes has these asked for the proofs of a round, one after the other and after all that is more urgent.
+func (d *Driver) owes(r *runningRound, these round.Set) {
+	d.change(func() {
+		for _, by := range these.All() {
+			d.wrong, d.owing[by] = d.wrong.With(by), r
+		}
+	})
+}
+
+// paid ends what a keyholder owes of a round.
+func (d *Driver) paid(r *runningRound, by uint8) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.owing[by] == r {
+		delete(d.owing, by)
+	}
 }
 
 // distrusted are those to leave out of an opening first; nobody, when the others are too few in any case.

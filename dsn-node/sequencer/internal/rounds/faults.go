@@ -13,7 +13,7 @@ import (
 const (
 	kindInvalid  = "invalid"  // an answer that is not signed, or not about what was asked
 	kindDissent  = "dissent"  // a signed statement other than the sequencer's own, or a claim that contradicts its log
-	kindUnproven = "unproven" // a share that spoiled an opening, or that of another one did, and no proof that it is right
+	kindUnproven = "unproven" // no proof of a share, after it or that of another keyholder spoiled an opening
 )
 
 // rememberNumbers is for how many numbers back a second statement is noticed without a look into the log.

@@ -11,6 +11,7 @@ import (
 	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
@@ -63,6 +64,8 @@ func (f *follower) work(ctx context.Context) error {
 	}
 	r, wanted, changed := f.d.wanted(f.by)
 	switch {
+	case wanted == debtWanted:
+		return f.settleDebt(ctx, r)
 	case wanted == attestationWanted:
 		f.next = min(f.next, r.statement.Number) // one it attested before this process began is asked for again
 		return f.attest(ctx, r)
@@ -213,29 +216,11 @@ func (f *follower) release(ctx context.Context, r *runningRound, proven bool) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.live, cancel)() // nobody needs them once the round is over
-	request, name := &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate}, "release"
-	if proven {
-		request.Proven, name = r.toProve, "prove"
-	}
-	var s *keyholderv1.SignedShares
-	err := f.call(ctx, name, func(ctx context.Context) error {
-		answer, err := f.k.Client.ReleaseShares(ctx, request)
-		s = answer.GetShares()
-		return err
-	})
+	s, err := f.shares(ctx, r, proven)
 	if r.live.Err() != nil {
 		return nil
 	}
 	if err != nil {
-		return err
-	}
-	payload := r.statement.Hash()
-	err = attest.VerifyShares(f.d.o.Committee, s)
-	if err == nil && (s.GetAuthority() != uint32(f.by) || s.GetNumber() != r.statement.Number || common.BytesToHash(s.GetPayloadHash()) != payload) {
-		err = fmt.Errorf("shares of authority %d for number %d: %w", s.GetAuthority(), s.GetNumber(), errWrongAnswer)
-	}
-	if err != nil {
-		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
 		return err
 	}
 	f.d.change(func() {
@@ -247,6 +232,53 @@ func (f *follower) release(ctx context.Context, r *runningRound, proven bool) er
 	})
 	r.bring(ctx, shares{f.by, proven, s})
 	return nil
+}
+
+// settleDebt asks for the proofs of a round that is over: one whose shares were used spoiled its opening.
+func (f *follower) settleDebt(ctx context.Context, r *runningRound) error {
+	s, err := f.shares(ctx, r, true)
+	if ctx.Err() != nil || status.Code(err) == codes.Unavailable {
+		return err // it is asked again
+	}
+	f.d.paid(r, f.by)
+	if err != nil {
+		f.d.faults.name(ctx, f.by, kindUnproven, r.statement.Number, err.Error())
+		return err
+	}
+	read, position, err := r.readProven(f.by, s)
+	if err != nil {
+		r.accuse(ctx, f.by, s, position, err)
+		return nil
+	}
+	r.judge(ctx, f.by, read)
+	return nil
+}
+
+// shares gets signed shares of a certified content; proven are those of what did not open.
+func (f *follower) shares(ctx context.Context, r *runningRound, proven bool) (*keyholderv1.SignedShares, error) {
+	request, name := &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate}, "release"
+	if proven {
+		request.Proven, name = r.toProve, "prove"
+	}
+	var s *keyholderv1.SignedShares
+	err := f.call(ctx, name, func(ctx context.Context) error {
+		answer, err := f.k.Client.ReleaseShares(ctx, request)
+		s = answer.GetShares()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	payload := r.statement.Hash()
+	err = attest.VerifyShares(f.d.o.Committee, s)
+	if err == nil && (s.GetAuthority() != uint32(f.by) || s.GetNumber() != r.statement.Number || common.BytesToHash(s.GetPayloadHash()) != payload) {
+		err = fmt.Errorf("shares of authority %d for number %d: %w", s.GetAuthority(), s.GetNumber(), errWrongAnswer)
+	}
+	if err != nil {
+		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
+		return nil, err
+	}
+	return s, nil
 }
 
 // call makes one call with its deadline.

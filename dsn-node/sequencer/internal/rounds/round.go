@@ -43,7 +43,6 @@ type runningRound struct {
 	bare         [256]*bareShares
 	proven       [256]*provenShares
 	used         round.Set // those whose bare shares were combined
-	found        round.Set // those whose shares were found wrong in this round
 	failed       []int     // places in sealed of what did not open with bare shares
 	outcomes     []*preblockv1.Outcome
 }
@@ -125,7 +124,7 @@ func (r *runningRound) take(ctx context.Context, e any) (*Decision, error) {
 func (r *runningRound) takeBare(ctx context.Context, s shares) (*Decision, error) {
 	read, err := r.readBare(s.by, s.signed)
 	if err != nil {
-		r.suspect(s.by)
+		r.d.distrust(s.by)
 		r.d.faults.name(ctx, s.by, kindInvalid, r.statement.Number, err.Error())
 		r.reject(round.Set{}.With(s.by))
 		return nil, nil
@@ -192,7 +191,7 @@ func (r *runningRound) carryOut(ctx context.Context, e round.Effect) (*Decision,
 		r.reject(wrong)
 		return r.step(ctx, round.Checked{Wrong: wrong})
 	case round.Decide:
-		return r.decision(ctx, e.Proven)
+		return r.decision(e.Proven)
 	}
 	return nil, nil
 }

@@ -1,18 +1,20 @@
 package rounds
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"blindseq/dsn-node/sequencer/round"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
-	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
 	"blindseq/seal/evidence"
 	"blindseq/seal/outcome"
+	"blindseq/seal/rules"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -37,11 +39,8 @@ func (r *runningRound) readBare(by uint8, s *keyholderv1.SignedShares) (*bareSha
 	}
 	out := &bareShares{signed: s, shares: make([]seal.Share, len(answers))}
 	for i, a := range answers {
-		switch {
-		case a.GetIndex() != r.sealed[i].Index:
-			return nil, fmt.Errorf("share %d is of index %d instead of %d", i, a.GetIndex(), r.sealed[i].Index)
-		case len(a.GetShare()) != seal.PointSize:
-			return nil, fmt.Errorf("share of index %d has %d bytes", a.GetIndex(), len(a.GetShare()))
+		if err := about(r.sealed[i], a); err != nil {
+			return nil, err
 		}
 		out.shares[i] = seal.Share{Authority: by, Point: seal.Point(a.GetShare())}
 	}
@@ -56,18 +55,26 @@ func (r *runningRound) readProven(by uint8, s *keyholderv1.SignedShares) (_ *pro
 	}
 	out := &provenShares{signed: s, shares: make([]seal.ProvenShare, len(answers))}
 	for i, a := range answers {
-		want := r.sealed[r.failed[i]].Index
-		switch {
-		case a.GetIndex() != want:
-			return nil, i, fmt.Errorf("share %d is of index %d instead of %d", i, a.GetIndex(), want)
-		case len(a.GetShare()) != seal.PointSize || len(a.GetProof()) != seal.ShareProofSize:
-			return nil, i, fmt.Errorf("share of index %d has %d bytes and its proof %d", want, len(a.GetShare()), len(a.GetProof()))
+		if err := about(r.sealed[r.failed[i]], a); err != nil {
+			return nil, i, err
 		}
-		out.shares[i] = seal.ProvenShare{
-			Share: seal.Share{Authority: by, Point: seal.Point(a.GetShare())}, Proof: seal.ShareProof(a.GetProof()),
+		if out.shares[i], err = outcome.ReadProven(uint32(by), a.GetShare(), a.GetProof()); err != nil {
+			return nil, i, err
 		}
 	}
 	return out, 0, nil
+}
+
+// about checks that an answer is a share of a transaction, right or wrong.
+func about(tx rules.Transaction, a *keyholderv1.ShareAnswer) error {
+	id := tx.Sealed().ID()
+	switch {
+	case a.GetIndex() != tx.Index || !bytes.Equal(a.GetId(), id[:]):
+		return fmt.Errorf("share of %x at index %d instead of %s at %d", a.GetId(), a.GetIndex(), id, tx.Index)
+	case len(a.GetShare()) != seal.PointSize:
+		return fmt.Errorf("share at index %d has %d bytes", tx.Index, len(a.GetShare()))
+	}
+	return nil
 }
 
 // open opens everything with the bare shares of these, and returns how many transactions did not open.
@@ -98,27 +105,33 @@ func (r *runningRound) open(with round.Set) (failed int) {
 	return len(r.failed)
 }
 
-// check verifies the proofs of these and returns whose are wrong. A keyholder that proves another share than it gave before
-// is convicted too, though what it proves is right and of use.
+// check verifies the proofs of these and returns whose are wrong.
 func (r *runningRound) check(ctx context.Context, of round.Set) (wrong round.Set) {
 	began := time.Now()
 	defer func() { r.d.o.Observer.Phase(PhaseVerify, time.Since(began)) }()
 	for _, by := range of.All() {
-		position, err := r.verify(r.proven[by].shares)
-		if err != nil {
+		if !r.judge(ctx, by, r.proven[by]) {
 			wrong = wrong.With(by)
-			r.accuse(ctx, by, r.proven[by].signed, position, err)
-			continue
 		}
-		if position, other := r.otherShare(by); other {
-			r.suspect(by)
-			e := evidence.TwoShares(r.d.o.Committee, r.bare[by].signed, r.proven[by].signed, r.sealed[r.failed[position]].Index)
-			r.d.faults.wrongShare(ctx, e, errors.New("it proves another share than it gave before"))
-			continue
-		}
-		r.d.trust(round.Set{}.With(by))
 	}
 	return wrong
+}
+
+// judge verifies a keyholder's proofs. One that proves another share than it gave before is convicted too, though what it
+// proves is right and of use. It only reads the round, and works for one that is over.
+func (r *runningRound) judge(ctx context.Context, by uint8, p *provenShares) (right bool) {
+	if position, err := r.verify(p.shares); err != nil {
+		r.accuse(ctx, by, p.signed, position, err)
+		return false
+	}
+	if position, other := r.otherShare(by, p); other {
+		r.d.distrust(by)
+		e := evidence.TwoShares(r.d.o.Committee, r.bare[by].signed, p.signed, r.sealed[r.failed[position]].Index)
+		r.d.faults.wrongShare(ctx, e, errors.New("it proves another share than it gave before"))
+		return true
+	}
+	r.d.trust(round.Set{}.With(by))
+	return true
 }
 
 // verify returns the first wrong one of a keyholder's proofs.
@@ -136,11 +149,11 @@ func (r *runningRound) verify(shares []seal.ProvenShare) (position int, err erro
 }
 
 // otherShare finds a share that a keyholder has proven and that is not the one it gave before.
-func (r *runningRound) otherShare(by uint8) (position int, found bool) {
+func (r *runningRound) otherShare(by uint8, p *provenShares) (position int, found bool) {
 	if r.bare[by] == nil {
 		return 0, false
 	}
-	for i, share := range r.proven[by].shares {
+	for i, share := range p.shares {
 		if r.bare[by].shares[r.failed[i]] != share.Share {
 			return i, true
 		}
@@ -150,22 +163,15 @@ func (r *runningRound) otherShare(by uint8) (position int, found bool) {
 
 // accuse records a signed share with a wrong proof.
 func (r *runningRound) accuse(ctx context.Context, by uint8, s *keyholderv1.SignedShares, position int, why error) {
-	r.suspect(by)
+	r.d.distrust(by)
 	sealed := r.content.GetTransactions()[r.sealed[r.failed[position]].Index]
 	r.d.faults.wrongShare(ctx, evidence.WrongShare(r.d.o.Committee, s, position, sealed), why)
 }
 
-// suspect notes whose shares were wrong in this round; the next one leaves them out first.
-func (r *runningRound) suspect(by uint8) {
-	r.found = r.found.With(by)
-	r.d.distrust(by)
-}
-
 // settle opens with proven shares what did not open with bare ones, or shows that nobody can open it.
-func (r *runningRound) settle(ctx context.Context, from round.Set) error {
+func (r *runningRound) settle(from round.Set) error {
 	r.d.o.Observer.Phase(PhaseProve, time.Since(r.proving))
-	authorities, spoiled := from.All(), make([]bool, len(r.failed))
-	errs := make([]error, len(r.failed))
+	authorities, spoiled, errs := from.All(), make([]bool, len(r.failed)), make([]error, len(r.failed))
 	onAllProcessors(len(r.failed), func(i int) {
 		tx := r.sealed[r.failed[i]]
 		proven, shares := make([]seal.ProvenShare, len(authorities)), make([]seal.Share, len(authorities))
@@ -185,24 +191,10 @@ func (r *runningRound) settle(ctx context.Context, from round.Set) error {
 		}
 		r.outcomes[r.failed[i]], spoiled[i] = outcome.Opened(tx.Index, opening), true
 	})
-	r.nameUnproven(ctx, spoiled)
-	return errors.Join(errs...)
-}
-
-// nameUnproven names those whose shares were used, if a wrong one among them spoiled an opening and none of them was found:
-// it is one of those who did not prove theirs.
-func (r *runningRound) nameUnproven(ctx context.Context, spoiled []bool) {
-	for i, yes := range spoiled {
-		if !yes || r.found.And(r.used) != (round.Set{}) {
-			continue
-		}
-		for _, by := range r.used.Without(r.state.Proven()).All() {
-			r.d.distrust(by)
-			r.d.faults.name(ctx, by, kindUnproven, r.statement.Number,
-				fmt.Sprintf("index %d did not open with its share, which it has not proven", r.sealed[r.failed[i]].Index))
-		}
-		return
+	if slices.Contains(spoiled, true) {
+		r.d.owes(r, r.used.Without(r.state.Proven()))
 	}
+	return errors.Join(errs...)
 }
 
 // onAllProcessors calls do for each i below n.
@@ -224,15 +216,14 @@ func (r *runningRound) indexes() (out []uint32) {
 }
 
 // decision is the certificate and the outcomes.
-func (r *runningRound) decision(ctx context.Context, proven round.Set) (*Decision, error) {
+func (r *runningRound) decision(proven round.Set) (*Decision, error) {
 	if len(r.failed) > 0 {
-		if err := r.settle(ctx, proven); err != nil {
+		if err := r.settle(proven); err != nil {
 			return nil, err
 		}
 	}
 	if len(r.sealed) > 0 {
 		r.d.o.Observer.Phase(PhaseOpen, time.Since(r.began))
 	}
-	var outcomes []*preblockv1.Outcome
-	return &Decision{Certificate: r.certificate, Outcomes: append(outcomes, r.outcomes...)}, nil
+	return &Decision{Certificate: r.certificate, Outcomes: r.outcomes}, nil
 }
