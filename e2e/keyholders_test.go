@@ -28,7 +28,7 @@ const (
 	liar, otherLiar, equivocator = 1, 4, 6
 )
 
-// observedCommittee is a run with seven keyholders, of which five are needed, under plain and encrypted load.
+// observedCommittee is a run with seven keyholders, of which five are needed, under plain and sealed load.
 type observedCommittee struct {
 	*observation
 	standins map[int]*standin.Keyholder

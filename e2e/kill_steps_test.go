@@ -59,8 +59,8 @@ func plainSteps() []step {
 	return all
 }
 
-// encryptedSteps are the steps of keyholders and bundler, and what the sequencer does otherwise when there are keyholders.
-func encryptedSteps() []step {
+// sealedSteps are the steps of keyholders and bundler, and what the sequencer does otherwise when there are keyholders.
+func sealedSteps() []step {
 	var all steps
 	keyholder := cluster.Keyholder(1)
 	all.add(keyholder, underLoad, "attestationSigned", "walAppending", "walWritten", "walSynced", "attestationStored",
@@ -80,7 +80,7 @@ func failingSteps() []string { return []string{chainFlushFails} }
 func checkSteps(t *testing.T, source []string) {
 	t.Helper()
 	known := failingSteps()
-	for _, s := range append(plainSteps(), encryptedSteps()...) {
+	for _, s := range append(plainSteps(), sealedSteps()...) {
 		known = append(known, s.name)
 	}
 	for _, name := range source {

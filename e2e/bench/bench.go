@@ -71,7 +71,7 @@ func systems(o Options) []system {
 		all = append(all, system{name: "rounds", cluster: alone, measure: []func(*run, context.Context) error{(*run).rounds}})
 	}
 	if o.Sealed > 0 {
-		all = append(all, system{name: "encrypted", cluster: committee, measure: []func(*run, context.Context) error{(*run).encrypted}})
+		all = append(all, system{name: "sealed", cluster: committee, measure: []func(*run, context.Context) error{(*run).sealed}})
 	}
 	return all
 }
