@@ -59,6 +59,14 @@ func (a archive) Executed(n uint64) (all []blueprint.Executed, err error) {
 	return all, err
 }
 
+func (archive) Executed(n uint64) ([]blueprint.Executed, error) {
+	rec, err := archive{}.Get(n)
+	if err != nil {
+		return nil, err
+	}
+	return []blueprint.Executed{{Raw: rec.GetDelayedTransactions()[0].GetRaw(), Delayed: true}, {Raw: rec.GetTransactions()[0]}}, nil
+}
+
 func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)) }
 
 func newFeed(head uint64) *Feed {

@@ -107,7 +107,9 @@ func (l *Ledger) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, erro
 }
 
 // Executed are the transactions of a block, in the order of execution.
-func (l *Ledger) Executed(number uint64) ([]blueprint.Executed, error) { return l.Chain.ExecutedIn(number) }
+func (l *Ledger) Executed(number uint64) ([]blueprint.Executed, error) {
+	return l.Chain.ExecutedIn(number)
+}
 
 // Proposable is the chain as proposals are put together from it.
 type Proposable struct{ *Ledger }

@@ -80,7 +80,7 @@ func (plain) Resolve(hash common.Hash) (common.Hash, error) { return hash, nil }
 func (s *served) block() chain.Result {
 	s.t.Helper()
 	ctx := context.Background()
-	raws, _, err := s.chain.Content(ctx, chain.Limits{Bytes: 500_000})
+	raws, err := s.chain.Content(ctx, chain.Limits{Bytes: 500_000})
 	must(s.t, err)
 	number, hash, timestamp := s.chain.Head()
 	result, err := s.chain.Apply(ctx, chain.Block{Number: number + 1, ParentHash: hash, Timestamp: timestamp + 1, Transactions: raws})

@@ -13,9 +13,9 @@ import (
 type Kind uint8
 
 const (
-	Skipped Kind = iota + 1 // it was decided in a block and could not be executed
-	Dropped                 // it left the pool before it was decided
-	Unordered               // the same of a sealed transaction
+	Skipped   Kind = iota + 1 // it was decided in a block and could not be executed
+	Dropped                   // it left the pool before it was decided
+	Unordered                 // the same of a sealed transaction
 )
 
 // Ending is the end of a transaction that is in no block.
