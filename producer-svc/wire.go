@@ -245,7 +245,7 @@ func (s *Service) register() {
 		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() },
 	}
 	if s.sealed != nil {
-		assembler.Sealed = s.sealed
+		assembler.Sealed, assembler.SealedGas = s.sealed, s.committee.Limits.SealedGas
 	}
 	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
 		Callers: s.production.Callers, Feed: s.feed, Contents: assembler, Leading: leads, Status: s.status,

@@ -26,6 +26,10 @@ type Chain interface {
 	// Transactions are the pool's for a proposal on top of the head: their RLP takes at most room bytes, and taken of the
 	// block's gas is promised to others.
 	Transactions(ctx context.Context, room, taken uint64) ([][]byte, error)
+	// Gas is what the next block has beside transactions that were ordered before and wait for it.
+	Gas() uint64
+	// Waiting says whether there are such transactions: they run in the next block whatever its content is.
+	Waiting() bool
 	// UpgradeDue says whether other rules hold at this time than at the head.
 	UpgradeDue(at int64) bool
 }
@@ -33,7 +37,13 @@ type Chain interface {
 // Delayed has the delayed transactions that are in no block yet.
 type Delayed interface {
 	// Pending lists them, oldest first.
-	Pending() ([]content.Hash, error)
+	Pending() ([]DelayedTransaction, error)
+}
+
+// DelayedTransaction is one that was added outside the pool.
+type DelayedTransaction struct {
+	Hash content.Hash
+	Gas  uint64 // its gas limit
 }
 
 // Sealed has the sealed transactions that are in no block yet.
@@ -47,10 +57,12 @@ type Sealed interface {
 type Assembler struct {
 	Chain   Chain
 	Delayed Delayed
-	// Sealed is nil when nothing is sealed; Share is the part of the bytes that sealed transactions have for themselves.
-	Sealed Sealed
-	Share  float64
-	Locked func() bool
+	// Sealed is nil when nothing is sealed; Share is the part of the bytes that sealed transactions have for themselves, and
+	// SealedGas the gas that delayed ones leave them.
+	Sealed    Sealed
+	Share     float64
+	SealedGas uint64
+	Locked    func() bool
 	// Latest is the latest timestamp a proposal gets (seconds since 1970). Requests were checked when they were made, but
 	// come by way of Redis, which must not be able to put the chain into the future.
 	Latest func() int64
@@ -64,6 +76,7 @@ func (c *Assembler) Next(ctx context.Context, at int64, withDelayed bool) (*blue
 		number, hash, headTime := c.Chain.Head()
 		answer := &blueprintv1.GetProposalContentResponse{
 			PoolLocked:    c.Locked(),
+			Waiting:       c.Chain.Waiting(),
 			HeadTimestamp: &timestamppb.Timestamp{Seconds: headTime},
 			Content: &preblockv1.Content{
 				Number: number + 1, PreviousBlockHash: hash[:], Timestamp: &timestamppb.Timestamp{Seconds: max(min(at, c.Latest()), headTime)},
@@ -85,27 +98,41 @@ func (c *Assembler) Next(ctx context.Context, at int64, withDelayed bool) (*blue
 
 func (c *Assembler) fill(ctx context.Context, to *preblockv1.Content, withDelayed bool) error {
 	var budget blueprint.Budget
+	var taken uint64
 	if withDelayed {
-		hashes, err := c.Delayed.Pending()
-		if err != nil {
+		var err error
+		if to.DelayedTransactionHashes, taken, err = c.delayed(&budget); err != nil {
 			return err
 		}
-		for _, h := range hashes {
-			if !budget.AddDelayed() {
-				break
-			}
-			to.DelayedTransactionHashes = append(to.DelayedTransactionHashes, h[:])
-		}
 	}
-	sealed, plain, err := c.pools(ctx, to.GetNumber(), budget.Room())
+	sealed, plain, err := c.pools(ctx, to.GetNumber(), budget.Room(), taken)
 	to.Transactions = slices.Concat(sealed, plain)
 	return err
 }
 
-// pools divides the room between the sealed transactions, which go first, and the plain ones.
-func (c *Assembler) pools(ctx context.Context, number, room uint64) (sealed, plain [][]byte, err error) {
+// delayed gives the delayed transactions of a proposal and the gas they take. They leave the sealed ones, which run first,
+// their gas: what does not fit its block would wait in front of everything that is ordered later.
+func (c *Assembler) delayed(budget *blueprint.Budget) (hashes [][]byte, taken uint64, err error) {
+	pending, err := c.Delayed.Pending()
+	if err != nil {
+		return nil, 0, err
+	}
+	gas := c.Chain.Gas()
+	gas -= min(gas, c.SealedGas)
+	for _, one := range pending {
+		if one.Gas > gas-taken || !budget.AddDelayed() {
+			break
+		}
+		hashes, taken = append(hashes, one.Hash[:]), taken+one.Gas
+	}
+	return hashes, taken, nil
+}
+
+// pools divides the room between the sealed transactions, which go first, and the plain ones. Of the gas, delayed ones have
+// taken a part.
+func (c *Assembler) pools(ctx context.Context, number, room, taken uint64) (sealed, plain [][]byte, err error) {
 	if c.Sealed == nil {
-		plain, err = c.Chain.Transactions(ctx, room, 0)
+		plain, err = c.Chain.Transactions(ctx, room, taken)
 		return nil, plain, err
 	}
 	share := uint64(float64(room) * c.Share)
@@ -114,7 +141,7 @@ func (c *Assembler) pools(ctx context.Context, number, room uint64) (sealed, pla
 	if contested {
 		_, size, _ = c.Sealed.Next(number, share, room)
 	}
-	if plain, err = c.Chain.Transactions(ctx, room-size, gas); err == nil && contested {
+	if plain, err = c.Chain.Transactions(ctx, room-size, taken+gas); err == nil && contested {
 		left := room - sizeOf(plain) // of the bytes, what plain transactions left of theirs
 		sealed, _, _ = c.Sealed.Next(number, left, left)
 	}

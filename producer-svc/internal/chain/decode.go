@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -71,6 +72,9 @@ func (c *Chain) decode(raw []byte) (*types.Transaction, error) {
 	tx := new(types.Transaction)
 	if err := tx.UnmarshalBinary(raw); err != nil {
 		return nil, fmt.Errorf("decode transaction: %w", err)
+	}
+	if limit := c.maxGas(); tx.Gas() > limit {
+		return nil, fmt.Errorf("%w (cap: %d, tx: %d)", core.ErrGasLimitTooHigh, limit, tx.Gas())
 	}
 	if _, err := types.Sender(c.signer, tx); err != nil {
 		return nil, fmt.Errorf("%w: %w", txpool.ErrInvalidSender, err)

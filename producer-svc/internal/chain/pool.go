@@ -1,10 +1,7 @@
 package chain
 
 import (
-	"fmt"
-
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -25,7 +22,7 @@ func (c *Chain) AddTransactions(txs []*types.Transaction) []error {
 	var from []int
 	var fit []*types.Transaction
 	for i, tx := range txs {
-		if errs[i] = c.admissible(tx); errs[i] == nil {
+		if errs[i] = c.refusal(tx); errs[i] == nil {
 			from, fit = append(from, i), append(fit, tx)
 		}
 	}
@@ -35,11 +32,8 @@ func (c *Chain) AddTransactions(txs []*types.Transaction) []error {
 	return errs
 }
 
-// admissible refuses what the pool would take and no block executes.
-func (c *Chain) admissible(tx *types.Transaction) error {
-	if tx.Gas() > maxTxGas {
-		return fmt.Errorf("%w (cap: %d, tx: %d)", core.ErrGasLimitTooHigh, uint64(maxTxGas), tx.Gas())
-	}
+// refusal is why no block would execute a transaction that the pool would take.
+func (c *Chain) refusal(tx *types.Transaction) error {
 	barred, err := c.Barred(tx.Hash())
 	if err == nil && barred {
 		err = ErrBarred

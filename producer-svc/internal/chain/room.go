@@ -19,6 +19,9 @@ const (
 	maxRoomBlocks = 16
 )
 
+// maxGas is the largest gas limit of a transaction on this chain.
+func (c *Chain) maxGas() uint64 { return min(maxTxGas, c.GasLimit()) }
+
 var errRoomFull = errors.New("no gas left in the block, and too many transactions wait for the next")
 
 // Waiting measures the waiting room: delayed and plain transactions that were ordered and did not fit their block. They

@@ -6,7 +6,6 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
@@ -49,8 +48,6 @@ func (x *execution) refusal(one *candidate) error {
 		return ErrBarred
 	case len(one.raw) > maxTxBytes:
 		return fmt.Errorf("transaction of %d bytes, at most %d", len(one.raw), maxTxBytes)
-	case one.tx.Gas() > min(maxTxGas, x.header.GasLimit):
-		return fmt.Errorf("%w (cap: %d, tx: %d)", core.ErrGasLimitTooHigh, min(maxTxGas, x.header.GasLimit), one.tx.Gas())
 	case one.sealed != nil:
 		return one.sealed.check(one.tx)
 	}

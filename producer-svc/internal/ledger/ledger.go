@@ -49,7 +49,7 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 	for _, s := range result.Skipped {
 		skipped = append(skipped, txstore.Ending{Hash: s.Hash, Reason: s.Reason})
 	}
-	if err := l.Keeper.Applied(result.Number, result.Included, skipped); err != nil {
+	if err := l.Keeper.Applied(result.Number, result.Included, skipped, result.Waiting); err != nil {
 		return section.Block{}, err
 	}
 	if l.Sealed != nil {
@@ -123,6 +123,12 @@ func (p Proposable) Head() (number uint64, hash content.Hash, timestamp int64) {
 // Transactions are the pool's for a proposal on top of the head; see package contents.
 func (p Proposable) Transactions(ctx context.Context, room, taken uint64) ([][]byte, error) {
 	return p.Chain.Content(ctx, chain.Limits{Bytes: room, Taken: taken})
+}
+
+// Gas is what the next block has beside what waits for it.
+func (p Proposable) Gas() uint64 {
+	gas := p.Chain.GasLimit()
+	return gas - min(gas, p.Chain.Waiting().Gas)
 }
 
 // UpgradeDue says whether other rules hold at this time than at the head.

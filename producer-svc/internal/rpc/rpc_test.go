@@ -85,7 +85,7 @@ func (s *served) block() chain.Result {
 	number, hash, timestamp := s.chain.Head()
 	result, err := s.chain.Apply(ctx, chain.Block{Number: number + 1, ParentHash: hash, Timestamp: timestamp + 1, Transactions: raws})
 	must(s.t, err)
-	must(s.t, s.keep.Applied(result.Number, result.Included, nil))
+	must(s.t, s.keep.Applied(result.Number, result.Included, nil, nil))
 	return result
 }
 

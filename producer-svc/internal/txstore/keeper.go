@@ -31,6 +31,8 @@ type Pool interface {
 	AddTransactions(txs []*types.Transaction) []error
 	Pooled(hash common.Hash) bool
 	Included(hash common.Hash) (number uint64, ok bool)
+	// Waits says whether a transaction was ordered and waits for gas in a later block.
+	Waits(hash common.Hash) bool
 	PoolSize() (pending, queued int)
 	// Status is StateUnknown, StateQueued, StatePending, or StateIncluded with the block's number.
 	Status(hash common.Hash) (state string, number uint64)
@@ -139,7 +141,8 @@ func (r *room) take(size int) error {
 	return nil
 }
 
-// AddDelayed takes a delayed transaction; it is durable when AddDelayed returns. added is false when it is waiting already.
+// AddDelayed takes a delayed transaction; it is durable when AddDelayed returns. added is false when it is
+// stored or ordered already.
 func (k *Keeper) AddDelayed(_ context.Context, raw []byte) (hash common.Hash, added bool, err error) {
 	txs, errs := k.pool.Decode([][]byte{raw})
 	if errs[0] != nil {
@@ -148,6 +151,9 @@ func (k *Keeper) AddDelayed(_ context.Context, raw []byte) (hash common.Hash, ad
 	hash = txs[0].Hash()
 	if number, ok := k.pool.Included(hash); ok {
 		return hash, false, fmt.Errorf("add delayed transaction %s: %w: %d", hash, ErrEnded, number)
+	}
+	if k.pool.Waits(hash) {
+		return hash, false, nil
 	}
 	return k.store.AddDelayed(raw)
 }

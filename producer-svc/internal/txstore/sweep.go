@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,10 +19,11 @@ const (
 )
 
 // Applied is called for every applied block. Transactions in it, delayed ones too, are forgotten. Skipped ones
-// are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed.
-func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending) error {
+// are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed. Delayed ones that wait
+// for a later block are forgotten as well: they are the chain's now, and must not be ordered again.
+func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending, waiting []common.Hash) error {
 	var ended, noted []Ending
-	gone := append([]common.Hash(nil), included...)
+	gone := slices.Concat(included, waiting)
 	for _, one := range skipped {
 		one.Kind, one.Number = Skipped, number
 		if _, ok := k.pool.Included(one.Hash); ok {
@@ -134,7 +136,7 @@ func (k *Keeper) missing(txs []Tx) ([][]byte, error) {
 	var included []common.Hash
 	var missing [][]byte
 	for _, tx := range txs {
-		if k.pool.Pooled(tx.Hash) {
+		if k.pool.Pooled(tx.Hash) || k.pool.Waits(tx.Hash) {
 			continue
 		}
 		if _, ok := k.pool.Included(tx.Hash); ok {
@@ -203,7 +205,7 @@ func (k *Keeper) settleDelayed() error {
 	}
 	var gone []common.Hash
 	for _, tx := range waiting {
-		if _, ok := k.pool.Included(tx.Hash); ok {
+		if _, ok := k.pool.Included(tx.Hash); ok || k.pool.Waits(tx.Hash) {
 			gone = append(gone, tx.Hash)
 		}
 	}
