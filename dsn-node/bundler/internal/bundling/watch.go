@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
@@ -96,7 +95,7 @@ func (w *Watcher) round(ctx context.Context, now time.Time) error {
 	}
 }
 
-// look finds out about some items. Whatever has a place is judged, whatever the leader does not have is handed in again.
+// look finds out about some items by their ids. What has ended is removed, what the leader does not have is handed in again.
 func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -105,8 +104,7 @@ func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
 		return nil
 	}
-	var open []outbox.Item // neither held nor executed: their end is to be looked for
-	var missing []outbox.Item
+	var ended, missing []outbox.Item
 	for i, item := range items {
 		switch s := states[i]; {
 		case s.Public():
@@ -115,18 +113,16 @@ func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 			if s.Executed() {
 				err = errors.Join(err, w.end(ctx, item, Included, fmt.Sprintf("block %d", s.Number)))
 			} else if s.Ended() {
-				open = append(open, item)
+				ended = append(ended, item)
 				w.ended[item.Hash] = s.Reason
 			}
-		case !s.Held():
-			open, missing = append(open, item), append(missing, item)
-		case w.tooOld(item):
+		case time.Since(time.Unix(int64(item.Since), 0)) > w.o.MaxAge:
 			err = errors.Join(err, w.end(ctx, item, Expired, fmt.Sprintf("not in a block after %s", w.o.MaxAge)))
+		case !s.Held():
+			missing = append(missing, item)
 		}
 	}
-	gone, judged := w.judgeAll(ctx, bounded, open)
-	missing = slices.DeleteFunc(missing, func(item outbox.Item) bool { return gone[item.Hash] })
-	return errors.Join(err, judged, w.resendAll(bounded, lead, missing))
+	return errors.Join(err, w.judgeAll(ctx, bounded, ended), w.resendAll(bounded, lead, missing))
 }
 
 // ask asks about the sequence, and then about the items.
@@ -143,60 +139,44 @@ func (w *Watcher) ask(ctx context.Context, items []outbox.Item) (rollup.Lead, []
 	return lead, states, err
 }
 
-// judgeAll ends those of some items that have ended, and says which are gone, or not to be handed in now.
-func (w *Watcher) judgeAll(ctx, bounded context.Context, items []outbox.Item) (map[common.Hash]bool, error) {
-	gone := map[common.Hash]bool{}
+// judgeAll finds out how items ended whose sealed transactions were ordered and not executed. They are public.
+func (w *Watcher) judgeAll(ctx, bounded context.Context, items []outbox.Item) error {
 	if len(items) == 0 {
-		return gone, nil
+		return nil
 	}
 	queries := make([]rollup.Query, len(items))
 	for i, item := range items {
-		_, ended := w.ended[item.Hash]
-		queries[i] = rollup.Query{Hash: item.Hash, From: item.From, Receipt: ended || w.used[item.Hash]}
+		queries[i] = rollup.Query{Hash: item.Hash, From: item.From}
 	}
 	states, err := w.o.Rollup.Look(bounded, queries)
 	if err != nil {
 		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
-		for _, item := range items {
-			gone[item.Hash] = true
-		}
-		return gone, nil
+		return nil
 	}
 	for i, item := range items {
-		result, reason := w.judge(item, states[i])
-		gone[item.Hash] = result != "" || states[i].Err != nil
-		if result != "" {
+		if result, reason := w.judge(item, states[i]); result != "" {
 			err = errors.Join(err, w.end(ctx, item, result, reason))
 		}
 	}
-	return gone, err
+	return err
 }
 
-// judge says how a transaction that the leader does not work on ended; nothing when it did not. A used nonce must be seen
-// twice: between two blocks a rollup behind a balancer may show the nonce of one replica and the receipts of another.
+// judge says how such an item ended; nothing when that is not sure yet. Another sealed transaction may have brought it into a
+// block. A used nonce must be seen twice: between two blocks a rollup behind a balancer may show the nonce of one replica and
+// the receipts of another.
 func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string) {
-	used := s.Nonce > item.Nonce
-	why, ended := w.ended[item.Hash]
-	switch {
+	switch used := s.Nonce > item.Nonce; {
 	case s.Err != nil:
 		return "", ""
 	case s.Included:
 		return Included, fmt.Sprintf("block %d", s.Block)
-	case ended && !used:
-		return Skipped, why
-	case used && w.used[item.Hash]:
+	case !used:
+		return Skipped, w.ended[item.Hash]
+	case w.used[item.Hash]:
 		return Replaced, fmt.Sprintf("nonce %d was used by another transaction", item.Nonce)
-	case w.tooOld(item):
-		return Expired, fmt.Sprintf("not in a block after %s", w.o.MaxAge)
 	}
-	if used {
-		w.used[item.Hash] = true
-	}
+	w.used[item.Hash] = true
 	return "", ""
-}
-
-func (w *Watcher) tooOld(item outbox.Item) bool {
-	return time.Since(time.Unix(int64(item.Since), 0)) > w.o.MaxAge
 }
 
 func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason string) error {

@@ -20,9 +20,9 @@ type Status struct {
 }
 
 type status struct {
-	Status string         `json:"status"`
-	Number hexutil.Uint64 `json:"number"`
-	Reason string         `json:"reason"`
+	Status      string         `json:"status"`
+	BlockNumber hexutil.Uint64 `json:"blockNumber"`
+	Reason      string         `json:"reason"`
 }
 
 // Public says whether the place of the transaction is fixed, so that everybody can read it or is about to.
@@ -52,17 +52,15 @@ func (c *Client) Statuses(ctx context.Context, ids []common.Hash) ([]Status, err
 	}
 	out := make([]Status, len(ids))
 	for i, a := range answers {
-		out[i] = Status{a.Status, uint64(a.Number), a.Reason}
+		out[i] = Status{a.Status, uint64(a.BlockNumber), a.Reason}
 	}
 	return out, nil
 }
 
-// Query names a transaction that is public, or whose nonce is used, and its sender.
+// Query names a transaction and its sender. Asking tells both, so the transaction must be public.
 type Query struct {
 	Hash common.Hash
 	From common.Address
-	// Receipt asks for the transaction itself, which tells its hash; else the sender's nonce alone is asked for.
-	Receipt bool
 }
 
 // State is where a transaction is, as far as the rollup says.
@@ -82,31 +80,30 @@ type look struct {
 	receipt *receipt
 }
 
+// perLook is the number of calls a look takes.
+const perLook = 2
+
 // calls ask for the nonce first: when it is used and there is no receipt after that, another transaction used it.
 func (l *look) calls(q Query) []gethrpc.BatchElem {
-	calls := []gethrpc.BatchElem{{Method: "eth_getTransactionCount", Args: []any{q.From, "latest"}, Result: &l.nonce}}
-	if q.Receipt {
-		calls = append(calls, gethrpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{q.Hash}, Result: &l.receipt})
+	return []gethrpc.BatchElem{
+		{Method: "eth_getTransactionCount", Args: []any{q.From, "latest"}, Result: &l.nonce},
+		{Method: "eth_getTransactionReceipt", Args: []any{q.Hash}, Result: &l.receipt},
 	}
-	return calls
 }
 
 // Look asks where transactions are, at most MaxLook of them, in one batch.
 func (c *Client) Look(ctx context.Context, queries []Query) ([]State, error) {
 	looks := make([]look, len(queries))
-	ends := make([]int, len(queries))
 	var calls []gethrpc.BatchElem
 	for i, q := range queries {
 		calls = append(calls, looks[i].calls(q)...)
-		ends[i] = len(calls)
 	}
 	if err := c.batch(ctx, calls, 0); err != nil {
 		return nil, err
 	}
-	states, begin := make([]State, len(queries)), 0
+	states := make([]State, len(queries))
 	for i := range looks {
-		states[i] = looks[i].state(calls[begin:ends[i]])
-		begin = ends[i]
+		states[i] = looks[i].state(calls[perLook*i : perLook*(i+1)])
 	}
 	return states, nil
 }
