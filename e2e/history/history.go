@@ -1,7 +1,7 @@
 // Package history judges what a running system was seen to do.
 //
 // A History is what observers outside the services recorded; Check names every invariant of the design page (S1 to
-// S13, S16, L1 to L5) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
+// S14, S16, L1 to L5) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
 // simulators judge by the same rules. It believes no service: contents are hashed and chunks decoded again here.
 //
 // An empty result means "not contradicted": what was not recorded is not checked.
@@ -27,6 +27,7 @@ type History struct {
 	Genesis common.Hash       // hash of block 0; zero: not checked
 	Head    uint64            // the head at the end of the run; 0: not known
 	Key     ed25519.PublicKey // of the sequencer; nil: signatures are not checked
+	Quorum  int               // of keyholders; 0: not known
 	Wiped   bool              // Redis lost its data in the run: proposers may count attempts anew
 
 	Acks       []Ack
@@ -99,7 +100,7 @@ type Listing struct {
 
 // Violation is an invariant that the history contradicts.
 type Violation struct {
-	Name   string // S1 to S13, S16, L1 to L5
+	Name   string // S1 to S14, S16, L1 to L5
 	Detail string
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"blindseq/kit/content"
+	"blindseq/producer-svc/blueprint"
 	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
@@ -17,6 +18,7 @@ type chain struct {
 	heads   []section.Head // of block 0 on
 	roots   []content.Hash
 	skipped map[uint64][]*blueprintv1.SkippedTransaction
+	ran     map[uint64][]blueprint.Executed
 	nonces  map[byte]uint16
 	done    map[content.Hash]uint64 // executed transactions and their blocks
 }
@@ -26,7 +28,7 @@ var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_
 func newChain() *chain {
 	return &chain{
 		heads: []section.Head{genesis}, roots: []content.Hash{{}}, nonces: map[byte]uint16{},
-		skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, done: map[content.Hash]uint64{},
+		skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, ran: map[uint64][]blueprint.Executed{}, done: map[content.Hash]uint64{},
 	}
 }
 
@@ -47,6 +49,7 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		}
 		c.nonces[accountOf(raw)] = nonceOf(raw) + 1
 		c.done[hash] = n
+		c.ran[n] = append(c.ran[n], blueprint.Executed{Raw: raw})
 		state = append(state, hash[:]...)
 	}
 	root := content.Keccak(state)
@@ -69,6 +72,21 @@ func (c *chain) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, error
 	return c.skipped[number], nil
 }
 
+// sealed are the sealed transactions that were executed.
+func (c *chain) sealed() (all [][]byte) {
+	for n := range uint64(len(c.heads)) {
+		for _, one := range c.ran[n] {
+			if isSealed(one.Raw) {
+				all = append(all, one.Raw)
+			}
+		}
+	}
+	return all
+}
+
+// Executed is what a block executed.
+func (c *chain) Executed(number uint64) ([]blueprint.Executed, error) { return c.ran[number], nil }
+
 func accountOf(raw []byte) byte { return raw[0] }
 
 func nonceOf(raw []byte) uint16 { return binary.BigEndian.Uint16(raw[1:]) }
@@ -85,6 +103,6 @@ func (t onTop) UpgradeDue(int64) bool { return false }
 
 func (t onTop) Pending() ([]content.Hash, error) { return nil, nil }
 
-func (t onTop) Transactions(context.Context, uint64) ([][]byte, int, error) {
-	return t.p.executable(), 0, nil
+func (t onTop) Transactions(context.Context, uint64, uint64) ([][]byte, error) {
+	return t.p.executable(), nil
 }

@@ -24,7 +24,8 @@
 // What is named in the picture is the services' own code, imported from their packages: the same functions, not a model
 // of them. What is written here is what surrounds them in a service, the goroutines, calls and files: each machine's
 // effects are done as events of the world, and what they come to is fed back. Two things are stand-ins: the EVM is a hash
-// over executed transactions (chain), and a signature is the name of who made it.
+// over executed transactions (chain), and a signature is the name of who made it. A sealed transaction is marked and not
+// encrypted (sealed.go): its seq is checked by seal's rules.Window, and the last keyholder's shares of it are wrong.
 //
 // A process that is killed loses what it did not sync, one that is stopped goes on later with the messages that came
 // meanwhile. Every durable step is a Point, before and after which a fault can strike (process.step). After the last fault

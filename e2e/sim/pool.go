@@ -4,16 +4,7 @@ import (
 	"slices"
 
 	"blindseq/kit/content"
-	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
-
-// secret marks a transaction that is encrypted: a content with one needs decryption shares before it is decided. What it
-// decrypts to is itself.
-const secret = 0xee
-
-func hasSecret(c *preblockv1.Content) bool {
-	return slices.ContainsFunc(c.GetTransactions(), func(raw []byte) bool { return raw[len(raw)-1] == secret })
-}
 
 // transaction is one of the pool's.
 type transaction struct {

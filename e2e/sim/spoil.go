@@ -16,6 +16,9 @@ import (
 // The defects that change what passes through; without one everything passes as it is.
 
 func (w *world) spoilContent(p *producerNode, c *blueprintv1.GetProposalContentResponse) *blueprintv1.GetProposalContentResponse {
+	if old := p.chain.sealed(); w.bug(ForgetsTheWindow) && len(old) > 0 && c.GetContent() != nil && w.rng.IntN(4) == 0 {
+		c.Content.Transactions = append([][]byte{old[w.rng.IntN(len(old))]}, c.GetContent().GetTransactions()...)
+	}
 	heads := p.chain.heads
 	switch head := p.chain.head(); {
 	case w.bug(WrongParent) && head.Number > 2:
