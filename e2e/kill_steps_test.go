@@ -69,7 +69,7 @@ func sealedSteps() []step {
 	all.add(cluster.DSN, underLoad, "proposalStored", "preblockDeciding", "walAppending", "walWritten", "walSynced", "preblockFixed",
 		"preblockPublished")
 	all.add(cluster.DSN, starting, "walSettling")
-	all.add(cluster.Bundler, underLoad, "bundleStoring", "bundleStored", "bundleForwarded", "bundleRemoving")
+	all.add(cluster.Bundler, underLoad, "sealedStoring", "sealedStored", "sealedForwarded", "sealedRemoving")
 	return all
 }
 

@@ -19,18 +19,18 @@ const (
 )
 
 // Find says where a transaction is, and the id of its sealed one if it waits here. The rollup is asked for the id alone.
-func (d *Intake) Find(ctx context.Context, hash common.Hash) (id common.Hash, at Place) {
+func (d *Intake) Find(ctx context.Context, hash common.Hash) (id common.Hash, at Place, err error) {
 	item, opened, here := d.o.Box.Find(hash)
 	switch {
 	case !here:
-		return common.Hash{}, Elsewhere
+		return common.Hash{}, Elsewhere, nil
 	case opened:
-		return item.ID, Public
+		return item.ID, Public, nil
 	}
 	states, err := d.o.Rollup.Statuses(ctx, []common.Hash{item.ID})
 	if err != nil || !states[0].Public() {
-		return item.ID, Hidden
+		return item.ID, Hidden, err
 	}
 	d.o.Box.Opened(hash)
-	return item.ID, Public
+	return item.ID, Public, nil
 }

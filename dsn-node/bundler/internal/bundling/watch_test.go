@@ -327,14 +327,14 @@ func TestATransactionIsHiddenUntilItsPlaceIsFixed(t *testing.T) {
 	f := following(t)
 	f.send(0)
 	hash := f.tx(0).Hash()
-	if _, at := f.Find(t.Context(), hash); at != Hidden {
-		t.Errorf("waiting: %d", at)
+	if _, at, err := f.Find(t.Context(), hash); at != Hidden || err != nil {
+		t.Errorf("waiting: %d, %v", at, err)
 	}
 	f.leader.order(1, "opened")
-	if _, at := f.Find(t.Context(), hash); at != Public {
-		t.Errorf("opened: %d", at)
+	if _, at, err := f.Find(t.Context(), hash); at != Public || err != nil {
+		t.Errorf("opened: %d, %v", at, err)
 	}
-	if _, at := f.Find(t.Context(), common.Hash{1}); at != Elsewhere {
-		t.Errorf("another: %d", at)
+	if _, at, err := f.Find(t.Context(), common.Hash{1}); at != Elsewhere || err != nil {
+		t.Errorf("another: %d, %v", at, err)
 	}
 }

@@ -19,8 +19,8 @@ import (
 type nothing struct{ answer []byte }
 
 func (nothing) Send(context.Context, []byte) (common.Hash, error) { return common.Hash{1}, nil }
-func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place) {
-	return common.Hash{2}, bundling.Public
+func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
+	return common.Hash{2}, bundling.Public, nil
 }
 
 func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {

@@ -33,7 +33,7 @@ import (
 type Intake interface {
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
 	// Find says where a transaction is, and the id of its sealed one if it waits here.
-	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place)
+	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place, err error)
 }
 
 // Forwarder sends a request to the rollup as it is.
@@ -144,8 +144,13 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 // hidden answers a call that looks for a transaction which waits here and which nobody else can read yet. It comes before the
 // rollup: what leaves here is known there by then, and asked afterwards, it could be in neither place.
 func (h *Handler) hidden(ctx context.Context, c *call, hash common.Hash) (json.RawMessage, bool) {
-	id, at := h.intake.Find(ctx, hash)
+	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
+	defer cancel()
+	id, at, err := h.intake.Find(ctx, hash)
 	switch {
+	case err != nil:
+		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
+		return failure(c, away()), true
 	case at == bundling.Elsewhere:
 		return nil, false
 	case c.Method == methodStatus && at == bundling.Hidden:

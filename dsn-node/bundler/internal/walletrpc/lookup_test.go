@@ -21,11 +21,11 @@ type leaving struct {
 	here bool
 }
 
-func (l *leaving) Find(context.Context, common.Hash) (common.Hash, bundling.Place) {
+func (l *leaving) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
 	if l.here {
-		return common.Hash{8}, bundling.Public
+		return common.Hash{8}, bundling.Public, nil
 	}
-	return common.Hash{}, bundling.Elsewhere
+	return common.Hash{}, bundling.Elsewhere, nil
 }
 
 func (l *leaving) Forward(_ context.Context, body []byte) (*http.Response, error) {
