@@ -16,7 +16,7 @@
 //	│    │              ├─ keyholder ×4   Follow, Again (dsn-node)        │ disk: attestations │
 //	│    └─ monitor ×2 ─┘   merge.State (monitor-svc)                                          │
 //	│                                                                                          │
-//	│  redis         lock.Record, the FIFO's Memory, notices; every lock by lock.Line, Belief  │
+//	│  redis         locktest.Record, queuetest.Memory, notices; locks by lock.Line, Belief    │
 //	└──────────────────────────────────────────┬───────────────────────────────────────────────┘
 //	                                           ▼ what was seen
 //	                                     history.Check: S1 to S13, L1 to L5

@@ -3,9 +3,10 @@ package sim
 import (
 	"time"
 
-	"blindseq/kit/lock"
+	"blindseq/kit/lock/locktest"
 	"blindseq/kit/rediskeys"
 	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/queue/queuetest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -21,8 +22,8 @@ type redis struct {
 
 // keys is what Redis holds.
 type keys struct {
-	locks   map[string]*lock.Record
-	fifo    *queue.Memory
+	locks   map[string]*locktest.Record
+	fifo    *queuetest.Memory
 	notices map[string]preblockv1.NoPreblockReason
 }
 
@@ -47,7 +48,7 @@ const (
 
 func newKeys() *keys {
 	return &keys{
-		locks: map[string]*lock.Record{}, fifo: queue.NewMemory(queue.Limits{Queued: 64}),
+		locks: map[string]*locktest.Record{}, fifo: queuetest.NewMemory(queue.Limits{Queued: 64}),
 		notices: map[string]preblockv1.NoPreblockReason{},
 	}
 }
@@ -64,10 +65,10 @@ func (k *keys) clone() *keys {
 	return c
 }
 
-func (k *keys) lock(name string) *lock.Record {
+func (k *keys) lock(name string) *locktest.Record {
 	r := k.locks[name]
 	if r == nil {
-		r = &lock.Record{}
+		r = &locktest.Record{}
 		k.locks[name] = r
 	}
 	return r
