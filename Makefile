@@ -81,7 +81,7 @@ redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDUL
 	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
-		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
+		-run 'TestProductionSurvives|TestProductionContinuesAfterEveryLink' ./e2e
 
 .PHONY: k8s-up k8s-down k8s-secrets k8s-e2e k8s-e2e-long
 k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all is ready (make images first)

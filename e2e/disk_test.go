@@ -118,7 +118,7 @@ func fillDisk(t *testing.T, path string) {
 	}
 }
 
-// endsFor waits until a program has ended by itself, and checks that its output says why.
+// endsFor waits until a program has exited on its own, and checks that its output says why.
 func (k *killer) endsFor(t *testing.T, process, why string) {
 	t.Helper()
 	ctx, cancel := bounded(t)

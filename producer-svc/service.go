@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s.register()
 	s.observe()
 	s.Health.Set("start", "replaying the blueprint log")
-	s.Health.Set("leader", "its role is not settled yet")
+	s.Health.Set("leader", "its role is not decided yet")
 	s.OnStop(func() { s.stopping.Store(true) })
 	s.Add("producer", s.serve)
 	return s, nil

@@ -126,7 +126,7 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 	}
 }
 
-// listen opens the listeners, and settles where others find this replica.
+// listen opens the listeners, and with them decides the addresses at which others find this replica.
 func (s *Service) listen() (err error) {
 	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.StatusCodes()}); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (b *run) encryptedBatches() ([][]load.Batch, error) {
 	return all, work.Wait()
 }
 
-// encryptAll makes n bundles of transfers among accounts that nobody else uses.
+// encryptAll makes n bundles of transfers among accounts that nothing else uses.
 func encryptAll(c *committee.Committee, accounts []*load.Account, n int) (batches []load.Batch, err error) {
 	var raws [][]byte
 	for i := range n {

@@ -10,7 +10,7 @@ import (
 )
 
 // One transaction may come twice, in two bundles, and be skipped once: before its nonce was due, or after it was used.
-func TestABlockIsWhatWasOrderedWithoutWhatWasSkipped(t *testing.T) {
+func TestABlockHoldsWhatWasOrderedExceptWhatWasSkipped(t *testing.T) {
 	a, b, c := []byte("a"), []byte("b"), []byte("c")
 	hash := func(raw []byte) common.Hash { return common.Hash(content.Keccak(raw)) }
 	for _, one := range []struct {

@@ -18,7 +18,7 @@ type ordered struct {
 	bundles []bundle
 }
 
-// bundle is what became of one bundle: transactions, or a reason why there are none.
+// bundle is the outcome of one bundle: transactions, or the reason why there are none.
 type bundle struct {
 	hash         common.Hash
 	transactions []common.Hash

@@ -33,7 +33,7 @@ func (k *keys) ending(id string) bool {
 	return head != nil && head.ID == id && head.Phase == queue.Ending
 }
 
-// subscriber is told of what happens on a channel, and "" when it was connected anew.
+// subscriber receives each message of a channel, and "" after each reconnection.
 type subscriber struct {
 	p    *process
 	life int
@@ -95,7 +95,7 @@ func (r *redis) subscribe(p *process, channel string, tell func(string)) {
 	r.heard[channel] = append(r.heard[channel], subscriber{p, p.life, tell})
 }
 
-// publish tells the subscribers; who is cut off is told to look when it is connected again.
+// publish sends to the subscribers. One that is cut off gets "" when it is connected again.
 func (r *redis) publish(channel, what string) {
 	for _, s := range r.heard[channel] {
 		if s.p.up && s.p.life == s.life && !r.w.cut(r.process, s.p) {

@@ -129,7 +129,7 @@ func (l *Log) load() error {
 	if len(l.segments) == 0 {
 		return nil
 	}
-	return l.settle(l.segments[len(l.segments)-1])
+	return l.rewriteLast(l.segments[len(l.segments)-1])
 }
 
 // dropEmpty removes a last segment in which nothing was ever acknowledged. Gone, an empty log begins at
@@ -146,12 +146,12 @@ func (l *Log) dropEmpty() error {
 	return l.o.FS.SyncDir(l.dir)
 }
 
-// settle makes the last segment fit to be appended to and what it shows durable.
+// rewriteLast prepares the last segment for appends: it cuts off a torn tail and makes the last record durable.
 //
 // The last record may have been written without its fsync (the process was killed between them) or with a failed
-// one, after which the kernel may hold a page as clean that never reached the disk. So it is written again, the
+// one, after which the kernel may hold a page as clean that never reached the disk. So it is rewritten, the
 // same bytes in the same place, and synced, before anyone is shown it.
-func (l *Log) settle(s *segment) error {
+func (l *Log) rewriteLast(s *segment) error {
 	number := s.next() - 1
 	offset, size := s.frame(number)
 	frame, err := readAt(s.path, offset, size)
@@ -168,7 +168,7 @@ func (l *Log) settle(s *segment) error {
 		}
 		// gofail: var walSettling struct{}
 		if _, err := f.WriteAt(frame, offset); err != nil {
-			return fmt.Errorf("settle record %d: %w", number, err)
+			return fmt.Errorf("rewrite record %d: %w", number, err)
 		}
 		return f.Sync()
 	}()

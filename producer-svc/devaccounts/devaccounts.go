@@ -1,5 +1,5 @@
-// Package devaccounts has the accounts a development chain is born with: the first addresses of a mnemonic every
-// Ethereum tool knows. The keys are public knowledge, so nothing of value may ever be sent to them on another chain.
+// Package devaccounts has the funded accounts of a development chain: the first addresses of a mnemonic that every Ethereum
+// tool knows. The keys are public, so never send anything of value to these addresses on another chain.
 package devaccounts
 
 import (

@@ -89,10 +89,10 @@ type sendReply struct {
 	} `json:"error"`
 }
 
-// settle inspects the answer to a request that sends transactions. notNow says why one of them cannot be accepted now. After
+// correct inspects the answer to a request that sends transactions. notNow says why one of them cannot be accepted now. After
 // a retry, a transaction that the leader already has was delivered by an earlier attempt: its call is answered as if that
 // attempt had succeeded.
-func settle(sends []send, answer []byte, repeated bool) (settled []byte, notNow string) {
+func correct(sends []send, answer []byte, repeated bool) (corrected []byte, notNow string) {
 	trimmed := bytes.TrimLeft(answer, " \t\r\n")
 	batch := len(trimmed) > 0 && trimmed[0] == '['
 	var all []json.RawMessage

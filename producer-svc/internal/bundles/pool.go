@@ -1,8 +1,8 @@
-// Package bundles is the pool of encrypted bundles: transactions that nobody can read before they are ordered, and which
-// therefore no other pool can judge.
+// Package bundles is the pool of encrypted bundles. Their transactions cannot be read before they are ordered, so the pool of
+// plain transactions cannot check them.
 //
-// It guarantees: a bundle that was taken is durable, is offered to every proposal in order of arrival, and stays until a
-// block that decided what became of it was applied; no two bundles in the pool, and none in the pool and in a block that
+// It guarantees: an accepted bundle is durable, is offered to every proposal in order of arrival, and stays until the block
+// that contains its outcome is applied; no two bundles in the pool, and none in the pool and in a block that
 // opened it, share a ciphertext; what the pool holds is bounded, and no bundle enters it whose ciphertext's proof does not
 // hold. Its methods may be called from any goroutine.
 package bundles
@@ -250,7 +250,7 @@ func (p *Pool) Decided(hashes []common.Hash) {
 	}
 }
 
-// Applied forgets bundles: the block that says what became of them was applied.
+// Applied removes bundles: the block that contains their outcomes was applied.
 func (p *Pool) Applied(hashes []common.Hash) error {
 	if len(hashes) == 0 {
 		return nil

@@ -42,7 +42,7 @@ func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []erro
 			c.err = err
 		}
 	}
-	p.settle(reserved)
+	p.finish(reserved)
 	hashes, errs := make([]common.Hash, len(raws)), make([]error, len(raws))
 	for i, c := range all {
 		if errs[i] = c.err; c.err == nil {
@@ -161,8 +161,8 @@ func (p *Pool) prove(reserved []*candidate) (proven []*candidate) {
 	return proven
 }
 
-// settle lets those in that are durable, and gives up the places of the others.
-func (p *Pool) settle(reserved []*candidate) {
+// finish admits the bundles that are durable and releases the places reserved for the others.
+func (p *Pool) finish(reserved []*candidate) {
 	arrived := false
 	for _, c := range reserved {
 		if c.err != nil {

@@ -5,7 +5,7 @@
 // alarm, and nothing is written after it; what is received and not yet applied is bounded in number and bytes, the stream
 // waiting meanwhile. Killed at any point, it continues from the end of the log.
 //
-// It asks of callers: nobody else writes to the log but between Hold and its release.
+// It asks of callers: others write to the log only between Hold and its release.
 package follow
 
 import (
@@ -53,7 +53,7 @@ type Deps struct {
 	Slog  *slog.Logger
 }
 
-// Follower follows while Run runs and nobody holds it.
+// Follower follows while Run runs, except between Hold and its release.
 type Follower struct {
 	Deps
 	progress

@@ -1,7 +1,7 @@
-// Package intake takes what clients send, plain or encrypted, wherever they send it, and answers what became of it.
+// Package intake accepts plain and encrypted transactions at every replica, and reports the status of each.
 //
-// It guarantees: a transaction that was taken is durable here or at the leader; one that was refused says whether it is known
-// all the same, and whether another attempt may succeed.
+// It guarantees: an accepted transaction is durable here or at the leader; the error of a refused one says whether the
+// transaction is known nevertheless, and whether a retry may succeed.
 package intake
 
 import (
@@ -69,8 +69,8 @@ const (
 // claimed is the reason shown with a state that is only the bundle's.
 const claimed = "its sender says that the transaction is in this bundle; that is known when the bundle is opened"
 
-// Status is where a transaction or bundle is. What became of the transaction in a decrypted bundle is what became of the
-// bundle; of several, the first. What is known of a transaction itself goes before what a waiting bundle says of it.
+// Status is the status of a transaction or bundle. A decrypted bundle has the status of its transaction, or of the first of
+// several. What is known about a transaction itself takes precedence over what a waiting bundle claims.
 func (t Transactions) Status(hash common.Hash) (rpc.Standing, error) {
 	var claim rpc.Standing
 	if t.Bundles != nil {

@@ -40,7 +40,7 @@ type Deps struct {
 	Log        *slog.Logger
 }
 
-// Production makes blocks while this replica leads: the loop by itself, Callers for those who ask. Both run sections, and
+// Production makes blocks while this replica leads: the loop without being asked, Callers on request. Both run sections, and
 // the consumption lock orders them.
 type Production struct {
 	Deps
@@ -139,7 +139,7 @@ func (p *Production) catchUp(ctx context.Context) error {
 		case section.Refused:
 			return fmt.Errorf("catch up with the DSN: %w", o.Err)
 		case section.Halted:
-			<-ctx.Done() // readiness says why; restarting by itself would change nothing
+			<-ctx.Done() // readiness says why; a restart would change nothing
 			return nil
 		}
 		_ = retry.Sleep(ctx, catchUpPause) // the loop looks at ctx

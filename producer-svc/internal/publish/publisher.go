@@ -2,8 +2,8 @@
 //
 // It guarantees: blueprints are pushed in order, each as soon as it is applied; what the rollup does not show within a
 // bounded number of blueprints, or of blocks of layer 1 when no other blueprint follows, is pushed again; and while the
-// rollup is further behind than allowed, Locked is true. That is back-pressure: without it a chain would run ahead of what
-// its users can rely on, for as long as nobody looks. Package backpressure decides; the Publisher does what it wants.
+// rollup is further behind than allowed, Locked is true. That is back-pressure: without it the chain would run far ahead of
+// what the rollup confirms. Package backpressure decides; the Publisher performs its effects.
 package publish
 
 import (

@@ -1,6 +1,5 @@
 // Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
-// tracers under debug, te_getTransactionStatus, te_getEncryptionKey and
-// te_getOrderProof.
+// tracers under debug, te_getTransactionStatus, te_getEncryptionKey and te_getOrderProof.
 //
 // What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
 // is bounded; nothing here can change the chain, its files or its settings.
@@ -70,7 +69,7 @@ type Chain interface {
 	SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription
 }
 
-// Transactions takes transactions and knows what became of them.
+// Transactions accepts transactions and knows their status.
 type Transactions interface {
 	// Submit returns a hash or an error for each; what has a hash is durable.
 	Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error)

@@ -28,7 +28,7 @@ func (s *Store) put(l *list, txs []Tx) error {
 		return err
 	}
 	// gofail: var transactionWritten struct{}
-	return s.settle(s.positionOf(l, txs))
+	return s.makeDurable(s.positionOf(l, txs))
 }
 
 // positionOf is the last position among transactions that were written now or before; 0 when all of them have ended.

@@ -199,7 +199,7 @@ func TestAMonitorThatIsAwayDelaysTheEndOnly(t *testing.T) {
 	})
 }
 
-func TestTakeoverGoesOnWhereTheOtherStopped(t *testing.T) {
+func TestTakeoverContinuesWhereTheOtherStopped(t *testing.T) {
 	t.Run("the DSN has the proposal", func(t *testing.T) {
 		bubble(t, func(r *rig) {
 			r.request("a", true)

@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// Kind is how a transaction ended that is in no block.
+// Kind is the way in which a transaction ended that is in no block.
 type Kind uint8
 
 const (
@@ -34,25 +34,25 @@ type stored struct {
 	Time     uint64 // seconds
 }
 
-// End records outcomes and forgets the acknowledgement of these transactions, both or neither. An outcome replaces an
+// End records endings and forgets the acknowledgement of these transactions, both or neither. An ending replaces an
 // earlier one of the same transaction.
-func (s *Store) End(outcomes []Ending) error { return s.record(outcomes, true) }
+func (s *Store) End(endings []Ending) error { return s.record(endings, true) }
 
-// Note records outcomes of transactions that have not ended: they are still in the pool and may yet succeed.
-func (s *Store) Note(outcomes []Ending) error { return s.record(outcomes, false) }
+// Note records endings of transactions that have not ended: they are still in the pool and may yet succeed.
+func (s *Store) Note(endings []Ending) error { return s.record(endings, false) }
 
-func (s *Store) record(outcomes []Ending, ended bool) error {
-	if len(outcomes) == 0 {
+func (s *Store) record(endings []Ending, ended bool) error {
+	if len(endings) == 0 {
 		return nil
 	}
-	err := s.update("record outcomes", func(batch ethdb.Batch) error {
-		seen := make(map[common.Hash]bool, len(outcomes))
-		for _, one := range outcomes {
+	err := s.update("record endings", func(batch ethdb.Batch) error {
+		seen := make(map[common.Hash]bool, len(endings))
+		for _, one := range endings {
 			if seen[one.Hash] {
 				continue
 			}
 			seen[one.Hash] = true
-			if err := s.putOutcome(batch, one); err != nil {
+			if err := s.putEnding(batch, one); err != nil {
 				return err
 			}
 			if !ended {
@@ -67,29 +67,29 @@ func (s *Store) record(outcomes []Ending, ended bool) error {
 	if err != nil {
 		return err
 	}
-	return s.forgetOutcomes()
+	return s.forgetEndings()
 }
 
-// Ending finds how a transaction ended. It is only known of transactions that are in no block, and not for ever.
+// Ending finds the ending of a transaction. Only transactions in no block have one, and it is kept for a limited time.
 func (s *Store) Ending(hash common.Hash) (Ending, bool, error) {
-	found, ok, err := s.readOutcome(hash)
+	found, ok, err := s.readEnding(hash)
 	if err != nil || !ok {
 		return Ending{}, false, err
 	}
 	return Ending{Hash: hash, Kind: found.Kind, Number: found.Number, Reason: found.Reason}, true, nil
 }
 
-func (s *Store) putOutcome(batch ethdb.Batch, one Ending) error {
-	earlier, known, err := s.readOutcome(one.Hash)
+func (s *Store) putEnding(batch ethdb.Batch, one Ending) error {
+	earlier, known, err := s.readEnding(one.Hash)
 	if err != nil {
 		return err
 	}
 	if known {
-		if err := batch.Delete(sequenceKey(prefixOutcomeOrder, earlier.Sequence)); err != nil {
+		if err := batch.Delete(sequenceKey(prefixEndingOrder, earlier.Sequence)); err != nil {
 			return err
 		}
 	} else {
-		s.outcomes++
+		s.endings++
 	}
 	s.sequence++
 	raw, err := rlp.EncodeToBytes(&stored{Sequence: s.sequence, Kind: one.Kind, Number: one.Number, Reason: one.Reason,
@@ -97,43 +97,43 @@ func (s *Store) putOutcome(batch ethdb.Batch, one Ending) error {
 	if err != nil {
 		return err
 	}
-	if err := batch.Put(outcomeKey(one.Hash), raw); err != nil {
+	if err := batch.Put(endingKey(one.Hash), raw); err != nil {
 		return err
 	}
-	return batch.Put(sequenceKey(prefixOutcomeOrder, s.sequence), one.Hash[:])
+	return batch.Put(sequenceKey(prefixEndingOrder, s.sequence), one.Hash[:])
 }
 
-func (s *Store) readOutcome(hash common.Hash) (stored, bool, error) {
-	known, err := s.db.Has(outcomeKey(hash))
+func (s *Store) readEnding(hash common.Hash) (stored, bool, error) {
+	known, err := s.db.Has(endingKey(hash))
 	if err != nil || !known {
 		return stored{}, false, err
 	}
-	raw, err := s.db.Get(outcomeKey(hash))
+	raw, err := s.db.Get(endingKey(hash))
 	if err != nil {
-		return stored{}, false, fmt.Errorf("read outcome of %s: %w", hash, err)
+		return stored{}, false, fmt.Errorf("read ending of %s: %w", hash, err)
 	}
 	var found stored
 	if err := rlp.DecodeBytes(raw, &found); err != nil {
-		return stored{}, false, fmt.Errorf("decode outcome of %s: %w", hash, err)
+		return stored{}, false, fmt.Errorf("decode ending of %s: %w", hash, err)
 	}
 	return found, true, nil
 }
 
-// forgetOutcomes removes the oldest while there are too many, or they are too old.
-func (s *Store) forgetOutcomes() error {
+// forgetEndings removes the oldest endings that exceed the maximum number or age.
+func (s *Store) forgetEndings() error {
 	type aged struct {
 		sequence uint64
 		hash     common.Hash
 	}
 	s.mu.Lock()
-	surplus := s.outcomes - s.options.Outcomes
+	surplus := s.endings - s.options.Endings
 	s.mu.Unlock()
 	var old []aged
 	var readErr error
-	err := iterate(s.db, prefixOutcomeOrder, func(sequence uint64, hash []byte) bool {
+	err := iterate(s.db, prefixEndingOrder, func(sequence uint64, hash []byte) bool {
 		one := aged{sequence: sequence, hash: common.BytesToHash(hash)}
 		if len(old) >= surplus {
-			found, known, err := s.readOutcome(one.hash)
+			found, known, err := s.readEnding(one.hash)
 			if readErr = err; err != nil || (known && !s.expired(found)) {
 				return false
 			}
@@ -144,30 +144,30 @@ func (s *Store) forgetOutcomes() error {
 	if err != nil || readErr != nil || len(old) == 0 {
 		return firstError(err, readErr)
 	}
-	return s.update("forget outcomes", func(batch ethdb.Batch) error {
+	return s.update("forget endings", func(batch ethdb.Batch) error {
 		for _, one := range old {
-			if err := firstError(batch.Delete(sequenceKey(prefixOutcomeOrder, one.sequence)), batch.Delete(outcomeKey(one.hash))); err != nil {
+			if err := firstError(batch.Delete(sequenceKey(prefixEndingOrder, one.sequence)), batch.Delete(endingKey(one.hash))); err != nil {
 				return err
 			}
 		}
-		s.outcomes -= len(old)
+		s.endings -= len(old)
 		return nil
 	})
 }
 
 func (s *Store) expired(one stored) bool {
-	return s.options.Now().Sub(time.Unix(int64(one.Time), 0)) > s.options.OutcomeAge
+	return s.options.Now().Sub(time.Unix(int64(one.Time), 0)) > s.options.EndingAge
 }
 
-func (s *Store) loadOutcomes() error {
-	return iterate(s.db, prefixOutcomeOrder, func(sequence uint64, _ []byte) bool {
-		s.outcomes++
+func (s *Store) loadEndings() error {
+	return iterate(s.db, prefixEndingOrder, func(sequence uint64, _ []byte) bool {
+		s.endings++
 		s.sequence = max(s.sequence, sequence)
 		return true
 	})
 }
 
-func outcomeKey(hash common.Hash) []byte { return append([]byte{prefixOutcome}, hash[:]...) }
+func endingKey(hash common.Hash) []byte { return append([]byte{prefixEnding}, hash[:]...) }
 
 func firstError(errs ...error) error {
 	for _, err := range errs {
