@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/kit/retry"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -37,7 +39,7 @@ func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, 
 			reported = true
 			library.Load().WarnContext(ctx, "Redis refuses a subscription; it is asked again", "channels", channels, "error", err)
 		}
-		sleep(ctx, retryPeriod)
+		_ = retry.Sleep(ctx, retryPeriod) // the loop looks at ctx
 	}
 }
 
@@ -53,7 +55,7 @@ func follow(ctx context.Context, sub *redis.PubSub, notify func(channel, payload
 		}
 		if err != nil { // the connection broke, and Receive made another at once, if it could
 			if failed {
-				sleep(ctx, retryPeriod)
+				_ = retry.Sleep(ctx, retryPeriod) // Receive looks at ctx
 			}
 			failed = true
 			continue
@@ -72,19 +74,9 @@ func follow(ctx context.Context, sub *redis.PubSub, notify func(channel, payload
 func ping(ctx context.Context, sub *redis.PubSub) (stop func()) {
 	ctx, stop = context.WithCancel(ctx)
 	go func() {
-		for sleep(ctx, pingEvery) {
+		for retry.Sleep(ctx, pingEvery) == nil {
 			_ = sub.Ping(ctx) // makes the connection again when it fails
 		}
 	}()
 	return stop
-}
-
-// sleep says whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

@@ -10,6 +10,7 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,15 +31,9 @@ type Options struct {
 const maxBytes = 1 << 30 // keeps offsets within 32 bits
 
 func (o Options) withDefaults() (Options, error) {
-	if o.First == 0 {
-		o.First = 1
-	}
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = 64 << 20
-	}
-	if o.MaxRecord == 0 {
-		o.MaxRecord = 16 << 20
-	}
+	o.First = cmp.Or(o.First, 1)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.MaxRecord = cmp.Or(o.MaxRecord, 16<<20)
 	if o.OnSync == nil {
 		o.OnSync = func(time.Duration) {}
 	}

@@ -74,11 +74,7 @@ func (s *Stream) Run(ctx context.Context) error {
 			break
 		}
 		s.cfg.Connected(err)
-		level := slog.LevelWarn
-		if failures.Failures() > 0 {
-			level = slog.LevelDebug
-		}
-		s.cfg.Log.Log(ctx, level, "stream from the DSN failed, reconnecting", "failures", failures.Failures()+1, "error", err)
+		s.cfg.Log.Log(ctx, failures.Level(), "stream from the DSN failed, reconnecting", "failures", failures.Failures()+1, "error", err)
 		_ = failures.Wait(ctx) // the loop sees that ctx ended
 	}
 	return nil

@@ -89,11 +89,7 @@ func (f *Follower) Run(ctx context.Context) error {
 			continue
 		}
 		f.failed(err)
-		level := slog.LevelWarn
-		if pause.Failures() > 0 {
-			level = slog.LevelDebug
-		}
-		f.Slog.Log(ctx, level, "following is interrupted", "head", f.Engine.Head().Number, "failures", pause.Failures()+1, "error", err)
+		f.Slog.Log(ctx, pause.Level(), "following is interrupted", "head", f.Engine.Head().Number, "failures", pause.Failures()+1, "error", err)
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 	return nil
