@@ -22,7 +22,7 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 .PHONY: run
-run: ## Run everything in one process (needs Go alone); ARGS="--help" shows its flags
+run: ## Run everything in one process (needs only Go); ARGS="--help" shows its flags
 	@go run -ldflags '-X blindseq/kit/service.Version=$(VERSION)' ./devnet/cmd/devnet $(ARGS)
 
 .PHONY: build
@@ -76,7 +76,7 @@ backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/
 
 .PHONY: redis-long
-redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDULES (2000), every link half open by itself
+redis-long: build deps ## Test faults of Redis and the network for longer: FAILOVERS (20), SCHEDULES (2000), each link half open alone
 	@BLINDSEQ_LOCK_SECTIONS=10000 go test -count=1 -v -timeout 1h -run TestSectionsNeverOverlap ./kit/lock
 	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
@@ -84,23 +84,23 @@ redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDUL
 		-run 'TestProductionSurvives|TestProductionContinuesAfterEveryLink' ./e2e
 
 .PHONY: k8s-up k8s-down k8s-secrets k8s-e2e k8s-e2e-long
-k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all is ready (make images first)
+k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all pods are ready (make images first)
 	@./scripts/k8s.sh up '$(VERSION)'
 
-k8s-down: ## Remove it again, volumes and secrets too
+k8s-down: ## Remove the deployment, with its volumes and secrets
 	@./scripts/k8s.sh down '$(VERSION)'
 
-k8s-secrets: ## Make the secrets of a new deployment; those that are there stay
+k8s-secrets: ## Make the secrets of a new deployment; existing secrets stay
 	@./scripts/k8s.sh secrets '$(VERSION)'
 
-k8s-e2e: ## Drive what k8s-up deployed from outside: load, scaling, updates, kills
+k8s-e2e: ## Test what k8s-up deployed from outside: load, scaling, updates, kills
 	@./scripts/k8s.sh e2e '$(VERSION)'
 
-k8s-e2e-long: ## The same with kills for 10 minutes and observers that catch up over 10,000 blocks
+k8s-e2e-long: ## As k8s-e2e, with kills for 10 minutes and observers that catch up over 10,000 blocks
 	@./scripts/k8s.sh e2e-long '$(VERSION)'
 
 .PHONY: catch-up
-catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up
+catch-up: build deps ## Replace a producer's disk by one from 10,000 blocks ago, and time how it and observers catch up
 	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
 
 .PHONY: sim-test
@@ -108,11 +108,11 @@ sim-test: ## Run the simulator: 10,000 schedules, every pair of crashes, every s
 	@go test -count=1 -v -vet=off -timeout 30m ./e2e/sim
 
 .PHONY: sim
-sim: ## Run one simulated schedule and print all that happens in it; SEED=... SHRINK=1
+sim: ## Run one simulated schedule and print every event; SEED=... SHRINK=1
 	@go run ./e2e/cmd/blindseq-sim --replay --seed $(or $(SEED),0) $(if $(SHRINK),--shrink)
 
 .PHONY: sim-long
-sim-long: ## Run SCHEDULES (250,000) simulated schedules from SEED (10,000) on, on all cores
+sim-long: ## Run SCHEDULES (250,000) simulated schedules on all cores, starting at SEED (10,000)
 	@go run ./e2e/cmd/blindseq-sim --schedules $(or $(SCHEDULES),250000) --seed $(or $(SEED),10000)
 
 .PHONY: bench
@@ -145,11 +145,11 @@ proto-check: $(TOOLS)/buf ## Lint the contracts, compare them with the last rele
 	@./scripts/proto-check.sh "$(TOOLS)"
 
 .PHONY: docs
-docs: ## Write the reference documentation (flags, metrics) anew
+docs: ## Regenerate the reference documentation (flags, metrics)
 	@UPDATE_DOCS=1 go test -count=1 -run TestReference ./devnet/...
 
 .PHONY: deps
-deps: ## Install what the tests need, or say what is missing
+deps: ## Install what the tests need, or name what is missing
 	@./scripts/deps.sh
 
 .PHONY: tools
@@ -165,5 +165,5 @@ $(TOOLS)/buf: tools/buf/go.mod tools/buf/package-lock.json $(TOOLS)/gotestsum
 	@./scripts/buf.sh $(TOOLS)
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove everything that was built
 	@rm -rf $(BIN)

@@ -57,7 +57,7 @@ func (m *metrics) follow(reg prometheus.Registerer, status func() (last uint64, 
 		func() float64 { return ops.Truth(connected()) })
 }
 
-// measuredCheck takes the time of what nearly all the cost of a check is: examining a preblock by itself.
+// measuredCheck measures Examine, which takes nearly all the time of a check.
 type measuredCheck struct {
 	source.Check
 	seconds prometheus.Histogram

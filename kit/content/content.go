@@ -1,5 +1,5 @@
-// Package content defines the hash and the limits of what the DSN puts in order. It is the one place where the
-// bytes of a content are given an identity: two contents are the same exactly when their hashes are.
+// Package content defines the hash and the limits of the contents that the DSN puts in order. Two contents are the same
+// exactly when their hashes are.
 package content
 
 import (

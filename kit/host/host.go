@@ -1,5 +1,5 @@
-// Package host is what every program of the system has around its own parts: configuration, log, health, metrics,
-// listeners, a gRPC server, connections, Redis, components that run, and closers.
+// Package host is the shell of every program of the system: configuration, log, health, metrics, listeners, a gRPC server,
+// connections, Redis, components that run, and closers.
 //
 // It guarantees: what is opened through a Host is closed in the reverse order, once, whether the start fails, the program
 // stops, or it never runs. Components stop in the reverse order of Add, before anything is closed; readiness ends first.

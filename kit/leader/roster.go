@@ -42,7 +42,7 @@ func Enroll(ctx context.Context, rdb redis.UniversalClient, name string, describ
 	say := func(ctx context.Context, r Replica, text string) {
 		ctx, cancel := context.WithTimeout(ctx, rosterCall)
 		defer cancel()
-		// A word that is lost is said again; who is silent for the TTL is not found any more.
+		// An error is ignored: the next tick repeats the call, and a replica that is silent for the TTL leaves the roster.
 		_ = script.Run(ctx, rdb, []string{rediskeys.Roster(name)}, r.GRPC, text, rosterTTL.Milliseconds()).Err()
 	}
 	tick := time.NewTicker(rosterEvery)

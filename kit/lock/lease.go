@@ -81,7 +81,7 @@ func (l *lease) lose(why string) {
 	}
 }
 
-// renewed takes in what became of a renewal.
+// renewed records the result of a renewal.
 func (l *lease) renewed(sent time.Time, ours bool, err error) (next time.Time, lost string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

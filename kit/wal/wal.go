@@ -5,8 +5,8 @@
 // Append had not returned. The remains of an interrupted write are cut off when the log is opened. Damage anywhere
 // else is never repaired: Open refuses with a *DamageError that says where.
 //
-// It asks of callers: one appender at a time makes sense (others wait), and a log that is ErrBroken is closed and
-// opened again, or the process stopped.
+// It asks of callers: append from one goroutine (others would wait), and after ErrBroken close the log and open it again, or
+// stop the process.
 package wal
 
 import (

@@ -1,5 +1,5 @@
-// Package queue is the FIFO of proposal requests as a state machine: Next goes from what is stored and an event to what is
-// to be stored. It does no I/O, reads no clock and draws no random number, so the same functions run in the
+// Package queue is the FIFO of proposal requests as a state machine: Next takes the stored state and an event, and returns
+// what to store. It does no I/O, reads no clock and draws no random number, so the same functions run in the
 // service (package redisqueue) and in a simulator (queuetest.Memory).
 //
 // Guarantees, whatever the order of events: at most one request is current (in flight or ending), requests become

@@ -113,9 +113,9 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 type reply int
 
 const (
-	answered  reply = iota
+	answered reply = iota
 	unusable       // its answer does not count: only the leader may give it
-	absent          // it did not answer
+	absent         // it did not answer
 )
 
 func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, data []byte, seen uint64) reply {

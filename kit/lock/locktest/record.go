@@ -5,7 +5,7 @@ package locktest
 // service runs the scripts; lock.TestTheRecordIsWhatTheScriptsDo holds the two together. Times are in milliseconds by the
 // clock of Redis.
 type Record struct {
-	Attempt, Holder, Meta string // "" while nobody holds it
+	Attempt, Holder, Meta string // "" while the lock is free
 	Token                 uint64 // the holder's
 	Ends                  int64  // the lease is gone from then on
 	Last                  uint64 // the last token minted
@@ -17,13 +17,13 @@ type Attempt struct {
 	Floor            uint64 // the token will be greater
 }
 
-// Clone returns a copy that changes by itself: a replica of Redis.
+// Clone returns an independent copy, as a replica of Redis has.
 func (r *Record) Clone() *Record {
 	c := *r
 	return &c
 }
 
-// Current is the token of who holds the lock, 0 when nobody does.
+// Current is the holder's token, 0 while the lock is free.
 func (r *Record) Current(now int64) uint64 {
 	if r.expire(now); r.Attempt == "" {
 		return 0
@@ -64,7 +64,7 @@ func (r *Record) Release(now int64, id string) bool {
 	return true
 }
 
-// expire is what Redis does by itself.
+// expire removes the record when its lease has ended, as Redis does.
 func (r *Record) expire(now int64) {
 	if r.Attempt != "" && now >= r.Ends {
 		r.Free()

@@ -41,7 +41,7 @@ var (
 
 // Check refuses a well-formed preblock that does not prove what it must. An error without forged is one of the attempt: retry.
 type Check interface {
-	// Examine looks at a preblock by itself; several may be examined at once.
+	// Examine checks a preblock without its predecessor; several may be examined at once.
 	Examine(context.Context, *preblockv1.Preblock) (statement [32]byte, forged bool, err error)
 	// Link then checks that it follows the one before it.
 	Link(ctx context.Context, p *preblockv1.Preblock, statement [32]byte) (forged bool, err error)

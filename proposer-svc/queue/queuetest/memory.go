@@ -30,7 +30,7 @@ func (m *Memory) SetLease(token uint64) { m.lease = token }
 // Wipe forgets everything, as Redis may at any time.
 func (m *Memory) Wipe() { *m = *NewMemory(m.limits) }
 
-// Clone returns a copy that changes by itself: what a replica of Redis has.
+// Clone returns an independent copy, as a replica of Redis has.
 func (m *Memory) Clone() *Memory {
 	c := *m
 	c.fifo, c.requests, c.recent = slices.Clone(m.fifo), maps.Clone(m.requests), slices.Clone(m.recent)
