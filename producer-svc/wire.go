@@ -113,7 +113,7 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 	}, s.metrics.AcknowledgedAlone, s.Log)
 	s.disk.Store.ConfirmWith(s.standbys.Confirm)
 	s.standby = &replicate.Standby{
-		Client: leader, Leader: s.candidate.ToFollow, Log: s.Log,
+		Client: leader, Leader: s.candidate.ToFollow, Broken: s.end.Fail, Log: s.Log,
 		Own: intake.StandbyStore{
 			Store: s.disk.Store, Keeper: s.disk.Keeper, Bundles: s.bundles, Named: s.disk.Chain.NamedIn, Included: s.disk.Chain.Included,
 		},

@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"blindseq/producer-svc/internal/dbwrite"
@@ -27,9 +28,8 @@ type Block struct {
 type Skipped struct {
 	Hash   common.Hash
 	Reason string
-	// Early says that only transactions before it are missing: it may be executed in a later block. Records of the first
-	// release do not have it.
-	Early bool `rlp:"optional"`
+	// Early says that only transactions before it are missing: it may be executed in a later block.
+	Early bool
 }
 
 // Result is what became of a Block.
@@ -80,7 +80,10 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	}
 	// From here on a context that ends must not leave half a block.
 	run, block, err := c.execute(context.WithoutCancel(ctx), parent, b, all)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrExecution):
+		return Result{}, err
+	case err != nil: // the database cannot be read
 		return Result{}, c.breakDown(err)
 	}
 	rec := record{Input: input, Skipped: run.skipped, Delayed: run.delayed}

@@ -37,6 +37,9 @@ var (
 	ErrParent = errors.New("parent is not the head")
 	// ErrTimestampDecreased: the timestamp is before the head's.
 	ErrTimestampDecreased = errors.New("timestamp is before the head's")
+	// ErrExecution: the block cannot be executed, here or by any other replica. Nothing of it is written, and the head stays. It
+	// is an alarm: a start over would come to the same.
+	ErrExecution = errors.New("block cannot be executed")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("chain is closed")
 	// ErrBroken: an earlier Apply failed half way; the process has to start again.

@@ -73,14 +73,11 @@ func New(d Deps) *Follower {
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	pause := pauses.New()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !f.halted() {
 		applied, err := f.turn(ctx)
 		if err != nil && engine.KindOf(err) == engine.Alarm {
-			f.Slog.ErrorContext(ctx, "following halts", "error", err)
-			f.halt()
-			f.Alarm(err)
-			<-ctx.Done()
-			return nil
+			f.Halt(ctx, err)
+			continue
 		}
 		if applied > 0 {
 			pause.Reset()
@@ -92,7 +89,16 @@ func (f *Follower) Run(ctx context.Context) error {
 		f.Slog.Log(ctx, pause.Level(), "following is interrupted", "head", f.Engine.Head().Number, "failures", pause.Failures()+1, "error", err)
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
+	<-ctx.Done()
 	return nil
+}
+
+// Halt raises an alarm: nothing is followed from now on, and this replica does not lead. Call it before Run; within Run the
+// Follower does it itself.
+func (f *Follower) Halt(ctx context.Context, err error) {
+	f.Slog.ErrorContext(ctx, "following halts", "error", err)
+	f.halt()
+	f.Alarm(err)
 }
 
 // Hold ends the session under way, waits until nothing of it is being written, and keeps another from beginning until

@@ -145,6 +145,12 @@ func (p progress) applied(number uint64) {
 
 func (p progress) halt() { p.change(func(s *state) { s.halted = true }) }
 
+func (p progress) halted() bool {
+	p.state.mu.Lock()
+	defer p.state.mu.Unlock()
+	return p.state.halted
+}
+
 func (p progress) failed(err error) { p.change(func(s *state) { s.now.Err = err }) }
 
 func (p progress) lag() uint64 {

@@ -137,8 +137,8 @@ func (c *Candidate) letStandbysGoFirst(ctx context.Context) {
 		return
 	}
 	c.Log.InfoContext(ctx, "restarted with the lease held: letting a standby lead", "lease", rediskeys.ProducerLease)
-	timer := time.NewTimer(c.Lease.Options().TTL + GoFirst)
-	defer timer.Stop()
+	ctx, cancel := context.WithTimeout(ctx, c.Lease.Options().TTL+GoFirst)
+	defer cancel()
 	for {
 		changed := c.Directory.Changed()
 		if _, other := c.Other(); other {
@@ -146,8 +146,6 @@ func (c *Candidate) letStandbysGoFirst(ctx context.Context) {
 		}
 		select {
 		case <-changed:
-		case <-timer.C:
-			return
 		case <-ctx.Done():
 			return
 		}
