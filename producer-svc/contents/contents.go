@@ -97,9 +97,10 @@ func (c *Assembler) fill(ctx context.Context, to *preblockv1.Content, withDelaye
 		}
 	}
 	room := budget.Room()
-	share, bundles, size := c.share(room), [][]byte(nil), uint64(0)
-	if c.Bundles != nil {
-		bundles, size = c.Bundles.Next(share, room)
+	var bundles [][]byte
+	var size uint64
+	if c.Bundles != nil { // what carried transactions need goes before their share: they were ordered before
+		bundles, size = c.Bundles.Next(uint64(float64(room)*c.Share), room)
 	}
 	txs, carried, err := c.Chain.Transactions(ctx, room-size)
 	if err != nil {
@@ -112,10 +113,6 @@ func (c *Assembler) fill(ctx context.Context, to *preblockv1.Content, withDelaye
 	to.Transactions = slices.Concat(txs[:carried], bundles, txs[carried:])
 	return nil
 }
-
-// share is the part of the bytes that bundles have for themselves. What carried transactions need goes before it: they
-// were ordered before.
-func (c *Assembler) share(room uint64) uint64 { return uint64(float64(room) * c.Share) }
 
 func sizeOf(txs [][]byte) (size uint64) {
 	for _, tx := range txs {

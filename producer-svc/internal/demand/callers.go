@@ -103,13 +103,6 @@ func (d *Callers) Waiting() int {
 	return d.waiting
 }
 
-// Serving says whether requests are taken.
-func (d *Callers) Serving() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.serving
-}
-
 func (d *Callers) join(r Request) (*call, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -124,7 +117,7 @@ func (d *Callers) join(r Request) (*call, error) {
 		c = &call{request: r, done: make(chan struct{})}
 		d.calls[r.ID] = c
 		d.queue = append(d.queue, c)
-		d.signal()
+		d.arrived.Notify()
 	}
 	c.waiters++
 	d.waiting++
@@ -193,7 +186,7 @@ func (d *Callers) next() *call {
 		c := d.queue[0]
 		d.queue = d.queue[1:]
 		if len(d.queue) > 0 {
-			d.signal() // another worker may sleep
+			d.arrived.Notify() // another worker may sleep
 		}
 		if c.waiters > 0 {
 			return c
@@ -202,10 +195,6 @@ func (d *Callers) next() *call {
 	}
 	d.queue = nil
 	return nil
-}
-
-func (d *Callers) signal() {
-	d.arrived.Notify()
 }
 
 func (d *Callers) serve(ctx context.Context, c *call) {

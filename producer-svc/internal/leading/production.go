@@ -3,10 +3,8 @@ package leading
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"blindseq/kit/ops"
 	"blindseq/kit/retry"
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/engine"
@@ -36,8 +34,6 @@ type Deps struct {
 	End        *engine.End
 	Loop       loop.Deps // Try is set by New
 	MaxWaiting int       // callers of ProduceBlock
-	Health     *ops.Health
-	Log        *slog.Logger
 }
 
 // Production makes blocks while this replica leads: the loop without being asked, Callers on request. Both run sections, and

@@ -56,9 +56,6 @@ type Publisher struct {
 // New returns a publisher that does nothing and locks nothing yet.
 func New(d Deps) *Publisher { return &Publisher{Deps: d} }
 
-// Locked says whether the rollup is too far behind for another block.
-func (p *Publisher) Locked() bool { return p.State().Locked }
-
 // State is what the publisher knows, and it knows the head: a block that was just applied counts, whether Run has come to
 // it or not.
 func (p *Publisher) State() backpressure.State {
@@ -72,7 +69,7 @@ func (p *Publisher) State() backpressure.State {
 	return now
 }
 
-// Begin is called before the first block is made, and Run after it: from here on Locked counts.
+// Begin is called before the first block is made, and Run after it: from here on State().Locked counts.
 func (p *Publisher) Begin() {
 	head, _ := p.Blueprints.Watch()
 	p.mu.Lock()

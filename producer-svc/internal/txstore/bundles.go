@@ -1,11 +1,9 @@
 package txstore
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/ethdb"
 )
 
 // AddBundles stores encrypted bundles, durable when it returns, in the order given.
@@ -21,24 +19,13 @@ func (s *Store) AddBundles(bundles []Tx) error {
 
 // RemoveBundles forgets bundles whose block has been applied.
 func (s *Store) RemoveBundles(hashes []common.Hash) error {
-	if len(hashes) == 0 {
-		return nil
-	}
-	return s.update("forget bundles", func(batch ethdb.Batch) error {
-		for _, hash := range hashes {
-			if _, err := s.bundles.delete(batch, hash); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.remove(&s.bundles, "forget bundles", hashes)
 }
 
 // Bundles are those stored, in order of arrival.
 func (s *Store) Bundles() (all []Tx, err error) {
-	err = iterate(s.db, prefixBundle, func(_ uint64, raw []byte) bool {
-		raw = bytes.Clone(raw)
-		all = append(all, Tx{Hash: hashOf(raw), Raw: raw})
+	err = transactions(s.db, prefixBundle, func(tx Tx) bool {
+		all = append(all, tx)
 		return true
 	})
 	return all, err

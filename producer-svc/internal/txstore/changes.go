@@ -2,6 +2,7 @@ package txstore
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -109,12 +110,12 @@ func (s *Store) Keep(changes []Change) error {
 		}
 		groups[one.Kind] = append(groups[one.Kind], Tx{Hash: hashOf(one.Raw), Raw: one.Raw})
 	}
-	err := firstError(
+	err := cmp.Or(
 		s.write(&s.acked, groups[ChangeTransaction]), s.write(&s.bundles, groups[ChangeBundle]), s.write(&s.delayed, groups[ChangeDelayed]))
 	if err == nil {
 		err = s.endKept(ended)
 	}
-	return firstError(err, s.sync())
+	return cmp.Or(err, s.sync())
 }
 
 // endKept records the ends of those that are kept here; of others nothing was promised here.

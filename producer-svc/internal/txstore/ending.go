@@ -1,6 +1,7 @@
 package txstore
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -58,7 +59,7 @@ func (s *Store) record(endings []Ending, ended bool) error {
 			if !ended {
 				continue
 			}
-			if _, err := s.acked.delete(batch, one.Hash); err != nil {
+			if err := s.acked.delete(batch, one.Hash); err != nil {
 				return err
 			}
 		}
@@ -142,11 +143,11 @@ func (s *Store) forgetEndings() error {
 		return true
 	})
 	if err != nil || readErr != nil || len(old) == 0 {
-		return firstError(err, readErr)
+		return cmp.Or(err, readErr)
 	}
 	return s.update("forget endings", func(batch ethdb.Batch) error {
 		for _, one := range old {
-			if err := firstError(batch.Delete(sequenceKey(prefixEndingOrder, one.sequence)), batch.Delete(endingKey(one.hash))); err != nil {
+			if err := cmp.Or(batch.Delete(sequenceKey(prefixEndingOrder, one.sequence)), batch.Delete(endingKey(one.hash))); err != nil {
 				return err
 			}
 		}
@@ -168,12 +169,3 @@ func (s *Store) loadEndings() error {
 }
 
 func endingKey(hash common.Hash) []byte { return append([]byte{prefixEnding}, hash[:]...) }
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -167,11 +167,6 @@ func (s *Store) makeDurable(position uint64) error {
 	return s.confirm(position)
 }
 
-// announce notifies the waiters of a change. The caller holds mu.
-func (s *Store) announce() {
-	s.changed.Notify()
-}
-
 func (s *Store) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

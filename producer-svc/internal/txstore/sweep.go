@@ -1,6 +1,7 @@
 package txstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending
 		}
 	}
 	// gofail: var transactionForgetting struct{}
-	err := firstError(k.store.Remove(included), k.store.RemoveDelayed(gone), k.store.Note(noted), k.store.End(ended))
+	err := cmp.Or(k.store.Remove(included), k.store.RemoveDelayed(gone), k.store.Note(noted), k.store.End(ended))
 	if err != nil {
 		return fmt.Errorf("record the transactions of block %d: %w", number, err)
 	}
@@ -71,7 +72,7 @@ func (k *Keeper) Recover(ctx context.Context) error {
 
 // Run looks after acknowledged transactions until ctx ends, while this producer leads.
 func (k *Keeper) Run(ctx context.Context) error {
-	ticker := time.NewTicker(k.cfg.SweepEvery)
+	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -84,9 +85,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 	}
 }
-
-// Sweep does once what Run does all the time.
-func (k *Keeper) Sweep(ctx context.Context) error { return k.sweep(ctx, true) }
 
 // sweep finds acknowledged transactions that are not in the pool. Geth does not report a transaction that it drops (replaced,
 // nonce used, no funds left), so sweep offers them again: the pool accepts each or returns the reason of its ending.
@@ -102,15 +100,15 @@ func (k *Keeper) sweep(ctx context.Context, full bool) error {
 func (k *Keeper) each(ctx context.Context, do func([]Tx) error) error {
 	var failed error
 	err := k.store.Each(sweepGroup, func(txs []Tx) bool {
-		failed = firstError(ctx.Err(), do(txs))
+		failed = cmp.Or(ctx.Err(), do(txs))
 		return failed == nil
 	})
-	return firstError(failed, err)
+	return cmp.Or(failed, err)
 }
 
 func (k *Keeper) offerMissing(txs []Tx) error {
 	missing, err := k.missing(txs)
-	return firstError(err, k.offer(missing))
+	return cmp.Or(err, k.offer(missing))
 }
 
 func (k *Keeper) warm(txs []Tx) error {

@@ -76,7 +76,7 @@ func Open(h *host.Host, cfg Config) (v *Volume, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Keeper = txstore.NewKeeper(v.Store, v.Chain, txstore.KeeperConfig{Log: h.Log})
+	v.Keeper = txstore.NewKeeper(v.Store, v.Chain)
 	return v, nil
 }
 
