@@ -242,7 +242,7 @@ func (s *Service) register() {
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: leads})
 }
 
-// hello says who this replica is.
+// hello identifies this replica.
 func (s *Service) hello() *replicationv1.Hello {
 	h := &replicationv1.Hello{Replica: s.candidate.Endpoint.ID(), ChainId: s.disk.Chain.ChainID()}
 	if genesis, ok := s.disk.Chain.HashOf(0); ok {

@@ -124,7 +124,7 @@ func (d *Callers) join(r Request) (*call, error) {
 	return c, nil
 }
 
-// whyNot tells one who may be served soon, or elsewhere, from one who will not.
+// whyNot distinguishes a caller that may be served soon, or at another replica, from one that will not be served.
 func (d *Callers) whyNot() error {
 	if d.Halted != nil {
 		if err := d.Halted(); err != nil {

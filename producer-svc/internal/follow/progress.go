@@ -113,7 +113,7 @@ func (p progress) change(f func(s *state)) {
 func (p progress) holding(held bool) {
 	p.change(func(s *state) {
 		s.held = held
-		if !held { // who held it has moved the head
+		if !held { // the former holder has moved the head
 			s.now.Fixed = 0
 		}
 	})

@@ -156,7 +156,7 @@ func (p *Production) try(ctx context.Context, requestID string, force bool) loop
 	return loop.Nothing
 }
 
-// make runs a section for someone who asked.
+// make runs a section for a caller.
 func (p *Production) make(ctx context.Context, r demand.Request) (demand.Result, error) {
 	o := p.Sections.Run(ctx, section.Request{
 		ID: r.ID, Timestamp: r.Timestamp, Force: true, WithDelayed: r.WithDelayed, Priority: true,

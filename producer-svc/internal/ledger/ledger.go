@@ -47,7 +47,7 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 		return section.Block{}, err
 	}
 	if early := earlyOnes(result, rec); l.KeepEarly && len(early) > 0 {
-		if err := l.Keeper.Early(context.WithoutCancel(ctx), early); err != nil { // the block is applied, whatever becomes of ctx
+		if err := l.Keeper.Early(context.WithoutCancel(ctx), early); err != nil { // the block is applied, even if ctx ends
 			return section.Block{}, err
 		}
 	}

@@ -111,7 +111,7 @@ func send(ctx context.Context, events chan<- backpressure.Event, e backpressure.
 	}
 }
 
-// steps is the only one who changes the state meanwhile.
+// Only steps changes the state meanwhile.
 func (p *Publisher) steps(ctx context.Context, events <-chan backpressure.Event, pushes chan<- backpressure.Push) error {
 	for {
 		head, changed := p.Blueprints.Watch()
