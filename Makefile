@@ -39,22 +39,26 @@ quick: ## Check formatting, vet, lint and the unit tests that need neither Redis
 	@BLINDSEQ_TEST_REDIS=miniredis go test -short -vet=off -timeout 5m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL)) | { grep -v 'no test files' || true; }
 	@BLINDSEQ_TEST_REDIS=miniredis go test -short -vet=off -count=1 $(filter %/devnet/... %/k8s/...,$(ALL)) | { grep -v 'no test files' || true; }
 
+# gotestsum prints what go test prints; make test counts the tests of all stages from the files in TEST_JSON.
+GOTESTSUM = $(TOOLS)/gotestsum --hide-summary skipped $(if $(TEST_JSON),--jsonfile $(TEST_JSON)/$@.json)
+
 .PHONY: test
-test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
-	@$(MAKE) -j3 -Otarget lint proto-check npm
-	@$(MAKE) test-unit
-	@$(MAKE) sim-test
-	@$(MAKE) e2e
+test: deps tools ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
+	@./scripts/test.sh
 
 .PHONY: test-unit
-test-unit: npm ## Run the tests of every module but e2e (make lint vets them)
-	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -p 4 -timeout 15m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL))
-	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -count=1 -timeout 15m $(filter %/devnet/... %/k8s/...,$(ALL)) # they read docs/ and k8s/, which the cache does not see
+test-unit: npm $(TOOLS)/gotestsum ## Run the tests of every module but e2e, devnet and k8s (make lint vets them)
+	@GORACE=atexit_sleep_ms=100 $(GOTESTSUM) --format standard-quiet -- \
+		-race -vet=off -p 4 -timeout 15m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL))
+
+.PHONY: test-docs
+test-docs: $(TOOLS)/gotestsum ## Run the tests of devnet and k8s, which read docs/ and k8s/: go test's cache does not see these
+	@GORACE=atexit_sleep_ms=100 $(GOTESTSUM) --format standard-quiet -- \
+		-race -vet=off -count=1 -timeout 15m $(filter %/devnet/... %/k8s/...,$(ALL))
 
 .PHONY: e2e
 e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes from outside
-	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints \
-		$(TOOLS)/gotestsum --format standard-verbose --hide-summary skipped -- \
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(GOTESTSUM) --format standard-verbose -- \
 		-count=1 -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
 .PHONY: npm
@@ -104,8 +108,8 @@ catch-up: build deps ## Replace a producer's disk by one from 10,000 blocks ago,
 	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
 
 .PHONY: sim-test
-sim-test: ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
-	@go test -count=1 -v -vet=off -timeout 30m ./e2e/sim
+sim-test: $(TOOLS)/gotestsum ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
+	@$(GOTESTSUM) --format standard-verbose -- -count=1 -vet=off -timeout 30m ./e2e/sim
 
 .PHONY: sim
 sim: ## Run one simulated schedule and print every event; SEED=... SHRINK=1
