@@ -4,6 +4,7 @@
 # and skipped with the reasons, and the time and result of every stage.
 set -euo pipefail
 
+exec 3>&1
 out=$(mktemp -d)
 export TEST_JSON=$out # make writes the results of each stage's tests here
 # An interrupt from the terminal does not reach what runs in the background.
@@ -15,6 +16,7 @@ stage() {
   shift
   echo "--- $name"
   "$@" make "$name" 2>&1 || result=FAILED
+  [ $result = ok ] || echo "--- $name FAILED" >&3 # at once, before its output
   printf '%6ds  %-6s  %s\n' $((SECONDS - began)) $result "$name" >>"$out/stages"
 }
 
