@@ -22,7 +22,7 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 .PHONY: run
-run: ## Run everything in one process (needs Go alone); ARGS="--help" shows its flags
+run: ## Run everything in one process (needs only Go); ARGS="--help" shows its flags
 	@go run -ldflags '-X blindseq/kit/service.Version=$(VERSION)' ./devnet/cmd/devnet $(ARGS)
 
 .PHONY: build
@@ -39,22 +39,26 @@ quick: ## Check formatting, vet, lint and the unit tests that need neither Redis
 	@BLINDSEQ_TEST_REDIS=miniredis go test -short -vet=off -timeout 5m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL)) | { grep -v 'no test files' || true; }
 	@BLINDSEQ_TEST_REDIS=miniredis go test -short -vet=off -count=1 $(filter %/devnet/... %/k8s/...,$(ALL)) | { grep -v 'no test files' || true; }
 
+# gotestsum prints what go test prints; make test counts the tests of all stages from the files in TEST_JSON.
+GOTESTSUM = $(TOOLS)/gotestsum --hide-summary skipped $(if $(TEST_JSON),--jsonfile $(TEST_JSON)/$@.json)
+
 .PHONY: test
-test: deps ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
-	@$(MAKE) -j3 -Otarget lint proto-check npm
-	@$(MAKE) test-unit
-	@$(MAKE) sim-test
-	@$(MAKE) e2e
+test: deps tools ## Run all checks and tests, with the race detector, on miniredis and a real redis-server
+	@./scripts/test.sh
 
 .PHONY: test-unit
-test-unit: npm ## Run the tests of every module but e2e (make lint vets them)
-	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -p 4 -timeout 15m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL))
-	@GORACE=atexit_sleep_ms=100 go test -race -vet=off -count=1 -timeout 15m $(filter %/devnet/... %/k8s/...,$(ALL)) # they read docs/ and k8s/, which the cache does not see
+test-unit: npm $(TOOLS)/gotestsum ## Run the tests of every module but e2e, devnet and k8s (make lint vets them)
+	@GORACE=atexit_sleep_ms=100 $(GOTESTSUM) --format standard-quiet -- \
+		-race -vet=off -p 4 -timeout 15m $(filter-out %/e2e/... %/devnet/... %/k8s/...,$(ALL))
+
+.PHONY: test-docs
+test-docs: $(TOOLS)/gotestsum ## Run the tests of devnet and k8s, which read docs/ and k8s/: go test's cache does not see these
+	@GORACE=atexit_sleep_ms=100 $(GOTESTSUM) --format standard-quiet -- \
+		-race -vet=off -count=1 -timeout 15m $(filter %/devnet/... %/k8s/...,$(ALL))
 
 .PHONY: e2e
 e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes from outside
-	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints \
-		$(TOOLS)/gotestsum --format standard-verbose --hide-summary skipped -- \
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(GOTESTSUM) --format standard-verbose -- \
 		-count=1 -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
 .PHONY: npm
@@ -64,7 +68,7 @@ npm: e2e/wallets/node_modules/.package-lock.json seal/jstest/node_modules/.packa
 
 .PHONY: soak
 soak: build deps npm ## Repeat the suites with real processes for SOAK (60m), stop at no failure, and print a tally by test
-	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints go run ./e2e/cmd/blindseq-soak -for $(or $(SOAK),60m)
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(BIN)/blindseq-soak -for $(or $(SOAK),60m)
 
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
@@ -76,43 +80,43 @@ backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/
 
 .PHONY: redis-long
-redis-long: build deps ## Redis and the network, longer: FAILOVERS (20), SCHEDULES (2000), every link half open by itself
+redis-long: build deps ## Test faults of Redis and the network for longer: FAILOVERS (20), SCHEDULES (2000), each link half open alone
 	@BLINDSEQ_LOCK_SECTIONS=10000 go test -count=1 -v -timeout 1h -run TestSectionsNeverOverlap ./kit/lock
 	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
-		-run 'TestProductionSurvives|TestProductionGoesOnAfterEveryLink' ./e2e
+		-run 'TestProductionSurvives|TestProductionContinuesAfterEveryLink' ./e2e
 
 .PHONY: k8s-up k8s-down k8s-secrets k8s-e2e k8s-e2e-long
-k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all is ready (make images first)
+k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all pods are ready (make images first)
 	@./scripts/k8s.sh up '$(VERSION)'
 
-k8s-down: ## Remove it again, volumes and secrets too
+k8s-down: ## Remove the deployment, with its volumes and secrets
 	@./scripts/k8s.sh down '$(VERSION)'
 
-k8s-secrets: ## Make the secrets of a new deployment; those that are there stay
+k8s-secrets: ## Make the secrets of a new deployment; existing secrets stay
 	@./scripts/k8s.sh secrets '$(VERSION)'
 
-k8s-e2e: ## Drive what k8s-up deployed from outside: load, scaling, updates, kills
+k8s-e2e: ## Test what k8s-up deployed from outside: load, scaling, updates, kills
 	@./scripts/k8s.sh e2e '$(VERSION)'
 
-k8s-e2e-long: ## The same with kills for 10 minutes and observers that catch up over 10,000 blocks
+k8s-e2e-long: ## As k8s-e2e, with kills for 10 minutes and observers that catch up over 10,000 blocks
 	@./scripts/k8s.sh e2e-long '$(VERSION)'
 
 .PHONY: catch-up
-catch-up: build deps ## Exchange a producer's disk for one of 10,000 blocks ago, and time how it and observers catch up
+catch-up: build deps ## Replace a producer's disk by one from 10,000 blocks ago, and time how it and observers catch up
 	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
 
 .PHONY: sim-test
-sim-test: ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
-	@go test -count=1 -v -vet=off -timeout 30m ./e2e/sim
+sim-test: $(TOOLS)/gotestsum ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
+	@$(GOTESTSUM) --format standard-verbose -- -count=1 -vet=off -timeout 30m ./e2e/sim
 
 .PHONY: sim
-sim: ## Run one simulated schedule and print all that happens in it; SEED=... SHRINK=1
+sim: ## Run one simulated schedule and print every event; SEED=... SHRINK=1
 	@go run ./e2e/cmd/blindseq-sim --replay --seed $(or $(SEED),0) $(if $(SHRINK),--shrink)
 
 .PHONY: sim-long
-sim-long: ## Run SCHEDULES (250,000) simulated schedules from SEED (10,000) on, on all cores
+sim-long: ## Run SCHEDULES (250,000) simulated schedules on all cores, starting at SEED (10,000)
 	@go run ./e2e/cmd/blindseq-sim --schedules $(or $(SCHEDULES),250000) --seed $(or $(SEED),10000)
 
 .PHONY: bench
@@ -145,11 +149,11 @@ proto-check: $(TOOLS)/buf ## Lint the contracts, compare them with the last rele
 	@./scripts/proto-check.sh "$(TOOLS)"
 
 .PHONY: docs
-docs: ## Write the reference documentation (flags, metrics) anew
+docs: ## Regenerate the reference documentation (flags, metrics)
 	@UPDATE_DOCS=1 go test -count=1 -run TestReference ./devnet/...
 
 .PHONY: deps
-deps: ## Install what the tests need, or say what is missing
+deps: ## Install what the tests need, or name what is missing
 	@./scripts/deps.sh
 
 .PHONY: tools
@@ -165,5 +169,5 @@ $(TOOLS)/buf: tools/buf/go.mod tools/buf/package-lock.json $(TOOLS)/gotestsum
 	@./scripts/buf.sh $(TOOLS)
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove everything that was built
 	@rm -rf $(BIN)

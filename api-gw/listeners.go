@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// front is the three public listeners, each with the rule of who may change something there.
+// front is the three public listeners, each with its policy for calls that change something.
 type front struct {
 	grpc, rest, rpc *listener
 }

@@ -59,8 +59,8 @@ func (s *Service) RPCAddr() string { return s.front.rpc.Addr().String() }
 // GRPCAddr is where gRPC is served.
 func (s *Service) GRPCAddr() string { return s.front.grpc.Addr().String() }
 
-// wire makes the components and adds them: who leads, first to start and last to stop; then the public listeners, first to
-// stop, so that their calls still find the rest.
+// wire makes the components and adds them. The tracker of the leader starts first and stops last. The public listeners stop
+// first, so that their calls still find the rest.
 func (s *Service) wire(ctx context.Context) (err error) {
 	if s.front, err = listen(s.Host, s.cfg); err != nil {
 		return err

@@ -91,10 +91,23 @@ type part interface {
 	Close() error
 }
 
-// add starts a service as a step of the devnet's start, and adds it as a component.
-func add[P part](d *devnet, name string, start func(log *slog.Logger) (P, error)) (P, error) {
+// add starts a service as a step of the devnet's start, and adds it as a component. Its config has its defaults and what all
+// services of the devnet share, and then what configure sets. Services listen on any free port, because only those of the
+// gateway and the bundler are public.
+func add[C any, P part, S interface {
+	*C
+	config.Service
+}](ctx context.Context, d *devnet, name string, start func(context.Context, C, *slog.Logger) (P, error), configure func(S)) (P, error) {
 	p, err := host.Open(d.Host, name, func() (P, error) {
-		p, err := start(d.Log.With("part", name))
+		cfg := S(new(C))
+		if err := config.Defaults(cfg); err != nil {
+			return *new(P), err
+		}
+		common := cfg.Base()
+		common.GRPCAddress, common.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
+		common.RedisURL = d.redisURL
+		configure(cfg)
+		p, err := start(ctx, *cfg, d.Log.With("part", name))
 		if err != nil {
 			err = fmt.Errorf("start %s: %w", name, err)
 		}
@@ -106,88 +119,52 @@ func add[P part](d *devnet, name string, start func(log *slog.Logger) (P, error)
 	return p, err
 }
 
-// prepare fills a service's config with its defaults and with what all services of the devnet share. They listen on any free
-// port, because only those of the gateway and the bundler are public.
-func (d *devnet) prepare(cfg config.Service) error {
-	if err := config.Defaults(cfg); err != nil {
-		return err
-	}
-	common := cfg.Base()
-	common.GRPCAddress, common.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
-	common.RedisURL = d.redisURL
-	return nil
-}
-
 func (d *devnet) addSequencer(ctx context.Context) error {
-	var cfg sequencer.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
+	s, err := add(ctx, d, "dsn-node", sequencer.New, func(cfg *sequencer.Config) {
+		cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
+		cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
+	})
+	if err == nil {
+		d.dsn, _, _ = s.Addresses()
 	}
-	cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
-	cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
-	s, err := add(d, "dsn-node", func(log *slog.Logger) (*sequencer.Service, error) { return sequencer.New(ctx, cfg, log) })
-	if err != nil {
-		return err
-	}
-	d.dsn, _, _ = s.Addresses()
-	return nil
+	return err
 }
 
 func (d *devnet) addMonitor(ctx context.Context) error {
-	var cfg monitor.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
+	s, err := add(ctx, d, "monitor-svc", monitor.New, func(cfg *monitor.Config) {
+		cfg.DSN, cfg.CommitteeFile = d.dsn, d.committee()
+	})
+	if err == nil {
+		d.monitor, _ = s.Addresses()
 	}
-	cfg.DSN, cfg.CommitteeFile = d.dsn, d.committee()
-	s, err := add(d, "monitor-svc", func(log *slog.Logger) (*monitor.Service, error) { return monitor.New(ctx, cfg, log) })
-	if err != nil {
-		return err
-	}
-	d.monitor, _ = s.Addresses()
-	return nil
+	return err
 }
 
 func (d *devnet) addProposer(ctx context.Context) error {
-	var cfg proposer.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
+	s, err := add(ctx, d, "proposer-svc", proposer.New, func(cfg *proposer.Config) { cfg.DSN, cfg.Monitor = d.dsn, d.monitor })
+	if err == nil {
+		d.proposer, _ = s.Addresses()
 	}
-	cfg.DSN, cfg.Monitor = d.dsn, d.monitor
-	s, err := add(d, "proposer-svc", func(log *slog.Logger) (*proposer.Service, error) { return proposer.New(ctx, cfg, log) })
-	if err != nil {
-		return err
-	}
-	d.proposer, _ = s.Addresses()
-	return nil
+	return err
 }
 
 func (d *devnet) addProducer(ctx context.Context) error {
-	var cfg producer.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
-	}
-	cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
-	cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
-	cfg.Genesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, d.cfg.TimeBetweenBlocks, d.committee()
-	_, err := add(d, "producer-svc", func(log *slog.Logger) (*producer.Service, error) {
-		producer.LogTo(log)
-		return producer.New(ctx, cfg, log)
+	producer.LogTo(d.Log.With("part", "producer-svc"))
+	_, err := add(ctx, d, "producer-svc", producer.New, func(cfg *producer.Config) {
+		cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
+		cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
+		cfg.Genesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, d.cfg.TimeBetweenBlocks, d.committee()
 	})
 	return err
 }
 
 func (d *devnet) addGateway(ctx context.Context) error {
-	var cfg apigw.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
+	s, err := add(ctx, d, "api-gw", apigw.New, func(cfg *apigw.Config) {
+		cfg.RESTAddress, cfg.RPCAddress = d.cfg.RESTAddress, d.cfg.RPCAddress
+		cfg.Proposer, cfg.Monitor = d.proposer, d.monitor
+	})
+	if err == nil {
+		d.gateway, d.urls = s.GRPCAddr(), urls{rest: s.RESTAddr(), rpc: s.RPCAddr()}
 	}
-	cfg.RESTAddress, cfg.RPCAddress = d.cfg.RESTAddress, d.cfg.RPCAddress
-	cfg.Proposer, cfg.Monitor = d.proposer, d.monitor
-	s, err := add(d, "api-gw", func(log *slog.Logger) (*apigw.Service, error) { return apigw.New(ctx, cfg, log) })
-	if err != nil {
-		return err
-	}
-	d.gateway = s.GRPCAddr()
-	d.urls = urls{rest: s.RESTAddr(), rpc: s.RPCAddr()}
-	return nil
+	return err
 }

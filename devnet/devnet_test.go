@@ -86,7 +86,7 @@ func (r *running) line(t *testing.T, text string) string {
 	}
 }
 
-func TestASecondRunGoesOnWithTheChain(t *testing.T) {
+func TestASecondRunContinuesTheChain(t *testing.T) {
 	dir := t.TempDir()
 	first := run(t, dir, "none")
 	client, err := ethclient.Dial(first.rpc)

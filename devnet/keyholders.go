@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -89,20 +88,16 @@ func (d *devnet) chainID() (uint64, error) {
 }
 
 func (d *devnet) addKeyholder(ctx context.Context, authority int) error {
-	var cfg keyholder.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
-	}
 	name := fmt.Sprintf("keyholder-%d", authority)
-	cfg.DataDir = filepath.Join(d.cfg.DataDir, name)
-	cfg.CommitteeFile, cfg.ShareFile, cfg.IdentityFile = d.keys.Committee, d.keys.Shares[authority], d.keys.Identities[authority]
-	s, err := add(d, name, func(log *slog.Logger) (*keyholder.Service, error) { return keyholder.New(ctx, cfg, log) })
-	if err != nil {
-		return err
+	s, err := add(ctx, d, name, keyholder.New, func(cfg *keyholder.Config) {
+		cfg.DataDir = filepath.Join(d.cfg.DataDir, name)
+		cfg.CommitteeFile, cfg.ShareFile, cfg.IdentityFile = d.keys.Committee, d.keys.Shares[authority], d.keys.Identities[authority]
+	})
+	if err == nil {
+		grpc, _ := s.Addresses()
+		d.keyholders = append(d.keyholders, grpc)
 	}
-	grpc, _ := s.Addresses()
-	d.keyholders = append(d.keyholders, grpc)
-	return nil
+	return err
 }
 
 // addBundler adds the bundler, which seals for ordinary wallets.
@@ -110,16 +105,12 @@ func (d *devnet) addBundler(ctx context.Context) error {
 	if d.keys == nil {
 		return nil
 	}
-	var cfg bundler.Config
-	if err := d.prepare(&cfg); err != nil {
-		return err
+	s, err := add(ctx, d, "bundler", bundler.New, func(cfg *bundler.Config) {
+		cfg.RPCAddress, cfg.RollupRPC = d.cfg.BundlerAddress, "http://"+d.urls.rpc
+		cfg.CommitteeFile, cfg.IdentityFile, cfg.DataDir = d.keys.Committee, d.keys.Bundler, filepath.Join(d.cfg.DataDir, "bundler")
+	})
+	if err == nil {
+		d.urls.bundler, _ = s.Addresses()
 	}
-	cfg.RPCAddress, cfg.RollupRPC = d.cfg.BundlerAddress, "http://"+d.urls.rpc
-	cfg.CommitteeFile, cfg.IdentityFile, cfg.DataDir = d.keys.Committee, d.keys.Bundler, filepath.Join(d.cfg.DataDir, "bundler")
-	s, err := add(d, "bundler", func(log *slog.Logger) (*bundler.Service, error) { return bundler.New(ctx, cfg, log) })
-	if err != nil {
-		return err
-	}
-	d.urls.bundler, _ = s.Addresses()
-	return nil
+	return err
 }

@@ -37,13 +37,13 @@ const (
 	// its own code in memory.
 	warmUp   = 20_000
 	idleTime = 15 * time.Second
-	// drainTimeout is for the backlog's way into blocks.
+	// drainTimeout bounds the time until the backlog is in blocks.
 	drainTimeout = 5 * time.Minute
 )
 
 // A hundred thousand transactions are acknowledged while the pool is locked, and then put into blocks. No process ever
-// has more than its limit in memory, and afterwards each is back at what it had idle.
-func TestABacklogFitsIntoMemoryAndLeavesIt(t *testing.T) {
+// exceeds its memory limit, and afterwards each is back at its idle size.
+func TestMemoryIsBoundedUnderABacklogAndReleasedAfterIt(t *testing.T) {
 	size := backlogSize
 	if text := os.Getenv(backlogEnv); text != "" {
 		var err error

@@ -32,9 +32,9 @@ func awaitPool(t *testing.T, api *rest.Client, locks ...string) (s *gatewayv1.Ge
 	return s
 }
 
-// A rollup that stands still stops production, and nothing else: transactions are still taken, also when the producer is
-// killed meanwhile, and are in blocks soon after the rollup goes on.
-func TestARollupThatStandsStillHoldsProductionBack(t *testing.T) {
+// A stalled rollup stops production and nothing else: transactions are still accepted, also when the producer is killed
+// meanwhile, and are in blocks soon after the rollup continues.
+func TestProductionStopsWhileTheRollupIsStalled(t *testing.T) {
 	t.Parallel()
 	rollup := rollupnodetest.Start()
 	t.Cleanup(rollup.Close)
@@ -90,7 +90,7 @@ func TestARollupThatStandsStillHoldsProductionBack(t *testing.T) {
 	must(t, c.Process(cluster.Producer).Start())
 	must(t, c.Process(cluster.Producer).AwaitReady(t.Context()))
 	if s := awaitPool(t, api, "back_pressure"); s.GetHead().GetNumber() != stopped {
-		t.Fatalf("the head went on from %d to %d", stopped, s.GetHead().GetNumber())
+		t.Fatalf("the head advanced from %d to %d", stopped, s.GetHead().GetNumber())
 	}
 	transfer()
 	_, err := client.TransactionReceipt(t.Context(), waiting[0].Hash())
@@ -113,7 +113,7 @@ func TestARollupThatStandsStillHoldsProductionBack(t *testing.T) {
 		rollup.Advance(ahead)
 		return rollup.Executed() >= head, nil
 	})
-	t.Logf("stopped at block %d, went on %s after the rollup; %d pushes of %d blueprints", stopped, time.Since(back).Round(time.Millisecond),
+	t.Logf("stopped at block %d, continued %s after the rollup; %d pushes of %d blueprints", stopped, time.Since(back).Round(time.Millisecond),
 		len(rollup.Pushed()), rollup.Executed())
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // Every API of the running system is given input that it must refuse with a typed error that says what is wrong, and
-// none of it may change anything (S13). There is a pending transaction and no block comes by itself, so that a change
+// none of it may change anything (S13). There is a pending transaction and no block is made unasked, so that a change
 // of head, pool, queue or DSN would show.
 func TestBadInputIsRefusedAndChangesNothing(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 )
 
-func TestTheWayOfABlock(t *testing.T) {
+func TestTransfersContractsAndBlocksOnDemandWork(t *testing.T) {
 	t.Parallel()
 	c := start(t, cluster.Options{})
 	client, accounts := wallet(t, c)
@@ -27,8 +27,8 @@ func TestTheWayOfABlock(t *testing.T) {
 	t.Run("a transfer gets a receipt", func(t *testing.T) { transferGetsReceipt(t, client, accounts[0]) })
 	t.Run("a contract is deployed and called", func(t *testing.T) { contractWorks(t, client, accounts[1]) })
 	t.Run("produce_block makes a block", func(t *testing.T) { produceBlockMakesABlock(t, client, api) })
-	t.Run("killed and started again, it goes on from the same head", func(t *testing.T) {
-		goesOnAfterKill(t, c, client, api, accounts[2])
+	t.Run("killed and restarted, it continues from the same head", func(t *testing.T) {
+		continuesAfterKill(t, c, client, api, accounts[2])
 	})
 	t.Run("SIGTERM ends every service cleanly", func(t *testing.T) { must(t, c.StopAll()) })
 }
@@ -93,7 +93,7 @@ func produceBlockMakesABlock(t *testing.T, client *ethclient.Client, api *rest.C
 	}
 }
 
-func goesOnAfterKill(t *testing.T, c *cluster.Cluster, client *ethclient.Client, api *rest.Client, from *load.Account) {
+func continuesAfterKill(t *testing.T, c *cluster.Cluster, client *ethclient.Client, api *rest.Client, from *load.Account) {
 	for i := range 30 { // fewer than geth flushes, so that they must come from the blueprint log
 		_, err := api.ProduceBlock(t.Context(), fmt.Sprintf("before-kill-%d", i), "")
 		must(t, err)

@@ -51,6 +51,6 @@ func TestAStandbyLeadsWhenTheLeadersDatabaseCannotBeWritten(t *testing.T) {
 	o.progress(t)
 	o.stopLoad()
 	o.load.Wait()
-	o.settle(t)
+	o.awaitReceipts(t)
 	o.judge(t)
 }

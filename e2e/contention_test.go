@@ -64,12 +64,12 @@ func TestProduceBlockCallersAndTheLoopShareTheLock(t *testing.T) {
 	t.Logf("in %s and %d rounds: %d calls answered, %d blocks made by the loop", lasting, rounds, len(h.Calls), byLoop)
 }
 
-// loopHasItsTurn waits for a block while nobody asks for one: callers go first, and as long as one waits the loop makes none.
+// loopHasItsTurn waits for a block that no caller asked for: callers go first, and while one waits the loop makes none.
 func (o *observation) loopHasItsTurn(t *testing.T) {
 	t.Helper()
 	begun, err := o.client.BlockNumber(t.Context())
 	must(t, err)
-	eventually(t, "a block that nobody asked for", func(ctx context.Context) (bool, error) {
+	eventually(t, "a block that no caller asked for", func(ctx context.Context) (bool, error) {
 		head, err := o.client.BlockNumber(ctx)
 		return head > begun, err
 	})
@@ -128,7 +128,7 @@ func answered(call *history.Call, answer *gatewayv1.ProduceBlockResponse) {
 	}
 }
 
-// notNow says whether a call may be made again: the service is away or busy.
+// notNow reports whether a call may be retried: the service is down or busy.
 func notNow(err error) bool {
 	var answer *rest.Error
 	if !errors.As(err, &answer) {

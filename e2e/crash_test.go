@@ -14,7 +14,7 @@ import (
 // downtime is how long a killed service stays away, under load.
 const downtime = time.Second
 
-func TestTheChainGoesOnAfterEachServiceIsKilledUnderLoad(t *testing.T) {
+func TestTheChainContinuesAfterEachServiceIsKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := start(t, cluster.Options{})
 	client, accounts := wallet(t, c)
@@ -27,7 +27,7 @@ func TestTheChainGoesOnAfterEachServiceIsKilledUnderLoad(t *testing.T) {
 	o.judge(t)
 }
 
-func TestTheChainGoesOnAfterRedisLostAllItHeld(t *testing.T) {
+func TestTheChainContinuesAfterRedisLosesAllData(t *testing.T) {
 	t.Parallel()
 	c := start(t, cluster.Options{})
 	client, accounts := wallet(t, c)

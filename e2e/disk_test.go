@@ -38,7 +38,7 @@ func (l diskLog) newest(t *testing.T, c *cluster.Cluster) string {
 }
 
 // TestAFullDiskStopsAProgramAndLosesNothing fills the disk under a program's data while it works. The program must end
-// with an error that says so, acknowledge nothing that it could not store, and go on where it was once there is room.
+// with an error that says so, acknowledge nothing that it could not store, and continue where it was once there is room.
 func TestAFullDiskStopsAProgramAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, process := range []string{cluster.Producer, cluster.DSN, cluster.Keyholder(1)} {
@@ -118,7 +118,7 @@ func fillDisk(t *testing.T, path string) {
 	}
 }
 
-// endsFor waits until a program has ended by itself, and checks that its output says why.
+// endsFor waits until a program has exited on its own, and checks that its output says why.
 func (k *killer) endsFor(t *testing.T, process, why string) {
 	t.Helper()
 	ctx, cancel := bounded(t)

@@ -130,15 +130,15 @@ func (o *observedCommittee) restart(t *testing.T, authorities ...int) {
 		must(t, o.c.Process(cluster.Keyholder(a)).Start())
 	}
 	for _, a := range authorities {
-		line := fmt.Sprintf("blindseq_dsn_keyholder_up{keyholder=%q} 1\n", o.told(a))
+		line := fmt.Sprintf("blindseq_dsn_keyholder_up{keyholder=%q} 1\n", o.addressOf(a))
 		eventually(t, fmt.Sprintf("keyholder %d taking part", a), func(context.Context) (bool, error) {
 			return strings.Contains(o.metrics(t), line), nil
 		})
 	}
 }
 
-// told is the address by which the sequencer names a keyholder.
-func (o *observedCommittee) told(authority int) string {
+// addressOf is the address by which the sequencer names a keyholder.
+func (o *observedCommittee) addressOf(authority int) string {
 	if s, ok := o.standins[authority]; ok {
 		return s.Address()
 	}
@@ -181,7 +181,7 @@ func (o *observedCommittee) oneEquivocates(t *testing.T) {
 // mustBeNamed waits until metrics and log name a keyholder. One that is too late to matter is not noticed at once.
 func (o *observedCommittee) mustBeNamed(t *testing.T, authority int, kind string) {
 	t.Helper()
-	counter := fmt.Sprintf("blindseq_dsn_keyholder_faults_total{keyholder=%q,kind=%q} ", o.told(authority), kind)
+	counter := fmt.Sprintf("blindseq_dsn_keyholder_faults_total{keyholder=%q,kind=%q} ", o.addressOf(authority), kind)
 	eventually(t, fmt.Sprintf("the metrics naming keyholder %d", authority), func(context.Context) (bool, error) {
 		_, after, ok := strings.Cut(o.metrics(t), counter)
 		return ok && !strings.HasPrefix(after, "0\n"), nil
@@ -236,8 +236,8 @@ func (o *observedCommittee) threeKilled(t *testing.T) {
 		return status == http.StatusServiceUnavailable && oneShort.MatchString(said), fmt.Errorf("status %d: %s", status, body)
 	})
 	for _, a := range []int{0, 2, 5} {
-		if !strings.Contains(said, o.told(a)) {
-			t.Errorf("/readyz does not name keyholder %d (%s): %s", a, o.told(a), said)
+		if !strings.Contains(said, o.addressOf(a)) {
+			t.Errorf("/readyz does not name keyholder %d (%s): %s", a, o.addressOf(a), said)
 		}
 	}
 	stopped, err := o.client.BlockNumber(t.Context())
@@ -273,7 +273,7 @@ func (o *observedCommittee) waiting(t *testing.T) string {
 func (o *observedCommittee) mustSayWhy(t *testing.T) {
 	t.Helper()
 	whole := func(said string) bool {
-		return oneShort.MatchString(said) && inAll(said, o.told(0), o.told(2), o.told(5))
+		return oneShort.MatchString(said) && inAll(said, o.addressOf(0), o.addressOf(2), o.addressOf(5))
 	}
 	eventually(t, "the reason in /v1/status", func(context.Context) (bool, error) {
 		said := o.waiting(t)

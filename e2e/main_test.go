@@ -1,7 +1,7 @@
 // Package e2e drives the real programs from outside, each a process of its own, against a real redis-server.
 //
-// Tests that take times or need the processors for themselves run first, one after the other. The others mostly wait (for
-// leases, keepalives, restarts) and run side by side, each on a loopback address of its own.
+// Tests that measure times or need all processors run first, one after the other. The others mostly wait (for leases,
+// keepalives, restarts) and run in parallel, each on a loopback address of its own.
 package e2e
 
 import (

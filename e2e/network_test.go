@@ -51,7 +51,7 @@ func direct(t *testing.T, c *cluster.Cluster) *ethclient.Client {
 	return client
 }
 
-func TestProductionGoesOnAfterEveryLinkIsBroken(t *testing.T) {
+func TestProductionContinuesAfterEveryLinkIsBroken(t *testing.T) {
 	t.Parallel()
 	c, n := networked(t, cluster.Options{Keyholders: 4, Threshold: 3})
 	client, accounts := wallet(t, c)
@@ -96,7 +96,7 @@ func useEveryLink(t *testing.T, c *cluster.Cluster, head *ethclient.Client) {
 	advances(t, head)
 }
 
-// breakLink breaks a link in every way, and waits after each until blocks are made again.
+// breakLink breaks a link in every way. After each fault it waits until new blocks are made.
 func breakLink(t *testing.T, l *network.Link, head *ethclient.Client) {
 	var took []string
 	for _, fault := range []struct {
@@ -110,14 +110,14 @@ func breakLink(t *testing.T, l *network.Link, head *ethclient.Client) {
 	} {
 		must(t, fault.do())
 		let(t, linkFault)
-		must(t, l.Mend(t.Context()))
+		must(t, l.Repair(t.Context()))
 		took = append(took, fmt.Sprintf("%s %s", fault.name, advances(t, head).Round(10*time.Millisecond)))
 	}
 	t.Logf("%s: blocks again after %s", l.Name, strings.Join(took, ", "))
 }
 
 // leaveHalfOpen leaves links half open, and checks that gRPC gives the connections up within its keepalive, and that
-// blocks are made again then though nobody mended anything.
+// new blocks are made then, though no link was repaired.
 func leaveHalfOpen(t *testing.T, n *network.Network, links []*network.Link, head *ethclient.Client) {
 	var vanished []*network.Vanished
 	for _, l := range links {
@@ -140,7 +140,7 @@ func leaveHalfOpen(t *testing.T, n *network.Network, links []*network.Link, head
 		t.Logf("%s: given up within %s", v.Link.Name, took.Round(10*time.Millisecond))
 	}
 	t.Logf("blocks again %s later", advances(t, head).Round(10*time.Millisecond))
-	must(t, n.Mend(t.Context()))
+	must(t, n.Repair(t.Context()))
 	advances(t, head)
 }
 

@@ -16,8 +16,8 @@ const (
 
 func TestBlocksAreMadeSoonAfterTheDSNIsBack(t *testing.T) {
 	for _, outage := range []struct {
-		name       string
-		stop, mend func(t *testing.T, dsn *cluster.Process)
+		name         string
+		stop, repair func(t *testing.T, dsn *cluster.Process)
 	}{
 		{"killed", func(t *testing.T, dsn *cluster.Process) { must(t, dsn.Kill()) }, startAgain},
 		{"stopped with SIGSTOP", signal(syscall.SIGSTOP), signal(syscall.SIGCONT)},
@@ -28,7 +28,7 @@ func TestBlocksAreMadeSoonAfterTheDSNIsBack(t *testing.T) {
 			dsn := k.c.Process(cluster.DSN)
 			outage.stop(t, dsn)
 			k.stand(t)
-			outage.mend(t, dsn)
+			outage.repair(t, dsn)
 			k.resumes(t)
 			k.end(t)
 		})

@@ -27,7 +27,7 @@ const (
 )
 
 // TestAHolderThatPausedForLongerThanItsLeaseWritesNothingLate pauses a program in the middle of its critical section until
-// another has had the lock, and lets it go on.
+// another has had the lock, and lets it continue.
 func TestAHolderThatPausedForLongerThanItsLeaseWritesNothingLate(t *testing.T) {
 	t.Parallel()
 	bin, _ := withFailpoints(t)

@@ -86,7 +86,7 @@ func (o *observation) judge(t *testing.T) *history.History {
 	t.Helper()
 	o.stopLoad()
 	o.load.Wait()
-	o.settle(t)
+	o.awaitReceipts(t)
 	o.stopWatch()
 	o.watch.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -107,8 +107,8 @@ func (o *observation) judge(t *testing.T) *history.History {
 	return h
 }
 
-// settle waits until every acknowledged transaction has a receipt, looking each of them up.
-func (o *observation) settle(t *testing.T) {
+// awaitReceipts waits until every acknowledged transaction has a receipt, looking each of them up.
+func (o *observation) awaitReceipts(t *testing.T) {
 	t.Helper()
 	var open []history.Ack
 	o.Add(func(h *history.History) { open = slices.Clone(h.Acks) })

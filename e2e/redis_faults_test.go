@@ -24,7 +24,7 @@ import (
 // redisFault is one thing that goes wrong with Redis. do begins it and returns what ends it; nil when it is over at once.
 type redisFault struct {
 	name string
-	do   func(ctx context.Context, r *redisRig, rng *rand.Rand) (mend func(context.Context) error, err error)
+	do   func(ctx context.Context, r *redisRig, rng *rand.Rand) (repair func(context.Context) error, err error)
 }
 
 // redisFaults are all but wrong values, which redis_wrongvalues_test.go has.
@@ -114,7 +114,7 @@ func onLinks(do func(*network.Link) error) func(context.Context, *redisRig, *ran
 		for _, l := range links {
 			failed = errors.Join(failed, do(l))
 		}
-		return r.network.Mend, failed
+		return r.network.Repair, failed
 	}
 }
 
@@ -162,7 +162,7 @@ func (s redisSchedule) String() string {
 	return strings.Join(names, ", ")
 }
 
-// suffer runs a schedule and returns how long after its end blocks were made again.
+// suffer runs a schedule and returns how long after its end the first new block was made.
 func (r *redisRig) suffer(t *testing.T, s redisSchedule, seed uint64) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -172,22 +172,22 @@ func (r *redisRig) suffer(t *testing.T, s redisSchedule, seed uint64) time.Durat
 		return err == nil, err
 	})
 	rng := rand.New(rand.NewPCG(seed, uint64(s.number)))
-	var mends []func(context.Context) error
+	var repairs []func(context.Context) error
 	for _, f := range s.faults {
-		mend, err := f.do(ctx, r, rng)
+		repair, err := f.do(ctx, r, rng)
 		if err != nil && len(s.faults) == 1 { // a second fault may be prevented by the first
 			t.Fatalf("%s: %v", f.name, err)
 		}
-		if mend != nil {
-			mends = append(mends, mend)
+		if repair != nil {
+			repairs = append(repairs, repair)
 		}
 		let(t, time.Duration(20+rng.IntN(400))*time.Millisecond)
 	}
-	// What could not be mended while Redis was down is mended after it was started.
+	// What could not be repaired while Redis was down is repaired after it was started.
 	eventually(t, "end of "+s.String(), func(ctx context.Context) (bool, error) {
 		var failed error
-		for _, mend := range mends {
-			failed = errors.Join(failed, mend(ctx))
+		for _, repair := range repairs {
+			failed = errors.Join(failed, repair(ctx))
 		}
 		return failed == nil, failed
 	})

@@ -29,7 +29,7 @@ func onSentinels(t *testing.T, s *redistest.Sentinels, more ...string) (*cluster
 
 // Each failover is to a replica that knows nothing of what happened since it was cut off: the consumption lock and the
 // leases are free there or held by a past holder, tokens are minted a second time, and the FIFO is an old one.
-func TestProductionSurvivesFailoversToAReplicaThatWasCutOff(t *testing.T) {
+func TestProductionSurvivesFailoversToAStaleReplica(t *testing.T) {
 	t.Parallel()
 	s := redistest.NewSentinels(t)
 	c, head := onSentinels(t, s)
@@ -49,7 +49,7 @@ func TestProductionSurvivesFailoversToAReplicaThatWasCutOff(t *testing.T) {
 	o.judge(t)
 }
 
-// With --lock-replicas production stops while replicas are missing, says why, and resumes by itself.
+// With --lock-replicas production stops while replicas are missing, reports why, and resumes when they are back.
 func TestProductionWaitsForTheReplicasThatGuardTheLock(t *testing.T) {
 	t.Parallel()
 	s := redistest.NewSentinels(t)

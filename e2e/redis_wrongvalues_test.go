@@ -59,7 +59,7 @@ func redisChannels() map[string]string {
 	}
 }
 
-// wrongWrite writes into a key what none of our processes writes, and without an end: nobody would remove it.
+// wrongWrite writes a value that no process of ours writes into a key, without an expiry: it would stay for ever.
 type wrongWrite struct {
 	name string
 	do   func(ctx context.Context, p redis.Pipeliner, key string)

@@ -67,7 +67,7 @@ func TestAStandbyLeadsWhenTheLeaderIsKilledAndWhenItsDiskIsLost(t *testing.T) {
 	}
 	o.stopLoad()
 	o.load.Wait()
-	o.settle(t)
+	o.awaitReceipts(t)
 	sameState(t, c, client)
 	o.judge(t)
 }

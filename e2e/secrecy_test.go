@@ -30,7 +30,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// eavesdropper sees what the bundler sends, what Redis is told and holds, and all files of all services.
+// eavesdropper sees what the bundler sends, what Redis receives and holds, and all files of all services.
 type eavesdropper struct {
 	c        *cluster.Cluster
 	requests *leak.Requests

@@ -14,7 +14,7 @@ import (
 	"blindseq/e2e/rest"
 )
 
-func TestTwentyBlocksShareOneSecond(t *testing.T) {
+func TestTwentyBlocksMayHaveOneTimestamp(t *testing.T) {
 	c := start(t, cluster.Options{})
 	client, _ := wallet(t, c)
 	api := rest.New(c.REST, 8)

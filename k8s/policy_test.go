@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/render"
+	"blindseq/k8s/rendertest"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *render.Objects) {
+func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *rendertest.Objects) {
 	for name, namespace := range o.Namespaced {
 		if namespace != "blindseq" && name != "Namespace/blindseq" {
 			t.Errorf("%s is in namespace %q, whose standard nobody knows", name, namespace)
@@ -55,7 +55,7 @@ func restricted(p corev1.PodSpec) (out list) {
 	return out
 }
 
-func everyContainerHasProbesOfItsOwnPortsAndLimits(t *testing.T, o *render.Objects) {
+func everyContainerHasProbesOfItsOwnPortsAndLimits(t *testing.T, o *rendertest.Objects) {
 	for _, w := range o.Workloads {
 		for _, c := range w.Template.Spec.Containers {
 			report(t, w.Name, probed(c))
@@ -91,7 +91,7 @@ func hasPort(c corev1.Container, name string) bool {
 // An image's tag that is a version, or `dev`, which make k8s-up replaces by one.
 var pinned = regexp.MustCompile(`^[a-z0-9./-]*blindseq/[a-z-]+:(dev|v[0-9]+\.[0-9]+\.[0-9]+)$`)
 
-func imagesArePinnedAndOurs(t *testing.T, o *render.Objects) {
+func imagesArePinnedAndOurs(t *testing.T, o *rendertest.Objects) {
 	for _, w := range o.Workloads {
 		for _, c := range slices.Concat(w.Template.Spec.InitContainers, w.Template.Spec.Containers) {
 			if !pinned.MatchString(c.Image) {
@@ -102,7 +102,7 @@ func imagesArePinnedAndOurs(t *testing.T, o *render.Objects) {
 }
 
 func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
-	o := rendered(t, render.Combination{Name: "prod", Resources: []string{"overlays/prod"}})
+	o := rendered(t, rendertest.Combination{Name: "prod", Resources: []string{"overlays/prod"}})
 	for _, w := range o.Workloads {
 		for _, c := range w.Template.Spec.Containers {
 			if strings.HasSuffix(c.Image, ":dev") {
@@ -122,7 +122,7 @@ func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
 // flagRow is a row of docs/configuration.md: flag, variables, default.
 var flagRow = regexp.MustCompile("(?m)^\\| `--[a-z-]+` \\| (.*?) \\|")
 
-func everyVariableIsAFlagOfTheProgramThatGetsIt(t *testing.T, o *render.Objects) {
+func everyVariableIsAFlagOfTheProgramThatGetsIt(t *testing.T, o *rendertest.Objects) {
 	text, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func imageName(image string) string {
 }
 
 // environment is what a container is told, as far as the manifests say it.
-func environment(o *render.Objects, c corev1.Container) map[string]string {
+func environment(o *rendertest.Objects, c corev1.Container) map[string]string {
 	env := map[string]string{}
 	for _, from := range c.EnvFrom {
 		for _, m := range o.ConfigMaps {

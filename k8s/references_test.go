@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/render"
+	"blindseq/k8s/rendertest"
 	"blindseq/k8s/secrets"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,7 +50,7 @@ func byTheirHolder() files {
 	return files{"keyholder-keys": {"share.json", "identity.key"}, "keyholder-tls": {"tls.crt", "tls.key", "ca.crt"}}
 }
 
-func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *render.Objects) {
+func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *rendertest.Objects) {
 	for _, w := range o.Workloads {
 		c := w.Template.Spec.Containers[0]
 		for name, value := range environment(o, c) {
@@ -62,7 +62,7 @@ func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *render.Obje
 }
 
 // source is the Secret or ConfigMap mounted at a folder.
-func source(w render.Workload, c corev1.Container, folder string) string {
+func source(w rendertest.Workload, c corev1.Container, folder string) string {
 	for _, m := range c.VolumeMounts {
 		if m.MountPath != folder {
 			continue
@@ -80,7 +80,7 @@ func source(w render.Workload, c corev1.Container, folder string) string {
 	return ""
 }
 
-func noSecretIsInAManifest(t *testing.T, o *render.Objects) {
+func noSecretIsInAManifest(t *testing.T, o *rendertest.Objects) {
 	for _, other := range o.Others {
 		if strings.HasPrefix(other, "Secret/") {
 			t.Errorf("%s is rendered", other)
@@ -100,7 +100,7 @@ func noSecretIsInAManifest(t *testing.T, o *render.Objects) {
 	}
 }
 
-func servicesFindPodsAndTheirPorts(t *testing.T, o *render.Objects) {
+func servicesFindPodsAndTheirPorts(t *testing.T, o *rendertest.Objects) {
 	for _, s := range o.Services {
 		found := selected(o, labels.SelectorFromSet(s.Spec.Selector))
 		if len(found) == 0 {
@@ -128,7 +128,7 @@ func servicesFindPodsAndTheirPorts(t *testing.T, o *render.Objects) {
 	}
 }
 
-func selected(o *render.Objects, by labels.Selector) (out []render.Workload) {
+func selected(o *rendertest.Objects, by labels.Selector) (out []rendertest.Workload) {
 	for _, w := range o.Workloads {
 		if by.Matches(labels.Set(w.Labels())) {
 			out = append(out, w)
@@ -147,7 +147,7 @@ func matches(t *testing.T, by *metav1.LabelSelector, set map[string]string) bool
 }
 
 // containerPort is the number of a port by name, 0 when there is none.
-func containerPort(w render.Workload, name string) int32 {
+func containerPort(w rendertest.Workload, name string) int32 {
 	for _, c := range w.Template.Spec.Containers {
 		for _, p := range c.Ports {
 			if p.Name == name {
@@ -158,15 +158,15 @@ func containerPort(w render.Workload, name string) int32 {
 	return 0
 }
 
-func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *render.Objects) {
+func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *rendertest.Objects) {
 	for _, b := range o.Budgets {
-		if !slices.ContainsFunc(o.Workloads, func(w render.Workload) bool { return matches(t, b.Spec.Selector, w.Labels()) }) {
+		if !slices.ContainsFunc(o.Workloads, func(w rendertest.Workload) bool { return matches(t, b.Spec.Selector, w.Labels()) }) {
 			t.Errorf("budget %s is of no pod", b.Name)
 		}
 	}
 	for _, h := range o.Scalers {
 		to := h.Spec.ScaleTargetRef
-		i := slices.IndexFunc(o.Workloads, func(w render.Workload) bool { return w.Kind == to.Kind && w.Name == to.Name })
+		i := slices.IndexFunc(o.Workloads, func(w rendertest.Workload) bool { return w.Kind == to.Kind && w.Name == to.Name })
 		switch {
 		case i < 0:
 			t.Errorf("scaler %s: there is no %s %s", h.Name, to.Kind, to.Name)
@@ -183,7 +183,7 @@ func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *render.Objects)
 	}
 }
 
-func checkBackend(t *testing.T, o *render.Objects, ingress string, b networkingv1.IngressBackend) {
+func checkBackend(t *testing.T, o *rendertest.Objects, ingress string, b networkingv1.IngressBackend) {
 	t.Helper()
 	for _, s := range o.Services {
 		for _, port := range s.Spec.Ports {

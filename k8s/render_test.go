@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"testing"
 
-	"blindseq/k8s/render"
+	"blindseq/k8s/rendertest"
 )
 
 func TestEveryCombination(t *testing.T) {
 	there := made(t)
-	for _, c := range render.Combinations(".") {
+	for _, c := range rendertest.Combinations(".") {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			o := rendered(t, c)
-			for rule, check := range map[string]func(*testing.T, *render.Objects){
+			for rule, check := range map[string]func(*testing.T, *rendertest.Objects){
 				"every pod keeps to the restricted standard":                   everyPodKeepsToTheRestrictedStandard,
 				"every container has probes of its own ports and limits":       everyContainerHasProbesOfItsOwnPortsAndLimits,
 				"images are pinned and ours":                                   imagesArePinnedAndOurs,
@@ -31,13 +31,13 @@ func TestEveryCombination(t *testing.T) {
 	}
 }
 
-func rendered(t *testing.T, c render.Combination) *render.Objects {
+func rendered(t *testing.T, c rendertest.Combination) *rendertest.Objects {
 	t.Helper()
 	text, err := c.YAML(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := render.Read(text)
+	o, err := rendertest.Read(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"blindseq/kit/ops"
 	"blindseq/monitor-svc/internal/source"
 	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -46,27 +47,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 // follow shows the state of the merge.
 func (m *metrics) follow(reg prometheus.Registerer, status func() (last uint64, waiters int, halted error), connected func() bool) {
-	gauge := func(name, help string, value func() float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
-	gauge("blindseq_monitor_last_preblock", "Number of the last preblock that took effect, 0 before the first.",
+	ops.Gauge(reg, "blindseq_monitor_last_preblock", "Number of the last preblock that took effect, 0 before the first.",
 		func() float64 { last, _, _ := status(); return float64(last) })
-	gauge("blindseq_monitor_waiters", "Number of waiting Next callers.",
+	ops.Gauge(reg, "blindseq_monitor_waiters", "Number of waiting Next callers.",
 		func() float64 { _, waiters, _ := status(); return float64(waiters) })
-	gauge("blindseq_monitor_halted", "1 when the DSN showed two contents for one number.",
-		func() float64 { _, _, halted := status(); return number(halted != nil) })
-	gauge("blindseq_monitor_dsn_connected", "1 while the stream from the DSN is up.",
-		func() float64 { return number(connected()) })
+	ops.Gauge(reg, "blindseq_monitor_halted", "1 when the DSN showed two contents for one number.",
+		func() float64 { _, _, halted := status(); return ops.Truth(halted != nil) })
+	ops.Gauge(reg, "blindseq_monitor_dsn_connected", "1 while the stream from the DSN is up.",
+		func() float64 { return ops.Truth(connected()) })
 }
 
-func number(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// measuredCheck takes the time of what nearly all the cost of a check is: examining a preblock by itself.
+// measuredCheck measures Examine, which takes nearly all the time of a check.
 type measuredCheck struct {
 	source.Check
 	seconds prometheus.Histogram

@@ -5,6 +5,7 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 
@@ -94,7 +95,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s.register()
 	s.observe()
 	s.Health.Set("start", "replaying the blueprint log")
-	s.Health.Set("leader", "its role is not settled yet")
+	s.Health.Set("leader", "its role is not decided yet")
 	s.OnStop(func() { s.stopping.Store(true) })
 	s.Add("producer", s.serve)
 	return s, nil
@@ -167,7 +168,9 @@ func (s *Service) serve(ctx context.Context) error {
 
 // recover replays what the chain lost and puts what was acknowledged back into the pool.
 func (s *Service) recover(ctx context.Context) error {
-	if err := s.engine.Replay(ctx, s.Log); err != nil {
+	if err := s.engine.Replay(ctx, s.Log); errors.Is(err, chain.ErrExecution) {
+		s.follow.Halt(ctx, err) // the next start would meet it again
+	} else if err != nil {
 		return err
 	}
 	// gofail: var blueprintsReplayed struct{}

@@ -40,6 +40,7 @@ type node struct {
 	order    *fakes.Server
 	redis    redistest.Redis
 	follows  bool         // it does not lead when it starts
+	halts    bool         // production halts when it starts: it does not get ready
 	logger   *slog.Logger // nil for none
 	producer blueprintv1.ProducerServiceClient
 	admin    blueprintv1.AdminServiceClient
@@ -107,7 +108,7 @@ func (n *node) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.producer, n.admin = blueprintv1.NewProducerServiceClient(conn), blueprintv1.NewAdminServiceClient(conn)
-	fakes.WaitFor(t, func() bool { return len(n.Health.Ready()) == 0 })
+	fakes.WaitFor(t, func() bool { return len(n.Health.Ready()) == 0 || n.halts && n.guard.Reason() != "" })
 	if n.eth, err = ethclient.Dial("http://" + n.rpc.Addr()); err != nil {
 		t.Fatal(err)
 	}

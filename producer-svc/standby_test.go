@@ -364,7 +364,7 @@ func TestALeaderThatWasKilledLetsAStandbyGoFirst(t *testing.T) {
 type goesFirst chan time.Time
 
 func (s goesFirst) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte("a standby goes first")) {
+	if bytes.Contains(line, []byte("letting a standby lead")) {
 		s <- time.Now()
 	}
 	return len(line), nil

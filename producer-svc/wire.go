@@ -123,7 +123,7 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 	}, s.metrics.AcknowledgedAlone, s.Log)
 	s.disk.Store.ConfirmWith(s.standbys.Confirm)
 	s.standby = &replicate.Standby{
-		Client: leader, Leader: s.candidate.ToFollow, Log: s.Log,
+		Client: leader, Leader: s.candidate.ToFollow, Broken: s.end.Fail, Log: s.Log,
 		Own: intake.StandbyStore{
 			Store: s.disk.Store, Keeper: s.disk.Keeper, Sealed: s.sealed, Named: s.disk.Chain.NamedIn, Included: s.disk.Chain.Included,
 		},
@@ -136,7 +136,7 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 	}
 }
 
-// listen opens the listeners, and settles where others find this replica.
+// listen opens the listeners, and with them decides the addresses at which others find this replica.
 func (s *Service) listen() (err error) {
 	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.StatusCodes()}); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (s *Service) produce(p peers) error {
 	s.Defer("notifications of the pool", func() error { stop(); return nil })
 	s.production = leading.New(leading.Deps{
 		Sections: s.guard, Known: s.engine.Known, Halted: s.halted, Publisher: s.rollup, Follower: s.follow,
-		Keeper: s.disk.Keeper, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting, Health: s.Health, Log: s.Log,
+		Keeper: s.disk.Keeper, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting,
 		Loop: loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: arrived, Nudged: s.pool.Wake.C()},
 	})
 	s.candidate.Follower, s.candidate.Production = s.follow, s.production
@@ -262,7 +262,7 @@ func (s *Service) register() {
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: leads})
 }
 
-// hello says who this replica is.
+// hello identifies this replica.
 func (s *Service) hello() *replicationv1.Hello {
 	h := &replicationv1.Hello{Replica: s.candidate.Endpoint.ID(), ChainId: s.disk.Chain.ChainID()}
 	if genesis, ok := s.disk.Chain.HashOf(0); ok {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/ops"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,15 +50,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Leases given back because too few replicas of Redis confirmed them, by name.",
 		}, []string{"lock"}),
 	}
-	reg.MustRegister(m.attempts, m.submit, m.displaced, m.noPreblock, m.failures, m.returned,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "blindseq_proposer_active", Help: "1 on the replica that submits proposals.",
-		}, func() float64 {
-			if m.leading.Load() {
-				return 1
-			}
-			return 0
-		}))
+	reg.MustRegister(m.attempts, m.submit, m.displaced, m.noPreblock, m.failures, m.returned)
+	ops.Gauge(reg, "blindseq_proposer_active", "1 on the replica that submits proposals.",
+		func() float64 { return ops.Truth(m.leading.Load()) })
 	for value := range preblockv1.NoPreblockReason_name {
 		if r := preblockv1.NoPreblockReason(value); r != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_UNSPECIFIED {
 			m.noPreblock.WithLabelValues(reason(r)) // shown as 0 from the start
@@ -73,14 +68,10 @@ func reason(r preblockv1.NoPreblockReason) string {
 
 // follow shows what this replica last saw of the FIFO.
 func (m *metrics) follow(reg prometheus.Registerer, seen func() (queued int, inFlight time.Duration)) {
-	reg.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "blindseq_proposer_queued", Help: "Requests in the FIFO, as this replica last saw it.",
-		}, func() float64 { queued, _ := seen(); return float64(queued) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "blindseq_proposer_in_flight_seconds",
-			Help: "Time for which this replica has seen the same request in flight; 0 when none is.",
-		}, func() float64 { _, age := seen(); return age.Seconds() }))
+	ops.Gauge(reg, "blindseq_proposer_queued", "Requests in the FIFO, as this replica last saw it.",
+		func() float64 { queued, _ := seen(); return float64(queued) })
+	ops.Gauge(reg, "blindseq_proposer_in_flight_seconds", "Time for which this replica has seen the same request in flight; 0 when none is.",
+		func() float64 { _, age := seen(); return age.Seconds() })
 }
 
 func (m *metrics) Leading(yes bool) { m.leading.Store(yes) }

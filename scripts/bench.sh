@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures sealing and opening, the engine alone, the blueprint log, the whole pipeline and sealed transfers, and prints
-# it all in one go. Of the environment:
-# PROFILE=0 leaves out the CPU profile of each service, BENCH_IDLE the time to idle (60s; 0 leaves it out), BENCH_ARGS more
-# arguments of blindseq-bench (see its --help).
+# everything in one run. Environment variables:
+# PROFILE=0 leaves out the CPU profile of each service, BENCH_IDLE is the time to idle (60s; 0 leaves it out), BENCH_ARGS has
+# more arguments for blindseq-bench (see its --help).
 set -euo pipefail
 bin=${BLINDSEQ_E2E_BIN:-bin}
 

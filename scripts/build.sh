@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds every cmd/ of every module as a static program: build.sh <output folder> <linker flags>.
-# With a C compiler at hand the secp256k1 library in C is linked in, statically; without one, its Go counterpart.
+# With a C compiler, the secp256k1 library in C is linked in statically; without one, its Go counterpart.
 set -euo pipefail
 out=$1 ldflags=$2
 tags=netgo,osusergo,static_build

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Go: a C compiler for the race detector, a real Redis, Node.js for the wallet
-# libraries. On Debian as root it installs what is missing; elsewhere it says which packages to install.
+# libraries. On Debian as root it installs what is missing; elsewhere it names the packages to install.
 set -euo pipefail
 
 missing=()

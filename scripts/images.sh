@@ -47,7 +47,7 @@ redis() {
   for path in redis-server redis-sentinel redis-cli cp; do # cp for the component redis-sentinel
     path=$(command -v "$path")
     cp -L "$path" "$dir/root/usr/local/bin/"
-    # Every library, and the loader, to where the program looks for it.
+    # Copy every library, and the loader, to the path at which the program looks for it.
     { ldd "$path" || true; } | grep -oE '/[^ ]+' | while read -r lib; do
       mkdir -p "$dir/root$(dirname "$lib")" && cp -L "$lib" "$dir/root$lib"
     done

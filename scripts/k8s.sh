@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Runs blindseq on the cluster of the current kubeconfig: k8s.sh up|down|secrets|e2e|e2e-long <version>.
-# Of the environment:
-#   K8S_OVERLAY   what to deploy (k8s/overlays/dev)
-#   K8S_COMPONENTS  of k8s/components, what to add to it: "redis-sentinel monitoring"
+# Environment variables:
+#   K8S_OVERLAY   overlay to deploy (k8s/overlays/dev)
+#   K8S_COMPONENTS  components of k8s/components to add: "redis-sentinel monitoring"
 #   K8S_SECRETS   arguments of blindseq-secrets (--keyholders 4)
-#   IMAGE_LOADER  a command that brings the images it is given as arguments to the nodes; for a kind cluster
-#                 `kind load docker-image` is used when it is not set, elsewhere nothing is loaded
-#   K8S_TIMEOUT   how long pods may take to be ready (300s)
-#   BLINDSEQ_K8S_KILL  of e2e: a command that ends the container with the id it is given at once, on the node; that of a kind
-#                 cluster with one node when it is not set, elsewhere pods are deleted instead
-#   K8S_E2E_ARGS  of e2e: arguments of the tests, as -run
-#   BLINDSEQ_SECRETS  a built blindseq-secrets; built here when it is not set
+#   IMAGE_LOADER  command that loads the images given as arguments onto the nodes. The default is `kind load docker-image` on a
+#                 kind cluster, and to load nothing elsewhere
+#   K8S_TIMEOUT   timeout until pods are ready (300s)
+#   BLINDSEQ_K8S_KILL  for e2e: command that kills the container with the given id on its node. By default e2e does so on a kind
+#                 cluster with one node, and deletes pods elsewhere
+#   K8S_E2E_ARGS  for e2e: arguments of the tests, for example -run
+#   BLINDSEQ_SECRETS  path of a built blindseq-secrets. By default it is built
 set -euo pipefail
 namespace=blindseq
 command=$1 version=$2
@@ -33,7 +33,7 @@ load() {
   $loader "${images[@]}"
 }
 
-# Secrets that are there stay: the chain and every bundle depend on them.
+# Existing Secrets stay: the chain and every bundle depend on them.
 secrets() {
   kubectl apply -f k8s/base/namespace.yaml >/dev/null
   if kubectl -n $namespace get secret sequencer-key >/dev/null 2>&1; then
@@ -46,7 +46,7 @@ secrets() {
   say "made the secrets; keep a copy of sequencer-key"
 }
 
-# Deploys exactly this version's images, whatever tag the overlay has.
+# Deploys this version's images and ignores the overlay's tag.
 deploy() {
   local dir name
   dir=$(mktemp -d -p .)
@@ -70,7 +70,7 @@ workloads() {
   kubectl apply --dry-run=client -f "$1" -o go-template='{{range .items}}{{if or (eq .kind "Deployment") (eq .kind "StatefulSet")}}{{.kind}}/{{.metadata.name}} app.kubernetes.io/name={{index .metadata.labels "app.kubernetes.io/name"}}{{with index .metadata.labels "blindseq/authority"}},blindseq/authority={{.}}{{end}}{{"\n"}}{{end}}{{end}}'
 }
 
-# Workloads that are there are updated one after the other: all keyholders at once would leave no quorum.
+# Existing workloads are updated one after the other: updating all keyholders at once would leave no quorum.
 upgrade() {
   local workload labels
   kubectl apply -f "$1" -l '!app.kubernetes.io/name'

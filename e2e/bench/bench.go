@@ -1,4 +1,4 @@
-// Package bench measures the whole system, every service a process of its own, and writes what a person wants to know.
+// Package bench measures the whole system, every service a process of its own, and prints a report.
 package bench
 
 import (

@@ -114,10 +114,10 @@ func (p *profiles) report(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// cost is a function's share of the processor time, by itself and with all it calls.
+// cost is a function's share of the processor time, without and with the functions it calls.
 type cost struct{ self, all, name string }
 
-// costs reads a profile, the most costly function by itself first.
+// costs reads a profile, sorted by the cost without callees, highest first.
 func costs(ctx context.Context, file string) ([]cost, error) {
 	top, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=5000", "-nodefraction=0", file).Output()
 	if err != nil {

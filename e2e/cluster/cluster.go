@@ -84,8 +84,8 @@ type Cluster struct {
 	o         Options
 	names     []string // of the processes, in the order in which they need each other
 	ports     map[string]ports
-	shown     map[string]string    // what others are told instead of an address
-	links     map[[2]string]string // what one process is told instead of the address of another
+	shown     map[string]string    // the address that others get instead of the real one
+	links     map[[2]string]string // the address that one process gets for another instead of the real one
 	elsewhere string               // the host that producers advertise when there is a network
 	procs     map[string]*Process
 	conns     map[string]*grpc.ClientConn
@@ -110,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 
 func (c *Cluster) prepare(ctx context.Context) error {
 	free := testaddr.New()
-	for _, name := range c.o.possible() { // all, as those that run are told of the others
+	for _, name := range c.o.possible() { // all, because those that run get the addresses of the others
 		p, err := nextPorts(free)
 		if err != nil {
 			return err

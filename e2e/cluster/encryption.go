@@ -16,7 +16,7 @@ import (
 const devChainID = 1337
 
 // Front puts something in front of a process: it is given the process's address (host:port) and the keys of the committee,
-// and returns the address that others are told instead. Of a keyholder others are the sequencer; of the gateway, the
+// and returns the address that others get instead. Of a keyholder others are the sequencer; of the gateway, the
 // bundler. It is to serve before it returns.
 type Front func(address string, keys *keygen.Files) (string, error)
 
@@ -97,8 +97,8 @@ func (c *Cluster) putFronts() error {
 	return nil
 }
 
-// told is the address that others use of a process.
-func (c *Cluster) told(name, address string) string {
+// addressFor is the address at which others reach a process.
+func (c *Cluster) addressFor(name, address string) string {
 	if shown, ok := c.shown[name]; ok {
 		return shown
 	}
@@ -121,7 +121,7 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 	case name == Monitor, c.role(name) == Producer:
 		return args
 	case name == Bundler:
-		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.told(Gateway, c.ports[Gateway].rpc),
+		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.addressFor(Gateway, c.ports[Gateway].rpc),
 			"--identity-file", c.Keys.Bundler, "--data-dir", data)
 	}
 	if i := c.authority(name); i >= 0 {

@@ -8,7 +8,7 @@ import (
 	"blindseq/kit/testaddr"
 )
 
-// dials says who is told whose address on its command line.
+// dials lists which process gets whose address on its command line.
 func (o *Options) dials() [][2]string {
 	pairs := [][2]string{
 		{Monitor, DSN}, {Proposer, DSN}, {Proposer, Monitor},
@@ -77,7 +77,7 @@ func (c *Cluster) direct(name string) string {
 	if name == Redis {
 		return c.ports[name].rpc
 	}
-	return c.told(name, c.ports[name].grpc)
+	return c.addressFor(name, c.ports[name].grpc)
 }
 
 // via is the address at which one process reaches another.

@@ -83,7 +83,7 @@ func (p *Process) running() bool {
 	}
 }
 
-// status says for people whether the process runs, and if not how it ended.
+// status describes whether the process runs, and if not how it ended.
 func (p *Process) status() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +95,7 @@ func (p *Process) status() string {
 	case p.err != nil:
 		return p.err.Error()
 	}
-	return "ended by itself or as told"
+	return "exited with code 0 or was killed by the test"
 }
 
 // PID is the process id, 0 when it does not run.
@@ -108,7 +108,7 @@ func (p *Process) PID() int {
 	return p.cmd.Process.Pid
 }
 
-// Kill ends the process with SIGKILL and waits until it is gone.
+// Kill ends the process with SIGKILL and waits until it has ended.
 func (p *Process) Kill() error {
 	done, err := p.signal(syscall.SIGKILL)
 	if err != nil || done == nil {
@@ -211,7 +211,7 @@ func (p *Process) Tail(n int) []byte {
 	return raw
 }
 
-// cleanEnvironment keeps the settings of whoever runs the tests away from the programs.
+// cleanEnvironment keeps the settings of the user who runs the tests away from the programs.
 func cleanEnvironment() []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TZ=UTC"}
 	for _, name := range []string{"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"} {

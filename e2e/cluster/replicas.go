@@ -35,7 +35,7 @@ func (c *Cluster) SequencerKey() string {
 	return filepath.Join(c.dir, "sequencer.key")
 }
 
-// replicaArgs is what producers are told when there are several. The first makes the key.
+// replicaArgs are the flags of producers when there are several. The first makes the key.
 func (c *Cluster) replicaArgs(name string) []string {
 	for _, r := range c.o.Replicas {
 		switch {

@@ -24,15 +24,15 @@ type Client struct {
 	URL string // http://host:port
 }
 
-// Arm makes whoever comes to a step stop there.
+// Arm makes every goroutine that reaches a step stop there.
 func (c Client) Arm(ctx context.Context, name string) error { return c.set(ctx, name, halt) }
 
-// ArmOnce makes the first one who comes to a step stop there for a while, and whoever comes meanwhile with it.
+// ArmOnce makes the first goroutine that reaches a step stop there for a while, with any others that reach it meanwhile.
 func (c Client) ArmOnce(ctx context.Context, name string, d time.Duration) error {
 	return c.set(ctx, name, fmt.Sprintf("1*sleep(%d)", d.Milliseconds()))
 }
 
-// Fail makes whoever comes to a step that can fail, fail there with an error of this text.
+// Fail makes a step that can fail return an error with this text.
 func (c Client) Fail(ctx context.Context, name, text string) error {
 	return c.set(ctx, name, fmt.Sprintf("return(%q)", text))
 }
@@ -42,7 +42,7 @@ func (c Client) set(ctx context.Context, name, term string) error {
 	return err
 }
 
-// Reached waits until someone has come to an armed step. There is nothing to be told by, so it looks.
+// Reached waits until a goroutine has reached an armed step. It polls, because a step sends no notification.
 func (c Client) Reached(ctx context.Context, name string) error {
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()

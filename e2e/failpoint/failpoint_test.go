@@ -25,7 +25,7 @@ func Write() {
 }
 `
 
-func TestAnOverlayHasTheStepsAndTheTreeStaysAsItIs(t *testing.T) {
+func TestBuildAddsTheStepsAndLeavesTheTreeUnchanged(t *testing.T) {
 	tree, copies := t.TempDir(), t.TempDir()
 	file := filepath.Join(tree, "write.go")
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
@@ -62,7 +62,7 @@ func requireText(t *testing.T, path string, parts ...string) {
 	}
 }
 
-func TestAStepThatIsArmedIsAwaited(t *testing.T) {
+func TestReachedWaitsForAnArmedStep(t *testing.T) {
 	var armed atomic.Value
 	var looks atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,10 +1,10 @@
-// Package history judges what a running system was seen to do.
+// Package history checks the recorded behaviour of a running system against the invariants.
 //
-// A History is what observers outside the services recorded; Check names every invariant of the design page (S1 to
-// S14, S16, L1 to L5) that it contradicts. The package is pure: no clock, no network, so that the end-to-end tests, fault runs and
-// simulators judge by the same rules. It believes no service: contents are hashed and chunks decoded again here.
+// A History is what observers outside the services recorded. Check names every invariant that it violates (S1 to S14, S16, L1 to
+// L5; docs/reliability.md lists them). The package is pure: no clock, no network, so the end-to-end tests, fault runs and
+// simulators share the same rules. It trusts no service: it hashes contents and decodes chunks itself.
 //
-// An empty result means "not contradicted": what was not recorded is not checked.
+// An empty result means that no violation was found: what was not recorded is not checked.
 package history
 
 import (

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-func TestACleanHistoryIsNotContradicted(t *testing.T) {
+func TestAValidHistoryHasNoViolations(t *testing.T) {
 	if found := Check(clean(t)); len(found) != 0 {
 		t.Fatalf("found %v", found)
 	}
@@ -63,7 +63,7 @@ func TestSeededViolationsAreFound(t *testing.T) {
 			h.everyBlueprint(3, func(b *blueprintv1.Blueprint) { b.Chunks[0][len(b.Chunks[0])-1] ^= 1 })
 		}},
 		{"a call is answered with another hash", []string{"S1"}, func(_ *testing.T, h *History) { h.Calls[0].Hash = common.Hash{1} }},
-		{"a call is told another number of transactions", []string{"S1"}, func(_ *testing.T, h *History) { h.Calls[0].Transactions++ }},
+		{"a call is answered with another number of transactions", []string{"S1"}, func(_ *testing.T, h *History) { h.Calls[0].Transactions++ }},
 
 		{"a number is missing", []string{"S2", "S3", "S9"}, func(_ *testing.T, h *History) {
 			h.Blueprints = slices.Delete(h.Blueprints, 4, 6)
@@ -127,7 +127,7 @@ func TestSeededViolationsAreFound(t *testing.T) {
 			h.Listings = append(h.Listings, Listing{Requests: []*proposalv1.Request{r}})
 		}},
 
-		{"a block shown to a caller is gone", []string{"S6", "S11"}, func(_ *testing.T, h *History) { h.Head = 4 }},
+		{"a block shown to a caller is lost", []string{"S6", "S11"}, func(_ *testing.T, h *History) { h.Head = 4 }},
 
 		{"a request is served twice", []string{"S7"}, func(_ *testing.T, h *History) {
 			h.everyBlueprint(5, func(b *blueprintv1.Blueprint) { b.RequestId = "b" })
@@ -187,7 +187,7 @@ func TestSeededViolationsAreFound(t *testing.T) {
 	}
 }
 
-func TestAfterAWipedRedisAttemptsMayBeCountedAnew(t *testing.T) {
+func TestAttemptsMayStartAtOneAfterRedisIsWiped(t *testing.T) {
 	h := clean(t)
 	h.Wiped = true
 	r := proto.CloneOf(h.Listings[9].Requests[0])

@@ -2,8 +2,7 @@ package history
 
 import "time"
 
-// Recovery is what was looked at after the last fault of a run: whether the system came back by itself. Zero Patience:
-// not looked at.
+// Recovery records whether the system recovered after the last fault of a run. With zero Patience it was not observed.
 type Recovery struct {
 	Quiet    time.Duration // when the last fault ended
 	Patience time.Duration // how long everything may take from then on

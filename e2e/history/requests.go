@@ -97,7 +97,7 @@ func (c *checker) queueOrder(numbers map[string]uint64) {
 			}
 			states[id] = r.GetState()
 			n, ok := numbers[id]
-			if !ok || c.Wiped { // requests that Redis forgot are made again, in any order
+			if !ok || c.Wiped { // requests that Redis lost are repeated, in any order
 				continue
 			}
 			if younger != 0 && n > younger && !reported[id] {
@@ -129,7 +129,7 @@ func (c *checker) oneEnding(numbers map[string]uint64) {
 	for _, l := range c.Listings {
 		for _, r := range l.Requests {
 			if c.Wiped || r.GetState() != proposalv1.RequestState_REQUEST_STATE_PROCESSED {
-				continue // a reason that is recorded only, and lost with Redis, was told to nobody
+				continue // the reason was recorded, but lost with Redis before any caller got it
 			}
 			if r.GetNoPreblockReason() != preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_UNSPECIFIED {
 				note(r.GetRequestId(), ReasonName(r.GetNoPreblockReason()))
@@ -186,7 +186,7 @@ func (c *checker) answer(call Call) {
 		c.violated("S7", "request %s was answered with block %d, which is of request %q", call.Request, call.Number, a.request)
 	}
 	if int(call.Transactions) != a.total {
-		c.violated("S1", "request %s was told %d transactions, blueprint %d has %d", call.Request, call.Transactions, call.Number, a.total)
+		c.violated("S1", "request %s was answered with %d transactions, blueprint %d has %d", call.Request, call.Transactions, call.Number, a.total)
 	}
 }
 

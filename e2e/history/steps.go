@@ -174,7 +174,7 @@ func (s *stepper) end(step Step) {
 		return
 	}
 	if n := s.merged[key]; n != 0 {
-		s.violated("S8", "%s was told that request %s ends with %s, after its preblock %d", step.By, step.Request, step.Reason, n)
+		s.violated("S8", "%s recorded that request %s ends with %s, after its preblock %d", step.By, step.Request, step.Reason, n)
 	}
 	if first := s.reasons[step.Request]; !s.Wiped && first != "" && first != step.Reason {
 		s.violated("S8", "request %s ended with %s and with %s", step.Request, first, step.Reason)
@@ -187,7 +187,7 @@ func (s *stepper) enter(step Step) {
 	switch last := s.inside; {
 	case s.Wiped:
 	case step.Number < last.Number, step.Number == last.Number && step.By != last.By:
-		s.violated("S12", "%s went on under token %d, after %s had begun under %d", step.By, step.Number, last.By, last.Number)
+		s.violated("S12", "%s continued under token %d after %s had begun under %d", step.By, step.Number, last.By, last.Number)
 	default:
 		s.inside = step
 	}

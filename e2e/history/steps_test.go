@@ -42,7 +42,7 @@ func inside() *History {
 	return h
 }
 
-func TestACleanHistoryFromInsideIsNotContradicted(t *testing.T) {
+func TestAValidHistoryOfStepsHasNoViolations(t *testing.T) {
 	if found := Check(inside()); len(found) != 0 {
 		t.Fatalf("found %v", found)
 	}
@@ -50,7 +50,7 @@ func TestACleanHistoryFromInsideIsNotContradicted(t *testing.T) {
 
 func (h *History) then(steps ...Step) { h.Steps = append(h.Steps, steps...) }
 
-func TestSeededViolationsFromInsideAreFound(t *testing.T) {
+func TestSeededViolationsOfStepsAreFound(t *testing.T) {
 	three := common.Hash{3}
 	for _, seed := range []struct {
 		what, name string
@@ -74,10 +74,10 @@ func TestSeededViolationsFromInsideAreFound(t *testing.T) {
 		}},
 		{"a producer comes back without what it had shown", "S6", func(h *History) { h.then(Step{By: "p", Kind: Recovered, Number: 1}) }},
 		{"a log loses a record", "S6", func(h *History) { h.then(Step{By: "p", Kind: Appended, Number: 2, Hash: common.Hash{2}}) }},
-		{"a request is told of no preblock after its preblock", "S8", func(h *History) {
+		{"a request ends without a preblock after its preblock", "S8", func(h *History) {
 			h.then(Step{By: "m", Kind: Noticed, Request: "a", Reason: "pool_empty"})
 		}},
-		{"a request is told two reasons", "S8", func(h *History) {
+		{"a request ends with two reasons", "S8", func(h *History) {
 			h.then(Step{By: "n", Kind: Noticed, Request: "b", Reason: "pool_locked"})
 		}},
 		{"a blueprint is applied that the log does not have", "S9", func(h *History) { h.then(Step{By: "p", Kind: Applied, Number: 3}) }},
@@ -86,7 +86,7 @@ func TestSeededViolationsFromInsideAreFound(t *testing.T) {
 		}},
 		{"a state differs from the replay's", "S10", func(h *History) { h.Roots[0].Value.Root = three }},
 		{"a blueprint is published before it is applied", "S11", func(h *History) { h.then(Step{By: "p", Kind: Published, Number: 3}) }},
-		{"a holder goes on after another had the lock", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 5}) }},
+		{"a holder continues after another had the lock", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 5}) }},
 		{"two hold the lock under one token", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 6}) }},
 		{"a refused input changes something", "S13", func(h *History) { h.Refusals[0].After = three }},
 		{"shares are given before a quorum attested", "S14", func(h *History) {

@@ -7,7 +7,7 @@ import (
 )
 
 // transactions checks S3: each acknowledged transaction is in exactly one block, still pending, or ended with a reason;
-// and S4: after its acknowledgement nobody was told that it is unknown.
+// and S4: after its acknowledgement no service reported it as unknown.
 func (c *checker) transactions() {
 	blocks, skipped := c.whereTransactionsAre()
 	c.whereSealedAre(blocks, skipped)

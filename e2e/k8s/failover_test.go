@@ -39,11 +39,11 @@ func loseLeader(t *testing.T, lose func(context.Context, *system, corev1.Pod) er
 	must(t, lose(t.Context(), s, old))
 	next := s.leading(t, old.Name)
 	took := r.Now() - began
-	r.settled(t)
+	r.awaitProgress(t)
 	_, still := r.phase.begin()
 	t.Logf("%s was lost with %d transactions acknowledged; %s leads after %s; %s", old.Name, before, next.Name, took.Round(time.Millisecond), still)
 	if took > longestLeaderless {
-		t.Errorf("nobody led for %s", took)
+		t.Errorf("no producer led for %s", took)
 	}
 	back := s.standsBy(t, old)
 	t.Logf("%s stands by again %s after it was lost, at block %g", back.Name, (r.Now() - began).Round(100*time.Millisecond), s.metric(t.Context(), back, "blindseq_producer_head_number"))

@@ -44,7 +44,7 @@ func TestKillingEveryPodOnceBreaksNothing(t *testing.T) {
 		must(t, s.Kill(t.Context(), p))
 	}
 	s.allReady(t)
-	r.settled(t)
+	r.awaitProgress(t)
 	r.judge(t)
 }
 

@@ -169,8 +169,8 @@ func (r *run) watch(ctx context.Context, client *ethclient.Client) {
 	})
 }
 
-// settled waits until the head has moved on twice, so that a standstill that lasts is over and measured.
-func (r *run) settled(t *testing.T) {
+// awaitProgress waits until the head has advanced twice, so that a standstill is over and was measured.
+func (r *run) awaitProgress(t *testing.T) {
 	t.Helper()
 	head, err := r.s.rpc.BlockNumber(t.Context())
 	must(t, err)

@@ -33,7 +33,7 @@ func TestLosingTheMasterOfReplicatedRedisBreaksNothing(t *testing.T) {
 	r.phase.begin()
 	killed := s.redisMaster(t, "")
 	must(t, s.Kill(t.Context(), killed))
-	r.settled(t)
+	r.awaitProgress(t)
 	_, still := r.phase.begin()
 	t.Logf("%s was killed, %s is master; %s", killed.Name, s.redisMaster(t, "").Name, still)
 	s.allReady(t)
@@ -48,7 +48,7 @@ func TestLosingTheMasterOfReplicatedRedisBreaksNothing(t *testing.T) {
 	must(t, err)
 	next := s.redisMaster(t, gone.Name)
 	took := r.Now() - began
-	r.settled(t)
+	r.awaitProgress(t)
 	longest, still := r.phase.begin()
 	t.Logf("%s is gone, %s is master after %s; %s", gone.Name, next.Name, took.Round(time.Millisecond), still)
 	if longest > longestStill {

@@ -8,7 +8,7 @@ import (
 // longestStill is how long blocks may stop while a workload is updated or Redis gets another master.
 const longestStill = 10 * time.Second
 
-// A rolling update of everything, one workload after the other, takes nobody's request.
+// A rolling update of everything, one workload after the other, fails no request.
 func TestARollingUpdateOfEveryWorkloadFailsNoRequest(t *testing.T) {
 	s := open(t)
 	workloads, err := s.Workloads(t.Context())
@@ -20,7 +20,7 @@ func TestARollingUpdateOfEveryWorkloadFailsNoRequest(t *testing.T) {
 		r.phase.begin()
 		must(t, s.Restart(t.Context(), w))
 		took := r.Now() - began
-		r.settled(t)
+		r.awaitProgress(t)
 		still, text := r.phase.begin()
 		t.Logf("%s: updated from %s on, in %s; %s", w, began.Round(time.Second), took.Round(time.Second), text)
 		if still > longestStill {

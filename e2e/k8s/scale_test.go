@@ -34,7 +34,7 @@ func single(workload string) string {
 	return ""
 }
 
-// Scaling takes nobody's request, and gives the new pods their share.
+// Scaling fails no request, and gives the new pods their share.
 func TestScalingUpAndDownUnderLoadFailsNoRequestAndSpreadsTheWork(t *testing.T) {
 	workloads, err := open(t).Workloads(t.Context())
 	must(t, err)
@@ -61,7 +61,7 @@ func scaleUpAndDown(t *testing.T, workload, metric string) {
 	s.eachWorks(t, workload, metric, usual+2)
 	must(t, s.Scale(t.Context(), workload, usual))
 	s.gone(t, workload, usual)
-	r.settled(t)
+	r.awaitProgress(t)
 	r.judge(t)
 	r.noneFailed(t)
 	if strings.HasSuffix(workload, "/bundler") {

@@ -1,8 +1,7 @@
-// Package leak looks for bytes that nobody should be able to read yet: in files, in requests, in Redis.
+// Package leak searches files, requests and Redis for bytes that must still be secret.
 //
-// It finds them as they are and in the forms in which programs write bytes as text. What was compressed or encrypted it does
-// not undo; of data without repetitions, which keys, signatures and random data are, the compressors used here (snappy)
-// keep the bytes as they are.
+// It finds them as they are and in the forms in which programs write bytes as text. It does not decompress or decrypt. The
+// compressor in use (snappy) keeps data without repetitions as it is, and keys, signatures and random data have none.
 package leak
 
 import (

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Commands is what a Redis server was told by anyone.
+// Commands are the commands that a Redis server received.
 type Commands struct {
 	conn net.Conn
 	done chan struct{}

@@ -12,10 +12,10 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 )
 
-// listenWithin is for how long an address is tried that seems to be in use.
+// listenWithin bounds the retries on an address that seems to be in use.
 const listenWithin = 5 * time.Second
 
-// Link is the connections from one process to another. A fault lasts until Mend.
+// Link is the connections from one process to another. A fault lasts until Repair.
 type Link struct {
 	Name, From, To string
 
@@ -33,10 +33,10 @@ func (l *Link) Slow(by time.Duration) error {
 // Reset breaks each connection with a TCP reset as soon as something is sent on it.
 func (l *Link) Reset() error { return l.both("reset_peer", map[string]any{"timeout": 0}) }
 
-// Swallow lets connections be made and loses all that is sent on them, in both directions.
+// Swallow accepts connections and loses everything sent on them, in both directions.
 func (l *Link) Swallow() error { return l.both("timeout", map[string]any{"timeout": 0}) }
 
-// HalfOpen loses all that is sent on the connections there are, as when a machine vanished: nobody is told. New
+// HalfOpen loses everything sent on the existing connections without closing them, as when a machine vanishes. New
 // connections work.
 func (l *Link) HalfOpen() (*Vanished, error) {
 	v := &Vanished{Link: l, since: time.Now()}
@@ -71,12 +71,12 @@ func (l *Link) add(kind, direction string, attributes map[string]any) (any, erro
 	return w.Toxic, nil
 }
 
-// Mend ends every fault. Connections on which something was lost are broken: what follows could not be understood.
-func (l *Link) Mend(ctx context.Context) error {
+// Repair ends every fault. Connections on which something was lost are broken: what follows could not be understood.
+func (l *Link) Repair(ctx context.Context) error {
 	l.proxy.Toxics.ResetToxics(ctx) // first, while what is held back can still be delivered
 	l.proxy.Stop()
 	if err := l.listen(ctx); err != nil {
-		return fmt.Errorf("mend %s: %w", l.Name, err)
+		return fmt.Errorf("repair %s: %w", l.Name, err)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 // Package network puts a proxy into every connection between the processes of a cluster, and lets a test break it: cut,
 // slow, reset, swallow what is sent, or leave the connections there are half open.
 //
-// The proxies are toxiproxy's, in this process. What goes through a Network that nobody broke is what was sent.
+// The proxies are toxiproxy's, in this process. A Network without a fault changes nothing that passes through it.
 package network
 
 import (
@@ -59,11 +59,11 @@ func (n *Network) To(process string) (links []*Link) {
 	return links
 }
 
-// Mend mends every link.
-func (n *Network) Mend(ctx context.Context) error {
+// Repair repairs every link.
+func (n *Network) Repair(ctx context.Context) error {
 	var failed error
 	for _, l := range n.Links() {
-		failed = errors.Join(failed, l.Mend(ctx))
+		failed = errors.Join(failed, l.Repair(ctx))
 	}
 	return failed
 }

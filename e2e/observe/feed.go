@@ -17,7 +17,7 @@ import (
 // again is the pause before a broken stream is opened anew.
 const again = 100 * time.Millisecond
 
-// Feed records the blueprint feed from the first number on, as one observer: after a break it goes on from the next
+// Feed records the blueprint feed from the first number on, as one observer: after a break it continues at the next
 // number it needs. It returns when ctx ends.
 func Feed(ctx context.Context, producer *grpc.ClientConn, by string, r *history.Recorder) {
 	next := uint64(1)

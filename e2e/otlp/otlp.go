@@ -1,4 +1,4 @@
-// Package otlp receives traces by OTLP over gRPC and keeps them, for tests that look at them.
+// Package otlp receives traces by OTLP over gRPC and keeps them for tests.
 package otlp
 
 import (

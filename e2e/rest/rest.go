@@ -1,4 +1,4 @@
-// Package rest calls the gateway's REST API as a program of a user would: over HTTP, with JSON.
+// Package rest calls the gateway's REST API as a user's program does: over HTTP, with JSON.
 package rest
 
 import (

@@ -1,6 +1,6 @@
 package sim
 
-// Bug is a defect that can be put into the world around the machines: what they want done is done wrongly.
+// Bug is a defect that can be seeded in the world around the state machines: their effects are performed wrongly.
 type Bug uint8
 
 // The defects.
@@ -50,7 +50,7 @@ const (
 	numBugs
 )
 
-// bugs says what each does, and one invariant it must be seen to break.
+// bugs describes each defect and names the invariants of which the checker must report one.
 var bugs = [numBugs]struct {
 	what   string
 	breaks []string
@@ -71,31 +71,31 @@ var bugs = [numBugs]struct {
 	PublishesBeforeApply:       {"a blueprint is published before it is applied", []string{"S11"}},
 	PublishesOtherBytes:        {"after a restart a blueprint is published with another signature", []string{"S11"}},
 	ForgetsTheTokenCheck:       {"tokens begin at 1 in a wiped Redis, and the blueprint log does not look at them", []string{"S12"}},
-	TrustsALostLock:            {"a holder goes on when its lease has ended", []string{"S12"}},
+	TrustsALostLock:            {"a holder continues after its lease has ended", []string{"S12"}},
 	TakesAHeldLock:             {"Redis gives a lock that is held", []string{"S12"}},
 	ReusesAToken:               {"Redis gives the next holder the same token", []string{"S12"}},
-	NeverReturnsTheLock:        {"a section ends and goes on renewing its lock", []string{"L1"}},
+	NeverReturnsTheLock:        {"a section ends and still renews its lock", []string{"L1"}},
 	WrongParent:                {"a proposal builds on the block before the head", []string{"S1", "S2"}},
 	TimestampGoesBack:          {"a proposal is older than the head", []string{"S1", "S2"}},
 	ForgetsServedRequests:      {"a producer does not know which requests its log has served", []string{"L1", "S7"}},
-	RenumbersItsRequest:        {"a section makes its request under a new id each time", []string{"L1", "S7"}},
-	LosesTheOneInFlight:        {"a proposer that takes over drops the record of what is in flight", []string{"S5", "S7"}},
+	RenumbersItsRequest:        {"a section repeats its request under a new id each time", []string{"L1", "S7"}},
+	LosesTheOneInFlight:        {"a proposer that takes over drops the record of the request in flight", []string{"S5", "S7"}},
 	SubmitsTwice:               {"an attempt is submitted with two contents", []string{"S5"}},
-	AwaitsTheNumberBefore:      {"a section waits for the number it has", []string{"L1"}},
-	TellsBothEnds:              {"a request is told that there is no preblock, after its preblock", []string{"S8"}},
-	OverwritesAReason:          {"a reason is told again as another", []string{"S8"}},
-	LabelsWithTheLastRequest:   {"a proposal carries the id of the request before", []string{"S7"}},
+	AwaitsTheNumberBefore:      {"a section waits for the number of the head, not the next one", []string{"L1"}},
+	TellsBothEnds:              {"a request that got its preblock then gets the answer that there is none", []string{"S8"}},
+	OverwritesAReason:          {"a request without a preblock gets two different reasons", []string{"S8"}},
+	LabelsWithTheLastRequest:   {"a proposal carries the id of the previous request", []string{"S7"}},
 	DropsAPreblock:             {"a monitor drops a preblock and says nothing", []string{"L1", "S9"}},
 	SkipsReplayOfTheLast:       {"a producer starts without replaying its last record", []string{"S6"}},
-	ExecutesDifferently:        {"a producer that was restarted executes otherwise", []string{"S10"}},
-	ExecutesTwice:              {"a transaction is executed again", []string{"S3"}},
-	RecordsOtherContent:        {"the log's record is not of the preblock's content", []string{"S1"}},
+	ExecutesDifferently:        {"a restarted producer gets other results from the same blocks", []string{"S10"}},
+	ExecutesTwice:              {"a transaction is executed twice", []string{"S3"}},
+	RecordsOtherContent:        {"the log's record has another content than the preblock", []string{"S1"}},
 	StoresWhatItRefuses:        {"a refused transaction is stored", []string{"S13"}},
-	AnswersAnotherBlock:        {"a request is answered with the head", []string{"S7", "S1"}},
+	AnswersAnotherBlock:        {"a request is answered with the head instead of its own block", []string{"S7", "S1"}},
 	NeverServesAgain:           {"a process that was killed hangs when it starts", []string{"L2"}},
-	NeverLeadsAgain:            {"who lost a lease never asks for it again", []string{"L3"}},
-	KeepsWhatIsExecuted:        {"transactions stay in the pool when their block was applied", []string{"L4"}},
-	HangsOnShutdown:            {"SIGTERM is not heard", []string{"L5"}},
+	NeverLeadsAgain:            {"a replica that lost a lease never competes for it again", []string{"L3"}},
+	KeepsWhatIsExecuted:        {"transactions stay in the pool after their block was applied", []string{"L4"}},
+	HangsOnShutdown:            {"a process ignores SIGTERM", []string{"L5"}},
 }
 
 // Bugs are all defects there are.
@@ -113,7 +113,7 @@ func (b Bug) String() string {
 	return bugs[b].what
 }
 
-// Breaks are the invariants of which the defect must be seen to break one.
+// Breaks lists invariants. The checker must report at least one of them as broken by the defect.
 func (b Bug) Breaks() []string { return bugs[b].breaks }
 
 func (w *world) bug(b Bug) bool { return w.plan.Bug == b && b != NoBug }

@@ -6,7 +6,7 @@ import (
 	"blindseq/producer-svc/section"
 )
 
-// callers serves those who ask for a block, first in first out, two sections at a time: one holds the lock, one waits for it.
+// callers serves requests for a block, first in, first out, two sections at a time: one holds the lock, one waits for it.
 type callers struct {
 	p       *producerNode
 	calls   map[string]*wish

@@ -15,7 +15,7 @@ type campaign struct {
 	term    *held
 	ending  bool
 	lost    bool   // the last term ended by the loss of the lease
-	leaving func() // told when a campaign that is to end has ended
+	leaving func() // called when the campaign has ended after quit
 	giveUp  func()
 }
 

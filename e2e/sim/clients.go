@@ -13,8 +13,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// client is those outside: wallets that send transactions and send them again while they are in no block, and callers who
-// ask for blocks, under the same id until they are answered.
+// client is everybody outside: wallets that send transactions and resend them until they are in a block, and callers that
+// ask for blocks, under the same id until they get an answer.
 type client struct {
 	*process
 	wallets []*wallet
@@ -100,7 +100,7 @@ func (w *wallet) offer(s *sent) {
 func (w *wallet) resend() {
 	if p := w.c.leader(); p != nil {
 		for _, s := range w.sent {
-			if s.by != p && p.chain.done[s.hash] == 0 { // what p acknowledged is its own affair
+			if s.by != p && p.chain.done[s.hash] == 0 { // p itself keeps what it acknowledged
 				w.offer(s)
 			}
 		}
@@ -168,7 +168,7 @@ func (c *client) misbehave() {
 	}
 }
 
-// waiting is how much of the work is not done: transactions in no block of the leader, and calls without an answer.
+// waiting counts the work left: transactions in no block of the leader, and calls without an answer.
 func (c *client) waiting() int {
 	n := c.calls
 	p := c.leader()

@@ -1,6 +1,6 @@
 package sim
 
-// disk is a file of records. What was not synced is gone after a crash: the process's machine goes down with it.
+// disk is a file of records. A crash loses what was not synced: the machine goes down with the process.
 type disk[T any] struct {
 	recs   []T
 	synced int

@@ -16,22 +16,22 @@
 //	│    │              ├─ keyholder ×4   Follow, Again (dsn-node)        │ disk: attestations │
 //	│    └─ monitor ×2 ─┘   merge.State (monitor-svc)                                          │
 //	│                                                                                          │
-//	│  redis         lock.Record, the FIFO's Memory, notices; every lock by lock.Line, Belief  │
+//	│  redis         locktest.Record, queuetest.Memory, notices; locks by lock.Line, Belief    │
 //	└──────────────────────────────────────────┬───────────────────────────────────────────────┘
 //	                                           ▼ what was seen
 //	                                     history.Check: S1 to S13, L1 to L5
 //
-// What is named in the picture is the services' own code, imported from their packages: the same functions, not a model
-// of them. What is written here is what surrounds them in a service, the goroutines, calls and files: each machine's
-// effects are done as events of the world, and what they come to is fed back. Two things are stand-ins: the EVM is a hash
-// over executed transactions (chain), and a signature is the name of who made it. A sealed transaction is marked and not
-// encrypted (sealed.go): its seq is checked by seal's rules.Window, and the last keyholder's shares of it are wrong.
+// The names in the picture are the services' own code, imported from their packages: the same functions, not a model of
+// them. This package replaces what surrounds them in a service: goroutines, calls and files. It performs each machine's
+// effects as events of the world and feeds the results back. Two things are stand-ins: the EVM is a hash over executed
+// transactions (chain), and a signature is the name of its signer. A sealed transaction is marked and not encrypted
+// (sealed.go): its seq is checked by seal's rules.Window, and the last keyholder's shares of it are wrong.
 //
-// A process that is killed loses what it did not sync, one that is stopped goes on later with the messages that came
-// meanwhile. Every durable step is a Point, before and after which a fault can strike (process.step). After the last fault
-// all is quiet: the work has to get done then, every queue to empty, and every process to end when it is asked to.
+// A killed process loses what it did not sync. A stopped process continues later, with the messages that arrived meanwhile.
+// Every durable step is a Point, and a fault can strike before and after it (process.step). After the last fault nothing
+// goes wrong any more: then the work must get done, every queue must empty, and every process must exit on SIGTERM.
 //
-// A run is a function of its Plan. One that fails is run again by its seed, with the same trace, and Shrink finds the
-// smallest plan that fails alike. A Bug is a defect put into the surroundings (spoil.go and the calls of world.bug): the
-// test that every one is found is the test of the simulator and of the checker.
+// A run is a function of its Plan: the seed of a failed run repeats it with the same trace, and Shrink finds the smallest
+// plan that fails in the same way. A Bug is a defect seeded in the surroundings (spoil.go and the calls of world.bug). The
+// test that every Bug is found tests the simulator and the checker.
 package sim

@@ -10,8 +10,8 @@ type Kind uint8
 
 // The kinds.
 const (
-	Crash    Kind = iota // a process is killed, at a moment or at a time, and started again after a while
-	Stop                 // a process is stopped (SIGSTOP), at a moment or at a time, and goes on after a while
+	Crash    Kind = iota // a process is killed, at a moment or at a time, and restarted later
+	Stop                 // a process is stopped (SIGSTOP), at a moment or at a time, and continued later
 	Cut                  // a process is cut off from all others, or from one
 	Loss                 // messages are lost
 	Delay                // messages take long, and overtake each other
@@ -33,14 +33,14 @@ func (k Kind) String() string { return kindNames[k] }
 // Fault is one thing that goes wrong.
 type Fault struct {
 	Kind   Kind
-	At     time.Duration // when; for a Crash or Stop at a moment, from when on it is watched for
+	At     time.Duration // when; for a Crash or Stop at a moment, from when on its passes count
 	For    time.Duration // how long it lasts
 	Target string        // a process; "" for any, or all
 	Other  string        // of a Cut: the process it is cut off from, "" for all
 	Moment *Moment       // of a Crash or Stop: where, nil for right At
-	Nth    int           // how often the moment is passed before
-	Then   bool          // it is watched for only once the fault before it in the plan has struck
-	By     time.Duration // of a Jump: by how much; of a Failover: how old the copy is
+	Nth    int           // how many passes of the moment to let go by first
+	Then   bool          // wait until the fault before it in the plan has struck
+	By     time.Duration // of a Jump: its size; of a Failover: the age of the copy
 }
 
 func (f Fault) String() string {

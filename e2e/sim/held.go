@@ -15,7 +15,7 @@ type held struct {
 	token  uint64
 	belief lock.Belief
 	ended  bool
-	lost   func() // told once when the lock is lost
+	lost   func() // called once when the lock is lost
 	timers [2]*timer
 }
 
@@ -36,7 +36,7 @@ func (h *held) check() error {
 
 func (h *held) now() time.Time { return h.c.l.p.w.mono() }
 
-// watch ends the belief in time.
+// watch ends the belief before the lease ends.
 func (h *held) watch() {
 	h.timers[0] = h.c.l.p.later(h.belief.Until().Sub(h.now()), func() {
 		if h.belief.Holds(h.now()) {

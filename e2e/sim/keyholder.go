@@ -17,9 +17,9 @@ import (
 
 var errNotCertified = errors.New("no quorum certified what was attested here")
 
-// keyholder signs one content for a number, by vote.Follow and vote.Again. Signatures cannot be forged here: a statement is
-// signed by whoever it comes from. It checks the seqs of each content before it signs, by rules.Window. Nothing is ever adopted: without a defect the sequencer here loses no proposal that it
-// took, so that all keyholders are asked to sign one content.
+// keyholder signs one content for a number, by vote.Follow and vote.Again. Signatures cannot be forged here: the sender of a
+// statement is its signer. It checks the seqs of each content before it signs, by rules.Window. No keyholder ever adopts another's
+// statement: without a defect the sequencer loses no accepted proposal, so it asks all keyholders to sign the same content.
 type keyholder struct {
 	*process
 	attested disk[signed] // survives

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"blindseq/kit/lock"
+	"blindseq/kit/lock/locktest"
 )
 
 // Of each lock and lease.
@@ -43,7 +44,7 @@ type contest struct {
 	lock.Contest
 	l         *locker
 	w         *lock.Waiter
-	a         lock.Attempt
+	a         locktest.Attempt
 	done      func(*held)
 	turn      bool
 	asking    bool
@@ -57,7 +58,7 @@ type contest struct {
 func (l *locker) acquire(r lock.Request, done func(*held)) (giveUp func()) {
 	l.tries++
 	c := &contest{l: l, w: lock.NewWaiter(r.Priority), done: done}
-	c.a = lock.Attempt{ID: fmt.Sprintf("%s#%d", l.holder, l.tries), Holder: l.holder, Request: r}
+	c.a = locktest.Attempt{ID: fmt.Sprintf("%s#%d", l.holder, l.tries), Holder: l.holder, Meta: r.Meta, Floor: r.Floor}
 	l.contests[c.w] = c
 	l.tell(l.line.Join(c.w))
 	return c.quit
@@ -161,7 +162,7 @@ func (c *contest) quit() {
 func (c *contest) giveBack() { c.l.release(c.a, func(bool, error) {}) }
 
 // release gives an attempt back if it holds the lock.
-func (l *locker) release(a lock.Attempt, done func(bool, error)) {
+func (l *locker) release(a locktest.Attempt, done func(bool, error)) {
 	do(l.p, func(k *keys, now int64) (bool, error) {
 		mine := k.lock(l.name).Release(now, a.ID)
 		if mine {

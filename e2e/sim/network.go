@@ -19,8 +19,8 @@ type pending struct {
 	fail func(error)
 }
 
-// call has to serve a request of from and hands its answer, or why there is none, to done: once, in the life it was made
-// in. Whether the request was served is not known after an error.
+// call makes process to serve a request of from. It passes the answer or an error to done: once, in the life that made the
+// call. After an error it is unknown whether the request was served.
 func call[R any](from, to *process, timeout time.Duration, serve func(answer func(R, error)), done func(R, error)) {
 	var none R
 	life, c := from.life, &pending{}
@@ -53,7 +53,7 @@ func (p *process) forget() {
 	p.calls = open
 }
 
-// send has f happen at to after a while, not at all, or twice. refused is told when nobody is there to take it.
+// send runs f at process to: after a while, never, or twice. It calls refused when that process is not running.
 func (w *world) send(from, to *process, f, refused func()) {
 	if w.cut(from, to) || w.lost(from, to) {
 		w.stats.Lost++
@@ -101,7 +101,7 @@ func (w *world) twice(from, to *process) bool {
 	return w.window(Twice, from, to) && w.rng.IntN(2) == 0
 }
 
-// window says whether a fault of a kind holds now for messages between two processes.
+// window reports whether a fault of a kind now affects messages between two processes.
 func (w *world) window(k Kind, a, b *process) bool {
 	for _, f := range w.open[k] {
 		if f.Target == "" || f.Target == a.name || f.Target == b.name {

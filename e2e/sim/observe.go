@@ -15,8 +15,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// What the world sees of its processes, for the history that is checked in the end. It is told in the very moment, by the
-// process that did it.
+// The methods of this file record what processes do, for the history that is checked at the end. The process itself calls
+// them, in the same step.
 
 func (w *world) saw(by *process, kind history.StepKind, number uint64, hash []byte) *history.Step {
 	w.h.Steps = append(w.h.Steps, history.Step{By: by.name, Kind: kind, Number: number, Hash: common.BytesToHash(hash)})
@@ -64,7 +64,7 @@ func (w *world) applied(p *producerNode, b section.Block) {
 	w.saw(p.process, history.Applied, b.Number, nil)
 }
 
-// published is told what is shown; a defect shows a number that has no blueprint yet.
+// published records a blueprint that is shown. It is nil when a defect shows a number that has no blueprint yet.
 func (w *world) published(p *producerNode, number uint64, b *blueprintv1.Blueprint) {
 	w.saw(p.process, history.Published, number, nil)
 	if b == nil {
@@ -97,14 +97,14 @@ func (w *world) alarm(by *process, err error) {
 	w.h.Alarms = append(w.h.Alarms, history.Seen[string]{By: by.name, Value: err.Error()})
 }
 
-// behind is a DSN that has less than it had shown.
+// behind records that the DSN lost preblocks that it had shown.
 func (w *world) behind(by *process, last, seen uint64) {
 	w.saw(w.sequencer.process, history.Recovered, last, nil)
 	w.say(by, "the DSN is at %d, %d was seen", last, seen)
 }
 
 func (w *world) contradicted(by *process, number uint64, id string) {
-	w.say(by, "preblock %d came for request %s, which had been told that there is none", number, id)
+	w.say(by, "preblock %d arrived for request %s, which had ended without one", number, id)
 }
 
 func (w *world) answered(id string, began time.Duration, r section.Result) {
@@ -119,7 +119,7 @@ func (w *world) answered(id string, began time.Duration, r section.Result) {
 	w.h.Calls = append(w.h.Calls, call)
 }
 
-// recorded is told of each change of the FIFO, and lists it.
+// recorded lists the FIFO after each change.
 func (w *world) recorded() {
 	var l history.Listing
 	recent := w.redis.data.fifo.Recent()

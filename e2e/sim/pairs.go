@@ -8,8 +8,8 @@ import (
 // tries is how many seeds a pair gets to be met.
 const tries = 24
 
-// Pair is two crashes: the second at its moment when the first has been, in another process or in the next life of the
-// same, during what the first made necessary or later.
+// Pair is two crashes. The second strikes at its moment after the first, in another process or in the next life of the same
+// one, during the recovery from the first or later.
 type Pair struct{ First, Second Moment }
 
 // AllPairs are those of all moments.
@@ -22,9 +22,8 @@ func AllPairs() (all []Pair) {
 	return all
 }
 
-// Plan crashes at both moments, in a run that comes by all of them: submissions get lost, pools are locked, and Redis
-// forgets what is in flight, so that its
-// number, open while two keyholders are away, goes to another request.
+// Plan crashes at both moments, in a run that passes all of them: submissions get lost, pools are locked, and Redis loses the
+// request in flight, so that its number, open while two keyholders are down, goes to another request.
 func (p Pair) Plan(seed uint64) Plan {
 	const ms = time.Millisecond
 	first, second := p.First, p.Second

@@ -1,7 +1,7 @@
 package sim
 
-// Point names a step after which something is different for good: on a disk, in Redis, or for another process. Before and
-// after each a process can be killed or stopped.
+// Point names a step whose effect outlives the process: on a disk, in Redis, or in another process. A process can be killed or
+// stopped before and after each.
 type Point uint8
 
 // The points, in the order of a block's way.

@@ -47,7 +47,7 @@ func (p *producerNode) has(hash content.Hash) bool {
 	return !p.removed[hash] && slices.ContainsFunc(p.txs.recs, func(t transaction) bool { return t.hash == hash })
 }
 
-// executable are the pending transactions that can go on top of the head, at most 8 in a block.
+// executable are the pending transactions that the next block can execute, at most 8.
 func (p *producerNode) executable() (txs [][]byte) {
 	if p.chain.again && len(p.txs.recs) > 0 && p.w.rng.IntN(8) == 0 {
 		return [][]byte{p.txs.recs[0].raw}
@@ -73,8 +73,8 @@ func (p *producerNode) executable() (txs [][]byte) {
 	return txs
 }
 
-// settle removes what the chain executed: a transaction leaves the pool when its blueprint has been applied.
-func (p *producerNode) settle(number uint64, txs [][]byte) {
+// removeExecuted removes the transactions of an applied blueprint from the pool.
+func (p *producerNode) removeExecuted(number uint64, txs [][]byte) {
 	for _, raw := range txs {
 		hash := content.Keccak(raw)
 		if p.chain.done[hash] == number && !p.w.bug(KeepsWhatIsExecuted) {

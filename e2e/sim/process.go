@@ -2,8 +2,8 @@ package sim
 
 import "time"
 
-// process is what can be killed, stopped and cut off. All that runs in one goes through enter: it does not happen in a
-// life after the one it was meant for, and waits while the process is stopped.
+// process is a simulated process: it can be killed, stopped and cut off. Everything that runs in one goes through enter, which
+// drops what was meant for an earlier life and waits while the process is stopped.
 type process struct {
 	w    *world
 	id   int
@@ -15,7 +15,7 @@ type process struct {
 	backlog []func()
 	wall    time.Duration // how far its wall clock is off
 	leaving bool          // SIGTERM came
-	gone    bool          // it exited by itself
+	gone    bool          // it exited on its own
 
 	boot      func() // begins a life
 	terminate func() // what SIGTERM makes it do; nil exits at once
@@ -105,14 +105,14 @@ func (p *process) pause(d time.Duration) {
 	})
 }
 
-// exit ends the process for good.
+// exit ends the process; it is not restarted.
 func (p *process) exit() {
 	p.up, p.gone = false, true
 	p.reset()
 	p.w.note(p, noteExit, 0)
 }
 
-// step does something durable: do, and what follows it, then. It may be struck before and after.
+// step performs a durable step do, then what follows it. A fault may strike before and after do.
 func (p *process) step(at Point, do, then func()) {
 	p.moment(Moment{at, false}, func() {
 		do()

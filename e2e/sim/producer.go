@@ -32,7 +32,7 @@ type producerNode struct {
 	removed  map[content.Hash]bool
 	requests map[string]uint64 // blocks by the request they answer
 	contents *contents.Assembler
-	notified uint64 // highest number the proposer was told in this life
+	notified uint64 // highest number the proposer was notified of in this life
 	moved    time.Duration
 	halted   bool
 
@@ -40,7 +40,7 @@ type producerNode struct {
 	campaign *campaign
 	leading  bool
 	sections []*sectionRun
-	idle     func() // told when the last section of an ended term has ended
+	idle     func() // called when the last section of an ended term has ended
 	callers  *callers
 	loop     *loop
 	at       uint64 // published up to, in this life
@@ -73,7 +73,7 @@ func (p *producerNode) recover() {
 	p.serves()
 }
 
-// apply executes a record and settles its transactions.
+// apply executes a record and removes its transactions from the pool.
 func (p *producerNode) apply(rec *blueprintv1.LogRecord) section.Block {
 	block := p.chain.apply(rec)
 	p.w.applied(p, block)
@@ -82,7 +82,7 @@ func (p *producerNode) apply(rec *blueprintv1.LogRecord) section.Block {
 			p.requests[id] = rec.GetNumber()
 		}
 	}
-	p.settle(rec.GetNumber(), rec.GetTransactions())
+	p.removeExecuted(rec.GetNumber(), rec.GetTransactions())
 	return block
 }
 
@@ -116,11 +116,11 @@ func (p *producerNode) unlead(ended func()) {
 	for _, x := range append([]*sectionRun(nil), p.sections...) {
 		x.cancel()
 	}
-	p.settled()
+	p.sectionEnded()
 }
 
-// settled tells who waits for the last section.
-func (p *producerNode) settled() {
+// sectionEnded calls idle after the last section of an ended term.
+func (p *producerNode) sectionEnded() {
 	if idle := p.idle; idle != nil && len(p.sections) == 0 {
 		p.idle = nil
 		idle()
@@ -145,7 +145,7 @@ func (p *producerNode) run(r section.Request, done func(section.Result)) {
 			p.w.alarm(p.process, result.Err)
 		}
 		done(result)
-		p.settled()
+		p.sectionEnded()
 	}
 	p.sections = append(p.sections, x)
 	x.perform(effects[0])

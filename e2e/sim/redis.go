@@ -3,9 +3,10 @@ package sim
 import (
 	"time"
 
-	"blindseq/kit/lock"
+	"blindseq/kit/lock/locktest"
 	"blindseq/kit/rediskeys"
 	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/queue/queuetest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
@@ -21,8 +22,8 @@ type redis struct {
 
 // keys is what Redis holds.
 type keys struct {
-	locks   map[string]*lock.Record
-	fifo    *queue.Memory
+	locks   map[string]*locktest.Record
+	fifo    *queuetest.Memory
 	notices map[string]preblockv1.NoPreblockReason
 }
 
@@ -32,7 +33,7 @@ func (k *keys) ending(id string) bool {
 	return head != nil && head.ID == id && head.Phase == queue.Ending
 }
 
-// subscriber is told of what happens on a channel, and "" when it was connected anew.
+// subscriber receives each message of a channel, and "" after each reconnection.
 type subscriber struct {
 	p    *process
 	life int
@@ -47,7 +48,7 @@ const (
 
 func newKeys() *keys {
 	return &keys{
-		locks: map[string]*lock.Record{}, fifo: queue.NewMemory(queue.Limits{Queued: 64}),
+		locks: map[string]*locktest.Record{}, fifo: queuetest.NewMemory(queue.Limits{Queued: 64}),
 		notices: map[string]preblockv1.NoPreblockReason{},
 	}
 }
@@ -64,10 +65,10 @@ func (k *keys) clone() *keys {
 	return c
 }
 
-func (k *keys) lock(name string) *lock.Record {
+func (k *keys) lock(name string) *locktest.Record {
 	r := k.locks[name]
 	if r == nil {
-		r = &lock.Record{}
+		r = &locktest.Record{}
 		k.locks[name] = r
 	}
 	return r
@@ -94,7 +95,7 @@ func (r *redis) subscribe(p *process, channel string, tell func(string)) {
 	r.heard[channel] = append(r.heard[channel], subscriber{p, p.life, tell})
 }
 
-// publish tells the subscribers; who is cut off is told to look when it is connected again.
+// publish sends to the subscribers. One that is cut off gets "" when it is connected again.
 func (r *redis) publish(channel, what string) {
 	for _, s := range r.heard[channel] {
 		if s.p.up && s.p.life == s.life && !r.w.cut(r.process, s.p) {

@@ -137,7 +137,7 @@ func (r *openRound) decide() {
 	})
 }
 
-// follower brings one keyholder through the numbers.
+// follower takes one keyholder through the numbers.
 type follower struct {
 	s    *sequencer
 	by   uint8
@@ -145,7 +145,7 @@ type follower struct {
 	busy bool
 }
 
-// pump does the next thing there is to do for the keyholder.
+// pump takes the keyholder's next step.
 func (f *follower) pump() {
 	r := f.s.round
 	if f.busy || r == nil {
@@ -155,7 +155,7 @@ func (f *follower) pump() {
 	case f.next == 0:
 		f.greet()
 	case !r.over && !r.brought.Has(f.by):
-		f.next = min(f.next, r.statement.Number) // one it attested before this process began is asked for again
+		f.next = min(f.next, r.statement.Number) // asks again for one it attested before this process began
 		f.attest(r)
 	case f.next <= r.statement.Number:
 		f.attest(r)
@@ -171,7 +171,7 @@ func (f *follower) pump() {
 
 func (f *follower) keyholder() *keyholder { return f.s.w.keyholders[f.by] }
 
-// done goes on, after a pause when there was an error.
+// done takes the next step, after a pause when there was an error.
 func (f *follower) done(err error) {
 	f.busy = false
 	if err == nil {
@@ -228,7 +228,7 @@ func (f *follower) attested(r *openRound, want attest.Statement, a attestation) 
 	case notNext && a.signed.Number+1 < want.Number:
 		f.next = a.signed.Number + 1
 	default:
-		r.brought = r.brought.With(f.by) // it signed something else: its attestation is not to be had
+		r.brought = r.brought.With(f.by) // it signed another content, so its attestation will never come
 		f.next = want.Number + 1
 	}
 }

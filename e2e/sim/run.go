@@ -38,7 +38,7 @@ func Run(p Plan, log io.Writer) Result {
 	w.sample()
 	w.run(quiet, func() bool { return false })
 	w.calm()
-	w.run(quiet+patience, w.settled)
+	w.run(quiet+patience, w.workDone)
 	w.end()
 	w.stats.Runs = 1
 	w.stats.Acks, w.stats.Blocks, w.stats.Answers = uint64(len(w.h.Acks)), w.sequencer.decisions.last(), uint64(len(w.h.Calls))
@@ -74,8 +74,8 @@ func (w *world) calm() {
 	w.client.closed = true
 }
 
-// settled says whether all work is done.
-func (w *world) settled() bool {
+// workDone reports whether all work is done.
+func (w *world) workDone() bool {
 	if w.client.waiting() > 0 {
 		return false
 	}
@@ -87,7 +87,7 @@ func (w *world) settled() bool {
 	return len(w.redis.data.fifo.Waiting()) == 0
 }
 
-// sample notes how the head advances, until work is over: of those who have left nobody says what waits.
+// sample records how the head advances until work is over. Processes that have exited no longer report what waits.
 func (w *world) sample() {
 	if w.ending {
 		return
@@ -175,7 +175,7 @@ func (w *world) stopAll() {
 			}
 		}
 	}
-	// The order matters to none: who needs another that has gone gives up.
+	// The order does not matter: a process that needs one that has exited gives up.
 	w.run(at+2*leave, func() bool {
 		all := true
 		for i, p := range w.all {

@@ -64,11 +64,11 @@ func (s *sequencer) recover() {
 		s.followers = append(s.followers, &follower{s: s, by: uint8(i)})
 	}
 	s.serves()
-	s.goOn()
+	s.beginRound()
 }
 
-// goOn begins the round of an accepted proposal.
-func (s *sequencer) goOn() {
+// beginRound begins the round of an accepted proposal.
+func (s *sequencer) beginRound() {
 	if s.state.Accepted() > s.state.Fixed() {
 		p, _ := s.proposals.get(s.state.Accepted())
 		s.begin(p)
@@ -107,7 +107,7 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 			s.event(order.ProposalStored{Number: number})
 			_ = s.window.AddHeaders(number, headersOf(p.GetContent())) // checked above
 			answer(accepts(p), nil)
-			s.goOn()
+			s.beginRound()
 		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// The defects that change what passes through; without one everything passes as it is.
+// The defects that change values on their way. Without a defect each function returns its argument.
 
 func (w *world) spoilContent(p *producerNode, c *blueprintv1.GetProposalContentResponse) *blueprintv1.GetProposalContentResponse {
 	if old := p.chain.sealed(); w.bug(ForgetsTheWindow) && len(old) > 0 && c.GetContent() != nil && w.rng.IntN(4) == 0 {

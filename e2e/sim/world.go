@@ -28,13 +28,13 @@ type world struct {
 	sequencer  *sequencer
 	keyholders []*keyholder
 	client     *client
-	all        []*process // but client and Redis
+	all        []*process // except client and Redis
 	byName     map[string]*process
 
 	armed  []*armed           // faults at moments
 	open   [numKinds][]*Fault // windows
 	struck []Moment           // crashes at moments, in order
-	ending bool               // work is over, all are told to leave
+	ending bool               // work is over, every process has got SIGTERM
 
 	renamed int    // of a defect
 	lastID  string // of a defect
@@ -88,7 +88,7 @@ func (w *world) process(name string) *process {
 	return p
 }
 
-// leader is who p takes for the leader: what Redis says, or the last it heard.
+// leader is the leader that p knows: the one in Redis, or the last it heard of.
 func (w *world) leader(p *process, lease string) *process {
 	if r := w.redis; r.up && !r.stopped && !w.cut(p, r.process) {
 		if record := r.data.lock(lease); record.Current(r.ms()) != 0 {

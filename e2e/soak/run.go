@@ -9,48 +9,34 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// Suite is a package whose tests are repeated.
-type Suite struct {
-	Name string // its folder in the workspace
-	Args []string
-}
-
 // Options of a soak.
 type Options struct {
-	For    time.Duration // no suite begins after it
+	For    time.Duration // from the end of the builds; the suite that runs at its end is killed
 	Suites []Suite
 	Root   string    // of the workspace
-	Dir    string    // for the test binaries
+	Dir    string    // for the test binaries and the temporary files of the tests
 	Log    io.Writer // progress and the tally
 }
 
 // ErrFailures is the end of a soak in which a test failed.
 var ErrFailures = errors.New("tests failed")
 
-// Run repeats the suites, one after the other, until the time is over or ctx ends. No failure stops it.
+// shortestRound keeps suites that end at once, because something they need is missing, from filling the tally.
+const shortestRound = time.Second
+
+// Run repeats the suites, one after the other, until the time is over or ctx ends, and then writes the tally. No failure
+// stops it: a suite that cannot be built or started is a failure in the tally. Tests that ran at the end are not counted.
 func Run(ctx context.Context, o Options) error {
-	for _, s := range o.Suites {
-		if err := build(ctx, o, s); err != nil {
-			return err
-		}
-	}
-	tally, began := NewTally(), time.Now()
-	for round := 1; ctx.Err() == nil && time.Since(began) < o.For; round++ {
-		for _, s := range o.Suites {
-			if ctx.Err() != nil || time.Since(began) >= o.For {
-				break
-			}
-			start := time.Now()
-			total, err := one(ctx, o, s, tally)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(o.Log, "%8s  round %d, %s: %d passed, %d failed, %d skipped in %s\n", time.Since(began).Round(time.Second),
-				round, s.Name, total.Passed, total.Failed, total.Skipped, time.Since(start).Round(time.Second))
-		}
+	tally := NewTally()
+	suites := buildAll(ctx, o, tally)
+	ctx, cancel := context.WithTimeout(ctx, o.For)
+	defer cancel()
+	for began, round := time.Now(), 1; ctx.Err() == nil && len(suites) > 0; round++ {
+		repeat(ctx, o, suites, tally, fmt.Sprintf("round %d", round), began)
 	}
 	fmt.Fprintln(o.Log)
 	tally.Write(o.Log)
@@ -58,6 +44,37 @@ func Run(ctx context.Context, o Options) error {
 		return ErrFailures
 	}
 	return nil
+}
+
+// buildAll returns the suites that could be built.
+func buildAll(ctx context.Context, o Options, t *Tally) (built []Suite) {
+	for _, s := range o.Suites {
+		if err := build(ctx, o, s); err == nil {
+			built = append(built, s)
+		} else if ctx.Err() == nil {
+			fmt.Fprintln(o.Log, err)
+			t.suiteFailed(s.Name, err.Error())
+		}
+	}
+	return built
+}
+
+// repeat runs each suite once.
+func repeat(ctx context.Context, o Options, suites []Suite, t *Tally, round string, began time.Time) {
+	shortest := time.After(shortestRound)
+	for _, s := range suites {
+		if ctx.Err() != nil {
+			return
+		}
+		start := time.Now()
+		total := one(ctx, o, s, t)
+		fmt.Fprintf(o.Log, "%8s  %s, %s: %d passed, %d failed, %d skipped, %d cut off in %s\n", time.Since(began).Round(time.Second),
+			round, s.Name, total.Passed, total.Failed, total.Skipped, total.CutOff, time.Since(start).Round(time.Second))
+	}
+	select {
+	case <-shortest:
+	case <-ctx.Done():
+	}
 }
 
 func (o Options) binary(s Suite) string {
@@ -73,18 +90,24 @@ func build(ctx context.Context, o Options, s Suite) error {
 	return nil
 }
 
-// one runs a suite once and counts what its tests came to.
-func one(ctx context.Context, o Options, s Suite, t *Tally) (Totals, error) {
+// one runs a suite once and counts how its tests ended. When ctx ends, everything that the suite started is killed.
+func one(ctx context.Context, o Options, s Suite, t *Tally) Totals {
 	args := append([]string{"tool", "test2json", "-t", o.binary(s), "-test.v=test2json", "-test.timeout=30m"}, s.Args...)
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = filepath.Join(o.Root, s.Name), os.Environ()
+	cmd.Dir, cmd.Env = filepath.Join(o.Root, s.Name), append(os.Environ(), "TMPDIR="+o.Dir)
 	cmd.Stderr = o.Log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal ends the soak, not a test
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
-		return Totals{}, err
+		if ctx.Err() != nil {
+			return Totals{}
+		}
+		t.suiteFailed(s.Name, err.Error())
+		return Totals{Failed: 1}
 	}
-	if err := cmd.Start(); err != nil {
-		return Totals{}, fmt.Errorf("start the tests of %s: %w", s.Name, err)
-	}
-	return t.Add(s.Name, out, cmd.Wait)
+	return t.Add(s.Name, out, cmd.Wait, func() bool { return ctx.Err() != nil })
 }

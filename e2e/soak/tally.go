@@ -2,6 +2,7 @@
 package soak
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,38 +39,55 @@ func NewTally() *Tally {
 	return &Tally{tests: map[string]*count{}, running: map[string]*strings.Builder{}}
 }
 
-// Totals are what a run of a suite came to.
-type Totals struct{ Passed, Failed, Skipped int }
+// Totals count how the tests of one run of a suite ended.
+type Totals struct{ Passed, Failed, Skipped, CutOff int }
 
-// Add takes in one run of a suite: the events of test2json. ended is the error with which the suite's process ended. A suite
-// that ends with an error while none of its tests failed, or that leaves tests running, is counted as a failure of its own.
-func (t *Tally) Add(suite string, events io.Reader, ended func() error) (total Totals, err error) {
+// Add counts one run of a suite: the events of test2json. ended waits for the suite's process and returns its error. A suite
+// that ends with an error while none of its tests failed, or that leaves tests running, is counted as a failure of its own,
+// unless cutOff says that it was killed at the end of the soak. A line that is no event is output of the suite.
+func (t *Tally) Add(suite string, events io.Reader, ended func() error, cutOff func() bool) (total Totals) {
 	var rest strings.Builder // output of no test
-	decoder := json.NewDecoder(events)
+	lines := bufio.NewReader(events)
 	for {
-		var e Event
-		if err := decoder.Decode(&e); err == io.EOF {
+		line, err := lines.ReadString('\n')
+		t.line(suite, line, &rest, &total)
+		if err != nil { // the process's own error says why
 			break
-		} else if err != nil {
-			return total, fmt.Errorf("read the output of %s: %w", suite, err)
 		}
-		if e.Test == "" {
-			keep(&rest, e.Output)
-			continue
-		}
-		t.event(suite+" "+e.Test, e, &total)
 	}
-	err = ended()
+	err := ended()
+	if cutOff() {
+		total.CutOff = len(t.running)
+		clear(t.running)
+		return total
+	}
 	for name, output := range t.running { // the process died under them
 		t.finished(name, output.String(), func(c *count) { c.failed++ })
 		total.Failed++
 	}
 	clear(t.running)
 	if err != nil && total.Failed == 0 {
-		t.finished(suite+" (the whole suite)", rest.String()+err.Error(), func(c *count) { c.failed++ })
+		t.suiteFailed(suite, rest.String()+err.Error())
 		total.Failed++
 	}
-	return total, nil
+	return total
+}
+
+func (t *Tally) line(suite, line string, rest *strings.Builder, total *Totals) {
+	var e Event
+	switch err := json.Unmarshal([]byte(line), &e); {
+	case err != nil:
+		keep(rest, line)
+	case e.Test == "":
+		keep(rest, e.Output)
+	default:
+		t.event(suite+" "+e.Test, e, total)
+	}
+}
+
+// suiteFailed counts a failure that is none of one test.
+func (t *Tally) suiteFailed(suite, output string) {
+	t.finished(suite+" (the whole suite)", output, func(c *count) { c.failed++ })
 }
 
 func (t *Tally) event(name string, e Event, total *Totals) {

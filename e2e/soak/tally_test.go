@@ -35,11 +35,7 @@ const (
 
 func add(t *testing.T, tally *Tally, events string, ended error) Totals {
 	t.Helper()
-	total, err := tally.Add("e2e", strings.NewReader(events), func() error { return ended })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return total
+	return tally.Add("e2e", strings.NewReader(events), func() error { return ended }, func() bool { return false })
 }
 
 func TestTallyCountsRunsAndKeepsTheFirstFailure(t *testing.T) {
@@ -69,6 +65,7 @@ func TestTallyCountsRunsAndKeepsTheFirstFailure(t *testing.T) {
 func TestASuiteThatDiesIsAFailure(t *testing.T) {
 	for name, c := range map[string]struct{ events, want string }{
 		"under a test": {died, "--- first failure of e2e TestA\npanic: no memory\n"},
+		"without JSON": {"panic: at the start\n" + noTest, "--- first failure of e2e (the whole suite)\npanic: at the start\n"},
 		"before any":   {noTest, "--- first failure of e2e (the whole suite)\nredis-server is missing\n"},
 	} {
 		tally := NewTally()
@@ -79,6 +76,19 @@ func TestASuiteThatDiesIsAFailure(t *testing.T) {
 		if tally.Write(&out); !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s: no %q in:\n%s", name, c.want, &out)
 		}
+	}
+}
+
+func TestWhatIsCutOffIsNoFailure(t *testing.T) {
+	tally := NewTally()
+	add(t, tally, red, errors.New("exit status 1"))
+	killed := func() error { return errors.New("signal: killed") }
+	got := tally.Add("e2e", strings.NewReader(died), killed, func() bool { return true })
+	if got != (Totals{CutOff: 1}) || tally.Failures() != 1 {
+		t.Errorf("%+v, %d failures", got, tally.Failures())
+	}
+	if got := add(t, tally, green, nil); got != (Totals{Passed: 1, Skipped: 1}) {
+		t.Errorf("the next run: %+v", got)
 	}
 }
 

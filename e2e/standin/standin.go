@@ -1,5 +1,5 @@
-// Package standin stands in front of a real keyholder's process, has its signing key, and answers as it is told to: as the
-// keyholder does, or as one that breaks the rules.
+// Package standin is a proxy in front of a real keyholder's process that has its signing key. As a test configures it, it
+// answers as the keyholder does or breaks the rules.
 package standin
 
 import (

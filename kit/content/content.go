@@ -1,5 +1,5 @@
-// Package content defines the hash and the limits of what the DSN puts in order. It is the one place where the
-// bytes of a content are given an identity: two contents are the same exactly when their hashes are.
+// Package content defines the hash and the limits of the contents that the DSN puts in order. Two contents are the same
+// exactly when their hashes are.
 package content
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto/keccak"
 	"github.com/ethereum/go-ethereum/rlp"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Hash is a Keccak-256 hash.
@@ -22,8 +23,8 @@ const (
 	MaxBlueprintBytes = 128 * 3957
 	// DelayedTransactionBytes is what one delayed transaction counts for in that budget.
 	DelayedTransactionBytes = 4096
-	// maxTimestamp is the last second of the year 9999, the last that RFC 3339 can write.
-	maxTimestamp = 253402300799
+	// LastSecond is the end of the year 9999, the last that RFC 3339 and a timestamp message can hold.
+	LastSecond = 253402300799
 )
 
 // ErrMalformed is returned for a content that no correct program makes.
@@ -89,6 +90,19 @@ func Size(c *preblockv1.Content) int {
 	return int(rlp.ListSize(body)) + len(c.GetDelayedTransactionHashes())*DelayedTransactionBytes
 }
 
+// CheckTimestamp refuses a timestamp that no content can have: none, one within a second, or one that RFC 3339 cannot write.
+func CheckTimestamp(t *timestamppb.Timestamp) error {
+	switch {
+	case t == nil:
+		return errors.New("no timestamp")
+	case t.GetNanos() != 0:
+		return errors.New("timestamp with a fraction of a second")
+	case t.GetSeconds() < 0 || t.GetSeconds() > LastSecond:
+		return fmt.Errorf("timestamp %d is not between the years 1970 and 9999", t.GetSeconds())
+	}
+	return nil
+}
+
 // Check refuses a content that is malformed (ErrMalformed) or does not fit a blueprint (ErrTooLarge).
 func Check(c *preblockv1.Content) error {
 	switch {
@@ -98,12 +112,9 @@ func Check(c *preblockv1.Content) error {
 		return fmt.Errorf("%w: blueprint number 0, the first is 1", ErrMalformed)
 	case len(c.GetPreviousBlockHash()) != 32:
 		return fmt.Errorf("%w: previous block hash of %d bytes, must be 32", ErrMalformed, len(c.GetPreviousBlockHash()))
-	case c.GetTimestamp() == nil:
-		return fmt.Errorf("%w: no timestamp", ErrMalformed)
-	case c.GetTimestamp().GetNanos() != 0:
-		return fmt.Errorf("%w: timestamp with a fraction of a second", ErrMalformed)
-	case c.GetTimestamp().GetSeconds() < 0 || c.GetTimestamp().GetSeconds() > maxTimestamp:
-		return fmt.Errorf("%w: timestamp %d is not between the years 1970 and 9999", ErrMalformed, c.GetTimestamp().GetSeconds())
+	}
+	if err := CheckTimestamp(c.GetTimestamp()); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	for i, h := range c.GetDelayedTransactionHashes() {
 		if len(h) != 32 {

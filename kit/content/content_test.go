@@ -88,7 +88,7 @@ func TestCheckRefusesWhatNoBlueprintCanBe(t *testing.T) {
 		"no timestamp":   {func(c *preblockv1.Content) { c.Timestamp = nil }, ErrMalformed},
 		"fraction":       {func(c *preblockv1.Content) { c.Timestamp.Nanos = 1 }, ErrMalformed},
 		"before 1970":    {func(c *preblockv1.Content) { c.Timestamp.Seconds = -1 }, ErrMalformed},
-		"year 10000":     {func(c *preblockv1.Content) { c.Timestamp.Seconds = maxTimestamp + 1 }, ErrMalformed},
+		"year 10000":     {func(c *preblockv1.Content) { c.Timestamp.Seconds = LastSecond + 1 }, ErrMalformed},
 		"long delayed":   {func(c *preblockv1.Content) { c.DelayedTransactionHashes[0] = make([]byte, 33) }, ErrMalformed},
 		"empty tx":       {func(c *preblockv1.Content) { c.Transactions[0] = nil }, ErrMalformed},
 		"oversized":      {func(c *preblockv1.Content) { c.Transactions[0] = make([]byte, MaxBlueprintBytes) }, ErrTooLarge},

@@ -40,8 +40,8 @@ func (d *DSN) FixHidden(requestID string) *preblockv1.Preblock {
 	return p
 }
 
-// Put fixes a preblock as it is, whatever it holds. It replaces what was fixed for its number; streams that sent that do not
-// send it again.
+// Put fixes a preblock unchecked. It replaces the preblock of its number; streams that have sent that one do not send the
+// number again.
 func (d *DSN) Put(p *preblockv1.Preblock) { d.locked(func() { d.put(p) }) }
 
 // Send puts a preblock on one stream, out of turn. The stream continues after its number.

@@ -52,7 +52,7 @@ func (d *DSN) Stream(ctx context.Context, number uint64, send func(*preblockv1.P
 	}
 }
 
-// visible is what a stream sends by itself.
+// visible is what a stream sends unless a test interferes.
 func (d *DSN) visible(number uint64) *preblockv1.Preblock {
 	d.mu.Lock()
 	defer d.mu.Unlock()

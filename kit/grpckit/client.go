@@ -13,16 +13,16 @@ import (
 	"google.golang.org/grpc/resolver/dns"
 )
 
-// serviceConfig spreads calls over all addresses a name has. Calls are never repeated by the library: which call may
-// be repeated is for the caller to know.
+// serviceConfig spreads calls over all addresses of a name. The library never retries a call: only the caller knows which
+// calls may be repeated.
 const serviceConfig = `{"loadBalancingConfig":[{"round_robin":{}}]}`
 
-// longestDelay is before a try to connect to a service that is away. Production must continue within 2 s of its return,
-// the callers' own pauses included.
+// longestDelay is the longest pause between attempts to connect to a service that is down. Production must continue within
+// 2 s of its return, the callers' own pauses included.
 const longestDelay = 500 * time.Millisecond
 
-// lookupEvery is the least time between two looks at a name whose addresses do not answer. The library's is 30 s: as long
-// would nobody find a service that came back at another address, as a pod does that is replaced.
+// lookupEvery is the minimum time between two DNS look-ups of a name whose addresses do not answer. The library's default is
+// 30 s: for that long no client would find a service that returned at another address, as a replaced pod does.
 const lookupEvery = 500 * time.Millisecond
 
 // The library keeps it for the whole process, and wants it set before the first connection.

@@ -48,19 +48,6 @@ func asStatus(err error, known map[error]codes.Code) error {
 	return status.Error(codes.Internal, err.Error())
 }
 
-func statusUnary(cfg ServerConfig) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		res, err := next(ctx, req)
-		return res, logged(ctx, cfg.Log, info.FullMethod, asStatus(err, cfg.Errors))
-	}
-}
-
-func statusStream(cfg ServerConfig) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		return logged(stream.Context(), cfg.Log, info.FullMethod, asStatus(next(srv, stream), cfg.Errors))
-	}
-}
-
 // logged writes an error line for what no mapping foresaw, and a debug line for any other refusal.
 func logged(ctx context.Context, log *slog.Logger, method string, err error) error {
 	switch status.Code(err) {
@@ -79,26 +66,36 @@ func panicked(ctx context.Context, log *slog.Logger, p any) error {
 	return status.Error(codes.Internal, "internal error; the server's log says which")
 }
 
-func recoverUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = panicked(ctx, log, p)
-			}
-		}()
-		return next(ctx, req)
-	}
+// watch is around every handler of a server.
+type watch struct {
+	log     *slog.Logger
+	errors  map[error]codes.Code
+	seconds *prometheus.HistogramVec
 }
 
-func recoverStream(log *slog.Logger) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = panicked(stream.Context(), log, p)
-			}
-		}()
-		return next(srv, stream)
-	}
+// call runs a handler: its panic and its error become a status, which is logged, and its time is measured.
+func (w watch) call(ctx context.Context, method string, handle func() error) (err error) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(ctx, w.log, p)
+		}
+		err = logged(ctx, w.log, method, asStatus(err, w.errors))
+		w.seconds.WithLabelValues(method, status.Code(err).String()).Observe(time.Since(start).Seconds())
+	}()
+	return handle()
+}
+
+func (w watch) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
+	err = w.call(ctx, info.FullMethod, func() error {
+		res, err = next(ctx, req)
+		return err
+	})
+	return res, err
+}
+
+func (w watch) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	return w.call(stream.Context(), info.FullMethod, func() error { return next(srv, stream) })
 }
 
 // endWithServer ends the context of a stream when the server stops.
@@ -120,36 +117,14 @@ type endingStream struct {
 
 func (s endingStream) Context() context.Context { return s.ctx }
 
-type serverMetrics struct {
-	seconds *prometheus.HistogramVec
-}
-
-func newServerMetrics(reg *prometheus.Registry) serverMetrics {
-	m := serverMetrics{prometheus.NewHistogramVec(prometheus.HistogramOpts{
+func newWatch(cfg ServerConfig) watch {
+	w := watch{log: cfg.Log, errors: cfg.Errors, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "blindseq_grpc_server_seconds",
 		Help:    "Duration of served gRPC calls, by method and status code. A stream counts when it ends.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"method", "code"})}
-	if reg != nil {
-		reg.MustRegister(m.seconds)
+	if cfg.Registry != nil {
+		cfg.Registry.MustRegister(w.seconds)
 	}
-	return m
-}
-
-func (m serverMetrics) observe(method string, start time.Time, err error) {
-	m.seconds.WithLabelValues(method, status.Code(err).String()).Observe(time.Since(start).Seconds())
-}
-
-func (m serverMetrics) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	start := time.Now()
-	res, err := next(ctx, req)
-	m.observe(info.FullMethod, start, err)
-	return res, err
-}
-
-func (m serverMetrics) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	start := time.Now()
-	err := next(srv, stream)
-	m.observe(info.FullMethod, start, err)
-	return err
+	return w
 }

@@ -78,7 +78,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	s := &Server{listener: listener, health: health.NewServer()}
 	s.streams, s.end = context.WithCancelCause(context.Background())
-	m := newServerMetrics(cfg.Registry)
+	w := newWatch(cfg)
 	s.grpc = grpc.NewServer(
 		creds,
 		grpc.StatsHandler(otelgrpc.NewServerHandler()),
@@ -87,8 +87,8 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		grpc.MaxConcurrentStreams(4096),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: connectionAge}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{m.unary, receiveToken, statusUnary(cfg), recoverUnary(cfg.Log)}, cfg.Unary...)...),
-		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{m.stream, statusStream(cfg), s.endWithServer, recoverStream(cfg.Log)}, cfg.Stream...)...),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{receiveToken, w.unary}, cfg.Unary...)...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{w.stream, s.endWithServer}, cfg.Stream...)...),
 	)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

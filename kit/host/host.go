@@ -1,5 +1,5 @@
-// Package host is what every program of the system has around its own parts: configuration, log, health, metrics,
-// listeners, a gRPC server, connections, Redis, components that run, and closers.
+// Package host is the shell of every program of the system: configuration, log, health, metrics, listeners, a gRPC server,
+// connections, Redis, components that run, and closers.
 //
 // It guarantees: what is opened through a Host is closed in the reverse order, once, whether the start fails, the program
 // stops, or it never runs. Components stop in the reverse order of Add, before anything is closed; readiness ends first.
@@ -19,6 +19,7 @@ import (
 
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
+	"blindseq/kit/httpkit"
 	"blindseq/kit/ops"
 	"blindseq/kit/redisx"
 	"blindseq/kit/service"
@@ -118,15 +119,8 @@ func (h *Host) Listen(name, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve %s: %w", name, err)
 	}
-	h.Defer(name, func() error { return ignoreClosed(l.Close()) })
+	h.Defer(name, func() error { return httpkit.Close(l) })
 	return l, nil
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
 }
 
 // GRPC listens for gRPC and prepares the server. What cfg leaves empty is the Host's: address, TLS, health, metrics and log.

@@ -1,7 +1,7 @@
-// Package jsonrpc is what programs that stand in front of a JSON-RPC 2.0 server say themselves: answers and errors, with the
-// ids of the requests they answer. What is only forwarded need not be parsed.
+// Package jsonrpc encodes the JSON-RPC 2.0 answers and errors that a proxy gives itself, with the ids of the requests. A proxy
+// need not parse what it only forwards.
 //
-// It guarantees that what it encodes is JSON, whatever the request was.
+// It guarantees that its output is valid JSON for every request.
 package jsonrpc
 
 import (
@@ -21,7 +21,7 @@ const (
 	Internal       = -32603
 	// Refused: what was asked was understood and is not done, for the reason in the message or the data.
 	Refused = -32000
-	// Unavailable: nobody leads, or who leads does not answer. The call may be repeated.
+	// Unavailable: no producer leads, or the leader does not answer. The call may be repeated.
 	Unavailable = -32002
 	// Unauthorized: the call needs another bearer token.
 	Unauthorized = -32001

@@ -21,8 +21,8 @@ import (
 // refreshEvery bounds how long a lost event can go unnoticed.
 const refreshEvery = 5 * time.Second
 
-// Directory knows the last leader of each lease it follows. A leader is remembered until the next is known, also while
-// nobody leads and while Redis cannot be asked: it may still serve reads, and refuses by itself what it may not do.
+// Directory knows the last leader of each lease it follows. It remembers a leader until it knows the next, also while there
+// is none and while Redis is down: the former leader may still serve reads, and refuses everything else itself.
 type Directory struct {
 	rdb   redis.UniversalClient
 	names []string
@@ -98,7 +98,7 @@ func (d *Directory) follow(ctx context.Context) {
 	}
 }
 
-// read asks Redis for all leaders. One that cannot be read, or is nobody, leaves the last known as it is.
+// read asks Redis for all leaders. Where one cannot be read, or there is none, the last known leader stays.
 func (d *Directory) read(ctx context.Context) error {
 	var failed error
 	leaders := maps.Clone(d.view.Load().leaders)

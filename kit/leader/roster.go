@@ -42,7 +42,7 @@ func Enroll(ctx context.Context, rdb redis.UniversalClient, name string, describ
 	say := func(ctx context.Context, r Replica, text string) {
 		ctx, cancel := context.WithTimeout(ctx, rosterCall)
 		defer cancel()
-		// A word that is lost is said again; who is silent for the TTL is not found any more.
+		// An error is ignored: the next tick repeats the call, and a replica that is silent for the TTL leaves the roster.
 		_ = script.Run(ctx, rdb, []string{rediskeys.Roster(name)}, r.GRPC, text, rosterTTL.Milliseconds()).Err()
 	}
 	tick := time.NewTicker(rosterEvery)
@@ -72,14 +72,15 @@ func Enroll(ctx context.Context, rdb redis.UniversalClient, name string, describ
 
 // Roster knows the replicas of a service that serve reads.
 type Roster struct {
-	rdb  redis.UniversalClient
-	name string
-	seen atomic.Pointer[[]Replica]
+	rdb    redis.UniversalClient
+	script *redis.Script
+	name   string
+	seen   atomic.Pointer[[]Replica]
 }
 
 // NewRoster makes a roster that is empty before Run.
 func NewRoster(rdb redis.UniversalClient, name string) *Roster {
-	r := &Roster{rdb: rdb, name: name}
+	r := &Roster{rdb: rdb, script: redis.NewScript(rosterSource), name: name}
 	r.seen.Store(new([]Replica))
 	return r
 }
@@ -89,11 +90,10 @@ func (r *Roster) Current() []Replica { return *r.seen.Load() }
 
 // Run looks until ctx ends.
 func (r *Roster) Run(ctx context.Context) error {
-	script := redis.NewScript(rosterSource)
 	tick := time.NewTicker(rosterEvery)
 	defer tick.Stop()
 	for {
-		_ = r.look(ctx, script) // the last roster stays
+		_ = r.Look(ctx) // the last roster stays
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -102,13 +102,11 @@ func (r *Roster) Run(ctx context.Context) error {
 	}
 }
 
-// Look looks once, for who does not Run.
-func (r *Roster) Look(ctx context.Context) error { return r.look(ctx, redis.NewScript(rosterSource)) }
-
-func (r *Roster) look(ctx context.Context, script *redis.Script) error {
+// Look looks once. It is for callers that do not Run.
+func (r *Roster) Look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rosterCall)
 	defer cancel()
-	texts, err := script.Run(ctx, r.rdb, []string{rediskeys.Roster(r.name)}).StringSlice()
+	texts, err := r.script.Run(ctx, r.rdb, []string{rediskeys.Roster(r.name)}).StringSlice()
 	if err != nil {
 		return fmt.Errorf("read the roster of %s: %w", r.name, err)
 	}

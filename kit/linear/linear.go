@@ -1,10 +1,10 @@
-// Package linear records what concurrent clients did to one thing, and has porcupine decide whether it could have
-// happened one after the other, each operation at one moment between its call and its return (linearizability).
+// Package linear checks that concurrent operations on an object are linearizable: porcupine decides whether each could have
+// taken effect at one moment between its call and its return.
 //
-// An operation whose answer was lost is judged too: it may have taken effect at any moment from its call on, or never. For
-// that, what a model's step makes of the state must not depend on the output.
+// An operation whose answer was lost is checked too: it may have taken effect at any moment after its call, or never. So the
+// state after a model's step must not depend on the output.
 //
-// It is for tests. A model that cannot refuse anything shows nothing: test it with a broken variant of the thing too.
+// It is for tests. A model that accepts everything shows nothing: test it with a broken variant of the object too.
 package linear
 
 import (

@@ -101,11 +101,11 @@ func (c *contention) takeTurn(ctx context.Context) (*Held, error) {
 	return nil, c.whyNot(context.Cause(ctx))
 }
 
-// pause waits for news, and says whether the news is that a priority waiter came.
+// pause waits for an event of the lock or the timeout. It reports whether a priority waiter arrived.
 func (c *contention) pause(ctx context.Context, wait time.Duration) (displaced bool) {
 	came := c.w.displaced.C()
 	if c.Unsure {
-		came = nil // an attempt that may have been granted is first cleared up, by asking again: it would stand in the way
+		came = nil // the attempt may have been granted, and would block the priority waiter: ask again first
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -119,8 +119,8 @@ func (c *contention) pause(ctx context.Context, wait time.Duration) (displaced b
 	return false
 }
 
-// ask makes the attempt once, or once more: repeating it is harmless and tells what became of it. It returns how long to
-// wait before the next time unless there is news.
+// ask makes or repeats the attempt: a repeat is harmless and finds out whether an earlier one was granted. It returns how long
+// to wait before the next attempt unless an event comes first.
 func (c *contention) ask(ctx context.Context) (*Held, time.Duration) {
 	c.ear.forget()
 	sent := time.Now()
@@ -178,8 +178,8 @@ func (c *contention) deafen() {
 	}
 }
 
-// giveBack releases an attempt if it is the holder. It tries a second time: the first may have met a connection that
-// Redis had closed long ago. A second that finds nothing means that the first did its work.
+// giveBack releases an attempt if it is the holder. It tries twice, because the first try may use a connection that Redis has
+// closed. If the second finds nothing, the first succeeded.
 func (l *Locker) giveBack(ctx context.Context, a attempt) (ours bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, returnTimeout)
 	defer cancel()

@@ -12,11 +12,11 @@ type Belief struct {
 	over        bool
 }
 
-// NewBelief returns the belief of one who holds nothing yet.
+// NewBelief returns the belief of a process that does not hold the lease yet.
 func NewBelief(ttl, margin time.Duration) Belief { return Belief{ttl: ttl, margin: margin} }
 
-// Confirm takes in that Redis granted or renewed the lease by a command sent at that time. It says whether the lease is
-// believed now: an answer that took too long is worth nothing.
+// Confirm records that Redis granted or renewed the lease by a command sent at that time. It reports whether the lease is
+// believed now: an answer that took too long does not count.
 func (b *Belief) Confirm(sent, now time.Time) bool {
 	if b.over || (!b.until.IsZero() && !now.Before(b.until)) {
 		b.over = true
@@ -35,27 +35,27 @@ func (b *Belief) Holds(now time.Time) bool { return !b.over && now.Before(b.unti
 // Until is when the belief ends unless the lease is renewed.
 func (b *Belief) Until() time.Time { return b.until }
 
-// Renewed takes in what became of a renewal, and says when the next one is due, or why the lease is lost.
+// Renewed records the result of a renewal. It returns when the next one is due, or why the lease is lost.
 func (b *Belief) Renewed(sent, now time.Time, ours bool, err error) (next time.Time, lost string) {
 	switch {
 	case err != nil:
 		return now.Add(b.ttl / 10), ""
 	case !ours:
-		return next, "it is gone or held by another"
+		return next, "it has expired or is held by another"
 	case !b.Confirm(sent, now):
 		return next, "renewed too late"
 	}
 	return sent.Add(b.ttl / 3), ""
 }
 
-// Contest is what a caller knows of its attempt between two questions to Redis. It is pure too.
+// Contest is what a caller knows about its attempt between two questions to Redis. It is pure too.
 type Contest struct {
 	Unsure bool // the last question may have been granted, but its answer is not known
 	Waited bool // the last answer was that another holds the lock
 }
 
-// Answered takes in the answer to a question: the token granted, 0 for none, or why there is no answer. believed says
-// whether a token came in time to be used.
+// Answered records the answer to a question: the token granted, 0 for none, or the error. believed says whether a token came
+// in time to be used.
 func (c *Contest) Answered(token uint64, err error, believed bool) (holds bool) {
 	c.Unsure = err != nil || token > 0 && !believed
 	c.Waited = err == nil && token == 0

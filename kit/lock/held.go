@@ -62,7 +62,7 @@ func (h *Held) Check() error {
 
 // Release gives the lock back and lets the next one in. It ignores the end of ctx, as a lock has to be handed back
 // then too, and takes at most a second. It returns ErrLost when the lock was lost before: what the section did may have
-// overlapped with another's. After another error the lease ends by itself within its TTL. Further calls return the same.
+// overlapped with another's. After any other error the lease expires within its TTL. Further calls return the same.
 func (h *Held) Release(ctx context.Context) error {
 	h.once.Do(func() { h.released = h.release(context.WithoutCancel(ctx)) })
 	return h.released

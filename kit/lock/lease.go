@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -80,7 +81,7 @@ func (l *lease) lose(why string) {
 	}
 }
 
-// renewed takes in what became of a renewal.
+// renewed records the result of a renewal.
 func (l *lease) renewed(sent time.Time, ours bool, err error) (next time.Time, lost string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +102,7 @@ func (l *lease) keep(ctx context.Context, renew func(context.Context) (bool, err
 		case <-timer.C:
 		}
 		sent := time.Now()
-		call, cancel := context.WithDeadline(ctx, earlier(sent.Add(third), l.deadline()))
+		call, cancel := context.WithDeadline(ctx, slices.MinFunc([]time.Time{sent.Add(third), l.deadline()}, time.Time.Compare))
 		ours, err := renew(call)
 		cancel()
 		failed = err
@@ -112,11 +113,4 @@ func (l *lease) keep(ctx context.Context, renew func(context.Context) (bool, err
 		}
 		timer.Reset(time.Until(next))
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -1,13 +1,12 @@
-// Package lock is a mutual exclusion over Redis with fencing tokens: the consumption lock, and the leases leadership
-// rests on.
+// Package lock is mutual exclusion over Redis with fencing tokens. The consumption lock and the leases of leaders use it.
 //
 // It guarantees: tokens grow from one acquisition to the next (also beyond Request.Floor, when Redis was wiped); a
 // holder's context ends before its lease can, whatever hangs; a release never takes the lock from another holder; a
 // waiter is woken at once by a release, and looks again after at most the TTL when the news was lost.
 //
 // It does not guarantee what no lock in Redis can: after a failover of Redis or a stopped process two sections may
-// overlap in time, and a token may repeat after a failover that lost the last one. Whoever decides something under the
-// lock hands the token on, and the blueprint log refuses an older one.
+// overlap in time, and a token may repeat after a failover that lost the last one. So a holder passes its token with every
+// decision, and the blueprint log refuses an older one.
 //
 // Within a Locker waiters are served first come first served, priority before normal, and only the first of them talks to
 // Redis. Between Lockers a free lock goes to the first that asks. A queue in Redis would be fair between processes too. It was
@@ -49,22 +48,22 @@ type Options struct {
 	Name   string        // which lock
 	TTL    time.Duration // of the lease in Redis: how long a dead holder keeps others out. Default 5 s
 	Margin time.Duration // local belief ends this much before the lease. Default (also for nonsense) a fifth of the TTL
-	Holder string        // says who it is, for people; made unique by New. Default "locker"
+	Holder string        // name of this process, for readers of logs; made unique by New. Default "locker"
 	Guard  Guard         // has replicas of Redis confirm each acquisition; the zero value asks none
 	Log    *slog.Logger  // default: discarded
 }
 
-// Request is one wish for the lock.
+// Request asks for the lock.
 type Request struct {
 	Priority bool   // goes before the waiters of this process without it
 	Floor    uint64 // the token will be greater
 	Meta     string // shown by Inspect; if not empty, taking the lock is announced as an event
 }
 
-// Status is what Redis says of a lock.
+// Status is the state of a lock in Redis.
 type Status struct {
-	Holder string // "" while nobody holds it
-	Token  uint64 // the holder's; while nobody holds it, the last one minted
+	Holder string // "" while the lock is free
+	Token  uint64 // the holder's; while the lock is free, the last one minted
 	Meta   string
 }
 
@@ -81,8 +80,8 @@ type Locker struct {
 	line Line
 }
 
-// New makes a Locker. The client should come from redisx.Open: one that repeats commands by itself, or ignores deadlines,
-// weakens what this package promises.
+// New makes a Locker. The client should come from redisx.Open: a client that retries commands or ignores deadlines weakens
+// what this package guarantees.
 func New(rdb redis.UniversalClient, o Options) *Locker {
 	if o.TTL < time.Millisecond {
 		o.TTL = 5 * time.Second
@@ -103,16 +102,16 @@ func New(rdb redis.UniversalClient, o Options) *Locker {
 	}
 }
 
-// Options are those the Locker works with, defaults filled in.
+// Options returns the Locker's options with the defaults filled in.
 func (l *Locker) Options() Options { return l.o }
 
 // Holder is the name under which this Locker holds the lock; no other Locker has it.
 func (l *Locker) Holder() string { return l.holder }
 
-// Inspect asks Redis who holds the lock.
+// Inspect reads the state of the lock from Redis.
 func (l *Locker) Inspect(ctx context.Context) (Status, error) { return l.store.status(ctx) }
 
-// Inspect is for those who only look.
+// Inspect reads the state of a lock without a Locker.
 func Inspect(ctx context.Context, rdb redis.UniversalClient, name string) (Status, error) {
 	return newStore(rdb, name, 0, nil).status(ctx)
 }

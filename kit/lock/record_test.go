@@ -12,10 +12,11 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"blindseq/kit/lock/locktest"
 	"blindseq/kit/redistest"
 )
 
-// TestTheRecordIsWhatTheScriptsDo gives the scripts and Record the same random commands, on both kinds of Redis, and
+// TestTheRecordIsWhatTheScriptsDo gives the scripts and locktest.Record the same random commands, on both kinds of Redis, and
 // compares each answer and what is stored. Leases end by DEL: the passing of time is Redis's
 // own affair and not the scripts'.
 func TestTheRecordIsWhatTheScriptsDo(t *testing.T) {
@@ -23,7 +24,7 @@ func TestTheRecordIsWhatTheScriptsDo(t *testing.T) {
 		for seed := range uint64(20) {
 			p := &pair{
 				t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 7)), rdb: r.Client,
-				store: newStore(r.Client, fmt.Sprint("record", seed), time.Hour, slog.New(slog.DiscardHandler)), record: &Record{},
+				store: newStore(r.Client, fmt.Sprint("record", seed), time.Hour, slog.New(slog.DiscardHandler)), record: &locktest.Record{},
 			}
 			for step := range 120 {
 				what := p.command()
@@ -45,7 +46,7 @@ type pair struct {
 	rng    *rand.Rand
 	rdb    redis.UniversalClient
 	store  *store
-	record *Record
+	record *locktest.Record
 }
 
 func (p *pair) now() int64 { return time.Now().UnixMilli() }
@@ -61,7 +62,7 @@ func (p *pair) command() string {
 			req.Floor = uint64(p.rng.IntN(40))
 		}
 		got, err := p.store.acquire(p.ctx, attempt{id: id, holder: holder, Request: req})
-		token, wait := p.record.Acquire(p.now(), ttl, Attempt{ID: id, Holder: holder, Request: req})
+		token, wait := p.record.Acquire(p.now(), ttl, locktest.Attempt{ID: id, Holder: holder, Floor: req.Floor})
 		p.same("token", got.token, token, err)
 		p.near("wait", got.wait.Milliseconds(), wait)
 		return fmt.Sprintf("acquire %s %+v", id, req)
@@ -75,7 +76,7 @@ func (p *pair) command() string {
 		return "release " + id
 	}
 	p.same("delete", nil, nil, p.rdb.Del(p.ctx, p.store.lease).Err())
-	p.record.free()
+	p.record.Free()
 	return "the lease ends"
 }
 

@@ -1,5 +1,5 @@
-// Package logs writes structured lines whose fields travel in the context: who learns a request id, a number or a
-// token puts it into the context once, and every line written below carries it.
+// Package logs writes structured lines whose fields travel in the context: code that learns a request id, a number or a
+// token puts it into the context once, and every line written under that context carries it.
 package logs
 
 import (

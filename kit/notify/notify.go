@@ -35,7 +35,7 @@ func (b *Broadcast) Notify() {
 // Wake wakes one goroutine. Any number of Notify calls before it receives are one wake-up.
 type Wake struct{ c chan struct{} }
 
-// NewWake returns a Wake that nobody has notified yet.
+// NewWake returns a Wake without a pending notification.
 func NewWake() Wake { return Wake{c: make(chan struct{}, 1)} }
 
 // Notify leaves one wake-up for the receiver, unless one is waiting already.

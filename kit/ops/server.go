@@ -3,7 +3,6 @@ package ops
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/kit/httpkit"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -55,22 +55,14 @@ func NewServer(addr string, h *Health, reg *prometheus.Registry) (*Server, error
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Run serves until ctx ends.
+// Run serves until ctx ends, and then ends all connections.
 func (s *Server) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.http.Close() })
-	defer stop()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve health and metrics: %w", err)
-	}
-	return nil
+	return httpkit.Serve(ctx, "health and metrics", s.http, s.listener, httpkit.Grace{})
 }
 
 // Close frees the port of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
-	if err := errors.Join(s.http.Close(), s.listener.Close()); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("stop health and metrics: %w", err)
-	}
-	return nil
+	return httpkit.Close(s.listener)
 }
 
 // profiles offers CPU and memory profiles. They show what a process does, so they are for this machine only.

@@ -1,6 +1,6 @@
 // Package rediskeys names every Redis key and channel of the system, one builder each. Nothing else in the repository
-// spells a key: who reads this file knows all that is in Redis. Nothing here is the only copy of anything acknowledged;
-// a wiped Redis is rebuilt by its owners.
+// spells a key, so this file lists everything in Redis. Nothing here is the only copy of anything acknowledged: the services
+// rebuild a wiped Redis.
 //
 // The braces are hash tags: the keys of one script fall into one slot, should Redis ever be a cluster.
 package rediskeys
@@ -16,7 +16,7 @@ const (
 
 const prefix = "blindseq:"
 
-// LockLease is who holds the lock: hash {attempt, holder, token, meta}. Written by kit/lock. TTL: the lock's.
+// LockLease is the holder of the lock: hash {attempt, holder, token, meta}. Written by kit/lock. TTL: the lock's.
 func LockLease(name string) string { return prefix + "{lock:" + name + "}:lease" }
 
 // LockToken is the last fencing token minted: a decimal number. Written by kit/lock. No TTL.

@@ -1,5 +1,5 @@
-// Package redistest runs a test on both Redises this project is tested with: miniredis, in this process, and a real
-// redis-server. What passes on one only is a test of that Redis, not of our code.
+// Package redistest runs a test twice: on miniredis, in this process, and on a real redis-server. A test that passes on only
+// one of them tests that Redis, not our code.
 package redistest
 
 import (

@@ -20,7 +20,7 @@ const (
 	// downAfter is for how long the master must be silent before the sentinels agree that it is gone, while a test wants
 	// them to; calm is for how long at all other times, on however busy a machine.
 	downAfter, calm = 500 * time.Millisecond, 5 * time.Minute
-	// nowhere is an address at which nobody answers.
+	// nowhere is an address at which nothing answers.
 	nowhereHost, nowherePort = "127.0.0.1", "1"
 )
 
@@ -74,7 +74,7 @@ func newSentinel(t testing.TB, master string) *process {
 	return p.startOnFreePort(t)
 }
 
-// Node opens a client of the i-th redis-server itself, whatever it is now.
+// Node opens a client of the i-th redis-server itself, master or replica.
 func (s *Sentinels) Node(t testing.TB, i int) redis.UniversalClient {
 	t.Helper()
 	return Redis{URL: s.nodes[i].url()}.NewClient(t)

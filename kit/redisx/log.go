@@ -14,9 +14,9 @@ var library atomic.Pointer[slog.Logger]
 
 func init() { library.Store(slog.New(slog.DiscardHandler)) }
 
-// LogTo sends what the Redis library says by itself (connections it could not make, and so on) to a log, as debug lines:
-// whoever made the call that failed tells of it. A subscription that Redis refuses nobody else tells of; it is a warning.
-// It is for the whole process.
+// LogTo sends the Redis library's own messages (failed connections and the like) to a log, at debug level: the caller of a
+// failed command reports the failure itself. A refused subscription has no such caller, so it is a warning. The setting is
+// for the whole process.
 func LogTo(log *slog.Logger) {
 	library.Store(log)
 	redis.SetLogger(libraryLog{log})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/kit/retry"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -19,8 +21,8 @@ var ErrWatchEnded = errors.New("redis client closed")
 
 // Watch calls notify for every message on the channels until ctx ends, over one connection that is reopened whenever
 // it breaks or Redis refuses the subscription (it is busy with a script, or a user may not subscribe). Messages are lost
-// until then, so each channel is also notified with an empty payload whenever its subscription was (re)made: whoever then
-// looks again misses nothing. notify runs on one goroutine and must not block.
+// until then, so notify is also called with an empty payload after each new subscription to a channel: a caller that then
+// reads the state again misses nothing. notify runs on one goroutine and must not block.
 func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, payload string), channels ...string) error {
 	// The library's own channel of messages is not used: it takes a refused subscription for one that was made.
 	for reported := false; ; {
@@ -37,7 +39,7 @@ func Watch(ctx context.Context, rdb redis.UniversalClient, notify func(channel, 
 			reported = true
 			library.Load().WarnContext(ctx, "Redis refuses a subscription; it is asked again", "channels", channels, "error", err)
 		}
-		sleep(ctx, retryPeriod)
+		_ = retry.Sleep(ctx, retryPeriod) // the loop looks at ctx
 	}
 }
 
@@ -53,7 +55,7 @@ func follow(ctx context.Context, sub *redis.PubSub, notify func(channel, payload
 		}
 		if err != nil { // the connection broke, and Receive made another at once, if it could
 			if failed {
-				sleep(ctx, retryPeriod)
+				_ = retry.Sleep(ctx, retryPeriod) // Receive looks at ctx
 			}
 			failed = true
 			continue
@@ -68,23 +70,13 @@ func follow(ctx context.Context, sub *redis.PubSub, notify func(channel, payload
 	}
 }
 
-// ping writes to the connection now and then, until stop is called: a write that nobody confirms ends it.
+// ping writes to the connection at intervals until stop is called. A write that is not acknowledged ends the connection.
 func ping(ctx context.Context, sub *redis.PubSub) (stop func()) {
 	ctx, stop = context.WithCancel(ctx)
 	go func() {
-		for sleep(ctx, pingEvery) {
+		for retry.Sleep(ctx, pingEvery) == nil {
 			_ = sub.Ping(ctx) // makes the connection again when it fails
 		}
 	}()
 	return stop
-}
-
-// sleep says whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

@@ -1,4 +1,4 @@
-// Package requestid makes and checks the ids by which a proposal request, its one event and its log lines are known.
+// Package requestid makes and checks request ids. A proposal request, its event and its log lines share one id.
 package requestid
 
 import (

@@ -6,6 +6,7 @@ package retry
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -59,6 +60,14 @@ func (b *Backoff) Reset() {
 
 // Failures is how many attempts failed in a row.
 func (b *Backoff) Failures() int { return b.failures }
+
+// Level is that of the log line about the next failure: the first of a row is for people, the rest are counted.
+func (b *Backoff) Level() slog.Level {
+	if b.failures > 0 {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
 
 // Sleep waits for d. It returns the cause of ctx when that ends first.
 func Sleep(ctx context.Context, d time.Duration) error {

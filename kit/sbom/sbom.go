@@ -1,5 +1,5 @@
-// Package sbom says what this program was built from: every Go module linked into it, with version and hash, as the
-// linker recorded them, in CycloneDX. Code in C that was linked in beside them belongs to the module that carries it.
+// Package sbom lists what this program was built from, in CycloneDX: every Go module linked into it, with version and hash,
+// as the linker recorded them. C code that was linked in belongs to the module that carries it.
 package sbom
 
 import (

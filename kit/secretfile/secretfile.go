@@ -1,7 +1,6 @@
-// Package secretfile says whether a file that holds a secret is closed enough to be used: its owner alone can open it, or
-// it is as a Secret volume of Kubernetes puts it into a pod that runs as another user than root: owned by root, readable
-// and not writable by a group of this process, and closed to everybody else. Who owns the file could give that group
-// away; root could read it anyway, and who runs the process chose its groups.
+// Package secretfile checks that a file with a secret is private enough to be used. Either its owner alone can open it, or it
+// is as Kubernetes mounts a Secret into a pod that does not run as root: owned by root, readable but not writable by a group
+// of this process, and closed to all others. Only root may own such a file, because the owner could give its group away.
 package secretfile
 
 import (
@@ -26,7 +25,7 @@ type owner struct {
 	known       bool
 }
 
-// process is who asks.
+// process is the process that asks.
 type process struct {
 	user   int
 	groups []int

@@ -17,7 +17,7 @@ var (
 
 // about is embedded beside a program's own flags.
 type about struct {
-	Version kong.VersionFlag `help:"Print version, revision and what it was built with, and exit." env:"-"`
+	Version kong.VersionFlag `help:"Print version, revision and build environment, and exit." env:"-"`
 	SBOM    billFlag         `name:"sbom" help:"Print every module the program was built from (CycloneDX JSON) and exit." env:"-"`
 }
 

@@ -1,5 +1,5 @@
-// Package telemetry sends traces by OTLP. One block is one trace: the producer's critical section is its root, and
-// every service's part of it a child, carried by gRPC metadata and by the proposal request kept in Redis.
+// Package telemetry sends traces by OTLP. One block is one trace: its root is the producer's critical section, and each
+// service's part is a child. gRPC metadata and the proposal request in Redis carry the trace from service to service.
 package telemetry
 
 import (
@@ -34,6 +34,6 @@ func Start(ctx context.Context, service, version, endpoint string) (flush func()
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		_ = provider.Shutdown(ctx) // the process is ending: there is nobody left to tell
+		_ = provider.Shutdown(ctx) // the process is ending: there is no one to report an error to
 	}, nil
 }

@@ -34,7 +34,7 @@ func New() *Space {
 	return On(fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)))
 }
 
-// Next returns an address (host:port) that was not given before and that nobody listens on.
+// Next returns an address (host:port) that it has not returned before and that has no listener.
 func (s *Space) Next() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -93,7 +93,7 @@ func (l *Log) Range(from uint64, fn func(number uint64, payload []byte) error) e
 	return nil
 }
 
-// place is where a record stands. Files are opened by path for each read: a few microseconds, and in exchange no
+// place is the position of a record. Files are opened by path for each read: a few microseconds, and in exchange no
 // descriptors are held for old segments and none can be closed under a reader.
 type place struct {
 	path         string

@@ -5,11 +5,12 @@
 // Append had not returned. The remains of an interrupted write are cut off when the log is opened. Damage anywhere
 // else is never repaired: Open refuses with a *DamageError that says where.
 //
-// It asks of callers: one appender at a time makes sense (others wait), and a log that is ErrBroken is closed and
-// opened again, or the process stopped.
+// It asks of callers: append from one goroutine (others would wait), and after ErrBroken close the log and open it again, or
+// stop the process.
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,15 +31,9 @@ type Options struct {
 const maxBytes = 1 << 30 // keeps offsets within 32 bits
 
 func (o Options) withDefaults() (Options, error) {
-	if o.First == 0 {
-		o.First = 1
-	}
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = 64 << 20
-	}
-	if o.MaxRecord == 0 {
-		o.MaxRecord = 16 << 20
-	}
+	o.First = cmp.Or(o.First, 1)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.MaxRecord = cmp.Or(o.MaxRecord, 16<<20)
 	if o.OnSync == nil {
 		o.OnSync = func(time.Duration) {}
 	}
@@ -129,7 +124,7 @@ func (l *Log) load() error {
 	if len(l.segments) == 0 {
 		return nil
 	}
-	return l.settle(l.segments[len(l.segments)-1])
+	return l.rewriteLast(l.segments[len(l.segments)-1])
 }
 
 // dropEmpty removes a last segment in which nothing was ever acknowledged. Gone, an empty log begins at
@@ -146,12 +141,12 @@ func (l *Log) dropEmpty() error {
 	return l.o.FS.SyncDir(l.dir)
 }
 
-// settle makes the last segment fit to be appended to and what it shows durable.
+// rewriteLast prepares the last segment for appends: it cuts off a torn tail and makes the last record durable.
 //
 // The last record may have been written without its fsync (the process was killed between them) or with a failed
-// one, after which the kernel may hold a page as clean that never reached the disk. So it is written again, the
+// one, after which the kernel may hold a page as clean that never reached the disk. So it is rewritten, the
 // same bytes in the same place, and synced, before anyone is shown it.
-func (l *Log) settle(s *segment) error {
+func (l *Log) rewriteLast(s *segment) error {
 	number := s.next() - 1
 	offset, size := s.frame(number)
 	frame, err := readAt(s.path, offset, size)
@@ -168,7 +163,7 @@ func (l *Log) settle(s *segment) error {
 		}
 		// gofail: var walSettling struct{}
 		if _, err := f.WriteAt(frame, offset); err != nil {
-			return fmt.Errorf("settle record %d: %w", number, err)
+			return fmt.Errorf("rewrite record %d: %w", number, err)
 		}
 		return f.Sync()
 	}()

@@ -9,11 +9,11 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// ErrForged is returned for a preblock that is not what it says.
+// ErrForged is returned for a preblock that fails a check.
 var ErrForged = errors.New("preblock refused")
 
-// Verify checks a preblock by itself, before anything of it is kept: well-formed, within the limits, and with the hash
-// that its content has.
+// Verify checks a preblock before anything of it is kept: it must be well-formed, within the limits, and have the hash of its
+// content.
 func Verify(p *preblockv1.Preblock) (Arrived, error) {
 	if err := content.Check(p.GetContent()); err != nil {
 		return Arrived{}, fmt.Errorf("%w: number %d: %w", ErrForged, p.GetContent().GetNumber(), err)

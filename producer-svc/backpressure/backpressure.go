@@ -1,5 +1,5 @@
-// Package backpressure decides what is pushed to the rollup, and when production waits for it: a pure state machine that
-// package publish drives.
+// Package backpressure decides which blueprints to push to the rollup, and when production waits for it. It is a pure state
+// machine that package publish drives.
 //
 //	event                  effect
 //	Applied                push it, unless a push is under way; lock the pool when the rollup is too far behind
@@ -57,7 +57,7 @@ type (
 	Applied struct{ Number uint64 }
 	// Accepted ends a push: the rollup node has taken all of it.
 	Accepted struct{ To uint64 }
-	// Refused ends a push that did not get further than To.
+	// Refused ends a push that failed after blueprint To.
 	Refused struct{ To uint64 }
 	// Seen tells the rollup's last blueprint, at a level of layer 1.
 	Seen struct{ Level, Confirmed uint64 }

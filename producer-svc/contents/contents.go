@@ -1,5 +1,5 @@
-// Package contents puts the contents of proposals together: what is next to be ordered, within the bytes of a blueprint and the
-// gas of a block. It is pure but for what it asks its sources, so the simulator runs it too.
+// Package contents assembles the contents of proposals: what is to be ordered next, within the bytes of a blueprint and the
+// gas of a block. It does no I/O of its own, so the simulator runs it too.
 package contents
 
 import (
@@ -17,10 +17,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// ErrMoving is returned when the head moved each time a content was put together; ask again.
+// ErrMoving is returned when the head moved during every attempt to assemble a content. The caller retries.
 var ErrMoving = errors.New("the head is moving")
 
-// Chain has the head, and the transactions that can go on top of it.
+// Chain has the head, and the transactions that the next block can execute.
 type Chain interface {
 	Head() (number uint64, hash content.Hash, timestamp int64)
 	// Transactions are the pool's for a proposal on top of the head: their RLP takes at most room bytes, and taken of the
@@ -28,9 +28,9 @@ type Chain interface {
 	Transactions(ctx context.Context, room, taken uint64) ([][]byte, error)
 	// Gas is what the next block has beside transactions that were ordered before and wait for it.
 	Gas() uint64
-	// Waiting says whether there are such transactions: they run in the next block whatever its content is.
+	// Waiting reports whether there are such transactions: they run in the next block whatever its content is.
 	Waiting() bool
-	// UpgradeDue says whether other rules hold at this time than at the head.
+	// UpgradeDue reports whether a protocol upgrade is due between the head and this time.
 	UpgradeDue(at int64) bool
 }
 
@@ -63,14 +63,14 @@ type Assembler struct {
 	Share     float64
 	SealedGas uint64
 	Locked    func() bool
-	// Latest is the latest timestamp a proposal gets (seconds since 1970). Requests were checked when they were made, but
-	// come by way of Redis, which must not be able to put the chain into the future.
+	// Latest is the maximum timestamp of a proposal (seconds since 1970). A request was checked when it was made, but it comes
+	// through Redis, which must not be able to move the chain into the future.
 	Latest func() int64
 }
 
-// Next is what a proposal on top of the head would hold: delayed transactions, then sealed and plain ones, as many as the bytes
-// of a blueprint and the gas of a block allow. The first block under new rules holds nothing: what is in the pool was
-// checked under the old ones.
+// Next is the content of a proposal on top of the head: delayed transactions, then sealed and plain ones, as many as the bytes
+// of a blueprint and the gas of a block allow. The first block after an upgrade is empty: the pool checked its transactions
+// under the old rules.
 func (c *Assembler) Next(ctx context.Context, at int64, withDelayed bool) (*blueprintv1.GetProposalContentResponse, error) {
 	for range 3 {
 		number, hash, headTime := c.Chain.Head()

@@ -1,15 +1,10 @@
-// Package devaccounts has the accounts a development chain is born with: the first addresses of a mnemonic every
-// Ethereum tool knows. The keys are public knowledge, so nothing of value may ever be sent to them on another chain.
+// Package devaccounts has the funded accounts of a development chain: the first addresses of a mnemonic that every Ethereum
+// tool knows. The keys are public, so never send anything of value to these addresses on another chain.
 package devaccounts
 
 import (
 	"crypto/ecdsa"
-	"crypto/hmac"
-	"crypto/pbkdf2"
-	"crypto/sha512"
-	"encoding/binary"
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -18,15 +13,22 @@ import (
 // Mnemonic is the seed phrase of the accounts (BIP-39, English, no passphrase).
 const Mnemonic = "test test test test test test test test test test test junk"
 
-// Count is how many accounts of Mnemonic the development genesis funds.
-const Count = 10
-
-// hardened marks a BIP-32 index whose child can be derived from the private key alone.
-const hardened = 0x80000000
+// keys are the private keys of the accounts m/44'/60'/0'/0/i of Mnemonic; the test derives them.
+var keys = [...]string{
+	"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+	"59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	"5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a",
+	"7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6",
+	"47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a",
+	"8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba",
+	"92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e",
+	"4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356",
+	"dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
+	"2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
+}
 
 // Account is one address with its key.
 type Account struct {
-	Path    string // BIP-32 path
 	Address common.Address
 	Key     *ecdsa.PrivateKey
 }
@@ -34,76 +36,15 @@ type Account struct {
 // HexKey is the private key as wallets import it.
 func (a Account) HexKey() string { return fmt.Sprintf("0x%x", crypto.FromECDSA(a.Key)) }
 
-// All derives the Count accounts m/44'/60'/0'/0/i of Mnemonic.
-func All() ([]Account, error) { return Derive(Mnemonic, Count) }
-
-// Derive gives the first n accounts m/44'/60'/0'/0/i of a mnemonic. The words are taken as they are: a checksum is
-// for people typing their own phrase. The derivation is fixed by BIP-32 and is thirty lines of the standard library;
-// the packages for it bring the parameters of whole other chains along.
-func Derive(mnemonic string, n int) ([]Account, error) {
-	parent, err := walk(mnemonic, hardened+44, hardened+60, hardened, 0)
-	if err != nil {
-		return nil, err
-	}
-	accounts := make([]Account, 0, n)
-	for i := range n {
-		child, err := parent.child(uint32(i))
+// All returns the accounts that the development genesis funds.
+func All() ([]Account, error) {
+	accounts := make([]Account, 0, len(keys))
+	for i, text := range keys {
+		key, err := crypto.HexToECDSA(text)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read key of account %d: %w", i, err)
 		}
-		key, err := crypto.ToECDSA(child.key)
-		if err != nil {
-			return nil, fmt.Errorf("derive account %d: %w", i, err)
-		}
-		accounts = append(accounts, Account{
-			Path:    fmt.Sprintf("m/44'/60'/0'/0/%d", i),
-			Address: crypto.PubkeyToAddress(key.PublicKey),
-			Key:     key,
-		})
+		accounts = append(accounts, Account{Address: crypto.PubkeyToAddress(key.PublicKey), Key: key})
 	}
 	return accounts, nil
-}
-
-// node is a BIP-32 extended private key.
-type node struct {
-	key       []byte // 32 bytes
-	chainCode []byte // 32 bytes
-}
-
-func walk(mnemonic string, path ...uint32) (node, error) {
-	seed, err := pbkdf2.Key(sha512.New, mnemonic, []byte("mnemonic"), 2048, 64)
-	if err != nil {
-		return node{}, fmt.Errorf("stretch mnemonic: %w", err)
-	}
-	current := split([]byte("Bitcoin seed"), seed)
-	for _, index := range path {
-		if current, err = current.child(index); err != nil {
-			return node{}, err
-		}
-	}
-	return current, nil
-}
-
-func (n node) child(index uint32) (node, error) {
-	var data []byte
-	if index >= hardened {
-		data = append([]byte{0}, n.key...)
-	} else {
-		key, err := crypto.ToECDSA(n.key)
-		if err != nil {
-			return node{}, fmt.Errorf("derive child %d: %w", index, err)
-		}
-		data = crypto.CompressPubkey(&key.PublicKey)
-	}
-	next := split(n.chainCode, binary.BigEndian.AppendUint32(data, index))
-	sum := new(big.Int).Add(new(big.Int).SetBytes(next.key), new(big.Int).SetBytes(n.key))
-	next.key = sum.Mod(sum, crypto.S256().Params().N).FillBytes(make([]byte, 32))
-	return next, nil
-}
-
-func split(key, data []byte) node {
-	mac := hmac.New(sha512.New, key)
-	mac.Write(data)
-	sum := mac.Sum(nil)
-	return node{key: sum[:32], chainCode: sum[32:]}
 }

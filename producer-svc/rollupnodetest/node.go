@@ -119,7 +119,7 @@ func (n *Node) inject(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	_ = json.NewEncoder(w).Encode(messages) // hashes, which nobody looks at
+	_ = json.NewEncoder(w).Encode(messages) // hashes, which no caller reads
 }
 
 // take reads a message: 0x00, the rollup's address, 0x03, a signed chunk.
@@ -152,7 +152,7 @@ func (n *Node) head(w http.ResponseWriter, _ *http.Request) {
 	n.change(func() { _ = json.NewEncoder(w).Encode(n.level) })
 }
 
-// value answers with the state at the level that is asked for, whatever came since.
+// value answers with the state at the requested level, without what came later.
 func (n *Node) value(w http.ResponseWriter, r *http.Request) {
 	level, err := strconv.ParseUint(r.PathValue("level"), 10, 64)
 	if err != nil {

@@ -61,7 +61,7 @@ type State struct {
 
 	request   Request
 	maxDrift  time.Duration
-	timestamp int64 // settled once the head is known
+	timestamp int64 // set once the head is known
 	token     uint64
 	holder    string
 	head      Head
@@ -221,7 +221,7 @@ func (s State) ask() State {
 	return s
 }
 
-// at settles the block's timestamp.
+// at sets the block's timestamp.
 func (r Request) at(head Head, now time.Time, maxDrift time.Duration) (int64, error) {
 	if r.Timestamp.IsZero() {
 		return max(now.Unix(), head.Time), nil

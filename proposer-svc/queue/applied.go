@@ -31,8 +31,8 @@ func (e Applied) finishCurrent(c Request, t *transition) {
 		e.process(c, t)
 	case c.Phase != InFlight || c.Number > e.Number:
 	case e.ID == "" && !c.Displaced:
-		// Whose the number became is not known: the active proposer asks the DSN. To take it for the current request's would
-		// end that without an event, should the DSN have fixed another's content while Redis had forgotten it.
+		// The number's request is unknown, so the active proposer asks the DSN. Assuming the current request would end it without
+		// an event if the DSN had fixed another request's content that Redis has lost.
 	case e.displaces(c):
 		c.Phase, c.Number, c.Attempt, c.ContentHash, c.Displaced = Queued, 0, 0, nil, false
 		t.add(Release, c)

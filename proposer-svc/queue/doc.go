@@ -1,6 +1,6 @@
-// Package queue is the FIFO of proposal requests as a state machine: Next goes from what is stored and an event to what is
-// to be stored. It does no I/O, reads no clock and draws no random number, so the same functions run in the
-// service (package redisqueue) and in a simulator (type Memory).
+// Package queue is the FIFO of proposal requests as a state machine: Next takes the stored state and an event, and returns
+// what to store. It does no I/O, reads no clock and draws no random number, so the same functions run in the
+// service (package redisqueue) and in a simulator (queuetest.Memory).
 //
 // Guarantees, whatever the order of events: at most one request is current (in flight or ending), requests become
 // current in the order they were queued, each known request id is served once, and (number, attempt) of a request has
@@ -21,7 +21,7 @@
 //	(unknown)  Applied, an id             processed  the same, before the waiter repeated the request
 //
 // The table names the phases of one request. The State of a transition is what it sees of all requests; the store
-// (Memory, or package redisqueue) applies the effects. Any other event is refused with an error and changes nothing.
+// (queuetest.Memory, or package redisqueue) applies the effects. Any other event is refused with an error and changes nothing.
 //
 // A state machine that never goes back would be simpler, but a request whose number went to another (possible only
 // after Redis lost the FIFO, or beside the HTTP protocol of the origin) would then end without an event.

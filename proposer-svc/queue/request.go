@@ -2,7 +2,7 @@ package queue
 
 import "fmt"
 
-// Phase is where a request stands.
+// Phase is the progress of a request.
 type Phase uint8
 
 // The phases of a request. Ending is shown to callers as queued: no proposal is on its way.

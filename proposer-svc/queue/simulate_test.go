@@ -1,10 +1,13 @@
-package queue
+package queue_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
+
+	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/queue/queuetest"
 )
 
 // TestWhateverTheOrderOfEvents drives the machine with random events from seeds and checks what must always hold:
@@ -12,13 +15,13 @@ import (
 func TestWhateverTheOrderOfEvents(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		m := NewMemory(Limits{Queued: 6})
+		m := queuetest.NewMemory(queue.Limits{Queued: 6})
 		m.SetLease(5)
 		h := history{contents: map[string]byte{}, ended: map[string]bool{}}
 		for step := range 120 {
 			e := h.random(rng, m, byte(step))
 			before := m.View(e.Subject())
-			next, _, _ := Next(before, e)
+			next, _, _ := queue.Next(before, e)
 			_, err := m.Apply(e)
 			if after := m.View(e.Subject()); err == nil && !sameState(next, after) {
 				t.Fatalf("seed %d, step %d, %T %+v: Next returned %+v, the store holds %+v", seed, step, e, e, next, after)
@@ -32,7 +35,7 @@ func TestWhateverTheOrderOfEvents(t *testing.T) {
 
 // sameState compares what Next returned with what the store holds after the effects. Next does not know who follows the
 // head it removed, and forgets the request of an event that names none.
-func sameState(next, stored State) bool {
+func sameState(next, stored queue.State) bool {
 	if next.Head == nil {
 		stored.Head = nil
 	}
@@ -47,7 +50,7 @@ type history struct {
 	ended    map[string]bool
 }
 
-func (h *history) random(rng *rand.Rand, m *Memory, step byte) Event {
+func (h *history) random(rng *rand.Rand, m *queuetest.Memory, step byte) queue.Event {
 	v := m.View("")
 	id := fmt.Sprintf("r%d", rng.IntN(h.asked+1))
 	if v.Head != nil && rng.IntN(2) == 0 {
@@ -58,33 +61,33 @@ func (h *history) random(rng *rand.Rand, m *Memory, step byte) Event {
 	}
 	switch rng.IntN(8) {
 	case 0:
-		return Start{By: by, ID: id, Number: h.number + 1, Hash: []byte{step}}
+		return queue.Start{By: by, ID: id, Number: h.number + 1, Hash: []byte{step}}
 	case 1:
-		return Retry{By: by, ID: id, Hash: []byte{step}}
+		return queue.Retry{By: by, ID: id, Hash: []byte{step}}
 	case 2:
-		return Decline{By: by, ID: id, Reason: 1}
+		return queue.Decline{By: by, ID: id, Reason: 1}
 	case 3:
-		return Announced{By: by, ID: id}
+		return queue.Announced{By: by, ID: id}
 	case 4:
-		return Displace{By: by, ID: id}
+		return queue.Displace{By: by, ID: id}
 	case 5:
-		if v.Current != nil && v.Current.Phase == InFlight {
+		if v.Current != nil && v.Current.Phase == queue.InFlight {
 			h.number = v.Current.Number
-			return Applied{ID: id, Number: h.number}
+			return queue.Applied{ID: id, Number: h.number}
 		}
 	}
-	return Enqueue{Request: Request{ID: fmt.Sprintf("r%d", h.asked), Timestamp: int64(step)}}
+	return queue.Enqueue{Request: queue.Request{ID: fmt.Sprintf("r%d", h.asked), Timestamp: int64(step)}}
 }
 
-func (h *history) check(before State, e Event, err error, m *Memory) string {
+func (h *history) check(before queue.State, e queue.Event, err error, m *queuetest.Memory) string {
 	after := m.View(e.Subject())
-	if en, ok := e.(Enqueue); ok && err == nil && before.Known == nil {
+	if en, ok := e.(queue.Enqueue); ok && err == nil && before.Known == nil {
 		h.asked++
 		h.order = append(h.order, en.Request.ID)
 	}
 	if err == nil {
 		switch e.(type) {
-		case Start, Decline:
+		case queue.Start, queue.Decline:
 			if before.Current != nil {
 				return "two requests current"
 			}
@@ -93,7 +96,7 @@ func (h *history) check(before State, e Event, err error, m *Memory) string {
 			}
 		}
 	}
-	if c := after.Current; c != nil && c.Phase == InFlight {
+	if c := after.Current; c != nil && c.Phase == queue.InFlight {
 		key := fmt.Sprint(c.ID, c.Number, c.Attempt)
 		if old, ok := h.contents[key]; ok && old != c.ContentHash[0] {
 			return "two contents for " + key

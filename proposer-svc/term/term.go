@@ -42,7 +42,7 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// phase is where a term stands; see the table of the package comment.
+// phase is the current step of a term; see the table of the package comment.
 type phase uint8
 
 const (
@@ -103,7 +103,7 @@ func Begin(token uint64, attemptTimeout time.Duration) (State, []Effect) {
 // Request is the request that is served; empty when there is none.
 func (s State) Request() queue.Request { return s.request }
 
-// Doing names the step for people.
+// Doing names the step, for logs and metrics.
 func (s State) Doing() string {
 	switch s.phase {
 	case looking:
@@ -307,10 +307,10 @@ func (s State) watch(now time.Time) State {
 	return s
 }
 
-// compared finds out what became of the attempt in flight, from the DSN and from the producer's head: a preblock is on
-// its way to the producer by way of the monitor; or the producer applied it, and its notice was lost; or there is none,
-// and another attempt is made for the same number with what the producer has now. That is made also with the pool locked
-// or empty: an earlier attempt may still become a preblock, so the request cannot end without one any more.
+// compared decides the fate of the attempt in flight, from the DSN and from the producer's head. Either a preblock is on its
+// way to the producer through the monitor; or the producer has applied it, and its notice was lost; or there is none, and the
+// request is proposed again for the same number with what the producer has now. A locked or empty pool does not prevent that:
+// an earlier attempt may still become a preblock, so the request cannot end without one any more.
 func (s State) compared(e Content) (State, error) {
 	switch next := e.Answer.GetContent().GetNumber(); {
 	case next > s.request.Number && s.fixed == nil:

@@ -44,8 +44,8 @@ func isLoopback(addr net.Addr) bool {
 	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
-// Check decides by the values of the Authorization header. A wrong token is refused even where none is needed: its
-// sender is mistaken about whom it talks to.
+// Check decides by the values of the Authorization header. A wrong token is refused even where none is needed, because its
+// sender expects another server.
 func (p Policy) Check(authorization []string) error {
 	_, err := p.check(authorization)
 	return err

@@ -22,8 +22,8 @@ const (
 // ErrTokenFile is wrapped by every refusal of a token file.
 var ErrTokenFile = errors.New("api token file cannot be used")
 
-// Token is the secret that callers present. Only its hash is kept, so that a comparison takes the same time whatever
-// is presented and no dump of memory shows it for long.
+// Token is the secret that callers present. Only its hash is kept, so that every comparison takes the same time and a memory
+// dump does not show the token for long.
 type Token struct{ sum [sha256.Size]byte }
 
 // LoadToken reads a token: the content of the file without surrounding white space.

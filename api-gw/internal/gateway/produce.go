@@ -54,7 +54,7 @@ func (s *Server) produce(ctx context.Context, r *blueprintv1.ProduceBlockRequest
 	return s.backends.Producer.ProduceBlock(ctx, r, o...)
 }
 
-// note logs what an operator follows a request by.
+// note logs the line by which an operator follows a request.
 func (s *Server) note(ctx context.Context, res *blueprintv1.ProduceBlockResponse) {
 	if no := res.GetNoPreblock(); no != nil {
 		s.log.InfoContext(ctx, "produce_block made no block", "reason", no.GetReason().String())

@@ -34,9 +34,9 @@ type Backends struct {
 type Timeouts struct {
 	// Produce bounds produce_block, which waits for the consumption lock and for the DSN, the time it is held included.
 	Produce time.Duration
-	// Call bounds every other call that is not a stream, and each repeat of it for itself.
+	// Call bounds every attempt of every other call that is not a stream.
 	Call time.Duration
-	// Status bounds each part's answer within GetStatus: a status that waits for a dead part is of no use.
+	// Status bounds each part's answer within GetStatus, so that a dead part does not delay the rest.
 	Status time.Duration
 }
 
@@ -66,8 +66,8 @@ func (s *Server) GetBlueprint(ctx context.Context, r *gatewayv1.GetBlueprintRequ
 	return &gatewayv1.GetBlueprintResponse{Blueprint: blueprint(res.GetBlueprint())}, nil
 }
 
-// StreamBlueprints forwards the leading producer's feed until it breaks or the caller goes. It does not resume by
-// itself: the caller knows which number it has processed, the gateway does not.
+// StreamBlueprints forwards the leading producer's feed until it breaks or the caller leaves. It does not resume a broken
+// feed: the caller knows which number it has processed, the gateway does not.
 func (s *Server) StreamBlueprints(r *gatewayv1.StreamBlueprintsRequest, out gatewayv1.GatewayService_StreamBlueprintsServer) error {
 	if err := fromOne("from", r.From); err != nil {
 		return err

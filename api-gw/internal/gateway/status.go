@@ -21,7 +21,7 @@ type parts struct {
 	errs     [3]error
 }
 
-// GetStatus asks all parts at once and tells what it got: it does not fail when they do.
+// GetStatus asks all parts at once and returns what they answered. It does not fail when a part does.
 func (s *Server) GetStatus(ctx context.Context, _ *gatewayv1.GetStatusRequest) (*gatewayv1.GetStatusResponse, error) {
 	p := s.ask(ctx)
 	out := &gatewayv1.GetStatusResponse{}
@@ -49,7 +49,7 @@ func (s *Server) GetStatus(ctx context.Context, _ *gatewayv1.GetStatusRequest) (
 	return out, nil
 }
 
-// Standstill says why no block can be made now, as monitor-svc sees it; "" when nothing is known to be in the way.
+// Standstill is the reason why no block can be made now, as monitor-svc sees it; "" when no reason is known.
 func (s *Server) Standstill(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, s.timeouts.Status)
 	defer cancel()

@@ -1,11 +1,11 @@
 // Package hold holds calls that the gateway cannot serve yet, and retries them until they succeed or time out: while another
-// producer takes the lead, a service restarts or Redis is away, the caller waits instead of being refused.
+// producer takes the lead, a service restarts or Redis is down, the caller waits instead of being refused.
 //
 // It guarantees: a call is retried only when its attempt failed with Again, so because of the replica or the moment, never
 // because of its content; it is held for at most Config.Timeout, and never longer than its own context lasts; at most
-// Config.Max calls are held at once, and one more is refused at once. A held call retries when another replica is to be
-// asked, when another held call of the same line succeeded, and by itself after a pause that grows to half a second, since
-// not every recovery is announced.
+// Config.Max calls are held at once, and one more is refused. A held call is retried when another replica is to be asked,
+// when another held call of the same line succeeds, and after a pause that grows to half a second, because not every
+// recovery sends an event.
 //
 // It asks of callers that an attempt is harmless to repeat, also when it succeeded and its answer was lost.
 package hold
@@ -64,7 +64,7 @@ type Room struct {
 // New returns a room.
 func New(cfg Config) *Room { return &Room{cfg: cfg, seats: semaphore.NewWeighted(cfg.Max)} }
 
-// GaveUp is the error of a call that was held in vain, or not held because of too many others.
+// GaveUp is the error of a call that was held until its timeout, or was not held because too many others were.
 type GaveUp struct {
 	Err     error         // of the last attempt
 	After   time.Duration // how long it was held
@@ -144,7 +144,7 @@ func (l *Line) keep(ctx context.Context, news <-chan struct{}, attempt func(cont
 	}
 }
 
-// wait waits for a pause, or less when there is news. outcome says why the call is not retried any more, or is empty.
+// wait waits for a pause, or until an event. outcome says why the call is not retried any more, or is empty.
 func wait(ctx context.Context, news <-chan struct{}, over <-chan time.Time, pause time.Duration) (woken bool, outcome string) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

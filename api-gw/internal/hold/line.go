@@ -9,11 +9,11 @@ import (
 	"blindseq/kit/notify"
 )
 
-// grace is how long the replica that was asked may still answer after another leads: one that hands over in order answers
-// all calls that it has begun, one that is cut off never does.
+// grace is how long a former leader may still answer after another leads: one that hands over cleanly answers all calls that
+// it has begun, one that is cut off never does.
 const grace = time.Second
 
-// ErrSucceeded is the cause with which an attempt's context ends when another producer leads than the one it asked.
+// ErrSucceeded is the cause of the end of an attempt's context when the producer that it asked no longer leads.
 var ErrSucceeded = errors.New("another producer leads now")
 
 // Backend is the service that the calls of a line ask. Without Changed it is always the same.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// writeTimeout bounds each write to a client: one that takes nothing for so long is gone. A stream may go on for ever.
+// writeTimeout bounds each write to a client. A client that reads nothing for so long is cut off; a stream has no other limit.
 const writeTimeout = 30 * time.Second
 
 // handler is the configured one with its panics caught and its requests recorded.
@@ -29,7 +29,7 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-// recovered answers for a handler that panicked: the client learns nothing of it, the operator everything.
+// recovered answers for a handler that panicked. The details go to the operator's log, not to the client.
 func (s *Server) recovered(r *http.Request, w *writer, p any) {
 	if p == nil {
 		return

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// drainTime is how long requests that run may take to end by themselves when the server stops, abortTime how
-	// long they may take to answer once they were told to give up. Together they fit into the process's own bound.
+	// drainTime is how long running requests may continue when the server stops; then their contexts are cancelled. abortTime
+	// is how long they may then take to answer. Together they fit into the process's own timeout.
 	drainTime = 4 * time.Second
 	abortTime = time.Second
 
@@ -38,7 +38,7 @@ type Recorder interface {
 	End(listener, route string, status int, took time.Duration)
 }
 
-// Config says how a server is to be; all of it is needed.
+// Config is the configuration of a server. Every field is required.
 type Config struct {
 	Name           string // of the listener, in logs and metrics
 	Listener       net.Listener

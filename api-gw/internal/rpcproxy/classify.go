@@ -40,24 +40,29 @@ func (p *Proxy) spreadable(body []byte) bool {
 	if len(body) > maxSpreadBody {
 		return false
 	}
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if len(body) == 0 {
-		return false
-	}
-	if body[0] != '[' {
-		var one rpcCall
-		return json.Unmarshal(body, &one) == nil && p.anywhere(one, true)
-	}
-	var batch []rpcCall
-	if json.Unmarshal(body, &batch) != nil || len(batch) == 0 {
-		return false
-	}
-	for _, one := range batch {
-		if !p.anywhere(one, false) {
+	calls, batch := parse[rpcCall](body)
+	for _, one := range calls {
+		if !p.anywhere(one, !batch) {
 			return false
 		}
 	}
-	return true
+	return len(calls) > 0
+}
+
+// parse reads a request or an answer: the one in it, or those of a batch; none when it does not parse.
+func parse[T any](body []byte) (all []T, batch bool) {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if batch = len(body) > 0 && body[0] == '['; batch {
+		if json.Unmarshal(body, &all) != nil {
+			return nil, true
+		}
+		return all, true
+	}
+	var one T
+	if json.Unmarshal(body, &one) != nil {
+		return nil, false
+	}
+	return []T{one}, false
 }
 
 // anywhere reports whether any replica may answer a call. A call that names a block by its hash is spread only when it is

@@ -108,11 +108,11 @@ func (x *exchange) ready(res *http.Response) error {
 	}
 	answer := start.Bytes()
 	if len(x.sends) > 0 && bytes.Contains(answer, []byte(`"error"`)) {
-		settled, notNow := settle(x.sends, answer, x.tries > 1)
+		corrected, notNow := correct(x.sends, answer, x.tries > 1)
 		if notNow != "" {
 			return fmt.Errorf("%w: %s", errNotTaken, notNow)
 		}
-		answer = settled
+		answer = corrected
 		res.Header.Set("Content-Length", strconv.Itoa(len(answer)))
 	}
 	res.Body = &rest{Reader: bytes.NewReader(answer), Closer: res.Body}

@@ -32,21 +32,7 @@ func sendsOf(body []byte) (sends []send) {
 	if !bytes.Contains(body, []byte(sendMethod)) {
 		return nil
 	}
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if len(body) == 0 {
-		return nil
-	}
-	var calls []sendCall
-	if body[0] == '[' {
-		if json.Unmarshal(body, &calls) != nil {
-			return nil
-		}
-	} else {
-		calls = make([]sendCall, 1)
-		if json.Unmarshal(body, &calls[0]) != nil {
-			return nil
-		}
-	}
+	calls, _ := parse[sendCall](body)
 	for _, c := range calls {
 		if one, ok := c.send(); ok {
 			sends = append(sends, one)
@@ -89,18 +75,11 @@ type sendReply struct {
 	} `json:"error"`
 }
 
-// settle inspects the answer to a request that sends transactions. notNow says why one of them cannot be accepted now. After
+// correct inspects the answer to a request that sends transactions. notNow says why one of them cannot be accepted now. After
 // a retry, a transaction that the leader already has was delivered by an earlier attempt: its call is answered as if that
 // attempt had succeeded.
-func settle(sends []send, answer []byte, repeated bool) (settled []byte, notNow string) {
-	trimmed := bytes.TrimLeft(answer, " \t\r\n")
-	batch := len(trimmed) > 0 && trimmed[0] == '['
-	var all []json.RawMessage
-	if !batch {
-		all = []json.RawMessage{trimmed}
-	} else if json.Unmarshal(trimmed, &all) != nil {
-		return answer, ""
-	}
+func correct(sends []send, answer []byte, repeated bool) (corrected []byte, notNow string) {
+	all, batch := parse[json.RawMessage](answer)
 	byID, changed := map[string]send{}, false
 	for _, one := range sends {
 		byID[one.id] = one

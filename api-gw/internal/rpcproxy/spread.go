@@ -102,7 +102,7 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 		case answered:
 			p.cfg.Recorder.Read(ByReplica)
 			return true
-		case worthless:
+		case unusable:
 			return false
 		}
 	}
@@ -113,9 +113,9 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 type reply int
 
 const (
-	answered  reply = iota
-	worthless       // its answer does not count: only the leader may give it
-	absent          // it did not answer
+	answered reply = iota
+	unusable       // its answer does not count: only the leader may give it
+	absent         // it did not answer
 )
 
 func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, data []byte, seen uint64) reply {
@@ -130,13 +130,13 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	}
 	defer res.Body.Close()
 	if before, _, ok := headOf(res.Header); !ok || before < seen || res.StatusCode != http.StatusOK {
-		return worthless
+		return unusable
 	}
 	// An answer that is short enough to say nothing is checked before it is forwarded.
 	start := new(bytes.Buffer)
 	if _, err := io.CopyN(start, res.Body, shortAnswer); errors.Is(err, io.EOF) {
 		if saysNothing(start.Bytes()) {
-			return worthless
+			return unusable
 		}
 	} else if err != nil {
 		return absent

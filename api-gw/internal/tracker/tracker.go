@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// Directory says who leads. Current's answer lasts until Changed, taken before it, is closed.
+// Directory knows the leader. Current's answer holds until the channel of Changed, taken before it, is closed.
 type Directory interface {
 	// Current is the address of the leader's JSON-RPC, "host:port" or a URL; false when no leader is known.
 	Current() (address string, ok bool)

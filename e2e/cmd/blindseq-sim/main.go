@@ -14,9 +14,9 @@ import (
 
 type flags struct {
 	Seed      uint64 `help:"First seed." default:"0" env:"BLINDSEQ_SIM_SEED"`
-	Schedules uint64 `help:"How many seeds to run." default:"250000" env:"BLINDSEQ_SIM_SCHEDULES"`
-	Replay    bool   `help:"Run the one seed and print all that happens."`
-	Shrink    bool   `help:"With --replay: look for the smallest schedule that fails, and print that."`
+	Schedules uint64 `help:"Number of seeds to run." default:"250000" env:"BLINDSEQ_SIM_SCHEDULES"`
+	Replay    bool   `help:"Run one seed and print every event."`
+	Shrink    bool   `help:"With --replay: search for the smallest schedule that fails, and print it."`
 }
 
 func main() {

@@ -1,5 +1,5 @@
-// Command blindseq-soak repeats the test suites that use real processes for a given time, and prints how often each test
-// failed, with the first output of each failure. It exits with 1 when a test failed.
+// Command blindseq-soak repeats the test suites that start processes for a given time, and prints how often each test failed,
+// with the first output of each failure, also when it is interrupted. It exits with 1 when a test failed.
 package main
 
 import (
@@ -8,24 +8,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"blindseq/e2e/soak"
 )
 
-// suites are the packages whose tests start real processes.
-func suites() []soak.Suite {
-	return []soak.Suite{
-		{Name: "e2e", Args: []string{"-test.parallel=4"}},
-		{Name: "dsn-node/cmd/dsn-node"},
-		{Name: "kit/lock"},
-		{Name: "producer-svc"},
-		{Name: "proposer-svc"},
-	}
-}
-
 func main() {
-	duration := flag.Duration("for", time.Hour, "`time` to repeat the suites; none begins after it")
+	duration := flag.Duration("for", time.Hour, "`time` to repeat the suites; the one that runs then is killed and not counted")
 	flag.Parse()
 	if err := run(*duration); err != nil {
 		fmt.Fprintln(os.Stderr, "blindseq-soak:", err)
@@ -34,7 +24,7 @@ func main() {
 }
 
 func run(duration time.Duration) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	dir, err := os.MkdirTemp("", "blindseq-soak-")
 	if err != nil {
@@ -45,5 +35,9 @@ func run(duration time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return soak.Run(ctx, soak.Options{For: duration, Suites: suites(), Root: root, Dir: dir, Log: os.Stdout})
+	suites, err := soak.Suites(ctx, root)
+	if err != nil {
+		return err
+	}
+	return soak.Run(ctx, soak.Options{For: duration, Suites: suites, Root: root, Dir: dir, Log: os.Stdout})
 }

@@ -1,5 +1,5 @@
 // Package kube drives a deployment on Kubernetes from outside, through kubectl and the kubeconfig that kubectl uses. It
-// changes nothing but what it is told to.
+// changes only what its callers ask for.
 package kube
 
 import (

@@ -13,9 +13,9 @@ import (
 
 type flags struct {
 	Namespace  string `help:"Namespace of the Secrets." default:"blindseq"`
-	Keyholders int    `help:"How many keyholders to make keys for, FOR DEVELOPMENT; 0 when the committee made its own." default:"0"`
+	Keyholders int    `help:"Number of keyholders to make keys for, FOR DEVELOPMENT only. 0 makes none: the committee made its own." default:"0"`
 	ChainID    uint64 `name:"chain-id" help:"Chain the committee attests for." default:"1337"`
-	TLS        bool   `name:"tls" help:"Make certificates for mutual TLS too, of an authority whose key is thrown away."`
+	TLS        bool   `name:"tls" help:"Also make certificates for mutual TLS. The key of their authority is not kept."`
 }
 
 func main() {

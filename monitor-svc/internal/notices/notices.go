@@ -1,7 +1,7 @@
 // Package notices shares, through Redis, which requests ended without a preblock, so that every replica can answer a waiter.
 //
-// Guarantees: a reason is written once and never changed. It is written only while the request is the one that the proposer
-// says is ending (rediskeys.EndingRequest), checked in the same script. A message on a channel only says where to look.
+// Guarantees: a reason is written once and never changed. It is written only while the proposer's record names the request as
+// ending (rediskeys.EndingRequest), checked in the same script. A message on a channel only says where to look.
 package notices
 
 import (

@@ -5,7 +5,7 @@
 // its bundles: each opening is the committee's, also of those decrypted. A preblock that no committee answers for (there is
 // none, or it begins later) has neither bundles nor outcomes.
 //
-// Nothing is kept that cannot be had again: the statement before is that of a preblock checked here, or is fetched.
+// It keeps only what it can fetch again: the previous statement is that of a preblock checked here, or is fetched.
 package proof
 
 import (
@@ -45,7 +45,7 @@ type Checker struct {
 	payloads map[uint64]common.Hash
 }
 
-// New returns a checker; without a committee it refuses whatever only a committee could show.
+// New returns a checker. Without a committee it refuses preblocks that only a committee can prove.
 func New(c *committee.Committee, fetch Fetch) *Checker {
 	return &Checker{committee: c, fetch: fetch, payloads: map[uint64]common.Hash{}}
 }
@@ -174,7 +174,7 @@ func (c *Checker) keep(number uint64, payload common.Hash) {
 		return
 	}
 	if len(c.payloads) >= kept {
-		for old := range c.payloads { // any: whatever is forgotten can be fetched
+		for old := range c.payloads { // any of them: a forgotten one can be fetched
 			delete(c.payloads, old)
 			break
 		}

@@ -83,7 +83,7 @@ func (r *replay) receive(ctx context.Context, stream grpc.ServerStreamingClient[
 			select {
 			case to <- one:
 			case <-ctx.Done():
-				return // nobody waits for it any more
+				return // no caller waits for it any more
 			}
 		}
 	}

@@ -41,7 +41,7 @@ var (
 
 // Check refuses a well-formed preblock that does not prove what it must. An error without forged is one of the attempt: retry.
 type Check interface {
-	// Examine looks at a preblock by itself; several may be examined at once.
+	// Examine checks a preblock without its predecessor; several may be examined at once.
 	Examine(context.Context, *preblockv1.Preblock) (statement [32]byte, forged bool, err error)
 	// Link then checks that it follows the one before it.
 	Link(ctx context.Context, p *preblockv1.Preblock, statement [32]byte) (forged bool, err error)
@@ -74,11 +74,7 @@ func (s *Stream) Run(ctx context.Context) error {
 			break
 		}
 		s.cfg.Connected(err)
-		level := slog.LevelWarn
-		if failures.Failures() > 0 {
-			level = slog.LevelDebug
-		}
-		s.cfg.Log.Log(ctx, level, "stream from the DSN failed, reconnecting", "failures", failures.Failures()+1, "error", err)
+		s.cfg.Log.Log(ctx, failures.Level(), "stream from the DSN failed, reconnecting", "failures", failures.Failures()+1, "error", err)
 		_ = failures.Wait(ctx) // the loop sees that ctx ended
 	}
 	return nil

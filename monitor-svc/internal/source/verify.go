@@ -8,7 +8,7 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
 
-// examined is a preblock that is right by itself.
+// examined is a preblock that passed every check that needs no predecessor.
 type examined struct {
 	merge.Arrived
 	statement [32]byte

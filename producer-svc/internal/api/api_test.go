@@ -46,8 +46,8 @@ func TestProduceBlockChecksItsInput(t *testing.T) {
 		"an overlong id":       {request: &blueprintv1.ProduceBlockRequest{RequestId: strings.Repeat("a", 200)}, bad: true},
 		"a fraction":           {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: 5, Nanos: 1}}, bad: true},
 		"before 1970":          {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: -1}}, bad: true},
-		"after the year 9999":  {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: lastSecond + 1}}, bad: true},
-		"the last second":      {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: lastSecond}}},
+		"after the year 9999":  {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: content.LastSecond + 1}}, bad: true},
+		"the last second":      {request: &blueprintv1.ProduceBlockRequest{Timestamp: &timestamppb.Timestamp{Seconds: content.LastSecond}}},
 		"without the delayed":  {request: &blueprintv1.ProduceBlockRequest{WithDelayedTransactions: proto.Bool(false)}},
 		"with them explicitly": {request: &blueprintv1.ProduceBlockRequest{WithDelayedTransactions: proto.Bool(true)}},
 	} {

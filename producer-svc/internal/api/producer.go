@@ -3,13 +3,14 @@
 package api
 
 import (
-	"blindseq/producer-svc/contents"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"blindseq/kit/content"
 	"blindseq/kit/requestid"
+	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/demand"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -100,18 +101,13 @@ func requestID(ctx context.Context, field string) (string, error) {
 	return id, nil
 }
 
-// lastSecond is the end of the year 9999, the last a timestamp message can hold.
-const lastSecond = 253402300799
-
 // timestamp reads an optional timestamp of whole seconds; absent is the zero time.
 func timestamp(t *timestamppb.Timestamp) (time.Time, error) {
-	switch {
-	case t == nil:
+	if t == nil {
 		return time.Time{}, nil
-	case t.GetNanos() != 0:
-		return time.Time{}, fmt.Errorf("%w: timestamp has a fraction of a second", ErrBadRequest)
-	case t.GetSeconds() < 0 || t.GetSeconds() > lastSecond:
-		return time.Time{}, fmt.Errorf("%w: timestamp %d is not between the years 1970 and 9999", ErrBadRequest, t.GetSeconds())
+	}
+	if err := content.CheckTimestamp(t); err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", ErrBadRequest, err)
 	}
 	return time.Unix(t.GetSeconds(), 0), nil
 }

@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"blindseq/producer-svc/internal/dbwrite"
@@ -81,7 +82,10 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	}
 	// From here on a context that ends must not leave half a block.
 	run, block, err := c.execute(context.WithoutCancel(ctx), parent, b, inOrder(own, c.room.Load().list, len(b.Sealed)))
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrExecution):
+		return Result{}, err
+	case err != nil: // the database cannot be read
 		return Result{}, c.breakDown(err)
 	}
 	rec := recordOf(run, input)
@@ -129,6 +133,12 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, b Block) 
 	// gofail: var headMoved struct{}
 	c.settle(block.Header())
 	return nil
+}
+
+// SkippedIn returns the transactions that ended in a block without being executed.
+func (c *Chain) SkippedIn(number uint64) ([]Skipped, error) {
+	rec, err := c.readRecord(number)
+	return rec.Skipped, err
 }
 
 // settle answers the block tags "safe" and "finalized" with the head: what a preblock decided is never taken back. Geth's

@@ -40,6 +40,9 @@ var (
 	// ErrOldChain: the database is of a release whose blocks were executed by other rules.
 	ErrOldChain = errors.New("it was made by v0.1.0, whose transactions were sealed and executed by other rules, and cannot be continued; " +
 		"begin a new chain in an empty directory")
+	// ErrExecution: the block cannot be executed, here or by any other replica. Nothing of it is written, and the head stays. It
+	// is an alarm: a start over would come to the same.
+	ErrExecution = errors.New("block cannot be executed")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("chain is closed")
 	// ErrBroken: an earlier Apply failed half way; the process has to start again.

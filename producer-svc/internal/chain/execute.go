@@ -145,8 +145,8 @@ func (x *execution) assemble(ctx context.Context) (*types.Block, error) {
 	config, header := x.chain.bc.Config(), x.header
 	header.GasUsed = x.gas.Used()
 	requests, _, err := core.PostExecution(ctx, config, header.Number, header.Time, x.logs, nil, x.evm, uint32(len(x.txs)+1))
-	if err != nil {
-		return nil, fmt.Errorf("end block %d: %w", header.Number, err)
+	if err != nil && x.state.Error() == nil { // a database that cannot be read is no fault of the block
+		return nil, fmt.Errorf("%w: end block %d: %w", ErrExecution, header.Number, err)
 	}
 	if requests != nil {
 		hash := types.CalcRequestsHash(requests)

@@ -1,6 +1,6 @@
-// Package demand serves those who ask for a block now. Each request id is served once: a repeat joins the one that
-// runs, or is answered with what it gave. Requests are served first in first out. A caller who leaves loses nothing
-// but the answer: a section that has begun continues, and its result is found by the request's id.
+// Package demand serves callers that ask for a block now. Each request id is served once: a repeat joins the section that
+// runs, or gets the stored result. Requests are served first in, first out. A caller that leaves loses only the answer: a
+// section that has begun continues, and its result is found by the request's id.
 package demand
 
 import (
@@ -46,7 +46,7 @@ type Deps struct {
 	Make func(ctx context.Context, r Request) (Result, error)
 	// Known finds what a request gave earlier.
 	Known func(id string) (Result, bool)
-	// Halted is why nobody will be served until a person has looked, nil when there is no such reason. It may be nil.
+	// Halted is the reason why no caller is served until an operator has acted, nil when there is none. It may be nil.
 	Halted func() error
 	// MaxWaiting bounds the callers that wait.
 	MaxWaiting int
@@ -73,7 +73,7 @@ type Callers struct {
 	arrived notify.Wake // the queue is not empty
 }
 
-// New returns Callers that lets nobody in until Open or Serve.
+// New returns Callers that refuses every caller until Open or Serve.
 func New(d Deps) *Callers {
 	return &Callers{Deps: d, calls: make(map[string]*call), arrived: notify.NewWake()}
 }
@@ -103,13 +103,6 @@ func (d *Callers) Waiting() int {
 	return d.waiting
 }
 
-// Serving says whether requests are taken.
-func (d *Callers) Serving() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.serving
-}
-
 func (d *Callers) join(r Request) (*call, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -124,14 +117,14 @@ func (d *Callers) join(r Request) (*call, error) {
 		c = &call{request: r, done: make(chan struct{})}
 		d.calls[r.ID] = c
 		d.queue = append(d.queue, c)
-		d.signal()
+		d.arrived.Notify()
 	}
 	c.waiters++
 	d.waiting++
 	return c, nil
 }
 
-// whyNot tells one who may be served soon, or elsewhere, from one who will not.
+// whyNot distinguishes a caller that may be served soon, or at another replica, from one that will not be served.
 func (d *Callers) whyNot() error {
 	if d.Halted != nil {
 		if err := d.Halted(); err != nil {
@@ -193,7 +186,7 @@ func (d *Callers) next() *call {
 		c := d.queue[0]
 		d.queue = d.queue[1:]
 		if len(d.queue) > 0 {
-			d.signal() // another worker may sleep
+			d.arrived.Notify() // another worker may sleep
 		}
 		if c.waiters > 0 {
 			return c
@@ -202,10 +195,6 @@ func (d *Callers) next() *call {
 	}
 	d.queue = nil
 	return nil
-}
-
-func (d *Callers) signal() {
-	d.arrived.Notify()
 }
 
 func (d *Callers) serve(ctx context.Context, c *call) {

@@ -99,6 +99,7 @@ func TestAnErrorHasOneKindWhoeverMeetsIt(t *testing.T) {
 		logrecord.ErrStaleToken:     engine.Interrupt,
 		logrecord.ErrUnknownDelayed: engine.Refusal,
 		logrecord.ErrOutcomes:       engine.Alarm,
+		chain.ErrExecution:          engine.Alarm,
 		errors.New("unforeseen"):    engine.Alarm,
 	} {
 		wrapped := fmt.Errorf("write block: %w", cause)

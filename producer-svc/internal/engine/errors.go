@@ -59,11 +59,11 @@ func (e *Engine) classify(err error) error {
 	case errors.Is(err, logrecord.ErrUnknownDelayed):
 		return &Error{Refusal, err}
 	}
-	return &Error{Alarm, err}
+	return &Error{Alarm, err} // chain.ErrExecution among them: every replica meets it, at every start
 }
 
-// End is how a disk that cannot be written ends the process: whatever finds out calls Fail, and Run returns the error to the
-// process. Nothing else ends it.
+// End is how a disk that cannot be written ends a process that serves: whatever finds out calls Fail, and Run returns the error
+// to the process. No other component ends it for a disk.
 type End struct {
 	health *ops.Health
 	failed chan error // holds the first

@@ -10,6 +10,9 @@ import (
 // Replay applies what the log has decided and the chain has lost or never seen, and settles the head once more, because the
 // process may have ended between the two. It runs before anything is appended. A chain that is ahead of its log is refused:
 // the log was cut or replaced, and its blocks could be decided a second time.
+//
+// chain.ErrExecution ends the replay for good: the head stays before that block, which no restart will execute. Production must
+// halt; what the chain has can be served. After any other error nothing of it may be.
 func (e *Engine) Replay(ctx context.Context, log *slog.Logger) error {
 	head, last := e.Chain.Head().Number, e.Log.Last()
 	if head > last {

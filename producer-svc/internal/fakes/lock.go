@@ -44,7 +44,7 @@ func (l *Lock) Acquire(ctx context.Context, _ bool) (sections.Held, error) {
 	return h, nil
 }
 
-// Lose takes the lock from its holder, who does not stop believing at once.
+// Lose takes the lock from its holder, which still believes that it holds the lock for a while.
 func (l *Lock) Lose() {
 	if h := l.held.Load(); h != nil {
 		h.cancel(ErrLost)

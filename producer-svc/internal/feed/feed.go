@@ -2,7 +2,7 @@
 //
 // It guarantees that what is published is a prefix of what is applied, in order and without a gap, and always the same
 // bytes: a blueprint is made from its log record each time it is asked for, signatures included, and both are
-// deterministic. Nothing is kept in memory for subscribers, so a slow one costs nobody anything.
+// deterministic. It keeps nothing in memory for subscribers, so a slow one does not affect others.
 package feed
 
 import (

@@ -48,17 +48,6 @@ func (archive) Skipped(n uint64) ([]*blueprintv1.SkippedTransaction, error) {
 }
 
 // Executed: all but what was skipped, the delayed one first.
-func (a archive) Executed(n uint64) (all []blueprint.Executed, err error) {
-	rec, err := a.Get(n)
-	for _, d := range rec.GetDelayedTransactions() {
-		all = append(all, blueprint.Executed{Raw: d.GetRaw(), Delayed: true})
-	}
-	for _, raw := range rec.GetTransactions()[:1] {
-		all = append(all, blueprint.Executed{Raw: raw})
-	}
-	return all, err
-}
-
 func (archive) Executed(n uint64) ([]blueprint.Executed, error) {
 	rec, err := archive{}.Get(n)
 	if err != nil {

@@ -5,7 +5,7 @@
 // alarm, and nothing is written after it; what is received and not yet applied is bounded in number and bytes, the stream
 // waiting meanwhile. Killed at any point, it continues from the end of the log.
 //
-// It asks of callers: nobody else writes to the log but between Hold and its release.
+// It asks of callers: others write to the log only between Hold and its release.
 package follow
 
 import (
@@ -53,7 +53,7 @@ type Deps struct {
 	Slog  *slog.Logger
 }
 
-// Follower follows while Run runs and nobody holds it.
+// Follower follows while Run runs, except between Hold and its release.
 type Follower struct {
 	Deps
 	progress
@@ -73,14 +73,11 @@ func New(d Deps) *Follower {
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	pause := pauses.New()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !f.halted() {
 		applied, err := f.turn(ctx)
 		if err != nil && engine.KindOf(err) == engine.Alarm {
-			f.Slog.ErrorContext(ctx, "following halts", "error", err)
-			f.halt()
-			f.Alarm(err)
-			<-ctx.Done()
-			return nil
+			f.Halt(ctx, err)
+			continue
 		}
 		if applied > 0 {
 			pause.Reset()
@@ -89,14 +86,19 @@ func (f *Follower) Run(ctx context.Context) error {
 			continue
 		}
 		f.failed(err)
-		level := slog.LevelWarn
-		if pause.Failures() > 0 {
-			level = slog.LevelDebug
-		}
-		f.Slog.Log(ctx, level, "following is interrupted", "head", f.Engine.Head().Number, "failures", pause.Failures()+1, "error", err)
+		f.Slog.Log(ctx, pause.Level(), "following is interrupted", "head", f.Engine.Head().Number, "failures", pause.Failures()+1, "error", err)
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
+	<-ctx.Done()
 	return nil
+}
+
+// Halt raises an alarm: nothing is followed from now on, and this replica does not lead. Call it before Run; within Run the
+// Follower does it itself.
+func (f *Follower) Halt(ctx context.Context, err error) {
+	f.Slog.ErrorContext(ctx, "following halts", "error", err)
+	f.halt()
+	f.Alarm(err)
 }
 
 // Hold ends the session under way, waits until nothing of it is being written, and keeps another from beginning until

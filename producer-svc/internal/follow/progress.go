@@ -113,7 +113,7 @@ func (p progress) change(f func(s *state)) {
 func (p progress) holding(held bool) {
 	p.change(func(s *state) {
 		s.held = held
-		if !held { // who held it has moved the head
+		if !held { // the former holder has moved the head
 			s.now.Fixed = 0
 		}
 	})
@@ -144,6 +144,12 @@ func (p progress) applied(number uint64) {
 }
 
 func (p progress) halt() { p.change(func(s *state) { s.halted = true }) }
+
+func (p progress) halted() bool {
+	p.state.mu.Lock()
+	defer p.state.mu.Unlock()
+	return p.state.halted
+}
 
 func (p progress) failed(err error) { p.change(func(s *state) { s.now.Err = err }) }
 

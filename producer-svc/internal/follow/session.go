@@ -142,7 +142,7 @@ func classify(err error) error {
 	return interruption(err)
 }
 
-// take makes a preblock the head. Once it is in the log it is applied, whatever becomes of ctx.
+// take makes a preblock the head. Once the log has it, it is applied even if ctx ends.
 func (f *Follower) take(ctx context.Context, p *preblockv1.Preblock) error {
 	if err := ctx.Err(); err != nil {
 		return interruption(err)

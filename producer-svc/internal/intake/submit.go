@@ -20,7 +20,7 @@ import (
 // forwardTimeout bounds one call that hands transactions to the leader, its wait for standbys included.
 const forwardTimeout = 10 * time.Second
 
-// errNoLeader refuses a transaction that nobody can take.
+// errNoLeader refuses a transaction while no replica can accept it.
 var errNoLeader = errors.New("no producer leads now; try again")
 
 // Lead says who leads; package leading's Candidate does.
@@ -30,7 +30,7 @@ type Lead interface {
 	Last() bool
 }
 
-// Intake is Transactions whose Submit reaches the leader from whatever replica it is called at.
+// Intake is Transactions whose Submit reaches the leader from every replica.
 type Intake struct {
 	Transactions
 	Standbys *replicate.Standbys
@@ -39,9 +39,9 @@ type Intake struct {
 	Stopping func() bool
 }
 
-// Submit takes transactions here when this replica leads, or has led last and nobody knows of another: it is durable
-// here, and handed over should another turn out to lead. Else they go to the leader. A replica that stops and does not lead
-// any more takes none: what it hands over when it is back would have to wait for that.
+// Submit accepts transactions here when this replica leads, or was the last leader and knows of no other: they are durable
+// here, and are handed over if another replica leads. Otherwise it forwards them to the leader. A stopping replica that no
+// longer leads accepts none: they would have to wait until it is back.
 func (n *Intake) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
 	other, led := n.Lead.Other()
 	switch {
@@ -53,7 +53,7 @@ func (n *Intake) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 	return refused(raws, unavailable{errNoLeader})
 }
 
-// admitted is Submit at the leader: nothing is touched before there are standbys enough.
+// admitted is Submit at the leader. It changes nothing before enough standbys are connected.
 func (n *Intake) admitted(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
 	if err := n.Standbys.Admit(ctx); err != nil {
 		return refused(raws, unavailable{err})

@@ -1,7 +1,7 @@
-// Package intake takes what clients send, plain or sealed, wherever they send it, and answers what became of it.
+// Package intake accepts transactions, plain or sealed, at every replica, and reports the status of each.
 //
-// It guarantees: a transaction that was taken is durable here or at the leader; one that was refused says whether it is known
-// all the same, and whether another attempt may succeed.
+// It guarantees: an accepted transaction is durable here or at the leader; the error of a refused one says whether the
+// transaction is known nevertheless, and whether a retry may succeed.
 package intake
 
 import (

@@ -29,7 +29,7 @@ type Candidate struct {
 	Log        *slog.Logger
 }
 
-// Other is who leads as far as this replica knows; none when it is this one.
+// Other is the leader that this replica knows of, unless it is this replica.
 func (c *Candidate) Other() (leader.Endpoint, bool) {
 	e, known := c.Directory.Current(rediskeys.ProducerLease)
 	return e, known && e.ID() != c.Endpoint.ID()
@@ -38,13 +38,13 @@ func (c *Candidate) Other() (leader.Endpoint, bool) {
 // HoldsLease says whether this replica holds the lease.
 func (c *Candidate) HoldsLease() bool { return c.Production.Stance.HoldsLease() }
 
-// Last says whether this replica led last, as far as it knows, and nobody leads now.
+// Last reports whether this replica was the last leader that it knows of, and no leader is known now.
 func (c *Candidate) Last() bool {
 	last, known := c.Directory.Current(rediskeys.ProducerLease)
 	return known && last.ID() == c.Endpoint.ID()
 }
 
-// ToFollow is who else leads; nobody while this replica has the lease. The channel is closed when that may have changed.
+// ToFollow is the id of another leader, empty while this replica has the lease. A change closes the channel.
 func (c *Candidate) ToFollow() (who string, changed <-chan struct{}) {
 	moved, turned := c.Directory.Changed(), c.Production.Stance.Changed()
 	if c.Production.Stance.HoldsLease() {
@@ -98,10 +98,10 @@ func (c *Candidate) standing(now State) (reason, note string) {
 	case led:
 		return "", "standby of " + other.ID()
 	}
-	return "nobody leads: the lease cannot be had, or another producer has just lost it", "producer"
+	return "no producer leads: the lease cannot be acquired, or another producer has just lost it", "producer"
 }
 
-// Campaign competes for the lease whenever this replica is fit to lead: one that is far behind leaves it to another.
+// Campaign competes for the lease while this replica is fit to lead. A replica that is far behind does not compete.
 func (c *Candidate) Campaign(ctx context.Context) error {
 	c.letStandbysGoFirst(ctx)
 	for ctx.Err() == nil {
@@ -120,11 +120,11 @@ func (c *Candidate) Campaign(ctx context.Context) error {
 	return nil
 }
 
-// GoFirst is for how long after its lease a leader that died and started again leaves it to those who stood by.
+// GoFirst is how long a restarted leader lets its standbys take the lease, counted from the end of its old lease.
 const GoFirst = time.Second
 
-// letStandbysGoFirst has a leader that died and came back before its lease was over wait until a standby leads, if there
-// is one: that one has all at hand, and this one would have to catch up first, and may die again.
+// letStandbysGoFirst makes a leader that restarted before its lease expired wait until a standby leads, if there is one. The
+// standby is at the head; this replica would have to catch up first, and may crash again.
 func (c *Candidate) letStandbysGoFirst(ctx context.Context) {
 	led, err := lock.Inspect(ctx, c.Redis, rediskeys.ProducerLease)
 	if err != nil || led.Holder == "" || leader.EndpointOf(led.Meta).ID() != c.Endpoint.ID() {
@@ -136,9 +136,9 @@ func (c *Candidate) letStandbysGoFirst(ctx context.Context) {
 	}) {
 		return
 	}
-	c.Log.InfoContext(ctx, "this producer led when it ended: a standby goes first", "lease", rediskeys.ProducerLease)
-	timer := time.NewTimer(c.Lease.Options().TTL + GoFirst)
-	defer timer.Stop()
+	c.Log.InfoContext(ctx, "restarted with the lease held: letting a standby lead", "lease", rediskeys.ProducerLease)
+	ctx, cancel := context.WithTimeout(ctx, c.Lease.Options().TTL+GoFirst)
+	defer cancel()
 	for {
 		changed := c.Directory.Changed()
 		if _, other := c.Other(); other {
@@ -146,8 +146,6 @@ func (c *Candidate) letStandbysGoFirst(ctx context.Context) {
 		}
 		select {
 		case <-changed:
-		case <-timer.C:
-			return
 		case <-ctx.Done():
 			return
 		}

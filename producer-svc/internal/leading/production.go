@@ -3,10 +3,8 @@ package leading
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"blindseq/kit/ops"
 	"blindseq/kit/retry"
 	"blindseq/producer-svc/internal/demand"
 	"blindseq/producer-svc/internal/engine"
@@ -36,11 +34,9 @@ type Deps struct {
 	End        *engine.End
 	Loop       loop.Deps // Try is set by New
 	MaxWaiting int       // callers of ProduceBlock
-	Health     *ops.Health
-	Log        *slog.Logger
 }
 
-// Production makes blocks while this replica leads: the loop by itself, Callers for those who ask. Both run sections, and
+// Production makes blocks while this replica leads: the loop without being asked, Callers on request. Both run sections, and
 // the consumption lock orders them.
 type Production struct {
 	Deps
@@ -139,7 +135,7 @@ func (p *Production) catchUp(ctx context.Context) error {
 		case section.Refused:
 			return fmt.Errorf("catch up with the DSN: %w", o.Err)
 		case section.Halted:
-			<-ctx.Done() // readiness says why; restarting by itself would change nothing
+			<-ctx.Done() // readiness says why; a restart would change nothing
 			return nil
 		}
 		_ = retry.Sleep(ctx, catchUpPause) // the loop looks at ctx
@@ -160,7 +156,7 @@ func (p *Production) try(ctx context.Context, requestID string, force bool) loop
 	return loop.Nothing
 }
 
-// make runs a section for someone who asked.
+// make runs a section for a caller.
 func (p *Production) make(ctx context.Context, r demand.Request) (demand.Result, error) {
 	o := p.Sections.Run(ctx, section.Request{
 		ID: r.ID, Timestamp: r.Timestamp, Force: true, WithDelayed: r.WithDelayed, Priority: true,

@@ -1,5 +1,5 @@
-// Package leading is what a replica does about the lead: it competes for the lease when it is fit to, makes blocks while it
-// holds it, and says where it stands.
+// Package leading makes a replica the leader: it competes for the lease while the replica is fit to lead, makes blocks while
+// the replica holds the lease, and reports its role.
 //
 // It guarantees: blocks are made only while the lease is held, and after everything that the DSN has fixed is applied; Stance
 // is the one statement of "this replica leads", which everything else asks. It asks of callers: one Candidate for a process.

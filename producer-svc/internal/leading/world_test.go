@@ -101,7 +101,7 @@ func newWorld(t *testing.T, dir string, chain *fakes.Chain, order *fakes.Order, 
 		o.ready = func() bool { return false }
 	}
 	w.Production = New(Deps{
-		Sections: w.guard, Known: w.engine.Known, End: end, MaxWaiting: 1024, Health: w.health, Log: logger,
+		Sections: w.guard, Known: w.engine.Known, End: end, MaxWaiting: 1024,
 		Loop: loop.Deps{Between: o.between, Age: w.feed.Age, Ready: o.ready, Changed: w.changed},
 	})
 	return w
@@ -113,7 +113,7 @@ func (w *world) run(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Lead(ctx, 1) }()
-	fakes.WaitFor(t, func() bool { return w.Callers.Serving() })
+	fakes.WaitFor(t, w.Stance.Leads)
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {

@@ -1,5 +1,4 @@
-// Package ledger is the chain together with the transactions that its blocks settle: what sections, proposals and the feed
-// see of it.
+// Package ledger joins the chain with the stores of transactions: a block that is applied removes its transactions from them.
 //
 // It guarantees: when Apply returns, the block is the head, and its transactions have left the stores or have a recorded
 // reason. A repeat gives the same, so a crash between the two is repaired by applying the head once more.
@@ -39,7 +38,7 @@ func (l *Ledger) Head() section.Head {
 	return section.Head{Number: number, Hash: content.Hash(hash), Time: int64(timestamp)}
 }
 
-// Apply executes a record and settles its transactions. A repeat gives the same.
+// Apply executes a record and removes its transactions from the stores. A repeat gives the same result.
 func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
 	result, err := l.Chain.Apply(ctx, BlockOf(rec, l.Lifetime))
 	if err != nil {

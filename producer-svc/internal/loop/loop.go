@@ -1,6 +1,6 @@
-// Package loop is the worker that makes blocks without being asked: at once when there is something to include, and
-// an empty one when the last block is older than the time between blocks. While neither holds it starts no section,
-// so an idle chain costs nothing between two empty blocks.
+// Package loop is the worker that makes blocks without a request: one at once when there are transactions, and an empty one
+// when the last block is older than the time between blocks. Otherwise it starts no section, so an idle chain costs nothing
+// between two empty blocks.
 package loop
 
 import (

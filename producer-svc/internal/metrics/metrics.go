@@ -10,9 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are what an operator sees of production. Gauges read their values when they are asked.
+// Metrics are what an operator sees of production.
 type Metrics struct {
-	registry *prometheus.Registry
 	blocks   prometheus.Counter
 	txs      prometheus.Counter
 	skipped  prometheus.Counter
@@ -33,7 +32,6 @@ var seconds = prometheus.ExponentialBuckets(0.0001, 2.5, 13)
 // New registers the metrics.
 func New(registry *prometheus.Registry) *Metrics {
 	m := &Metrics{
-		registry: registry,
 		blocks:   prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_blocks_total", Help: "Blocks applied, those replayed at the start included."}),
 		txs:      prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_total", Help: "Transactions of applied blueprints, the skipped ones included."}),
 		skipped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_skipped_total", Help: "Transactions of applied blueprints that could not be executed."}),
@@ -79,11 +77,6 @@ func (m *Metrics) Synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 
 // Checked takes the time of checking sealed transactions.
 func (m *Metrics) Checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
-
-// Gauge registers a value that is read when asked.
-func (m *Metrics) Gauge(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-}
 
 // AcknowledgedAlone counts an acknowledgement without standbys.
 func (m *Metrics) AcknowledgedAlone() { m.alone.Inc() }

@@ -1,5 +1,5 @@
-// Package pool is what operators change in the transaction store, and what proposals ask of it: delayed transactions, and
-// whether the pool is locked.
+// Package pool holds the parts of the transaction store that operators change and proposals read: delayed transactions, and
+// the lock of the pool.
 package pool
 
 import (

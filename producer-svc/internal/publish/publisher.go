@@ -2,8 +2,8 @@
 //
 // It guarantees: blueprints are pushed in order, each as soon as it is applied; what the rollup does not show within a
 // bounded number of blueprints, or of blocks of layer 1 when no other blueprint follows, is pushed again; and while the
-// rollup is further behind than allowed, Locked is true. That is back-pressure: without it a chain would run ahead of what
-// its users can rely on, for as long as nobody looks. Package backpressure decides; the Publisher does what it wants.
+// rollup is further behind than allowed, Locked is true. That is back-pressure: without it the chain would run far ahead of
+// what the rollup confirms. Package backpressure decides; the Publisher performs its effects.
 package publish
 
 import (
@@ -56,9 +56,6 @@ type Publisher struct {
 // New returns a publisher that does nothing and locks nothing yet.
 func New(d Deps) *Publisher { return &Publisher{Deps: d} }
 
-// Locked says whether the rollup is too far behind for another block.
-func (p *Publisher) Locked() bool { return p.State().Locked }
-
 // State is what the publisher knows, and it knows the head: a block that was just applied counts, whether Run has come to
 // it or not.
 func (p *Publisher) State() backpressure.State {
@@ -72,7 +69,7 @@ func (p *Publisher) State() backpressure.State {
 	return now
 }
 
-// Begin is called before the first block is made, and Run after it: from here on Locked counts.
+// Begin is called before the first block is made, and Run after it: from here on State().Locked counts.
 func (p *Publisher) Begin() {
 	head, _ := p.Blueprints.Watch()
 	p.mu.Lock()
@@ -114,7 +111,7 @@ func send(ctx context.Context, events chan<- backpressure.Event, e backpressure.
 	}
 }
 
-// steps is the only one who changes the state meanwhile.
+// Only steps changes the state meanwhile.
 func (p *Publisher) steps(ctx context.Context, events <-chan backpressure.Event, pushes chan<- backpressure.Push) error {
 	for {
 		head, changed := p.Blueprints.Watch()

@@ -95,8 +95,8 @@ func start(t *testing.T, c *chain, r *rollup) (p *Publisher, unlocked func() int
 	go func() { done <- p.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil || p.Locked() {
-			t.Errorf("after the end: %v, locked %v", err, p.Locked())
+		if err := <-done; err != nil || p.State().Locked {
+			t.Errorf("after the end: %v, locked %v", err, p.State().Locked)
 		}
 	})
 	return p, func() int { mu.Lock(); defer mu.Unlock(); return count }
@@ -109,23 +109,23 @@ func TestAHangingRollupLocksThePoolAndOneThatIsBackUnlocksIt(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c.apply(10)
 		synctest.Wait()
-		if p.Locked() {
+		if p.State().Locked {
 			t.Fatal("locked too early")
 		}
 		c.apply(1)
 		synctest.Wait()
-		if !p.Locked() {
+		if !p.State().Locked {
 			t.Fatal("not locked")
 		}
 		r.set(func() { r.seen = backpressure.Seen{Level: 2, Confirmed: 11} })
 		time.Sleep(2 * time.Second)
-		if !p.Locked() || unlocked() != 0 {
+		if !p.State().Locked || unlocked() != 0 {
 			t.Fatal("unlocked before the cooldown")
 		}
 		r.set(func() { r.seen.Level = 4 })
 		time.Sleep(2 * time.Second)
-		if p.Locked() || unlocked() != 1 {
-			t.Fatalf("locked %v, %d unlocked", p.Locked(), unlocked())
+		if p.State().Locked || unlocked() != 1 {
+			t.Fatalf("locked %v, %d unlocked", p.State().Locked, unlocked())
 		}
 	})
 }

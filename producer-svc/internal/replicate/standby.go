@@ -23,8 +23,12 @@ const (
 	handTimeout = 10 * time.Second
 )
 
-// errBroken wraps a failure of this replica's own store, which ends the process.
-var errBroken = errors.New("keep what the leader acknowledged")
+var (
+	// errBroken wraps a failure of this replica's own store.
+	errBroken = errors.New("keep what the leader acknowledged")
+	// errVersion: the leader sends what this version cannot keep.
+	errVersion = errors.New("the leader is of a later version: upgrade this replica")
+)
 
 // Own is the standby's store.
 type Own interface {
@@ -49,6 +53,8 @@ type Standby struct {
 	Leader func() (who string, changed <-chan struct{})
 	Hello  *replicationv1.Hello
 	Own    Own
+	// Broken is called when the own store fails. The process has to end.
+	Broken func(error)
 	Log    *slog.Logger
 
 	token atomic.Uint64
@@ -57,8 +63,9 @@ type Standby struct {
 // Token is the highest fencing token that a leader has reported.
 func (s *Standby) Token() uint64 { return s.token.Load() }
 
-// Run keeps a copy until ctx ends. It fails when the own store does, or when the leader says that this replica does not
-// belong to it.
+// Run keeps a copy until ctx ends, or until the own store fails, which it reports to Broken. It returns an error when the leader
+// refuses this replica, or when this version cannot keep what the leader sends: one of the two is configured wrongly, and a
+// replica that went on would pass for a standby.
 func (s *Standby) Run(ctx context.Context) error {
 	pause := pauses.New()
 	for ctx.Err() == nil {
@@ -75,7 +82,11 @@ func (s *Standby) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil || err == nil:
 			continue
-		case errors.Is(err, errBroken), status.Code(err) == codes.FailedPrecondition:
+		case errors.Is(err, errBroken):
+			s.Broken(fmt.Errorf("stand by for %s: %w", who, err))
+			<-ctx.Done()
+			return nil
+		case errors.Is(err, errVersion), status.Code(err) == codes.FailedPrecondition:
 			return fmt.Errorf("stand by for %s: %w", who, err)
 		case time.Since(began) > pauses.Longest:
 			pause.Reset()
@@ -198,7 +209,7 @@ func kindOf(k replicationv1.Kind) (txstore.ChangeKind, error) {
 	case replicationv1.Kind_KIND_DELAYED:
 		return txstore.ChangeDelayed, nil
 	}
-	return 0, fmt.Errorf("the leader sent an entry of kind %d, which is not known here", k)
+	return 0, fmt.Errorf("%w: it sent an entry of the unknown kind %d", errVersion, k)
 }
 
 // handOver gives the leader what only this replica has: it was acknowledged here, while this one led.

@@ -5,20 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 
 	"blindseq/kit/jsonrpc"
-
-	"golang.org/x/net/netutil"
 )
 
 const contentType = "application/json"
-
-func limitConnections(listener net.Listener, n int) net.Listener {
-	return netutil.LimitListener(listener, n)
-}
 
 // handler serves "/" and "/ws". A WebSocket is taken on both; the origin of a browser's page does not matter, since
 // nothing here acts with rights that a page would not have.

@@ -53,7 +53,7 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	store, err := txstore.Open(dir+"/transactions", txstore.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
-	keep := txstore.NewKeeper(store, c, txstore.KeeperConfig{Log: log})
+	keep := txstore.NewKeeper(store, c)
 	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, Log: log}, c, plain{keep})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

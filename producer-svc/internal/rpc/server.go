@@ -7,6 +7,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,14 +23,14 @@ import (
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/event"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
+	"golang.org/x/net/netutil"
 )
 
 // Config has the server's settings. Zero limits take the defaults.
 type Config struct {
-	Address  string         // where to listen
-	Listener net.Listener   // instead of Address
-	Feed     http.Handler   // serves what is under /evm/; nil for nothing
-	Key      *EncryptionKey // nil when nothing is sealed
+	Address string         // where to listen
+	Feed    http.Handler   // serves what is under /evm/; nil for nothing
+	Key     *EncryptionKey // nil when nothing is sealed
 	// NextSeq is the seq for a submitter's next sealed transaction; nil when nothing is sealed.
 	NextSeq func(submitter common.Address) uint64
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
@@ -51,18 +52,10 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	for _, one := range []struct {
-		field *int
-		value int
-	}{{&l.BodyBytes, 5 << 20}, {&l.BatchItems, 1000}, {&l.ResponseBytes, 25 << 20}, {&l.Connections, 4096}} {
-		if *one.field == 0 {
-			*one.field = one.value
-		}
+	return Limits{
+		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, 1000), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
+		Connections: cmp.Or(l.Connections, 4096), WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
 	}
-	if l.WriteTimeout == 0 {
-		l.WriteTimeout = 75 * time.Second
-	}
-	return l
 }
 
 // Chain is what is served.
@@ -72,7 +65,7 @@ type Chain interface {
 	SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription
 }
 
-// Transactions takes transactions and knows what became of them.
+// Transactions accepts transactions and knows their status.
 type Transactions interface {
 	// Submit returns a hash or an error for each; what has a hash is durable.
 	Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error)
@@ -146,11 +139,9 @@ func NewServer(cfg Config, chain Chain, txs Transactions) (*Server, error) {
 		s.close()
 		return nil, fmt.Errorf("start JSON-RPC: %w", err)
 	}
-	if s.listener = cfg.Listener; s.listener == nil {
-		if s.listener, err = net.Listen("tcp", cfg.Address); err != nil {
-			s.close()
-			return nil, fmt.Errorf("start JSON-RPC: %w", err)
-		}
+	if s.listener, err = net.Listen("tcp", cfg.Address); err != nil {
+		s.close()
+		return nil, fmt.Errorf("start JSON-RPC: %w", err)
 	}
 	return s, nil
 }
@@ -187,7 +178,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	defer s.close()
-	listener := limitConnections(s.listener, limits.Connections)
+	listener := netutil.LimitListener(s.listener, limits.Connections)
 	return httpkit.Serve(ctx, "JSON-RPC", server, listener, httpkit.Grace{Drain: time.Second})
 }
 

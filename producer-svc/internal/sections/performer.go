@@ -1,8 +1,8 @@
 // Package sections runs critical sections: it does the effects of package section's machine, with the consumption lock, the
 // proposer, the monitor and the engine.
 //
-// It guarantees: no effect of a section outlives its lock, but for the end of a block that is decided; after an alarm no
-// section begins (Guard). It asks of callers nothing: several sections may run at once, the lock orders them.
+// It guarantees: no effect of a section outlives its lock, except those that finish a decided block; after an alarm no
+// section begins (Guard). It asks nothing of callers: several sections may run at once, the lock orders them.
 package sections
 
 import (

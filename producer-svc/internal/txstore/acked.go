@@ -1,7 +1,6 @@
 package txstore
 
 import (
-	"bytes"
 	"fmt"
 
 	"blindseq/producer-svc/internal/dbwrite"
@@ -28,7 +27,7 @@ func (s *Store) put(l *list, txs []Tx) error {
 		return err
 	}
 	// gofail: var transactionWritten struct{}
-	return s.settle(s.positionOf(l, txs))
+	return s.makeDurable(s.positionOf(l, txs))
 }
 
 // positionOf is the last position among transactions that were written now or before; 0 when all of them have ended.
@@ -66,15 +65,22 @@ func (s *Store) write(l *list, txs []Tx) error {
 	if err := dbwrite.Do(batch.Write); err != nil {
 		return s.breakDown(err)
 	}
-	s.announce()
+	s.changed.Notify()
 	return nil
 }
 
 // Remove forgets acknowledged transactions that are in a block.
 func (s *Store) Remove(hashes []common.Hash) error {
-	return s.update("forget transactions", func(batch ethdb.Batch) error {
+	return s.remove(&s.acked, "forget transactions", hashes)
+}
+
+func (s *Store) remove(l *list, action string, hashes []common.Hash) error {
+	if len(hashes) == 0 {
+		return nil
+	}
+	return s.update(action, func(batch ethdb.Batch) error {
 		for _, hash := range hashes {
-			if _, err := s.acked.delete(batch, hash); err != nil {
+			if err := l.delete(batch, hash); err != nil {
 				return err
 			}
 		}
@@ -118,9 +124,8 @@ func (s *Store) Count() int {
 func (s *Store) Each(size int, visit func(txs []Tx) bool) error {
 	var group []Tx
 	going := true
-	err := iterate(s.db, prefixTransaction, func(_ uint64, raw []byte) bool {
-		raw = bytes.Clone(raw)
-		group = append(group, Tx{Hash: HashOf(raw), Raw: raw})
+	err := transactions(s.db, prefixTransaction, func(tx Tx) bool {
+		group = append(group, tx)
 		if len(group) == size {
 			going, group = visit(group), nil
 		}
@@ -148,6 +153,6 @@ func (s *Store) update(action string, fill func(batch ethdb.Batch) error) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", action, s.breakDown(err))
 	}
-	s.announce()
+	s.changed.Notify()
 	return nil
 }

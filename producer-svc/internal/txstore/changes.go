@@ -2,6 +2,7 @@ package txstore
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -33,7 +34,7 @@ type Change struct {
 // DSN has it.
 func (s *Store) After(position uint64, limit, size int) (changes []Change, upTo uint64, all bool, err error) {
 	top, _ := s.Position()
-	kinds := map[byte]ChangeKind{prefixTransaction: ChangeTransaction, prefixSealed: ChangeSealed, prefixDelayed: ChangeDelayed, prefixOutcomeOrder: ChangeEnded}
+	kinds := map[byte]ChangeKind{prefixTransaction: ChangeTransaction, prefixSealed: ChangeSealed, prefixDelayed: ChangeDelayed, prefixEndingOrder: ChangeEnded}
 	for prefix, kind := range kinds {
 		count := 0
 		err := iterateFrom(s.db, prefix, position+1, func(sequence uint64, value []byte) bool {
@@ -68,7 +69,7 @@ func fitting(changes []Change, limit, size int) int {
 	return len(changes)
 }
 
-// ends reads the outcomes that were found, and leaves out what has not ended, or ended in a block.
+// ends reads the endings that were found, and leaves out what has not ended, or ended in a block.
 func (s *Store) ends(changes []Change) (kept []Change, err error) {
 	for _, one := range changes {
 		if one.Kind != ChangeEnded {
@@ -76,12 +77,12 @@ func (s *Store) ends(changes []Change) (kept []Change, err error) {
 			continue
 		}
 		hash := common.BytesToHash(one.Raw)
-		outcome, known, err := s.Ending(hash)
+		ending, known, err := s.Ending(hash)
 		if err != nil {
 			return nil, err
 		}
-		if known && outcome.Kind != Skipped && !s.holds(hash) {
-			kept = append(kept, Change{Kind: ChangeEnded, Position: one.Position, Hash: hash, Reason: outcome.Reason})
+		if known && ending.Kind != Skipped && !s.holds(hash) {
+			kept = append(kept, Change{Kind: ChangeEnded, Position: one.Position, Hash: hash, Reason: ending.Reason})
 		}
 	}
 	return kept, nil
@@ -109,12 +110,12 @@ func (s *Store) Keep(changes []Change) error {
 		}
 		groups[one.Kind] = append(groups[one.Kind], Tx{Hash: HashOf(one.Raw), Raw: one.Raw})
 	}
-	err := firstError(
+	err := cmp.Or(
 		s.write(&s.acked, groups[ChangeTransaction]), s.write(&s.sealed, groups[ChangeSealed]), s.write(&s.delayed, groups[ChangeDelayed]))
 	if err == nil {
 		err = s.endKept(ended)
 	}
-	return firstError(err, s.sync())
+	return cmp.Or(err, s.sync())
 }
 
 // endKept records the ends of those that are kept here; of others nothing was promised here.

@@ -1,11 +1,9 @@
 package txstore
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/ethdb"
 )
 
 // AddDelayed stores a delayed transaction, durable when it returns. added is false when it is there already.
@@ -31,9 +29,8 @@ func (s *Store) Delayed(limit int) ([]Tx, error) {
 	if limit <= 0 || s.DelayedCount() == 0 {
 		return nil, nil
 	}
-	err := iterate(s.db, prefixDelayed, func(_ uint64, raw []byte) bool {
-		raw = bytes.Clone(raw)
-		txs = append(txs, Tx{Hash: HashOf(raw), Raw: raw})
+	err := transactions(s.db, prefixDelayed, func(tx Tx) bool {
+		txs = append(txs, tx)
 		return len(txs) < limit
 	})
 	return txs, err
@@ -62,15 +59,5 @@ func (s *Store) DelayedByHash(hash common.Hash) (raw []byte, ok bool, err error)
 
 // RemoveDelayed forgets delayed transactions: their block has been applied.
 func (s *Store) RemoveDelayed(hashes []common.Hash) error {
-	if len(hashes) == 0 {
-		return nil
-	}
-	return s.update("forget delayed transactions", func(batch ethdb.Batch) error {
-		for _, hash := range hashes {
-			if _, err := s.delayed.delete(batch, hash); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.remove(&s.delayed, "forget delayed transactions", hashes)
 }

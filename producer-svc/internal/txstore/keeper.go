@@ -1,10 +1,10 @@
 package txstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 var (
 	// ErrUnprotected: the transaction would be valid on every chain.
 	ErrUnprotected = errors.New("only replay-protected (EIP-155) transactions allowed over RPC")
-	// ErrFee: the most the transaction may cost is above KeeperConfig.FeeCap.
+	// ErrFee: the most the transaction may cost is above 1 ether.
 	ErrFee = errors.New("tx fee exceeds the configured cap")
 	// ErrPoolFull: nothing more is taken until blocks have made room. What was acknowledged stays.
 	ErrPoolFull = errors.New("transaction pool is full")
@@ -38,12 +38,10 @@ type Pool interface {
 	Status(hash common.Hash) (state string, number uint64)
 }
 
-// KeeperConfig has the settings of a Keeper. Zero fields take the defaults.
-type KeeperConfig struct {
-	FeeCap     *big.Int      // wei a transaction may cost at most; default 1 ether, negative for no cap
-	SweepEvery time.Duration // default 1 s
-	Log        *slog.Logger
-}
+const (
+	feeCap     = 1e18 // wei a transaction may cost at most
+	sweepEvery = time.Second
+)
 
 // Keeper keeps the promise made to the sender of a transaction: once acknowledged it is pending, or in a block, or ended
 // with a reason, across crashes. It puts transactions into the pool, stores them before they are acknowledged, forgets
@@ -51,17 +49,10 @@ type KeeperConfig struct {
 type Keeper struct {
 	store *Store
 	pool  Pool
-	cfg   KeeperConfig
 }
 
 // NewKeeper makes a Keeper. Call Recover before the first Submit.
-func NewKeeper(store *Store, pool Pool, cfg KeeperConfig) *Keeper {
-	if cfg.FeeCap == nil {
-		cfg.FeeCap = big.NewInt(1e18)
-	}
-	setDefault(&cfg.SweepEvery, time.Second)
-	return &Keeper{store: store, pool: pool, cfg: cfg}
-}
+func NewKeeper(store *Store, pool Pool) *Keeper { return &Keeper{store: store, pool: pool} }
 
 // Submit takes transactions in one go: signatures are recovered together, the pool is asked once, and one fsync makes
 // all of them durable. For each there is its hash or an error, one of geth's eth_sendRawTransaction. "already known" is
@@ -75,7 +66,7 @@ func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 	for i, tx := range txs {
 		if errs[i] == nil {
 			hashes[i] = tx.Hash()
-			errs[i] = firstError(ctx.Err(), k.check(tx))
+			errs[i] = cmp.Or(ctx.Err(), k.check(tx))
 		}
 		if errs[i] == nil {
 			errs[i] = space.take(len(raws[i]))
@@ -111,12 +102,9 @@ func (k *Keeper) check(tx *types.Transaction) error {
 	if !tx.Protected() {
 		return ErrUnprotected
 	}
-	if k.cfg.FeeCap.Sign() < 0 {
-		return nil
-	}
 	fee := new(big.Int).Mul(tx.GasPrice(), new(big.Int).SetUint64(tx.Gas()))
-	if fee.Cmp(k.cfg.FeeCap) > 0 {
-		return fmt.Errorf("%w: %d wei, cap %d wei", ErrFee, fee, k.cfg.FeeCap)
+	if limit := big.NewInt(feeCap); fee.Cmp(limit) > 0 {
+		return fmt.Errorf("%w: %d wei, cap %d wei", ErrFee, fee, limit)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package txstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -38,19 +39,27 @@ func (l *list) insert(hash common.Hash, sequence uint64, size int) {
 }
 
 // delete takes the transaction out, and puts its removal into the batch.
-func (l *list) delete(batch ethdb.KeyValueWriter, hash common.Hash) (bool, error) {
+func (l *list) delete(batch ethdb.KeyValueWriter, hash common.Hash) error {
 	one, ok := l.byHash[hash]
 	if !ok {
-		return false, nil
+		return nil
 	}
 	if err := batch.Delete(sequenceKey(l.prefix, one.sequence)); err != nil {
-		return false, err
+		return err
 	}
 	if delete(l.byHash, hash); len(l.byHash) == 0 {
 		l.byHash = make(map[common.Hash]entry) // a map keeps the size it once had
 	}
 	l.bytes -= int64(one.size)
-	return true, nil
+	return nil
+}
+
+// transactions visits those of a prefix in order of arrival until visit says no.
+func transactions(db ethdb.KeyValueStore, prefix byte, visit func(Tx) bool) error {
+	return iterate(db, prefix, func(_ uint64, raw []byte) bool {
+		raw = bytes.Clone(raw)
+		return visit(Tx{Hash: HashOf(raw), Raw: raw})
+	})
 }
 
 // iterate walks the sequences of a prefix in order until visit says no. The value is only valid in visit.

@@ -1,14 +1,12 @@
 package txstore
 
 import (
-	"bytes"
 	"fmt"
 
 	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/ethdb"
 )
 
 // HashOf names a transaction in stores and between replicas: a sealed one by its id, whoever signed it how, any other by the
@@ -35,24 +33,13 @@ func (s *Store) AddSealed(txs []Tx) error {
 
 // RemoveSealed forgets sealed transactions whose block has been applied.
 func (s *Store) RemoveSealed(ids []common.Hash) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return s.update("forget sealed transactions", func(batch ethdb.Batch) error {
-		for _, id := range ids {
-			if _, err := s.sealed.delete(batch, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.remove(&s.sealed, "forget sealed transactions", ids)
 }
 
 // Sealed are those stored, in order of arrival.
 func (s *Store) Sealed() (all []Tx, err error) {
-	err = iterate(s.db, prefixSealed, func(_ uint64, raw []byte) bool {
-		raw = bytes.Clone(raw)
-		all = append(all, Tx{Hash: HashOf(raw), Raw: raw})
+	err = transactions(s.db, prefixSealed, func(tx Tx) bool {
+		all = append(all, tx)
 		return true
 	})
 	return all, err

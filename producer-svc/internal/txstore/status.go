@@ -23,17 +23,17 @@ func (k *Keeper) Status(hash common.Hash) (state string, number uint64, reason s
 	if state, number = k.pool.Status(hash); state != StateUnknown {
 		return state, number, "", nil
 	}
-	outcome, known, err := k.store.Ending(hash)
+	ending, known, err := k.store.Ending(hash)
 	if err != nil {
 		return "", 0, "", fmt.Errorf("find status of %s: %w", hash, err)
 	}
 	switch {
-	case known && outcome.Kind == Skipped:
-		return StateSkipped, outcome.Number, outcome.Reason, nil
-	case known && outcome.Kind == Unordered:
-		return StateEnded, 0, outcome.Reason, nil
+	case known && ending.Kind == Skipped:
+		return StateSkipped, ending.Number, ending.Reason, nil
+	case known && ending.Kind == Unordered:
+		return StateEnded, 0, ending.Reason, nil
 	case known:
-		return StateDropped, 0, outcome.Reason, nil
+		return StateDropped, 0, ending.Reason, nil
 	case k.store.Has(hash):
 		return StatePending, 0, "", nil // the pool dropped it; the next sweep decides
 	}

@@ -1,12 +1,12 @@
-// Package txstore is the durable memory of what was promised to users: transactions acknowledged and not yet in a block,
-// sealed and delayed transactions, how transactions ended that are in no block, and whether the pool is locked.
+// Package txstore stores on disk what was promised to users: acknowledged transactions that are in no block yet, sealed and
+// delayed transactions, the endings of transactions that are in no block, and the lock of the pool.
 //
-// What it guarantees: when Add, AddSealed, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
-// the machine; callers that come at the same time share one fsync. Removals and outcomes are written without: lost in a
-// crash they are found out again from the chain. The order of arrival is kept across restarts. After a failed write
-// nothing is acknowledged any more (ErrBroken), because what is on disk is in doubt.
+// It guarantees: when Add, AddSealed, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
+// the machine; concurrent callers share one fsync. Removals and endings are written without an fsync: those lost in a crash
+// are derived from the chain again. The order of arrival survives restarts. After a failed write nothing is acknowledged any
+// more (ErrBroken), because the state of the disk is unknown.
 //
-// What it asks of callers: one process, one Store.
+// It asks of callers: one Store in one process.
 package txstore
 
 import (
@@ -43,8 +43,8 @@ type Options struct {
 	TransactionBytes int64         // their bytes; default 128 MiB
 	Delayed          int           // default 10,000
 	DelayedBytes     int64         // default 32 MiB
-	Outcomes         int           // the oldest are forgotten beyond; default 200,000
-	OutcomeAge       time.Duration // forgotten after; default 7 days
+	Endings          int           // the oldest are forgotten beyond; default 200,000
+	EndingAge        time.Duration // forgotten after; default 7 days
 	Now              func() time.Time
 	Broken           func(error) // called once, when a write has failed; must not block
 }
@@ -54,8 +54,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.TransactionBytes, 128<<20)
 	setDefault(&o.Delayed, 10_000)
 	setDefault(&o.DelayedBytes, 32<<20)
-	setDefault(&o.Outcomes, 200_000)
-	setDefault(&o.OutcomeAge, 7*24*time.Hour)
+	setDefault(&o.Endings, 200_000)
+	setDefault(&o.EndingAge, 7*24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -73,12 +73,12 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 
 // Key prefixes. Sequence numbers are big-endian, so that iteration is in order of arrival.
 const (
-	prefixTransaction  = 'a' // + sequence -> raw
-	prefixDelayed      = 'd' // + sequence -> raw
-	prefixSealed       = 'b' // + sequence -> raw
-	prefixOutcome      = 'o' // + hash -> Ending
-	prefixOutcomeOrder = 'q' // + sequence -> hash
-	keyLocked          = "l" // reason; absent when not locked
+	prefixTransaction = 'a' // + sequence -> raw
+	prefixDelayed     = 'd' // + sequence -> raw
+	prefixSealed      = 'b' // + sequence -> raw
+	prefixEnding      = 'o' // + hash -> Ending
+	prefixEndingOrder = 'q' // + sequence -> hash
+	keyLocked         = "l" // reason; absent when not locked
 
 	databaseCacheMiB  = 16
 	databaseFileLimit = 64
@@ -94,7 +94,7 @@ type Store struct {
 	acked    list
 	delayed  list
 	sealed   list
-	outcomes int
+	endings  int
 	locked   bool
 	reason   string
 	broken   error
@@ -139,7 +139,7 @@ func (s *Store) load() error {
 		}
 		s.sequence = max(s.sequence, last)
 	}
-	if err := s.loadOutcomes(); err != nil {
+	if err := s.loadEndings(); err != nil {
 		return err
 	}
 	locked, err := s.db.Has([]byte(keyLocked))
@@ -159,17 +159,12 @@ func (s *Store) sync() error {
 	return nil
 }
 
-// settle makes what was written up to a position durable, here and wherever else it has to be.
-func (s *Store) settle(position uint64) error {
+// makeDurable syncs what was written up to a position, and waits for the standbys that must have it too.
+func (s *Store) makeDurable(position uint64) error {
 	if err := s.sync(); err != nil {
 		return err
 	}
 	return s.confirm(position)
-}
-
-// announce tells of a change. The caller holds mu.
-func (s *Store) announce() {
-	s.changed.Notify()
 }
 
 func (s *Store) fail(err error) error {
@@ -178,7 +173,7 @@ func (s *Store) fail(err error) error {
 	return s.breakDown(err)
 }
 
-// breakDown is fail for who holds the mutex.
+// breakDown is fail for callers that hold the mutex.
 func (s *Store) breakDown(err error) error {
 	if s.broken == nil {
 		s.broken = fmt.Errorf("%w: %w", ErrBroken, err)

@@ -144,9 +144,9 @@ func TestTheLockOfThePoolSurvivesACrash(t *testing.T) {
 	equal(t, "reason", reason, "")
 }
 
-func TestOutcomesAreBoundedByCountAndAge(t *testing.T) {
+func TestEndingsAreBoundedByCountAndAge(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	options := txstore.Options{Outcomes: 5, OutcomeAge: time.Hour, Now: func() time.Time { return now }}
+	options := txstore.Options{Endings: 5, EndingAge: time.Hour, Now: func() time.Time { return now }}
 	dir := t.TempDir()
 	s := open(t, dir, options)
 	end := func(n int, reason string) {
@@ -167,9 +167,9 @@ func TestOutcomesAreBoundedByCountAndAge(t *testing.T) {
 	end(5, "one")
 	equal(t, "replaced one", known(s, 0), true)
 	equal(t, "oldest", known(s, 1), false)
-	outcome, _, err := s.Ending(tx(0).Hash)
+	ending, _, err := s.Ending(tx(0).Hash)
 	must(t, err)
-	equal(t, "reason", outcome.Reason, "second")
+	equal(t, "reason", ending.Reason, "second")
 
 	again := crashed(t, dir, options)
 	now = now.Add(2 * time.Hour)

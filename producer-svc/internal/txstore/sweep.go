@@ -1,6 +1,7 @@
 package txstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,17 +38,17 @@ func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending
 		}
 	}
 	// gofail: var transactionForgetting struct{}
-	err := firstError(k.store.Remove(included), k.store.RemoveDelayed(gone), k.store.Note(noted), k.store.End(ended))
+	err := cmp.Or(k.store.Remove(included), k.store.RemoveDelayed(gone), k.store.Note(noted), k.store.End(ended))
 	if err != nil {
-		return fmt.Errorf("settle block %d: %w", number, err)
+		return fmt.Errorf("record the transactions of block %d: %w", number, err)
 	}
 	return nil
 }
 
-// Warm puts what is acknowledged into the pool, in the order it came, and forgets what is in a block. It ends nothing: who
-// does not lead may be behind, and what the pool refuses now may be fit for it when the head has moved.
+// Warm puts acknowledged transactions into the pool in order of arrival, and forgets those in a block. It ends none: a standby
+// may be behind, and the pool may accept later what it refuses now.
 func (k *Keeper) Warm(ctx context.Context) error {
-	if err := k.settleDelayed(); err != nil {
+	if err := k.forgetDelayed(); err != nil {
 		return fmt.Errorf("warm the pool: %w", err)
 	}
 	if err := k.each(ctx, k.warm); err != nil {
@@ -59,9 +60,9 @@ func (k *Keeper) Warm(ctx context.Context) error {
 // Offered puts transactions into the pool that another replica acknowledged and that are kept here; it ends nothing.
 func (k *Keeper) Offered(txs []Tx) error { return k.warm(txs) }
 
-// Recover is Warm for who leads and has caught up: what the pool refuses has ended. Call it before Run.
+// Recover is Warm for a leader that has caught up: what the pool refuses has ended. Call it before Run.
 func (k *Keeper) Recover(ctx context.Context) error {
-	err := k.settleDelayed()
+	err := k.forgetDelayed()
 	if err == nil {
 		err = k.sweep(ctx, true)
 	}
@@ -73,7 +74,7 @@ func (k *Keeper) Recover(ctx context.Context) error {
 
 // Run looks after acknowledged transactions until ctx ends, while this producer leads.
 func (k *Keeper) Run(ctx context.Context) error {
-	ticker := time.NewTicker(k.cfg.SweepEvery)
+	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -87,32 +88,29 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// Sweep does once what Run does all the time.
-func (k *Keeper) Sweep(ctx context.Context) error { return k.sweep(ctx, true) }
-
-// sweep finds acknowledged transactions that are not in the pool. Geth tells nobody when it drops one (replaced, nonce
-// used, funds gone), so they are offered again: either it takes them or it says why not, and that is how they ended.
-// Unless full, it only looks when there are fewer in the pool than acknowledged.
+// sweep finds acknowledged transactions that are not in the pool. Geth does not report a transaction that it drops (replaced,
+// nonce used, no funds left), so sweep offers them again: the pool accepts each or returns the reason of its ending.
+// Unless full, it looks only when the pool has fewer transactions than are acknowledged.
 func (k *Keeper) sweep(ctx context.Context, full bool) error {
 	pending, queued := k.pool.PoolSize()
 	if count := k.store.Count(); count == 0 || (!full && count <= pending+queued) {
 		return nil
 	}
-	return k.each(ctx, k.settle)
+	return k.each(ctx, k.offerMissing)
 }
 
 func (k *Keeper) each(ctx context.Context, do func([]Tx) error) error {
 	var failed error
 	err := k.store.Each(sweepGroup, func(txs []Tx) bool {
-		failed = firstError(ctx.Err(), do(txs))
+		failed = cmp.Or(ctx.Err(), do(txs))
 		return failed == nil
 	})
-	return firstError(failed, err)
+	return cmp.Or(failed, err)
 }
 
-func (k *Keeper) settle(txs []Tx) error {
+func (k *Keeper) offerMissing(txs []Tx) error {
 	missing, err := k.missing(txs)
-	return firstError(err, k.offer(missing))
+	return cmp.Or(err, k.offer(missing))
 }
 
 func (k *Keeper) warm(txs []Tx) error {
@@ -155,10 +153,10 @@ func (k *Keeper) offer(raws [][]byte) error {
 	}
 	txs, errs := k.pool.Decode(raws)
 	var again []*types.Transaction
-	var outcomes []Ending
+	var endings []Ending
 	for i, tx := range txs {
 		if errs[i] != nil {
-			outcomes = append(outcomes, Ending{Hash: HashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
+			endings = append(endings, Ending{Hash: HashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
 			continue
 		}
 		again = append(again, tx)
@@ -171,23 +169,23 @@ func (k *Keeper) offer(raws [][]byte) error {
 		if _, ok := k.pool.Included(hash); ok {
 			continue // since we looked; the next sweep forgets it
 		}
-		outcomes = append(outcomes, Ending{Hash: hash, Kind: Dropped, Reason: reasonOf(err)})
+		endings = append(endings, Ending{Hash: hash, Kind: Dropped, Reason: reasonOf(err)})
 	}
-	return k.endUnlessSkipped(outcomes)
+	return k.endUnlessSkipped(endings)
 }
 
 // endUnlessSkipped keeps the better reason: one that a block skipped and the pool then dropped ended in that block.
-func (k *Keeper) endUnlessSkipped(outcomes []Ending) error {
-	for i, one := range outcomes {
+func (k *Keeper) endUnlessSkipped(endings []Ending) error {
+	for i, one := range endings {
 		earlier, known, err := k.store.Ending(one.Hash)
 		if err != nil {
 			return err
 		}
 		if known && earlier.Kind == Skipped {
-			outcomes[i] = earlier
+			endings[i] = earlier
 		}
 	}
-	return k.store.End(outcomes)
+	return k.store.End(endings)
 }
 
 func reasonOf(err error) string {
@@ -197,8 +195,8 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// settleDelayed forgets delayed transactions that a crash kept from being forgotten.
-func (k *Keeper) settleDelayed() error {
+// forgetDelayed removes delayed transactions that are in a block: a crash may have come before they were removed.
+func (k *Keeper) forgetDelayed() error {
 	waiting, err := k.store.Delayed(k.store.DelayedCount())
 	if err != nil {
 		return err

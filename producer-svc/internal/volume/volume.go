@@ -1,6 +1,6 @@
-// Package volume is what a replica owns on disk: the blueprint log, the chain, the transaction store, and the sequencer's key.
+// Package volume opens a replica's data directory: the blueprint log, the chain, the transaction store and the sequencer's key.
 //
-// It guarantees: what a crash left half written is repaired or refused when it opens. It asks of callers: one process.
+// It guarantees: what a crash left half written is repaired or refused on opening. It asks of callers: one process.
 package volume
 
 import (
@@ -76,7 +76,7 @@ func Open(h *host.Host, cfg Config) (v *Volume, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Keeper = txstore.NewKeeper(v.Store, v.Chain, txstore.KeeperConfig{Log: h.Log})
+	v.Keeper = txstore.NewKeeper(v.Store, v.Chain)
 	return v, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"blindseq/kit/content"
 	"blindseq/kit/requestid"
 	"blindseq/proposer-svc/queue"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -22,7 +23,6 @@ var ErrBadRequest = errors.New("bad request")
 const (
 	defaultListed = 50
 	maxListed     = 500
-	maxTimestamp  = 253402300799 // the last second of the year 9999
 	maxTrace      = 256
 )
 
@@ -49,8 +49,8 @@ func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestPr
 	if err := requestid.Valid(req.GetRequestId()); err != nil {
 		return nil, fmt.Errorf("request proposal: %w", err)
 	}
-	if err := checkTimestamp(req.GetTimestamp()); err != nil {
-		return nil, fmt.Errorf("request proposal %s: %w", req.GetRequestId(), err)
+	if err := content.CheckTimestamp(req.GetTimestamp()); err != nil {
+		return nil, fmt.Errorf("request proposal %s: %w: %w", req.GetRequestId(), ErrBadRequest, err)
 	}
 	// gofail: var requestEnqueuing struct{}
 	r, err := s.queue.Apply(ctx, queue.Enqueue{Request: queue.Request{
@@ -62,18 +62,6 @@ func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestPr
 	}
 	// gofail: var requestEnqueued struct{}
 	return &proposalv1.RequestProposalResponse{State: state(r.Phase)}, nil
-}
-
-func checkTimestamp(ts *timestamppb.Timestamp) error {
-	switch {
-	case ts == nil:
-		return fmt.Errorf("%w: no timestamp", ErrBadRequest)
-	case ts.GetNanos() != 0:
-		return fmt.Errorf("%w: timestamp with a fraction of a second", ErrBadRequest)
-	case ts.GetSeconds() < 0 || ts.GetSeconds() > maxTimestamp:
-		return fmt.Errorf("%w: timestamp %d is not between the years 1970 and 9999", ErrBadRequest, ts.GetSeconds())
-	}
-	return nil
 }
 
 // traceparent is the trace of the caller's call; the submission to the DSN continues it.

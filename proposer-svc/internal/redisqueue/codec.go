@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"blindseq/kit/content"
 	"blindseq/kit/requestid"
 	"blindseq/proposer-svc/queue"
 )
@@ -35,15 +36,12 @@ func decodeOptional(value string) (*queue.Request, error) {
 	switch {
 	case r.Phase == queue.Unknown || r.Phase > queue.Processed:
 		return nil, fmt.Errorf("%w: request %q is %s", ErrDamaged, r.ID, r.Phase)
-	case r.Timestamp < 0 || r.Timestamp > lastSecond:
+	case r.Timestamp < 0 || r.Timestamp > content.LastSecond:
 		return nil, fmt.Errorf("%w: request %q has timestamp %d", ErrDamaged, r.ID, r.Timestamp)
 	case r.Phase == queue.InFlight && (r.Number == 0 || r.Attempt == 0):
 		return nil, fmt.Errorf("%w: request %q is in flight as attempt %d of number %d", ErrDamaged, r.ID, r.Attempt, r.Number)
 	}
 	return &r, nil
 }
-
-// lastSecond is the end of the year 9999, the last a timestamp message can hold.
-const lastSecond = 253402300799
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

@@ -125,7 +125,7 @@ func isEnding(current *queue.Request, id string) error {
 	return nil
 }
 
-// isStored refuses a request that stands where none of its kind is ever put: the FIFO would wait for it for ever.
+// isStored refuses a request in a place where its phase cannot be: the FIFO would wait for it for ever.
 func isStored(which string, r *queue.Request, id string, phases ...queue.Phase) error {
 	switch {
 	case r == nil && id == "":

@@ -54,7 +54,7 @@ func (s *Store) View(ctx context.Context) (queue.State, error) {
 // Refresh makes the next event or View ask Redis.
 func (s *Store) Refresh() { s.stale.Store(true) }
 
-// sight is what was seen last, for those who do not wait for their turn.
+// sight is the last state seen, for readers that do not wait for the mutex.
 type sight struct {
 	queued  int
 	flying  string    // id of the request in flight

@@ -16,6 +16,7 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/queue/queuetest"
 
 	"go.uber.org/goleak"
 )
@@ -54,7 +55,7 @@ func TestStoreDoesWhatTheStateMachineSays(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		rng := rand.New(rand.NewPCG(7, 7))
 		limits := queue.Limits{Queued: 4}
-		model := queue.NewMemory(limits)
+		model := queuetest.NewMemory(limits)
 		replicas := []*Store{newForT(t, r, 4), newForT(t, r, 4)}
 		setLease(t, r, 9)
 		model.SetLease(9)
@@ -82,7 +83,7 @@ func TestStoreDoesWhatTheStateMachineSays(t *testing.T) {
 	})
 }
 
-func randomEvent(rng *rand.Rand, m *queue.Memory) queue.Event {
+func randomEvent(rng *rand.Rand, m *queuetest.Memory) queue.Event {
 	id := fmt.Sprintf("r%d", rng.IntN(12))
 	v := m.View("")
 	if v.Current != nil && rng.IntN(3) > 0 {

@@ -50,7 +50,8 @@ func (l *Loop) Lead(ctx context.Context, token uint64) error {
 		case errors.Is(err, queue.ErrNotActive):
 			return err
 		default:
-			l.failed(ctx, doing, err, failures.Failures())
+			l.Observer.Failed(doing)
+			l.Log.Log(ctx, failures.Level(), "step failed, retrying", "step", doing, "failures", failures.Failures()+1, "error", err)
 			_ = failures.Wait(ctx) // the loop sees that ctx ended
 			l.Queue.Refresh()
 		}
@@ -82,16 +83,6 @@ func (t *lead) step(ctx context.Context) (doing string, err error) {
 	var wrong error
 	t.state, t.effects, wrong = term.Next(t.state, event)
 	return doing, errors.Join(err, wrong)
-}
-
-// failed logs the first of a row of failures for people; the rest are counted.
-func (l *Loop) failed(ctx context.Context, step string, err error, before int) {
-	l.Observer.Failed(step)
-	level := slog.LevelWarn
-	if before > 0 {
-		level = slog.LevelDebug
-	}
-	l.Log.Log(ctx, level, "step failed, retrying", "step", step, "failures", before+1, "error", err)
 }
 
 // about puts a request into the context: its fields on every log line, its trace on every call.

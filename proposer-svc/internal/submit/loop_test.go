@@ -7,6 +7,7 @@ import (
 
 	"blindseq/proposer-svc/internal/fakes"
 	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/queue/queuetest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"go.uber.org/goleak"
@@ -208,7 +209,7 @@ func TestAMonitorThatIsAwayDelaysTheEndOnly(t *testing.T) {
 	})
 }
 
-func TestTakeoverGoesOnWhereTheOtherStopped(t *testing.T) {
+func TestTakeoverContinuesWhereTheOtherStopped(t *testing.T) {
 	t.Run("the DSN has the proposal", func(t *testing.T) {
 		bubble(t, func(r *rig) {
 			r.request("a", true)
@@ -250,7 +251,7 @@ func TestAWipedQueueNeverMakesASecondContentCount(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.request("a", true)
 		r.expectSubmission("a", 1, 1)
-		r.queue.locked(func(m *queue.Memory) { m.Wipe(); m.SetLease(r.token) })
+		r.queue.locked(func(m *queuetest.Memory) { m.Wipe(); m.SetLease(r.token) })
 		pass(3 * time.Second)
 		// Another request comes; the producer still needs number 1, which the DSN has fixed for "a".
 		r.producer.Change(func(c *fakes.Chain) { c.Transactions = [][]byte{{1}} })
@@ -315,7 +316,7 @@ func TestAContentThatCannotBeProposedIsNotSubmitted(t *testing.T) {
 
 func TestAFormerActiveProposerStops(t *testing.T) {
 	bubble(t, func(r *rig) {
-		r.queue.locked(func(m *queue.Memory) { m.SetLease(99) })
+		r.queue.locked(func(m *queuetest.Memory) { m.SetLease(99) })
 		r.request("a", true)
 		pass(time.Second)
 		r.expectQuiet()

@@ -58,7 +58,7 @@ func (t *lead) sleep(ctx context.Context, until time.Time) {
 	select {
 	case <-t.Queue.Wake():
 	case <-deadline:
-		t.Queue.Refresh() // a wiped Redis wakes nobody
+		t.Queue.Refresh() // a wiped Redis sends no event
 	case <-ctx.Done():
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"blindseq/kit/retry"
 	"blindseq/proposer-svc/internal/fakes"
 	"blindseq/proposer-svc/queue"
+	"blindseq/proposer-svc/queue/queuetest"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -24,7 +25,7 @@ import (
 // memory is the state machine's own store, shared by goroutines.
 type memory struct {
 	mu   sync.Mutex
-	m    *queue.Memory
+	m    *queuetest.Memory
 	wake notify.Wake
 }
 
@@ -42,7 +43,7 @@ func (q *memory) Apply(_ context.Context, e queue.Event) (queue.Request, error) 
 	return r, err
 }
 
-func (q *memory) locked(f func(*queue.Memory)) {
+func (q *memory) locked(f func(*queuetest.Memory)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	f(q.m)
@@ -89,7 +90,7 @@ func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{
-			t: t, queue: &memory{m: queue.NewMemory(queue.Limits{Queued: 8}), wake: notify.NewWake()},
+			t: t, queue: &memory{m: queuetest.NewMemory(queue.Limits{Queued: 8}), wake: notify.NewWake()},
 			producer: &fakes.Producer{}, dsn: dsntest.New(), monitor: fakes.NewMonitor(),
 		}
 		r.lead()
@@ -101,7 +102,7 @@ func bubble(t *testing.T, test func(r *rig)) {
 // lead starts a loop under the next lease, as a replica that takes over does.
 func (r *rig) lead() {
 	r.token++
-	r.queue.locked(func(m *queue.Memory) { m.SetLease(r.token) })
+	r.queue.locked(func(m *queuetest.Memory) { m.SetLease(r.token) })
 	l := New(Deps{
 		Queue: r.queue, Producer: producerClient{r.producer}, DSN: dsntest.Client{DSN: r.dsn}, Monitor: monitorClient{r.monitor},
 		Observer: deaf{}, Log: slog.New(slog.DiscardHandler),
@@ -180,7 +181,7 @@ func (r *rig) expectNotice(id string, reason preblockv1.NoPreblockReason) {
 
 func (r *rig) state(id string) queue.Phase {
 	var s queue.Phase
-	r.queue.locked(func(m *queue.Memory) {
+	r.queue.locked(func(m *queuetest.Memory) {
 		if known := m.View(id).Known; known != nil {
 			s = known.Phase
 		}

@@ -1,4 +1,4 @@
-// Package noticestest puts into Redis what a proposer has there when it tells a monitor that there is no preblock.
+// Package noticestest writes to Redis what a proposer stores there before it notifies a monitor that there is no preblock.
 package noticestest
 
 import (

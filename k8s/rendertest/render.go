@@ -1,6 +1,6 @@
-// Package render renders the kustomizations of this folder as kubectl does, and decodes the result strictly: a field that
-// Kubernetes does not know is an error.
-package render
+// Package rendertest renders the kustomizations of k8s/ for tests as kubectl does, and decodes the result strictly: a field
+// that Kubernetes does not know is an error.
+package rendertest
 
 import (
 	"fmt"

@@ -1,10 +1,11 @@
-package lock
+// Package locktest is the lock of package lock without Redis, for the simulator.
+package locktest
 
-// Record is what Redis holds of one lock, and its methods are what the scripts do with it: the same transitions in Go, for
-// the simulator. The service runs the scripts; TestTheRecordIsWhatTheScriptsDo holds the two together. Times are in
-// milliseconds by the clock of Redis.
+// Record is what Redis holds of one lock, and its methods are what the scripts do with it: the same transitions in Go. The
+// service runs the scripts; lock.TestTheRecordIsWhatTheScriptsDo holds the two together. Times are in milliseconds by the
+// clock of Redis.
 type Record struct {
-	Attempt, Holder, Meta string // "" while nobody holds it
+	Attempt, Holder, Meta string // "" while the lock is free
 	Token                 uint64 // the holder's
 	Ends                  int64  // the lease is gone from then on
 	Last                  uint64 // the last token minted
@@ -12,17 +13,17 @@ type Record struct {
 
 // Attempt is one try to take the lock; repeating it is harmless.
 type Attempt struct {
-	ID, Holder string
-	Request
+	ID, Holder, Meta string
+	Floor            uint64 // the token will be greater
 }
 
-// Clone returns a copy that changes by itself: a replica of Redis.
+// Clone returns an independent copy, as a replica of Redis has.
 func (r *Record) Clone() *Record {
 	c := *r
 	return &c
 }
 
-// Current is the token of who holds the lock, 0 when nobody does.
+// Current is the holder's token, 0 while the lock is free.
 func (r *Record) Current(now int64) uint64 {
 	if r.expire(now); r.Attempt == "" {
 		return 0
@@ -59,15 +60,16 @@ func (r *Record) Release(now int64, id string) bool {
 	if r.expire(now); r.Attempt != id {
 		return false
 	}
-	r.free()
+	r.Free()
 	return true
 }
 
-// expire is what Redis does by itself.
+// expire removes the record when its lease has ended, as Redis does.
 func (r *Record) expire(now int64) {
 	if r.Attempt != "" && now >= r.Ends {
-		r.free()
+		r.Free()
 	}
 }
 
-func (r *Record) free() { r.Attempt, r.Holder, r.Meta, r.Token, r.Ends = "", "", "", 0, 0 }
+// Free ends the lease.
+func (r *Record) Free() { r.Attempt, r.Holder, r.Meta, r.Token, r.Ends = "", "", "", 0, 0 }

@@ -1,4 +1,4 @@
-package render
+package rendertest
 
 import (
 	"bufio"
@@ -28,7 +28,7 @@ type Objects struct {
 	Budgets         []policyv1.PodDisruptionBudget
 	Scalers         []autoscalingv2.HorizontalPodAutoscaler
 	Ingresses       []networkingv1.Ingress
-	Others          []string // "kind/name" of what the Kubernetes API has not by itself
+	Others          []string // "kind/name" of resources that the Kubernetes API does not have without extensions
 
 	Namespaced map[string]string // "kind/name" to its namespace
 }
