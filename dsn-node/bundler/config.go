@@ -18,8 +18,9 @@ type Config struct {
 	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. pass forwards them in plain, so the node that answers sees sender, receiver and data before the order is fixed. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"pass,refuse" default:"pass"`
 	SimulationsRPC string `name:"simulations-rpc" help:"URL of the JSON-RPC that answers those calls instead of the rollup's, for example of a node of your own that follows the chain. Used with --simulations=pass."`
 	CommitteeFile  string `help:"Committee file to seal for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
-	IdentityFile   string `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. One process per key." default:"bundler.identity" type:"path"`
+	IdentityFile   string `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
+	Instance       string `help:"Name of this process among those with the same identity file. Each has a submitter's key of its own, derived from the file's key and this name. Empty uses the file's key itself."`
 	DataDir        string `help:"Directory of the transactions that are in no block yet, encrypted with the submitter's key. One process per directory." default:"bundler-data" type:"path"`
 
 	AcceptTimeout time.Duration `help:"Timeout of a wallet's transaction: how long the rollup may take to accept it." default:"8s"`

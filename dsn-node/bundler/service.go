@@ -94,7 +94,11 @@ func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return identity.Read(cfg.IdentityFile, passphrase)
+	key, err := identity.Read(cfg.IdentityFile, passphrase)
+	if err != nil || cfg.Instance == "" {
+		return key, err
+	}
+	return instanceKey(key, cfg.Instance)
 }
 
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
