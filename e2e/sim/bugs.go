@@ -47,6 +47,9 @@ const (
 	NeverLeadsAgain
 	KeepsWhatIsExecuted
 	HangsOnShutdown
+	ForgetsWhatWaits
+	ReordersWhatWaits
+	OvertakesWhatWaits
 	numBugs
 )
 
@@ -96,6 +99,9 @@ var bugs = [numBugs]struct {
 	NeverLeadsAgain:            {"a replica that lost a lease never competes for it again", []string{"L3"}},
 	KeepsWhatIsExecuted:        {"transactions stay in the pool after their block was applied", []string{"L4"}},
 	HangsOnShutdown:            {"a process ignores SIGTERM", []string{"L5"}},
+	ForgetsWhatWaits:           {"a producer that starts forgets what waits for gas", []string{"S1", "S10"}},
+	ReordersWhatWaits:          {"a producer that starts has what waits for gas in another order", []string{"S1", "S10"}},
+	OvertakesWhatWaits:         {"a new content goes before what waits for gas", []string{"S1"}},
 }
 
 // Bugs are all defects there are.

@@ -3,24 +3,31 @@ package sim
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"blindseq/kit/content"
 	"blindseq/producer-svc/blueprint"
+	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
+
+// blockGas is how many transactions a block executes, less than a content may have: the rest waits for the next.
+const blockGas = 2
 
 // chain stands for the EVM: a fold of the log's records, deterministic like it. A transaction is one byte for its account,
 // two for its nonce, and anything after; one whose nonce is not the next is skipped. It keeps nothing through a crash, so
 // everything is replayed from the log.
 type chain struct {
-	again   bool           // a defect: nonces are not looked at
-	heads   []section.Head // of block 0 on
-	roots   []content.Hash
-	skipped map[uint64][]*blueprintv1.SkippedTransaction
-	ran     map[uint64][]blueprint.Executed
-	nonces  map[byte]uint16
-	done    map[content.Hash]uint64 // executed transactions and their blocks
+	again    bool           // a defect: nonces are not looked at
+	overtake bool           // a defect: what waits goes last
+	heads    []section.Head // of block 0 on
+	roots    []content.Hash
+	executed map[uint64][][]byte
+	skipped  map[uint64][]*blueprintv1.SkippedTransaction
+	waiting  [][]byte // for gas in the next block, after the head
+	nonces   map[byte]uint16
+	done     map[content.Hash]uint64 // executed transactions and their blocks
 }
 
 var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_000_000}
@@ -28,7 +35,7 @@ var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_
 func newChain() *chain {
 	return &chain{
 		heads: []section.Head{genesis}, roots: []content.Hash{{}}, nonces: map[byte]uint16{},
-		skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, ran: map[uint64][]blueprint.Executed{}, done: map[content.Hash]uint64{},
+		executed: map[uint64][][]byte{}, skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, done: map[content.Hash]uint64{},
 	}
 }
 
@@ -41,7 +48,16 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		return section.BlockOf(rec, c.heads[n].Hash)
 	}
 	state := append([]byte(nil), c.roots[len(c.roots)-1][:]...)
-	for _, raw := range rec.GetTransactions() {
+	all := slices.Concat(c.waiting, rec.GetTransactions())
+	if c.overtake {
+		all = slices.Concat(rec.GetTransactions(), c.waiting)
+	}
+	c.waiting = nil
+	for i, raw := range all {
+		if len(c.executed[n]) == blockGas {
+			c.waiting = all[i:]
+			break
+		}
 		hash := content.Keccak(raw)
 		if account, nonce := accountOf(raw), nonceOf(raw); nonce != c.nonces[account] && !c.again {
 			c.skipped[n] = append(c.skipped[n], &blueprintv1.SkippedTransaction{Hash: hash[:], Reason: "nonce"})
@@ -49,7 +65,7 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		}
 		c.nonces[accountOf(raw)] = nonceOf(raw) + 1
 		c.done[hash] = n
-		c.ran[n] = append(c.ran[n], blueprint.Executed{Raw: raw})
+		c.executed[n] = append(c.executed[n], raw)
 		state = append(state, hash[:]...)
 	}
 	root := content.Keccak(state)
@@ -67,7 +83,7 @@ func (c *chain) BlockHash(number uint64) (content.Hash, bool) {
 	return c.heads[number].Hash, true
 }
 
-// Skipped is the other half of that.
+// Skipped is another part of that.
 func (c *chain) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, error) {
 	return c.skipped[number], nil
 }
@@ -75,17 +91,22 @@ func (c *chain) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, error
 // sealed are the sealed transactions that were executed.
 func (c *chain) sealed() (all [][]byte) {
 	for n := range uint64(len(c.heads)) {
-		for _, one := range c.ran[n] {
-			if isSealed(one.Raw) {
-				all = append(all, one.Raw)
+		for _, raw := range c.executed[n] {
+			if isSealed(raw) {
+				all = append(all, raw)
 			}
 		}
 	}
 	return all
 }
 
-// Executed is what a block executed.
-func (c *chain) Executed(number uint64) ([]blueprint.Executed, error) { return c.ran[number], nil }
+// Executed is the rest of it.
+func (c *chain) Executed(number uint64) (all []blueprint.Executed, err error) {
+	for _, raw := range c.executed[number] {
+		all = append(all, blueprint.Executed{Raw: raw})
+	}
+	return all, nil
+}
 
 func accountOf(raw []byte) byte { return raw[0] }
 
@@ -101,7 +122,11 @@ func (t onTop) Head() (number uint64, hash content.Hash, timestamp int64) {
 
 func (t onTop) UpgradeDue(int64) bool { return false }
 
-func (t onTop) Pending() ([]content.Hash, error) { return nil, nil }
+func (t onTop) Gas() uint64 { return blockGas }
+
+func (t onTop) Waiting() bool { return len(t.p.chain.waiting) > 0 }
+
+func (t onTop) Pending() ([]contents.DelayedTransaction, error) { return nil, nil }
 
 func (t onTop) Transactions(context.Context, uint64, uint64) ([][]byte, error) {
 	return t.p.executable(), nil

@@ -47,19 +47,24 @@ func (p *producerNode) has(hash content.Hash) bool {
 	return !p.removed[hash] && slices.ContainsFunc(p.txs.recs, func(t transaction) bool { return t.hash == hash })
 }
 
-// executable are the pending transactions that the next block can execute, at most 8.
+// executable are the pending transactions that can go on top of the head and of what waits for it: at most 8, more than a
+// block executes.
 func (p *producerNode) executable() (txs [][]byte) {
 	if p.chain.again && len(p.txs.recs) > 0 && p.w.rng.IntN(8) == 0 {
 		return [][]byte{p.txs.recs[0].raw}
 	}
-	next := map[byte]uint16{}
+	next, waits := map[byte]uint16{}, map[content.Hash]bool{}
 	for account, nonce := range p.chain.nonces {
 		next[account] = nonce
+	}
+	for _, raw := range p.chain.waiting {
+		next[accountOf(raw)] = max(next[accountOf(raw)], nonceOf(raw)+1)
+		waits[content.Keccak(raw)] = true
 	}
 	for again := true; again; {
 		again = false
 		for _, t := range p.txs.recs {
-			if len(txs) < 8 && nonceOf(t.raw) == next[accountOf(t.raw)] && !p.removed[t.hash] {
+			if len(txs) < 8-len(waits) && nonceOf(t.raw) == next[accountOf(t.raw)] && !p.removed[t.hash] && !waits[t.hash] {
 				next[accountOf(t.raw)]++
 				txs = append(txs, t.raw)
 				again = true

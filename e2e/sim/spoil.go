@@ -43,6 +43,17 @@ func (w *world) spoilExecution(p *producerNode, rec *blueprintv1.LogRecord) *blu
 	return rec
 }
 
+// spoilRoom changes what waits for gas when a producer starts.
+func (p *producerNode) spoilRoom() {
+	switch {
+	case p.w.bug(ForgetsWhatWaits):
+		p.chain.waiting = nil
+	case p.w.bug(ReordersWhatWaits):
+		p.chain.waiting = slices.Clone(p.chain.waiting)
+		slices.Reverse(p.chain.waiting)
+	}
+}
+
 // spoilRefusal is the digest after a refusal.
 func (p *producerNode) spoilRefusal(raw []byte) content.Hash {
 	if p.w.bug(StoresWhatItRefuses) {
