@@ -33,7 +33,7 @@ load() {
   $loader "${images[@]}"
 }
 
-# Existing Secrets stay: the chain and every bundle depend on them.
+# Existing Secrets stay: the chain and every sealed transaction depend on them.
 secrets() {
   kubectl apply -f k8s/base/namespace.yaml >/dev/null
   if kubectl -n $namespace get secret sequencer-key >/dev/null 2>&1; then
