@@ -90,7 +90,10 @@ type pool struct {
 	taken  uint64 // gas that was promised to others
 	moves  int    // how often the head moves while transactions are collected
 	fork   int64  // when other rules begin; 0: never
+	waits  bool   // for gas in a later block
 }
+
+func (p *pool) Waiting() bool { return p.waits }
 
 func (p *pool) UpgradeDue(at int64) bool { return p.fork != 0 && at >= p.fork }
 

@@ -26,7 +26,7 @@ type Block struct {
 	// BarredUntil is the last number from whose content a transaction is barred that its own sender has sealed and that
 	// ends in this block; 0 bars nothing.
 	BarredUntil uint64
-	Names       []common.Hash // by which NamedIn finds it, besides its transactions' hashes; no part of its content
+	Names       []common.Hash // by which NamedIn finds it; no part of its content
 }
 
 // Skipped is a transaction that has ended in a block without being executed.
@@ -110,7 +110,7 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, b Block) 
 	if err := writeRecord(batch, block.NumberU64(), rec); err != nil {
 		return err
 	}
-	if err := c.writeNames(batch, b.Number, b.Names); err != nil {
+	if err := c.writeNames(batch, b.Number, append(c.newlyWaiting(run), b.Names...)); err != nil {
 		return err
 	}
 	if b.BarredUntil > 0 {

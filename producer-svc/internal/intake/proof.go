@@ -62,6 +62,9 @@ func (t Transactions) place(hash common.Hash) (number uint64, place int, err err
 	if one != nil {
 		return number, int(one.GetIndex()), nil
 	}
+	if number > 0 { // it waited for gas: it stands in an earlier list than that of its block
+		return number, -1, nil
+	}
 	state, number, _, err := t.Plain.Status(hash)
 	if err != nil {
 		return 0, 0, err

@@ -77,7 +77,8 @@ func (t Transactions) Resolve(hash common.Hash) (common.Hash, error) {
 	return common.Hash(one.GetTransactionHash()), nil
 }
 
-// find finds the record of a sealed transaction and the number of its blueprint; nil when there is none that is applied.
+// find finds the number of the applied blueprint that has a name, 0 for none, and its record of the sealed transaction with this
+// id; nil for a plain one.
 func (t Transactions) find(id common.Hash) (*blueprintv1.SealedRecord, uint64, error) {
 	number, ok, err := t.Chain.NamedIn(id)
 	if err != nil || !ok {
@@ -92,5 +93,5 @@ func (t Transactions) find(id common.Hash) (*blueprintv1.SealedRecord, uint64, e
 			return one, number, nil
 		}
 	}
-	return nil, 0, nil
+	return nil, number, nil
 }

@@ -18,8 +18,8 @@ import (
 
 // Chain knows what became of transactions; package chain has it.
 type Chain interface {
-	// NamedIn finds the block of a sealed transaction's id.
-	NamedIn(id common.Hash) (number uint64, ok bool, err error)
+	// NamedIn finds the block that ordered a sealed transaction, by its id, or one that waited for gas.
+	NamedIn(name common.Hash) (number uint64, ok bool, err error)
 	Included(hash common.Hash) (number uint64, ok bool)
 	SkippedIn(number uint64) ([]chain.Skipped, error)
 	Barred(hash common.Hash) (bool, error)
