@@ -87,6 +87,7 @@ func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
 type pool struct {
 	sizes  []int
 	number uint64
+	gas    uint64 // of the next block
 	taken  uint64 // gas that was promised to others
 	moves  int    // how often the head moves while transactions are collected
 	fork   int64  // when other rules begin; 0: never
@@ -94,6 +95,8 @@ type pool struct {
 }
 
 func (p *pool) Waiting() bool { return p.waits }
+
+func (p *pool) Gas() uint64 { return p.gas }
 
 func (p *pool) UpgradeDue(at int64) bool { return p.fork != 0 && at >= p.fork }
 
@@ -173,9 +176,9 @@ func TestSealedAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
 	}
 }
 
-type delayed []content.Hash
+type delayed []contents.DelayedTransaction
 
-func (d delayed) Pending() ([]content.Hash, error) { return d, nil }
+func (d delayed) Pending() ([]contents.DelayedTransaction, error) { return d, nil }
 
 func assembler(p *pool, d delayed) *contents.Assembler {
 	return &contents.Assembler{Chain: p, Delayed: d, Locked: func() bool { return false }, Latest: func() int64 { return 1 << 40 }}
@@ -202,6 +205,26 @@ func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
 	full.DelayedTransactionHashes = append(full.DelayedTransactionHashes, make([]byte, 32))
 	if content.Check(full) == nil {
 		t.Error("one more would have fitted")
+	}
+}
+
+func TestDelayedTransactionsTakeTheGasThatSealedOnesLeave(t *testing.T) {
+	for gas, want := range map[uint64]int{0: 0, 50: 0, 60: 1, 69: 1, 70: 2, 1000: 3} {
+		p := &pool{gas: gas}
+		c := assembler(p, delayed{{Gas: 10}, {Gas: 10}, {Gas: 10}})
+		c.Sealed, c.SealedGas, c.Share = sealed{100, 100}, 50, 0.5
+		answer, err := c.Next(t.Context(), 2000, true)
+		if got := len(answer.GetContent().GetDelayedTransactionHashes()); err != nil || got != want || p.taken != uint64(10*want+2) {
+			t.Errorf("of %d: %d delayed ones, gas taken %d, %v, want %d", gas, got, p.taken, err, want)
+		}
+	}
+}
+
+func TestAProposalSaysThatSomethingWaits(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		if answer, err := assembler(&pool{waits: waits}, nil).Next(t.Context(), 2000, true); err != nil || answer.GetWaiting() != waits {
+			t.Errorf("got %v, %v", answer, err)
+		}
 	}
 }
 
