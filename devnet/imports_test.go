@@ -28,7 +28,7 @@ var importRules = []allowed{
 	{by: []string{"api-gw/...", "dsn-node/...", "monitor-svc/...", "producer-svc/...", "proposer-svc/..."},
 		of:  []string{"kit/...", "proto/..."},
 		why: "services call each other by the contracts; they share kit"},
-	{by: []string{"dsn-node/...", "monitor-svc/...", "producer-svc/..."}, of: []string{"seal/..."}, why: "they verify, open or keep sealed transactions"},
+	{by: []string{"api-gw/...", "dsn-node/...", "monitor-svc/...", "producer-svc/..."}, of: []string{"seal/..."}, why: "they verify, open, keep or show sealed transactions"},
 
 	{by: []string{"dsn-node/..."}, of: []string{"dsn-node/internal/..."}, why: "dsn-node/internal is what several rooms of dsn-node share"},
 	{by: []string{"dsn-node/cmd/..."},
