@@ -156,7 +156,8 @@ func transfer(t *testing.T) *types.Transaction {
 func (r *running) inspect(t *testing.T, object []byte) string {
 	t.Helper()
 	var out bytes.Buffer
-	cfg := inspect.Config{Kind: inspect.KindAuto, CommitteeFile: keygen.Layout(filepath.Join(r.dir, "keys"), 4).Committee}
+	cfg := inspect.Config{Kind: inspect.KindAuto}
+	cfg.CommitteeFile = keygen.Layout(filepath.Join(r.dir, "keys"), 4).Committee
 	if err := inspect.Run(cfg, bytes.NewReader(object), &out); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
