@@ -39,7 +39,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		}, []string{"keyholder", "kind"}),
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "blindseq_dsn_round_seconds", Buckets: buckets,
-			Help: "Time from the start of a round to its certificate (attest) and to the outcomes of its sealed transactions (open), and of parts of it: shares (from the certificate to enough bare shares), combine (combine, open and seal again), prove (from a failed opening to enough proven shares), verify (checking the proofs).",
+			Help: "Time from the start of a round to its certificate (attest) and to the outcomes of its sealed transactions (open), and of parts of it: check (the rules, before the round), shares (from the certificate to enough bare shares), combine (combine, open and seal again), prove (from a failed opening to enough proven shares), verify (checking the proofs).",
 		}, []string{"phase"}),
 	}
 	for _, name := range names {

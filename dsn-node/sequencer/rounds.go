@@ -30,6 +30,7 @@ const maxBackoff = 2 * time.Second
 type keyholderRounds struct {
 	committee *committee.Committee
 	order     *ordered.Order
+	rules     timedRules // order, measured
 	driver    *rounds.Driver
 	core      *core.Core
 	clients   []keyholderv1.KeyholderServiceClient
@@ -60,6 +61,7 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 		return nil, err
 	}
 	m := newRoundMetrics(h.Registry, cfg.Keyholders)
+	r.rules = timedRules{r.order, m}
 	r.driver, err = rounds.NewDriver(rounds.Options{
 		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Sealed: r.order.Sealed, Cases: book,
 		Observer: m, Waiting: func(reason string) { r.setWaiting(h.Health, reason) },
@@ -84,6 +86,20 @@ func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, er
 		out = append(out, rounds.Keyholder{Name: target, Client: client})
 	}
 	return out, nil
+}
+
+// timedRules measures the check of contents with sealed transactions.
+type timedRules struct {
+	*ordered.Order
+	m *roundMetrics
+}
+
+func (r timedRules) Check(c *preblockv1.Content) error {
+	if ordered.HasSealed(c) {
+		began := time.Now()
+		defer func() { r.m.Phase(rounds.PhaseCheck, time.Since(began)) }()
+	}
+	return r.Order.Check(c)
 }
 
 // over sets the core whose log the rounds continue.

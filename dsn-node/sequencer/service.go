@@ -67,7 +67,7 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 		if s.rounds, err = newRounds(cfg, s.Host); err != nil {
 			return err
 		}
-		o.Rounds, o.Rules, o.First = s.rounds, s.rounds.order, s.rounds.First()
+		o.Rounds, o.Rules, o.First = s.rounds, s.rounds.rules, s.rounds.First()
 	}
 	s.core, err = host.Open(s.Host, "log of proposals", func() (*core.Core, error) { return core.Open(ctx, o) })
 	s.rounds.over(s.core)

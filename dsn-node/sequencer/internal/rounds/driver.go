@@ -33,6 +33,7 @@ type Cases interface {
 // Phases of a round whose time Observer.Phase gets: to the certificate and to the last outcome from the round's begin, the
 // others each by itself.
 const (
+	PhaseCheck   = "check" // the rules, before the content is accepted; whoever accepts it measures this
 	PhaseAttest  = "attest"
 	PhaseShares  = "shares"  // from the certificate to enough bare shares
 	PhaseCombine = "combine" // combine, open and seal again
@@ -43,7 +44,7 @@ const (
 
 // Phases returns all of them, in their order.
 func Phases() []string {
-	return []string{PhaseAttest, PhaseShares, PhaseCombine, PhaseProve, PhaseVerify, PhaseOpen}
+	return []string{PhaseCheck, PhaseAttest, PhaseShares, PhaseCombine, PhaseProve, PhaseVerify, PhaseOpen}
 }
 
 // Observer learns what happens, for metrics. Its methods may be called from several goroutines.
