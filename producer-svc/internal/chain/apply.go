@@ -68,8 +68,8 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 		return Result{}, fmt.Errorf("%w: head is %d", ErrGap, head)
 	}
 	own, err := c.candidates(b)
-	if err != nil {
-		return Result{}, err
+	if err != nil { // the database cannot be read
+		return Result{}, c.breakDown(err)
 	}
 	input := digest(b, own)
 	switch {
