@@ -127,7 +127,8 @@ func (b *Box) load() error {
 	return b.loadItems()
 }
 
-// loadItems reads the items. A seq above theirs was handed out for nothing: its item never became durable.
+// loadItems reads the items. A seq above theirs was handed out for nothing: its item never became durable. The state may be
+// older than an item, as several are made durable at a time.
 func (b *Box) loadItems() (err error) {
 	it, err := b.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixItem}, UpperBound: []byte{prefixItem + 1}})
 	if err != nil {
@@ -140,6 +141,7 @@ func (b *Box) loadItems() (err error) {
 			return fmt.Errorf("read item %x: %w", it.Key(), err)
 		}
 		b.keep(&entry{Item: r.Item, durable: true, accepted: true, unsure: true})
+		b.state.last = max(b.state.last, r.Item.Number)
 	}
 	if len(b.items) > 0 {
 		b.state.next = b.afterLast()

@@ -196,4 +196,12 @@ func TestConcurrentUseLosesNothing(t *testing.T) {
 	if n := b.Len(); n != 32 {
 		t.Fatalf("%d items", n)
 	}
+	for _, item := range b.Due(time.Now(), 1000) {
+		if next := add(t, b, 200, 0); next.Number <= item.Number || next.Seq <= item.Seq {
+			t.Fatalf("%+v comes after %+v", next, item)
+		}
+		if err := b.Remove(common.Hash{200}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
