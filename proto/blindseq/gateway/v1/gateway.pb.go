@@ -199,7 +199,7 @@ type Blueprint struct {
 	ParentHash string                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	BlockHash  string                 `protobuf:"bytes,3,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
 	Timestamp  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Hashes of the delayed transactions, which come first.
+	// Hashes of the delayed transactions.
 	DelayedTransactionHashes []string `protobuf:"bytes,5,rep,name=delayed_transaction_hashes,json=delayedTransactionHashes,proto3" json:"delayed_transaction_hashes,omitempty"`
 	// Hashes of the transactions in order.
 	TransactionHashes []string              `protobuf:"bytes,6,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
