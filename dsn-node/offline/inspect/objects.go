@@ -54,7 +54,7 @@ func showTransaction(p *page, i int, raw []byte, o *preblockv1.Outcome) {
 	}
 	switch r := o.GetResult().(type) {
 	case *preblockv1.Outcome_Opened:
-		p.line("", "opened: %s, %d bytes", crypto.Keccak256Hash(r.Opened.GetTransaction()), len(r.Opened.GetTransaction()))
+		p.line("", "opened to %s, %d bytes", crypto.Keccak256Hash(r.Opened.GetTransaction()), len(r.Opened.GetTransaction()))
 	case *preblockv1.Outcome_Unopenable:
 		p.line("", "unopenable: %s, shown by %d shares", outcome.ReasonText(r.Unopenable.GetReason()), len(r.Unopenable.GetShares()))
 	default:
