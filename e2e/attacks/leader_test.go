@@ -102,7 +102,7 @@ func TestGasBurnersDoNotKeepAnOpenedTransactionOut(t *testing.T) {
 	var burners []*types.Transaction
 	for range 14 { // more than a block has gas for
 		tx, err := attacker.Sign(&types.DynamicFeeTx{
-			ChainID: new(big.Int).SetUint64(s.by.ChainID), GasTipCap: big.NewInt(50 * params.GWei), GasFeeCap: big.NewInt(1000 * params.GWei),
+			ChainID: new(big.Int).SetUint64(s.by.ChainID), GasTipCap: big.NewInt(50 * params.GWei), GasFeeCap: big.NewInt(60 * params.GWei),
 			Gas: min(header.GasLimit/12, 16_000_000), Data: []byte{0x5b, 0x60, 0x00, 0x56}, // as init code: jump for ever
 		})
 		must(t, err)
