@@ -199,7 +199,7 @@ func TestAPlainWalletSendsASealedTransaction(t *testing.T) {
 		t.Errorf("what was ordered is not the sealed transaction alone, or what it was opened to is not there: %s", body)
 	}
 	shown := d.inspect(t, body)
-	if !strings.Contains(shown, "opened: "+tx.Hash().Hex()) || !strings.Contains(shown, "attested by        authority") {
+	if !strings.Contains(shown, "opened to "+tx.Hash().Hex()) || !strings.Contains(shown, "attested by        authority") {
 		t.Errorf("the preblock of REST is shown as\n%s", shown)
 	}
 	var proof json.RawMessage
