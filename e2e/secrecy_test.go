@@ -241,7 +241,7 @@ func mustInspect(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx 
 	}
 	var proof json.RawMessage
 	must(t, client.Client().CallContext(t.Context(), &proof, "te_getOrderProof", tx.Hash()))
-	for want, object := range map[string][]byte{"opened: " + tx.Hash().Hex(): fixed, "order proof of": proof} {
+	for want, object := range map[string][]byte{"opened to " + tx.Hash().Hex(): fixed, "order proof of": proof} {
 		file := filepath.Join(t.TempDir(), "object.json")
 		must(t, os.WriteFile(file, object, 0o600))
 		if out, err := inspect(t.Context(), c.Keys.Committee, file); err != nil || !strings.Contains(string(out), want) {
