@@ -199,7 +199,7 @@ func (s *Service) produce(p peers) error {
 	s.Defer("notifications of the pool", func() error { stop(); return nil })
 	s.production = leading.New(leading.Deps{
 		Sections: s.guard, Known: s.engine.Known, Halted: s.halted, Publisher: s.rollup, Follower: s.follow,
-		Keeper: s.disk.Keeper, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting,
+		Keeper: s.disk.Keeper, Sealed: s.sealed, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting,
 		Loop: loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: arrived, Nudged: s.pool.Wake.C()},
 	})
 	s.candidate.Follower, s.candidate.Production = s.follow, s.production

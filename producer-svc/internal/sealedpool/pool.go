@@ -37,8 +37,8 @@ var (
 	ErrSeq = errors.New("seq out of range")
 	// ErrOrdered: the transaction is in a block.
 	ErrOrdered = errors.New("sealed transaction is ordered already")
-	// ErrBusy: the same transaction is just being taken.
-	ErrBusy = errors.New("the same sealed transaction is just being received; ask again")
+	// ErrBusy: the same transaction is just being taken, or may be in the block that is being applied.
+	ErrBusy = errors.New("the same sealed transaction, or its block, is just being processed; ask again")
 	// ErrFull: a limit of the pool is reached.
 	ErrFull = errors.New("pool of sealed transactions is full")
 	// ErrSubmitter: the submitter may not send here.

@@ -409,6 +409,37 @@ func TestAStandbyAdoptsWhatTheLeaderHas(t *testing.T) {
 	}
 }
 
+func TestAStandbyChecksWhatItAdoptedBeforeItLeads(t *testing.T) {
+	r := newRig(t, nil)
+	good, forged := r.sealed(0, 0), r.sealed(1, 0)
+	forged[len(forged)-100]++
+	if err := r.store.Keep([]txstore.Change{{Kind: txstore.ChangeSealed, Raw: forged}, {Kind: txstore.ChangeSealed, Raw: good}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Adopt([][]byte{forged, good}); err != nil || r.Count() != 2 {
+		t.Fatalf("adopted %d, %v", r.Count(), err)
+	}
+	if err := r.Verify(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.offered(good); !sameInts(got, 0) || r.Count() != 1 || !strings.Contains(r.reason(forged), seal.ErrProof.Error()) {
+		t.Errorf("%d are left; the forgery ended because %q", r.Count(), r.reason(forged))
+	}
+}
+
+func TestARepeatWhoseBlockIsBeingAppliedIsAskedToComeAgain(t *testing.T) {
+	r := newRig(t, nil)
+	elsewhere := r.sealed(0, 0) // taken by another replica
+	rec := r.decide(elsewhere)
+	if err := r.submit(elsewhere)[0]; !errors.Is(err, sealedpool.ErrBusy) {
+		t.Errorf("got %v", err)
+	}
+	r.apply(rec)
+	if err := r.submit(elsewhere)[0]; !errors.Is(err, sealedpool.ErrOrdered) {
+		t.Errorf("then %v", err)
+	}
+}
+
 func TestOnlyAllowedSubmittersMaySend(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.cfg.Allowed = map[common.Address]bool{r.address(0): true} })
 	if errs := r.submit(r.sealed(1, 0), r.sealed(0, 0)); !errors.Is(errs[0], sealedpool.ErrSubmitter) || errs[1] != nil {

@@ -2,6 +2,7 @@ package sealedpool
 
 import (
 	"fmt"
+	"slices"
 
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -124,7 +125,27 @@ func (p *Pool) Recover() error {
 	return nil
 }
 
-// Adopt takes in transactions that are stored and that the leading producer has checked.
+// Verify checks what was adopted, and ends what fails. Call it before this replica leads: a content with one such transaction
+// would be refused, again and again.
+func (p *Pool) Verify() error {
+	p.mu.Lock()
+	all := slices.Clone(p.order)
+	p.mu.Unlock()
+	raws := make([][]byte, len(all))
+	for i, e := range all {
+		raws[i] = e.raw
+	}
+	_, errs := p.cfg.Checker.CheckAll(raws)
+	var failed []txstore.Ending
+	for i, err := range errs {
+		if err != nil {
+			failed = append(failed, txstore.Ending{Hash: all[i].id, Kind: txstore.Dropped, Reason: err.Error()})
+		}
+	}
+	return p.End(failed)
+}
+
+// Adopt takes in transactions that are stored and that the leading producer is said to have checked.
 func (p *Pool) Adopt(raws [][]byte) error {
 	for _, raw := range raws {
 		s, err := seal.Parse(raw)

@@ -147,6 +147,8 @@ func (p *Pool) mayEnter(e *entry, number uint64) error {
 	}
 	next := p.cfg.Window.Next(e.header.Submitter, number)
 	switch {
+	case e.header.Seq < next && p.cfg.Window.Last() >= number: // it may be what used the seq; the chain says so in a moment
+		return ErrBusy
 	case e.header.Seq < next:
 		return fmt.Errorf("%w: %d is used, the next one of %s is %d", ErrSeq, e.header.Seq, e.header.Submitter, next)
 	case e.header.Seq-next >= Ahead:
