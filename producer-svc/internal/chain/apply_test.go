@@ -66,7 +66,7 @@ func TestUnusableTransactionsAreSkippedWithTheirReason(t *testing.T) {
 	}{
 		{"nothing", nil, "no bytes"},
 		{"garbage", []byte{0xc1, 0x80, 0x80}, "decode transaction"},
-		{"bundle", []byte{0x7e, 0xc0}, "type not supported: 0x7e"},
+		{"sealed", []byte{0x5e, 0xc0}, "type not supported: 0x5e"},
 		{"blob", []byte{0x03, 0xc0}, "type not supported: 0x03"},
 		{"chain id", wrongChain, "invalid chain id"},
 		{"signature", badSignature, "invalid sender: invalid"},

@@ -66,7 +66,7 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	return &served{t: t, chain: c, store: store, keep: keep, url: server.Addr()}
 }
 
-// plain is transactions without bundles.
+// plain is transactions of which none is sealed.
 type plain struct{ *txstore.Keeper }
 
 func (p plain) Status(hash common.Hash) (at rpc.Standing, err error) {
