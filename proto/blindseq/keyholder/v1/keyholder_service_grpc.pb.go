@@ -51,7 +51,7 @@ type KeyholderServiceClient interface {
 	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
 	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
 	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
-	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder, a number that it
 	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
 	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
@@ -155,7 +155,7 @@ type KeyholderServiceServer interface {
 	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
 	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
 	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
-	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder, a number that it
 	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
 	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
