@@ -288,7 +288,7 @@ func TestNoSecretIsLeftWhenAMachineEnds(t *testing.T) {
 	w.run()
 	for _, m := range w.machines {
 		m.Erase()
-		if _, err := m.result.Share.Append(nil); !errors.Is(err, seal.ErrErased) || !bytes.Equal(m.polynomial[0].Encode(nil), make([]byte, seal.ScalarSize)) {
+		if _, err := m.result.Share.Append(nil); !errors.Is(err, seal.ErrErased) || !bytes.Equal(m.polynomial[0].Bytes(), make([]byte, seal.ScalarSize)) {
 			t.Fatalf("a secret is left: %v", err)
 		}
 	}
