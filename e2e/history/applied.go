@@ -23,6 +23,7 @@ type applied struct {
 	times     map[common.Hash]int // how often each was skipped: one that was ordered twice may be executed once
 	delayed   []common.Hash       // what was ordered: delayed transactions
 	ordered   []common.Hash       // and the others, those that were sealed first
+	sealed    []common.Hash       // of ordered, those that History.Sealed says
 	total     int                 // all transactions of the blueprint, sealed ones that could not be opened included
 }
 
@@ -34,7 +35,13 @@ func newChecker(h *History) *checker {
 		}
 	}
 	for _, b := range h.Blueprints {
-		c.note(b.Value.GetNumber(), ofBlueprint(b.Value))
+		a := ofBlueprint(b.Value)
+		for i, raw := range b.Value.GetTransactions() {
+			if h.Sealed != nil && h.Sealed(raw) {
+				a.sealed = append(a.sealed, a.ordered[i])
+			}
+		}
+		c.note(b.Value.GetNumber(), a)
 	}
 	for _, r := range h.Records {
 		c.note(r.GetNumber(), ofRecord(r))

@@ -41,6 +41,8 @@ type History struct {
 	Blocks     []Seen[Block]
 	Listings   []Listing
 
+	// Sealed says which transactions were sealed, in a world whose preblocks do not say it. May be nil.
+	Sealed   func(raw []byte) bool
 	Logs     []Seen[[]*blueprintv1.LogRecord] // of other replicas, like Records
 	Steps    []Step
 	Roots    []Seen[Root]

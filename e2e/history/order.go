@@ -44,6 +44,9 @@ func (c *checker) executions() {
 
 // openedIn are the transactions that were opened for a number, as its preblock says, or else the blueprint log.
 func (c *checker) openedIn(number uint64) (opened []common.Hash) {
+	if c.Sealed != nil {
+		return c.applied[number].sealed
+	}
 	if o, ok := c.ordered[number]; ok {
 		for _, s := range o.sealed {
 			if s.opened() {

@@ -50,6 +50,7 @@ const (
 	ForgetsWhatWaits
 	ReordersWhatWaits
 	OvertakesWhatWaits
+	LetsSealedWait
 	numBugs
 )
 
@@ -102,6 +103,7 @@ var bugs = [numBugs]struct {
 	ForgetsWhatWaits:           {"a producer that starts forgets what waits for gas", []string{"S1", "S10"}},
 	ReordersWhatWaits:          {"a producer that starts has what waits for gas in another order", []string{"S1", "S10"}},
 	OvertakesWhatWaits:         {"a new content goes before what waits for gas", []string{"S1"}},
+	LetsSealedWait:             {"what was opened waits for gas like other transactions", []string{"S16"}},
 }
 
 // Bugs are all defects there are.

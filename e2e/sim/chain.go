@@ -12,7 +12,8 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
-// blockGas is how many transactions a block executes, less than a content may have: the rest waits for the next.
+// blockGas is how many transactions a block executes besides those that were sealed, less than a content may have: the rest
+// waits for the next.
 const blockGas = 2
 
 // chain stands for the EVM: a fold of the log's records, deterministic like it. A transaction is one byte for its account,
@@ -21,6 +22,7 @@ const blockGas = 2
 type chain struct {
 	again    bool           // a defect: nonces are not looked at
 	overtake bool           // a defect: what waits goes last
+	equal    bool           // a defect: what was sealed is executed like the rest
 	heads    []section.Head // of block 0 on
 	roots    []content.Hash
 	executed map[uint64][][]byte
@@ -48,13 +50,10 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		return section.BlockOf(rec, c.heads[n].Hash)
 	}
 	state := append([]byte(nil), c.roots[len(c.roots)-1][:]...)
-	all := slices.Concat(c.waiting, rec.GetTransactions())
-	if c.overtake {
-		all = slices.Concat(rec.GetTransactions(), c.waiting)
-	}
+	all, first := c.order(rec.GetTransactions())
 	c.waiting = nil
 	for i, raw := range all {
-		if len(c.executed[n]) == blockGas {
+		if i >= first && len(c.executed[n]) >= first+blockGas {
 			c.waiting = all[i:]
 			break
 		}
@@ -73,6 +72,22 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 	head := section.Head{Number: n, Hash: content.Keccak(header), Time: rec.GetTimestamp().GetSeconds()}
 	c.heads, c.roots = append(c.heads, head), append(c.roots, root)
 	return section.BlockOf(rec, head.Hash)
+}
+
+// order is that of execution, and how many go first: what was sealed, which never waits.
+func (c *chain) order(txs [][]byte) (all [][]byte, first int) {
+	var sealed, plain [][]byte
+	for _, raw := range txs {
+		if isSealed(raw) && !c.equal {
+			sealed = append(sealed, raw)
+		} else {
+			plain = append(plain, raw)
+		}
+	}
+	if c.overtake {
+		return slices.Concat(sealed, plain, c.waiting), len(sealed)
+	}
+	return slices.Concat(sealed, c.waiting, plain), len(sealed)
 }
 
 // BlockHash makes a chain what blueprints are published from.

@@ -53,29 +53,48 @@ func (p *producerNode) executable() (txs [][]byte) {
 	if p.chain.again && len(p.txs.recs) > 0 && p.w.rng.IntN(8) == 0 {
 		return [][]byte{p.txs.recs[0].raw}
 	}
-	next, waits := map[byte]uint16{}, map[content.Hash]bool{}
+	picked := &pick{p: p, next: map[byte]uint16{}, waits: map[content.Hash]bool{}}
 	for account, nonce := range p.chain.nonces {
-		next[account] = nonce
+		picked.next[account] = nonce
 	}
+	waiting := map[byte]bool{}
 	for _, raw := range p.chain.waiting {
-		next[accountOf(raw)] = max(next[accountOf(raw)], nonceOf(raw)+1)
-		waits[content.Keccak(raw)] = true
+		waiting[accountOf(raw)], picked.waits[content.Keccak(raw)] = true, true
 	}
+	// What is sealed is executed first. It would end if transactions before it were not executed yet.
+	picked.all(func(raw []byte) bool { return isSealed(raw) && !waiting[accountOf(raw)] })
+	for _, raw := range p.chain.waiting {
+		picked.next[accountOf(raw)] = max(picked.next[accountOf(raw)], nonceOf(raw)+1)
+	}
+	picked.all(func(raw []byte) bool { return !isSealed(raw) })
+	return picked.txs
+}
+
+// pick is a content being put together.
+type pick struct {
+	p     *producerNode
+	next  map[byte]uint16 // nonces
+	waits map[content.Hash]bool
+	txs   [][]byte
+}
+
+// all picks those of a kind that are next, while there is room.
+func (k *pick) all(kind func(raw []byte) bool) {
 	for again := true; again; {
 		again = false
-		for _, t := range p.txs.recs {
-			if len(txs) < 8-len(waits) && nonceOf(t.raw) == next[accountOf(t.raw)] && !p.removed[t.hash] && !waits[t.hash] {
-				next[accountOf(t.raw)]++
-				txs = append(txs, t.raw)
-				again = true
-				if p.w.bug(PopsBeforeApply) {
-					p.removed[t.hash], p.popped[t.hash] = true, true
-					p.w.left(p.process, t.hash)
-				}
+		for _, t := range k.p.txs.recs {
+			if !kind(t.raw) || len(k.txs) >= 8-len(k.waits) || nonceOf(t.raw) != k.next[accountOf(t.raw)] || k.p.removed[t.hash] || k.waits[t.hash] {
+				continue
+			}
+			k.next[accountOf(t.raw)]++
+			k.txs = append(k.txs, t.raw)
+			again = true
+			if k.p.w.bug(PopsBeforeApply) {
+				k.p.removed[t.hash], k.p.popped[t.hash] = true, true
+				k.p.w.left(k.p.process, t.hash)
 			}
 		}
 	}
-	return txs
 }
 
 // removeExecuted removes the transactions of an applied blueprint from the pool.
