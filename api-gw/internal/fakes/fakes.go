@@ -167,7 +167,8 @@ func Blueprint(number uint64) *blueprintv1.Blueprint {
 		Timestamp:           &timestamppb.Timestamp{Seconds: 1_700_000_000},
 		DelayedTransactions: []*blueprintv1.DelayedTransaction{{Hash: Hash(0xdd), Raw: []byte("delayed")}},
 		Transactions:        [][]byte{[]byte("hello")},
-		Skipped:             []*blueprintv1.SkippedTransaction{{Hash: Hash(0xee), Reason: "nonce too low"}},
+		Skipped:             []*blueprintv1.SkippedTransaction{{Hash: Hash(0xee), Reason: "nonce too low", BarredUntil: 9}},
+		Executed:            []*blueprintv1.ExecutedTransaction{{Raw: []byte("hello")}},
 		Chunks:              [][]byte{{0xc0}}, RequestId: "r1",
 	}
 }

@@ -133,7 +133,8 @@ func TestMessagesArePublicForms(t *testing.T) {
 		DelayedTransactionHashes: []string{"0x" + strings.Repeat("dd", 32)},
 		// keccak256("hello")
 		TransactionHashes: []string{"0x1c8aff950685c2ed4bc3174f3472287b56d9517b9c948127319a09a7a36deac8"},
-		Skipped:           []*gatewayv1.SkippedTransaction{{Hash: "0x" + strings.Repeat("ee", 32), Reason: "nonce too low"}},
+		Skipped:           []*gatewayv1.SkippedTransaction{{Hash: "0x" + strings.Repeat("ee", 32), Reason: "nonce too low", BarredUntil: 9}},
+		ExecutedHashes:    []string{"0x1c8aff950685c2ed4bc3174f3472287b56d9517b9c948127319a09a7a36deac8"},
 		Chunks:            []string{"0xc0"}, RequestId: "r1",
 	}
 	if !proto.Equal(b.Blueprint, want) {

@@ -31,8 +31,9 @@ type Block struct {
 
 // Skipped is a transaction that has ended in a block without being executed.
 type Skipped struct {
-	Hash   common.Hash
-	Reason string
+	Hash        common.Hash
+	Reason      string
+	BarredUntil uint64 // last number from whose content it is barred; 0 when it is not
 }
 
 // Result is what became of a Block.
@@ -88,7 +89,7 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	case err != nil: // the database cannot be read
 		return Result{}, c.breakDown(err)
 	}
-	rec := recordOf(run, input)
+	rec := c.recordOf(run, input, b.BarredUntil)
 	// gofail: var blockExecuted struct{}
 	if err := dbwrite.Do(func() error { return c.commit(run, block, rec, b) }); err != nil {
 		return Result{}, c.breakDown(err)
@@ -114,7 +115,7 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, b Block) 
 		return err
 	}
 	if b.BarredUntil > 0 {
-		if err := c.bars.write(batch, b.Number, b.BarredUntil, c.toBar(run)); err != nil {
+		if err := c.bars.write(batch, b.Number, b.BarredUntil, rec.barred()); err != nil {
 			return err
 		}
 	}

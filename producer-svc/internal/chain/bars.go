@@ -123,17 +123,13 @@ func barOrderKey(last uint64, hash common.Hash) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte(barOrderPrefix), last), hash[:]...)
 }
 
-// toBar are the transactions of a block that ended after they were opened, and that their own senders had sealed.
-func (c *Chain) toBar(run *execution) (hashes []common.Hash) {
-	for _, one := range run.ended {
-		if one.sealed == nil || one.tx == nil || one.barred || !one.tx.Protected() {
-			continue
-		}
-		if sender, err := types.Sender(c.signer, one.tx); err == nil && sender == one.sealed.Submitter {
-			hashes = append(hashes, one.hash)
-		}
+// begins says whether the end of a transaction bars it: it was opened, and its own sender had sealed it.
+func begins(ended *candidate, signer types.Signer) bool {
+	if ended.sealed == nil || ended.tx == nil || ended.barred || !ended.tx.Protected() {
+		return false
 	}
-	return hashes
+	sender, err := types.Sender(signer, ended.tx)
+	return err == nil && sender == ended.sealed.Submitter
 }
 
 // Barred says whether a transaction is barred from the next content.

@@ -24,7 +24,9 @@ func TestWhatItsSenderSealedAndHasEndedIsBarred(t *testing.T) {
 	c := open(t, dir)
 	w := wallets(t)
 	b, raw := ending(t, c, w[0], w[0].address, 3)
-	equal(t, "ended", len(apply(t, c, b).Skipped), 1)
+	ended := apply(t, c, b).Skipped
+	equal(t, "ended", len(ended), 1)
+	equal(t, "barred until", ended[0].BarredUntil, 4)
 	w[0].nonce = 0
 	due := w[0].transfer(t, nobody, 2) // now its nonce is due
 
@@ -36,6 +38,7 @@ func TestWhatItsSenderSealedAndHasEndedIsBarred(t *testing.T) {
 	sealedAgain.Sealed = []chain.Sealed{b.Sealed[0]}
 	result := apply(t, c, sealedAgain) // number 2
 	equal(t, "sealed again", result.Skipped[0].Reason, chain.ErrBarred.Error())
+	equal(t, "barred anew", result.Skipped[0].BarredUntil, 0)
 
 	must(t, c.Close())
 	c = open(t, dir)
@@ -55,7 +58,7 @@ func TestWhatAnotherSealedIsNotBarred(t *testing.T) {
 	c := open(t, t.TempDir())
 	w := wallets(t)
 	b, raw := ending(t, c, w[0], w[1].address, 3)
-	apply(t, c, b)
+	equal(t, "barred", apply(t, c, b).Skipped[0].BarredUntil, 0)
 	w[0].nonce = 0
 	due := w[0].transfer(t, nobody, 2)
 	pooled(t, c, due, raw)

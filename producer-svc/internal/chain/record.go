@@ -22,12 +22,26 @@ type record struct {
 	Waiting []waiting     // all that wait after this block
 }
 
-func recordOf(run *execution, input common.Hash) record {
+func (c *Chain) recordOf(run *execution, input common.Hash, barredUntil uint64) record {
 	rec := record{Input: input, Delayed: run.delayed, Waiting: run.waiting.stored()}
-	for _, one := range run.ended {
-		rec.Skipped = append(rec.Skipped, Skipped{Hash: one.hash, Reason: one.err.Error()})
+	for i := range run.ended {
+		ended := Skipped{Hash: run.ended[i].hash, Reason: run.ended[i].err.Error()}
+		if begins(&run.ended[i], c.signer) {
+			ended.BarredUntil = barredUntil
+		}
+		rec.Skipped = append(rec.Skipped, ended)
 	}
 	return rec
+}
+
+// barred are the transactions that are barred because of the block.
+func (r *record) barred() (hashes []common.Hash) {
+	for _, one := range r.Skipped {
+		if one.BarredUntil > 0 {
+			hashes = append(hashes, one.Hash)
+		}
+	}
+	return hashes
 }
 
 func (r *record) result(block *types.Block) Result {

@@ -100,7 +100,7 @@ func (l *Ledger) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, erro
 	}
 	var skipped []*blueprintv1.SkippedTransaction
 	for _, s := range list {
-		skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: s.Hash[:], Reason: s.Reason})
+		skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: s.Hash[:], Reason: s.Reason, BarredUntil: s.BarredUntil})
 	}
 	return skipped, nil
 }

@@ -85,7 +85,10 @@ type SkippedTransaction struct {
 	// Keccak-256 of the raw transaction; the id of a sealed one that could not be opened. 32 bytes.
 	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
 	// What the EVM said, for example "nonce too low"; for a sealed one, "unopenable: " and why.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Last blueprint number whose content cannot have it executed either: its sender had sealed it, and everybody can read it
+	// since. 0: it is not barred.
+	BarredUntil   uint64 `protobuf:"varint,3,opt,name=barred_until,json=barredUntil,proto3" json:"barred_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,6 +135,13 @@ func (x *SkippedTransaction) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *SkippedTransaction) GetBarredUntil() uint64 {
+	if x != nil {
+		return x.BarredUntil
+	}
+	return 0
 }
 
 // Blueprint is an applied blueprint: the ordered content, the block that it produced, and the signed chunks of what the
@@ -571,10 +581,11 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"%blindseq/blueprint/v1/blueprint.proto\x12\x15blindseq.blueprint.v1\x1a#blindseq/preblock/v1/preblock.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n" +
 	"\x12DelayedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x10\n" +
-	"\x03raw\x18\x02 \x01(\fR\x03raw\"@\n" +
+	"\x03raw\x18\x02 \x01(\fR\x03raw\"c\n" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe3\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12!\n" +
+	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xe3\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +

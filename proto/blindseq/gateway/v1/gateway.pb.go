@@ -141,9 +141,12 @@ func (x *NoBlock) GetReason() string {
 
 // SkippedTransaction is a transaction of a blueprint that could not be executed.
 type SkippedTransaction struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Hash   string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Last blueprint number whose content cannot have it executed either: its sender had sealed it, and everybody can read it
+	// since. 0: it is not barred.
+	BarredUntil   uint64 `protobuf:"varint,3,opt,name=barred_until,json=barredUntil,proto3" json:"barred_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -192,6 +195,13 @@ func (x *SkippedTransaction) GetReason() string {
 	return ""
 }
 
+func (x *SkippedTransaction) GetBarredUntil() uint64 {
+	if x != nil {
+		return x.BarredUntil
+	}
+	return 0
+}
+
 // Blueprint is an applied blueprint.
 type Blueprint struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -205,10 +215,13 @@ type Blueprint struct {
 	TransactionHashes []string              `protobuf:"bytes,6,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
 	Skipped           []*SkippedTransaction `protobuf:"bytes,7,rep,name=skipped,proto3" json:"skipped,omitempty"`
 	// RLP of the signed chunks.
-	Chunks        []string `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
-	RequestId     string   `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Chunks    []string `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
+	RequestId string   `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Hashes of the transactions of the block, in the order of execution. They are of this blueprint, or of earlier ones: what
+	// does not fit into the gas of its block waits for a later one. The chunks hold these.
+	ExecutedHashes []string `protobuf:"bytes,10,rep,name=executed_hashes,json=executedHashes,proto3" json:"executed_hashes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Blueprint) Reset() {
@@ -302,6 +315,13 @@ func (x *Blueprint) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *Blueprint) GetExecutedHashes() []string {
+	if x != nil {
+		return x.ExecutedHashes
+	}
+	return nil
 }
 
 // Preblock is what the DSN fixed for a number.
@@ -1339,10 +1359,11 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12\"\n" +
 	"\ftransactions\x18\x04 \x01(\rR\ftransactions\"!\n" +
 	"\aNoBlock\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"@\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"c\n" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x84\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12!\n" +
+	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xad\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\tR\n" +
@@ -1355,7 +1376,9 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2'.blindseq.gateway.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\tR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xc8\x03\n" +
+	"request_id\x18\t \x01(\tR\trequestId\x12'\n" +
+	"\x0fexecuted_hashes\x18\n" +
+	" \x03(\tR\x0eexecutedHashes\"\xc8\x03\n" +
 	"\bPreblock\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
 	"\x13previous_block_hash\x18\x02 \x01(\tR\x11previousBlockHash\x128\n" +
