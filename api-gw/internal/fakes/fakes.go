@@ -343,6 +343,7 @@ func Preblock(number uint64) *preblockv1.Preblock {
 			{Index: 0, Result: &preblockv1.Outcome_Opened{Opened: &preblockv1.Opened{Seed: Hash(7), Transaction: []byte("hello")}}},
 			{Index: 1, Result: &preblockv1.Outcome_Unopenable{Unopenable: &preblockv1.Unopenable{
 				Reason: preblockv1.UnopenableReason_UNOPENABLE_REASON_PADDING,
+				Shares: []*preblockv1.ProvenShare{{Authority: 3, Share: Hash(1), Proof: []byte{7}}},
 			}}},
 		},
 	}

@@ -38,8 +38,18 @@ func outcomes(p *preblockv1.Preblock) []*gatewayv1.Outcome {
 				Seed: hexBytes(r.Opened.GetSeed()), Transaction: hexBytes(tx), TransactionHash: hashes([][]byte{tx})[0],
 			}}
 		case *preblockv1.Outcome_Unopenable:
-			out[i].Result = &gatewayv1.Outcome_Unopenable{Unopenable: &gatewayv1.Unopenable{Reason: outcome.ReasonText(r.Unopenable.GetReason())}}
+			out[i].Result = &gatewayv1.Outcome_Unopenable{Unopenable: unopenable(r.Unopenable)}
 		}
+	}
+	return out
+}
+
+func unopenable(u *preblockv1.Unopenable) *gatewayv1.Unopenable {
+	out := &gatewayv1.Unopenable{Reason: outcome.ReasonText(u.GetReason())}
+	for _, s := range u.GetShares() {
+		out.Shares = append(out.Shares, &gatewayv1.ProvenShare{
+			Authority: s.GetAuthority(), Share: hexBytes(s.GetShare()), Proof: hexBytes(s.GetProof()),
+		})
 	}
 	return out
 }

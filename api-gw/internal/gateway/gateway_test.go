@@ -180,6 +180,7 @@ func TestAPreblockIsShownWithWhatVerifiesIt(t *testing.T) {
 		}}},
 		{Index: 1, Id: ids[1], Submitter: submitter, Seq: 1, Result: &gatewayv1.Outcome_Unopenable{Unopenable: &gatewayv1.Unopenable{
 			Reason: "padding",
+			Shares: []*gatewayv1.ProvenShare{{Authority: 3, Share: "0x" + strings.Repeat("01", 32), Proof: "0x07"}},
 		}}},
 	} {
 		if !proto.Equal(got.Preblock.Outcomes[i], want) {

@@ -49,15 +49,6 @@ func (w world) preblock() *preblockv1.Preblock {
 	return p
 }
 
-// opened is a preblock without anything unopenable, whose shares REST does not show.
-func (w world) opened() *preblockv1.Preblock {
-	p, _ := w.Preblock(&preblockv1.Content{
-		Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)),
-		Transactions: [][]byte{w.Sealed([]byte("plain")), {0xc0}},
-	}, common.Hash{})
-	return p
-}
-
 func (w world) key() input.Key { return input.Key{CommitteeFile: w.file} }
 
 func (w world) equivocation(t *testing.T, number uint64) *keyholderv1.Evidence {
@@ -100,12 +91,17 @@ func (w world) look(b []byte) (string, error) {
 
 func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
 	w := newWorld(t)
-	p, e := w.opened(), w.equivocation(t, 7)
+	p, e := w.preblock(), w.equivocation(t, 7)
+	var shares []string
+	for _, s := range p.Outcomes[1].GetUnopenable().GetShares() {
+		shares = append(shares, fmt.Sprintf(`{"authority": %d, "share": "0x%x", "proof": "0x%x"}`, s.Authority, s.Share, s.Proof))
+	}
 	rest := `{"preblock": {"number": "1", "previousBlockHash": "0x` + strings.Repeat("00", 32) + `", "timestamp": "2023-11-14T22:13:20Z",
 		"delayedTransactionHashes": [], "requestId": "", "attempt": 0, "certificate": ` + string(marshalJSON(t, p.Certificate)) + `,
 		"contentHash": "0x` + hex.EncodeToString(p.ContentHash) + `", "transactions": [` + quoted(p.Content.Transactions) + `],
 		"outcomes": [{"index": 0, "id": "0x00", "submitter": "0x00", "seq": "0", "opened": {"seed": "0x` + hex.EncodeToString(p.Outcomes[0].GetOpened().Seed) + `",
-		             "transaction": "0x` + hex.EncodeToString([]byte("plain")) + `", "transactionHash": "0x00"}}]}}`
+		             "transaction": "0x` + hex.EncodeToString([]byte("plain")) + `", "transactionHash": "0x00"}},
+		             {"index": 1, "id": "0x00", "unopenable": {"reason": "seed", "shares": [` + strings.Join(shares, ",") + `]}}]}}`
 	committeeFile, err := os.ReadFile(w.file)
 	if err != nil {
 		t.Fatal(err)

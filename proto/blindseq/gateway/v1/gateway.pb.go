@@ -774,7 +774,9 @@ func (x *Opened) GetTransactionHash() string {
 type Unopenable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// payload, padding or seed.
-	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Shares of as many keyholders as the committee's threshold, which prove it; sorted by authority.
+	Shares        []*ProvenShare `protobuf:"bytes,2,rep,name=shares,proto3" json:"shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,6 +818,77 @@ func (x *Unopenable) GetReason() string {
 	return ""
 }
 
+func (x *Unopenable) GetShares() []*ProvenShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+// ProvenShare is a keyholder's decryption share with the proof that it is the right one.
+type ProvenShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Index of the keyholder in the committee, from 0.
+	Authority uint32 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Encoded point, 32 bytes.
+	Share string `protobuf:"bytes,2,opt,name=share,proto3" json:"share,omitempty"`
+	// 96 bytes.
+	Proof         string `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProvenShare) Reset() {
+	*x = ProvenShare{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProvenShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProvenShare) ProtoMessage() {}
+
+func (x *ProvenShare) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProvenShare.ProtoReflect.Descriptor instead.
+func (*ProvenShare) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ProvenShare) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
+func (x *ProvenShare) GetShare() string {
+	if x != nil {
+		return x.Share
+	}
+	return ""
+}
+
+func (x *ProvenShare) GetProof() string {
+	if x != nil {
+		return x.Proof
+	}
+	return ""
+}
+
 // Proposal is a proposal request and its state.
 type Proposal struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -836,7 +909,7 @@ type Proposal struct {
 
 func (x *Proposal) Reset() {
 	*x = Proposal{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +921,7 @@ func (x *Proposal) String() string {
 func (*Proposal) ProtoMessage() {}
 
 func (x *Proposal) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +934,7 @@ func (x *Proposal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
 func (*Proposal) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Proposal) GetRequestId() string {
@@ -932,7 +1005,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1017,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1030,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Head) GetNumber() uint64 {
@@ -996,7 +1069,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1081,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1094,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Pool) GetLocked() bool {
@@ -1072,7 +1145,7 @@ type Rollup struct {
 
 func (x *Rollup) Reset() {
 	*x = Rollup{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1157,7 @@ func (x *Rollup) String() string {
 func (*Rollup) ProtoMessage() {}
 
 func (x *Rollup) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1170,7 @@ func (x *Rollup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollup.ProtoReflect.Descriptor instead.
 func (*Rollup) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rollup) GetPushedNumber() uint64 {
@@ -1126,7 +1199,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1211,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1224,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Queue) GetQueued() uint32 {
@@ -1180,7 +1253,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1265,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1278,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Lock) GetHolder() string {
@@ -1238,7 +1311,7 @@ type Dsn struct {
 
 func (x *Dsn) Reset() {
 	*x = Dsn{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1323,7 @@ func (x *Dsn) String() string {
 func (*Dsn) ProtoMessage() {}
 
 func (x *Dsn) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1336,7 @@ func (x *Dsn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dsn.ProtoReflect.Descriptor instead.
 func (*Dsn) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Dsn) GetConnected() bool {
@@ -1306,7 +1379,7 @@ type PartError struct {
 
 func (x *PartError) Reset() {
 	*x = PartError{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1391,7 @@ func (x *PartError) String() string {
 func (*PartError) ProtoMessage() {}
 
 func (x *PartError) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1404,7 @@ func (x *PartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartError.ProtoReflect.Descriptor instead.
 func (*PartError) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PartError) GetPart() string {
@@ -1416,10 +1489,15 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x06Opened\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\tR\x04seed\x12 \n" +
 	"\vtransaction\x18\x02 \x01(\tR\vtransaction\x12)\n" +
-	"\x10transaction_hash\x18\x03 \x01(\tR\x0ftransactionHash\"$\n" +
+	"\x10transaction_hash\x18\x03 \x01(\tR\x0ftransactionHash\"^\n" +
 	"\n" +
 	"Unopenable\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x92\x02\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x128\n" +
+	"\x06shares\x18\x02 \x03(\v2 .blindseq.gateway.v1.ProvenShareR\x06shares\"W\n" +
+	"\vProvenShare\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\tR\x05share\x12\x14\n" +
+	"\x05proof\x18\x03 \x01(\tR\x05proof\"\x92\x02\n" +
 	"\bProposal\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1471,7 +1549,7 @@ func file_blindseq_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Block)(nil),                 // 0: blindseq.gateway.v1.Block
 	(*NoBlock)(nil),               // 1: blindseq.gateway.v1.NoBlock
@@ -1483,34 +1561,36 @@ var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Outcome)(nil),               // 7: blindseq.gateway.v1.Outcome
 	(*Opened)(nil),                // 8: blindseq.gateway.v1.Opened
 	(*Unopenable)(nil),            // 9: blindseq.gateway.v1.Unopenable
-	(*Proposal)(nil),              // 10: blindseq.gateway.v1.Proposal
-	(*Head)(nil),                  // 11: blindseq.gateway.v1.Head
-	(*Pool)(nil),                  // 12: blindseq.gateway.v1.Pool
-	(*Rollup)(nil),                // 13: blindseq.gateway.v1.Rollup
-	(*Queue)(nil),                 // 14: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                  // 15: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                   // 16: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),             // 17: blindseq.gateway.v1.PartError
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*ProvenShare)(nil),           // 10: blindseq.gateway.v1.ProvenShare
+	(*Proposal)(nil),              // 11: blindseq.gateway.v1.Proposal
+	(*Head)(nil),                  // 12: blindseq.gateway.v1.Head
+	(*Pool)(nil),                  // 13: blindseq.gateway.v1.Pool
+	(*Rollup)(nil),                // 14: blindseq.gateway.v1.Rollup
+	(*Queue)(nil),                 // 15: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                  // 16: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                   // 17: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),             // 18: blindseq.gateway.v1.PartError
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
-	18, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
-	18, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 2: blindseq.gateway.v1.Blueprint.skipped:type_name -> blindseq.gateway.v1.SkippedTransaction
-	18, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
 	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
 	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
 	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
 	8,  // 7: blindseq.gateway.v1.Outcome.opened:type_name -> blindseq.gateway.v1.Opened
 	9,  // 8: blindseq.gateway.v1.Outcome.unopenable:type_name -> blindseq.gateway.v1.Unopenable
-	18, // 9: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	18, // 10: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
-	10, // 11: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 9: blindseq.gateway.v1.Unopenable.shares:type_name -> blindseq.gateway.v1.ProvenShare
+	19, // 10: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 11: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	11, // 12: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_proto_init() }
@@ -1528,7 +1608,7 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
