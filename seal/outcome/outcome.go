@@ -152,7 +152,7 @@ func verifyUnopenable(c *committee.Committee, s *seal.Sealed, u *preblockv1.Unop
 		return err
 	}
 	if reasonOf(reason) != u.GetReason() {
-		return fmt.Errorf("reason %s, the shares show %s", ReasonText(u.GetReason()), reason)
+		return fmt.Errorf("reason %s, the shares show %w", ReasonText(u.GetReason()), reason)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func TestWhatItsSenderSealedAndHasEndedIsBarred(t *testing.T) {
 	must(t, errs[0])
 	wantError(t, c.AddTransactions(decoded)[0], chain.ErrBarred)
 
-	sealedAgain, delayed := next(c, due), chain.Block{}
+	sealedAgain := next(c, due)
 	sealedAgain.Sealed = []chain.Sealed{b.Sealed[0]}
 	result := apply(t, c, sealedAgain) // number 2
 	equal(t, "sealed again", result.Skipped[0].Reason, chain.ErrBarred.Error())
@@ -42,7 +42,7 @@ func TestWhatItsSenderSealedAndHasEndedIsBarred(t *testing.T) {
 
 	must(t, c.Close())
 	c = open(t, dir)
-	delayed = next(c, raw)
+	delayed := next(c, raw)
 	delayed.Delayed = [][]byte{raw}
 	result = apply(t, c, delayed) // number 3
 	equal(t, "delayed and plain", len(result.Skipped), 2)
