@@ -2,6 +2,7 @@ package attacks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -46,8 +47,7 @@ func TestALeaderCannotHaveACopyOrdered(t *testing.T) {
 	}
 	plain, err := s.accounts[1].Transfer(s.accounts[1].Address)
 	must(t, err)
-	front, err := plain.MarshalBinary()
-	must(t, err)
+	front := encoded(t, plain)[0]
 	_, later := s.sealed(s.accounts[0])
 	for name, c := range map[string]*preblockv1.Content{
 		"a plain one before it":   s.next(front, victim.Encode()),
@@ -96,28 +96,72 @@ func TestGasBurnersDoNotKeepAnOpenedTransactionOut(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, cluster.Options{})
 	s.pool(true)
-	header, err := s.client.HeaderByNumber(t.Context(), nil)
-	must(t, err)
-	attacker := s.accounts[1]
-	var burners []*types.Transaction
-	for range 14 { // more than a block has gas for
-		tx, err := attacker.Sign(&types.DynamicFeeTx{
-			ChainID: new(big.Int).SetUint64(s.by.ChainID), GasTipCap: big.NewInt(50 * params.GWei), GasFeeCap: big.NewInt(60 * params.GWei),
-			Gas: min(header.GasLimit/12, 16_000_000), Data: []byte{0x5b, 0x60, 0x00, 0x56}, // as init code: jump for ever
-		})
-		must(t, err)
+	burners := s.burners(14)
+	for _, tx := range burners {
 		must(t, s.client.SendTransaction(t.Context(), tx))
-		burners = append(burners, tx)
 	}
 	inner, victim := s.sealed(s.accounts[0])
 	must(t, s.send(victim.Encode()))
 	s.pool(false)
-	r := s.receipt(inner.Hash())
-	if r.BlockNumber.Uint64() != 1 || r.TransactionIndex != 0 {
-		t.Errorf("the victim is transaction %d of block %s", r.TransactionIndex, r.BlockNumber)
-	}
+	s.mustBeFirst(inner, 1)
 	for _, tx := range burners { // they are executed too, in this block or in later ones
 		s.receipt(tx.Hash())
+	}
+}
+
+// TestAFullWaitingRoomDoesNotKeepAnOpenedTransactionOut attacks the same promise by a leader who orders more than a block has
+// gas for, and the victim in the next content: what waits goes behind the victim.
+func TestAFullWaitingRoomDoesNotKeepAnOpenedTransactionOut(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, cluster.Options{})
+	s.pool(true)
+	inner, victim := s.sealed(s.accounts[0])
+	must(t, s.send(victim.Encode()))
+	burners := s.burners(30)
+	must(t, s.propose(s.next(encoded(t, burners...)...)))
+	s.eventually("the preblock of burners", func(context.Context) error {
+		if s.lastNumber() == 0 {
+			return errors.New("it is not fixed")
+		}
+		return nil
+	})
+	s.pool(false)
+	s.mustBeFirst(inner, 2)
+	if first, last := s.receipt(burners[0].Hash()), s.receipt(burners[len(burners)-1].Hash()); first.BlockNumber.Uint64() != 1 || last.BlockNumber.Uint64() <= 2 {
+		t.Errorf("the burners are in blocks %s to %s: they did not fill two", first.BlockNumber, last.BlockNumber)
+	}
+}
+
+// burners are the attacker's transactions that use all the gas they may, a twelfth of a block's.
+func (s *scene) burners(n int) (all []*types.Transaction) {
+	s.t.Helper()
+	header, err := s.client.HeaderByNumber(s.t.Context(), nil)
+	must(s.t, err)
+	for range n {
+		tx, err := s.accounts[1].Sign(&types.DynamicFeeTx{
+			ChainID: new(big.Int).SetUint64(s.by.ChainID), GasTipCap: big.NewInt(50 * params.GWei), GasFeeCap: big.NewInt(60 * params.GWei),
+			Gas: min(header.GasLimit/12, 16_000_000), Data: []byte{0x5b, 0x60, 0x00, 0x56}, // as init code: jump for ever
+		})
+		must(s.t, err)
+		all = append(all, tx)
+	}
+	return all
+}
+
+func encoded(t *testing.T, txs ...*types.Transaction) (raws [][]byte) {
+	t.Helper()
+	for _, tx := range txs {
+		raw, err := tx.MarshalBinary()
+		must(t, err)
+		raws = append(raws, raw)
+	}
+	return raws
+}
+
+func (s *scene) mustBeFirst(victim *types.Transaction, block uint64) {
+	s.t.Helper()
+	if r := s.receipt(victim.Hash()); r.BlockNumber.Uint64() != block || r.TransactionIndex != 0 {
+		s.t.Errorf("the victim is transaction %d of block %s, want the first of %d", r.TransactionIndex, r.BlockNumber, block)
 	}
 }
 

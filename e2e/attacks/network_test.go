@@ -1,6 +1,7 @@
 package attacks
 
 import (
+	"slices"
 	"testing"
 
 	"blindseq/e2e/cluster"
@@ -8,7 +9,6 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"google.golang.org/grpc/codes"
 )
@@ -56,26 +56,36 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 	s.receipt(inner.Hash())
 	certificate := s.preblock(1).GetCertificate()
 
-	// A content that was never ordered, with a certificate of strangers.
+	// A content that two keyholders have signed, fewer than a quorum, with a certificate of strangers.
+	s.pool(true)
 	_, waiting := s.sealed(s.accounts[1])
 	content := s.next(waiting.Encode())
-	statement := attest.StatementOf(s.by, content, common.Hash{1})
+	var signed []*preblockv1.Attestation
+	for authority := range 2 {
+		answer, err := s.attest(authority, content)
+		must(t, err)
+		signed = append(signed, answer.GetAttestation())
+	}
+	previous, err := attest.Verify(s.by, certificate)
+	must(t, err)
+	statement := attest.StatementOf(s.by, content, previous.Hash())
 	var forged []*preblockv1.Attestation
 	for i := range s.by.Quorum() {
 		key, err := crypto.GenerateKey()
 		must(t, err)
-		signed, err := statement.Sign(key, uint8(i))
+		stranger, err := statement.Sign(key, uint8(i))
 		must(t, err)
-		forged = append(forged, signed.GetAttestation())
+		forged = append(forged, stranger.GetAttestation())
 	}
-	few := statement.Certificate(certificate.GetAttestations()[:1])
+	twice := append(slices.Clone(signed), signed[0])
 	for name, c := range map[string]struct {
 		request *keyholderv1.ReleaseSharesRequest
 		want    []codes.Code
 	}{
 		"no certificate":            {&keyholderv1.ReleaseSharesRequest{}, []codes.Code{codes.PermissionDenied, codes.InvalidArgument}},
 		"signed by strangers":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(forged)}, []codes.Code{codes.PermissionDenied}},
-		"fewer than a quorum":       {&keyholderv1.ReleaseSharesRequest{Certificate: few}, []codes.Code{codes.PermissionDenied}},
+		"fewer than a quorum":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(signed)}, []codes.Code{codes.PermissionDenied}},
+		"one of them counted twice": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(twice)}, []codes.Code{codes.PermissionDenied}},
 		"a quorum of another one's": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(certificate.GetAttestations())}, []codes.Code{codes.PermissionDenied}},
 		"a place that has nothing":  {&keyholderv1.ReleaseSharesRequest{Certificate: certificate, Proven: []uint32{7}}, []codes.Code{codes.InvalidArgument}},
 	} {
