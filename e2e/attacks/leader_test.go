@@ -190,6 +190,39 @@ func TestANonceThatIsNotDueEndsWithItsBlock(t *testing.T) {
 	}
 }
 
+// TestWhatHasEndedIsNotExecutedLater attacks what is left of the same promise: everybody can read the transaction now and send
+// it as it is, when its nonce is due. The pool refuses it, and a leader who orders it all the same has it skipped.
+func TestWhatHasEndedIsNotExecutedLater(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, cluster.Options{})
+	victim := s.accounts[0]
+	first, err := victim.Transfer(victim.Address)
+	must(t, err)
+	inner, sealed := s.sealed(victim) // nonce 1, while nonce 0 was not sent
+	must(t, s.send(sealed.Encode()))
+	s.eventually("the end of a transaction whose nonce is not due", func(context.Context) error { return s.ended(common.Hash(sealed.ID()), "nonce") })
+	must(t, s.client.SendTransaction(t.Context(), first))
+	s.receipt(first.Hash())
+	raw, err := inner.MarshalBinary()
+	must(t, err)
+	if err := s.send(raw); err == nil || !strings.Contains(err.Error(), "it has ended") {
+		t.Errorf("the pool says %v", err)
+	}
+	must(t, s.propose(s.next(raw)))
+	other, err := s.accounts[1].Transfer(victim.Address)
+	must(t, err)
+	must(t, s.client.SendTransaction(t.Context(), other))
+	if r := s.receipt(other.Hash()); r.BlockNumber.Uint64() < 4 {
+		t.Errorf("the leader's content is not block 3: block %s has another", r.BlockNumber)
+	}
+	if _, err := s.client.TransactionReceipt(t.Context(), inner.Hash()); err == nil {
+		t.Error("it was executed later")
+	}
+	if e := s.status(inner.Hash()); e.Status != "skipped" || e.BlockNumber != 3 {
+		t.Errorf("it is %+v", e)
+	}
+}
+
 // ended says whether a transaction has ended for a reason.
 func (s *scene) ended(id common.Hash, reason string) error {
 	if e := s.status(id); e.Status != "ended" || !strings.Contains(e.Reason, reason) {
