@@ -139,6 +139,8 @@ func (t onTop) UpgradeDue(int64) bool { return false }
 
 func (t onTop) Gas() uint64 { return blockGas }
 
+func (t onTop) WaitingBytes() uint64 { return 0 }
+
 func (t onTop) Waiting() bool { return len(t.p.chain.waiting) > 0 }
 
 func (t onTop) Pending() ([]contents.DelayedTransaction, error) { return nil, nil }

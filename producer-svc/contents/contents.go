@@ -17,6 +17,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
+// largestTransaction is how many bytes of a blueprint one transaction takes at most.
+const largestTransaction = 128<<10 + 4
+
 // ErrMoving is returned when the head moved during every attempt to assemble a content. The caller retries.
 var ErrMoving = errors.New("the head is moving")
 
@@ -30,6 +33,8 @@ type Chain interface {
 	Gas() uint64
 	// Waiting reports whether there are such transactions: they run in the next block whatever its content is.
 	Waiting() bool
+	// WaitingBytes is how much of a blueprint they take.
+	WaitingBytes() uint64
 	// UpgradeDue reports whether a protocol upgrade is due between the head and this time.
 	UpgradeDue(at int64) bool
 }
@@ -135,14 +140,16 @@ func (c *Assembler) pools(ctx context.Context, number, room, taken uint64) (seal
 		plain, err = c.Chain.Transactions(ctx, room, taken)
 		return nil, plain, err
 	}
+	// What is opened goes first in the block. It leaves room in the blueprint for the first that waits.
+	most := room - min(room, c.Chain.WaitingBytes(), largestTransaction)
 	share := uint64(float64(room) * c.Share)
-	sealed, size, gas := c.Sealed.Next(number, room, room)
+	sealed, size, gas := c.Sealed.Next(number, most, most)
 	contested := size > share
 	if contested {
-		_, size, _ = c.Sealed.Next(number, share, room)
+		_, size, _ = c.Sealed.Next(number, share, most)
 	}
 	if plain, err = c.Chain.Transactions(ctx, room-size, taken+gas); err == nil && contested {
-		left := room - sizeOf(plain) // of the bytes, what plain transactions left of theirs
+		left := min(most, room-sizeOf(plain)) // of the bytes, what plain transactions left of theirs
 		sealed, _, _ = c.Sealed.Next(number, left, left)
 	}
 	return sealed, plain, err

@@ -85,16 +85,19 @@ func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
 
 // pool is a chain with transactions of given sizes and a head that can move.
 type pool struct {
-	sizes  []int
-	number uint64
-	gas    uint64 // of the next block
-	taken  uint64 // gas that was promised to others
-	moves  int    // how often the head moves while transactions are collected
-	fork   int64  // when other rules begin; 0: never
-	waits  bool   // for gas in a later block
+	sizes        []int
+	number       uint64
+	gas          uint64 // of the next block
+	taken        uint64 // gas that was promised to others
+	moves        int    // how often the head moves while transactions are collected
+	fork         int64  // when other rules begin; 0: never
+	waits        bool   // for gas in a later block
+	waitingBytes uint64 // of those that wait
 }
 
 func (p *pool) Waiting() bool { return p.waits }
+
+func (p *pool) WaitingBytes() uint64 { return p.waitingBytes }
 
 func (p *pool) Gas() uint64 { return p.gas }
 
@@ -216,6 +219,17 @@ func TestDelayedTransactionsTakeTheGasThatSealedOnesLeave(t *testing.T) {
 		answer, err := c.Next(t.Context(), 2000, true)
 		if got := len(answer.GetContent().GetDelayedTransactionHashes()); err != nil || got != want || p.taken != uint64(10*want+2) {
 			t.Errorf("of %d: %d delayed ones, gas taken %d, %v, want %d", gas, got, p.taken, err, want)
+		}
+	}
+}
+
+func TestSealedTransactionsLeaveRoomForTheFirstThatWaits(t *testing.T) {
+	for waits, want := range map[uint64]int{0: 5, 90_000: 4, 1 << 20: 3} {
+		c := assembler(&pool{waits: waits > 0, waitingBytes: waits}, nil)
+		c.Sealed, c.Share = sealed{100_000, 100_000, 100_000, 100_000, 100_000, 100_000}, 0.5
+		answer, err := c.Next(t.Context(), 2000, true)
+		if got := len(answer.GetContent().GetTransactions()); err != nil || got != want {
+			t.Errorf("while %d bytes wait: %d sealed transactions, %v; want %d", waits, got, err, want)
 		}
 	}
 }

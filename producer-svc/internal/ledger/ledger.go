@@ -130,5 +130,8 @@ func (p Proposable) Gas() uint64 {
 	return gas - min(gas, p.Chain.Waiting().Gas)
 }
 
+// WaitingBytes is how much of a blueprint the transactions take that wait for the next block.
+func (p Proposable) WaitingBytes() uint64 { return p.Chain.Waiting().Bytes }
+
 // UpgradeDue says whether other rules hold at this time than at the head.
 func (p Proposable) UpgradeDue(at int64) bool { return p.Chain.UpgradeDue(uint64(at)) }
