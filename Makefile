@@ -120,7 +120,7 @@ sim-long: ## Run SCHEDULES (250,000) simulated schedules on all cores, starting 
 	@go run ./e2e/cmd/blindseq-sim --schedules $(or $(SCHEDULES),250000) --seed $(or $(SEED),10000)
 
 .PHONY: bench
-bench: build deps ## Measure encryption, engine, blueprint log and the whole pipeline in one run
+bench: build deps ## Measure sealing, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
 .PHONY: fuzz

@@ -6,6 +6,7 @@ require (
 	blindseq/kit v0.0.0
 	blindseq/proto v0.0.0
 	github.com/coder/websocket v1.8.15
+	github.com/ethereum/go-ethereum v1.17.10
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.32.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/rs/cors v1.11.1
@@ -19,6 +20,15 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/ProjectZKM/Ziren/crates/go-runtime/zkvm_runtime v0.0.0-20251001021608-1fe7b43fc4d6 // indirect
+	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.0.1 // indirect
+	github.com/gtank/ristretto255 v0.2.0 // indirect
+	github.com/holiman/uint256 v1.3.2 // indirect
+)
+
+require (
+	blindseq/seal v0.0.0
 	github.com/CycloneDX/cyclonedx-go v0.12.0 // indirect
 	github.com/alecthomas/kong v1.17.0 // indirect
 	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
@@ -54,3 +64,5 @@ require (
 replace blindseq/kit => ../kit
 
 replace blindseq/proto => ../proto
+
+replace blindseq/seal => ../seal

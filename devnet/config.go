@@ -16,8 +16,8 @@ type Config struct {
 	RedisURL          string             `name:"redis-url" help:"URL of the Redis to use. Empty starts an embedded one." env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
 	RESTAddress       string             `name:"rest-address" help:"Address of the REST API." default:"127.0.0.1:8080"`
 	RPCAddress        string             `name:"rpc-address" help:"Address of Ethereum JSON-RPC and WebSocket." default:"127.0.0.1:8545"`
-	BundlerAddress    string             `name:"bundler-address" help:"Address of the bundler's JSON-RPC, which encrypts the transactions of ordinary wallets." default:"127.0.0.1:3000"`
-	Keyholders        int                `help:"Number of keyholders. 0 runs none, and accepts no encrypted transactions." default:"4"`
+	BundlerAddress    string             `name:"bundler-address" help:"Address of the bundler's JSON-RPC, which seals the transactions of ordinary wallets." default:"127.0.0.1:3000"`
+	Keyholders        int                `help:"Number of keyholders. 0 runs none, and accepts no sealed transactions." default:"4"`
 	Threshold         int                `help:"Number of keyholders needed to open a transaction. 0 means a quorum." default:"0"`
 	Genesis           string             `help:"geth genesis.json. Empty uses the development genesis." type:"path"`
 	TimeBetweenBlocks string             `name:"time-between-blocks" help:"Maximum time without a block, for example 5s. none produces blocks on demand only." default:"10s"`

@@ -120,7 +120,7 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.urls.rpc, c.urls.rpc)
 	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest)
 	if c.urls.bundler != "" {
-		fmt.Fprintf(&b, "Encrypted transactions: set a wallet's RPC URL to http://%s, which encrypts what the wallet sends,\nor encrypt a transaction yourself: dsn-node encrypt --committee-file %s 0x...\n\n",
+		fmt.Fprintf(&b, "Sealed transactions: set a wallet's RPC URL to http://%s, which seals what the wallet sends,\nor seal a transaction yourself: make build, then bin/dsn-node seal --help (committee file: %s)\n\n",
 			c.urls.bundler, filepath.Join(c.cfg.DataDir, "keys", "committee.json"))
 	}
 	if c.cfg.Genesis == "" {

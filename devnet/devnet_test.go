@@ -62,7 +62,7 @@ func run(t *testing.T, dir, timeBetweenBlocks string) *running {
 	}()
 	r.rpc = anyURL.FindString(r.line(t, "JSON-RPC"))
 	r.rest = anyURL.FindString(r.line(t, "REST"))
-	r.bundler = anyURL.FindString(r.line(t, "Encrypted"))
+	r.bundler = anyURL.FindString(r.line(t, "Sealed"))
 	r.line(t, "/v1/produce_block")
 	return r
 }
@@ -156,14 +156,15 @@ func transfer(t *testing.T) *types.Transaction {
 func (r *running) inspect(t *testing.T, object []byte) string {
 	t.Helper()
 	var out bytes.Buffer
-	cfg := inspect.Config{Kind: inspect.KindAuto, CommitteeFile: keygen.Layout(filepath.Join(r.dir, "keys"), 4).Committee}
+	cfg := inspect.Config{Kind: inspect.KindAuto}
+	cfg.CommitteeFile = keygen.Layout(filepath.Join(r.dir, "keys"), 4).Committee
 	if err := inspect.Run(cfg, bytes.NewReader(object), &out); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	return out.String()
 }
 
-func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
+func TestAPlainWalletSendsASealedTransaction(t *testing.T) {
 	d := run(t, t.TempDir(), "10s")
 	client, err := ethclient.Dial(d.bundler)
 	if err != nil {
@@ -194,11 +195,11 @@ func TestAPlainWalletSendsAnEncryptedTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	ordered, opened, _ := strings.Cut(string(body), `"outcomes":`)
-	if !strings.Contains(ordered, `"transactions":["0x7e`) || strings.Contains(ordered, hex.EncodeToString(raw)) || !strings.Contains(opened, tx.Hash().Hex()) {
-		t.Errorf("what was ordered is not the bundle alone, or what it was opened to is not there: %s", body)
+	if !strings.Contains(ordered, `"transactions":["0x5e`) || strings.Contains(ordered, hex.EncodeToString(raw)) || !strings.Contains(opened, tx.Hash().Hex()) {
+		t.Errorf("what was ordered is not the sealed transaction alone, or what it was opened to is not there: %s", body)
 	}
 	shown := d.inspect(t, body)
-	if !strings.Contains(shown, "decrypted to "+tx.Hash().Hex()) || !strings.Contains(shown, "attested by        authority") {
+	if !strings.Contains(shown, "opened to "+tx.Hash().Hex()) || !strings.Contains(shown, "attested by        authority") {
 		t.Errorf("the preblock of REST is shown as\n%s", shown)
 	}
 	var proof json.RawMessage

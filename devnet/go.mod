@@ -16,7 +16,11 @@ require (
 	google.golang.org/grpc v1.85.0
 )
 
-require blindseq/seal v0.0.0 // indirect
+require (
+	blindseq/seal v0.0.0 // indirect
+	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/gtank/ristretto255 v0.2.0 // indirect
+)
 
 require (
 	github.com/CycloneDX/cyclonedx-go v0.12.0 // indirect

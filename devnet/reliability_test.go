@@ -41,13 +41,20 @@ func testsUnder(t *testing.T, folder string) map[string]bool {
 	return found
 }
 
-func TestEveryRowOfTheReliabilityPageNamesTestsThatExist(t *testing.T) {
-	raw, err := os.ReadFile("../docs/reliability.md")
+// row is one of a page's tables: its cells, and how many tests it names.
+type row struct {
+	cells []string
+	tests int
+}
+
+// rowsOf reads the tables of a page under ../docs. Every test that is named there must exist, and be named as `folder: Test`.
+func rowsOf(t *testing.T, page string) (rows []row) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("../docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]map[string]bool{}
-	rows := map[string]bool{}
 	for line := range strings.Lines(string(raw)) {
 		references := reference.FindAllStringSubmatch(line, -1)
 		for _, r := range references {
@@ -58,27 +65,55 @@ func TestEveryRowOfTheReliabilityPageNamesTestsThatExist(t *testing.T) {
 				t.Errorf("there is no test %s under %s", r[2], r[1])
 			}
 		}
-		cells := strings.Split(line, "|")
-		if len(cells) < 4 || strings.HasPrefix(line, "|---") || strings.TrimSpace(cells[len(cells)-2]) == "shown by" {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) < 2 || strings.HasPrefix(line, "|---") || strings.TrimSpace(cells[len(cells)-1]) == "shown by" {
 			continue
 		}
-		name := strings.TrimSpace(cells[1])
-		rows[name] = true
-		if len(references) == 0 {
-			t.Errorf("no test shows %q", name)
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
 		}
-		if strings.Count(line, ": Test") != len(references) {
-			t.Errorf("%q names a test in another form than `folder: Test`", name)
+		if strings.Count(line, "Test") != len(references) {
+			t.Errorf("%q names a test in another form than `folder: Test`", cells[0])
+		}
+		rows = append(rows, row{cells, len(references)})
+	}
+	return rows
+}
+
+func TestEveryRowOfTheReliabilityPageNamesTestsThatExist(t *testing.T) {
+	names := map[string]bool{}
+	for _, r := range rowsOf(t, "reliability.md") {
+		names[r.cells[0]] = true
+		if r.tests == 0 {
+			t.Errorf("no test shows %q", r.cells[0])
 		}
 	}
-	for n := 1; n <= 14; n++ {
-		if name := fmt.Sprint("S", n); !rows[name] {
+	for n := 1; n <= 16; n++ {
+		if name := fmt.Sprint("S", n); !names[name] {
 			t.Errorf("%s is missing", name)
 		}
 	}
 	for n := 1; n <= 5; n++ {
-		if name := fmt.Sprint("L", n); !rows[name] {
+		if name := fmt.Sprint("L", n); !names[name] {
 			t.Errorf("%s is missing", name)
 		}
+	}
+}
+
+// TestEveryRowOfTheSecurityPageNamesTestsThatExist: only where nothing stops an attack, or a flag does, is there no test to name.
+func TestEveryRowOfTheSecurityPageNamesTestsThatExist(t *testing.T) {
+	shown := 0
+	for _, r := range rowsOf(t, "security.md") {
+		switch {
+		case len(r.cells) != 4:
+			t.Errorf("the row of %q has %d cells, want 4", r.cells[0], len(r.cells))
+		case r.tests > 0:
+			shown++
+		case !strings.HasPrefix(r.cells[2], "nothing") && !strings.HasPrefix(r.cells[2], "`--"):
+			t.Errorf("no test shows that this stops %q: %s", r.cells[0], r.cells[2])
+		}
+	}
+	if shown < 10 {
+		t.Errorf("%d rows name tests: the page is written otherwise than this test reads it", shown)
 	}
 }

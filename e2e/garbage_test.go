@@ -13,8 +13,8 @@ import (
 	"blindseq/e2e/load"
 	"blindseq/e2e/rest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/committee"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -23,16 +23,15 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 )
 
-// garbage is a bundle with something wrong in it that shows after it was opened only.
+// garbage is a sealed transaction with something wrong in it that shows only after it was opened.
 type garbage struct {
 	name   string
-	raw    []byte
-	status string // of te_getTransactionStatus
-	reason string // begins with
-	kept   preblockv1.UndecryptableReason
+	sealed *seal.Sealed
+	reason string // of te_getTransactionStatus begins with it
+	kept   preblockv1.UnopenableReason
 }
 
-func TestBundlesThatAreGarbageInsideAreSkippedAndTheNextTransactionsRun(t *testing.T) {
+func TestGarbageInsideEndsWithItsReasonAndTheNextTransactionsRun(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Args: onDemand()})
@@ -41,96 +40,100 @@ func TestBundlesThatAreGarbageInsideAreSkippedAndTheNextTransactionsRun(t *testi
 	api := rest.New(c.REST, 2)
 	t.Cleanup(api.Close)
 	refusedAtOnce(t, client, by)
-
 	all := hiddenGarbage(t, by)
 	pool(t, api, "lock") // so that all are in one preblock
-	var hashes []common.Hash
 	for _, g := range all {
-		hashes = append(hashes, sendBundle(t, client, g.raw))
+		sendSealed(t, client, g.sealed)
 	}
-	encrypted, err := accounts[0].Transfer(accounts[0].Address)
+	inner, err := accounts[0].Transfer(accounts[0].Address)
 	must(t, err)
-	bundle, err := load.Encrypt(by.Keys.Master(), encrypted)
+	good, err := load.NewSealer(by, accounts[0], 0).Seal(inner)
 	must(t, err)
-	sendBundle(t, client, bundle.Encode())
+	sendSealed(t, client, good)
 	plain, err := accounts[1].Transfer(accounts[1].Address)
 	must(t, err)
 	must(t, client.SendTransaction(t.Context(), plain))
 	pool(t, api, "unlock")
-
-	number := receipt(t, client, encrypted.Hash()).BlockNumber
+	number := receipt(t, client, inner.Hash()).BlockNumber
 	if r := receipt(t, client, plain.Hash()); r.BlockNumber.Cmp(number) != 0 {
-		t.Errorf("the plain transaction is in block %s, the encrypted one in %s", r.BlockNumber, number)
+		t.Errorf("the plain transaction is in block %s, the sealed one in %s", r.BlockNumber, number)
 	}
-	outcomes := outcomesOf(preblock(t, c, number.Uint64()))
-	for i, g := range all {
-		s := statusOf(t, client, hashes[i])
+	outcomes := outcomesOf(t, preblock(t, c, number.Uint64()))
+	for _, g := range all {
+		id := common.Hash(g.sealed.ID())
+		s := statusOf(t, client, id)
 		t.Logf("%s: %s in block %d: %s", g.name, s.Status, s.BlockNumber, s.Reason)
-		if s.Status != g.status || !strings.HasPrefix(s.Reason, g.reason) || uint64(s.BlockNumber) != number.Uint64() {
-			t.Errorf("%s: %+v, want %s in block %s: %s", g.name, s, g.status, number, g.reason)
+		if s.Status != "ended" || !strings.HasPrefix(s.Reason, g.reason) || uint64(s.BlockNumber) != number.Uint64() {
+			t.Errorf("%s: %+v, want ended in block %s: %s", g.name, s, number, g.reason)
 		}
-		if got, ok := outcomes[hashes[i]]; !ok || got != g.kept {
+		if got, ok := outcomes[id]; !ok || got != g.kept {
 			t.Errorf("%s: the preblock says %s (%v), want %s", g.name, got, ok, g.kept)
 		}
-		orderProof(t, client, by, hashes[i])
+		orderProof(t, client, by, id)
 	}
-	t.Logf("%d bundles that are garbage and two good transactions in preblock %s; %s", len(all), number, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d pieces of garbage and two good transactions in preblock %s; %s", len(all), number, time.Since(began).Round(time.Millisecond))
 }
 
 // refusedAtOnce sends what shows to be garbage before it is opened.
 func refusedAtOnce(t *testing.T, client *ethclient.Client, by *committee.Committee) {
-	good := func() *te.Bundle { return encrypted(t, by, signedFor(t, 1337)) }
-	truncated := good().Encode()
+	good := func() []byte {
+		s, err := stranger(t, by).SealRaw(signedFor(t, 1337))
+		must(t, err)
+		return s.Encode()
+	}
+	whole := good()
+	copied := good()
+	copied[len(copied)-100] ^= 1 // a byte of the payload
+	resigned := good()
+	resigned[len(resigned)-10] ^= 1
 	for name, c := range map[string]struct {
 		raw  []byte
 		want string
 	}{
-		"cut off":                         {truncated[:len(truncated)-9], "malformed"},
-		"nothing but a type":              {[]byte{te.BundleType}, "malformed"},
-		"another hash of the transaction": {changed(good(), func(b *te.Bundle) { b.Payload.Txs[0].Hash[0] ^= 1 }), "payload hash"},
-		"another key":                     {changed(good(), func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0] ^= 1 }), "proof does not hold"},
+		"cut off":                    {whole[:len(whole)-9], "encoding"},
+		"nothing but a type":         {[]byte{seal.Type}, "encoding"},
+		"a copy with another byte":   {copied, "proof"},
+		"a signature that is not it": {resigned, "signature"},
 	} {
 		err := client.Client().CallContext(t.Context(), nil, "eth_sendRawTransaction", hexutil.Bytes(c.raw))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: answered with %v, want %q", name, err, c.want)
 		}
-		if s := statusOf(t, client, crypto.Keccak256Hash(c.raw)); s.Status != "unknown" {
-			t.Errorf("%s: refused and %s", name, s.Status)
+		if s, err := seal.Parse(c.raw); err == nil {
+			if status := statusOf(t, client, common.Hash(s.ID())); status.Status != "unknown" {
+				t.Errorf("%s: refused and %s", name, status.Status)
+			}
 		}
 	}
 }
 
 func hiddenGarbage(t *testing.T, by *committee.Committee) []garbage {
 	t.Helper()
-	good := func() *te.Bundle { return encrypted(t, by, signedFor(t, 1337)) }
-	const (
-		keyHash = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_KEY_HASH
-		txHash  = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_TX_HASH
-		opened  = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_UNSPECIFIED
-	)
+	unopenable := func(kind error) *seal.Sealed {
+		s, err := stranger(t, by).Garbage(kind)
+		must(t, err)
+		return s
+	}
+	holding := func(raw []byte) *seal.Sealed {
+		s, err := stranger(t, by).SealRaw(raw)
+		must(t, err)
+		return s
+	}
 	random := make([]byte, 100)
 	_, err := rand.Read(random)
 	must(t, err)
 	random[0] = 0x6f // no type of a transaction
+	nested := holding(signedFor(t, 1337))
+	const opened = preblockv1.UnopenableReason_UNOPENABLE_REASON_UNSPECIFIED
 	return []garbage{
-		{"another key hash", changed(good(), func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0] ^= 1 }), "undecryptable", "key_hash", keyHash},
-		{"a transaction of another hash", changed(good(), func(b *te.Bundle) { b.Payload.Txs[0].Data[0] ^= 1 }), "undecryptable", "tx_hash", txHash},
-		{"a transaction cut off", changed(good(), func(b *te.Bundle) { b.Payload.Txs[0].Data = b.Payload.Txs[0].Data[:40] }), "undecryptable", "tx_hash", txHash},
-		{"no transaction", encrypted(t, by, random).Encode(), "skipped", "transaction type not supported", opened},
-		{"a transaction of another chain", encrypted(t, by, signedFor(t, 1)).Encode(), "skipped", "invalid sender: invalid chain id", opened},
+		{"a payload that does not decrypt", unopenable(seal.ErrPayload), "unopenable: payload", preblockv1.UnopenableReason_UNOPENABLE_REASON_PAYLOAD},
+		{"a padding that is none", unopenable(seal.ErrPadding), "unopenable: padding", preblockv1.UnopenableReason_UNOPENABLE_REASON_PADDING},
+		{"a seed that gives other bytes", unopenable(seal.ErrSeed), "unopenable: seed", preblockv1.UnopenableReason_UNOPENABLE_REASON_SEED},
+		{"no transaction", holding(random), "", opened},
+		{"a transaction of another chain", holding(signedFor(t, 1)), "", opened},
+		{"a sealed transaction", holding(nested.Encode()), "", opened},
+		{"a transaction without funds", holding(signedFor(t, 1337)), "insufficient funds", opened},
 	}
-}
-
-func encrypted(t *testing.T, by *committee.Committee, raw []byte) *te.Bundle {
-	t.Helper()
-	payload, err := te.Encrypt(rand.Reader, by.Keys.Master(), raw)
-	must(t, err)
-	return &te.Bundle{Payload: payload}
-}
-
-func changed(b *te.Bundle, change func(*te.Bundle)) []byte {
-	change(b)
-	return b.Encode()
 }
 
 // signedFor is a transaction that somebody without funds signs for a chain.
@@ -147,10 +150,14 @@ func signedFor(t *testing.T, chain int64) []byte {
 	return raw
 }
 
-func outcomesOf(p *preblockv1.Preblock) map[common.Hash]preblockv1.UndecryptableReason {
-	reasons := map[common.Hash]preblockv1.UndecryptableReason{}
+// outcomesOf are the reasons of a preblock's sealed transactions by their ids; unspecified for one that was opened.
+func outcomesOf(t *testing.T, p *preblockv1.Preblock) map[common.Hash]preblockv1.UnopenableReason {
+	t.Helper()
+	reasons := map[common.Hash]preblockv1.UnopenableReason{}
 	for _, o := range p.GetOutcomes() {
-		reasons[crypto.Keccak256Hash(p.GetContent().GetTransactions()[o.GetIndex()])] = o.GetUndecryptable().GetReason()
+		s, err := seal.Parse(p.GetContent().GetTransactions()[o.GetIndex()])
+		must(t, err)
+		reasons[common.Hash(s.ID())] = o.GetUnopenable().GetReason()
 	}
 	return reasons
 }

@@ -28,7 +28,7 @@ const (
 	liar, otherLiar, equivocator = 1, 4, 6
 )
 
-// observedCommittee is a run with seven keyholders, of which five are needed, under plain and encrypted load.
+// observedCommittee is a run with seven keyholders, of which five are needed, under plain and sealed load.
 type observedCommittee struct {
 	*observation
 	standins map[int]*standin.Keyholder
@@ -44,7 +44,7 @@ func TestSevenKeyholdersOfWhichFiveAreHonestLoseNothing(t *testing.T) {
 	t.Run("one equivocates", o.oneEquivocates)
 	t.Run("three killed, and one comes back", o.threeKilled)
 	h := o.judge(t)
-	requireBundles(t, h)
+	requireSealed(t, h)
 }
 
 func startCommittee(t *testing.T) *observedCommittee {
@@ -74,12 +74,12 @@ func startCommittee(t *testing.T) *observedCommittee {
 	o.senders = accounts[:4]
 	o.observation = watched(t, c, client, o.senders[:2], 30*time.Millisecond)
 	o.asked = bundler
-	master := committeeOf(t, c).Keys.Master()
+	by := committeeOf(t, c)
 	o.send(o.senders[2], func(ctx context.Context) error {
 		return load.Stream(ctx, bundler, o.senders[2], 60*time.Millisecond, o.Recorder)
 	})
 	o.send(o.senders[3], func(ctx context.Context) error {
-		return load.StreamBundles(ctx, client, master, o.senders[3], 60*time.Millisecond, o.Recorder)
+		return load.StreamSealed(ctx, client, by, o.senders[3], 60*time.Millisecond, o.Recorder)
 	})
 	return o
 }
@@ -299,30 +299,30 @@ func (o *observedCommittee) mustStand(t *testing.T, stopped uint64, waiting map[
 		}
 	}
 	for _, tx := range waiting {
-		if s := statusOf(t, o.client, tx); s.Status == "included" || s.Status == "skipped" {
+		if s := statusOf(t, o.client, tx); s.Status == "executed" || s.Status == "ended" {
 			t.Errorf("%s is %+v while nothing is produced", tx, s)
 		}
 	}
 }
 
-// requireBundles checks that the run was about encrypted transactions of both ways.
-func requireBundles(t *testing.T, h *history.History) {
+// requireSealed checks that the run had sealed transactions of wallets and of the bundler.
+func requireSealed(t *testing.T, h *history.History) {
 	t.Helper()
-	opened, bundles := 0, 0
+	opened, acknowledged := 0, 0
 	for _, p := range h.Preblocks {
 		for _, outcome := range p.Value.GetOutcomes() {
-			if outcome.GetDecrypted() != nil {
+			if outcome.GetOpened() != nil {
 				opened++
 			}
 		}
 	}
 	for _, a := range h.Acks {
-		if a.Bundle {
-			bundles++
+		if a.Sealed {
+			acknowledged++
 		}
 	}
-	t.Logf("%d bundles were opened, %d of them acknowledged as bundles", opened, bundles)
-	if bundles == 0 || opened <= bundles {
-		t.Errorf("%d bundles were opened, %d were acknowledged: there must be more, those of the bundler", opened, bundles)
+	t.Logf("%d sealed transactions were opened, %d of them acknowledged by their id", opened, acknowledged)
+	if acknowledged == 0 || opened <= acknowledged {
+		t.Errorf("%d were opened, %d were acknowledged: there must be more, those of the bundler", opened, acknowledged)
 	}
 }

@@ -59,17 +59,17 @@ func plainSteps() []step {
 	return all
 }
 
-// encryptedSteps are the steps of keyholders and bundler, and what the sequencer does otherwise when there are keyholders.
-func encryptedSteps() []step {
+// sealedSteps are the steps of keyholders and bundler, and what the sequencer does otherwise when there are keyholders.
+func sealedSteps() []step {
 	var all steps
 	keyholder := cluster.Keyholder(1)
 	all.add(keyholder, underLoad, "attestationSigned", "walAppending", "walWritten", "walSynced", "attestationStored",
-		"sharesPlanning", "sharesReleasing")
+		"sharesMaking", "sharesReleasing")
 	all.add(keyholder, starting, "walSettling")
 	all.add(cluster.DSN, underLoad, "proposalStored", "preblockDeciding", "walAppending", "walWritten", "walSynced", "preblockFixed",
 		"preblockPublished")
 	all.add(cluster.DSN, starting, "walSettling")
-	all.add(cluster.Bundler, underLoad, "bundleStoring", "bundleStored", "bundleForwarded", "bundleRemoving")
+	all.add(cluster.Bundler, underLoad, "sealedStoring", "sealedStored", "sealedForwarded", "sealedRemoving")
 	return all
 }
 
@@ -80,7 +80,7 @@ func failingSteps() []string { return []string{chainFlushFails} }
 func checkSteps(t *testing.T, source []string) {
 	t.Helper()
 	known := failingSteps()
-	for _, s := range append(plainSteps(), encryptedSteps()...) {
+	for _, s := range append(plainSteps(), sealedSteps()...) {
 		known = append(known, s.name)
 	}
 	for _, name := range source {

@@ -53,7 +53,7 @@ func TestNothingIsLostAtAKillAtAnyStep(t *testing.T) {
 			})
 		}
 	}
-	run("encrypted", withKeyholders(), plans(encryptedSteps(), kills/6))
+	run("sealed", withKeyholders(), plans(sealedSteps(), kills/6))
 	run("plain", cluster.Options{}, plans(plainSteps(), kills-kills/6))
 	_ = group.Wait() // the subtests report for themselves
 	down.report(t, kills)

@@ -148,7 +148,7 @@ func (o *observation) lookup(ctx context.Context, acks []history.Ack) (open []hi
 }
 
 // place is what is said of a transaction: by eth_getTransactionByHash, which gives null for an unknown one, or, of a
-// bundle, which nobody can show before it is opened, by te_getTransactionStatus.
+// sealed one, which nobody can show before it is opened, by te_getTransactionStatus.
 type place struct {
 	Hash        *common.Hash    `json:"hash"`
 	Status      string          `json:"status"`
@@ -163,7 +163,7 @@ func (o *observation) places(ctx context.Context, acks []history.Ack) (places []
 		calls := make([]rpc.BatchElem, 0, len(some))
 		for _, a := range some {
 			method := "eth_getTransactionByHash"
-			if a.Bundle {
+			if a.Sealed {
 				method = "te_getTransactionStatus"
 			}
 			calls = append(calls, rpc.BatchElem{Method: method, Args: []any{a.Tx}, Result: new(place)})

@@ -19,7 +19,7 @@ import (
 	"blindseq/e2e/leak"
 	"blindseq/e2e/load"
 	"blindseq/kit/redisx"
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -38,7 +38,7 @@ type eavesdropper struct {
 	redis    redis.UniversalClient
 }
 
-func TestAnEncryptedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing.T) {
+func TestASealedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing.T) {
 	t.Parallel()
 	e := &eavesdropper{}
 	args := onDemand()
@@ -66,11 +66,11 @@ func TestAnEncryptedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *tes
 	}
 	tx, needles := secretTransaction(t, accounts[0])
 	must(t, plain.SendTransaction(t.Context(), tx))
-	bundle := e.bundleOf(t, tx)
-	e.awaitAccepted(t, bundle)
+	sealed := e.sealedByTheBundler(t)
+	e.awaitAccepted(t, sealed)
 	e.mustFindNothing(t, needles)
-	if s := statusOf(t, client, bundle.Hash()); s.Status != "queued" && s.Status != "ordered" {
-		t.Errorf("before its place is certified the bundle is %v", s)
+	if s := statusOf(t, client, common.Hash(sealed.ID())); s.Status != "sealed" && s.Status != "ordered" {
+		t.Errorf("before its place is certified the sealed transaction is %v", s)
 	}
 
 	must(t, away[0].Start())
@@ -79,7 +79,7 @@ func TestAnEncryptedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *tes
 		t.Fatalf("receipt %+v", r)
 	}
 	e.mustFindInLogs(t, needles)
-	oneThing(t, e.c, client, tx, bundle, r)
+	oneThing(t, e.c, client, tx, sealed, r)
 }
 
 func (e *eavesdropper) listen(t *testing.T) {
@@ -95,8 +95,7 @@ func (e *eavesdropper) listen(t *testing.T) {
 	t.Cleanup(func() { _ = e.redis.Close() })
 }
 
-// secretTransaction is a transaction full of random bytes, and all by which it could be recognised. Its hash is not among
-// it: a bundle promises that.
+// secretTransaction is a transaction full of random bytes, and all by which it could be recognised, its hash included.
 func secretTransaction(t *testing.T, from *load.Account) (*types.Transaction, []leak.Needle) {
 	t.Helper()
 	data := make([]byte, 64)
@@ -114,12 +113,13 @@ func secretTransaction(t *testing.T, from *load.Account) (*types.Transaction, []
 	return tx, []leak.Needle{
 		{Name: "the raw transaction", Bytes: raw}, {Name: "its data", Bytes: data}, {Name: "its receiver", Bytes: to[:]},
 		{Name: "r of its signature", Bytes: r.Bytes()}, {Name: "s of its signature", Bytes: s.Bytes()},
+		{Name: "its hash", Bytes: tx.Hash().Bytes()},
 		{Name: "the hash that is signed", Bytes: types.LatestSignerForChainID(tx.ChainId()).Hash(tx).Bytes()},
 	}
 }
 
-// bundleOf finds the bundle of a transaction among what the bundler sent.
-func (e *eavesdropper) bundleOf(t *testing.T, tx *types.Transaction) *te.Bundle {
+// sealedByTheBundler finds the sealed transaction that the bundler sent: the test makes it send one.
+func (e *eavesdropper) sealedByTheBundler(t *testing.T) *seal.Sealed {
 	t.Helper()
 	for _, request := range e.requests.All() {
 		_, body, _ := bytes.Cut(request, []byte("\r\n\r\n"))
@@ -130,22 +130,20 @@ func (e *eavesdropper) bundleOf(t *testing.T, tx *types.Transaction) *te.Bundle 
 		if json.Unmarshal(body, &call) != nil || call.Method != "eth_sendRawTransaction" {
 			continue
 		}
-		bundle, err := te.DecodeBundle(call.Params[0])
+		sealed, err := seal.Parse(call.Params[0])
 		must(t, err)
-		if bundle.Payload.Txs[0].Hash == tx.Hash() {
-			return bundle
-		}
+		return sealed
 	}
-	t.Fatalf("the bundler sent no bundle of %s", tx.Hash())
+	t.Fatal("the bundler sent no sealed transaction")
 	return nil
 }
 
-// awaitAccepted waits until the sequencer has accepted a proposal with the bundle, and lacks keyholders.
-func (e *eavesdropper) awaitAccepted(t *testing.T, bundle *te.Bundle) {
+// awaitAccepted waits until the sequencer has accepted a proposal with the sealed transaction, and lacks keyholders.
+func (e *eavesdropper) awaitAccepted(t *testing.T, sealed *seal.Sealed) {
 	t.Helper()
-	search, err := leak.NewSearch(leak.Needle{Name: "the bundle", Bytes: bundle.Encode()})
+	search, err := leak.NewSearch(leak.Needle{Name: "the sealed transaction", Bytes: sealed.Encode()})
 	must(t, err)
-	eventually(t, "the bundle in the sequencer's log, not certified", func(context.Context) (bool, error) {
+	eventually(t, "the sealed transaction in the sequencer's log, not certified", func(context.Context) (bool, error) {
 		scan, err := search.Files(e.c.DataDir(cluster.DSN))
 		s := sequencer(t, e.c)
 		return err == nil && len(scan.Found) > 0 && s.GetAcceptedNumber() == s.GetLastNumber()+1 &&
@@ -180,15 +178,20 @@ func (e *eavesdropper) mustFindNothing(t *testing.T, needles []leak.Needle) {
 		len(e.requests.All()), len(values), len(commands), scan.Files, scan.Bytes)
 }
 
-// mustFindInLogs is the control: now that it is decrypted, the same search finds it where it has to be.
+// mustFindInLogs is the control: now that it is opened, the same search finds it where it has to be.
 func (e *eavesdropper) mustFindInLogs(t *testing.T, needles []leak.Needle) {
 	t.Helper()
-	for _, n := range needles[:len(needles)-1] { // what is signed is not written anywhere
+	dsn, producer := e.c.DataDir(cluster.DSN), filepath.Join(e.c.DataDir(cluster.Producer), "log")
+	for i, n := range needles[:len(needles)-1] { // what is signed is not written anywhere
 		search, err := leak.NewSearch(n)
 		must(t, err)
-		for _, dir := range []string{e.c.DataDir(cluster.DSN), filepath.Join(e.c.DataDir(cluster.Producer), "log")} {
+		dirs := []string{dsn, producer}
+		if i == len(needles)-2 {
+			dirs = dirs[1:] // the DSN writes no hash of what was inside
+		}
+		for _, dir := range dirs {
 			if scan, err := search.Files(dir); err != nil || len(scan.Found) == 0 {
-				t.Errorf("%s is not found in %s after the transaction was decrypted (%v)", n.Name, dir, err)
+				t.Errorf("%s is not found in %s after the transaction was opened (%v)", n.Name, dir, err)
 			}
 		}
 	}
@@ -207,13 +210,13 @@ func (e *eavesdropper) mustFindInLogs(t *testing.T, needles []leak.Needle) {
 	}
 }
 
-// oneThing: by the hash of the transaction and by that of its bundle the same is found.
-func oneThing(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx *types.Transaction, bundle *te.Bundle, r *types.Receipt) {
+// oneThing: by the hash of the transaction and by the id of the sealed one the same is found.
+func oneThing(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx *types.Transaction, sealed *seal.Sealed, r *types.Receipt) {
 	t.Helper()
 	by := committeeOf(t, c)
-	for _, hash := range []common.Hash{tx.Hash(), bundle.Hash()} {
-		if s := statusOf(t, client, hash); s.Status != "included" || uint64(s.BlockNumber) != r.BlockNumber.Uint64() {
-			t.Errorf("%s is %+v, want included in %s", hash, s, r.BlockNumber)
+	for hash, want := range map[common.Hash]string{tx.Hash(): "included", common.Hash(sealed.ID()): "executed"} {
+		if s := statusOf(t, client, hash); s.Status != want || uint64(s.BlockNumber) != r.BlockNumber.Uint64() {
+			t.Errorf("%s is %+v, want %s in %s", hash, s, want, r.BlockNumber)
 		}
 		if again := receipt(t, client, hash); again.TxHash != tx.Hash() || again.BlockHash != r.BlockHash {
 			t.Errorf("receipt of %s: %+v", hash, again)
@@ -222,7 +225,7 @@ func oneThing(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx *ty
 			t.Errorf("transaction %s: %v, pending %v, %v", hash, found, pending, err)
 		}
 		proof := orderProof(t, client, by, hash)
-		if proof.Hash != bundle.Hash() || uint64(proof.Number) != r.BlockNumber.Uint64() || len(proof.Attestations) < by.Quorum() {
+		if proof.Hash != crypto.Keccak256Hash(sealed.Encode()) || uint64(proof.Number) != r.BlockNumber.Uint64() || len(proof.Attestations) < by.Quorum() {
 			t.Errorf("order proof of %s: %s at %d with %d attestations", hash, proof.Hash, proof.Number, len(proof.Attestations))
 		}
 	}
@@ -238,7 +241,7 @@ func mustInspect(t *testing.T, c *cluster.Cluster, client *ethclient.Client, tx 
 	}
 	var proof json.RawMessage
 	must(t, client.Client().CallContext(t.Context(), &proof, "te_getOrderProof", tx.Hash()))
-	for want, object := range map[string][]byte{"decrypted to " + tx.Hash().Hex(): fixed, "order proof of": proof} {
+	for want, object := range map[string][]byte{"opened to " + tx.Hash().Hex(): fixed, "order proof of": proof} {
 		file := filepath.Join(t.TempDir(), "object.json")
 		must(t, os.WriteFile(file, object, 0o600))
 		if out, err := inspect(t.Context(), c.Keys.Committee, file); err != nil || !strings.Contains(string(out), want) {

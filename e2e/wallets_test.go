@@ -25,16 +25,16 @@ func TestWalletLibrariesWork(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(script, func(t *testing.T) { runWallet(t, script, c.RPC, c.WS) })
 	}
-	if n := preblocksWithBundles(t, c); n != 0 {
-		t.Errorf("%d preblocks have bundles, though nobody encrypts", n)
+	if n := preblocksWithSealed(t, c); n != 0 {
+		t.Errorf("%d preblocks have sealed transactions, though nobody seals", n)
 	}
 	for _, script := range scripts { // the bundler has no WebSocket: what goes over it stays plain
 		t.Run(script+" through a bundler", func(t *testing.T) { runWallet(t, script, c.Wallets, c.WS) })
 	}
-	n := preblocksWithBundles(t, c)
-	t.Logf("bundles were opened in %d preblocks", n)
+	n := preblocksWithSealed(t, c)
+	t.Logf("sealed transactions were opened in %d preblocks", n)
 	if n < 6 { // a transfer, a contract, a call of each script: one after the other
-		t.Error("what went through the bundler was not encrypted")
+		t.Error("what went through the bundler was not sealed")
 	}
 }
 
@@ -52,12 +52,12 @@ func runWallet(t *testing.T, script, url, ws string) {
 	t.Logf("%s%s", out, time.Since(began).Round(time.Millisecond))
 }
 
-// preblocksWithBundles counts the preblocks in which bundles were opened.
-func preblocksWithBundles(t *testing.T, c *cluster.Cluster) (n int) {
+// preblocksWithSealed counts the preblocks in which sealed transactions were opened.
+func preblocksWithSealed(t *testing.T, c *cluster.Cluster) (n int) {
 	t.Helper()
 	for number := uint64(1); number <= sequencer(t, c).GetLastNumber(); number++ {
 		for _, o := range preblock(t, c, number).GetOutcomes() {
-			if o.GetDecrypted() != nil {
+			if o.GetOpened() != nil {
 				n++
 				break
 			}

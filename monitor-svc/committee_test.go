@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// keyholders makes certified preblocks, one after the other, each with a bundle.
+// keyholders makes certified preblocks, one after the other, each with a sealed transaction.
 type keyholders struct {
 	*committeetest.Committee
 	last common.Hash
@@ -25,7 +25,7 @@ func (k *keyholders) preblock(number uint64) *preblockv1.Preblock {
 	var p *preblockv1.Preblock
 	p, k.last = k.Preblock(&preblockv1.Content{
 		Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: &timestamppb.Timestamp{Seconds: int64(number)},
-		Transactions: [][]byte{k.Bundle([]byte("plain"))},
+		Transactions: [][]byte{k.Sealed([]byte("plain"))},
 	}, k.last)
 	p.RequestId = "r"
 	return p
@@ -71,7 +71,7 @@ func TestAForgedOutcomeIsRefusedUntilTheRightOneComes(t *testing.T) {
 	waiting := a.next("r", 1)
 	honest := k.preblock(1)
 	forged := proto.CloneOf(honest)
-	forged.Outcomes[0].GetDecrypted().Transactions[0] = []byte("other")
+	forged.Outcomes[0].GetOpened().Transaction = []byte("other")
 	w.dsn.Put(forged)
 	w.following() // the stream was broken off, and made again
 	if _, err := a.GetPreblock(t.Context(), &preblockv1.GetPreblockRequest{Number: 1}); status.Code(err) != codes.Unavailable {
@@ -81,7 +81,7 @@ func TestAForgedOutcomeIsRefusedUntilTheRightOneComes(t *testing.T) {
 	a.expectPreblock(waiting, 1, "r")
 }
 
-func TestBundlesAreRefusedWithoutACommittee(t *testing.T) {
+func TestSealedTransactionsAreRefusedWithoutACommittee(t *testing.T) {
 	w := newWorld(t, redistest.Mini(t))
 	p := w.keyholders().preblock(1)
 	w.committee = ""

@@ -12,7 +12,7 @@ type Config struct {
 	config.Common `embed:""`
 	DSN           string        `name:"dsn" help:"Address of the DSN's sequencer (gRPC)." default:"127.0.0.1:7105"`
 	NextTimeout   time.Duration `help:"Maximum time that a Next caller waits for its event." default:"5s"`
-	CommitteeFile string        `help:"File of the keyholders' committee. Every preblock must show their certificate and the right outcomes. Without the file, preblocks with encrypted transactions are refused." type:"path"`
+	CommitteeFile string        `help:"File of the keyholders' committee. Every preblock must show their certificate and the right outcomes. Without the file, preblocks with sealed transactions are refused." type:"path"`
 	CallTimeout   time.Duration `help:"Timeout of one call to the DSN." default:"2s"`
 }
 

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"context"
 	"time"
 
 	"blindseq/kit/ops"
@@ -51,7 +50,7 @@ func (m *metrics) follow(reg prometheus.Registerer, status func() (last uint64, 
 		func() float64 { last, _, _ := status(); return float64(last) })
 	ops.Gauge(reg, "blindseq_monitor_waiters", "Number of waiting Next callers.",
 		func() float64 { _, waiters, _ := status(); return float64(waiters) })
-	ops.Gauge(reg, "blindseq_monitor_halted", "1 when the DSN showed two contents for one number.",
+	ops.Gauge(reg, "blindseq_monitor_halted", "1 when the DSN showed two preblocks for one number that differ in content or outcomes.",
 		func() float64 { _, _, halted := status(); return ops.Truth(halted != nil) })
 	ops.Gauge(reg, "blindseq_monitor_dsn_connected", "1 while the stream from the DSN is up.",
 		func() float64 { return ops.Truth(connected()) })
@@ -63,8 +62,8 @@ type measuredCheck struct {
 	seconds prometheus.Histogram
 }
 
-func (m measuredCheck) Examine(ctx context.Context, p *preblockv1.Preblock) (statement [32]byte, forged bool, err error) {
+func (m measuredCheck) Examine(p *preblockv1.Preblock) (statement [32]byte, err error) {
 	began := time.Now()
 	defer func() { m.seconds.Observe(time.Since(began).Seconds()) }()
-	return m.Check.Examine(ctx, p)
+	return m.Check.Examine(p)
 }

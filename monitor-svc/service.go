@@ -116,7 +116,7 @@ func (s *Service) merge(dsn source.DSN, cfg Config, keyholders *committee.Commit
 		Fetch:  func(number uint64) { s.fetcher.Want(number) },
 		LookUp: s.notices.LookUp,
 		Alarm: func(h merge.Halted) {
-			s.Health.Set("preblocks", fmt.Sprintf("halted: the DSN showed two contents for number %d", h.Number))
+			s.Health.Set("preblocks", fmt.Sprintf("halted: the DSN showed two preblocks for number %d", h.Number))
 			s.conflict.Alarm(h)
 		},
 		Dropped:       s.dropped,

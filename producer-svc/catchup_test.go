@@ -55,7 +55,7 @@ func fixed(t *testing.T, order *fakes.Order, n int) section.Head {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Apply(context.WithoutCancel(t.Context()), ledger.BlockOf(rec)); err != nil {
+		if _, err := c.Apply(context.WithoutCancel(t.Context()), ledger.BlockOf(rec, 0)); err != nil {
 			t.Fatal(err)
 		}
 		order.Fix(p)

@@ -35,9 +35,9 @@ type Config struct {
 	MaxClockDrift      time.Duration    `help:"Maximum lead of a requested timestamp over this machine's clock." default:"60s"`
 	MaxWaiting         int              `help:"Maximum number of waiting ProduceBlock callers. More are refused." default:"1024"`
 	EventTimeout       time.Duration    `help:"Timeout of a request's event. The request is then retried with the same id." default:"3s"`
-	CommitteeFile      string           `help:"Committee file of the keyholders. With it, encrypted bundles (type 0x7e) are accepted." type:"path"`
-	BundlerAllow       []string         `help:"Addresses of the bundlers whose bundles are accepted. Empty accepts all, signed or not."`
-	BundleShare        float64          `help:"Share of a blueprint's bytes reserved for bundles, from 0.01 to 0.99. The rest is for plain transactions; either may use what the other leaves." default:"0.5"`
+	CommitteeFile      string           `help:"Committee file of the keyholders. With it, sealed transactions (type 0x5e) are accepted." type:"path"`
+	SealAllow          []string         `help:"Addresses of the submitters whose sealed transactions are accepted. Empty accepts those of everybody."`
+	SealedShare        float64          `help:"Share of a blueprint's bytes reserved for sealed transactions, from 0.01 to 0.99. The rest is for plain transactions; either may use what the other leaves." default:"0.5"`
 	AckReplicas        int              `help:"Number of standbys that must have a transaction on disk before it is acknowledged. With 0 the leader's own disk is enough."`
 	AckTimeout         time.Duration    `help:"Timeout of an acknowledgement that waits for standbys." default:"3s"`
 	AckShort           string           `help:"Policy when too few standbys are connected: ${enum}. refuse refuses transactions, degrade acknowledges them without standbys." enum:"refuse,degrade" default:"refuse"`
@@ -67,7 +67,7 @@ func (c *Config) Validate() error {
 	if _, err := c.rollup(); err != nil {
 		return err
 	}
-	if _, err := c.bundlers(); err != nil {
+	if _, err := c.submitters(); err != nil {
 		return err
 	}
 	if err := c.Rollup.Validate(); err != nil {
@@ -86,8 +86,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--max-clock-drift must not be negative, not %s", c.MaxClockDrift)
 	case c.MaxWaiting < 1 || c.MaxWaiting > 1<<20:
 		return fmt.Errorf("--max-waiting must be within 1 and %d, not %d", 1<<20, c.MaxWaiting)
-	case !(c.BundleShare >= 0.01 && c.BundleShare <= 0.99):
-		return fmt.Errorf("--bundle-share must be within 0.01 and 0.99, not %v", c.BundleShare)
+	case !(c.SealedShare >= 0.01 && c.SealedShare <= 0.99):
+		return fmt.Errorf("--sealed-share must be within 0.01 and 0.99, not %v", c.SealedShare)
 	case c.AckReplicas < 0 || c.AckReplicas > 16:
 		return fmt.Errorf("--ack-replicas must be within 0 and 16, not %d", c.AckReplicas)
 	case c.AckTimeout < 10*time.Millisecond:
@@ -110,15 +110,15 @@ func (c *Config) between() (time.Duration, error) {
 	return d, nil
 }
 
-// bundlers are those that may send; nil for everyone.
-func (c *Config) bundlers() (map[common.Address]bool, error) {
-	if len(c.BundlerAllow) == 0 {
+// submitters are those that may send sealed transactions; nil for everyone.
+func (c *Config) submitters() (map[common.Address]bool, error) {
+	if len(c.SealAllow) == 0 {
 		return nil, nil
 	}
 	allowed := map[common.Address]bool{}
-	for _, text := range c.BundlerAllow {
+	for _, text := range c.SealAllow {
 		if !common.IsHexAddress(text) {
-			return nil, fmt.Errorf("--bundler-allow must have addresses (20 bytes in hex), not %q", text)
+			return nil, fmt.Errorf("--seal-allow must have addresses (20 bytes in hex), not %q", text)
 		}
 		allowed[common.HexToAddress(text)] = true
 	}

@@ -15,7 +15,6 @@ import (
 	"blindseq/kit/notify"
 	"blindseq/kit/service"
 	"blindseq/producer-svc/blueprint"
-	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/feed"
@@ -28,7 +27,9 @@ import (
 	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/rpc"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
+	"blindseq/producer-svc/internal/seqs"
 	"blindseq/producer-svc/internal/volume"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
@@ -52,7 +53,8 @@ type Service struct {
 
 	disk      *volume.Volume // log, chain, transactions, key
 	committee *committee.Committee
-	bundles   *bundles.Pool // with committee nil when nothing is encrypted
+	seqs      *seqs.Window     // with committee nil when nothing is sealed, and so is
+	sealed    *sealedpool.Pool // this
 	pool      *pool.Pool
 
 	end     *engine.End // of the process, when a disk cannot be written
@@ -110,11 +112,14 @@ func (s *Service) openDisk() (err error) {
 		return err
 	}
 	s.pool = &pool.Pool{Store: s.disk.Store, Keeper: s.disk.Keeper, Wake: notify.NewWake()}
-	if err := s.openBundles(); err != nil {
+	if err := s.openSealed(); err != nil {
 		return err
 	}
 	s.ledger = &ledger.Ledger{
-		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Bundles: s.bundles, KeepEarly: !s.cfg.observes(), Count: s.metrics.Applied,
+		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Sealed: s.sealed, Count: s.metrics.Applied,
+	}
+	if s.committee != nil {
+		s.ledger.Lifetime = s.committee.Limits.Lifetime
 	}
 	s.feed = feed.New(blueprint.Builder{Records: s.disk.Log, Results: s.ledger, Key: s.disk.Key}, s.ledger.Head().Number)
 	return nil
@@ -170,8 +175,8 @@ func (s *Service) recover(ctx context.Context) error {
 	}
 	// gofail: var blueprintsReplayed struct{}
 	s.feed.Publish(s.engine.Head().Number)
-	if s.bundles != nil {
-		if err := s.bundles.Recover(); err != nil {
+	if s.sealed != nil {
+		if err := s.sealed.Recover(); err != nil {
 			return err
 		}
 	}

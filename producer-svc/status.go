@@ -62,6 +62,6 @@ func (s *Service) observe() {
 	gauge("blindseq_producer_rollup_confirmed_number", "The rollup has executed all blueprints up to here.", func() float64 { return float64(s.publication().Confirmed) })
 	gauge("blindseq_producer_waiting_callers", "Callers of ProduceBlock that wait.", func() float64 { return count(s.production.Callers.Waiting()) })
 	gauge("blindseq_producer_delayed_transactions", "Delayed transactions in no block yet.", func() float64 { return count(s.disk.Store.DelayedCount()) })
-	gauge("blindseq_producer_waiting_bundles", "Encrypted bundles in no block yet.", func() float64 { return count(s.waitingBundles()) })
+	gauge("blindseq_producer_waiting_sealed", "Sealed transactions in no block yet.", func() float64 { return count(s.waitingSealed()) })
 	gauge("blindseq_producer_acknowledged_transactions", "Transactions acknowledged and in no block yet.", func() float64 { return count(s.disk.Store.Count()) })
 }

@@ -12,7 +12,6 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/api"
-	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/follow"
@@ -22,20 +21,23 @@ import (
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/rpc"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
+	"blindseq/producer-svc/internal/seqs"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 	"blindseq/seal/committee"
+	"blindseq/seal/rules"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
 	"google.golang.org/grpc"
 )
 
-// openBundles opens the pool of bundles when there is a committee to encrypt for.
-func (s *Service) openBundles() (err error) {
+// openSealed opens the pool of sealed transactions when there is a committee to seal for, and reads the window of seqs.
+func (s *Service) openSealed() (err error) {
 	if s.cfg.CommitteeFile == "" {
 		return nil
 	}
@@ -45,12 +47,20 @@ func (s *Service) openBundles() (err error) {
 	if got := s.disk.Chain.ChainID(); got != s.committee.ChainID {
 		return fmt.Errorf("read committee %s: it is of chain %d, this is %d", s.cfg.CommitteeFile, s.committee.ChainID, got)
 	}
-	allowed, err := s.cfg.bundlers()
+	if err := s.disk.Chain.CheckSealedGas(s.committee.Limits.SealedGas); err != nil {
+		return err
+	}
+	allowed, err := s.cfg.submitters()
 	if err != nil {
 		return err
 	}
-	s.bundles = bundles.New(bundles.Config{
-		Store: s.disk.Store, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
+	if s.seqs, err = seqs.Of(s.committee, s.disk.Log); err != nil {
+		return err
+	}
+	s.sealed = sealedpool.New(sealedpool.Config{
+		Store: s.disk.Store, Checker: rules.NewChecker(s.committee), Chain: s.committee.Limits, Window: s.seqs,
+		Head:    func() uint64 { number, _, _ := s.disk.Chain.Head(); return number },
+		Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
 	})
 	return nil
 }
@@ -115,14 +125,14 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 	s.standby = &replicate.Standby{
 		Client: leader, Leader: s.candidate.ToFollow, Broken: s.end.Fail, Log: s.Log,
 		Own: intake.StandbyStore{
-			Store: s.disk.Store, Keeper: s.disk.Keeper, Bundles: s.bundles, Named: s.disk.Chain.NamedIn, Included: s.disk.Chain.Included,
+			Store: s.disk.Store, Keeper: s.disk.Keeper, Sealed: s.sealed, Named: s.disk.Chain.NamedIn, Included: s.disk.Chain.Included,
 		},
 	}
 	s.intake = &intake.Intake{
 		Transactions: intake.Transactions{
-			Plain: s.disk.Keeper, Bundles: s.bundles, Named: s.disk.Chain.NamedIn, Records: s.disk.Log.Get,
+			Plain: s.disk.Keeper, Sealed: s.sealed, Chain: s.disk.Chain, Records: s.disk.Log.Get,
 		},
-		Standbys: s.standbys, Lead: s.candidate, Peers: leader, Included: s.disk.Chain.Included, Stopping: s.stopping.Load,
+		Standbys: s.standbys, Lead: s.candidate, Peers: leader, Stopping: s.stopping.Load,
 	}
 }
 
@@ -137,10 +147,14 @@ func (s *Service) listen() (err error) {
 	}
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*rpc.Server, error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
-		return rpc.NewServer(rpc.Config{
+		cfg := rpc.Config{
 			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
 			Count: s.metrics.Asked, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
-		}, s.disk.Chain, s.intake)
+		}
+		if s.sealed != nil {
+			cfg.NextSeq = s.sealed.NextSeq
+		}
+		return rpc.NewServer(cfg, s.disk.Chain, s.intake)
 	})
 	if err != nil {
 		return err
@@ -164,14 +178,11 @@ func (s *Service) produce(p peers) error {
 	if err != nil {
 		return err
 	}
-	s.engine = engine.New(engine.Deps{
-		Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token,
-		Decided: func(rec *blueprintv1.LogRecord) {
-			if s.bundles != nil {
-				s.bundles.Decided(ledger.BundleHashes(rec))
-			}
-		},
-	})
+	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token}
+	if s.sealed != nil {
+		deps.Check, deps.Decided = s.seqs.Check, s.decided
+	}
+	s.engine = engine.New(deps)
 	performer := sections.NewPerformer(sections.Deps{
 		Lock:     sections.ConsumptionLock{Locker: s.lock, Written: s.disk.Log.LastToken, Known: s.standby.Token},
 		Proposer: proposalv1.NewProposerServiceClient(p.proposer),
@@ -188,10 +199,19 @@ func (s *Service) produce(p peers) error {
 	s.Defer("notifications of the pool", func() error { stop(); return nil })
 	s.production = leading.New(leading.Deps{
 		Sections: s.guard, Known: s.engine.Known, Halted: s.halted, Publisher: s.rollup, Follower: s.follow,
-		Keeper: s.disk.Keeper, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting,
+		Keeper: s.disk.Keeper, Sealed: s.sealed, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting,
 		Loop: loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: arrived, Nudged: s.pool.Wake.C()},
 	})
 	s.candidate.Follower, s.candidate.Production = s.follow, s.production
+	return nil
+}
+
+// decided notes the sealed transactions of a new record.
+func (s *Service) decided(rec *blueprintv1.LogRecord) error {
+	if err := s.seqs.Add(rec); err != nil {
+		return err
+	}
+	s.sealed.Decided(rec)
 	return nil
 }
 
@@ -207,25 +227,25 @@ func (s *Service) halted() error {
 // proposable says whether a proposal would hold something now, as far as a look at counters tells.
 func (s *Service) proposable() bool {
 	pending, _ := s.disk.Chain.PoolSize()
-	return !s.poolLocked() && (pending > 0 || s.waitingBundles() > 0 || s.ledger.Carried() || s.disk.Store.DelayedCount() > 0)
+	return !s.poolLocked() && (pending > 0 || s.waitingSealed() > 0 || s.ledger.Waiting() || s.disk.Store.DelayedCount() > 0)
 }
 
-func (s *Service) waitingBundles() int {
-	if s.bundles == nil {
+func (s *Service) waitingSealed() int {
+	if s.sealed == nil {
 		return 0
 	}
-	return s.bundles.Count()
+	return s.sealed.Count()
 }
 
 // register offers the services of gRPC.
 func (s *Service) register() {
 	leads := s.production.Stance.Leads
 	assembler := &contents.Assembler{
-		Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.BundleShare,
+		Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.SealedShare,
 		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() },
 	}
-	if s.bundles != nil {
-		assembler.Bundles = s.bundles
+	if s.sealed != nil {
+		assembler.Sealed, assembler.SealedGas = s.sealed, s.committee.Limits.SealedGas
 	}
 	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
 		Callers: s.production.Callers, Feed: s.feed, Contents: assembler, Leading: leads, Status: s.status,

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures threshold encryption, the engine alone, the blueprint log, the whole pipeline and encrypted transfers, and prints
+# Measures sealing and opening, the engine alone, the blueprint log, the whole pipeline and sealed transfers, and prints
 # everything in one run. Environment variables:
 # PROFILE=0 leaves out the CPU profile of each service, BENCH_IDLE is the time to idle (60s; 0 leaves it out), BENCH_ARGS has
 # more arguments for blindseq-bench (see its --help).
 set -euo pipefail
 bin=${BLINDSEQ_E2E_BIN:-bin}
 
-./scripts/bench-te.sh
+./scripts/bench-seal.sh
 echo
 echo "Engine alone, in one process (\`known\`: with the transactions in the pool, as on the producer that proposed them):"
 results=$(go test -run '^$' -bench '^BenchmarkEngine$' -benchtime 30000x ./producer-svc/internal/chain)

@@ -33,7 +33,7 @@ load() {
   $loader "${images[@]}"
 }
 
-# Existing Secrets stay: the chain and every bundle depend on them.
+# Existing Secrets stay: the chain and every sealed transaction depend on them.
 secrets() {
   kubectl apply -f k8s/base/namespace.yaml >/dev/null
   if kubectl -n $namespace get secret sequencer-key >/dev/null 2>&1; then
@@ -103,7 +103,7 @@ up() {
   cat <<E
 Ready. To reach it from here:
   kubectl -n $namespace port-forward service/api-gw 8080 8545 &     # REST and JSON-RPC
-  kubectl -n $namespace port-forward service/bundler 3000:3000 &    # JSON-RPC that encrypts
+  kubectl -n $namespace port-forward service/bundler 3000:3000 &    # JSON-RPC that seals
   token=\$(kubectl -n $namespace get secret api-token -o jsonpath='{.data.token}' | base64 -d)
   curl -X POST -H "Authorization: Bearer \$token" localhost:8080/v1/produce_block
 E

@@ -9,6 +9,9 @@ import (
 // Type is the first byte of a sealed transaction. 0x7e would be the deposit type of OP Stack tools.
 const Type = 0x5e
 
+// IsSealed tells whether raw bytes are a sealed transaction by their first byte. Nothing else of them is known to be right.
+func IsSealed(raw []byte) bool { return len(raw) > 0 && raw[0] == Type }
+
 // Sizes of a sealed transaction's parts.
 const (
 	KeyIDSize     = 8

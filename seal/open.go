@@ -43,6 +43,47 @@ func (c *Checked) Verify(o Opening) error {
 	return nil
 }
 
+// VerifyOpening checks an opening of a transaction that was not checked: it seals again and compares every byte but the
+// signature. So it proves all that Check proves, save that the submitter signed. A failure is an ErrOpening, or ErrChain or
+// ErrKey when the transaction is not sealed to a key of the ring.
+func (r *Ring) VerifyOpening(s *Sealed, o Opening) error {
+	key := r.keys[s.Key]
+	switch {
+	case s.ChainID != r.chainID:
+		return fmt.Errorf("verify opening of %v: %w: %d, want %d", s.id, ErrChain, s.ChainID, r.chainID)
+	case key == nil:
+		return fmt.Errorf("verify opening of %v: %w: %v is not in force", s.id, ErrKey, s.Key)
+	}
+	again, err := sealAgain(key, s.Header, o)
+	if err != nil || again.u != s.u || again.uBar != s.uBar || again.w != s.w || again.wBar != s.wBar || again.f != s.f ||
+		!bytes.Equal(again.payload, s.payload) {
+		return fmt.Errorf("verify opening of %v: %w", s.id, ErrOpening)
+	}
+	return nil
+}
+
+// sealAgain is sealTx in variable time: the opening is public.
+func sealAgain(key *Key, header Header, o Opening) (*Sealed, error) {
+	plain, err := pad(append(make([]byte, 0, maxPlain(len(o.Tx))), o.Seed[:]...), o.Tx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sealed{Header: header, header: header.encode()}
+	r := s.deriveR(key, plain)
+	s.u, s.uBar = encodePoint(generatorTable().mul(r)), encodePoint(secondGeneratorTable().mul(r))
+	z := encodePoint(key.table.mul(r))
+	s.payload = s.cipher(key, &z).encrypt(s.header, plain)
+	t := s.deriveS(key, plain)
+	s.w, s.wBar = encodePoint(generatorTable().mul(t)), encodePoint(secondGeneratorTable().mul(t))
+	e := s.challenge(key)
+	f := response(t, r, e)
+	if scalarIsZero(r) || scalarIsZero(t) || scalarIsZero(e) || scalarIsZero(f) {
+		return nil, errUnlucky
+	}
+	copy(s.f[:], f.Bytes())
+	return s, nil
+}
+
 // sealsAgain says whether sealing seed ‖ p gives this transaction's u, ū, w, w̄ and f, provided it gives its payload, and
 // returns the z it gives. Neither w = s·G nor w̄ = s·Ḡ takes a multiplication: the check has shown f·G = w + e·u and
 // f·Ḡ = w̄ + e·ū, so they follow from u = r·G, ū = r·Ḡ and f = s + r·e. The values are public now or with the next

@@ -14,13 +14,14 @@ import (
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
 	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on (HTTP)." default:"127.0.0.1:3000"`
-	RollupRPC      string `name:"rollup-rpc" help:"URL of the rollup's JSON-RPC. Bundles and all other requests go there." default:"http://127.0.0.1:8545"`
+	RollupRPC      string `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. Sealed transactions and all other requests go there." default:"http://127.0.0.1:8545"`
 	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. pass forwards them in plain, so the node that answers sees sender, receiver and data before the order is fixed. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"pass,refuse" default:"pass"`
 	SimulationsRPC string `name:"simulations-rpc" help:"URL of the JSON-RPC that answers those calls instead of the rollup's, for example of a node of your own that follows the chain. Used with --simulations=pass."`
-	CommitteeFile  string `help:"Committee file to encrypt for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
-	IdentityFile   string `help:"File (mode 0600) with the key that signs bundles, in hex or in Ethereum's keystore format." default:"bundler.identity" type:"path"`
+	CommitteeFile  string `help:"Committee file to seal for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
+	IdentityFile   string `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
-	DataDir        string `help:"Directory of the bundles that are in no block yet. One process per directory." default:"bundler-data" type:"path"`
+	Instance       string `help:"Name of this process among those with the same identity file. Each has a submitter's key of its own, derived from the file's key and this name. Empty uses the file's key itself."`
+	DataDir        string `help:"Directory of the transactions that are in no block yet, encrypted with the submitter's key. One process per directory." default:"bundler-data" type:"path"`
 
 	AcceptTimeout time.Duration `help:"Timeout of a wallet's transaction: how long the rollup may take to accept it." default:"8s"`
 	MaxAge        time.Duration `help:"Age at which the bundler gives up a transaction that is in no block." default:"24h"`

@@ -13,7 +13,7 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	resends   *prometheus.CounterVec
 	ends      *prometheus.CounterVec
-	encrypt   prometheus.Histogram
+	seal      prometheus.Histogram
 	inclusion prometheus.Histogram
 }
 
@@ -25,15 +25,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"kind", "result"}),
 		resends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_bundler_resends_total",
-			Help: "Bundles sent to the rollup again, by result: accepted, refused (it may have it already), away.",
+			Help: "Sealed transactions sent to the rollup again, by result: accepted, refused (it may have it already), away.",
 		}, []string{"result"}),
 		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_bundler_ended_total",
-			Help: "Transactions that ended, by result: included, replaced (another used the nonce), skipped (decided and not executed), expired.",
+			Help: "Transactions that ended, by result: included, replaced (another used the nonce), skipped (ordered and not executed), expired.",
 		}, []string{"result"}),
-		encrypt: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "blindseq_bundler_encrypt_seconds",
-			Help:    "Duration of encrypting and signing one transaction.",
+		seal: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "blindseq_bundler_seal_seconds",
+			Help:    "Duration of sealing and signing one transaction and of making it durable.",
 			Buckets: prometheus.ExponentialBuckets(.0005, 2, 12),
 		}),
 		inclusion: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, result := range []string{bundling.Included, bundling.Replaced, bundling.Skipped, bundling.Expired} {
 		m.ends.WithLabelValues(result) // shown as 0 from the start
 	}
-	reg.MustRegister(m.requests, m.resends, m.ends, m.encrypt, m.inclusion)
+	reg.MustRegister(m.requests, m.resends, m.ends, m.seal, m.inclusion)
 	return m
 }
 
@@ -68,7 +68,7 @@ func (m *metrics) follow(reg prometheus.Registerer, b *outbox.Box) {
 }
 
 func (m *metrics) count(kind, result string) { m.requests.WithLabelValues(kind, result).Inc() }
-func (m *metrics) Encrypted(d time.Duration) { m.encrypt.Observe(d.Seconds()) }
+func (m *metrics) Sealed(d time.Duration)    { m.seal.Observe(d.Seconds()) }
 func (m *metrics) Resent(result string)      { m.resends.WithLabelValues(result).Inc() }
 
 func (m *metrics) Ended(result string, after time.Duration) {

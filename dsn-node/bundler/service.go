@@ -1,8 +1,8 @@
-// Package bundler lets plain wallets send encrypted transactions, as a service: Ethereum JSON-RPC in front of the rollup
-// that encrypts what wallets send. This file shows what it consists of.
+// Package bundler lets plain wallets send sealed transactions, as a service: Ethereum JSON-RPC in front of the rollup that
+// seals what wallets send. This file shows what it consists of.
 //
-// A wallet trusts its bundler: it sees the plain transaction before its place is fixed. One that does not encrypts by
-// itself (dsn-node encrypt). What is on the bundler's disk opens nothing: see package outbox.
+// A wallet trusts its bundler, which sees the plain transaction before its place is fixed. A wallet that does not seals by
+// itself (dsn-node seal). What is on the bundler's disk is encrypted with its identity key: see package outbox.
 package bundler
 
 import (
@@ -31,10 +31,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 // Service is a bundler that listens and whose outbox is open.
 type Service struct {
 	*host.Host
-	box    *outbox.Box
-	rpc    *walletrpc.Server
-	signer common.Address
-	chain  uint64
+	box       *outbox.Box
+	rpc       *walletrpc.Server
+	submitter common.Address
+	chain     uint64
 }
 
 // New builds the service. On an error nothing is left open.
@@ -49,7 +49,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	if err != nil {
 		return nil, err
 	}
-	s.signer, s.chain = crypto.PubkeyToAddress(key.PublicKey), c.ChainID
+	s.submitter, s.chain = crypto.PubkeyToAddress(key.PublicKey), c.ChainID
 	node, err := s.node(ctx, cfg.RollupRPC)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 			return nil, err
 		}
 	}
-	if s.box, err = host.Open(s.Host, "outbox", func() (*outbox.Box, error) { return outbox.Open(cfg.DataDir, cfg.MaxPending) }); err != nil {
+	if s.box, err = host.Open(s.Host, "outbox", func() (*outbox.Box, error) { return outbox.Open(cfg.DataDir, cfg.MaxPending, key) }); err != nil {
 		return nil, err
 	}
 	m := newMetrics(s.Registry)
@@ -94,7 +94,11 @@ func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return identity.Read(cfg.IdentityFile, passphrase)
+	key, err := identity.Read(cfg.IdentityFile, passphrase)
+	if err != nil || cfg.Instance == "" {
+		return key, err
+	}
+	return instanceKey(key, cfg.Instance)
 }
 
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
@@ -118,12 +122,12 @@ func (s *Service) Addresses() (rpc, http string) { return s.rpc.Addr(), s.OpsAdd
 
 // Run runs the service until ctx ends or its disk fails, and closes everything. It runs once.
 //
-//	wallet ──▶ JSON-RPC ──▶ intake (check, encrypt, outbox) ──▶ rollup
+//	wallet ──▶ JSON-RPC ──▶ intake (check, seal, outbox) ─── ──▶ rollup
 //	               └──────────── everything else ───────────▶ rollup
-//	                     watcher (outbox: look, send again) ──▶ rollup
+//	                     watcher (outbox: look, hand in again) ──▶ rollup
 func (s *Service) Run(ctx context.Context) error {
 	rpc, http := s.Addresses()
-	s.Log.InfoContext(ctx, "bundler ready", "chain", s.chain, "signer", s.signer, "pending", s.box.Len(), "rpc", rpc, "http", http)
+	s.Log.InfoContext(ctx, "bundler ready", "chain", s.chain, "submitter", s.submitter, "pending", s.box.Len(), "rpc", rpc, "http", http)
 	return s.Host.Run(ctx)
 }
 

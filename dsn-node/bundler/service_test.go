@@ -20,15 +20,13 @@ import (
 	"blindseq/dsn-node/bundler/rolluptest"
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/config"
-	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/committee/committeetest"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"go.uber.org/goleak"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -66,13 +64,13 @@ func newWallet(t *testing.T, chain int64) wallet {
 // world is a bundler over a rollup.
 type world struct {
 	*committeetest.Committee
-	t       *testing.T
-	rollup  *rolluptest.Rollup
-	cfg     Config
-	service *Service
-	signer  common.Address
-	log     *logBuffer
-	stop    func()
+	t         *testing.T
+	rollup    *rolluptest.Rollup
+	cfg       Config
+	service   *Service
+	submitter common.Address
+	log       *logBuffer
+	stop      func()
 }
 
 type logBuffer struct {
@@ -94,13 +92,14 @@ func (l *logBuffer) String() string {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Committee: committeetest.New(t, 4, 3, 1), t: t, rollup: rolluptest.New(t), log: &logBuffer{}}
+	w := &world{Committee: committeetest.New(t, 4, 3, 1), t: t, log: &logBuffer{}}
+	w.rollup = rolluptest.New(t, w.Ring())
 	dir := t.TempDir()
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.signer = crypto.PubkeyToAddress(key.PublicKey)
+	w.submitter = crypto.PubkeyToAddress(key.PublicKey)
 	if err := config.Defaults(&w.cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -189,46 +188,54 @@ func (w *world) waitEmpty() {
 
 func (w *world) plain(raw []byte) []byte {
 	w.t.Helper()
-	p, _ := w.Preblock(contentOf(raw), common.Hash{})
-	txs := p.GetOutcomes()[0].GetDecrypted().GetTransactions()
-	if len(txs) != 1 {
-		w.t.Fatalf("the bundle opens to %v", p.GetOutcomes()[0])
-	}
-	return txs[0]
+	return w.Outcome(0, raw).GetOpened().GetTransaction()
 }
 
-func TestPlainTransactionReachesTheRollupAsASignedBundleAndNowhereInPlain(t *testing.T) {
+// id is that of a sealed transaction.
+func (w *world) id(raw []byte) seal.ID {
+	w.t.Helper()
+	return w.Checked(raw).Sealed().ID()
+}
+
+func TestPlainTransactionReachesTheRollupSealedAndNowhereInPlain(t *testing.T) {
 	w := newWorld(t)
 	me := newWallet(t, 1337)
 	raw, hash := me.sign(0)
 	if a := w.send(raw); a.Error != nil || a.Result != hash.Hex() {
 		t.Fatalf("answer %+v", a)
 	}
-	sent := w.rollup.Bundles(t, 1)[0]
-	bundle, err := te.DecodeBundle(sent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if signer, err := bundle.Signer(); err != nil || signer != w.signer || len(bundle.Payload.Txs) != 1 {
-		t.Fatalf("signed by %s, %d transactions, %v", signer, len(bundle.Payload.Txs), err)
-	}
-	if !bytes.Equal(w.plain(sent), raw) {
-		t.Fatal("the bundle opens to another transaction")
-	}
-	w.stop()
-	hex := fmt.Sprintf("%x", raw)
-	for _, body := range append(w.rollup.Received(), w.log.String()) {
-		if strings.Contains(body, hex[:40]) || strings.Contains(body, hex[len(hex)-40:]) {
-			t.Fatalf("the plain transaction is in %s", body)
+	for _, method := range []string{"eth_getTransactionByHash", "eth_getTransactionReceipt", "te_getTransactionStatus"} {
+		if a := w.call(method, hash.Hex()); a.Error != nil {
+			t.Fatalf("%s: %+v", method, a)
 		}
 	}
-	err = filepath.WalkDir(w.cfg.DataDir, func(path string, e fs.DirEntry, err error) error {
+	sent := w.rollup.Sealed(t, 1)[0]
+	header := w.Checked(sent).Sealed().Header
+	want := seal.Header{ChainID: 1337, Key: w.Keys.ID(), Submitter: w.submitter, Gas: 50_000, Fee: 1, Expiry: 50_005}
+	if header != want {
+		t.Fatalf("header %+v, not %+v", header, want)
+	}
+	if !bytes.Equal(w.plain(sent), raw) {
+		t.Fatal("it opens to another transaction")
+	}
+	w.rollup.Forget()
+	w.rollup.Sealed(t, 2)
+	w.stop()
+	secrets := []string{fmt.Sprintf("%x", raw[:20]), fmt.Sprintf("%x", raw[len(raw)-20:]), fmt.Sprintf("%x", hash)}
+	for _, body := range append(w.rollup.Received(), w.log.String()) {
+		for _, secret := range secrets {
+			if strings.Contains(body, secret) {
+				t.Fatalf("%s is in %s", secret, body)
+			}
+		}
+	}
+	err := filepath.WalkDir(w.cfg.DataDir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if bytes.Contains(b, raw[len(raw)-20:]) || bytes.Contains(b, raw[:20]) {
-			t.Errorf("the plain transaction is in %s", path)
+		if bytes.Contains(b, raw[len(raw)-20:]) || bytes.Contains(b, raw[:20]) || bytes.Contains(b, hash[:]) {
+			t.Errorf("the plain transaction or its hash is in %s", path)
 		}
 		return err
 	})
@@ -237,20 +244,35 @@ func TestPlainTransactionReachesTheRollupAsASignedBundleAndNowhereInPlain(t *tes
 	}
 }
 
-func TestTransactionIsSentAgainUntilItIsInABlock(t *testing.T) {
+func TestTransactionIsHandedInAgainUntilItIsInABlock(t *testing.T) {
 	w := newWorld(t)
 	me := newWallet(t, 1337)
 	raw, hash := me.sign(0)
 	w.send(raw)
-	bundles := w.rollup.Bundles(t, 2) // the second is a repeat, and the rollup refuses it
-	if !bytes.Equal(bundles[0], bundles[1]) {
-		t.Fatal("another bundle was sent")
+	w.rollup.Forget()
+	sealed := w.rollup.Sealed(t, 2)
+	if !bytes.Equal(sealed[0], sealed[1]) {
+		t.Fatal("it was sealed anew")
 	}
 	if a := w.send(raw); a.Error != nil || a.Result != hash.Hex() {
 		t.Fatalf("a repeat of the wallet: %+v", a)
 	}
-	w.rollup.Include(hash, me.from, 1)
+	w.rollup.Order(w.id(sealed[0]), "executed", 6)
 	w.waitEmpty()
+}
+
+func TestExpiredTransactionIsSealedAnewAlsoAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	raw, _ := newWallet(t, 1337).sign(0)
+	w.send(raw)
+	w.stop()
+	w.rollup.Forget()
+	w.rollup.Begin(0, 60_000)
+	w.start()
+	sealed := w.rollup.Sealed(t, 2)
+	if header := w.Checked(sealed[1]).Sealed().Header; header.Seq != 0 || header.Expiry != 110_000 || !bytes.Equal(w.plain(sealed[1]), raw) {
+		t.Fatalf("sealed anew with %+v", header)
+	}
 }
 
 func TestTransactionEndsWhenItCanNeverBeInABlock(t *testing.T) {
@@ -259,10 +281,11 @@ func TestTransactionEndsWhenItCanNeverBeInABlock(t *testing.T) {
 	raw, _ := me.sign(0)
 	w.send(raw)
 	w.rollup.Use(me.from, 1)
+	w.rollup.Order(w.id(w.rollup.Sealed(t, 1)[0]), "ended", 6)
 	w.waitEmpty()
-	raw, hash := other.sign(0)
+	raw, _ = other.sign(0)
 	w.send(raw)
-	w.rollup.Status(hash, "skipped")
+	w.rollup.Order(w.id(w.rollup.Sealed(t, 2)[1]), "ended", 7)
 	w.waitEmpty()
 	w.stop() // it is written when they are gone
 	for _, want := range []string{"result=replaced", "result=skipped"} {
@@ -272,19 +295,20 @@ func TestTransactionEndsWhenItCanNeverBeInABlock(t *testing.T) {
 	}
 }
 
-func TestWhatTheRollupHoldsIsNotSentAgain(t *testing.T) {
+func TestWhatTheRollupHoldsIsNotHandedInAgain(t *testing.T) {
 	w := newWorld(t)
-	me := newWallet(t, 1337)
-	first, held := me.sign(0)
-	w.rollup.Status(held, "ordered")
+	first, _ := newWallet(t, 1337).sign(0)
 	w.send(first)
-	other := newWallet(t, 1337)
-	second, hash := other.sign(0)
-	w.rollup.Status(hash, "unknown")
-	w.send(second)
-	w.rollup.Bundles(t, 4) // the second transaction was sent three times meanwhile
+	w.rollup.Order(w.id(w.rollup.Sealed(t, 1)[0]), "ordered", 6)
+	for n := 2; n < 4; n++ {
+		second, _ := newWallet(t, 1337).sign(0)
+		w.send(second)
+		w.rollup.Forget()
+		w.rollup.Sealed(t, n+1) // this one was lost meanwhile
+		w.rollup.Order(w.id(w.rollup.Sealed(t, n)[n-1]), "executed", uint64(n+5))
+	}
 	count := 0
-	for _, raw := range w.rollup.Bundles(t, 4) {
+	for _, raw := range w.rollup.Sealed(t, 4) {
 		if bytes.Equal(w.plain(raw), first) {
 			count++
 		}
@@ -294,29 +318,37 @@ func TestWhatTheRollupHoldsIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// TestABundleOfSomebodyElseDoesNotStandForItsOwn: anybody can make a bundle that is said to hold a transaction.
-func TestABundleOfSomebodyElseDoesNotStandForItsOwn(t *testing.T) {
+func TestSeqsOfManyWalletsAreConsecutive(t *testing.T) {
 	w := newWorld(t)
-	mine, hash := newWallet(t, 1337).sign(0)
-	w.rollup.Claim(hash, common.Hash{}, "queued")
-	w.send(mine)
-	others, hash := newWallet(t, 1337).sign(0)
-	w.rollup.Claim(hash, common.Hash{9}, "queued")
-	w.send(others)
-	count := map[string]int{}
-	for _, raw := range w.rollup.Bundles(t, 4) {
-		count[string(w.plain(raw))]++
+	var wallets sync.WaitGroup
+	for range 8 {
+		me := newWallet(t, 1337)
+		wallets.Go(func() {
+			for nonce := range uint64(4) {
+				raw, hash := me.sign(nonce)
+				if a := w.send(raw); a.Result != hash.Hex() {
+					t.Errorf("answer %+v", a)
+				}
+			}
+		})
 	}
-	if count[string(mine)] != 1 || count[string(others)] != 3 {
-		t.Fatalf("sent %d times where its own bundle waits, %d times where another one does", count[string(mine)], count[string(others)])
+	wallets.Wait()
+	seen := map[uint64]bool{}
+	for _, raw := range w.rollup.Sealed(t, 32) {
+		seen[w.Checked(raw).Sealed().Seq] = true
+	}
+	for seq := range uint64(32) {
+		if !seen[seq] {
+			t.Errorf("seq %d is missing", seq)
+		}
 	}
 }
 
 func TestRefusalsOfTheRollupAreAnsweredAndForgotten(t *testing.T) {
 	w := newWorld(t)
-	w.rollup.Refuse(&rolluptest.Error{Code: -32010, Message: "no bundles today"})
+	w.rollup.Refuse(&rolluptest.Error{Code: -32010, Message: "nothing today"})
 	raw, hash := newWallet(t, 1337).sign(0)
-	if a := w.send(raw); a.Error == nil || *a.Error != (rolluptest.Error{Code: -32010, Message: "no bundles today"}) {
+	if a := w.send(raw); a.Error == nil || *a.Error != (rolluptest.Error{Code: -32010, Message: "nothing today"}) {
 		t.Fatalf("answer %+v", a)
 	}
 	if n := w.service.box.Len(); n != 0 {
@@ -347,7 +379,6 @@ func TestRollupThatIsAwayIsWaitedForAndThenNamed(t *testing.T) {
 	w.rollup.Away(false)
 	w.start()
 	w.rollup.LoseAnswers(1) // then the second attempt is a repeat, which is refused; but it is there
-	w.rollup.Status(common.Hash{}, "")
 	if a := w.send(raw); a.Result != hash.Hex() {
 		t.Fatalf("answer lost: %+v", a)
 	}
@@ -368,7 +399,7 @@ func TestTransactionsThatWouldBeSkippedAreRefused(t *testing.T) {
 		"no funds":      {sign(poor, 0), "insufficient funds"},
 		"another chain": {sign(newWallet(t, 1), 0), "another chain"},
 		"garbage":       {[]byte{1, 2, 3}, "not a signed transaction"},
-		"too large":     {make([]byte, te.MaxTxBytes+1), "too large"},
+		"too large":     {make([]byte, seal.MaxTxBytes+1), "too large"},
 	} {
 		if a := w.send(c.raw); a.Error == nil || !strings.Contains(a.Error.Message, c.want) {
 			t.Errorf("%s: %+v", name, a)
@@ -379,8 +410,8 @@ func TestTransactionsThatWouldBeSkippedAreRefused(t *testing.T) {
 			t.Errorf("nonce %d: %+v", nonce, a.Error)
 		}
 	}
-	if n := len(w.rollup.Bundles(t, 3)); n != 3 {
-		t.Errorf("%d bundles", n)
+	if n := len(w.rollup.Sealed(t, 3)); n != 3 {
+		t.Errorf("%d sealed transactions", n)
 	}
 }
 
@@ -391,7 +422,7 @@ func TestPendingTransactionIsFoundWithoutWhatIsInIt(t *testing.T) {
 	w.send(raw)
 	a := w.call("eth_getTransactionByHash", hash.Hex())
 	found, ok := a.Result.(map[string]any)
-	if !ok || found["hash"] != hash.Hex() || found["type"] != "0x7e" || found["blockHash"] != nil {
+	if !ok || found["hash"] != hash.Hex() || found["type"] != "0x5e" || found["blockHash"] != nil {
 		t.Fatalf("answer %+v", a)
 	}
 	if text := strings.ToLower(fmt.Sprint(found)); strings.Contains(text, strings.ToLower(me.from.Hex()[2:])) || found["value"] != "0x0" {
@@ -400,7 +431,17 @@ func TestPendingTransactionIsFoundWithoutWhatIsInIt(t *testing.T) {
 	if a := w.call("eth_getTransactionByHash", common.Hash{1}.Hex()); a.Result != nil || a.Error != nil {
 		t.Fatalf("of nobody: %+v", a)
 	}
+	if a := w.call("eth_getTransactionReceipt", hash.Hex()); a.Result != nil || a.Error != nil {
+		t.Fatalf("receipt %+v", a)
+	}
+	if a := w.call("te_getTransactionStatus", hash.Hex()); a.Error != nil || a.Result.(map[string]any)["status"] != "sealed" {
+		t.Fatalf("status %+v", a)
+	}
 	w.rollup.Include(hash, me.from, 1)
+	w.rollup.Order(w.id(w.rollup.Sealed(t, 1)[0]), "executed", 5)
+	if a := w.call("eth_getTransactionReceipt", hash.Hex()); a.Result == nil {
+		t.Fatalf("the receipt is hidden: %+v", a)
+	}
 	a = w.call("eth_getTransactionByHash", hash.Hex())
 	if found, ok := a.Result.(map[string]any); !ok || found["fromRollup"] != true {
 		t.Fatalf("the rollup's answer is hidden: %+v", a)
@@ -427,7 +468,7 @@ func TestBatchMixesTransactionsAndTheRest(t *testing.T) {
 		answers[3].Error.Code != -32601 || answers[4].Result == nil && answers[5].Result == nil {
 		t.Fatalf("answers %s", text)
 	}
-	w.rollup.Bundles(t, 2) // the notification was taken too
+	w.rollup.Sealed(t, 2) // the notification was taken too
 	if text := w.post(`[{"jsonrpc":"2.0","method":"eth_blockNumber"}]`); text != "" {
 		t.Fatalf("a batch of notifications is answered: %s", text)
 	}
@@ -470,7 +511,7 @@ func TestSimulationsAreRefusedWhenTheyAreTo(t *testing.T) {
 func TestSimulationsGoToTheNodeOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	w.stop()
-	own := rolluptest.New(t)
+	own := rolluptest.New(t, w.Ring())
 	w.cfg.SimulationsRPC = own.URL
 	w.start()
 	w.call("eth_call", "secret")
@@ -494,10 +535,29 @@ func TestSimulationsArePassedOnByDefault(t *testing.T) {
 	}
 }
 
-func TestBundlesOfWalletsAreForwardedAsTheyAre(t *testing.T) {
+func TestSealedTransactionsOfWalletsAreForwardedAsTheyAre(t *testing.T) {
 	w := newWorld(t)
-	raw := w.Bundle([]byte("plain")) // unsigned, which this rollup refuses
-	if a := w.send(raw); a.Error == nil || !strings.Contains(a.Error.Message, "unsigned") {
+	raw := w.Sealed([]byte("plain"))
+	if a := w.send(raw); a.Result != w.id(raw).String() || !bytes.Equal(w.rollup.Sealed(t, 1)[0], raw) || w.service.box.Len() != 0 {
+		t.Fatalf("answer %+v", a)
+	}
+}
+
+func TestMoreGasThanTheChainAllowsForSealedTransactionsIsRefused(t *testing.T) {
+	w := newWorld(t)
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(big.NewInt(1337)), &types.LegacyTx{Gas: 15_000_001, GasPrice: big.NewInt(1), To: &common.Address{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.send(raw); a.Error == nil || !strings.Contains(a.Error.Message, "gas limit too high") {
 		t.Fatalf("answer %+v", a)
 	}
 }
@@ -551,8 +611,4 @@ func TestReadinessSaysWhatTheRollupLacks(t *testing.T) {
 	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(b), "rollup") {
 		t.Fatalf("%d %s, %v", res.StatusCode, b, err)
 	}
-}
-
-func contentOf(raw []byte) *preblockv1.Content {
-	return &preblockv1.Content{Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.Now(), Transactions: [][]byte{raw}}
 }

@@ -21,6 +21,7 @@ import (
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -37,19 +38,19 @@ type Summary struct {
 	Committee   string // path
 	Hash        common.Hash
 	Transcript  common.Hash
-	Master      string
+	Key         seal.Point
 	Fingerprint string
 }
 
 // String is for the participant to read, and to read out to the others.
 func (o *Summary) String() string {
-	return fmt.Sprintf("authority    %d\nshare        %s\ncommittee    %s\nhash         %s\ntranscript   %s\nmaster key   %s\nfingerprint  %s",
-		o.Authority, o.Share, o.Committee, o.Hash, o.Transcript, o.Master, o.Fingerprint)
+	return fmt.Sprintf("authority    %d\nshare        %s\ncommittee    %s\nhash         %s\ntranscript   %s\nkey          %s\nfingerprint  %s",
+		o.Authority, o.Share, o.Committee, o.Hash, o.Transcript, o.Key, o.Fingerprint)
 }
 
-// Fingerprint is a short form of a master public key: the first 16 bytes of its hash, in groups.
-func Fingerprint(master []byte) string {
-	h := crypto.Keccak256(master)
+// Fingerprint is a short form of a committee's public key: the first 16 bytes of its hash, in groups.
+func Fingerprint(key seal.Point) string {
+	h := crypto.Keccak256(key[:])
 	return fmt.Sprintf("%x %x %x %x %x %x %x %x", h[0:2], h[2:4], h[4:6], h[6:8], h[8:10], h[10:12], h[12:14], h[14:16])
 }
 

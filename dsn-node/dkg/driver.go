@@ -112,10 +112,10 @@ func (d *driver) send(msg *ceremony.Message, ours bool) {
 
 // keep stages a result and continues.
 func (d *driver) keep(ctx context.Context, r ceremony.Result) {
-	master := r.Committee.Keys.Master().Bytes()
+	key := r.Committee.Keys.Point()
 	d.summary = &Summary{
 		Authority: r.Share.Authority(), Share: d.stage.share(), Committee: d.stage.committee(), Hash: r.Committee.Hash(),
-		Transcript: r.Transcript, Master: r.Committee.Keys.Master().String(), Fingerprint: Fingerprint(master[:]),
+		Transcript: r.Transcript, Key: key, Fingerprint: Fingerprint(key),
 	}
 	if err := d.stage.write(r); err != nil {
 		d.step(ctx, ceremony.Stopped{Reason: err})

@@ -6,7 +6,7 @@ import (
 
 	"blindseq/dsn-node/dkg/internal/ceremony"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc/codes"
@@ -40,14 +40,14 @@ func (d *driver) Deliver(ctx context.Context, r *dkgv1.DeliverRequest) (*dkgv1.D
 
 func fromWire(in *dkgv1.SignedMessage) (*ceremony.Message, error) {
 	switch {
-	case len(in.GetCeremonyId()) != common.HashLength, len(in.GetSignature()) != te.SignatureSize:
+	case len(in.GetCeremonyId()) != common.HashLength, len(in.GetSignature()) != ceremony.SignatureSize:
 		return nil, fmt.Errorf("%w: a ceremony id of %d bytes, a signature of %d", ceremony.ErrMalformed, len(in.GetCeremonyId()), len(in.GetSignature()))
-	case in.GetSender() >= te.MaxAuthorities, in.GetKind() < 0, in.GetKind() > 255:
+	case in.GetSender() >= seal.MaxAuthorities, in.GetKind() < 0, in.GetKind() > 255:
 		return nil, fmt.Errorf("%w: sender %d, kind %d", ceremony.ErrMalformed, in.GetSender(), in.GetKind())
 	}
 	return &ceremony.Message{
 		Ceremony: common.Hash(in.GetCeremonyId()), Sender: uint8(in.GetSender()), Kind: ceremony.Kind(in.GetKind()),
-		Payload: in.GetPayload(), Signature: te.Signature(in.GetSignature()),
+		Payload: in.GetPayload(), Signature: ceremony.Signature(in.GetSignature()),
 	}, nil
 }
 

@@ -22,11 +22,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "blindseq_keyholder_step_seconds",
-			Help:    "Duration of the steps of opening one content's bundles: plan (checking the ciphertexts) and shares (making them).",
+			Help:    "Duration of the steps of one content's sealed transactions: check (the rules, before the content is attested), shares (making them) and prove (making them with proof, if one did not open).",
 			Buckets: prometheus.ExponentialBuckets(.0005, 2, 16),
 		}, []string{"step"}),
 	}
-	for _, step := range []string{voter.StepPlan, voter.StepShares} {
+	for _, step := range []string{voter.StepCheck, voter.StepShares, voter.StepProve} {
 		m.steps.WithLabelValues(step)
 	}
 	reg.MustRegister(m.append, m.steps)

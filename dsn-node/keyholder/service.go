@@ -78,7 +78,7 @@ func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.OpsA
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.
 //
-//	gRPC ──▶ voter (log of attestations, stop list, key share)
+//	gRPC ──▶ voter (log of attestations, rules of contents, key share)
 func (s *Service) Run(ctx context.Context) error {
 	grpc, http := s.Addresses()
 	st := s.voter.Status()

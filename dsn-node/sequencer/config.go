@@ -18,7 +18,7 @@ type Config struct {
 	FirstNumber     uint64   `help:"First blueprint number of an empty log: 1 for a new chain, a later number for a new disk of an existing chain." default:"1"`
 	PreblockTime    Interval `help:"Interval at which preblocks are fixed, as a duration or in milliseconds. 0 fixes each as soon as its proposal is stored." default:"0s"`
 	MaxContentBytes int      `help:"Maximum size of a proposal, in bytes of its blueprint. The default is what a blueprint can hold, which is also the maximum." default:"506496"`
-	Keyholders      []string `help:"Addresses (host:port) of the keyholders, in the order of their authority. Without keyholders, preblocks have no certificate and encrypted bundles stay closed."`
+	Keyholders      []string `help:"Addresses (host:port) of the keyholders, in the order of their authority. Without keyholders, preblocks have no certificate and sealed transactions are refused."`
 	CommitteeFile   string   `help:"Committee file. Required with --keyholders; an empty log then begins at the committee's first number." type:"path"`
 
 	KeyholderTimeout time.Duration `help:"Timeout of one call to a keyholder. The call is retried; while a quorum answers, nothing waits for it." default:"10s"`

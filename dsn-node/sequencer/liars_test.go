@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"blindseq/dsn-node/internal/identity"
@@ -22,6 +24,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+type releasing func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error)
+
 // liar stands in front of a real keyholder, has its key, and answers as its functions say.
 type liar struct {
 	keyholderv1.KeyholderServiceServer
@@ -30,7 +34,7 @@ type liar struct {
 	authority uint8
 	key       *ecdsa.PrivateKey
 	attest    func(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error)
-	release   func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error)
+	release   releasing
 
 	mu    sync.Mutex
 	calls map[uint64]int
@@ -98,26 +102,54 @@ func (l *liar) called(number uint64) int {
 	return l.calls[number]
 }
 
-// wrongShares gives the shares of the first bundle for all of them.
-func wrongShares(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
-	answer, err := l.KeyholderServiceClient.ReleaseShares(ctx, r)
-	if err != nil {
-		return nil, err
+// wrongShares gives the bare share of the first sealed transaction for the last one too, and proves as its proving says.
+func wrongShares(proving func(s *keyholderv1.SignedShares) error) releasing {
+	return func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+		answer, err := l.KeyholderServiceClient.ReleaseShares(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		s := answer.GetShares()
+		if len(r.GetProven()) > 0 {
+			err = proving(s)
+		} else {
+			s.Answers[len(s.Answers)-1].Share = bytes.Clone(s.Answers[0].Share)
+		}
+		return answer, errors.Join(err, attest.SignShares(l.n.committee, l.key, s))
 	}
-	s := answer.GetShares()
-	s.Answers[len(s.Answers)-1].Share = bytes.Clone(s.Answers[0].Share)
-	return answer, attest.SignShares(l.n.committee, l.key, s)
 }
 
-// refusing says of the last bundle that its proof does not hold.
-func refusing(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+func rightProofs(*keyholderv1.SignedShares) error { return nil }
+
+func wrongProofs(s *keyholderv1.SignedShares) error {
+	s.Answers[0].Proof[95] ^= 1
+	return nil
+}
+
+func noProofs(*keyholderv1.SignedShares) error {
+	return status.Error(codes.Internal, "no proof from here")
+}
+
+// noPoints gives bytes of the right length that are no shares.
+func noPoints(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
 	answer, err := l.KeyholderServiceClient.ReleaseShares(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	s := answer.GetShares()
-	s.Answers[len(s.Answers)-1].Share, s.Answers[len(s.Answers)-1].Refusal = nil, 2
-	return answer, attest.SignShares(l.n.committee, l.key, s)
+	for _, a := range answer.GetShares().GetAnswers() {
+		a.Share = bytes.Repeat([]byte{0xff}, 32)
+	}
+	return answer, attest.SignShares(l.n.committee, l.key, answer.GetShares())
+}
+
+// short leaves out a share.
+func short(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+	answer, err := l.KeyholderServiceClient.ReleaseShares(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	answer.Shares.Answers = answer.Shares.Answers[1:]
+	return answer, attest.SignShares(l.n.committee, l.key, answer.GetShares())
 }
 
 // equivocating signs another content first and, asked again, the one it is asked for.
@@ -152,12 +184,17 @@ func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
 		convicts map[string][]uint32
 		named    string // in the metrics, of authority 1
 	}{
-		"two lie about shares": {
-			map[int]*liar{1: {release: wrongShares}, 4: {release: wrongShares}},
-			map[string][]uint32{"wrong_share": {1, 4}}, "wrong_share"},
-		"two refuse bundles that hold": {
-			map[int]*liar{1: {release: refusing}, 2: {release: refusing}},
+		"two give wrong shares and prove other ones": {
+			map[int]*liar{1: {release: wrongShares(rightProofs)}, 4: {release: wrongShares(rightProofs)}},
+			map[string][]uint32{"two_shares": {1, 4}}, "two_shares"},
+		"two give wrong shares and wrong proofs": {
+			map[int]*liar{1: {release: wrongShares(wrongProofs)}, 2: {release: wrongShares(wrongProofs)}},
 			map[string][]uint32{"wrong_share": {1, 2}}, "wrong_share"},
+		"two give wrong shares and prove nothing": {
+			map[int]*liar{1: {release: wrongShares(noProofs)}, 5: {release: wrongShares(noProofs)}}, map[string][]uint32{}, "unproven"},
+		"two give no points": {
+			map[int]*liar{1: {release: noPoints}, 0: {release: noPoints}}, map[string][]uint32{"wrong_share": {0, 1}}, "wrong_share"},
+		"two give too few": {map[int]*liar{1: {release: short}, 3: {release: short}}, map[string][]uint32{}, "invalid"},
 		"one equivocates":  {map[int]*liar{1: {attest: equivocating}}, map[string][]uint32{"equivocation": {1}}, "equivocation"},
 		"two never answer": {map[int]*liar{1: {attest: hanging}, 6: {attest: hanging}}, map[string][]uint32{}, ""},
 		"two forge":        {map[int]*liar{1: {attest: forging}, 0: {attest: forging}}, map[string][]uint32{}, "invalid"},
@@ -172,8 +209,8 @@ func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
 			block := func() {
 				number++
 				plain := fmt.Sprintf("transaction of block %d", number)
-				s.submit(t, with(number, n.bundle("first"), n.bundle(plain)))
-				if got := s.preblock(t, n, number).GetOutcomes()[1].GetDecrypted().GetTransactions(); string(got[0]) != plain {
+				s.submit(t, with(number, n.sealed("first"), n.sealed(plain)))
+				if got := plainOf(s.preblock(t, n, number), 1); got != plain {
 					t.Fatalf("got %q", got)
 				}
 			}
@@ -224,11 +261,64 @@ func TestARoundThatLacksSharesSaysHowMany(t *testing.T) {
 		}})
 	}
 	s := start(t, n.config(t))
-	s.submit(t, with(1, n.bundle("one")))
+	s.submit(t, with(1, n.sealed("one")))
 	eventually(t, func() bool {
 		return strings.Contains(s.status(t).GetWaiting(), "preblock 1 waits for decryption shares: 2 of 3; 2 of 4 keyholders take part")
 	})
 	close(back)
 	s.preblock(t, n, 1)
 	eventually(t, func() bool { return s.status(t).GetWaiting() == "" })
+}
+
+// proofs is how often shares with proof were needed.
+func (s *node) proofs(t *testing.T) string {
+	t.Helper()
+	_, after, _ := strings.Cut(get(t, "http://"+s.http+"/metrics"), `blindseq_dsn_round_seconds_count{phase="prove"} `)
+	count, _, _ := strings.Cut(after, "\n")
+	return count
+}
+
+func TestAKeyholderWhoseSharesWereWrongIsLeftOutWhileOthersAnswer(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	lies := wrongShares(rightProofs)
+	var honest atomic.Bool
+	n.lie(t, 0, &liar{release: func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+		if honest.Load() {
+			return l.KeyholderServiceClient.ReleaseShares(ctx, r)
+		}
+		return lies(l, ctx, r)
+	}})
+	s := start(t, n.config(t))
+	number := uint64(0)
+	block := func() {
+		number++
+		s.submit(t, with(number, n.sealed("first"), n.sealed("second")))
+		if p := s.preblock(t, n, number); plainOf(p, 0)+plainOf(p, 1) != "firstsecond" {
+			t.Fatalf("outcomes %v", p.GetOutcomes())
+		}
+	}
+	eventually(t, func() bool {
+		block()
+		return !strings.Contains(get(t, "http://"+s.http+"/metrics"),
+			fmt.Sprintf("blindseq_dsn_keyholder_faults_total{keyholder=%q,kind=\"two_shares\"} 0\n", n.addresses[0]))
+	})
+	proofs := s.proofs(t)
+	for range 5 {
+		block()
+	}
+	if got := s.proofs(t); got != proofs {
+		t.Fatalf("shares with proof were needed %s times, before %s", got, proofs)
+	}
+	n.stopKeyholder(1) // now there are three
+	block()
+	if got := s.proofs(t); got == proofs {
+		t.Fatal("a lie that nobody noticed")
+	}
+	honest.Store(true)
+	block()
+	proofs = s.proofs(t)
+	block()
+	if got := s.proofs(t); got != proofs {
+		t.Fatalf("shares with proof of an honest keyholder were needed %s times, before %s", got, proofs)
+	}
 }

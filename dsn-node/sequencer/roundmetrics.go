@@ -25,7 +25,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		names: names,
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "blindseq_dsn_keyholder_call_seconds", Buckets: buckets,
-			Help: "Duration of calls to a keyholder, by call (status, attest, release) and status code.",
+			Help: "Duration of calls to a keyholder, by call (status, attest, release, prove, adopt) and status code.",
 		}, []string{"keyholder", "call", "code"}),
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "blindseq_dsn_keyholder_up", Help: "1 while a keyholder takes part, 0 while it is away or answers wrongly.",
@@ -35,17 +35,17 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		}, []string{"keyholder"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_dsn_keyholder_faults_total",
-			Help: "Faults of a keyholder, by kind: equivocation and wrong_share (evidence is kept), dissent, invalid.",
+			Help: "Faults of a keyholder, by kind: equivocation, wrong_share and two_shares (evidence is kept), unproven, dissent, invalid.",
 		}, []string{"keyholder", "kind"}),
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "blindseq_dsn_round_seconds", Buckets: buckets,
-			Help: "Time from a round's begin to its certificate (attest) and to its opened bundles (open), and of parts of it: plan (checking the ciphertexts), shares (from certificate and plan to enough answers), verify, combine, decrypt.",
+			Help: "Time from the start of a round to its certificate (attest) and to the outcomes of its sealed transactions (open), and of parts of it: check (the rules, before the round), shares (from the certificate to enough bare shares), combine (combine, open and seal again), prove (from a failed opening to enough proven shares), verify (checking the proofs).",
 		}, []string{"phase"}),
 	}
 	for _, name := range names {
 		m.up.WithLabelValues(name)
 		m.last.WithLabelValues(name)
-		for _, kind := range []string{"equivocation", "wrong_share", "dissent", "invalid"} {
+		for _, kind := range []string{"equivocation", "wrong_share", "two_shares", "unproven", "dissent", "invalid"} {
 			m.faults.WithLabelValues(name, kind)
 		}
 	}

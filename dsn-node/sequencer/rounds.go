@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/internal/opening"
-	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/sequencer/internal/convictions"
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/dsn-node/sequencer/internal/recovery"
@@ -30,6 +29,8 @@ const maxBackoff = 2 * time.Second
 // keyholderRounds is the part of the sequencer that talks to keyholders. A nil one is a sequencer without them.
 type keyholderRounds struct {
 	committee *committee.Committee
+	order     *ordered.Order
+	rules     timedRules // order, measured
 	driver    *rounds.Driver
 	core      *core.Core
 	clients   []keyholderv1.KeyholderServiceClient
@@ -48,6 +49,7 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	if r.committee, err = committee.Read(cfg.CommitteeFile); err != nil {
 		return nil, err
 	}
+	r.order = ordered.New(r.committee)
 	keyholders, err := r.dial(cfg, h)
 	if err != nil {
 		return nil, err
@@ -59,18 +61,9 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 		return nil, err
 	}
 	m := newRoundMetrics(h.Registry, cfg.Keyholders)
-	planner, err := host.Open(h, "stop list", func() (*opening.Planner, error) {
-		list, err := stoplist.Open(filepath.Join(cfg.DataDir, "ciphertexts"), r.committee.First)
-		if err != nil {
-			return nil, err
-		}
-		return opening.New(list, r.content, func(took time.Duration) { m.Phase(rounds.PhasePlan, took) }), nil
-	})
-	if err != nil {
-		return nil, err
-	}
+	r.rules = timedRules{r.order, m}
 	r.driver, err = rounds.NewDriver(rounds.Options{
-		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Planner: planner, Cases: book,
+		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Sealed: r.order.Sealed, Cases: book,
 		Observer: m, Waiting: func(reason string) { r.setWaiting(h.Health, reason) },
 		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: h.Log,
 	})
@@ -95,6 +88,20 @@ func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, er
 	return out, nil
 }
 
+// timedRules measures the check of contents with sealed transactions.
+type timedRules struct {
+	*ordered.Order
+	m *roundMetrics
+}
+
+func (r timedRules) Check(c *preblockv1.Content) error {
+	if ordered.HasSealed(c) {
+		began := time.Now()
+		defer func() { r.m.Phase(rounds.PhaseCheck, time.Since(began)) }()
+	}
+	return r.Order.Check(c)
+}
+
 // over sets the core whose log the rounds continue.
 func (r *keyholderRounds) over(c *core.Core) {
 	if r != nil {
@@ -104,11 +111,6 @@ func (r *keyholderRounds) over(c *core.Core) {
 
 func (r *keyholderRounds) preblock(number uint64) (*preblockv1.Preblock, error) {
 	return r.core.Preblock(number)
-}
-
-func (r *keyholderRounds) content(number uint64) (*preblockv1.Content, error) {
-	p, err := r.core.Preblock(number)
-	return p.GetContent(), err
 }
 
 // First is the first number that has a round.
@@ -191,6 +193,8 @@ func (l recoveredLog) Fixed(ctx context.Context, number uint64) (common.Hash, er
 	}
 	return l.r.driver.PayloadHash(number)
 }
+
+func (l recoveredLog) Check(c *preblockv1.Content) error { return l.r.core.Check(c) }
 
 func (l recoveredLog) Submit(ctx context.Context, c *preblockv1.Content) error {
 	_, err := l.r.core.Submit(ctx, core.Proposal{Content: c})

@@ -2,7 +2,6 @@ package sequencer
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,14 +17,18 @@ import (
 	"blindseq/kit/config"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
+	"blindseq/seal/committee/committeetest"
 	"blindseq/seal/evidence"
 	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // network is a committee whose keyholders run in this process, and the configuration of a sequencer that uses them.
@@ -106,14 +109,10 @@ func (n *network) config(t *testing.T) Config {
 	return cfg
 }
 
-// bundle is an encrypted transaction whose plain bytes are given.
-func (n *network) bundle(plain string) []byte {
+// sealed is a sealed transaction whose bytes inside are given.
+func (n *network) sealed(plain string) []byte {
 	n.t.Helper()
-	payload, err := te.Encrypt(rand.Reader, n.committee.Keys.Master(), []byte(plain))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return (&te.Bundle{Payload: payload, Nonce: 7}).Encode()
+	return committeetest.Of(n.t, n.committee).Sealed([]byte(plain))
 }
 
 func with(number uint64, txs ...[]byte) *dsnv1.SubmitProposalRequest {
@@ -135,26 +134,22 @@ func (s *node) preblock(t *testing.T, n *network, number uint64) *preblockv1.Pre
 	if _, err := attest.VerifyPreblock(n.committee, p); err != nil {
 		t.Fatal(err)
 	}
-	err = outcome.Verify(n.committee.Keys, p, func(number uint64) (*preblockv1.Content, error) {
-		p, err := s.GetPreblock(t.Context(), &dsnv1.GetPreblockRequest{Number: number})
-		return p.GetPreblock().GetContent(), err
-	})
-	if err != nil {
+	if err := outcome.Verify(n.committee, p); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func TestEncryptedTransactionIsOpenedAfterItsPlaceIsCertified(t *testing.T) {
+func TestSealedTransactionIsOpenedAfterItsPlaceIsCertified(t *testing.T) {
 	n := newNetwork(t, 4, 3)
 	s := start(t, n.config(t))
-	bundle := n.bundle("plain text of the transaction")
-	s.submit(t, with(1, []byte{1}, bundle, []byte{2}))
+	sealed := n.sealed("plain text of the transaction")
+	s.submit(t, with(1, sealed, []byte{1}, []byte{2}))
 	p := s.preblock(t, n, 1)
-	if got := p.GetOutcomes(); len(got) != 1 || got[0].GetIndex() != 1 || string(got[0].GetDecrypted().GetTransactions()[0]) != "plain text of the transaction" {
+	if got := p.GetOutcomes(); len(got) != 1 || got[0].GetIndex() != 0 || plainOf(p, 0) != "plain text of the transaction" {
 		t.Fatalf("outcomes %v", got)
 	}
-	if string(p.GetContent().GetTransactions()[1]) != string(bundle) {
+	if string(p.GetContent().GetTransactions()[0]) != string(sealed) {
 		t.Fatal("the content is not the original list")
 	}
 	s.submit(t, with(2, []byte{3}))
@@ -168,59 +163,88 @@ func TestEncryptedTransactionIsOpenedAfterItsPlaceIsCertified(t *testing.T) {
 	}
 }
 
-func TestUndecryptableBundlesAreOutcomesAndTheRestGoesOn(t *testing.T) {
+// plainOf is what was inside the i-th sealed transaction.
+func plainOf(p *preblockv1.Preblock, i int) string {
+	return string(p.GetOutcomes()[i].GetOpened().GetTransaction())
+}
+
+func TestUnopenableTransactionsAreOutcomesAndTheRestIsOpened(t *testing.T) {
 	n := newNetwork(t, 4, 3)
 	s := start(t, n.config(t))
-	spoiled := func(change func(*te.Bundle)) []byte {
-		b, err := te.DecodeBundle(n.bundle("spoiled"))
-		if err != nil {
-			t.Fatal(err)
+	garbage := committeetest.Of(t, n.committee).Garbage
+	s.submit(t, with(1, n.sealed("one"), garbage(seal.ErrPayload), garbage(seal.ErrPadding), n.sealed("two"), garbage(seal.ErrSeed), []byte{1}))
+	p := s.preblock(t, n, 1)
+	var got []string
+	for i, o := range p.GetOutcomes() {
+		if u := o.GetUnopenable(); u != nil {
+			got = append(got, outcome.ReasonText(u.GetReason()))
+			continue
 		}
-		change(b)
-		return b.Encode()
+		got = append(got, plainOf(p, i))
 	}
-	once := n.bundle("once")
-	wrapped, err := te.DecodeBundle(once)
+	if want := "[one payload padding two seed]"; fmt.Sprint(got) != want {
+		t.Fatalf("got %v, want %s", got, want)
+	}
+	s.submit(t, with(2, n.sealed("good")))
+	if p := s.preblock(t, n, 2); plainOf(p, 0) != "good" {
+		t.Fatalf("the next one: %v", p.GetOutcomes())
+	}
+	shown := get(t, "http://"+s.http+"/metrics")
+	for _, want := range []string{`blindseq_dsn_round_seconds_count{phase="combine"} 2`, `blindseq_dsn_round_seconds_count{phase="prove"} 1`} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
+	s.stop()
+	if all := n.convicted(t); len(all) > 0 {
+		t.Fatalf("convicted for a sender's garbage: %v", all)
+	}
+}
+
+func TestAProposalThatBreaksARuleIsRefusedAlsoAfterARestart(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	cfg := n.config(t)
+	s := start(t, cfg)
+	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapped.Nonce++
-	s.submit(t, with(1,
-		[]byte{0x7e, 1, 2, 3},
-		spoiled(func(b *te.Bundle) { b.Payload.Ciphertext.EncryptedKey[0] ^= 1 }), // covered by the proof
-		once,
-		wrapped.Encode(), // the same ciphertext in another bundle
-		spoiled(func(b *te.Bundle) { b.Payload.Ciphertext.KeyHash[0] ^= 1 }),
-		spoiled(func(b *te.Bundle) { b.Payload.Txs[0].Data[0] ^= 1 }),
-	))
-	var got []string
-	for _, o := range s.preblock(t, n, 1).GetOutcomes() {
-		got = append(got, strings.TrimPrefix(o.GetUndecryptable().GetReason().String(), "UNDECRYPTABLE_REASON_"))
+	by := committeetest.Of(t, n.committee)
+	s.submit(t, with(1, by.SealedBy(key, 0, []byte("first"))))
+	s.preblock(t, n, 1)
+	for range 2 {
+		for what, r := range map[string]*dsnv1.SubmitProposalRequest{
+			"the seq again": with(2, by.SealedBy(key, 0, []byte("again"))), "a sealed one after a plain one": with(2, []byte{1}, n.sealed("late")),
+			"a seq left out": with(2, by.SealedBy(key, 2, []byte("later"))), "no sealed one at all": with(2, []byte{seal.Type}),
+		} {
+			_, err := s.SubmitProposal(t.Context(), r)
+			if status.Code(err) != codes.InvalidArgument || !strings.Contains(status.Convert(err).Message(), "breaks a rule") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if st := s.status(t); st.GetAcceptedNumber() != 1 {
+			t.Fatalf("status %v", st)
+		}
+		s.stop()
+		s = start(t, cfg)
 	}
-	if want := "[MALFORMED BAD_CIPHERTEXT UNSPECIFIED ALREADY_ORDERED KEY_HASH TX_HASH]"; fmt.Sprint(got) != want {
-		t.Fatalf("got %v, want %s", got, want)
-	}
-	s.submit(t, with(2, wrapped.Encode(), n.bundle("good")))
-	outcomes := s.preblock(t, n, 2).GetOutcomes()
-	if u := outcomes[0].GetUndecryptable(); u.GetReason() != outcome.AlreadyOrdered || u.GetEarlierNumber() != 1 || u.GetEarlierIndex() != 2 {
-		t.Fatalf("repeated in another number: %v", outcomes[0])
-	}
-	if outcomes[1].GetDecrypted() == nil {
-		t.Fatalf("the next one: %v", outcomes[1])
+	s.submit(t, with(2, by.SealedBy(key, 1, []byte("second"))))
+	if p := s.preblock(t, n, 2); plainOf(p, 0) != "second" {
+		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
 }
 
 func TestTwoOfSevenDeadCostNoBlockAndThreeStopUntilOneReturns(t *testing.T) {
 	n := newNetwork(t, 7, 5)
 	s := start(t, n.config(t))
-	s.submit(t, with(1, n.bundle("one")))
+	s.submit(t, with(1, n.sealed("one")))
 	s.preblock(t, n, 1)
 	n.stopKeyholder(0)
 	n.stopKeyholder(5)
-	s.submit(t, with(2, n.bundle("two")))
+	s.submit(t, with(2, n.sealed("two")))
 	s.preblock(t, n, 2)
 	n.stopKeyholder(3)
-	s.submit(t, with(3, n.bundle("three")))
+	s.submit(t, with(3, n.sealed("three")))
 	eventually(t, func() bool {
 		ready := get(t, "http://"+s.http+"/readyz")
 		return strings.Contains(ready, "preblock 3 waits for attestations: 4 of 5") &&
@@ -231,7 +255,7 @@ func TestTwoOfSevenDeadCostNoBlockAndThreeStopUntilOneReturns(t *testing.T) {
 		t.Fatalf("status %v, %v", st, err)
 	}
 	n.startKeyholder(5) // it missed number 2
-	if got := s.preblock(t, n, 3).GetOutcomes()[0].GetDecrypted().GetTransactions(); string(got[0]) != "three" {
+	if got := plainOf(s.preblock(t, n, 3), 0); got != "three" {
 		t.Fatalf("got %q", got)
 	}
 	eventually(t, func() bool { return strings.Contains(get(t, "http://"+s.http+"/readyz"), `"ok"`) })
@@ -257,11 +281,11 @@ func TestRestartedSequencerGoesOnWithTheOpenRound(t *testing.T) {
 	n := newNetwork(t, 4, 3)
 	cfg := n.config(t)
 	s := start(t, cfg)
-	s.submit(t, with(1, n.bundle("one")))
+	s.submit(t, with(1, n.sealed("one")))
 	first := s.preblock(t, n, 1)
 	n.stopKeyholder(0)
 	n.stopKeyholder(1)
-	s.submit(t, with(2, n.bundle("two"))) // two of four attest it
+	s.submit(t, with(2, n.sealed("two"))) // two of four attest it
 	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "attestations: 2 of 3") })
 	s.stop()
 	n.startKeyholder(0)
@@ -270,7 +294,7 @@ func TestRestartedSequencerGoesOnWithTheOpenRound(t *testing.T) {
 	if got := s.preblock(t, n, 1); got.String() != first.String() {
 		t.Fatal("preblock 1 changed")
 	}
-	if got := s.preblock(t, n, 2).GetOutcomes()[0].GetDecrypted().GetTransactions(); string(got[0]) != "two" {
+	if got := plainOf(s.preblock(t, n, 2), 0); got != "two" {
 		t.Fatalf("got %q", got)
 	}
 	s.submit(t, with(3))
@@ -290,7 +314,7 @@ func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
 	n := newNetwork(t, 4, 3)
 	s := start(t, n.config(t))
 	for number := uint64(1); number <= 5; number++ {
-		s.submit(t, with(number, n.bundle(fmt.Sprint(number))))
+		s.submit(t, with(number, n.sealed(fmt.Sprint(number))))
 		s.preblock(t, n, number)
 	}
 	n.stopKeyholder(2)
@@ -299,8 +323,8 @@ func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
 	}
 	n.startKeyholder(2)
 	n.stopKeyholder(0) // from now on number 2 is needed
-	s.submit(t, with(6, n.bundle("six")))
-	if got := s.preblock(t, n, 6).GetOutcomes()[0].GetDecrypted().GetTransactions(); string(got[0]) != "six" {
+	s.submit(t, with(6, n.sealed("six")))
+	if got := plainOf(s.preblock(t, n, 6), 0); got != "six" {
 		t.Fatalf("got %q", got)
 	}
 }
@@ -310,12 +334,12 @@ func TestSequencerThatLostItsDiskGetsItsLogFromTheKeyholders(t *testing.T) {
 	s := start(t, n.config(t))
 	var before []*preblockv1.Preblock
 	for number := uint64(1); number <= 5; number++ {
-		s.submit(t, with(number, n.bundle(fmt.Sprint(number)), []byte{1}))
+		s.submit(t, with(number, n.sealed(fmt.Sprint(number)), []byte{1}))
 		before = append(before, s.preblock(t, n, number))
 	}
 	n.stopKeyholder(0)
 	n.stopKeyholder(1)
-	s.submit(t, with(6, n.bundle("six"))) // attested by two, certified never
+	s.submit(t, with(6, n.sealed("six"))) // attested by two, certified never
 	eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), "attestations: 2 of 3") })
 	s.stop()
 	if err := os.RemoveAll(filepath.Join(n.dir, "sequencer")); err != nil {
@@ -325,12 +349,12 @@ func TestSequencerThatLostItsDiskGetsItsLogFromTheKeyholders(t *testing.T) {
 	s = start(t, n.config(t))
 	for i, p := range before {
 		got := s.preblock(t, n, uint64(i)+1)
-		if string(got.GetContentHash()) != string(p.GetContentHash()) || got.GetOutcomes()[0].String() != p.GetOutcomes()[0].String() {
+		if string(got.GetContentHash()) != string(p.GetContentHash()) || !outcome.Same(got.GetOutcomes(), p.GetOutcomes()) {
 			t.Fatalf("preblock %d changed", i+1)
 		}
 	}
 	answer := s.submit(t, with(6, []byte("another")))
-	if p := s.preblock(t, n, 6); string(p.GetOutcomes()[0].GetDecrypted().GetTransactions()[0]) != "six" || string(answer.GetContentHash()) != string(p.GetContentHash()) {
+	if p := s.preblock(t, n, 6); plainOf(p, 0) != "six" || string(answer.GetContentHash()) != string(p.GetContentHash()) {
 		t.Fatalf("number 6 is %v", p)
 	}
 }
@@ -339,7 +363,7 @@ func TestSequencerAndKeyholdersLeaveNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	n := newNetwork(t, 4, 3)
 	s := start(t, n.config(t))
-	s.submit(t, with(1, n.bundle("one")))
+	s.submit(t, with(1, n.sealed("one")))
 	s.preblock(t, n, 1)
 	s.stop()
 	for i := range n.stops {

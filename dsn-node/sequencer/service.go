@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/sequencer/internal/api"
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/dsn-node/sequencer/internal/originhttp"
@@ -58,6 +59,7 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 		PreblockTime:    time.Duration(cfg.PreblockTime),
 		MaxContentBytes: cfg.MaxContentBytes,
 		MaxSubscribers:  cfg.MaxSubscribers,
+		Rules:           ordered.Keyless{},
 		OnAppend:        m.appended,
 		Log:             s.Log,
 	}
@@ -65,7 +67,7 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 		if s.rounds, err = newRounds(cfg, s.Host); err != nil {
 			return err
 		}
-		o.Rounds, o.First = s.rounds, s.rounds.First()
+		o.Rounds, o.Rules, o.First = s.rounds, s.rounds.rules, s.rounds.First()
 	}
 	s.core, err = host.Open(s.Host, "log of proposals", func() (*core.Core, error) { return core.Open(ctx, o) })
 	s.rounds.over(s.core)

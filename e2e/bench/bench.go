@@ -23,8 +23,8 @@ type Options struct {
 	Batch       int
 	Connections int
 	Singles     int // transfers sent one by one for the latency
-	Bundles     int // encrypted transfers; 0: nothing is encrypted
-	Rounds      int // proposals without a bundle
+	Sealed      int // sealed transfers; 0: none
+	Rounds      int // proposals with nothing sealed
 	Idle        time.Duration
 	Profile     bool
 }
@@ -70,8 +70,8 @@ func systems(o Options) []system {
 		alone.Only = []string{cluster.DSN}
 		all = append(all, system{name: "rounds", cluster: alone, measure: []func(*run, context.Context) error{(*run).rounds}})
 	}
-	if o.Bundles > 0 {
-		all = append(all, system{name: "encrypted", cluster: committee, measure: []func(*run, context.Context) error{(*run).encrypted}})
+	if o.Sealed > 0 {
+		all = append(all, system{name: "sealed", cluster: committee, measure: []func(*run, context.Context) error{(*run).sealed}})
 	}
 	return all
 }

@@ -70,11 +70,10 @@ func fetch(ctx context.Context, url, file string) error {
 // areas are what a person wants to know the share of; each is one function with all it calls, so shares may overlap.
 var areas = []struct{ what, function string }{
 	{"recovering signers", "github.com/ethereum/go-ethereum/crypto.Ecrecover"},
-	{"decoding bundles", "blindseq/seal/te.DecodeBundle"},
-	{"hashing to G2", "blindseq/seal/te.hashToG2"},
-	{"Miller loops", "github.com/consensys/gnark-crypto/ecc/bls12-381.MillerLoop"},
-	{"making shares", "blindseq/seal/te.mulSecret"},
-	{"decoding shares", "blindseq/seal/te.DecodeDecryptionShare"},
+	{"checking sealed transactions", "blindseq/seal.(*Ring).CheckBatch"},
+	{"making shares", "blindseq/seal.Secret.Share"},
+	{"opening", "blindseq/seal.(*Keys).OpenBatch"},
+	{"verifying openings", "blindseq/seal.(*Ring).VerifyOpening"},
 	{"applying blocks", "blindseq/producer-svc/internal/chain.(*Chain).Apply"},
 	{"of that, committing", "blindseq/producer-svc/internal/chain.(*Chain).commit"},
 	{"adding to the pool", "github.com/ethereum/go-ethereum/core/txpool.(*TxPool).Add"},

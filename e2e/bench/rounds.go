@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// rounds measures how long the order of a proposal without a bundle takes: from sending it to the sequencer to having its
+// rounds measures how long the order of a proposal with nothing sealed takes: from sending it to the sequencer to having its
 // preblock with a quorum's certificate, every keyholder a process.
 func (b *run) rounds(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -34,7 +34,7 @@ func (b *run) rounds(ctx context.Context) error {
 		}
 		took = append(took, time.Since(start))
 	}
-	fmt.Fprintf(b.out, "\nProposal to preblock with no bundle in it, %d of them one after the other, %d keyholder processes:\n", b.Rounds, keyholders)
+	fmt.Fprintf(b.out, "\nProposal to preblock with nothing sealed, %d of them one after the other, %d keyholder processes:\n", b.Rounds, keyholders)
 	fmt.Fprintf(b.out, "  %s   (wanted: a median of 10 ms or less)\n", quantiles(took))
 	return nil
 }

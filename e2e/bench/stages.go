@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// stage is a part of a bundle's way, as the metrics of the processes show it.
+// stage is a part of a sealed transaction's way, as the metrics of the processes show it.
 type stage struct {
 	what      string
 	processes []string
@@ -22,8 +22,8 @@ type stage struct {
 	label     string // name=value of the one series meant; empty when there is but one
 }
 
-// stagesOfABundle are in the order of the way. Some run at the same time.
-func stagesOfABundle() []stage {
+// stagesOfASealedTransaction are in the order of the way. Some run at the same time.
+func stagesOfASealedTransaction() []stage {
 	var holders []string
 	for i := range keyholders {
 		holders = append(holders, cluster.Keyholder(i))
@@ -31,16 +31,14 @@ func stagesOfABundle() []stage {
 	const rounds, section = "blindseq_dsn_round_seconds", "blindseq_producer_section_step_seconds"
 	producer, sequencer := []string{cluster.Producer}, []string{cluster.DSN}
 	return []stage{
-		{"check at the RPC, per batch", producer, "blindseq_producer_bundles_check_seconds", ""},
+		{"check at the RPC, per batch", producer, "blindseq_producer_sealed_check_seconds", ""},
 		{"proposal until it is stored", []string{cluster.Proposer}, "blindseq_proposer_submit_seconds", ""},
+		{"checked by the sequencer", sequencer, rounds, "phase=check"},
+		{"checked by a keyholder", holders, "blindseq_keyholder_step_seconds", "step=check"},
 		{"attestations of a quorum", sequencer, rounds, "phase=attest"},
-		{"ciphertexts checked by the sequencer", sequencer, rounds, "phase=plan"},
-		{"ciphertexts checked by a keyholder", holders, "blindseq_keyholder_step_seconds", "step=plan"},
 		{"shares made by a keyholder", holders, "blindseq_keyholder_step_seconds", "step=shares"},
 		{"certificate to enough shares", sequencer, rounds, "phase=shares"},
-		{"shares verified", sequencer, rounds, "phase=verify"},
-		{"shares combined", sequencer, rounds, "phase=combine"},
-		{"bundles decrypted", sequencer, rounds, "phase=decrypt"},
+		{"combined, opened and sealed again", sequencer, rounds, "phase=combine"},
 		{"all of the round", sequencer, rounds, "phase=open"},
 		{"preblock checked by the monitor", []string{cluster.Monitor}, "blindseq_monitor_check_seconds", ""},
 		{"preblock awaited by the producer", producer, section, "step=await"},
@@ -68,7 +66,7 @@ func (b *run) stages(ctx context.Context) ([]sum, error) {
 		}
 	}
 	var out []sum
-	for _, s := range stagesOfABundle() {
+	for _, s := range stagesOfASealedTransaction() {
 		var total sum
 		for _, name := range s.processes {
 			family, ok := families[name][s.metric]
@@ -104,8 +102,8 @@ func scrape(ctx context.Context, url string) (map[string]*dto.MetricFamily, erro
 // reportStages writes where the time went.
 func (b *run) reportStages(before, after []sum) {
 	fmt.Fprintln(b.out, "\nWhere the time of that run goes; stages overlap, and the round contains those of the sequencer before it:")
-	fmt.Fprintf(b.out, "  %-42s %6s %10s %10s %12s\n", "", "times", "all", "each", "µs/bundle")
-	for i, s := range stagesOfABundle() {
+	fmt.Fprintf(b.out, "  %-42s %6s %10s %10s %12s\n", "", "times", "all", "each", "µs/tx")
+	for i, s := range stagesOfASealedTransaction() {
 		n := after[i].count - before[i].count
 		all := after[i].seconds - before[i].seconds
 		if len(s.processes) > 1 { // a mean of them, as they work at the same time
@@ -116,6 +114,6 @@ func (b *run) reportStages(before, after []sum) {
 		}
 		took := time.Duration(all * float64(time.Second))
 		fmt.Fprintf(b.out, "  %-42s %6d %10s %10s %12.0f\n", s.what, n, took.Round(time.Millisecond),
-			(took / time.Duration(n)).Round(10*time.Microsecond), 1e6*all/float64(b.Bundles))
+			(took / time.Duration(n)).Round(10*time.Microsecond), 1e6*all/float64(b.Sealed))
 	}
 }

@@ -57,10 +57,10 @@ type Options struct {
 	RedisURL string           // a Redis of the caller's; when empty one is run
 	Network  *network.Network // to carry what the processes say to each other; direct connections when nil
 
-	Keyholders int    // how many there are, with keys of a dealer; none: nothing is encrypted
-	Threshold  int    // how many of them open a bundle
+	Keyholders int    // how many there are, with keys of a dealer; none: nothing is sealed
+	Threshold  int    // how many of them open a sealed transaction
 	ChainID    uint64 // that they attest for; the development chain's when zero
-	Bundler    bool   // for plain wallets to send encrypted transactions; needs keyholders
+	Bundler    bool   // seals for plain wallets; needs keyholders
 	Fronts     map[string]Front
 
 	// Failpoints says that the programs are those of failpoint.Build.

@@ -1,8 +1,7 @@
 package history
 
 import (
-	"maps"
-	"slices"
+	"strings"
 
 	"blindseq/kit/content"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -14,16 +13,18 @@ import (
 
 // applied is what is known of one applied number, from whichever observer came first.
 type applied struct {
-	content   common.Hash // hash of what is executed: the ordered content with its bundles opened
+	content   common.Hash // hash of what is executed: the ordered content with its sealed transactions opened
 	block     common.Hash // zero when only the log's record is known
 	parent    common.Hash
 	timestamp int64
 	request   string
-	executed  []common.Hash // transactions without the skipped ones, delayed ones first; nil for a record
+	executed  []common.Hash // transactions of the block, in its order; nil for a record
 	skipped   map[common.Hash]string
-	ordered   []common.Hash       // the transactions with the skipped ones
-	times     map[common.Hash]int // how often each was skipped: one that is there twice may be executed once
-	total     int                 // all transactions of the blueprint, bundles that could not be opened included
+	times     map[common.Hash]int // how often each was skipped: one that was ordered twice may be executed once
+	delayed   []common.Hash       // what was ordered: delayed transactions
+	ordered   []common.Hash       // and the others, those that were sealed first
+	sealed    []common.Hash       // of ordered, those that History.Sealed says
+	total     int                 // all transactions of the blueprint, sealed ones that could not be opened included
 }
 
 func newChecker(h *History) *checker {
@@ -34,7 +35,13 @@ func newChecker(h *History) *checker {
 		}
 	}
 	for _, b := range h.Blueprints {
-		c.note(b.Value.GetNumber(), ofBlueprint(b.Value))
+		a := ofBlueprint(b.Value)
+		for i, raw := range b.Value.GetTransactions() {
+			if h.Sealed != nil && h.Sealed(raw) {
+				a.sealed = append(a.sealed, a.ordered[i])
+			}
+		}
+		c.note(b.Value.GetNumber(), a)
 	}
 	for _, r := range h.Records {
 		c.note(r.GetNumber(), ofRecord(r))
@@ -64,55 +71,22 @@ func ofBlueprint(b *blueprintv1.Blueprint) applied {
 		a.skipped[hash] = s.GetReason()
 		a.times[hash]++
 	}
-	var all []common.Hash
 	for _, d := range b.GetDelayedTransactions() {
-		all = append(all, common.BytesToHash(d.GetHash()))
+		a.delayed = append(a.delayed, common.BytesToHash(d.GetHash()))
 	}
 	for _, raw := range b.GetTransactions() {
-		all = append(all, content.Keccak(raw))
+		a.ordered = append(a.ordered, content.Keccak(raw))
 	}
-	a.total = len(all) + unopened(b, all)
-	a.ordered = all
-	left := maps.Clone(a.times)
-	for _, tx := range all {
-		if left[tx] > 0 {
-			left[tx]--
-			continue
+	for _, one := range b.GetExecuted() {
+		a.executed = append(a.executed, content.Keccak(one.GetRaw()))
+	}
+	a.total = len(a.delayed) + len(a.ordered)
+	for _, one := range b.GetSkipped() {
+		if strings.HasPrefix(one.GetReason(), "unopenable: ") {
+			a.total++
 		}
-		a.executed = append(a.executed, tx)
 	}
 	return a
-}
-
-// gives says whether a block with these transactions is what was ordered without what was skipped.
-func (a applied) gives(block []common.Hash) bool {
-	left := maps.Clone(a.times)
-	for _, tx := range a.ordered {
-		switch {
-		case len(block) > 0 && block[0] == tx:
-			block = block[1:]
-		case left[tx] > 0:
-			left[tx]--
-		default:
-			return false
-		}
-	}
-	for _, tx := range a.ordered {
-		if left[tx] > 0 { // executed, and said to be skipped
-			return false
-		}
-	}
-	return len(block) == 0
-}
-
-// unopened counts the skipped that are none of the transactions: bundles without plain transactions.
-func unopened(b *blueprintv1.Blueprint, transactions []common.Hash) (n int) {
-	for _, s := range b.GetSkipped() {
-		if !slices.Contains(transactions, common.BytesToHash(s.GetHash())) {
-			n++
-		}
-	}
-	return n
 }
 
 func ofRecord(r *blueprintv1.LogRecord) applied {
@@ -123,8 +97,8 @@ func ofRecord(r *blueprintv1.LogRecord) applied {
 		request:   r.GetRequestId(),
 		total:     len(r.GetDelayedTransactions()) + len(r.GetTransactions()),
 	}
-	for _, b := range r.GetBundles() {
-		if b.GetReason() != 0 {
+	for _, s := range r.GetSealed() {
+		if s.GetReason() != 0 {
 			a.total++
 		}
 	}

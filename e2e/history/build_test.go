@@ -10,6 +10,8 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	"blindseq/seal"
+	"blindseq/seal/committee/committeetest"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -20,7 +22,7 @@ import (
 var testKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 
 // clean is the history of a run without fault: five blocks, the second empty, the third with a skipped transaction,
-// the fourth with a delayed one, the fifth with two bundles, of which the second could not be opened; two observers of the
+// the fourth with a delayed one, the fifth with two sealed ones, of which the second could not be opened; two observers of the
 // feed; one request that ended without a block.
 func clean(t *testing.T) *History {
 	t.Helper()
@@ -57,8 +59,8 @@ func (h *History) grow(t *testing.T, n uint64, parent common.Hash) common.Hash {
 		Transactions: bp.GetTransactions(), RequestId: bp.GetRequestId(), Token: 10 + n, Holder: "p1",
 	}
 	if n == 5 {
-		encrypt(p, record)
-		h.Acks = append(h.Acks, Ack{Tx: content.Keccak(opened), By: "wallet"}, Ack{Tx: content.Keccak(garbled), By: "wallet"})
+		sealFirst(p, record)
+		h.Acks = append(h.Acks, Ack{Tx: idOf(opened), By: "wallet"}, Ack{Tx: idOf(garbled), By: "wallet"})
 	}
 	hash := content.HashOf(c)
 	p.ContentHash, record.ContentHash = hash[:], hash[:]
@@ -82,22 +84,23 @@ func (h *History) grow(t *testing.T, n uint64, parent common.Hash) common.Hash {
 	return a.block
 }
 
-// The bundles of block 5: the first holds its second transaction.
-var opened, garbled = []byte{0x7e, 1}, []byte{0x7e, 2}
+// The sealed transactions of block 5: the first holds its first transaction.
+var (
+	committee5      = committeetest.ForExample(1, 1, 1)
+	opened, garbled = committee5.Sealed([]byte("any")), committee5.Garbage(seal.ErrSeed)
+)
 
-// encrypt puts the bundles in the place of the second transaction.
-func encrypt(p *preblockv1.Preblock, record *blueprintv1.LogRecord) {
+// sealFirst puts the sealed ones in the place of the first transaction.
+func sealFirst(p *preblockv1.Preblock, record *blueprintv1.LogRecord) {
 	plain := p.Content.Transactions
-	inner, first, second := content.Keccak(plain[1]), content.Keccak(opened), content.Keccak(garbled)
-	const why = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_MALFORMED
-	p.Content.Transactions = [][]byte{plain[0], opened, garbled, plain[2]}
+	inner, first, second := content.Keccak(plain[0]), idOf(opened), idOf(garbled)
+	const why = preblockv1.UnopenableReason_UNOPENABLE_REASON_SEED
+	p.Content.Transactions = [][]byte{opened, garbled, plain[1], plain[2]}
 	p.Outcomes = []*preblockv1.Outcome{
-		{Index: 1, Result: &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{plain[1]}}}},
-		{Index: 2, Result: &preblockv1.Outcome_Undecryptable{Undecryptable: &preblockv1.Undecryptable{Reason: why}}},
+		{Index: 0, Result: &preblockv1.Outcome_Opened{Opened: &preblockv1.Opened{Transaction: plain[0]}}},
+		{Index: 1, Result: &preblockv1.Outcome_Unopenable{Unopenable: &preblockv1.Unopenable{Reason: why}}},
 	}
-	record.Bundles = []*blueprintv1.BundleRecord{
-		{Hash: first[:], Index: 1, TransactionHashes: [][]byte{inner[:]}}, {Hash: second[:], Index: 2, Reason: why, Text: "malformed"},
-	}
+	record.Sealed = []*blueprintv1.SealedRecord{{Id: first[:], TransactionHash: inner[:]}, {Id: second[:], Index: 1, Reason: why}}
 }
 
 // list adds two listings: the request of n in flight on top of the one before it, then processed.
@@ -131,15 +134,34 @@ func (h *History) blueprint(t *testing.T, n uint64, parent common.Hash) *bluepri
 		bp.DelayedTransactions = []*blueprintv1.DelayedTransaction{{Hash: hash[:], Raw: []byte("delayed")}}
 	}
 	if n == 5 {
-		hash := content.Keccak(garbled)
-		bp.Skipped = []*blueprintv1.SkippedTransaction{{Hash: hash[:], Reason: "undecryptable: malformed"}}
+		hash := idOf(garbled)
+		bp.Skipped = []*blueprintv1.SkippedTransaction{{Hash: hash[:], Reason: "unopenable: seed"}}
 	}
 	sign(t, bp)
 	return bp
 }
 
-// sign cuts bp into pieces (of 2,000 bytes, so that there are several) and signs them.
+// sign has bp execute all that was ordered and not skipped, and publishes it.
 func sign(t *testing.T, bp *blueprintv1.Blueprint) {
+	t.Helper()
+	skipped := map[common.Hash]bool{}
+	for _, s := range bp.GetSkipped() {
+		skipped[common.BytesToHash(s.GetHash())] = true
+	}
+	bp.Executed = nil
+	for _, d := range bp.GetDelayedTransactions() {
+		bp.Executed = append(bp.Executed, &blueprintv1.ExecutedTransaction{Raw: d.GetRaw(), Delayed: true})
+	}
+	for _, raw := range bp.GetTransactions() {
+		if !skipped[content.Keccak(raw)] {
+			bp.Executed = append(bp.Executed, &blueprintv1.ExecutedTransaction{Raw: raw})
+		}
+	}
+	publish(t, bp)
+}
+
+// publish cuts what bp executed into pieces (of 2,000 bytes, so that there are several) and signs them.
+func publish(t *testing.T, bp *blueprintv1.Blueprint) {
 	t.Helper()
 	raw, err := encodeBlueprint(bp)
 	if err != nil {

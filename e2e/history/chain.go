@@ -1,6 +1,8 @@
 package history
 
 import (
+	"slices"
+
 	"blindseq/kit/content"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
@@ -36,15 +38,15 @@ func (c *checker) contents() {
 	c.samePreblocks()
 }
 
-// sameOrder compares the content hash in the log with that of the preblock; without one, with the content, unless bundles
-// were opened in it.
+// sameOrder compares the content hash in the log with that of the preblock; without one, with the content, unless sealed
+// transactions were opened in it.
 func (c *checker) sameOrder(by string, r *blueprintv1.LogRecord) {
 	claimed := common.BytesToHash(r.GetContentHash())
 	o, ok := c.ordered[r.GetNumber()]
 	switch {
 	case ok && claimed != o.hash:
 		c.violated("S1", "number %d: content hash in the blueprint log %s is %s, the preblock's %s", r.GetNumber(), by, claimed, o.hash)
-	case !ok && len(r.GetBundles()) == 0:
+	case !ok && len(r.GetSealed()) == 0:
 		c.sameContent(r.GetNumber(), claimed, "content hash in the blueprint log "+by)
 	}
 }
@@ -63,7 +65,7 @@ func (c *checker) samePreblocks() {
 		case first.hash != o.hash:
 			c.violated("S1", "two preblocks for number %d: %s, and %s to %s", number, first.hash, o.hash, p.By)
 		case first.content != o.content:
-			c.violated("S1", "preblock %d has other plain transactions to %s than to the first who saw it", number, p.By)
+			c.violated("S1", "preblock %d opens to other transactions for %s than to the first who saw it", number, p.By)
 		}
 	}
 }
@@ -104,7 +106,7 @@ func (c *checker) blocks() {
 			c.violated("S1", "block %d has parent %s to %s, its blueprint %s", b.Number, b.Parent, seen.By, a.parent)
 		case b.Timestamp != uint64(a.timestamp):
 			c.violated("S1", "block %d has timestamp %d to %s, its blueprint %d", b.Number, b.Timestamp, seen.By, a.timestamp)
-		case !a.gives(b.Transactions):
+		case !slices.Equal(a.executed, b.Transactions):
 			c.violated("S1", "block %d shows %d transactions to %s, its blueprint executed %d (or other ones)",
 				b.Number, len(b.Transactions), seen.By, len(a.executed))
 		}

@@ -8,13 +8,15 @@ import (
 	"fmt"
 	"slices"
 
+	"blindseq/kit/content"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/rlp"
 	"golang.org/x/crypto/blake2b"
 )
 
-// chunks checks S1 on what is published: the signed chunks hold the very content, and S11: everyone got the same bytes.
+// chunks checks S1 on what is published: the signed chunks hold what the block executed, and S11: everyone got the same
+// bytes.
 func (c *checker) chunks() {
 	first := map[uint64][][]byte{}
 	for _, b := range c.Blueprints {
@@ -86,14 +88,19 @@ func (f *chunkFields) signedBy(key ed25519.PublicKey) bool {
 	return ed25519.Verify(key, digest[:], f.Signature)
 }
 
+// encodeBlueprint is what is published of a block: what it executed. A delayed transaction after others stands among them by
+// its hash.
 func encodeBlueprint(b *blueprintv1.Blueprint) ([]byte, error) {
-	delayed := [][]byte{}
-	for _, d := range b.GetDelayedTransactions() {
-		delayed = append(delayed, d.GetHash())
-	}
-	txs := b.GetTransactions()
-	if txs == nil {
-		txs = [][]byte{}
+	delayed, txs := [][]byte{}, [][]byte{}
+	for _, one := range b.GetExecuted() {
+		raw := one.GetRaw()
+		if one.GetDelayed() {
+			hash := content.Keccak(raw)
+			raw, delayed = hash[:], append(delayed, hash[:])
+		}
+		if !one.GetDelayed() || len(txs) > 0 {
+			txs = append(txs, raw)
+		}
 	}
 	var ts [8]byte
 	binary.LittleEndian.PutUint64(ts[:], uint64(b.GetTimestamp().GetSeconds()))

@@ -1,6 +1,6 @@
 // Package history checks the recorded behaviour of a running system against the invariants.
 //
-// A History is what observers outside the services recorded. Check names every invariant that it violates (S1 to S13, L1 to
+// A History is what observers outside the services recorded. Check names every invariant that it violates (S1 to S14, S16, L1 to
 // L5; docs/reliability.md lists them). The package is pure: no clock, no network, so the end-to-end tests, fault runs and
 // simulators share the same rules. It trusts no service: it hashes contents and decodes chunks itself.
 //
@@ -27,6 +27,7 @@ type History struct {
 	Genesis common.Hash       // hash of block 0; zero: not checked
 	Head    uint64            // the head at the end of the run; 0: not known
 	Key     ed25519.PublicKey // of the sequencer; nil: signatures are not checked
+	Quorum  int               // of keyholders; 0: not known
 	Wiped   bool              // Redis lost its data in the run: proposers may count attempts anew
 
 	Acks       []Ack
@@ -40,6 +41,8 @@ type History struct {
 	Blocks     []Seen[Block]
 	Listings   []Listing
 
+	// Sealed says which transactions were sealed, in a world whose preblocks do not say it. May be nil.
+	Sealed   func(raw []byte) bool
 	Logs     []Seen[[]*blueprintv1.LogRecord] // of other replicas, like Records
 	Steps    []Step
 	Roots    []Seen[Root]
@@ -55,11 +58,11 @@ type Seen[T any] struct {
 	Value T
 }
 
-// Ack is a transaction whose hash was returned to its sender; of an encrypted one that of the transaction inside, when a
-// bundler answered, or that of its bundle.
+// Ack is a transaction whose hash was returned to its sender; of a sealed one its id, or, when a bundler answered, the hash of
+// the transaction inside.
 type Ack struct {
 	Tx     common.Hash
-	Bundle bool // Tx is a bundle's hash
+	Sealed bool // Tx is the id of a sealed transaction
 	By     string
 	Sent   time.Duration
 	At     time.Duration // when the answer came
@@ -99,7 +102,7 @@ type Listing struct {
 
 // Violation is an invariant that the history contradicts.
 type Violation struct {
-	Name   string // S1 to S13, L1 to L5
+	Name   string // S1 to S14, S16, L1 to L5
 	Detail string
 }
 
@@ -109,7 +112,8 @@ func (v Violation) String() string { return v.Name + ": " + v.Detail }
 func Check(h *History) []Violation {
 	c := newChecker(h)
 	c.contents()
-	c.encrypted()
+	c.sealedOnes()
+	c.executions()
 	c.chunks()
 	c.blocks()
 	c.chain()

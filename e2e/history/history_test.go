@@ -9,6 +9,7 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/protobuf/proto"
@@ -86,22 +87,22 @@ func TestSeededViolationsAreFound(t *testing.T) {
 			h.Blocks[4].Value.Transactions = h.Blocks[3].Value.Transactions
 			h.Acks, h.Lookups = nil, nil
 		}},
-		{"an opened bundle's transaction is not executed at its place", []string{"S1", "S3"}, func(t *testing.T, h *History) {
-			h.everyBlueprint(5, func(b *blueprintv1.Blueprint) { b.Transactions[1] = []byte{8}; sign(t, b) })
+		{"an opened transaction is not executed at its place", []string{"S1", "S16"}, func(t *testing.T, h *History) {
+			h.everyBlueprint(5, func(b *blueprintv1.Blueprint) { b.Transactions[0] = []byte{8}; sign(t, b) })
 			h.Acks, h.Records, h.Blocks = nil, nil, nil
 		}},
-		{"an acknowledged bundle is nowhere", []string{"S3"}, func(_ *testing.T, h *History) {
-			h.Acks = append(h.Acks, Ack{Tx: content.Keccak([]byte{0x7e, 3}), By: "wallet"})
+		{"an acknowledged sealed transaction is nowhere", []string{"S3"}, func(_ *testing.T, h *History) {
+			h.Acks = append(h.Acks, Ack{Tx: content.Keccak([]byte{seal.Type, 3}), By: "wallet"})
 		}},
-		{"a bundle is opened at two numbers", []string{"S1", "S3"}, func(_ *testing.T, h *History) {
+		{"a sealed transaction is ordered at two numbers", []string{"S1", "S3", "S16"}, func(_ *testing.T, h *History) {
 			h.addPreblock(h.Preblocks[4].Value, func(p *preblockv1.Preblock) { p.Content.Number, p.Attempt = 2, 9 })
 			h.Preblocks = slices.Delete(h.Preblocks, 1, 2)
 		}},
-		{"a bundle is opened to something else for another observer", []string{"S1"}, func(_ *testing.T, h *History) {
-			h.addPreblock(h.Preblocks[4].Value, func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions[0] = []byte{8} })
+		{"a sealed transaction is opened to something else for another observer", []string{"S1"}, func(_ *testing.T, h *History) {
+			h.addPreblock(h.Preblocks[4].Value, func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Transaction = []byte{8} })
 		}},
-		{"the log says another reason for a bundle than the preblock", []string{"S1"}, func(_ *testing.T, h *History) {
-			h.Records[4].Bundles[1].Reason = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_KEY_HASH
+		{"the log says another reason than the preblock", []string{"S1"}, func(_ *testing.T, h *History) {
+			h.Records[4].Sealed[1].Reason = preblockv1.UnopenableReason_UNOPENABLE_REASON_PAYLOAD
 		}},
 		{"the log has another content hash than the preblock", []string{"S1"}, func(_ *testing.T, h *History) {
 			h.Records[4].ContentHash = common.Hash{1}.Bytes()

@@ -18,6 +18,7 @@ const (
 	Left                      // a transaction left a pool, for block Number (0: for none)
 	Recovered                 // a process started again, with Number as the last it has
 	Inside                    // a holder of the consumption lock began a step under token Number
+	Shared                    // a keyholder gave shares of the sealed transactions of a number
 )
 
 // Step is one thing that a process did and that cannot be undone.
@@ -27,14 +28,16 @@ type Step struct {
 	Number  uint64
 	Hash    common.Hash // of the content, or of the transaction that left
 	Request string
-	Attempt uint32 // of Submitted
-	Reason  string // of Noticed
+	Attempt uint32        // of Submitted
+	Reason  string        // of Noticed
+	Sealed  []common.Hash // of Fixed: the ids of the content's sealed transactions
 }
 
 // steps checks the order in which things happened.
 func (c *checker) steps() {
 	s := stepper{checker: c, fixed: map[uint64]common.Hash{}, signed: map[placed]common.Hash{}, at: map[string]*progress{},
-		reasons: map[string]string{}, merged: map[string]uint64{}, attempts: map[attempt]common.Hash{}}
+		reasons: map[string]string{}, merged: map[string]uint64{}, attempts: map[attempt]common.Hash{},
+		signers: map[signing]map[string]bool{}, opened: map[common.Hash]uint64{}}
 	for _, step := range c.Steps {
 		s.take(step)
 	}
@@ -59,6 +62,14 @@ type stepper struct {
 	merged   map[string]uint64 // by monitor and request
 	attempts map[attempt]common.Hash
 	inside   Step // with the highest token
+	signers  map[signing]map[string]bool
+	opened   map[common.Hash]uint64 // sealed transactions and the numbers they were ordered at
+}
+
+// signing is a content for a number, as keyholders sign it.
+type signing struct {
+	number  uint64
+	content common.Hash
 }
 
 func (s *stepper) take(step Step) {
@@ -81,12 +92,14 @@ func (s *stepper) take(step Step) {
 			s.violated("S1", "%s signed two contents for number %d, %s and %s", step.By, n, first, step.Hash)
 		}
 		s.signed[placed{step.By, n}] = step.Hash
+		s.sign(step)
 		p.shown = max(p.shown, n)
 	case Fixed:
 		if first, ok := s.fixed[n]; ok && first != step.Hash {
 			s.violated("S1", "the DSN showed two contents for number %d, %s and %s", n, first, step.Hash)
 		}
 		s.fixed[n] = step.Hash
+		s.order(step)
 		p.shown = max(p.shown, n)
 	case Appended:
 		s.append(p, step)
@@ -112,6 +125,28 @@ func (s *stepper) take(step Step) {
 		s.end(step)
 	case Inside:
 		s.enter(step)
+	case Shared:
+		if signers := len(s.signers[signing{n, step.Hash}]); signers < s.Quorum {
+			s.violated("S14", "%s gave shares of number %d after %d of %d had attested its content", step.By, n, signers, s.Quorum)
+		}
+	}
+}
+
+func (s *stepper) sign(step Step) {
+	what := signing{step.Number, step.Hash}
+	if s.signers[what] == nil {
+		s.signers[what] = map[string]bool{}
+	}
+	s.signers[what][step.By] = true
+}
+
+// order checks that a sealed transaction is ordered once.
+func (s *stepper) order(step Step) {
+	for _, id := range step.Sealed {
+		if first, ok := s.opened[id]; ok && first != step.Number {
+			s.violated("S3", "sealed transaction %s was ordered at number %d and at %d", id, first, step.Number)
+		}
+		s.opened[id] = step.Number
 	}
 }
 

@@ -89,6 +89,18 @@ func TestSeededViolationsOfStepsAreFound(t *testing.T) {
 		{"a holder continues after another had the lock", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 5}) }},
 		{"two hold the lock under one token", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 6}) }},
 		{"a refused input changes something", "S13", func(h *History) { h.Refusals[0].After = three }},
+		{"shares are given before a quorum attested", "S14", func(h *History) {
+			h.Quorum = 2
+			h.then(Step{By: "k", Kind: Attested, Number: 3, Hash: three}, Step{By: "l", Kind: Shared, Number: 3, Hash: three})
+		}},
+		{"shares are given for another content than was attested", "S14", func(h *History) {
+			h.Quorum = 1
+			h.then(Step{By: "k", Kind: Attested, Number: 3, Hash: three}, Step{By: "k", Kind: Shared, Number: 3, Hash: common.Hash{9}})
+		}},
+		{"a sealed transaction is ordered twice", "S3", func(h *History) {
+			h.then(Step{By: "dsn", Kind: Fixed, Number: 3, Hash: three, Sealed: []common.Hash{three}},
+				Step{By: "dsn", Kind: Fixed, Number: 4, Hash: three, Sealed: []common.Hash{three}})
+		}},
 		{"the head stands still while something waits", "L1", func(h *History) {
 			h.Recovery.Heads = append(h.Recovery.Heads[:2], Sample{At: 3 * time.Minute, Head: 2, Waiting: 1})
 		}},

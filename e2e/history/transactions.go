@@ -10,7 +10,7 @@ import (
 // and S4: after its acknowledgement no service reported it as unknown.
 func (c *checker) transactions() {
 	blocks, skipped := c.whereTransactionsAre()
-	c.whereBundlesAre(blocks, skipped)
+	c.whereSealedAre(blocks, skipped)
 	for tx, numbers := range blocks {
 		if len(numbers) > 1 {
 			c.violated("S3", "transaction %s is in blocks %v", tx, numbers)

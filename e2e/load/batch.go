@@ -39,7 +39,7 @@ func NewBatch(txs []*types.Transaction) (Batch, error) {
 	return NewRawBatch(raws)
 }
 
-// NewRawBatch takes transactions or bundles as they are.
+// NewRawBatch takes transactions, plain or sealed, as they are.
 func NewRawBatch(raws [][]byte) (Batch, error) {
 	calls := make([]call, 0, len(raws))
 	for i, raw := range raws {

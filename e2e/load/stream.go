@@ -32,7 +32,7 @@ func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time
 // letter is a transaction ready to be sent, by the hash that its answer has.
 type letter struct {
 	hash   common.Hash
-	bundle bool
+	sealed bool
 	send   func(ctx context.Context) error
 }
 
@@ -70,7 +70,7 @@ func deliver(ctx context.Context, l letter, a *Account, r *history.Recorder) err
 		cancel()
 		switch {
 		case err == nil:
-			ack := history.Ack{Tx: l.hash, Bundle: l.bundle, By: a.Address.Hex(), Sent: sent, At: r.Now()}
+			ack := history.Ack{Tx: l.hash, Sealed: l.sealed, By: a.Address.Hex(), Sent: sent, At: r.Now()}
 			r.Add(func(h *history.History) { h.Acks = append(h.Acks, ack) })
 			return nil
 		case arrivedBefore(err):

@@ -12,6 +12,8 @@ const (
 	TakesTwoProposals
 	AttestsTwoContents
 	AttestationNotSynced
+	SharesBeforeTheCertificate
+	ForgetsTheWindow
 	SkipsAPreblock
 	BlueprintNotSynced
 	TransactionNotSynced
@@ -45,6 +47,10 @@ const (
 	NeverLeadsAgain
 	KeepsWhatIsExecuted
 	HangsOnShutdown
+	ForgetsWhatWaits
+	ReordersWhatWaits
+	OvertakesWhatWaits
+	LetsSealedWait
 	numBugs
 )
 
@@ -53,45 +59,51 @@ var bugs = [numBugs]struct {
 	what   string
 	breaks []string
 }{
-	ProposalNotSynced:         {"the sequencer accepts a proposal and skips the fsync", []string{"S1", "S6", "L1"}},
-	PreblockNotSynced:         {"the sequencer shows a preblock and skips the fsync", []string{"S1", "S6"}},
-	ShowsBeforeStoring:        {"the sequencer shows a preblock before it is stored", []string{"S1", "S6"}},
-	TakesTwoProposals:         {"the sequencer takes a second proposal for its open number", []string{"S1", "S5", "L1"}},
-	AttestsTwoContents:        {"a keyholder signs another content for a number, after the sequencer lost the first", []string{"S1"}},
-	AttestationNotSynced:      {"a keyholder gives an attestation and skips the fsync", []string{"S6"}},
-	SkipsAPreblock:            {"the sequencer's stream leaves out numbers", []string{"L1", "S9"}},
-	BlueprintNotSynced:        {"the blueprint log skips the fsync", []string{"S6"}},
-	TransactionNotSynced:      {"a transaction is acknowledged and not synced", []string{"S3", "S6"}},
-	AcknowledgesBeforeStoring: {"a transaction is acknowledged before it is stored", []string{"S3"}},
-	PopsBeforeApply:           {"a transaction leaves the pool when it is proposed", []string{"S4"}},
-	PublishesBeforeApply:      {"a blueprint is published before it is applied", []string{"S11"}},
-	PublishesOtherBytes:       {"after a restart a blueprint is published with another signature", []string{"S11"}},
-	ForgetsTheTokenCheck:      {"tokens begin at 1 in a wiped Redis, and the blueprint log does not look at them", []string{"S12"}},
-	TrustsALostLock:           {"a holder continues after its lease has ended", []string{"S12"}},
-	TakesAHeldLock:            {"Redis gives a lock that is held", []string{"S12"}},
-	ReusesAToken:              {"Redis gives the next holder the same token", []string{"S12"}},
-	NeverReturnsTheLock:       {"a section ends and still renews its lock", []string{"L1"}},
-	WrongParent:               {"a proposal builds on the block before the head", []string{"S1", "S2"}},
-	TimestampGoesBack:         {"a proposal is older than the head", []string{"S1", "S2"}},
-	ForgetsServedRequests:     {"a producer does not know which requests its log has served", []string{"L1", "S7"}},
-	RenumbersItsRequest:       {"a section repeats its request under a new id each time", []string{"L1", "S7"}},
-	LosesTheOneInFlight:       {"a proposer that takes over drops the record of the request in flight", []string{"S5", "S7"}},
-	SubmitsTwice:              {"an attempt is submitted with two contents", []string{"S5"}},
-	AwaitsTheNumberBefore:     {"a section waits for the number of the head, not the next one", []string{"L1"}},
-	TellsBothEnds:             {"a request that got its preblock then gets the answer that there is none", []string{"S8"}},
-	OverwritesAReason:         {"a request without a preblock gets two different reasons", []string{"S8"}},
-	LabelsWithTheLastRequest:  {"a proposal carries the id of the previous request", []string{"S7"}},
-	DropsAPreblock:            {"a monitor drops a preblock and says nothing", []string{"L1", "S9"}},
-	SkipsReplayOfTheLast:      {"a producer starts without replaying its last record", []string{"S6"}},
-	ExecutesDifferently:       {"a restarted producer gets other results from the same blocks", []string{"S10"}},
-	ExecutesTwice:             {"a transaction is executed twice", []string{"S3"}},
-	RecordsOtherContent:       {"the log's record has another content than the preblock", []string{"S1"}},
-	StoresWhatItRefuses:       {"a refused transaction is stored", []string{"S13"}},
-	AnswersAnotherBlock:       {"a request is answered with the head instead of its own block", []string{"S7", "S1"}},
-	NeverServesAgain:          {"a process that was killed hangs when it starts", []string{"L2"}},
-	NeverLeadsAgain:           {"a replica that lost a lease never competes for it again", []string{"L3"}},
-	KeepsWhatIsExecuted:       {"transactions stay in the pool after their block was applied", []string{"L4"}},
-	HangsOnShutdown:           {"a process ignores SIGTERM", []string{"L5"}},
+	ProposalNotSynced:          {"the sequencer accepts a proposal and skips the fsync", []string{"S1", "S6", "L1"}},
+	PreblockNotSynced:          {"the sequencer shows a preblock and skips the fsync", []string{"S1", "S6"}},
+	ShowsBeforeStoring:         {"the sequencer shows a preblock before it is stored", []string{"S1", "S6"}},
+	TakesTwoProposals:          {"the sequencer takes a second proposal for its open number", []string{"S1", "S5", "L1"}},
+	AttestsTwoContents:         {"a keyholder signs another content for a number, after the sequencer lost the first", []string{"S1"}},
+	AttestationNotSynced:       {"a keyholder gives an attestation and skips the fsync", []string{"S6"}},
+	SharesBeforeTheCertificate: {"a keyholder gives shares for what no quorum has attested yet", []string{"S14"}},
+	ForgetsTheWindow:           {"a leader proposes again what was sealed, after the sequencer and the keyholders forgot the window at a restart", []string{"S3"}},
+	SkipsAPreblock:             {"the sequencer's stream leaves out numbers", []string{"L1", "S9"}},
+	BlueprintNotSynced:         {"the blueprint log skips the fsync", []string{"S6"}},
+	TransactionNotSynced:       {"a transaction is acknowledged and not synced", []string{"S3", "S6"}},
+	AcknowledgesBeforeStoring:  {"a transaction is acknowledged before it is stored", []string{"S3"}},
+	PopsBeforeApply:            {"a transaction leaves the pool when it is proposed", []string{"S4"}},
+	PublishesBeforeApply:       {"a blueprint is published before it is applied", []string{"S11"}},
+	PublishesOtherBytes:        {"after a restart a blueprint is published with another signature", []string{"S11"}},
+	ForgetsTheTokenCheck:       {"tokens begin at 1 in a wiped Redis, and the blueprint log does not look at them", []string{"S12"}},
+	TrustsALostLock:            {"a holder continues after its lease has ended", []string{"S12"}},
+	TakesAHeldLock:             {"Redis gives a lock that is held", []string{"S12"}},
+	ReusesAToken:               {"Redis gives the next holder the same token", []string{"S12"}},
+	NeverReturnsTheLock:        {"a section ends and still renews its lock", []string{"L1"}},
+	WrongParent:                {"a proposal builds on the block before the head", []string{"S1", "S2"}},
+	TimestampGoesBack:          {"a proposal is older than the head", []string{"S1", "S2"}},
+	ForgetsServedRequests:      {"a producer does not know which requests its log has served", []string{"L1", "S7"}},
+	RenumbersItsRequest:        {"a section repeats its request under a new id each time", []string{"L1", "S7"}},
+	LosesTheOneInFlight:        {"a proposer that takes over drops the record of the request in flight", []string{"S5", "S7"}},
+	SubmitsTwice:               {"an attempt is submitted with two contents", []string{"S5"}},
+	AwaitsTheNumberBefore:      {"a section waits for the number of the head, not the next one", []string{"L1"}},
+	TellsBothEnds:              {"a request that got its preblock then gets the answer that there is none", []string{"S8"}},
+	OverwritesAReason:          {"a request without a preblock gets two different reasons", []string{"S8"}},
+	LabelsWithTheLastRequest:   {"a proposal carries the id of the previous request", []string{"S7"}},
+	DropsAPreblock:             {"a monitor drops a preblock and says nothing", []string{"L1", "S9"}},
+	SkipsReplayOfTheLast:       {"a producer starts without replaying its last record", []string{"S6"}},
+	ExecutesDifferently:        {"a restarted producer gets other results from the same blocks", []string{"S10"}},
+	ExecutesTwice:              {"a transaction is executed twice", []string{"S3"}},
+	RecordsOtherContent:        {"the log's record has another content than the preblock", []string{"S1"}},
+	StoresWhatItRefuses:        {"a refused transaction is stored", []string{"S13"}},
+	AnswersAnotherBlock:        {"a request is answered with the head instead of its own block", []string{"S7", "S1"}},
+	NeverServesAgain:           {"a process that was killed hangs when it starts", []string{"L2"}},
+	NeverLeadsAgain:            {"a replica that lost a lease never competes for it again", []string{"L3"}},
+	KeepsWhatIsExecuted:        {"transactions stay in the pool after their block was applied", []string{"L4"}},
+	HangsOnShutdown:            {"a process ignores SIGTERM", []string{"L5"}},
+	ForgetsWhatWaits:           {"a producer that starts forgets what waits for gas", []string{"S1", "S10"}},
+	ReordersWhatWaits:          {"a producer that starts has what waits for gas in another order", []string{"S1", "S10"}},
+	OvertakesWhatWaits:         {"a new content goes before what waits for gas", []string{"S1"}},
+	LetsSealedWait:             {"what was opened waits for gas like other transactions", []string{"S16"}},
 }
 
 // Bugs are all defects there are.

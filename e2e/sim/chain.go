@@ -3,22 +3,33 @@ package sim
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"blindseq/kit/content"
+	"blindseq/producer-svc/blueprint"
+	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
+
+// blockGas is how many transactions a block executes besides those that were sealed, less than a content may have: the rest
+// waits for the next.
+const blockGas = 2
 
 // chain stands for the EVM: a fold of the log's records, deterministic like it. A transaction is one byte for its account,
 // two for its nonce, and anything after; one whose nonce is not the next is skipped. It keeps nothing through a crash, so
 // everything is replayed from the log.
 type chain struct {
-	again   bool           // a defect: nonces are not looked at
-	heads   []section.Head // of block 0 on
-	roots   []content.Hash
-	skipped map[uint64][]*blueprintv1.SkippedTransaction
-	nonces  map[byte]uint16
-	done    map[content.Hash]uint64 // executed transactions and their blocks
+	again    bool           // a defect: nonces are not looked at
+	overtake bool           // a defect: what waits goes last
+	equal    bool           // a defect: what was sealed is executed like the rest
+	heads    []section.Head // of block 0 on
+	roots    []content.Hash
+	executed map[uint64][][]byte
+	skipped  map[uint64][]*blueprintv1.SkippedTransaction
+	waiting  [][]byte // for gas in the next block, after the head
+	nonces   map[byte]uint16
+	done     map[content.Hash]uint64 // executed transactions and their blocks
 }
 
 var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_000_000}
@@ -26,7 +37,7 @@ var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_
 func newChain() *chain {
 	return &chain{
 		heads: []section.Head{genesis}, roots: []content.Hash{{}}, nonces: map[byte]uint16{},
-		skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, done: map[content.Hash]uint64{},
+		executed: map[uint64][][]byte{}, skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, done: map[content.Hash]uint64{},
 	}
 }
 
@@ -39,7 +50,13 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		return section.BlockOf(rec, c.heads[n].Hash)
 	}
 	state := append([]byte(nil), c.roots[len(c.roots)-1][:]...)
-	for _, raw := range rec.GetTransactions() {
+	all, first := c.order(rec.GetTransactions())
+	c.waiting = nil
+	for i, raw := range all {
+		if i >= first && len(c.executed[n]) >= first+blockGas {
+			c.waiting = all[i:]
+			break
+		}
 		hash := content.Keccak(raw)
 		if account, nonce := accountOf(raw), nonceOf(raw); nonce != c.nonces[account] && !c.again {
 			c.skipped[n] = append(c.skipped[n], &blueprintv1.SkippedTransaction{Hash: hash[:], Reason: "nonce"})
@@ -47,6 +64,7 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		}
 		c.nonces[accountOf(raw)] = nonceOf(raw) + 1
 		c.done[hash] = n
+		c.executed[n] = append(c.executed[n], raw)
 		state = append(state, hash[:]...)
 	}
 	root := content.Keccak(state)
@@ -54,6 +72,22 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 	head := section.Head{Number: n, Hash: content.Keccak(header), Time: rec.GetTimestamp().GetSeconds()}
 	c.heads, c.roots = append(c.heads, head), append(c.roots, root)
 	return section.BlockOf(rec, head.Hash)
+}
+
+// order is that of execution, and how many go first: what was sealed, which never waits.
+func (c *chain) order(txs [][]byte) (all [][]byte, first int) {
+	var sealed, plain [][]byte
+	for _, raw := range txs {
+		if isSealed(raw) && !c.equal {
+			sealed = append(sealed, raw)
+		} else {
+			plain = append(plain, raw)
+		}
+	}
+	if c.overtake {
+		return slices.Concat(sealed, plain, c.waiting), len(sealed)
+	}
+	return slices.Concat(sealed, c.waiting, plain), len(sealed)
 }
 
 // BlockHash makes a chain what blueprints are published from.
@@ -64,9 +98,29 @@ func (c *chain) BlockHash(number uint64) (content.Hash, bool) {
 	return c.heads[number].Hash, true
 }
 
-// Skipped is the other half of that.
+// Skipped is another part of that.
 func (c *chain) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, error) {
 	return c.skipped[number], nil
+}
+
+// sealed are the sealed transactions that were executed.
+func (c *chain) sealed() (all [][]byte) {
+	for n := range uint64(len(c.heads)) {
+		for _, raw := range c.executed[n] {
+			if isSealed(raw) {
+				all = append(all, raw)
+			}
+		}
+	}
+	return all
+}
+
+// Executed is the rest of it.
+func (c *chain) Executed(number uint64) (all []blueprint.Executed, err error) {
+	for _, raw := range c.executed[number] {
+		all = append(all, blueprint.Executed{Raw: raw})
+	}
+	return all, nil
 }
 
 func accountOf(raw []byte) byte { return raw[0] }
@@ -83,8 +137,14 @@ func (t onTop) Head() (number uint64, hash content.Hash, timestamp int64) {
 
 func (t onTop) UpgradeDue(int64) bool { return false }
 
-func (t onTop) Pending() ([]content.Hash, error) { return nil, nil }
+func (t onTop) Gas() uint64 { return blockGas }
 
-func (t onTop) Transactions(context.Context, uint64) ([][]byte, int, error) {
-	return t.p.executable(), 0, nil
+func (t onTop) WaitingBytes() uint64 { return 0 }
+
+func (t onTop) Waiting() bool { return len(t.p.chain.waiting) > 0 }
+
+func (t onTop) Pending() ([]contents.DelayedTransaction, error) { return nil, nil }
+
+func (t onTop) Transactions(context.Context, uint64, uint64) ([][]byte, error) {
+	return t.p.executable(), nil
 }

@@ -28,6 +28,7 @@ type wallet struct {
 	c       *client
 	account byte
 	nonce   uint16
+	seq     uint16 // of its next sealed transaction
 	sent    []*sent
 }
 
@@ -72,7 +73,8 @@ func (w *wallet) send() {
 	raw := binary.BigEndian.AppendUint16([]byte{w.account}, w.nonce)
 	w.nonce++
 	if raw = append(raw, 1); w.c.w.rng.IntN(5) == 0 {
-		raw = append(raw, secret)
+		raw = append(binary.BigEndian.AppendUint16(raw, w.seq), secret)
+		w.seq++
 	}
 	s := &sent{transaction: transaction{raw, content.Keccak(raw)}}
 	w.sent = append(w.sent, s)

@@ -8,7 +8,9 @@ import (
 	"blindseq/e2e/history"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -16,11 +18,18 @@ import (
 var errNotCertified = errors.New("no quorum certified what was attested here")
 
 // keyholder signs one content for a number, by vote.Follow and vote.Again. Signatures cannot be forged here: the sender of a
-// statement is its signer. No keyholder ever adopts another's statement: without a defect the sequencer loses no accepted
-// proposal, so it asks all keyholders to sign the same content.
+// statement is its signer. It checks the seqs of each content before it signs, by rules.Window. No keyholder ever adopts another's
+// statement: without a defect the sequencer loses no accepted proposal, so it asks all keyholders to sign the same content.
 type keyholder struct {
 	*process
-	attested disk[attest.Statement] // survives
+	attested disk[signed] // survives
+	window   *rules.Window
+}
+
+// signed is a statement with the headers of its content's sealed transactions.
+type signed struct {
+	attest.Statement
+	headers []seal.Header
 }
 
 // attestation is what was signed, or why not.
@@ -31,18 +40,24 @@ type attestation struct {
 
 func (k *keyholder) recover() {
 	k.attested.crash()
+	k.window = k.w.windowOf(k.attested.last(), func(number uint64) []seal.Header {
+		s, _ := k.attested.get(number)
+		return s.headers
+	})
 	k.w.saw(k.process, history.Recovered, k.attested.last(), nil)
 	k.serves()
 }
 
-func (k *keyholder) attest(s attest.Statement, answer func(attestation, error)) {
-	if signed, ok := k.attested.get(s.Number); ok {
-		refusal := vote.Again(signed, attest.Statement{}, s)
+func (k *keyholder) attest(s attest.Statement, c *preblockv1.Content, answer func(attestation, error)) {
+	if before, ok := k.attested.get(s.Number); ok {
+		refusal := vote.Again(before.Statement, attest.Statement{}, s)
 		if refusal != 0 && k.w.bug(AttestsTwoContents) {
-			k.w.attested(k.process, s)
-			signed, refusal = s, 0
+			before.Statement, refusal = s, 0
 		}
-		answer(attestation{&signed, refusal}, nil)
+		if refusal == 0 {
+			k.w.attested(k.process, s)
+		}
+		answer(attestation{&before.Statement, refusal}, nil)
 		return
 	}
 	position := vote.Position{Next: 1}
@@ -53,17 +68,23 @@ func (k *keyholder) attest(s attest.Statement, answer func(attestation, error)) 
 	if refusal := vote.Follow(position, s); refusal != 0 {
 		a := attestation{refusal: refusal}
 		if any {
-			a.signed = &last
+			a.signed = &last.Statement
 		}
 		answer(a, nil)
 		return
 	}
+	headers := headersOf(c)
+	if err := rules.CheckHeaders(s.Number, headers, limits, k.window); err != nil {
+		answer(attestation{}, err)
+		return
+	}
 	k.step(AttestationStored, func() {
-		k.attested.append(s)
+		k.attested.append(signed{s, headers})
 		if !k.w.bug(AttestationNotSynced) {
 			k.attested.sync()
 		}
 	}, func() {
+		_ = k.window.AddHeaders(s.Number, headers) // checked above
 		k.w.attested(k.process, s)
 		answer(attestation{signed: &s}, nil)
 	})
@@ -76,11 +97,14 @@ func (k *keyholder) release(cert *preblockv1.Certificate, answer func(bool, erro
 	for _, a := range cert.GetAttestations() {
 		distinct = distinct.With(uint8(a.GetAuthority()))
 	}
-	certified := ok && distinct.Len() >= quorum && signed.Content == common.BytesToHash(cert.GetContentHash()) &&
+	certified := ok && (distinct.Len() >= quorum || k.w.bug(SharesBeforeTheCertificate)) && signed.Content == common.BytesToHash(cert.GetContentHash()) &&
 		signed.Previous == common.BytesToHash(cert.GetPreviousPayloadHash())
 	if !certified {
 		answer(false, errNotCertified)
 		return
 	}
-	k.step(SharesGiven, func() {}, func() { answer(true, nil) })
+	k.step(SharesGiven, func() {}, func() {
+		k.w.shared(k.process, signed.Statement)
+		answer(true, nil)
+	})
 }

@@ -46,7 +46,7 @@ func (l *loop) look() {
 	age := l.p.w.now - l.p.moved
 	force := age >= between
 	// Now and then it finds out under the lock only that there is nothing.
-	ready := !l.p.w.poolLocked() && len(l.p.executable()) > 0 || l.p.w.rng.IntN(16) == 0
+	ready := !l.p.w.poolLocked() && (len(l.p.executable()) > 0 || len(l.p.chain.waiting) > 0) || l.p.w.rng.IntN(16) == 0
 	if !force && !ready {
 		l.sleep(min(500*time.Millisecond, between-age))
 		return

@@ -32,10 +32,15 @@ func (w *world) attested(by *process, s attest.Statement) {
 	w.saw(by, history.Attested, s.Number, s.Content[:])
 }
 
+// shared is told when a keyholder has given shares.
+func (w *world) shared(by *process, s attest.Statement) {
+	w.saw(by, history.Shared, s.Number, s.Content[:])
+}
+
 func (w *world) fixed(p *preblockv1.Preblock) {
 	n := p.GetContent().GetNumber()
 	w.note(w.sequencer.process, noteFixed, n)
-	w.saw(w.sequencer.process, history.Fixed, n, p.GetContentHash())
+	w.saw(w.sequencer.process, history.Fixed, n, p.GetContentHash()).Sealed = idsOf(p.GetContent())
 }
 
 func (w *world) merged(by *process, p *preblockv1.Preblock) {

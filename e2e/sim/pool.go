@@ -4,16 +4,7 @@ import (
 	"slices"
 
 	"blindseq/kit/content"
-	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 )
-
-// secret marks a transaction that is encrypted: a content with one needs decryption shares before it is decided. What it
-// decrypts to is itself.
-const secret = 0xee
-
-func hasSecret(c *preblockv1.Content) bool {
-	return slices.ContainsFunc(c.GetTransactions(), func(raw []byte) bool { return raw[len(raw)-1] == secret })
-}
 
 // transaction is one of the pool's.
 type transaction struct {
@@ -56,30 +47,54 @@ func (p *producerNode) has(hash content.Hash) bool {
 	return !p.removed[hash] && slices.ContainsFunc(p.txs.recs, func(t transaction) bool { return t.hash == hash })
 }
 
-// executable are the pending transactions that the next block can execute, at most 8.
+// executable are the pending transactions that can go on top of the head and of what waits for it: at most 8, more than a
+// block executes.
 func (p *producerNode) executable() (txs [][]byte) {
 	if p.chain.again && len(p.txs.recs) > 0 && p.w.rng.IntN(8) == 0 {
 		return [][]byte{p.txs.recs[0].raw}
 	}
-	next := map[byte]uint16{}
+	picked := &pick{p: p, next: map[byte]uint16{}, waits: map[content.Hash]bool{}}
 	for account, nonce := range p.chain.nonces {
-		next[account] = nonce
+		picked.next[account] = nonce
 	}
+	waiting := map[byte]bool{}
+	for _, raw := range p.chain.waiting {
+		waiting[accountOf(raw)], picked.waits[content.Keccak(raw)] = true, true
+	}
+	// What is sealed is executed first. It would end if transactions before it were not executed yet.
+	picked.all(func(raw []byte) bool { return isSealed(raw) && !waiting[accountOf(raw)] })
+	for _, raw := range p.chain.waiting {
+		picked.next[accountOf(raw)] = max(picked.next[accountOf(raw)], nonceOf(raw)+1)
+	}
+	picked.all(func(raw []byte) bool { return !isSealed(raw) })
+	return picked.txs
+}
+
+// pick is a content being put together.
+type pick struct {
+	p     *producerNode
+	next  map[byte]uint16 // nonces
+	waits map[content.Hash]bool
+	txs   [][]byte
+}
+
+// all picks those of a kind that are next, while there is room.
+func (k *pick) all(kind func(raw []byte) bool) {
 	for again := true; again; {
 		again = false
-		for _, t := range p.txs.recs {
-			if len(txs) < 8 && nonceOf(t.raw) == next[accountOf(t.raw)] && !p.removed[t.hash] {
-				next[accountOf(t.raw)]++
-				txs = append(txs, t.raw)
-				again = true
-				if p.w.bug(PopsBeforeApply) {
-					p.removed[t.hash], p.popped[t.hash] = true, true
-					p.w.left(p.process, t.hash)
-				}
+		for _, t := range k.p.txs.recs {
+			if !kind(t.raw) || len(k.txs) >= 8-len(k.waits) || nonceOf(t.raw) != k.next[accountOf(t.raw)] || k.p.removed[t.hash] || k.waits[t.hash] {
+				continue
+			}
+			k.next[accountOf(t.raw)]++
+			k.txs = append(k.txs, t.raw)
+			again = true
+			if k.p.w.bug(PopsBeforeApply) {
+				k.p.removed[t.hash], k.p.popped[t.hash] = true, true
+				k.p.w.left(k.p.process, t.hash)
 			}
 		}
 	}
-	return txs
 }
 
 // removeExecuted removes the transactions of an applied blueprint from the pool.

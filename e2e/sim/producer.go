@@ -52,7 +52,7 @@ func (p *producerNode) recover() {
 	p.txs.crash()
 	p.chain, p.requests, p.removed = newChain(), map[string]uint64{}, map[content.Hash]bool{}
 	p.leading, p.sections, p.idle, p.halted, p.notified, p.at = false, nil, nil, false, 0, 0
-	p.chain.again = p.w.bug(ExecutesTwice)
+	p.chain.again, p.chain.overtake, p.chain.equal = p.w.bug(ExecutesTwice), p.w.bug(OvertakesWhatWaits), p.w.bug(LetsSealedWait)
 	for hash := range p.popped {
 		p.removed[hash] = true
 	}
@@ -62,6 +62,7 @@ func (p *producerNode) recover() {
 		}
 		p.apply(rec)
 	}
+	p.spoilRoom()
 	p.contents = &contents.Assembler{Chain: onTop{p}, Delayed: onTop{p}, Locked: func() bool { return p.w.poolLocked() },
 		Latest: func() int64 { return p.w.wallClock(p.process).Add(maxClockDrift).Unix() }}
 	p.w.recovered(p)
@@ -82,7 +83,7 @@ func (p *producerNode) apply(rec *blueprintv1.LogRecord) section.Block {
 			p.requests[id] = rec.GetNumber()
 		}
 	}
-	p.removeExecuted(rec.GetNumber(), rec.GetTransactions())
+	p.removeExecuted(rec.GetNumber(), p.chain.executed[rec.GetNumber()])
 	return block
 }
 

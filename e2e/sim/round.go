@@ -11,7 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// The committee: 4 keyholders, 3 make a certificate, 2 can decrypt. The last one gives wrong shares.
+// The committee: 4 keyholders, 3 make a certificate, 2 can open. The last one gives wrong shares, and wrong proofs.
 const (
 	members   = 4
 	quorum    = 3
@@ -19,16 +19,23 @@ const (
 	liar      = members - 1
 )
 
+// withoutThem is how long an opening waits for others than those whose shares were wrong.
+const withoutThem = 60 * time.Millisecond
+
 // openRound is the round of one number, by round.State.
 type openRound struct {
 	s         *sequencer
 	proposal  *preblockv1.Preblock
 	statement attest.Statement
 	state     round.State
-	opens     bool
+	sealed    bool
 	cert      *preblockv1.Certificate
 	brought   round.Set
 	answered  round.Set
+	used      round.Set // those whose shares were combined
+	proves    bool      // something did not open
+	proved    round.Set
+	early     round.Set // those asked for shares before there was a certificate; only a defect asks
 	over      bool
 }
 
@@ -43,12 +50,11 @@ func (s *sequencer) begin(p *preblockv1.Preblock) {
 		}
 		previous = before.Hash()
 	}
-	opens := hasSecret(p.GetContent())
-	r := &openRound{s: s, proposal: p, statement: statementOf(p, previous), state: round.New(quorum, threshold, opens), opens: opens}
-	s.round = r
-	if opens {
-		r.event(round.Planned{Open: 1})
+	sealed := len(sealedIn(p.GetContent())) > 0
+	r := &openRound{
+		s: s, proposal: p, statement: statementOf(p, previous), state: round.New(quorum, threshold, sealed, s.wrong), sealed: sealed,
 	}
+	s.round = r
 	for _, f := range s.followers {
 		f.pump()
 	}
@@ -68,9 +74,15 @@ func (r *openRound) event(e round.Event) {
 		switch effect := effect.(type) {
 		case round.Certify:
 			r.certify(effect.By)
+		case round.Open:
+			r.open(effect.With)
+		case round.Prove:
+			r.proves = true
+			r.pump()
 		case round.Check:
 			wrong := effect.Of.And(round.Set{}.With(liar))
-			r.answered = r.answered.Without(wrong)
+			r.proved = r.proved.Without(wrong)
+			r.s.wrong = r.s.wrong.Without(effect.Of).Or(wrong)
 			r.event(round.Checked{Wrong: wrong})
 		case round.Decide:
 			r.decide()
@@ -78,23 +90,47 @@ func (r *openRound) event(e round.Event) {
 	}
 }
 
-func (r *openRound) certify(by round.Set) {
+// open opens with bare shares, which the liar's spoil.
+func (r *openRound) open(with round.Set) {
+	if r.used = with; with.Has(liar) {
+		r.event(round.Opened{Failed: 1})
+		return
+	}
+	r.s.wrong = r.s.wrong.Without(with)
+	r.event(round.Opened{})
+}
+
+// pump lets the followers look what there is to do.
+func (r *openRound) pump() {
+	for _, f := range r.s.followers {
+		f.pump()
+	}
+}
+
+func (r *openRound) certificate(by round.Set) *preblockv1.Certificate {
 	cert := &preblockv1.Certificate{
 		Number: r.statement.Number, PreviousPayloadHash: r.statement.Previous[:], ContentHash: r.statement.Content[:],
 	}
 	for _, a := range by.All() {
 		cert.Attestations = append(cert.Attestations, &preblockv1.Attestation{Authority: uint32(a)})
 	}
-	r.cert = cert
-	if r.opens {
-		for _, f := range r.s.followers {
-			f.pump()
-		}
+	return cert
+}
+
+func (r *openRound) certify(by round.Set) {
+	r.cert = r.certificate(by)
+	if !r.sealed {
+		return
 	}
+	r.s.later(withoutThem, func() { r.event(round.Waited{}) })
+	r.pump()
 }
 
 func (r *openRound) decide() {
 	r.over = true
+	if r.proves { // who did not prove its share may have spoiled the opening
+		r.s.wrong = r.s.wrong.Or(r.used.Without(r.state.Proven()))
+	}
 	p := r.proposal
 	r.s.decided(&preblockv1.Preblock{
 		Content: p.GetContent(), ContentHash: p.GetContentHash(), RequestId: p.GetRequestId(), Attempt: p.GetAttempt(), Certificate: r.cert,
@@ -123,8 +159,13 @@ func (f *follower) pump() {
 		f.attest(r)
 	case f.next <= r.statement.Number:
 		f.attest(r)
-	case !r.over && r.opens && r.cert != nil && !r.answered.Has(f.by):
-		f.release(r)
+	case !r.over && r.proves && !r.proved.Has(f.by):
+		f.release(r, true)
+	case !r.over && r.sealed && r.cert != nil && !r.proves && !r.answered.Has(f.by):
+		f.release(r, false)
+	case !r.over && r.sealed && r.cert == nil && r.s.w.bug(SharesBeforeTheCertificate) && !r.early.Has(f.by):
+		r.early = r.early.With(f.by)
+		f.release(r, false)
 	}
 }
 
@@ -153,16 +194,18 @@ func (f *follower) greet() {
 }
 
 func (f *follower) attest(r *openRound) {
-	want := r.statement
+	want, c := r.statement, r.proposal.GetContent()
 	if f.next < want.Number {
+		p, ok := f.s.decisions.get(f.next)
 		var err error
-		if want, err = f.s.statement(f.next); err != nil {
+		if want, err = f.s.statement(f.next); err != nil || !ok {
 			return
 		}
+		c = p.GetContent()
 	}
 	f.busy = true
 	k := f.keyholder()
-	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(attestation, error)) { k.attest(want, answer) },
+	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(attestation, error)) { k.attest(want, c, answer) },
 		func(a attestation, err error) {
 			if err == nil {
 				f.attested(r, want, a)
@@ -190,12 +233,21 @@ func (f *follower) attested(r *openRound, want attest.Statement, a attestation) 
 	}
 }
 
-func (f *follower) release(r *openRound) {
+// release asks for bare shares, or for shares with proof.
+func (f *follower) release(r *openRound, proven bool) {
 	f.busy = true
-	k := f.keyholder()
-	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(bool, error)) { k.release(r.cert, answer) },
+	k, cert := f.keyholder(), r.cert
+	if cert == nil {
+		cert = r.certificate(r.state.Attested())
+	}
+	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(bool, error)) { k.release(cert, answer) },
 		func(_ bool, err error) {
-			if err == nil {
+			switch {
+			case err != nil || r.state.Phase() == round.Attesting:
+			case proven:
+				r.proved = r.proved.With(f.by)
+				r.event(round.Proven{By: f.by})
+			default:
 				r.answered = r.answered.With(f.by)
 				r.event(round.Answered{By: f.by})
 			}

@@ -4,10 +4,13 @@ import (
 	"errors"
 
 	"blindseq/dsn-node/sequencer/order"
+	"blindseq/dsn-node/sequencer/round"
 	"blindseq/kit/content"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -18,7 +21,9 @@ type sequencer struct {
 	proposals disk[*preblockv1.Preblock] // survives
 	decisions disk[*preblockv1.Preblock] // survives: the proposal with its certificate
 	state     order.State
+	window    *rules.Window
 	round     *openRound
+	wrong     round.Set // those whose last shares were wrong
 	followers []*follower
 	streams   []*stream
 }
@@ -34,13 +39,22 @@ type stream struct {
 func (s *sequencer) recover() {
 	s.proposals.crash()
 	s.decisions.crash()
-	s.round, s.streams, s.followers = nil, nil, nil
+	s.round, s.streams, s.followers, s.wrong = nil, nil, nil, round.Set{}
 	s.state = order.New(1)
 	if accepted := s.proposals.last(); accepted > 0 {
 		var err error
 		if s.state, err = order.Recovered(1, accepted, s.decisions.last()); err != nil {
 			s.w.alarm(s.process, err)
 			return
+		}
+	}
+	s.window = s.w.windowOf(s.proposals.last(), func(number uint64) []seal.Header {
+		p, _ := s.proposals.get(number)
+		return headersOf(p.GetContent())
+	})
+	if s.w.bug(ForgetsTheWindow) {
+		for _, k := range s.w.keyholders {
+			k.window = rules.NewWindow(k.attested.last()+1, limits.Lifetime)
 		}
 	}
 	if p, ok := s.decisions.get(s.decisions.last()); ok {
@@ -69,6 +83,9 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 		return
 	}
 	state, effects, err := order.Next(s.state, order.Submitted{Number: number})
+	if err == nil && number > s.window.Last() {
+		err = rules.CheckHeaders(number, headersOf(p.GetContent()), limits, s.window)
+	}
 	if err != nil {
 		answer(nil, err)
 		return
@@ -88,6 +105,7 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 			s.sync(&s.proposals, ProposalNotSynced)
 		}, func() {
 			s.event(order.ProposalStored{Number: number})
+			_ = s.window.AddHeaders(number, headersOf(p.GetContent())) // checked above
 			answer(accepts(p), nil)
 			s.beginRound()
 		})

@@ -16,6 +16,9 @@ import (
 // The defects that change values on their way. Without a defect each function returns its argument.
 
 func (w *world) spoilContent(p *producerNode, c *blueprintv1.GetProposalContentResponse) *blueprintv1.GetProposalContentResponse {
+	if old := p.chain.sealed(); w.bug(ForgetsTheWindow) && len(old) > 0 && c.GetContent() != nil && w.rng.IntN(4) == 0 {
+		c.Content.Transactions = append([][]byte{old[w.rng.IntN(len(old))]}, c.GetContent().GetTransactions()...)
+	}
 	heads := p.chain.heads
 	switch head := p.chain.head(); {
 	case w.bug(WrongParent) && head.Number > 2:
@@ -38,6 +41,17 @@ func (w *world) spoilExecution(p *producerNode, rec *blueprintv1.LogRecord) *blu
 		rec.Transactions = rec.GetTransactions()[1:]
 	}
 	return rec
+}
+
+// spoilRoom changes what waits for gas when a producer starts.
+func (p *producerNode) spoilRoom() {
+	switch {
+	case p.w.bug(ForgetsWhatWaits):
+		p.chain.waiting = nil
+	case p.w.bug(ReordersWhatWaits):
+		p.chain.waiting = slices.Clone(p.chain.waiting)
+		slices.Reverse(p.chain.waiting)
+	}
 }
 
 // spoilRefusal is the digest after a refusal.

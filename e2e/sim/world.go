@@ -51,7 +51,7 @@ type armed struct {
 func newWorld(p Plan, log io.Writer) *world {
 	w := &world{
 		plan: p, log: log, rng: rand.New(rand.NewPCG(p.Seed, 0x51)), trace: 14695981039346656037,
-		h: &history.History{Genesis: genesis.Hash, Replay: nil}, byName: map[string]*process{},
+		h: &history.History{Genesis: genesis.Hash, Quorum: quorum, Sealed: isSealed}, byName: map[string]*process{},
 	}
 	w.redis = &redis{process: w.process("redis"), data: newKeys(), heard: map[string][]subscriber{}}
 	w.redis.boot = w.redis.reconnect

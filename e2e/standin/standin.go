@@ -30,7 +30,7 @@ type Behaviour int32
 
 const (
 	Honest       Behaviour = iota
-	WrongShares            // gives for the last bundle a share that is not its own
+	WrongShares            // gives for the last sealed transaction a share that is not its own
 	Equivocating           // signs another content first and, asked again, the one it is asked for
 )
 
@@ -146,7 +146,7 @@ func (k *Keyholder) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSha
 		return answer, err
 	}
 	last := answers[len(answers)-1]
-	point := k.committee.Keys.Master().Bytes() // of the group, as a share is
+	point := k.committee.Keys.Point() // of the group, as a share is
 	last.Share = point[:]
 	return answer, attest.SignShares(k.committee, k.key, answer.GetShares())
 }

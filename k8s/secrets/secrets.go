@@ -27,7 +27,7 @@ type Options struct {
 	TLS        bool
 }
 
-// Make makes a new set. Do not replace existing Secrets with it: chains and bundles depend on them.
+// Make makes a new set. Do not replace existing Secrets with it: chains and sealed transactions depend on them.
 func Make(o Options) (*corev1.List, error) {
 	m := maker{o: o}
 	err := errors.Join(m.sequencerKey(), m.committee())

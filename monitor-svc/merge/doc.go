@@ -3,20 +3,20 @@
 // no clock and starts nothing, so a simulator drives the same code as the service (package waiters).
 //
 // Guarantees: preblocks take effect in the order of their numbers and without a gap, each once. A waiter gets exactly one
-// reply. After two contents for one number, that is the only reply any more. No NoPreblock is replied for a request whose
+// reply. After two preblocks of one number that are not the same, that is the only reply any more. No NoPreblock is replied for a request whose
 // preblock was seen. What is kept is bounded by Limits.
 //
 //	phase        from                          what is replied to a new waiter
 //	-----------  ----------------------------  ------------------------------------------------------------------
 //	unconnected  New                           nothing yet
 //	following    the first Started             what is kept, or nothing yet and a Fetch for an older number
-//	halted       a second content of a number  ErrHalted
+//	halted       another preblock of a number  ErrHalted
 //	stopped      Stopped                       ErrStopping
 //
 //	number of a preblock             what happens while following
 //	-------------------------------  -------------------------------------------------------------------------
-//	known, the same hash             Dropped (a waiter that asked for an old number gets its reply)
-//	known, another hash              Halted, and an error for every waiter, now and later
+//	known, the same Identity         Dropped (a waiter that asked for an old number gets its reply)
+//	known, another Identity          Halted, and an error for every waiter, now and later
 //	below the next needed            replied to the waiters for that number; it was fetched for them
 //	the next needed                  Advanced; also those held back that now follow
 //	above it                         held back, and what is missing in between is fetched; Dropped when too many are
@@ -33,7 +33,7 @@ import (
 
 // Replies that are errors.
 var (
-	ErrHalted   = errors.New("production is halted: the DSN showed two contents for one number")
+	ErrHalted   = errors.New("production is halted: the DSN showed two preblocks for one number")
 	ErrStopping = errors.New("the service is stopping")
 )
 
@@ -42,7 +42,7 @@ type Limits struct {
 	CacheBlocks int // preblocks kept for callers that are a little behind
 	CacheBytes  int // of these preblocks
 	Held        int // preblocks held back until those before them are here
-	Hashes      int // numbers below the next for which a second content is noticed
+	Hashes      int // numbers below the next for which another preblock is noticed
 	Ended       int // requests whose end is remembered
 }
 
@@ -65,11 +65,17 @@ type Event interface{ event() }
 // come by the stream, and which are fetched.
 type Started struct{ Last uint64 }
 
-// Arrived is a verified preblock and its content's hash (see Verify).
+// Identity is what all preblocks of one number must share.
+type Identity struct {
+	Hash     [32]byte // of the content
+	Outcomes [32]byte // of what its sealed transactions were opened to
+}
+
+// Arrived is a verified preblock (see Verify).
 type Arrived struct {
 	Preblock *preblockv1.Preblock
-	Hash     [32]byte
-	Asked    bool // it was fetched by its number, so a repeat is no duplicate
+	Identity
+	Asked bool // it was fetched by its number, so a repeat is no duplicate
 }
 
 // NoPreblock is a notice that a request ends without a preblock.
@@ -137,11 +143,11 @@ type Contradiction struct {
 	RequestID string
 }
 
-// Halted is the alarm: two contents for one number. First is nil when only its hash is remembered.
+// Halted is the alarm: two preblocks of one number that are not the same. First is nil when only its identity is remembered.
 type Halted struct {
-	Number                uint64
-	FirstHash, SecondHash [32]byte
-	First, Second         *preblockv1.Preblock
+	Number        uint64
+	Was, Is       Identity
+	First, Second *preblockv1.Preblock
 }
 
 func (Answer) effect()        {}

@@ -16,7 +16,7 @@ type State struct {
 	limits  Limits
 	next    uint64 // next number needed from the stream; 0 before the DSN was reached
 	cache   cache
-	hashes  map[uint64][32]byte
+	shown   map[uint64]Identity
 	held    map[uint64]Arrived // above next
 	ended   *ended
 	waiters map[uint64]Wait
@@ -27,7 +27,7 @@ type State struct {
 // New returns a state that has seen nothing.
 func New(l Limits) State {
 	return State{
-		limits: l, cache: newCache(l), hashes: map[uint64][32]byte{}, held: map[uint64]Arrived{}, ended: newEnded(l.Ended),
+		limits: l, cache: newCache(l), shown: map[uint64]Identity{}, held: map[uint64]Arrived{}, ended: newEnded(l.Ended),
 		waiters: map[uint64]Wait{},
 	}
 }
@@ -92,11 +92,11 @@ func (s *State) waitedFor() []uint64 {
 
 func (s *State) arrive(a Arrived) []Effect {
 	number := a.Preblock.GetContent().GetNumber()
-	known, seen := s.hashes[number]
+	known, seen := s.shown[number]
 	switch {
 	case s.halted != nil:
 		return nil
-	case seen && known != a.Hash:
+	case seen && known != a.Identity:
 		return s.halt(number, known, a)
 	case s.next == 0 || number < s.next:
 		return s.old(a, seen)
@@ -147,7 +147,7 @@ func (s *State) hold(a Arrived) (effects []Effect) {
 	if number-s.next > uint64(s.limits.Held) {
 		return []Effect{Dropped{Number: number, Why: TooEarly}}
 	}
-	s.hashes[number] = a.Hash
+	s.shown[number] = a.Identity
 	s.held[number] = a
 	for missing := s.next; missing < number; missing++ {
 		if _, ok := s.held[missing]; !ok {
@@ -157,19 +157,19 @@ func (s *State) hold(a Arrived) (effects []Effect) {
 	return effects
 }
 
-// remember keeps the hash of a number, within the window.
+// remember keeps the identity of a number's preblock, within the window.
 func (s *State) remember(a Arrived) {
 	number, window := a.Preblock.GetContent().GetNumber(), uint64(s.limits.Hashes)
 	if number+window >= s.next {
-		s.hashes[number] = a.Hash
+		s.shown[number] = a.Identity
 	}
 	if s.next > window {
-		delete(s.hashes, s.next-window-1)
+		delete(s.shown, s.next-window-1)
 	}
 }
 
-func (s *State) halt(number uint64, known [32]byte, a Arrived) []Effect {
-	s.halted = &Halted{Number: number, FirstHash: known, SecondHash: a.Hash, First: s.cache.get(number), Second: a.Preblock}
+func (s *State) halt(number uint64, known Identity, a Arrived) []Effect {
+	s.halted = &Halted{Number: number, Was: known, Is: a.Identity, First: s.cache.get(number), Second: a.Preblock}
 	if held, ok := s.held[number]; ok {
 		s.halted.First = held.Preblock
 	}
@@ -177,7 +177,11 @@ func (s *State) halt(number uint64, known [32]byte, a Arrived) []Effect {
 }
 
 func (s *State) haltErr() error {
-	return fmt.Errorf("%w: number %d, %x and %x", ErrHalted, s.halted.Number, s.halted.FirstHash, s.halted.SecondHash)
+	was, is, what := s.halted.Was.Hash, s.halted.Is.Hash, "content"
+	if was == is {
+		was, is, what = s.halted.Was.Outcomes, s.halted.Is.Outcomes, "outcomes"
+	}
+	return fmt.Errorf("%w: number %d, %s %x and %x", ErrHalted, s.halted.Number, what, was, is)
 }
 
 // end takes a notice. A request whose preblock was seen has ended with it. Of two notices the later counts:

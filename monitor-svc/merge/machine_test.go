@@ -9,6 +9,7 @@ import (
 
 	"blindseq/kit/dsntest"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/outcome"
 )
 
 const (
@@ -24,6 +25,22 @@ func limits() Limits {
 func block(t *testing.T, n uint64, tx ...byte) Arrived {
 	t.Helper()
 	a, err := Verify(dsntest.Preblock(n, fmt.Sprint("r", n), tx...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// opened is preblock n of one sealed transaction, which was opened to a text; "" for unopenable.
+func opened(t *testing.T, n uint64, text string) Arrived {
+	t.Helper()
+	p := dsntest.Preblock(n, fmt.Sprint("r", n), 1)
+	o := &preblockv1.Outcome{Result: &preblockv1.Outcome_Unopenable{Unopenable: &preblockv1.Unopenable{}}}
+	if text != "" {
+		o.Result = &preblockv1.Outcome_Opened{Opened: &preblockv1.Opened{Seed: []byte("seed"), Transaction: []byte(text)}}
+	}
+	p.Outcomes = []*preblockv1.Outcome{o}
+	a, err := Verify(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +122,12 @@ func TestScripts(t *testing.T) {
 		"two contents for an old number, too": {
 			{Started{9}, ""}, {asked(block(t, 3)), ""}, {asked(block(t, 3, 9)), "halted 3"},
 		},
+		"another outcome of one content, too": {
+			{Started{0}, ""}, {opened(t, 1, "a"), "advanced 1"}, {opened(t, 1, "a"), "dropped duplicate"}, {opened(t, 1, "b"), "halted 1"},
+		},
+		"another outcome of an old number, too": {
+			{Started{9}, ""}, {asked(opened(t, 3, "a")), ""}, {asked(opened(t, 3, "")), "halted 3"},
+		},
 		"stopping answers everybody": {
 			{wait(1, "a", 1), ""}, {Stopped{}, "1 gets stopping"}, {wait(2, "a", 1), "2 gets stopping"},
 		},
@@ -182,7 +205,7 @@ func TestTheAlarmHoldsBothPreblocks(t *testing.T) {
 	first, second := block(t, 1), block(t, 1, 9)
 	step(t, &m, first)
 	h, ok := step(t, &m, second)[0].(Halted)
-	if !ok || !reflect.DeepEqual(h, Halted{1, first.Hash, second.Hash, first.Preblock, second.Preblock}) {
+	if !ok || !reflect.DeepEqual(h, Halted{1, first.Identity, second.Identity, first.Preblock, second.Preblock}) {
 		t.Fatalf("got %+v", h)
 	}
 	if err := m.Halt(); !errors.Is(err, ErrHalted) || !strings.Contains(err.Error(), fmt.Sprintf("%x", second.Hash)) {
@@ -207,5 +230,30 @@ func TestAForgedPreblockIsRefused(t *testing.T) {
 	}
 	if _, err := Verify(nil); !errors.Is(err, ErrForged) {
 		t.Errorf("none: %v", err)
+	}
+}
+
+// TestOutcomesHaveOneDigestWhenTheyAreTheSame, and only then.
+func TestOutcomesHaveOneDigestWhenTheyAreTheSame(t *testing.T) {
+	open := func(index uint32, seed, tx string) *preblockv1.Outcome {
+		return &preblockv1.Outcome{Index: index, Result: &preblockv1.Outcome_Opened{Opened: &preblockv1.Opened{Seed: []byte(seed), Transaction: []byte(tx)}}}
+	}
+	unopenable := func(index uint32, r preblockv1.UnopenableReason, authority uint32) *preblockv1.Outcome {
+		return &preblockv1.Outcome{Index: index, Result: &preblockv1.Outcome_Unopenable{Unopenable: &preblockv1.Unopenable{
+			Reason: r, Shares: []*preblockv1.ProvenShare{{Authority: authority}},
+		}}}
+	}
+	lists := [][]*preblockv1.Outcome{
+		nil, {},
+		{open(0, "seed", "tx")}, {open(0, "seed", "tx")}, {open(1, "seed", "tx")}, {open(0, "see", "dtx")}, {open(0, "seed", "")}, {open(0, "", "")},
+		{unopenable(0, 1, 1)}, {unopenable(0, 2, 3)}, {unopenable(1, 1, 1)}, {{}},
+		{open(0, "seed", "tx"), unopenable(1, 1, 1)}, {open(0, "seed", "tx"), unopenable(1, 2, 2)}, {open(0, "seed", "tx"), open(1, "seed", "tx")},
+	}
+	for _, a := range lists {
+		for _, b := range lists {
+			if same := digest(a) == digest(b); same != outcome.Same(a, b) {
+				t.Errorf("%v and %v have one digest: %v", a, b, same)
+			}
+		}
 	}
 }

@@ -91,7 +91,7 @@ func (s *sim) feed(in Event) {
 		}
 	}
 	l := s.m.limits
-	if len(s.m.cache.blocks) > l.CacheBlocks || len(s.m.held) > l.Held || len(s.m.hashes) > l.Hashes+l.Held+1 || len(s.m.ended.ends) > l.Ended {
-		s.t.Fatalf("too much is kept: %d, %d, %d, %d", len(s.m.cache.blocks), len(s.m.held), len(s.m.hashes), len(s.m.ended.ends))
+	if len(s.m.cache.blocks) > l.CacheBlocks || len(s.m.held) > l.Held || len(s.m.shown) > l.Hashes+l.Held+1 || len(s.m.ended.ends) > l.Ended {
+		s.t.Fatalf("too much is kept: %d, %d, %d, %d", len(s.m.cache.blocks), len(s.m.held), len(s.m.shown), len(s.m.ended.ends))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"strings"
 
 	"blindseq/kit/content"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -25,6 +26,8 @@ type Records interface {
 type Results interface {
 	BlockHash(number uint64) (content.Hash, bool)
 	Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, error)
+	// Executed are the transactions of the block, in their order.
+	Executed(number uint64) ([]Executed, error)
 }
 
 // Builder makes applied blueprints from the log, the chain and the sequencer's key.
@@ -43,24 +46,23 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 	if err != nil {
 		return nil, err
 	}
-	chunks, err := b.chunks(rec)
-	if err != nil {
-		return nil, err
-	}
 	hash, ok := b.Results.BlockHash(number)
 	if !ok {
 		return nil, fmt.Errorf("blueprint %d: %w", number, ErrNotApplied)
 	}
-	skipped, err := b.Results.Skipped(number)
+	skipped, err := b.skipped(rec)
 	if err != nil {
 		return nil, err
 	}
-	for _, one := range rec.GetBundles() {
-		if one.GetReason() != 0 {
-			skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: one.GetHash(), Reason: "undecryptable: " + one.GetText()})
-		}
+	executed, err := b.Results.Executed(number)
+	if err != nil {
+		return nil, err
 	}
-	return &blueprintv1.Blueprint{
+	chunks, err := Sign(b.Key, number, OfExecuted(content.Hash(rec.GetParentHash()), rec.GetTimestamp().GetSeconds(), executed))
+	if err != nil {
+		return nil, err
+	}
+	answer := &blueprintv1.Blueprint{
 		Number:              number,
 		ParentHash:          rec.GetParentHash(),
 		BlockHash:           hash[:],
@@ -70,14 +72,28 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 		Skipped:             skipped,
 		Chunks:              chunks,
 		RequestId:           rec.GetRequestId(),
-	}, nil
+	}
+	for _, one := range executed {
+		answer.Executed = append(answer.Executed, &blueprintv1.ExecutedTransaction{Raw: one.Raw, Delayed: one.Delayed})
+	}
+	return answer, nil
 }
 
-func (b Builder) chunks(rec *blueprintv1.LogRecord) ([][]byte, error) {
-	format := Blueprint{Transactions: rec.GetTransactions(), Timestamp: rec.GetTimestamp().GetSeconds()}
-	copy(format.ParentHash[:], rec.GetParentHash())
-	for _, d := range rec.GetDelayedTransactions() {
-		format.Delayed = append(format.Delayed, content.Hash(d.GetHash()))
+// skipped are the transactions that ended in the block without being executed, and the sealed ones that hold none.
+func (b Builder) skipped(rec *blueprintv1.LogRecord) ([]*blueprintv1.SkippedTransaction, error) {
+	skipped, err := b.Results.Skipped(rec.GetNumber())
+	if err != nil {
+		return nil, err
 	}
-	return Sign(b.Key, rec.GetNumber(), format)
+	for _, one := range rec.GetSealed() {
+		if len(one.GetTransactionHash()) == 0 {
+			skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: one.GetId(), Reason: "unopenable: " + reasonOf(one)})
+		}
+	}
+	return skipped, nil
+}
+
+// reasonOf is why a sealed transaction is unopenable, in a word.
+func reasonOf(one *blueprintv1.SealedRecord) string {
+	return strings.ToLower(strings.TrimPrefix(one.GetReason().String(), "UNOPENABLE_REASON_"))
 }

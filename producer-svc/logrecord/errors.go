@@ -22,6 +22,6 @@ var (
 	ErrMalformed = errors.New("malformed log record")
 	// ErrUnknownDelayed is a preblock that names a delayed transaction this producer does not have.
 	ErrUnknownDelayed = errors.New("delayed transaction is not known here; supply it with AddDelayedTransaction")
-	// ErrOutcomes is a preblock whose outcomes do not fit its bundles.
-	ErrOutcomes = errors.New("outcomes do not fit the preblock's bundles")
+	// ErrOutcomes is a preblock whose outcomes do not fit its sealed transactions.
+	ErrOutcomes = errors.New("outcomes do not fit the preblock's sealed transactions")
 )

@@ -18,7 +18,7 @@ type Delayed interface {
 // skipped but ErrUnknownDelayed: another producer may have executed it, and then skipping it would be a fork.
 func Of(p *preblockv1.Preblock, delayed Delayed) (*blueprintv1.LogRecord, error) {
 	c := p.GetContent()
-	txs, bundles, err := opened(p)
+	txs, sealed, err := opened(p)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func Of(p *preblockv1.Preblock, delayed Delayed) (*blueprintv1.LogRecord, error)
 		ParentHash:   c.GetPreviousBlockHash(),
 		Timestamp:    c.GetTimestamp(),
 		Transactions: txs,
-		Bundles:      bundles,
+		Sealed:       sealed,
 		RequestId:    p.GetRequestId(),
 		ContentHash:  p.GetContentHash(),
 	}

@@ -341,14 +341,14 @@ func (s State) retry(failures int) (State, []Effect, error) {
 func BlockOf(rec *blueprintv1.LogRecord, hash content.Hash) Block {
 	return Block{
 		Head:         Head{Number: rec.GetNumber(), Hash: hash, Time: rec.GetTimestamp().GetSeconds()},
-		Transactions: len(rec.GetDelayedTransactions()) + len(rec.GetTransactions()) + undecryptable(rec),
+		Transactions: len(rec.GetDelayedTransactions()) + len(rec.GetTransactions()) + Unopenable(rec),
 	}
 }
 
-// undecryptable counts the bundles of a record that left nothing to execute.
-func undecryptable(rec *blueprintv1.LogRecord) (n int) {
-	for _, b := range rec.GetBundles() {
-		if b.GetReason() != 0 {
+// Unopenable counts the sealed transactions of a record that left nothing to execute.
+func Unopenable(rec *blueprintv1.LogRecord) (n int) {
+	for _, one := range rec.GetSealed() {
+		if len(one.GetTransactionHash()) == 0 {
 			n++
 		}
 	}

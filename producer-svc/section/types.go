@@ -19,7 +19,7 @@ type Head struct {
 // Block is an applied blueprint.
 type Block struct {
 	Head
-	Transactions int // delayed, plain and decrypted, the skipped ones and undecryptable bundles included
+	Transactions int // delayed, plain and opened, the skipped ones and unopenable sealed ones included
 }
 
 // Request is what one critical section is for.

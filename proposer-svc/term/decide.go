@@ -26,7 +26,7 @@ func refusal(r queue.Request, p *blueprintv1.GetProposalContentResponse) prebloc
 		return preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED
 	case r.Timestamp < p.GetHeadTimestamp().GetSeconds():
 		return preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_DECREASED
-	case p.GetUpgradeDue() || r.Force:
+	case p.GetUpgradeDue() || p.GetWaiting() || r.Force:
 		return none
 	case len(p.GetContent().GetTransactions()) == 0 && len(p.GetContent().GetDelayedTransactionHashes()) == 0:
 		return preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY

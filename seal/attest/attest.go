@@ -8,9 +8,7 @@
 //
 // Numbers are big-endian. The content hash is that of package kit/content, which covers number, parent, timestamp, delayed
 // and plain transactions; payload hash(n-1) makes each statement one about everything before it, and is zero for the
-// committee's first number. Upstream's certificate (te.Certificate) signs keccak256(keccak256(transactions) || previous)
-// and so binds neither number, chain, committee, parent nor timestamp: a signature could be replayed on another chain, and
-// a list with other borders between its transactions has the same hash. Package te reads that form; nothing here signs it.
+// committee's first number. It binds number, chain, committee, parent and timestamp, so that no signature can be replayed elsewhere.
 //
 // A signature made for one domain is none in another: every digest begins with its own domain, and none is the prefix of
 // another.
@@ -21,12 +19,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"blindseq/kit/content"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -96,7 +94,10 @@ func Read(c *committee.Committee, a *keyholderv1.Attested) (Statement, error) {
 	return s, nil
 }
 
-// sign returns v, r, s as the formats of package te write them.
+// signatureSize is the length of v, r, s.
+const signatureSize = 65
+
+// sign returns v (0 or 1), r, s.
 func sign(key *ecdsa.PrivateKey, digest common.Hash) ([]byte, error) {
 	rsv, err := crypto.Sign(digest[:], key)
 	if err != nil {
@@ -111,15 +112,17 @@ func verify(c *committee.Committee, authority uint32, signature []byte, digest c
 	if !member {
 		return fmt.Errorf("%w: there is no authority %d", ErrNotSigned, authority)
 	}
-	if len(signature) != te.SignatureSize {
+	if len(signature) != signatureSize {
 		return fmt.Errorf("%w: a signature of %d bytes", ErrNotSigned, len(signature))
 	}
-	s := te.Signature(signature)
-	got, err := s.Recover(digest)
+	if !crypto.ValidateSignatureValues(signature[0], new(big.Int).SetBytes(signature[1:33]), new(big.Int).SetBytes(signature[33:]), true) {
+		return fmt.Errorf("%w: authority %d: r, s or v out of range", ErrNotSigned, authority)
+	}
+	key, err := crypto.SigToPub(digest[:], append(append(make([]byte, 0, signatureSize), signature[1:]...), signature[0]))
 	if err != nil {
 		return fmt.Errorf("%w: authority %d: %w", ErrNotSigned, authority, err)
 	}
-	if got != want {
+	if crypto.PubkeyToAddress(*key) != want {
 		return fmt.Errorf("%w: authority %d", ErrNotSigned, authority)
 	}
 	return nil

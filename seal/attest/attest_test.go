@@ -77,7 +77,7 @@ func TestSharesAreSignedAsAWhole(t *testing.T) {
 	c := committeetest.New(t, 4, 3, 1)
 	s := &keyholderv1.SignedShares{
 		Authority: 2, Number: 9, PayloadHash: make([]byte, 32),
-		Answers: []*keyholderv1.ShareAnswer{{Index: 1, BundleHash: make([]byte, 32), Share: make([]byte, 48)}, {Index: 3, Refusal: 3, EarlierNumber: 2}},
+		Answers: []*keyholderv1.ShareAnswer{{Index: 1, Id: make([]byte, 32), Share: make([]byte, 32)}, {Index: 3, Id: make([]byte, 32), Share: make([]byte, 32), Proof: make([]byte, 96)}},
 	}
 	if err := attest.SignShares(c.Committee, c.Identities[2], s); err != nil {
 		t.Fatal(err)
@@ -90,11 +90,10 @@ func TestSharesAreSignedAsAWhole(t *testing.T) {
 		"number":    func(s *keyholderv1.SignedShares) { s.Number++ },
 		"payload":   func(s *keyholderv1.SignedShares) { s.PayloadHash[0]++ },
 		"index":     func(s *keyholderv1.SignedShares) { s.Answers[0].Index++ },
-		"bundle":    func(s *keyholderv1.SignedShares) { s.Answers[0].BundleHash[0]++ },
+		"id":        func(s *keyholderv1.SignedShares) { s.Answers[0].Id[0]++ },
 		"share":     func(s *keyholderv1.SignedShares) { s.Answers[0].Share[0]++ },
-		"refusal":   func(s *keyholderv1.SignedShares) { s.Answers[1].Refusal = 2 },
-		"negative":  func(s *keyholderv1.SignedShares) { s.Answers[1].Refusal = -1 },
-		"earlier":   func(s *keyholderv1.SignedShares) { s.Answers[1].EarlierNumber++ },
+		"proof":     func(s *keyholderv1.SignedShares) { s.Answers[1].Proof[5]++ },
+		"no proof":  func(s *keyholderv1.SignedShares) { s.Answers[1].Proof = nil },
 		"dropped":   func(s *keyholderv1.SignedShares) { s.Answers = s.Answers[:1] },
 		"no hash":   func(s *keyholderv1.SignedShares) { s.PayloadHash = nil },
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-const sharesDomain = "blindseq/shares/v1"
+const sharesDomain = "blindseq/shares/v2"
 
 // wireShares is what the signature of SignedShares covers, besides domain and committee.
 type wireShares struct {
@@ -22,30 +22,22 @@ type wireShares struct {
 }
 
 type wireAnswer struct {
-	Index         uint32
-	Bundle        []byte
-	Share         []byte
-	Refusal       uint32
-	EarlierNumber uint64
-	EarlierIndex  uint32
+	Index uint32
+	ID    []byte
+	Share []byte
+	Proof []byte
 }
 
-// sharesDigest is keccak256( "blindseq/shares/v1" || committee hash || RLP [number, payload hash, [[index, bundle hash,
-// share, refusal, earlier number, earlier index], ...]] ). Shares are signed so that a wrong one convicts its maker: by
-// itself a point says not who sent it. The bundle's hash ties each to its
-// bundle without the whole content at hand; the ciphertext's id would not, for a refusal is about the proof too.
+// sharesDigest is keccak256( "blindseq/shares/v2" || committee hash || RLP [number, payload hash, [[index, id, share, proof],
+// ...]] ). Shares are signed so that a wrong one convicts its maker: a point alone does not say who sent it. The id ties each
+// to its sealed transaction without the whole content at hand.
 func sharesDigest(c *committee.Committee, s *keyholderv1.SignedShares) (common.Hash, error) {
 	if len(s.GetPayloadHash()) != 32 {
 		return common.Hash{}, fmt.Errorf("%w: payload hash of %d bytes", ErrMalformed, len(s.GetPayloadHash()))
 	}
 	wire := wireShares{Number: s.GetNumber(), Payload: common.Hash(s.GetPayloadHash())}
 	for _, a := range s.GetAnswers() {
-		if a.GetRefusal() < 0 {
-			return common.Hash{}, fmt.Errorf("%w: refusal %d", ErrMalformed, a.GetRefusal())
-		}
-		wire.Answers = append(wire.Answers, wireAnswer{
-			a.GetIndex(), a.GetBundleHash(), a.GetShare(), uint32(a.GetRefusal()), a.GetEarlierNumber(), a.GetEarlierIndex(),
-		})
+		wire.Answers = append(wire.Answers, wireAnswer{a.GetIndex(), a.GetId(), a.GetShare(), a.GetProof()})
 	}
 	b, err := rlp.EncodeToBytes(&wire)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package committee is what everybody must know of the keyholders: who they are, with which keys, and for which chain. A
+// Package committee is what everybody must know about the keyholders: who they are, with which keys, and for which chain. A
 // committee is one file, the same for keyholders, sequencer, monitors and bundlers.
 //
 // It guarantees that a committee that was read is complete and consistent, so nothing of it is checked again, and that
@@ -12,8 +12,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -24,85 +25,153 @@ import (
 var ErrInvalid = errors.New("invalid committee")
 
 // hashDomain separates the hash from hashes of anything else.
-const hashDomain = "blindseq/committee/v1"
+const hashDomain = "blindseq/committee/v2"
 
-// maxFileBytes bounds what is read; the file of 255 keyholders is under 200 KiB.
+// maxFileBytes bounds what is read; the file of 255 keyholders is under 100 KiB.
 const maxFileBytes = 1 << 20
 
-// Committee is a set of keyholders. It never changes; other keyholders or keys are another committee.
+// Default limits of a chain.
+const (
+	DefaultLifetime  = 50_000
+	DefaultSealedGas = 15_000_000
+)
+
+// minSealedGas is the gas of a transfer: with less, no sealed transaction could be ordered.
+const minSealedGas = 21_000
+
+// Limits are constants of the chain that rules of contents use.
+type Limits struct {
+	// Lifetime is for how many numbers a sealed transaction may be ordered, and a submitter's seq is remembered.
+	Lifetime uint64 `json:"lifetime"`
+	// SealedGas bounds the sum of the gas of all sealed transactions of a content.
+	SealedGas uint64 `json:"sealed_gas"`
+}
+
+// OrDefault returns the limits with the defaults for those that are zero, and refuses those that no chain can work with.
+func (l Limits) OrDefault() (Limits, error) {
+	if l.Lifetime == 0 {
+		l.Lifetime = DefaultLifetime
+	}
+	if l.SealedGas == 0 {
+		l.SealedGas = DefaultSealedGas
+	}
+	switch {
+	case l.Lifetime > 1<<32:
+		return l, fmt.Errorf("%w: lifetime %d is over %d", ErrInvalid, l.Lifetime, uint64(1)<<32)
+	case l.SealedGas < minSealedGas:
+		return l, fmt.Errorf("%w: sealed gas %d is below that of a transfer, %d", ErrInvalid, l.SealedGas, minSealedGas)
+	}
+	return l, nil
+}
+
+// Committee is a set of keyholders. It never changes; other keyholders, keys or limits are another committee.
 type Committee struct {
 	ChainID uint64
 	// First is the first blueprint number this committee attests. Its predecessor is 32 zero bytes.
-	First   uint64
-	Members *te.Committee
-	Keys    *te.PublicKeys
+	First  uint64
+	Keys   *seal.Keys
+	Limits Limits
 
-	addresses []common.Address
-	hash      common.Hash
+	members []common.Address
+	ring    *seal.Ring
+	hash    common.Hash
 }
 
 // file is how a committee is written.
 type file struct {
-	ChainID uint64           `json:"chain_id"`
-	First   uint64           `json:"first_number"`
-	Members []common.Address `json:"members"`
-	Keys    *te.PublicKeys   `json:"keys"`
+	ChainID uint64 `json:"chain_id"`
+	First   uint64 `json:"first_number"`
+	Limits
+	Threshold int        `json:"threshold"`
+	Key       seal.Point `json:"key"`
+	Members   []member   `json:"members"`
 }
 
-// New puts a committee together: member i signs with members[i] and has share i of keys.
-func New(chainID, first uint64, members []common.Address, keys *te.PublicKeys) (*Committee, error) {
-	c, err := te.NewCommittee(members)
+type member struct {
+	Address common.Address `json:"address"`
+	Share   seal.Point     `json:"share"` // public key of its share
+}
+
+// New puts a committee together: member i signs with members[i] and has share i of keys. Zero limits take the defaults.
+func New(first uint64, members []common.Address, keys *seal.Keys, limits Limits) (*Committee, error) {
+	limits, err := limits.OrDefault()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, err
 	case keys == nil:
 		return nil, fmt.Errorf("%w: no keys", ErrInvalid)
 	case first == 0 || first > 1<<62:
 		return nil, fmt.Errorf("%w: first number %d", ErrInvalid, first)
 	case keys.Keyholders() != len(members):
 		return nil, fmt.Errorf("%w: %d members, keys of %d", ErrInvalid, len(members), keys.Keyholders())
-	case keys.Threshold() > c.Quorum():
-		return nil, fmt.Errorf("%w: threshold %d is over the quorum %d, which must suffice for a block", ErrInvalid, keys.Threshold(), c.Quorum())
 	}
-	out := &Committee{ChainID: chainID, First: first, Members: c, Keys: keys, addresses: c.Members()}
-	out.hash, err = out.computeHash()
-	return out, err
+	for i, a := range members {
+		if a == (common.Address{}) || slices.Contains(members[:i], a) {
+			return nil, fmt.Errorf("%w: member %d has address %s, which is zero or another member's", ErrInvalid, i, a)
+		}
+	}
+	ring, err := seal.NewRing(keys.ChainID(), keys.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	c := &Committee{ChainID: keys.ChainID(), First: first, Keys: keys, Limits: limits, members: slices.Clone(members), ring: ring}
+	c.hash, err = c.computeHash()
+	return c, err
 }
 
-// computeHash is keccak256(domain || RLP [chain id, first number, [address, ...], threshold, master key, [[G1, G2], ...]]).
+// computeHash is keccak256(domain || RLP [chain id, first number, lifetime, sealed gas, threshold, key, [[address, share], ...]]).
 func (c *Committee) computeHash() (common.Hash, error) {
-	var shares [][2][]byte
-	for i := range c.addresses {
-		s, err := c.Keys.Share(uint8(i))
-		if err != nil {
-			return common.Hash{}, fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		g1, g2 := s.G1(), s.G2()
-		shares = append(shares, [2][]byte{g1[:], g2[:]})
+	type wire struct {
+		ChainID, First, Lifetime, SealedGas, Threshold uint64
+		Key                                            seal.Point
+		Members                                        []member
 	}
-	master := c.Keys.Master().Bytes()
-	b, err := rlp.EncodeToBytes([]any{c.ChainID, c.First, c.addresses, uint64(c.Keys.Threshold()), master[:], shares})
+	members, err := c.withShares()
+	if err != nil {
+		return common.Hash{}, err
+	}
+	b, err := rlp.EncodeToBytes(wire{
+		c.ChainID, c.First, c.Limits.Lifetime, c.Limits.SealedGas, uint64(c.Keys.Threshold()), c.Keys.Point(), members,
+	})
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("hash committee: %w", err)
 	}
 	return crypto.Keccak256Hash([]byte(hashDomain), b), nil
 }
 
-// Hash identifies the committee: chain, first number, members and keys.
+func (c *Committee) withShares() ([]member, error) {
+	out := make([]member, len(c.members))
+	for i, a := range c.members {
+		share, err := c.Keys.Share(uint8(i))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		out[i] = member{a, share}
+	}
+	return out, nil
+}
+
+// Hash identifies the committee: chain, first number, limits, members and keys.
 func (c *Committee) Hash() common.Hash { return c.hash }
 
-// Size is how many members there are; their authorities are the numbers below.
-func (c *Committee) Size() int { return len(c.addresses) }
+// Size is the number of members; their authorities are the numbers below.
+func (c *Committee) Size() int { return len(c.members) }
 
-// Quorum is how many must attest.
-func (c *Committee) Quorum() int { return c.Members.Quorum() }
+// Quorum is how many members must attest.
+func (c *Committee) Quorum() int { return seal.Quorum(len(c.members)) }
+
+// Members returns the addresses by authority.
+func (c *Committee) Members() []common.Address { return slices.Clone(c.members) }
+
+// Ring is the committee's key, to check sealed transactions with.
+func (c *Committee) Ring() *seal.Ring { return c.ring }
 
 // Address returns what an authority signs with.
 func (c *Committee) Address(authority uint32) (common.Address, bool) {
-	if uint64(authority) >= uint64(len(c.addresses)) {
+	if uint64(authority) >= uint64(len(c.members)) {
 		return common.Address{}, false
 	}
-	return c.addresses[authority], true
+	return c.members[authority], true
 }
 
 // Read reads a committee's file.
@@ -126,13 +195,33 @@ func Read(path string) (*Committee, error) {
 	return c, nil
 }
 
+// ErrFormat1 is the file of a committee of blindseq 0.1, whose keys are of another scheme.
+var ErrFormat1 = errors.New("it is a committee of blindseq 0.1, whose keys cannot be used: make new keys with `dsn-node keygen` or `dsn-node dkg`, and a new chain")
+
 // UnmarshalJSON reads a committee and checks it.
 func (c *Committee) UnmarshalJSON(b []byte) error {
 	var in file
+	var old struct {
+		Keys json.RawMessage `json:"keys"`
+	}
+	if json.Unmarshal(b, &old) == nil && old.Keys != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, ErrFormat1)
+	}
 	if err := json.Unmarshal(b, &in); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	read, err := New(in.ChainID, in.First, in.Members, in.Keys)
+	if in.Lifetime == 0 || in.SealedGas == 0 {
+		return fmt.Errorf("%w: lifetime and sealed_gas must be set", ErrInvalid)
+	}
+	members, shares := make([]common.Address, len(in.Members)), make([]seal.Point, len(in.Members))
+	for i, m := range in.Members {
+		members[i], shares[i] = m.Address, m.Share
+	}
+	keys, err := seal.NewKeys(in.ChainID, in.Threshold, in.Key, shares)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	read, err := New(in.First, members, keys, in.Limits)
 	if err != nil {
 		return err
 	}
@@ -142,7 +231,13 @@ func (c *Committee) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes what UnmarshalJSON reads.
 func (c *Committee) MarshalJSON() ([]byte, error) {
-	return json.Marshal(file{ChainID: c.ChainID, First: c.First, Members: c.addresses, Keys: c.Keys})
+	members, err := c.withShares()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(file{
+		ChainID: c.ChainID, First: c.First, Limits: c.Limits, Threshold: c.Keys.Threshold(), Key: c.Keys.Point(), Members: members,
+	})
 }
 
 // Write writes the file to a new path; one that is there stays as it is.

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/committee/committeetest"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 func TestWrittenCommitteeIsReadAgain(t *testing.T) {
@@ -32,22 +35,30 @@ func TestWrittenCommitteeIsReadAgain(t *testing.T) {
 
 func TestEveryPartOfACommitteeIsInItsHash(t *testing.T) {
 	c := committeetest.New(t, 4, 3, 1)
-	members := c.Members.Members()
-	swapped := c.Members.Members()
+	members := c.Members()
+	swapped := c.Members()
 	swapped[0], swapped[1] = swapped[1], swapped[0]
 	other := committeetest.New(t, 4, 3, 1)
 	for name, build := range map[string]func() (*committee.Committee, error){
-		"chain":   func() (*committee.Committee, error) { return committee.New(1338, 1, members, c.Keys) },
-		"first":   func() (*committee.Committee, error) { return committee.New(1337, 2, members, c.Keys) },
-		"members": func() (*committee.Committee, error) { return committee.New(1337, 1, swapped, c.Keys) },
-		"keys":    func() (*committee.Committee, error) { return committee.New(1337, 1, members, other.Keys) },
+		"chain": func() (*committee.Committee, error) {
+			return committee.New(1, members, onChain(t, c.Keys, 1338), c.Limits)
+		},
+		"first":   func() (*committee.Committee, error) { return committee.New(2, members, c.Keys, c.Limits) },
+		"members": func() (*committee.Committee, error) { return committee.New(1, swapped, c.Keys, c.Limits) },
+		"keys":    func() (*committee.Committee, error) { return committee.New(1, members, other.Keys, c.Limits) },
+		"lifetime": func() (*committee.Committee, error) {
+			return committee.New(1, members, c.Keys, committee.Limits{Lifetime: 9})
+		},
+		"sealed gas": func() (*committee.Committee, error) {
+			return committee.New(1, members, c.Keys, committee.Limits{SealedGas: 21_000})
+		},
 	} {
 		d, err := build()
 		if err != nil || d.Hash() == c.Hash() {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	again, err := committee.New(1337, 1, members, c.Keys)
+	again, err := committee.New(1, members, c.Keys, c.Limits)
 	if err != nil || again.Hash() != c.Hash() {
 		t.Errorf("the same committee: %v", err)
 	}
@@ -55,15 +66,19 @@ func TestEveryPartOfACommitteeIsInItsHash(t *testing.T) {
 
 func TestCommitteesThatCannotWorkAreRefused(t *testing.T) {
 	c := committeetest.New(t, 4, 3, 1)
-	members := c.Members.Members()
+	members := c.Members()
 	high := committeetest.New(t, 3, 2, 1)
 	for name, err := range map[string]error{
-		"no members":    second(committee.New(1, 1, nil, c.Keys)),
-		"too few":       second(committee.New(1, 1, members[:3], c.Keys)),
-		"twice":         second(committee.New(1, 1, append(members[:3:3], members[0]), c.Keys)),
-		"no keys":       second(committee.New(1, 1, members, nil)),
-		"number 0":      second(committee.New(1, 0, members, c.Keys)),
-		"other's keys":  second(committee.New(1, 1, members, high.Keys)),
+		"no members":    second(committee.New(1, nil, c.Keys, c.Limits)),
+		"too few":       second(committee.New(1, members[:3], c.Keys, c.Limits)),
+		"twice":         second(committee.New(1, append(members[:3:3], members[0]), c.Keys, c.Limits)),
+		"no address":    second(committee.New(1, append(members[:3:3], common.Address{}), c.Keys, c.Limits)),
+		"no keys":       second(committee.New(1, members, nil, c.Limits)),
+		"number 0":      second(committee.New(0, members, c.Keys, c.Limits)),
+		"other's keys":  second(committee.New(1, members, high.Keys, c.Limits)),
+		"little gas":    second(committee.New(1, members, c.Keys, committee.Limits{SealedGas: 20_999})),
+		"for ever":      second(committee.New(1, members, c.Keys, committee.Limits{Lifetime: 1 << 33})),
+		"of 0.1.0":      json.Unmarshal([]byte(`{"chain_id":1337,"first_number":1,"members":[],"keys":{}}`), new(committee.Committee)),
 		"no committee":  json.Unmarshal([]byte(`{}`), new(committee.Committee)),
 		"not an object": json.Unmarshal([]byte(`[]`), new(committee.Committee)),
 	} {
@@ -77,6 +92,30 @@ func TestCommitteesThatCannotWorkAreRefused(t *testing.T) {
 	}
 	if _, err := committee.Read(path); !errors.Is(err, committee.ErrInvalid) {
 		t.Errorf("a large file: %v", err)
+	}
+}
+
+// onChain is keys for another chain.
+func onChain(t *testing.T, k *seal.Keys, chain uint64) *seal.Keys {
+	t.Helper()
+	shares := make([]seal.Point, k.Keyholders())
+	for i := range shares {
+		var err error
+		if shares[i], err = k.Share(uint8(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := seal.NewKeys(chain, k.Threshold(), k.Point(), shares)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func TestACommitteeOfFormat1IsNamed(t *testing.T) {
+	err := json.Unmarshal([]byte(`{"chain_id":1337,"keys":{"threshold":3}}`), new(committee.Committee))
+	if !errors.Is(err, committee.ErrFormat1) {
+		t.Errorf("got %v", err)
 	}
 }
 

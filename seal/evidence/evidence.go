@@ -9,16 +9,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
 	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/rlp"
 )
 
 // ErrNoProof says that a record convicts nobody.
@@ -28,6 +27,7 @@ var ErrNoProof = errors.New("evidence proves nothing")
 const (
 	KindEquivocation = "equivocation"
 	KindWrongShare   = "wrong_share"
+	KindTwoShares    = "two_shares"
 )
 
 // Kind names the kind of a record, "" for one without a proof.
@@ -37,6 +37,8 @@ func Kind(e *keyholderv1.Evidence) string {
 		return KindEquivocation
 	case *keyholderv1.Evidence_WrongShare:
 		return KindWrongShare
+	case *keyholderv1.Evidence_TwoShares:
+		return KindTwoShares
 	}
 	return ""
 }
@@ -50,12 +52,22 @@ func Equivocation(c *committee.Committee, first, second *keyholderv1.Attested) *
 	}
 }
 
-// WrongShare is the record of a wrong answer at a position of signed ones, about a bundle.
-func WrongShare(c *committee.Committee, s *keyholderv1.SignedShares, position int, bundle []byte) *keyholderv1.Evidence {
+// WrongShare is the record of a signed share whose proof does not hold, at a position of signed ones, about a sealed
+// transaction.
+func WrongShare(c *committee.Committee, s *keyholderv1.SignedShares, position int, sealed []byte) *keyholderv1.Evidence {
 	hash := c.Hash()
 	return &keyholderv1.Evidence{
 		CommitteeHash: hash[:], Authority: s.GetAuthority(), Number: s.GetNumber(),
-		Proof: &keyholderv1.Evidence_WrongShare{WrongShare: &keyholderv1.WrongShare{Shares: s, Position: uint32(position), Bundle: bundle}},
+		Proof: &keyholderv1.Evidence_WrongShare{WrongShare: &keyholderv1.WrongShare{Shares: s, Position: uint32(position), Sealed: sealed}},
+	}
+}
+
+// TwoShares is the record of two different shares of the sealed transaction at an index.
+func TwoShares(c *committee.Committee, first, second *keyholderv1.SignedShares, index uint32) *keyholderv1.Evidence {
+	hash := c.Hash()
+	return &keyholderv1.Evidence{
+		CommitteeHash: hash[:], Authority: first.GetAuthority(), Number: first.GetNumber(),
+		Proof: &keyholderv1.Evidence_TwoShares{TwoShares: &keyholderv1.TwoShares{First: first, Second: second, Index: index}},
 	}
 }
 
@@ -70,6 +82,8 @@ func Verify(c *committee.Committee, e *keyholderv1.Evidence) error {
 		err = verifyEquivocation(c, e, proof.Equivocation)
 	case *keyholderv1.Evidence_WrongShare:
 		err = verifyWrongShare(c, e, proof.WrongShare)
+	case *keyholderv1.Evidence_TwoShares:
+		err = verifyTwoShares(c, e, proof.TwoShares)
 	default:
 		err = errors.New("of an unknown kind")
 	}
@@ -98,57 +112,62 @@ func verifyEquivocation(c *committee.Committee, e *keyholderv1.Evidence, p *keyh
 
 func verifyWrongShare(c *committee.Committee, e *keyholderv1.Evidence, p *keyholderv1.WrongShare) error {
 	s := p.GetShares()
-	if s.GetAuthority() != e.GetAuthority() || s.GetNumber() != e.GetNumber() {
-		return errors.New("answers of another authority or number")
-	}
-	if err := attest.VerifyShares(c, s); err != nil {
+	if err := verifySigned(c, e, s); err != nil {
 		return err
 	}
 	if uint64(p.GetPosition()) >= uint64(len(s.GetAnswers())) {
 		return errors.New("there is no such answer")
 	}
-	a := s.GetAnswers()[p.GetPosition()]
-	if hash := crypto.Keccak256(p.GetBundle()); !bytes.Equal(a.GetBundleHash(), hash) {
-		return errors.New("the answer is about another bundle")
-	}
-	bundle, err := te.DecodeBundle(p.GetBundle())
+	sealed, err := seal.Parse(p.GetSealed())
 	if err != nil {
 		return err
 	}
-	verified, err := bundle.Payload.Ciphertext.Verify()
+	a, id := s.GetAnswers()[p.GetPosition()], sealed.ID()
+	if !bytes.Equal(a.GetId(), id[:]) {
+		return errors.New("the answer is about another sealed transaction")
+	}
+	checked, err := c.Ring().Check(sealed)
 	if err != nil {
 		return err // nobody owes a share of it
 	}
-	if len(a.GetShare()) == 0 {
-		if a.GetRefusal() != outcome.BadCiphertext {
-			return fmt.Errorf("a refusal for %s can be right", a.GetRefusal())
-		}
-		return nil // it says that a proof does not hold which does
+	if len(a.GetProof()) == 0 {
+		return errors.New("a share without a proof convicts nobody by itself")
 	}
-	return wrongShare(c, s.GetAuthority(), a.GetShare(), verified)
-}
-
-// wrongShare returns nil when the point is not the authority's share.
-func wrongShare(c *committee.Committee, authority uint32, point []byte, v *te.Verified) error {
-	share, err := Share(uint8(authority), point)
+	proven, err := outcome.ReadProven(s.GetAuthority(), a.GetShare(), a.GetProof())
 	if err != nil {
-		return nil // no point at all
+		return nil // it signed what is no share at all
 	}
-	public, err := c.Keys.Share(uint8(authority))
-	if err != nil {
-		return err
-	}
-	if public.Verify(v, share) == nil {
+	if c.Keys.VerifyShare(checked, proven.Share, &proven.Proof) == nil {
 		return errors.New("the share is right")
 	}
 	return nil
 }
 
-// Share decodes the compressed point of an authority's share.
-func Share(authority uint8, point []byte) (*te.DecryptionShare, error) {
-	b, err := rlp.EncodeToBytes([]any{uint64(authority), point})
-	if err != nil {
-		return nil, fmt.Errorf("decode share: %w", err)
+func verifyTwoShares(c *committee.Committee, e *keyholderv1.Evidence, p *keyholderv1.TwoShares) error {
+	var answers [2]*keyholderv1.ShareAnswer
+	for i, s := range []*keyholderv1.SignedShares{p.GetFirst(), p.GetSecond()} {
+		if err := verifySigned(c, e, s); err != nil {
+			return err
+		}
+		at := slices.IndexFunc(s.GetAnswers(), func(a *keyholderv1.ShareAnswer) bool { return a.GetIndex() == p.GetIndex() })
+		if at < 0 {
+			return errors.New("there is no such answer")
+		}
+		answers[i] = s.GetAnswers()[at]
 	}
-	return te.DecodeDecryptionShare(b)
+	switch first, second := answers[0], answers[1]; {
+	case len(first.GetId()) != len(seal.ID{}) || !bytes.Equal(first.GetId(), second.GetId()):
+		return errors.New("the answers are about two sealed transactions")
+	case bytes.Equal(first.GetShare(), second.GetShare()):
+		return errors.New("the two shares are one")
+	}
+	return nil
+}
+
+// verifySigned checks that the accused signed shares for the number of the record.
+func verifySigned(c *committee.Committee, e *keyholderv1.Evidence, s *keyholderv1.SignedShares) error {
+	if s.GetAuthority() != e.GetAuthority() || s.GetNumber() != e.GetNumber() {
+		return errors.New("shares of another authority or number")
+	}
+	return attest.VerifyShares(c, s)
 }

@@ -8,14 +8,12 @@ import (
 
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee/committeetest"
 	"blindseq/seal/evidence"
-	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -55,44 +53,43 @@ func TestTwoStatementsForOneNumberConvictTheirSigner(t *testing.T) {
 	}
 }
 
-func TestWrongAnswersConvictAndRightOnesDoNot(t *testing.T) {
+// answers are signed shares of authority 1 for number 7.
+func answers(t *testing.T, c *committeetest.Committee, list ...*keyholderv1.ShareAnswer) *keyholderv1.SignedShares {
+	t.Helper()
+	s := &keyholderv1.SignedShares{Authority: 1, Number: 7, PayloadHash: make([]byte, 32), Answers: list}
+	if err := attest.SignShares(c.Committee, c.Identities[1], s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// share is a keyholder's answer about a sealed transaction, with its proof.
+func share(t *testing.T, c *committeetest.Committee, by int, raw []byte) *keyholderv1.ShareAnswer {
+	t.Helper()
+	checked := c.Checked(raw)
+	s, proof, err := c.Secrets[by].ShareWithProof(checked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := checked.Sealed().ID()
+	return &keyholderv1.ShareAnswer{Index: 2, Id: id[:], Share: s.Point[:], Proof: proof[:]}
+}
+
+func TestAShareWhoseProofFailsConvictsAndARightOneDoesNot(t *testing.T) {
 	c := committeetest.New(t, 4, 3, 1)
-	raw := c.Bundle([]byte("plain"))
-	bundle, err := te.DecodeBundle(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	verified, err := bundle.Payload.Ciphertext.Verify()
-	if err != nil {
-		t.Fatal(err)
-	}
-	share := func(by int) []byte {
-		s, err := c.Shares[by].Share(verified)
-		if err != nil {
-			t.Fatal(err)
-		}
-		point := s.Point()
-		return point[:]
-	}
-	spoiled, err := te.DecodeBundle(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spoiled.Payload.Ciphertext.EncryptedKey[0]++ // the proof does not hold any more
-	signed := func(answer *keyholderv1.ShareAnswer, about []byte) *keyholderv1.Evidence {
-		answer.BundleHash = crypto.Keccak256(about)
-		s := &keyholderv1.SignedShares{Authority: 1, Number: 7, PayloadHash: make([]byte, 32), Answers: []*keyholderv1.ShareAnswer{answer}}
-		if err := attest.SignShares(c.Committee, c.Identities[1], s); err != nil {
-			t.Fatal(err)
-		}
-		return evidence.WrongShare(c.Committee, s, 0, about)
+	raw, other := c.Sealed([]byte("plain")), c.Sealed([]byte("other"))
+	signed := func(change func(*keyholderv1.ShareAnswer), about []byte) *keyholderv1.Evidence {
+		a := share(t, c, 1, raw)
+		change(a)
+		return evidence.WrongShare(c.Committee, answers(t, c, a), 0, about)
 	}
 	for name, e := range map[string]*keyholderv1.Evidence{
-		"another's share": signed(&keyholderv1.ShareAnswer{Share: share(2)}, raw),
-		"no point":        signed(&keyholderv1.ShareAnswer{Share: bytes.Repeat([]byte{1}, 48)}, raw),
-		"a false refusal": signed(&keyholderv1.ShareAnswer{Refusal: outcome.BadCiphertext}, raw),
+		"another's share": signed(func(a *keyholderv1.ShareAnswer) { a.Share = share(t, c, 2, raw).Share }, raw),
+		"a wrong proof":   signed(func(a *keyholderv1.ShareAnswer) { a.Proof[70]++ }, raw),
+		"no point":        signed(func(a *keyholderv1.ShareAnswer) { a.Share = bytes.Repeat([]byte{0xff}, 32) }, raw),
+		"a short share":   signed(func(a *keyholderv1.ShareAnswer) { a.Share = []byte{1} }, raw),
 	} {
-		if err := evidence.Verify(c.Committee, e); err != nil {
+		if err := evidence.Verify(c.Committee, e); err != nil || evidence.Kind(e) != evidence.KindWrongShare {
 			t.Errorf("%s: %v", name, err)
 		}
 		forged := proto.CloneOf(e)
@@ -101,16 +98,39 @@ func TestWrongAnswersConvictAndRightOnesDoNot(t *testing.T) {
 			t.Errorf("%s, another is blamed: %v", name, err)
 		}
 	}
-	moved := signed(&keyholderv1.ShareAnswer{Share: share(2)}, raw)
-	moved.GetWrongShare().Bundle = c.Bundle([]byte("other"))
-	beyond := signed(&keyholderv1.ShareAnswer{Share: share(2)}, raw)
+	same := func(*keyholderv1.ShareAnswer) {}
+	beyond := signed(same, raw)
 	beyond.GetWrongShare().Position = 1
 	for name, e := range map[string]*keyholderv1.Evidence{
-		"the right share":        signed(&keyholderv1.ShareAnswer{Share: share(1)}, raw),
-		"a right refusal":        signed(&keyholderv1.ShareAnswer{Refusal: outcome.BadCiphertext}, spoiled.Encode()),
-		"a refusal that may be":  signed(&keyholderv1.ShareAnswer{Refusal: outcome.AlreadyOrdered}, raw),
-		"about another bundle":   moved,
-		"about no answer of its": beyond,
+		"the right share":                signed(same, raw),
+		"a right share, another's bytes": signed(same, other),
+		"a bare share":                   signed(func(a *keyholderv1.ShareAnswer) { a.Share, a.Proof = share(t, c, 2, raw).Share, nil }, raw),
+		"no sealed transaction":          signed(same, []byte{seal.Type}),
+		"about no answer of its":         beyond,
+	} {
+		if err := evidence.Verify(c.Committee, e); !errors.Is(err, evidence.ErrNoProof) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTwoDifferentSharesConvict(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	raw := c.Sealed([]byte("plain"))
+	right, bare, wrong := share(t, c, 1, raw), share(t, c, 1, raw), share(t, c, 2, raw)
+	bare.Proof, wrong.Proof = nil, nil
+	e := evidence.TwoShares(c.Committee, answers(t, c, wrong), answers(t, c, right), 2)
+	if err := evidence.Verify(c.Committee, e); err != nil || evidence.Kind(e) != evidence.KindTwoShares {
+		t.Fatal(err)
+	}
+	blamed := proto.CloneOf(e)
+	blamed.Authority = 0
+	for name, e := range map[string]*keyholderv1.Evidence{
+		"the same share, bare and proven": evidence.TwoShares(c.Committee, answers(t, c, bare), answers(t, c, right), 2),
+		"of two sealed transactions":      evidence.TwoShares(c.Committee, answers(t, c, right), answers(t, c, share(t, c, 1, c.Sealed([]byte("x")))), 2),
+		"another index":                   evidence.TwoShares(c.Committee, answers(t, c, wrong), answers(t, c, right), 3),
+		"another is blamed":               blamed,
+		"one only":                        evidence.TwoShares(c.Committee, answers(t, c, wrong), nil, 2),
 	} {
 		if err := evidence.Verify(c.Committee, e); !errors.Is(err, evidence.ErrNoProof) {
 			t.Errorf("%s: %v", name, err)

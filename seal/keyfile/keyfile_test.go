@@ -10,15 +10,14 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/seal/te"
-	"blindseq/seal/te/dealer"
+	"blindseq/seal"
 )
 
-func deal(t testing.TB) (*te.PublicKeys, []*te.KeyShare) {
+func deal(t testing.TB) []*seal.Secret {
 	t.Helper()
-	keys, secrets, err := dealer.Deal(rand.Reader, 3, 2)
+	_, secrets, err := seal.Deal(rand.Reader, 1337, 4, 3)
 	noError(t, err)
-	return keys, secrets
+	return secrets
 }
 
 func noError(t testing.TB, err error) {
@@ -28,15 +27,15 @@ func noError(t testing.TB, err error) {
 	}
 }
 
-func secretOf(t testing.TB, s *te.KeyShare) []byte {
+func secretOf(t testing.TB, s *seal.Secret) []byte {
 	t.Helper()
-	b, err := s.AppendSecret(nil)
+	b, err := s.Append(nil)
 	noError(t, err)
 	return b
 }
 
 func TestAShareIsReadAsWritten(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	for name, passphrase := range map[string][]byte{"plain": nil, "encrypted": []byte("correct horse")} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "key.json")
@@ -61,7 +60,7 @@ func TestAShareIsReadAsWritten(t *testing.T) {
 }
 
 func TestTheDefaultEncryptionIsRead(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	path := filepath.Join(t.TempDir(), "key.json")
 	noError(t, WriteShare(path, secrets[0], []byte("p")))
 	_, err := ReadShare(path, []byte("p"))
@@ -69,7 +68,7 @@ func TestTheDefaultEncryptionIsRead(t *testing.T) {
 }
 
 func TestAnEncryptedFileHasNoSecretInIt(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	path := filepath.Join(t.TempDir(), "key.json")
 	noError(t, writeShare(path, secrets[0], []byte("p"), lowestCost))
 	b, err := os.ReadFile(path)
@@ -81,7 +80,7 @@ func TestAnEncryptedFileHasNoSecretInIt(t *testing.T) {
 }
 
 func TestAShareOthersCanReadIsRefused(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	path := filepath.Join(t.TempDir(), "key.json")
 	noError(t, WriteShare(path, secrets[0], nil))
 	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o660, 0o601} {
@@ -96,7 +95,7 @@ func TestAShareOthersCanReadIsRefused(t *testing.T) {
 }
 
 func TestAShareIsNotWrittenOverAFile(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	path := filepath.Join(t.TempDir(), "key.json")
 	noError(t, WriteShare(path, secrets[0], nil))
 	if err := WriteShare(path, secrets[1], nil); !errors.Is(err, fs.ErrExist) {
@@ -110,7 +109,7 @@ func TestAShareIsNotWrittenOverAFile(t *testing.T) {
 }
 
 func TestPassphrasesMustFit(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	dir := t.TempDir()
 	plain, encrypted := filepath.Join(dir, "plain"), filepath.Join(dir, "encrypted")
 	noError(t, writeShare(plain, secrets[0], nil, lowestCost))
@@ -127,7 +126,7 @@ func TestPassphrasesMustFit(t *testing.T) {
 }
 
 func TestDamagedFilesAreRefusedWithoutShowingTheSecret(t *testing.T) {
-	_, secrets := deal(t)
+	secrets := deal(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "key")
 	noError(t, writeShare(path, secrets[0], nil, lowestCost))
@@ -137,10 +136,7 @@ func TestDamagedFilesAreRefusedWithoutShowingTheSecret(t *testing.T) {
 	encrypted, err := os.ReadFile(path + "e")
 	noError(t, err)
 	secret, _ := hexBytes(secretOf(t, secrets[0])).MarshalText()
-	other := secrets[1].Public().G1()
-	otherHex, _ := hexBytes(other[:]).MarshalText()
-	first := secrets[0].Public().G1()
-	firstHex, _ := hexBytes(first[:]).MarshalText()
+	first, other := secrets[0].Public().String(), secrets[1].Public().String()
 
 	replace := func(b []byte, from, to string) []byte {
 		out := bytes.Replace(b, []byte(from), []byte(to), 1)
@@ -155,10 +151,11 @@ func TestDamagedFilesAreRefusedWithoutShowingTheSecret(t *testing.T) {
 	}{
 		"empty":                 {nil, ""},
 		"cut":                   {plain[:len(plain)-10], ""},
-		"another version":       {replace(plain, `"version": 1`, `"version": 2`), ""},
+		"of blindseq 0.1":       {replace(plain, `"version": 2`, `"version": 1`), ""},
+		"another version":       {replace(plain, `"version": 2`, `"version": 3`), ""},
 		"not hex":               {replace(plain, string(secret[:4]), "zzzz"), ""},
 		"another secret":        {replace(plain, string(secret[10:14]), "0000"), ""},
-		"another public share":  {replace(plain, string(firstHex), string(otherHex)), ""},
+		"another public share":  {replace(plain, first, other), ""},
 		"no secret":             {replace(plain, `"secret"`, `"secretly"`), ""},
 		"too large":             {append(bytes.Clone(plain), make([]byte, maxFileBytes)...), ""},
 		"another authority":     {replace(encrypted, `"authority": 0`, `"authority": 1`), "p"},
@@ -183,28 +180,8 @@ func TestDamagedFilesAreRefusedWithoutShowingTheSecret(t *testing.T) {
 	}
 }
 
-func TestPublicKeysAreReadAsWritten(t *testing.T) {
-	keys, _ := deal(t)
-	other, _ := deal(t)
-	path := filepath.Join(t.TempDir(), "keys.json")
-	for _, k := range []*te.PublicKeys{other, keys} { // replaced
-		noError(t, WritePublicKeys(path, k))
-	}
-	read, err := ReadPublicKeys(path)
-	noError(t, err)
-	if read.Master() != keys.Master() || read.Threshold() != 2 || read.Keyholders() != 3 {
-		t.Fatal("read other keys")
-	}
-	for _, bad := range []string{"", "{}", "[]", "null"} {
-		noError(t, os.WriteFile(path, []byte(bad), 0o600))
-		if _, err := ReadPublicKeys(path); !errors.Is(err, ErrFormat) {
-			t.Fatalf("%q: %v", bad, err)
-		}
-	}
-}
-
 func FuzzOpenShareFile(f *testing.F) {
-	_, secrets := deal(f)
+	secrets := deal(f)
 	path := filepath.Join(f.TempDir(), "key")
 	noError(f, writeShare(path, secrets[0], nil, lowestCost))
 	plain, err := os.ReadFile(path)

@@ -6,23 +6,20 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ethereum/go-ethereum/common/hexutil"
-
 	"blindseq/kit/secretfile"
-	"blindseq/seal/te"
+	"blindseq/seal"
 )
 
 // shareFile is a keyholder's key file. Exactly one of Secret and Encrypted is there.
 type shareFile struct {
-	Version   int           `json:"version"`
-	Authority uint8         `json:"authority"`
-	G1        hexutil.Bytes `json:"g1"`
-	G2        hexutil.Bytes `json:"g2"`
-	Secret    hexBytes      `json:"secret,omitempty"`
-	Encrypted *sealed       `json:"encrypted,omitempty"`
+	Version   int        `json:"version"`
+	Authority uint8      `json:"authority"`
+	Public    seal.Point `json:"public"`
+	Secret    hexBytes   `json:"secret,omitempty"`
+	Encrypted *encrypted `json:"encrypted,omitempty"`
 }
 
-const version = 1
+const version = 2
 
 // hexBytes are secret bytes as hex. Unlike a string they can be overwritten.
 type hexBytes []byte
@@ -36,23 +33,22 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 
 // WriteShare writes a key share to a new file with mode 0600, encrypted if there is a passphrase. It fails if there
 // already is a file: a share that is written over is lost.
-func WriteShare(path string, share *te.KeyShare, passphrase []byte) error {
+func WriteShare(path string, share *seal.Secret, passphrase []byte) error {
 	if err := writeShare(path, share, passphrase, defaultCost); err != nil {
 		return fmt.Errorf("write key share: %w", err)
 	}
 	return nil
 }
 
-func writeShare(path string, share *te.KeyShare, passphrase []byte, cost scryptCost) error {
-	secret, err := share.AppendSecret(make([]byte, 0, te.ScalarSize))
+func writeShare(path string, share *seal.Secret, passphrase []byte, cost scryptCost) error {
+	secret, err := share.Append(make([]byte, 0, seal.ScalarSize))
 	if err != nil {
 		return err
 	}
 	defer clear(secret)
-	g1, g2 := share.Public().G1(), share.Public().G2()
-	file := shareFile{Version: version, Authority: share.Authority(), G1: g1[:], G2: g2[:]}
+	file := shareFile{Version: version, Authority: share.Authority(), Public: share.Public()}
 	if len(passphrase) > 0 {
-		file.Encrypted, err = seal(passphrase, secret, file.header(), cost)
+		file.Encrypted, err = encrypt(passphrase, secret, file.header(), cost)
 		if err != nil {
 			return err
 		}
@@ -64,11 +60,11 @@ func writeShare(path string, share *te.KeyShare, passphrase []byte, cost scryptC
 	if err != nil {
 		return err
 	}
-	return write(path, b, 0o600, os.Link)
+	return write(path, b)
 }
 
 // ReadShare reads a key share, from a file that others cannot open, and checks it against its public half.
-func ReadShare(path string, passphrase []byte) (*te.KeyShare, error) {
+func ReadShare(path string, passphrase []byte) (*seal.Secret, error) {
 	share, err := readShare(path, passphrase)
 	if err != nil {
 		return nil, fmt.Errorf("read key share %s: %w", path, err)
@@ -76,7 +72,7 @@ func ReadShare(path string, passphrase []byte) (*te.KeyShare, error) {
 	return share, nil
 }
 
-func readShare(path string, passphrase []byte) (*te.KeyShare, error) {
+func readShare(path string, passphrase []byte) (*seal.Secret, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -95,9 +91,13 @@ func readShare(path string, passphrase []byte) (*te.KeyShare, error) {
 	return decodeShare(b, passphrase)
 }
 
-func decodeShare(b, passphrase []byte) (*te.KeyShare, error) {
+func decodeShare(b, passphrase []byte) (*seal.Secret, error) {
 	var file shareFile
-	if json.Unmarshal(b, &file) != nil || file.Version != version { // its error could quote the secret
+	err := json.Unmarshal(b, &file) // its error could quote the secret
+	switch {
+	case file.Version == 1:
+		return nil, fmt.Errorf("%w: it is a key share of blindseq 0.1, for another scheme: make new keys with `dsn-node keygen` or `dsn-node dkg`", ErrFormat)
+	case err != nil || file.Version != version:
 		return nil, ErrFormat
 	}
 	secret, err := file.open(passphrase)
@@ -105,11 +105,14 @@ func decodeShare(b, passphrase []byte) (*te.KeyShare, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, err := te.NewPublicShare(file.Authority, file.G1, file.G2)
+	share, err := seal.NewSecret(file.Authority, secret)
 	if err != nil {
 		return nil, err
 	}
-	return te.RestoreKeyShare(public, secret)
+	if share.Public() != file.Public {
+		return nil, fmt.Errorf("%w: another public key than the file names", seal.ErrSecret)
+	}
+	return share, nil
 }
 
 // open returns the secret.
@@ -129,6 +132,5 @@ func (f *shareFile) open(passphrase []byte) ([]byte, error) {
 
 // header is what the encryption authenticates beside the secret.
 func (f *shareFile) header() []byte {
-	out := []byte{byte(f.Version), f.Authority}
-	return append(append(out, f.G1...), f.G2...)
+	return append([]byte{byte(f.Version), f.Authority}, f.Public[:]...)
 }

@@ -1,4 +1,4 @@
-// Package orderproof shows to anyone with the committee's file where a transaction or bundle stands in the order: the list
+// Package orderproof shows to anyone with the committee's file where a transaction, plain or sealed, stands in the order: the list
 // that was ordered, and the keyholders' certificate over it.
 //
 // It guarantees: a Proof that Verify accepts names the one place of that hash in the content that a quorum of the committee
@@ -27,7 +27,7 @@ var (
 	ErrUncertified = errors.New("the list is not certified: the order has no keyholders")
 )
 
-// Proof is where the transaction or bundle of a hash stands.
+// Proof is where the transaction of a hash stands.
 type Proof struct {
 	Hash                common.Hash     `json:"hash"` // keccak256 of Transactions[Position]
 	Number              hexutil.Uint64  `json:"number"`
@@ -35,7 +35,7 @@ type Proof struct {
 	PreviousBlockHash   common.Hash     `json:"previousBlockHash"`
 	Timestamp           hexutil.Uint64  `json:"timestamp"`
 	DelayedTransactions []common.Hash   `json:"delayedTransactions"`
-	Transactions        []hexutil.Bytes `json:"transactions"` // as they were ordered, bundles unopened
+	Transactions        []hexutil.Bytes `json:"transactions"` // as they were ordered, sealed ones unopened
 	ListHash            common.Hash     `json:"listHash"`     // content hash (Go package blindseq/kit/content)
 	ChainID             hexutil.Uint64  `json:"chainId"`
 	CommitteeHash       common.Hash     `json:"committeeHash"`

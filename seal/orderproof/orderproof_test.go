@@ -18,7 +18,7 @@ func TestAProofShowsTheOnePlaceToWhoHasTheCommittee(t *testing.T) {
 	c := committeetest.New(t, 4, 3, 1)
 	preblock, _ := c.Preblock(&preblockv1.Content{
 		Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)),
-		DelayedTransactionHashes: [][]byte{make([]byte, 32)}, Transactions: [][]byte{{1}, c.Bundle([]byte("plain")), {2}},
+		DelayedTransactionHashes: [][]byte{make([]byte, 32)}, Transactions: [][]byte{c.Sealed([]byte("plain")), {1}, {2}},
 	}, common.Hash{})
 	proof, err := orderproof.Of(preblock, 1)
 	if err != nil {

@@ -11,22 +11,22 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// BenchmarkVerify is of preblocks whose bundles are all decrypted, as monitor-svc checks them.
+// BenchmarkVerify is of preblocks whose sealed transactions are all opened, as monitor-svc checks them.
 func BenchmarkVerify(b *testing.B) {
 	c := committeetest.New(b, 4, 3, 1)
-	for _, bundles := range []int{1, 10, 100} {
+	for _, n := range []int{1, 10, 100} {
 		content := &preblockv1.Content{Number: 1}
-		for i := range bundles {
-			content.Transactions = append(content.Transactions, c.Bundle([]byte{1, byte(i)}))
+		for i := range n {
+			content.Transactions = append(content.Transactions, c.Sealed([]byte{1, byte(i)}))
 		}
 		p, _ := c.Preblock(content, common.Hash{})
-		b.Run(fmt.Sprintf("bundles=%d", bundles), func(b *testing.B) {
+		b.Run(fmt.Sprintf("sealed=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				if err := outcome.Verify(c.Keys, p, nil); err != nil {
+				if err := outcome.Verify(c.Committee, p); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(bundles), "µs/bundle")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "µs/tx")
 		})
 	}
 }

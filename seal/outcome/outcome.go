@@ -1,87 +1,169 @@
-// Package outcome says what became of each encrypted bundle of a certified content, and checks what others say of it.
+// Package outcome states the result of opening each sealed transaction of a certified content, and checks what others state.
 //
 // It guarantees: a content has exactly one right list of outcomes, whoever opened it; Verify accepts that list and no other,
-// so it need not trust the sequencer nor the keyholders.
-//
-// # Why the openings are verified, and not only the plain transactions' hashes
-//
-// A bundle names the keccak256 of each of its plain transactions; its bundler signs them, and the certificate and the
-// ciphertext's proof cover them. So comparing hashes would show that nothing is executed in the bundle's place but the bytes
-// its sender promised. It would not show that the ciphertext holds those bytes. Whoever knows them, which before the opening is
-// the sender and its bundler, can make a bundle that opens to something else, or not at all, and yet names their hashes. Its
-// right outcome is undecryptable. If decrypted and the bytes were accepted too, the sender and a sequencer in league with it
-// could decide after the order is fixed whether the transaction is executed, and could tell different readers differently.
-//
-// So of each bundle that was opened three things are checked, whether the opening gave transactions or not: its ciphertext's
-// proof holds, the opening is the one that the committee's key gives, and what is said follows from decrypting with it. The
-// first two are one batch of pairings for all (te.PublicKeys.VerifyOpenings).
+// so it need trust neither the sequencer nor the keyholders. An opening is checked by sealing again and comparing the bytes,
+// which nothing but the right opening passes. "Unopenable" is checked by shares of a threshold of keyholders, each with its
+// proof. Nobody else has to be asked, and no earlier content is looked at: that a transaction is ordered once follows from
+// the rules of contents (package rules), which the certificate's signers have checked.
 package outcome
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
-	"blindseq/seal/te"
+	"blindseq/seal"
+	"blindseq/seal/committee"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Reasons, shortened.
-const (
-	Malformed      = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_MALFORMED
-	BadCiphertext  = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_BAD_CIPHERTEXT
-	AlreadyOrdered = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED
-	KeyHash        = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_KEY_HASH
-	TxHash         = preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_TX_HASH
-)
+// ErrWrong says that outcomes are not those of their content.
+var ErrWrong = errors.New("wrong outcome")
 
-// maxText bounds the words of a reason.
-const maxText = 200
-
-// Place is where a transaction stands in the order.
-type Place struct {
-	Number uint64
-	Index  uint32
-}
-
-// Before tells whether p is ordered before q.
-func (p Place) Before(q Place) bool {
-	return p.Number < q.Number || p.Number == q.Number && p.Index < q.Index
-}
-
-func (p Place) String() string { return fmt.Sprintf("number %d, transaction %d", p.Number, p.Index) }
-
-// Open is the outcome of a bundle with its opening. One transaction that is not what the bundle promised spoils the
-// bundle: what its sender signed was all of them.
-func Open(index uint32, payload *te.Payload, opening *te.Opening) *preblockv1.Outcome {
-	var out *preblockv1.Outcome
-	txs, err := payload.Decrypt(opening)
-	switch {
-	case errors.Is(err, te.ErrKeyHash):
-		out = Refuse(index, KeyHash, err.Error())
-	case err != nil:
-		out = Refuse(index, TxHash, err.Error())
-	default:
-		out = &preblockv1.Outcome{Index: index, Result: &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: txs}}}
-	}
-	point := opening.Bytes()
-	out.Opening = point[:]
-	return out
-}
-
-// Refuse is the outcome of a bundle without plain transactions.
-func Refuse(index uint32, reason preblockv1.UndecryptableReason, text string) *preblockv1.Outcome {
-	if len(text) > maxText {
-		text = text[:maxText]
-	}
-	return &preblockv1.Outcome{Index: index, Result: &preblockv1.Outcome_Undecryptable{
-		Undecryptable: &preblockv1.Undecryptable{Reason: reason, Text: text},
+// Opened is the outcome of a sealed transaction with its opening.
+func Opened(index uint32, o seal.Opening) *preblockv1.Outcome {
+	return &preblockv1.Outcome{Index: index, Result: &preblockv1.Outcome_Opened{
+		Opened: &preblockv1.Opened{Seed: o.Seed[:], Transaction: o.Tx},
 	}}
 }
 
-// RefuseRepeated is the outcome of a bundle whose ciphertext stands earlier in the order.
-func RefuseRepeated(index uint32, earlier Place) *preblockv1.Outcome {
-	out := Refuse(index, AlreadyOrdered, "the ciphertext was ordered before: "+earlier.String())
-	u := out.GetUndecryptable()
-	u.EarlierNumber, u.EarlierIndex = earlier.Number, earlier.Index
-	return out
+// Unopenable is the outcome of a sealed transaction that proven shares do not open, for a reason: seal.ErrPayload,
+// seal.ErrPadding or seal.ErrSeed.
+func Unopenable(index uint32, reason error, proven []seal.ProvenShare) *preblockv1.Outcome {
+	u := &preblockv1.Unopenable{Reason: reasonOf(reason)}
+	for _, p := range proven {
+		u.Shares = append(u.Shares, &preblockv1.ProvenShare{
+			Authority: uint32(p.Authority), Share: bytes.Clone(p.Point[:]), Proof: bytes.Clone(p.Proof[:]),
+		})
+	}
+	return &preblockv1.Outcome{Index: index, Result: &preblockv1.Outcome_Unopenable{Unopenable: u}}
+}
+
+func reasonOf(err error) preblockv1.UnopenableReason {
+	switch {
+	case errors.Is(err, seal.ErrPayload):
+		return preblockv1.UnopenableReason_UNOPENABLE_REASON_PAYLOAD
+	case errors.Is(err, seal.ErrPadding):
+		return preblockv1.UnopenableReason_UNOPENABLE_REASON_PADDING
+	case errors.Is(err, seal.ErrSeed):
+		return preblockv1.UnopenableReason_UNOPENABLE_REASON_SEED
+	}
+	return preblockv1.UnopenableReason_UNOPENABLE_REASON_UNSPECIFIED
+}
+
+// ReasonText is the reason as APIs show it: payload, padding or seed.
+func ReasonText(r preblockv1.UnopenableReason) string {
+	switch r {
+	case preblockv1.UnopenableReason_UNOPENABLE_REASON_PAYLOAD:
+		return seal.ErrPayload.Error()
+	case preblockv1.UnopenableReason_UNOPENABLE_REASON_PADDING:
+		return seal.ErrPadding.Error()
+	case preblockv1.UnopenableReason_UNOPENABLE_REASON_SEED:
+		return seal.ErrSeed.Error()
+	}
+	return "unknown"
+}
+
+// Same says whether two lists of one content state the same: opened with the same seed and transaction, or unopenable.
+// Shares, proofs and reasons are no part of the comparison, as many sets of shares prove the same.
+func Same(a, b []*preblockv1.Outcome) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i].GetOpened(), b[i].GetOpened()
+		if a[i].GetIndex() != b[i].GetIndex() || (x == nil) != (y == nil) || (a[i].GetUnopenable() == nil) != (b[i].GetUnopenable() == nil) ||
+			!bytes.Equal(x.GetSeed(), y.GetSeed()) || !bytes.Equal(x.GetTransaction(), y.GetTransaction()) {
+			return false
+		}
+	}
+	return true
+}
+
+// Verify checks that a preblock has one outcome for each sealed transaction of its content, in order, and that each is right.
+// It uses all processors.
+func Verify(c *committee.Committee, p *preblockv1.Preblock) error {
+	if err := verify(c, p.GetContent(), p.GetOutcomes()); err != nil {
+		return fmt.Errorf("verify outcomes of number %d: %w: %w", p.GetContent().GetNumber(), ErrWrong, err)
+	}
+	return nil
+}
+
+func verify(c *committee.Committee, content *preblockv1.Content, outcomes []*preblockv1.Outcome) error {
+	var raws [][]byte
+	for i, raw := range content.GetTransactions() {
+		if !seal.IsSealed(raw) {
+			continue
+		}
+		if n := len(raws); n >= len(outcomes) || outcomes[n].GetIndex() != uint32(i) {
+			return fmt.Errorf("none of sealed transaction %d at its place", i)
+		}
+		raws = append(raws, raw)
+	}
+	if more := len(outcomes) - len(raws); more > 0 {
+		return fmt.Errorf("%d too many", more)
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, raw := range raws {
+		g.Go(func() error {
+			if err := verifyOne(c, raw, outcomes[i]); err != nil {
+				return fmt.Errorf("sealed transaction %d: %w", outcomes[i].GetIndex(), err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func verifyOne(c *committee.Committee, raw []byte, o *preblockv1.Outcome) error {
+	s, err := seal.Parse(raw)
+	if err != nil {
+		return err
+	}
+	switch r := o.GetResult().(type) {
+	case *preblockv1.Outcome_Opened:
+		if len(r.Opened.GetSeed()) != seal.SeedSize {
+			return fmt.Errorf("a seed of %d bytes", len(r.Opened.GetSeed()))
+		}
+		return c.Ring().VerifyOpening(s, seal.Opening{Seed: seal.Seed(r.Opened.GetSeed()), Tx: r.Opened.GetTransaction()})
+	case *preblockv1.Outcome_Unopenable:
+		return verifyUnopenable(c, s, r.Unopenable)
+	}
+	return errors.New("it has none")
+}
+
+func verifyUnopenable(c *committee.Committee, s *seal.Sealed, u *preblockv1.Unopenable) error {
+	checked, err := c.Ring().Check(s)
+	if err != nil {
+		return err
+	}
+	proven := make([]seal.ProvenShare, len(u.GetShares()))
+	for i, p := range u.GetShares() {
+		if proven[i], err = ReadProven(p.GetAuthority(), p.GetShare(), p.GetProof()); err != nil {
+			return err
+		}
+	}
+	reason, err := c.Keys.VerifyUnopenable(checked, proven)
+	if err != nil {
+		return err
+	}
+	if reasonOf(reason) != u.GetReason() {
+		return fmt.Errorf("reason %s, the shares show %w", ReasonText(u.GetReason()), reason)
+	}
+	return nil
+}
+
+// ReadProven puts an authority's share and its proof together. It checks sizes only.
+func ReadProven(authority uint32, share, proof []byte) (p seal.ProvenShare, err error) {
+	if authority >= seal.MaxAuthorities || len(share) != seal.PointSize || len(proof) != seal.ShareProofSize {
+		return p, fmt.Errorf("%w: authority %d, share of %d bytes, proof of %d", seal.ErrShare, authority, len(share), len(proof))
+	}
+	p.Authority = uint8(authority)
+	copy(p.Point[:], share)
+	copy(p.Proof[:], proof)
+	return p, nil
 }

@@ -12,7 +12,9 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
+	"blindseq/seal"
 
+	"github.com/ethereum/go-ethereum/rlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -165,7 +167,8 @@ func Blueprint(number uint64) *blueprintv1.Blueprint {
 		Timestamp:           &timestamppb.Timestamp{Seconds: 1_700_000_000},
 		DelayedTransactions: []*blueprintv1.DelayedTransaction{{Hash: Hash(0xdd), Raw: []byte("delayed")}},
 		Transactions:        [][]byte{[]byte("hello")},
-		Skipped:             []*blueprintv1.SkippedTransaction{{Hash: Hash(0xee), Reason: "nonce too low"}},
+		Skipped:             []*blueprintv1.SkippedTransaction{{Hash: Hash(0xee), Reason: "nonce too low", BarredUntil: 9}},
+		Executed:            []*blueprintv1.ExecutedTransaction{{Raw: []byte("hello")}},
 		Chunks:              [][]byte{{0xc0}}, RequestId: "r1",
 	}
 }
@@ -327,22 +330,37 @@ func (m monitor) GetPreblock(_ context.Context, r *preblockv1.GetPreblockRequest
 	return &preblockv1.GetPreblockResponse{Preblock: Preblock(r.Number)}, nil
 }
 
-// Preblock is the fakes' preblock of a number: a plain transaction, and two bundles of which one was decrypted.
+// Preblock is the fakes' preblock of a number: two sealed transactions of which one was opened, and a plain one.
 func Preblock(number uint64) *preblockv1.Preblock {
 	return &preblockv1.Preblock{
-		Content:     &preblockv1.Content{Number: number, PreviousBlockHash: Hash(2), Transactions: [][]byte{{0xab}, []byte("hello"), {0x80}}},
+		Content:     &preblockv1.Content{Number: number, PreviousBlockHash: Hash(2), Transactions: [][]byte{Sealed(0), Sealed(1), {0xab}}},
 		ContentHash: Hash(4), RequestId: "r1", Attempt: 2,
 		Certificate: &preblockv1.Certificate{
 			ChainId: 1337, CommitteeHash: Hash(5), Number: number, PreviousPayloadHash: Hash(6), ContentHash: Hash(4),
 			Attestations: []*preblockv1.Attestation{{Authority: 2, Signature: []byte{1, 0xff}}},
 		},
 		Outcomes: []*preblockv1.Outcome{
-			{Index: 1, Opening: []byte{0x8a}, Result: &preblockv1.Outcome_Decrypted{Decrypted: &preblockv1.Decrypted{Transactions: [][]byte{[]byte("hello")}}}},
-			{Index: 2, Result: &preblockv1.Outcome_Undecryptable{Undecryptable: &preblockv1.Undecryptable{
-				Reason: preblockv1.UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED, Text: "again", EarlierNumber: 3, EarlierIndex: 1,
+			{Index: 0, Result: &preblockv1.Outcome_Opened{Opened: &preblockv1.Opened{Seed: Hash(7), Transaction: []byte("hello")}}},
+			{Index: 1, Result: &preblockv1.Outcome_Unopenable{Unopenable: &preblockv1.Unopenable{
+				Reason: preblockv1.UnopenableReason_UNOPENABLE_REASON_PADDING,
+				Shares: []*preblockv1.ProvenShare{{Authority: 3, Share: Hash(1), Proof: []byte{7}}},
 			}}},
 		},
 	}
+}
+
+// Sealed has the encoding of a sealed transaction, of submitter 0x09…09; nothing else of it is right.
+func Sealed(seq uint64) []byte {
+	const padded, overhead, signature = 256, 48, 65
+	fields := []any{uint64(1337), Hash(8)[:8], Hash(9)[:20], seq, uint64(21_000), uint64(0), uint64(50)}
+	for range 5 {
+		fields = append(fields, Hash(10))
+	}
+	body, err := rlp.EncodeToBytes(append(fields, make([]byte, padded+overhead), make([]byte, signature)))
+	if err != nil {
+		panic(err)
+	}
+	return append([]byte{seal.Type}, body...)
 }
 
 func (m monitor) GetStatus(context.Context, *preblockv1.GetStatusRequest) (*preblockv1.GetStatusResponse, error) {

@@ -29,7 +29,7 @@ func (s *Server) UnlockPool(ctx context.Context, _ *gatewayv1.UnlockPoolRequest)
 	return &gatewayv1.UnlockPoolResponse{}, nil
 }
 
-// AddDelayedTransaction stores a transaction that goes first in a later block.
+// AddDelayedTransaction stores a transaction that a later block executes before its plain ones.
 func (s *Server) AddDelayedTransaction(ctx context.Context, r *gatewayv1.AddDelayedTransactionRequest) (*gatewayv1.AddDelayedTransactionResponse, error) {
 	raw, err := decodeHex("raw", r.GetRaw())
 	if err != nil {

@@ -39,8 +39,15 @@ func blueprint(b *blueprintv1.Blueprint) *gatewayv1.Blueprint {
 		out.DelayedTransactionHashes = append(out.DelayedTransactionHashes, hexBytes(d.GetHash()))
 	}
 	for _, s := range b.GetSkipped() {
-		out.Skipped = append(out.Skipped, &gatewayv1.SkippedTransaction{Hash: hexBytes(s.GetHash()), Reason: s.GetReason()})
+		out.Skipped = append(out.Skipped, &gatewayv1.SkippedTransaction{
+			Hash: hexBytes(s.GetHash()), Reason: s.GetReason(), BarredUntil: s.GetBarredUntil(),
+		})
 	}
+	var executed [][]byte
+	for _, one := range b.GetExecuted() {
+		executed = append(executed, one.GetRaw())
+	}
+	out.ExecutedHashes = hashes(executed)
 	return out
 }
 

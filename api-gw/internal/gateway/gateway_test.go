@@ -12,6 +12,7 @@ import (
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -132,14 +133,15 @@ func TestMessagesArePublicForms(t *testing.T) {
 		DelayedTransactionHashes: []string{"0x" + strings.Repeat("dd", 32)},
 		// keccak256("hello")
 		TransactionHashes: []string{"0x1c8aff950685c2ed4bc3174f3472287b56d9517b9c948127319a09a7a36deac8"},
-		Skipped:           []*gatewayv1.SkippedTransaction{{Hash: "0x" + strings.Repeat("ee", 32), Reason: "nonce too low"}},
+		Skipped:           []*gatewayv1.SkippedTransaction{{Hash: "0x" + strings.Repeat("ee", 32), Reason: "nonce too low", BarredUntil: 9}},
+		ExecutedHashes:    []string{"0x1c8aff950685c2ed4bc3174f3472287b56d9517b9c948127319a09a7a36deac8"},
 		Chunks:            []string{"0xc0"}, RequestId: "r1",
 	}
 	if !proto.Equal(b.Blueprint, want) {
 		t.Errorf("got %s", prototext.Format(b))
 	}
 	p, err := s.GetPreblock(t.Context(), &gatewayv1.GetPreblockRequest{Number: 4})
-	if err != nil || p.Preblock.Number != 4 || p.Preblock.Transactions[0] != "0xab" || p.Preblock.ContentHash != "0x"+strings.Repeat("04", 32) {
+	if err != nil || p.Preblock.Number != 4 || p.Preblock.Transactions[2] != "0xab" || p.Preblock.ContentHash != "0x"+strings.Repeat("04", 32) {
 		t.Errorf("got %v, %v", p, err)
 	}
 	l, err := s.ListProposals(t.Context(), &gatewayv1.ListProposalsRequest{Limit: 6})
@@ -156,7 +158,15 @@ func TestAPreblockIsShownWithWhatVerifiesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	const hello = "0x1c8aff950685c2ed4bc3174f3472287b56d9517b9c948127319a09a7a36deac8" // keccak256("hello")
-	const empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421" // keccak256(0x80), the empty trie
+	ids := make([]string, 2)
+	for seq := range ids {
+		sealed, err := seal.Parse(fakes.Sealed(uint64(seq)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[seq] = sealed.ID().String()
+	}
+	submitter := "0x" + strings.Repeat("09", 20)
 	certificate := &gatewayv1.Certificate{
 		ChainId: 1337, CommitteeHash: "0x" + strings.Repeat("05", 32), Number: 4, PreviousPayloadHash: "0x" + strings.Repeat("06", 32),
 		ContentHash: "0x" + strings.Repeat("04", 32), Attestations: []*gatewayv1.Attestation{{Authority: 2, Signature: "0x01ff"}},
@@ -165,11 +175,12 @@ func TestAPreblockIsShownWithWhatVerifiesIt(t *testing.T) {
 		t.Errorf("got %s", prototext.Format(got.Preblock.Certificate))
 	}
 	for i, want := range []*gatewayv1.Outcome{
-		{Index: 1, BundleHash: hello, Opening: "0x8a", Result: &gatewayv1.Outcome_Decrypted{Decrypted: &gatewayv1.Decrypted{
-			TransactionHashes: []string{hello}, Transactions: []string{"0x68656c6c6f"},
+		{Index: 0, Id: ids[0], Submitter: submitter, Result: &gatewayv1.Outcome_Opened{Opened: &gatewayv1.Opened{
+			Seed: "0x" + strings.Repeat("07", 32), Transaction: "0x68656c6c6f", TransactionHash: hello,
 		}}},
-		{Index: 2, BundleHash: empty, Result: &gatewayv1.Outcome_Undecryptable{Undecryptable: &gatewayv1.Undecryptable{
-			Reason: "already_ordered", Text: "again", EarlierNumber: 3, EarlierIndex: 1,
+		{Index: 1, Id: ids[1], Submitter: submitter, Seq: 1, Result: &gatewayv1.Outcome_Unopenable{Unopenable: &gatewayv1.Unopenable{
+			Reason: "padding",
+			Shares: []*gatewayv1.ProvenShare{{Authority: 3, Share: "0x" + strings.Repeat("01", 32), Proof: "0x07"}},
 		}}},
 	} {
 		if !proto.Equal(got.Preblock.Outcomes[i], want) {

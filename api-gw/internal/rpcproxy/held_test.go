@@ -1,6 +1,7 @@
 package rpcproxy_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"blindseq/api-gw/internal/fakes"
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/rpcproxy"
+	"blindseq/seal"
 
 	"github.com/coder/websocket"
 )
@@ -112,6 +114,21 @@ func TestATransactionWhoseFirstTryWasTakenIsTaken(t *testing.T) {
 	says(p, "", isKnown)
 	if status, _, text := g.post(t, sync); status != 200 || !strings.Contains(text, `"code":4,`) || !strings.Contains(text, `"data":"`+helloHash+`"`) {
 		t.Errorf("sync: got %d %s", status, text)
+	}
+}
+
+func TestASealedTransactionWhoseFirstTryWasTakenIsAnsweredWithItsID(t *testing.T) {
+	p := fakes.StartRPC(t, "one")
+	g := holding(t, p.Addr(), 10*time.Second)
+	raw := fakes.Sealed(3)
+	sealed, err := seal.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(p, "", isKnown)
+	want := `{"jsonrpc":"2.0","id":1,"result":"` + sealed.ID().String() + `"}`
+	if status, _, text := g.post(t, strings.Replace(aSend, "68656c6c6f", hex.EncodeToString(raw), 1)); status != 200 || text != want {
+		t.Errorf("got %d %s, want %s", status, text, want)
 	}
 }
 

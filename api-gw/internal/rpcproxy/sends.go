@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"blindseq/kit/jsonrpc"
+	"blindseq/seal"
 
 	"golang.org/x/crypto/sha3"
 )
@@ -23,7 +24,7 @@ const (
 // send is a call that sends a transaction.
 type send struct {
 	id   string // JSON, as in the request
-	hash string
+	hash string // or the id of a sealed one
 	sync bool
 }
 
@@ -60,9 +61,19 @@ func (c sendCall) send() (send, bool) {
 	if !ok || err != nil {
 		return send{}, false
 	}
+	return send{id: string(c.ID), hash: nameOf(raw), sync: c.Method == sendSyncMethod}, true
+}
+
+// nameOf is what a producer answers for a transaction that it takes: the id of a sealed one, the hash of any other.
+func nameOf(raw []byte) string {
+	if seal.IsSealed(raw) {
+		if s, err := seal.Parse(raw); err == nil {
+			return s.ID().String()
+		}
+	}
 	h := sha3.NewLegacyKeccak256()
 	h.Write(raw)
-	return send{id: string(c.ID), hash: "0x" + hex.EncodeToString(h.Sum(nil)), sync: c.Method == sendSyncMethod}, true
+	return "0x" + hex.EncodeToString(h.Sum(nil))
 }
 
 // sendReply is the part of an answer that the proxy reads.

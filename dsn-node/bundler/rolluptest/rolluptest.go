@@ -1,10 +1,10 @@
-// Package rolluptest is a rollup for tests of bundlers: it takes bundles over JSON-RPC as a rollup does, opens none, and
-// does what a test tells it to.
+// Package rolluptest is a rollup for tests of bundlers: it takes sealed transactions over JSON-RPC as a rollup's leader does,
+// opens none, and does what a test tells it to.
 package rolluptest
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +13,10 @@ import (
 	"testing"
 
 	"blindseq/kit/notify"
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // Error is an answer that is an error.
@@ -33,24 +32,31 @@ type Rollup struct {
 	mu       sync.Mutex
 	away     bool
 	refusal  *Error
-	lose     int // answers to bundles to lose
-	statuses bool
-	claims   map[common.Hash]common.Hash
-	bundles  [][]byte // all that came, repeats too
+	lose     int // answers to sealed transactions to lose
+	ring     *seal.Ring
+	sealed   [][]byte // all that came, repeats too
+	pool     map[seal.ID]*seal.Sealed
+	first    uint64 // seq after what was ordered
+	head     uint64
 	received []string // all bodies
 	nonces   map[common.Address]uint64
 	poor     map[common.Address]bool
 	receipts map[common.Hash]bool
-	status   map[common.Hash]string
+	status   map[common.Hash]status
 	changed  notify.Broadcast
 }
 
-// New starts a rollup of chain 1337 at which everybody is rich.
-func New(t testing.TB) *Rollup {
+type status struct {
+	name   string
+	number uint64
+}
+
+// New starts a rollup of chain 1337 at which everybody is rich. It takes what is sealed to a key of the ring.
+func New(t testing.TB, ring *seal.Ring) *Rollup {
 	t.Helper()
 	r := &Rollup{
-		nonces: map[common.Address]uint64{}, poor: map[common.Address]bool{}, receipts: map[common.Hash]bool{},
-		status: map[common.Hash]string{}, claims: map[common.Hash]common.Hash{},
+		ring: ring, head: 5, pool: map[seal.ID]*seal.Sealed{},
+		nonces: map[common.Address]uint64{}, poor: map[common.Address]bool{}, receipts: map[common.Hash]bool{}, status: map[common.Hash]status{},
 	}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
@@ -68,11 +74,28 @@ func (r *Rollup) set(change func()) {
 // Away makes it answer nothing, or answer again.
 func (r *Rollup) Away(away bool) { r.set(func() { r.away = away }) }
 
-// Refuse makes it refuse bundles; nil takes them again.
+// Refuse makes it refuse sealed transactions; nil takes them again.
 func (r *Rollup) Refuse(e *Error) { r.set(func() { r.refusal = e }) }
 
-// LoseAnswers takes the next bundles and breaks the connections instead of answering.
+// LoseAnswers takes the next sealed transactions and breaks the connections instead of answering.
 func (r *Rollup) LoseAnswers(n int) { r.set(func() { r.lose = n }) }
+
+// Forget empties its pool, as when the leader changes.
+func (r *Rollup) Forget() { r.set(func() { clear(r.pool) }) }
+
+// Begin makes a seq the submitter's next one, after what was ordered, and a number that of the last block.
+func (r *Rollup) Begin(seq, head uint64) { r.set(func() { r.first, r.head = seq, head }) }
+
+// Order gives a sealed transaction a place in a block, and a status. A number of 0 is no place.
+func (r *Rollup) Order(id seal.ID, name string, number uint64) {
+	r.set(func() {
+		r.status[common.Hash(id)] = status{name, number}
+		if s := r.pool[id]; s != nil && number > 0 {
+			r.first = max(r.first, s.Seq+1)
+			delete(r.pool, id)
+		}
+	})
+}
 
 // Include puts a transaction into a block.
 func (r *Rollup) Include(hash common.Hash, from common.Address, next uint64) {
@@ -85,17 +108,6 @@ func (r *Rollup) Use(from common.Address, next uint64) { r.set(func() { r.nonces
 // Poor takes an account's balance.
 func (r *Rollup) Poor(a common.Address) { r.set(func() { r.poor[a] = true }) }
 
-// Status sets what te_getTransactionStatus says of a transaction. Without any the method is unknown.
-func (r *Rollup) Status(hash common.Hash, status string) {
-	r.set(func() { r.statuses, r.status[hash] = true, status })
-}
-
-// Claim makes te_getTransactionStatus tell of a transaction what it says of a bundle that is said to hold it; the zero hash
-// is the bundle with it that came first.
-func (r *Rollup) Claim(hash, bundle common.Hash, status string) {
-	r.set(func() { r.statuses, r.status[hash], r.claims[hash] = true, status, bundle })
-}
-
 // Received is every request's body so far.
 func (r *Rollup) Received() []string {
 	r.mu.Lock()
@@ -103,20 +115,20 @@ func (r *Rollup) Received() []string {
 	return slices.Clone(r.received)
 }
 
-// Bundles waits until a number of bundles came, repeats too, and returns them.
-func (r *Rollup) Bundles(t testing.TB, n int) [][]byte {
+// Sealed waits until a number of sealed transactions came, repeats too, and returns them.
+func (r *Rollup) Sealed(t testing.TB, n int) [][]byte {
 	t.Helper()
 	for {
 		r.mu.Lock()
-		bundles, changed := slices.Clone(r.bundles), r.changed.Changed()
+		sealed, changed := slices.Clone(r.sealed), r.changed.Changed()
 		r.mu.Unlock()
-		if len(bundles) >= n {
-			return bundles
+		if len(sealed) >= n {
+			return sealed
 		}
 		select {
 		case <-changed:
 		case <-t.Context().Done():
-			t.Fatalf("%d bundles came, not %d", len(bundles), n)
+			t.Fatalf("%d sealed transactions came, not %d", len(sealed), n)
 		}
 	}
 }
@@ -193,17 +205,11 @@ func (r *Rollup) call(c request) (any, *Error) {
 	return r.find(c.Method, hash)
 }
 
-// take takes a bundle as a rollup does: its form, its signature, its proof.
+// take takes a sealed transaction as a leader's pool does.
 func (r *Rollup) take(raw []byte) (result any, refusal *Error) {
-	b, err := te.DecodeBundle(raw)
+	parsed, err := seal.Parse(raw)
 	if err == nil {
-		_, err = b.Signer()
-	}
-	if err == nil {
-		_, err = b.Payload.Ciphertext.Verify()
-	}
-	if err == nil && len(b.Payload.Txs) != 1 {
-		err = fmt.Errorf("%d transactions", len(b.Payload.Txs))
+		_, err = r.ring.Check(parsed)
 	}
 	if err != nil {
 		return nil, &Error{-32000, err.Error()}
@@ -213,18 +219,49 @@ func (r *Rollup) take(raw []byte) (result any, refusal *Error) {
 		if refusal = r.refusal; refusal != nil {
 			return
 		}
-		repeated := slices.ContainsFunc(r.bundles, func(other []byte) bool { return string(other) == string(raw) })
-		r.bundles = append(r.bundles, raw)
+		r.sealed = append(r.sealed, raw)
 		if lost = r.lose > 0; lost {
 			r.lose--
-		} else if repeated {
-			refusal = &Error{-32000, "already known"}
+		}
+		if err := r.enter(parsed); err != nil {
+			refusal = &Error{-32000, err.Error()}
 		}
 	})
 	if lost {
 		panic(http.ErrAbortHandler)
 	}
-	return b.Hash(), refusal
+	return parsed.ID(), refusal
+}
+
+func (r *Rollup) enter(s *seal.Sealed) error {
+	if r.pool[s.ID()] != nil {
+		return errors.New("already known")
+	}
+	if s.Seq < r.first || s.Seq >= r.first+1024 {
+		return errors.New("seq out of range")
+	}
+	if s.Expiry <= r.head {
+		return errors.New("expiry out of range")
+	}
+	for _, other := range r.pool {
+		if other.Seq == s.Seq {
+			return errors.New("seq is taken")
+		}
+	}
+	r.pool[s.ID()] = s
+	return nil
+}
+
+func (r *Rollup) nextSeq() uint64 {
+	taken := map[uint64]bool{}
+	for _, s := range r.pool {
+		taken[s.Seq] = true
+	}
+	next := r.first
+	for taken[next] {
+		next++
+	}
+	return next
 }
 
 func (r *Rollup) account(method string, a common.Address) any {
@@ -245,37 +282,29 @@ func (r *Rollup) find(method string, hash common.Hash) (any, *Error) {
 	switch {
 	case method == "eth_getTransactionReceipt" && r.receipts[hash]:
 		return map[string]any{"blockNumber": "0x5", "transactionHash": hash}, nil
-	case method == "eth_getTransactionByHash" && r.knows(hash):
+	case method == "eth_getTransactionByHash" && r.receipts[hash]:
 		return map[string]any{"hash": hash, "fromRollup": true}, nil
 	case method == "eth_getTransactionReceipt" || method == "eth_getTransactionByHash":
 		return nil, nil
-	case method == "te_getTransactionStatus" && r.statuses:
-		answer := map[string]any{"status": r.status[hash], "reason": "as the test says"}
-		if bundle, ok := r.claims[hash]; ok {
-			answer["bundle"] = bundle
-			if i := r.holding(hash); bundle == (common.Hash{}) && i >= 0 {
-				answer["bundle"] = crypto.Keccak256Hash(r.bundles[i])
-			}
-		}
-		return answer, nil
+	case method == "te_getTransactionStatus":
+		return r.statusOf(hash), nil
+	case method == "te_getNextSeq":
+		return hexutil.Uint64(r.nextSeq()), nil
 	case method == "eth_blockNumber":
-		return "0x5", nil
+		return hexutil.Uint64(r.head), nil
 	}
 	return nil, &Error{-32601, "the method " + method + " does not exist"}
 }
 
-// knows tells of what was included, and of bundles when there are statuses: a rollup that has them looks them up too.
-func (r *Rollup) knows(hash common.Hash) bool {
-	if r.receipts[hash] {
-		return true
+func (r *Rollup) statusOf(hash common.Hash) map[string]any {
+	said, ok := r.status[hash]
+	switch {
+	case ok && said.number > 0:
+		return map[string]any{"status": said.name, "blockNumber": hexutil.Uint64(said.number), "reason": "as the test says"}
+	case ok:
+		return map[string]any{"status": said.name, "reason": "as the test says"}
+	case r.pool[seal.ID(hash)] != nil:
+		return map[string]any{"status": "sealed"}
 	}
-	return r.statuses && r.holding(hash) >= 0
-}
-
-// holding is the first bundle that came with a transaction, -1 without any.
-func (r *Rollup) holding(hash common.Hash) int {
-	return slices.IndexFunc(r.bundles, func(raw []byte) bool {
-		b, err := te.DecodeBundle(raw)
-		return err == nil && b.Payload.Txs[0].Hash == hash
-	})
+	return map[string]any{"status": "unknown"}
 }

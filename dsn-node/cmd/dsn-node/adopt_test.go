@@ -13,9 +13,11 @@ import (
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
+	"blindseq/seal/committee/committeetest"
 	"blindseq/seal/outcome"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // decide has a sequencer decide a content, verifies the preblock and returns it with the hash the next one follows.
@@ -42,7 +44,7 @@ func (s *system) decided(t *testing.T, seq dsnv1.SequencerServiceClient, number 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := outcome.Verify(s.committee.Keys, p, nil); err != nil {
+	if err := outcome.Verify(s.committee, p); err != nil {
 		t.Fatal(err)
 	}
 	return p, hash
@@ -59,27 +61,33 @@ func (s *system) lost(t *testing.T, i int, c *preblockv1.Content, previous commo
 }
 
 func plainOf(p *preblockv1.Preblock, i int) string {
-	txs := p.GetOutcomes()[i].GetDecrypted().GetTransactions()
-	if len(txs) != 1 {
+	opened := p.GetOutcomes()[i].GetOpened()
+	if opened == nil {
 		return fmt.Sprint(p.GetOutcomes()[i])
 	}
-	return string(txs[0])
+	return string(opened.GetTransaction())
 }
 
 func TestKeyholderThatAttestedALostContentFollowsTheCertifiedOne(t *testing.T) {
 	s := newSystem(t, 4, 3)
-	bundle := s.bundle(t, "one")
-	mine := s.lost(t, 3, contentOf(1, bundle, []byte{1}), common.Hash{})
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := committeetest.Of(t, s.committee)
+	one := by.SealedBy(key, 0, []byte("one"))
+	mine := s.lost(t, 3, contentOf(1, one, by.SealedBy(key, 1, []byte("lost")), []byte{1}), common.Hash{})
 	seq := s.sequencer(t)
-	s.decide(t, seq, contentOf(1, []byte{9}, bundle))
+	s.decide(t, seq, contentOf(1, one, []byte{9}))
 	s.keyholders[0].kill() // from here on the one that had attested something else is needed, for its signature and its shares
-	p, hash := s.decide(t, seq, contentOf(2, s.bundle(t, "two"), bundle))
-	if plainOf(p, 0) != "two" || p.GetOutcomes()[1].GetUndecryptable().GetEarlierIndex() != 1 {
+	// It judges by the content that was certified: there seq 1 is still to come.
+	p, hash := s.decide(t, seq, contentOf(2, s.sealed(t, "two"), by.SealedBy(key, 1, []byte("next"))))
+	if plainOf(p, 0) != "two" || plainOf(p, 1) != "next" {
 		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
 	s.keyholders[3].kill()
 	s.keyholders[3].start(t)
-	p, _ = s.decide(t, seq, contentOf(3, s.bundle(t, "three")))
+	p, _ = s.decide(t, seq, contentOf(3, s.sealed(t, "three")))
 	if plainOf(p, 0) != "three" || common.Hash(p.GetCertificate().GetPreviousPayloadHash()) != hash {
 		t.Fatalf("got %v", p)
 	}
@@ -120,10 +128,10 @@ func TestKeyholderFollowsFromWhereTheLostOrderBegan(t *testing.T) {
 	}
 	seq := s.sequencer(t)
 	for number := uint64(1); number <= 4; number++ {
-		s.decide(t, seq, contentOf(number, s.bundle(t, fmt.Sprint(number))))
+		s.decide(t, seq, contentOf(number, s.sealed(t, fmt.Sprint(number))))
 	}
 	s.keyholders[1].kill()
-	p, _ := s.decide(t, seq, contentOf(5, s.bundle(t, "five")))
+	p, _ := s.decide(t, seq, contentOf(5, s.sealed(t, "five")))
 	if plainOf(p, 0) != "five" {
 		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
@@ -137,24 +145,24 @@ func TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows(t *testing.T) {
 	var previous common.Hash
 	const last = 8
 	for number := uint64(1); number <= last; number++ {
-		bundle := s.bundle(t, fmt.Sprint("transaction ", number))
-		s.lost(t, 3, contentOf(number, bundle, []byte{0xee}), previous)
+		sealed := s.sealed(t, fmt.Sprint("transaction ", number))
+		s.lost(t, 3, contentOf(number, sealed, []byte{0xee}), previous)
 		var killed sync.WaitGroup
 		killed.Go(func() {
 			<-time.After(rand.N(30 * time.Millisecond))
 			s.keyholders[3].kill()
 		})
-		p, hash := s.decide(t, seq, contentOf(number, []byte{byte(number)}, bundle))
+		p, hash := s.decide(t, seq, contentOf(number, sealed, []byte{byte(number)}))
 		if plainOf(p, 0) != fmt.Sprint("transaction ", number) {
 			t.Fatalf("outcomes %v", p.GetOutcomes())
 		}
 		killed.Wait()
 		s.keyholders[3].start(t)
-		s.follows(t, 3, contentOf(number, []byte{byte(number)}, bundle), previous)
+		s.follows(t, 3, contentOf(number, sealed, []byte{byte(number)}), previous)
 		previous = hash
 	}
 	s.keyholders[0].kill()
-	if p, _ := s.decide(t, seq, contentOf(last+1, s.bundle(t, "last"))); plainOf(p, 0) != "last" {
+	if p, _ := s.decide(t, seq, contentOf(last+1, s.sealed(t, "last"))); plainOf(p, 0) != "last" {
 		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"blindseq/dsn-node/bundler/rolluptest"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/kit/testaddr"
+	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -49,7 +50,11 @@ func TestKilledBundlerSendsWhatItAcknowledgedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rollup, address := rolluptest.New(t), testaddr.Next(t)
+	by, err := committee.Read(files.Committee)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rollup, address := rolluptest.New(t, by.Ring()), testaddr.Next(t)
 	p := &process{args: []string{
 		"bundler", "--rpc-address", address, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--rollup-rpc", rollup.URL,
 		"--committee-file", files.Committee, "--identity-file", files.Bundler, "--data-dir", filepath.Join(t.TempDir(), "data"),
@@ -78,11 +83,12 @@ func TestKilledBundlerSendsWhatItAcknowledgedAgain(t *testing.T) {
 	if a := ask(t, address, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionByHash","params":["%s"]}`, tx.Hash())); strings.Contains(a, "result") {
 		t.Fatalf("answered for a rollup that is away: %s", a)
 	}
-	before := len(rollup.Bundles(t, 1))
+	before := len(rollup.Sealed(t, 1))
+	rollup.Forget()
 	rollup.Away(false)
-	bundles := rollup.Bundles(t, before+1)
-	if !bytes.Equal(bundles[0], bundles[before]) {
-		t.Fatal("another bundle was sent")
+	sealed := rollup.Sealed(t, before+1)
+	if !bytes.Equal(sealed[0], sealed[before]) {
+		t.Fatal("it was sealed anew")
 	}
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

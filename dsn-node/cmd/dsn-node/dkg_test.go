@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +16,11 @@ import (
 
 	"blindseq/dsn-node/dkg"
 	"blindseq/kit/testaddr"
+	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/keyfile"
-	"blindseq/seal/te"
+
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // output is what a process writes, to be read while it runs.
@@ -124,7 +125,7 @@ func TestFourProcessesMakeAKeyThatWorks(t *testing.T) {
 		g.start(t, i)
 	}
 	var files [4][]byte
-	var shares []*te.KeyShare
+	var shares []*seal.Secret
 	for i := range 4 {
 		if code := g.end(t, i); code != 0 {
 			t.Fatalf("participant %d: exit code %d\n%s", i, code, g.outputs[i])
@@ -143,9 +144,8 @@ func TestFourProcessesMakeAKeyThatWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	master := c.Keys.Master().Bytes()
 	for i := range 4 {
-		if !strings.Contains(g.outputs[i].String(), dkg.Fingerprint(master[:])) {
+		if !strings.Contains(g.outputs[i].String(), dkg.Fingerprint(c.Keys.Point())) {
 			t.Errorf("participant %d does not print the key's fingerprint:\n%s", i, g.outputs[i])
 		}
 	}
@@ -161,31 +161,39 @@ func (g *generation) read(t *testing.T, i int, name string) []byte {
 	return b
 }
 
-// opens encrypts for the committee and decrypts with these shares.
-func opens(t *testing.T, c *committee.Committee, keys []*te.KeyShare) {
+// opens seals for the committee and opens with these secrets.
+func opens(t *testing.T, c *committee.Committee, secrets []*seal.Secret) {
 	t.Helper()
-	payload, err := te.Encrypt(rand.Reader, c.Keys.Master(), []byte("sealed bid"))
+	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	verified, err := payload.Ciphertext.Verify()
+	header := seal.Header{ChainID: c.ChainID, Key: c.Keys.ID(), Submitter: crypto.PubkeyToAddress(key.PublicKey), Gas: 21_000, Expiry: 1}
+	sealed, err := seal.Seal(c.Keys.Key, header, seal.NewSeed(), []byte("sealed bid"))
+	if err == nil {
+		err = sealed.Sign(key)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shares []*te.DecryptionShare
-	for _, key := range keys {
-		share, err := key.Share(verified)
+	checked, err := c.Ring().Check(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shares []seal.Share
+	for _, secret := range secrets {
+		share, err := secret.Share(checked)
 		if err != nil {
 			t.Fatal(err)
 		}
 		shares = append(shares, share)
 	}
-	opening, err := c.Keys.Combine(shares)
+	z, err := c.Keys.Combine(shares)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if txs, err := payload.Decrypt(opening); err != nil || len(txs) != 1 || string(txs[0]) != "sealed bid" {
-		t.Fatalf("got %q, %v", txs, err)
+	if opening, err := checked.Open(z); err != nil || string(opening.Tx) != "sealed bid" {
+		t.Fatalf("got %q, %v", opening.Tx, err)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestInspectTellsByItsExitCodeWhetherAnOrderProofHolds(t *testing.T) {
 	if err := c.Write(file); err != nil {
 		t.Fatal(err)
 	}
-	preblock, _ := c.Preblock(contentOf(1, []byte{1}, c.Bundle([]byte("plain"))), common.Hash{})
+	preblock, _ := c.Preblock(contentOf(1, c.Sealed([]byte("plain")), []byte{1}), common.Hash{})
 	proof, err := orderproof.Of(preblock, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestInspectTellsByItsExitCodeWhetherAnOrderProofHolds(t *testing.T) {
 		code  int
 		shown string
 	}{
-		"valid": {valid, 0, " VALID\n"}, "invalid": {invalid, 1, " INVALID: "}, "unreadable": {valid[:len(valid)-9], 2, "neither a bundle"},
+		"valid": {valid, 0, " VALID\n"}, "invalid": {invalid, 1, " INVALID: "}, "unreadable": {valid[:len(valid)-9], 2, "neither a sealed"},
 	} {
 		path := filepath.Join(t.TempDir(), "proof.json")
 		if err := os.WriteFile(path, want.input, 0o600); err != nil {

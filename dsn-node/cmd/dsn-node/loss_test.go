@@ -28,7 +28,7 @@ func (s *system) goesOn(t *testing.T, seq dsnv1.SequencerServiceClient, attested
 	if want := content.HashOf(attested); common.Hash(p.GetContentHash()) != want {
 		t.Fatalf("number %d is %x, attested was %x", attested.GetNumber(), p.GetContentHash(), want)
 	}
-	next, _ := s.decide(t, seq, contentOf(attested.GetNumber()+1, s.bundle(t, "next")))
+	next, _ := s.decide(t, seq, contentOf(attested.GetNumber()+1, s.sealed(t, "next")))
 	if plainOf(next, 0) != "next" || common.Hash(next.GetCertificate().GetPreviousPayloadHash()) != hash {
 		t.Fatalf("got %v", next)
 	}
@@ -39,9 +39,9 @@ func (s *system) goesOn(t *testing.T, seq dsnv1.SequencerServiceClient, attested
 func TestTwoOfFourAttestedBeforeTheDiskWasLost(t *testing.T) {
 	s := newSystem(t, 4, 3)
 	seq := s.sequencer(t)
-	first := contentOf(1, s.bundle(t, "first"))
+	first := contentOf(1, s.sealed(t, "first"))
 	_, previous := s.decide(t, seq, first)
-	attested := contentOf(2, s.bundle(t, "second"))
+	attested := contentOf(2, s.sealed(t, "second"))
 	s.loseDisk(t)
 	for i := range 2 {
 		s.lost(t, i, first, common.Hash{}) // it may not have been of the three who decided
@@ -64,7 +64,7 @@ func TestTwoOfFourAttestedBeforeTheDiskWasLost(t *testing.T) {
 // TestTheOthersComeBackDuringTheRecovery: two are dead, so nothing is known, and nothing may be proposed.
 func TestTheOthersComeBackDuringTheRecovery(t *testing.T) {
 	s := newSystem(t, 4, 3)
-	attested := contentOf(1, s.bundle(t, "first"))
+	attested := contentOf(1, s.sealed(t, "first"))
 	s.lost(t, 0, attested, common.Hash{})
 	s.lost(t, 1, attested, common.Hash{})
 	s.attest(t, 2, contentOf(7), common.Hash{}) // refused, but they are up

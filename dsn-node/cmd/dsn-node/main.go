@@ -12,10 +12,10 @@ import (
 	"blindseq/dsn-node/bundler"
 	"blindseq/dsn-node/dkg"
 	"blindseq/dsn-node/keyholder"
-	"blindseq/dsn-node/offline/decrypt"
-	"blindseq/dsn-node/offline/encrypt"
 	"blindseq/dsn-node/offline/inspect"
 	"blindseq/dsn-node/offline/keygen"
+	"blindseq/dsn-node/offline/opentx"
+	"blindseq/dsn-node/offline/sealtx"
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/service"
@@ -32,11 +32,11 @@ type commands struct {
 	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
 	Dkg       dkg.Config       `cmd:"" help:"Generate a committee's key together with the other keyholders. Nobody ever knows the whole key."`
 	Identity  dkg.Identity     `cmd:"" help:"Create the signing key of a keyholder and print its address."`
-	Bundler   bundler.Config   `cmd:"" help:"Accept transactions from plain wallets over Ethereum JSON-RPC and encrypt each into a bundle."`
+	Bundler   bundler.Config   `cmd:"" help:"Accept transactions from plain wallets over Ethereum JSON-RPC and seal each."`
 	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: generate all keys of a committee in one process, which knows every secret."`
-	Encrypt   encrypt.Config   `cmd:"" help:"Encrypt a raw transaction into a bundle, offline."`
-	Decrypt   decrypt.Config   `cmd:"" help:"FOR DEVELOPMENT ONLY: open a bundle with a threshold of key shares."`
-	Inspect   inspect.Config   `cmd:"" help:"Show and verify a bundle, preblock, certificate, order proof or evidence, offline. Exit code 0: verified, 1: not verified, 2: not readable."`
+	Seal      sealtx.Config    `cmd:"" help:"Seal a raw transaction, offline."`
+	Open      opentx.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: open a sealed transaction with a threshold of key shares."`
+	Inspect   inspect.Config   `cmd:"" help:"Show and verify a sealed transaction, preblock, certificate, order proof, evidence or committee, offline. Exit code 0: verified, 1: not verified or refused, 2: not readable."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
@@ -50,8 +50,8 @@ var actions = map[string]func(c *commands) int{
 	"bundler":   func(c *commands) int { return serve("bundler", c.Bundler.Base(), c.Bundler, bundler.Run) },
 	"identity":  func(c *commands) int { return makeIdentity(c.Identity) },
 	"keygen":    func(c *commands) int { return generateAlone(c.Keygen) },
-	"encrypt":   func(c *commands) int { return report(encrypt.Run(c.Encrypt, os.Stdin, os.Stdout, os.Stderr)) },
-	"decrypt":   func(c *commands) int { return open(c.Decrypt) },
+	"seal":      func(c *commands) int { return report(sealtx.Run(c.Seal, os.Stdin, os.Stdout, os.Stderr)) },
+	"open":      func(c *commands) int { return open(c.Open) },
 	"inspect":   func(c *commands) int { return show(c.Inspect) },
 }
 
@@ -108,9 +108,9 @@ func makeIdentity(cfg dkg.Identity) int {
 	return report(err)
 }
 
-func open(cfg decrypt.Config) int {
-	fmt.Fprintln(os.Stderr, decrypt.Warning)
-	return report(decrypt.Run(cfg, os.Stdin, os.Stdout))
+func open(cfg opentx.Config) int {
+	fmt.Fprintln(os.Stderr, opentx.Warning)
+	return report(opentx.Run(cfg, os.Stdin, os.Stdout))
 }
 
 func show(cfg inspect.Config) int {

@@ -9,7 +9,10 @@ import (
 func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 	for _, args := range [][]string{{}, {"nonesuch"}, {"sequencer", "--nonesuch"}, {"sequencer", "--first-number", "0"},
 		{"sequencer", "--keyholders", "127.0.0.1:1"}, {"keyholder", "--data-dir", ""}, {"dkg", "--phase-timeout", "1ms"}, {"dkg", "--out", ""}, {"identity", "--out", ""}, {"keygen"}, {"keygen", "--chain-id", "1", "--threshold", "4"},
-		{"encrypt", "0x01"}, {"encrypt", "--committee-file", "a", "--keys-file", "b"}, {"decrypt", "--committee-file", "a"}, {"inspect", "nonesuch"},
+		{"seal", "0x01"}, {"seal", "--committee-file", "a", "--submitter-key-file", "b", "--gas", "1", "--fee", "1", "0x01"},
+		{"seal", "--key", "00", "--submitter-key-file", "b", "--gas", "1", "--fee", "1", "--expiry", "1", "0x01"},
+		{"keygen", "--chain-id", "1", "--threshold", "1"}, {"keygen", "--chain-id", "1", "--sealed-gas", "20000"},
+		{"open", "--committee-file", "a"}, {"open", "--share-file", "a"}, {"inspect", "nonesuch"}, {"inspect", "--chain-id", "1", "0x5e"},
 		{"inspect", "--kind", "nonesuch"}, {"bundler", "--rollup-rpc", "nonesuch"}} {
 		if code := run(args); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
@@ -19,7 +22,7 @@ func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 
 func TestHelpOfEveryCommandExitsWithZero(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"},
-		{"encrypt", "--help"}, {"decrypt", "--help"}, {"inspect", "--help"}, {"bundler", "--help"}, {"dkg", "--help"}, {"identity", "--help"}} {
+		{"seal", "--help"}, {"open", "--help"}, {"inspect", "--help"}, {"bundler", "--help"}, {"dkg", "--help"}, {"identity", "--help"}} {
 		if code := run(args); code != 0 {
 			t.Errorf("%v: exit code %d", args, code)
 		}

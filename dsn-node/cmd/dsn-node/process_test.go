@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -21,10 +20,10 @@ import (
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
-	"blindseq/seal/outcome"
-	"blindseq/seal/te"
+	"blindseq/seal/committee/committeetest"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc"
@@ -124,13 +123,10 @@ func newSystem(t testing.TB, keyholders, threshold int) *system {
 	return s
 }
 
-func (s *system) bundle(t testing.TB, plain string) []byte {
+// sealed is a sealed transaction of a new submitter.
+func (s *system) sealed(t testing.TB, plain string) []byte {
 	t.Helper()
-	payload, err := te.Encrypt(rand.Reader, s.committee.Keys.Master(), []byte(plain))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return (&te.Bundle{Payload: payload}).Encode()
+	return committeetest.Of(t, s.committee).Sealed([]byte(plain))
 }
 
 func contentOf(number uint64, txs ...[]byte) *preblockv1.Content {
@@ -157,6 +153,16 @@ func (s *system) attest(t testing.TB, i int, c *preblockv1.Content, previous com
 	}
 }
 
+// refuses checks that a keyholder does not attest a content, because of the rules.
+func (s *system) refuses(t testing.TB, i int, c *preblockv1.Content, previous common.Hash) {
+	t.Helper()
+	hash := s.committee.Hash()
+	_, err := s.clients[i].Attest(t.Context(), &keyholderv1.AttestRequest{CommitteeHash: hash[:], Content: c, PreviousPayloadHash: previous[:]})
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "breaks a rule") {
+		t.Errorf("keyholder %d, number %d: %v", i, c.GetNumber(), err)
+	}
+}
+
 // certify has the first keyholders attest, as many as make a quorum, and then the others.
 func (s *system) certify(t testing.TB, c *preblockv1.Content, previous common.Hash) (*preblockv1.Certificate, common.Hash) {
 	t.Helper()
@@ -172,26 +178,28 @@ func (s *system) certify(t testing.TB, c *preblockv1.Content, previous common.Ha
 	return statement.Certificate(list[:s.committee.Quorum()]), statement.Hash()
 }
 
-func (s *system) release(t testing.TB, i int, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
+func (s *system) release(t testing.TB, i int, cert *preblockv1.Certificate, proven ...uint32) (*keyholderv1.SignedShares, error) {
 	t.Helper()
-	answer, err := s.clients[i].ReleaseShares(t.Context(), &keyholderv1.ReleaseSharesRequest{Certificate: cert})
+	answer, err := s.clients[i].ReleaseShares(t.Context(), &keyholderv1.ReleaseSharesRequest{Certificate: cert, Proven: proven})
 	return answer.GetShares(), err
 }
 
-func TestEveryKeyholderRefusesWhatWouldOpenABundleOutOfItsPlace(t *testing.T) {
+func TestEveryKeyholderRefusesWhatWouldOpenATransactionOutOfItsPlace(t *testing.T) {
 	s := newSystem(t, 4, 3)
-	bundle := s.bundle(t, "plain")
-	first := contentOf(1, bundle, []byte{1})
+	sealed := s.sealed(t, "plain")
+	first := contentOf(1, sealed, []byte{1})
 	cert, payload := s.certify(t, first, common.Hash{})
-	otherList := attest.StatementOf(s.committee, contentOf(1, []byte{1}, bundle), common.Hash{}).Certificate(cert.GetAttestations())
+	otherList := attest.StatementOf(s.committee, contentOf(1, []byte{1}, sealed), common.Hash{}).Certificate(cert.GetAttestations())
 	tooFew := attest.StatementOf(s.committee, first, common.Hash{}).Certificate(cert.GetAttestations()[:2])
-	later := attest.StatementOf(s.committee, contentOf(2, bundle), payload).Certificate(cert.GetAttestations())
+	later := attest.StatementOf(s.committee, contentOf(2, sealed), payload).Certificate(cert.GetAttestations())
 	for i := range s.clients {
 		for name, c := range map[string]*preblockv1.Certificate{
 			"no certificate": nil, "no quorum": tooFew, "another list": otherList, "another number": later,
 		} {
-			if _, err := s.release(t, i, c); status.Code(err) != codes.PermissionDenied {
-				t.Errorf("keyholder %d, %s: %v", i, name, err)
+			for _, proven := range [][]uint32{nil, {0}} {
+				if _, err := s.release(t, i, c, proven...); status.Code(err) != codes.PermissionDenied {
+					t.Errorf("keyholder %d, %s: %v", i, name, err)
+				}
 			}
 		}
 		second := s.attest(t, i, contentOf(1, []byte{9}), common.Hash{})
@@ -211,22 +219,24 @@ func TestEveryKeyholderRefusesWhatWouldOpenABundleOutOfItsPlace(t *testing.T) {
 			t.Errorf("keyholder %d, the right certificate: %v", i, err)
 		}
 	}
-	again, _ := s.certify(t, contentOf(2, bundle), payload)
 	for i := range s.clients {
-		shares, err := s.release(t, i, again)
-		if err != nil {
-			t.Fatal(err)
+		s.refuses(t, i, contentOf(2, sealed), payload)
+		for _, proven := range [][]uint32{{1}, {0, 1}, {0, 0}} {
+			if _, err := s.release(t, i, cert, proven...); status.Code(err) != codes.InvalidArgument {
+				t.Errorf("keyholder %d, places %v: %v", i, proven, err)
+			}
 		}
-		if a := shares.GetAnswers()[0]; len(a.GetShare()) != 0 || a.GetRefusal() != outcome.AlreadyOrdered || a.GetEarlierNumber() != 1 {
-			t.Errorf("keyholder %d, opened elsewhere: %v", i, a)
+		shares, err := s.release(t, i, cert, 0)
+		if err != nil || len(shares.GetAnswers()) != 1 || len(shares.GetAnswers()[0].GetProof()) != seal.ShareProofSize {
+			t.Errorf("keyholder %d, shares with proof: %v, %v", i, shares, err)
 		}
 	}
 }
 
 func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
 	s := newSystem(t, 1, 1)
-	bundle := s.bundle(t, "plain")
-	c := contentOf(1, bundle)
+	sealed := s.sealed(t, "plain")
+	c := contentOf(1, sealed)
 	cert, payload := s.certify(t, c, common.Hash{})
 	restart := func() {
 		s.keyholders[0].kill()
@@ -244,13 +254,14 @@ func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	restart()
-	cert2, _ := s.certify(t, contentOf(2, bundle), payload)
+	s.certify(t, contentOf(2, s.sealed(t, "another")), payload)
 	restart()
-	s.attest(t, 0, contentOf(2, bundle), payload) // it is up
-	shares, err := s.release(t, 0, cert2)
-	if err != nil || shares.GetAnswers()[0].GetRefusal() != outcome.AlreadyOrdered {
-		t.Fatalf("opened elsewhere, after a kill: %v, %v", shares, err)
+	next := s.attest(t, 0, contentOf(2, []byte{1}), payload) // it is up
+	statement, err := attest.Read(s.committee, next.GetAttested())
+	if err != nil || next.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT {
+		t.Fatalf("another second content: %v, %v", next, err)
 	}
+	s.refuses(t, 0, contentOf(3, sealed), statement.Hash())
 	after, err := s.release(t, 0, cert)
 	if err != nil || after.String() != before.String() {
 		t.Fatalf("the same shares after a kill: %v, %v", after, err)
@@ -259,7 +270,7 @@ func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
 
 func TestKeyholderSecretsAreInNoOutput(t *testing.T) {
 	s := newSystem(t, 1, 1)
-	s.certify(t, contentOf(1, s.bundle(t, "plain")), common.Hash{})
+	s.certify(t, contentOf(1, s.sealed(t, "plain")), common.Hash{})
 	secret, err := os.ReadFile(filepath.Join(s.dir, "keys", "keyholder-0.identity"))
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +306,7 @@ func TestKilledSequencerAndKeyholdersLoseNothing(t *testing.T) {
 	for number := uint64(1); number <= 8; number++ {
 		s.keyholders[number%4].kill() // one is away at any time
 		plain := fmt.Sprint("transaction ", number)
-		if _, err := seq.SubmitProposal(t.Context(), &dsnv1.SubmitProposalRequest{Content: contentOf(number, s.bundle(t, plain))}); err != nil {
+		if _, err := seq.SubmitProposal(t.Context(), &dsnv1.SubmitProposalRequest{Content: contentOf(number, s.sealed(t, plain))}); err != nil {
 			t.Fatal(err)
 		}
 		p, err := stream.Recv()
@@ -305,20 +316,20 @@ func TestKilledSequencerAndKeyholdersLoseNothing(t *testing.T) {
 		if _, err := attest.VerifyPreblock(s.committee, p.GetPreblock()); err != nil {
 			t.Fatal(err)
 		}
-		if txs := p.GetPreblock().GetOutcomes()[0].GetDecrypted().GetTransactions(); len(txs) != 1 || string(txs[0]) != plain {
+		if got := plainOf(p.GetPreblock(), 0); got != plain {
 			t.Fatalf("number %d: %v", number, p.GetPreblock().GetOutcomes())
 		}
 		s.keyholders[number%4].start(t)
 	}
 }
 
-// BenchmarkRoundWithoutBundles is the time from a proposal to its preblock, through four keyholder processes.
-func BenchmarkRoundWithoutBundles(b *testing.B) { benchmarkRound(b, 0) }
+// BenchmarkRoundOfPlain is the time from a proposal to its preblock, through four keyholder processes.
+func BenchmarkRoundOfPlain(b *testing.B) { benchmarkRound(b, 0) }
 
-// BenchmarkRoundWithBundles has 100 encrypted transactions in each proposal.
-func BenchmarkRoundWithBundles(b *testing.B) { benchmarkRound(b, 100) }
+// BenchmarkRoundOfSealed has 100 sealed transactions in each proposal.
+func BenchmarkRoundOfSealed(b *testing.B) { benchmarkRound(b, 100) }
 
-func benchmarkRound(b *testing.B, bundles int) {
+func benchmarkRound(b *testing.B, sealed int) {
 	s := newSystem(b, 4, 3)
 	seq := s.sequencer(b)
 	stream, err := seq.StreamPreblocks(b.Context(), &dsnv1.StreamPreblocksRequest{FromNumber: 1})
@@ -330,10 +341,11 @@ func benchmarkRound(b *testing.B, bundles int) {
 	for b.Loop() {
 		number++
 		b.StopTimer()
-		c := contentOf(number, []byte{1}, []byte{2})
-		for i := range bundles {
-			c.Transactions = append(c.Transactions, s.bundle(b, fmt.Sprint("transaction ", i)))
+		c := contentOf(number)
+		for i := range sealed {
+			c.Transactions = append(c.Transactions, s.sealed(b, fmt.Sprint("transaction ", i)))
 		}
+		c.Transactions = append(c.Transactions, []byte{1}, []byte{2})
 		b.StartTimer()
 		began := time.Now()
 		if _, err := seq.SubmitProposal(b.Context(), &dsnv1.SubmitProposalRequest{Content: c}); err != nil {

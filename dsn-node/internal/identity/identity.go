@@ -53,7 +53,7 @@ func read(path string, passphrase []byte) (*ecdsa.PrivateKey, error) {
 	if len(passphrase) > 0 {
 		return nil, keyfile.ErrNotEncrypted
 	}
-	key, err := crypto.HexToECDSA(string(b))
+	key, err := crypto.HexToECDSA(string(bytes.TrimPrefix(b, []byte("0x"))))
 	if err != nil {
 		return nil, keyfile.ErrFormat // the library's error could quote the key
 	}

@@ -1,5 +1,5 @@
-// Package plaintx checks a plain transaction before it is encrypted. Afterwards nobody can until its place is fixed, and a
-// transaction that cannot run then is lost: its ciphertext is never opened again.
+// Package plaintx checks a plain transaction before it is sealed. Afterwards nobody can until its place is fixed, and a
+// transaction that cannot run there has ended, for everybody to read.
 package plaintx
 
 import (
@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"math/big"
 
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
 var (
-	// ErrTooLarge says that a transaction does not fit into a bundle.
+	// ErrTooLarge says that a transaction cannot be sealed.
 	ErrTooLarge = errors.New("transaction is too large")
 	// ErrMalformed says that the bytes are no transaction, or one that nobody signed.
 	ErrMalformed = errors.New("not a signed transaction")
@@ -22,6 +22,8 @@ var (
 	ErrType = errors.New("transaction type is not taken")
 	// ErrChain says that a transaction is for another chain, or for any.
 	ErrChain = errors.New("transaction is for another chain")
+	// ErrHeader says that a header would promise less gas or a higher fee cap than a transaction has.
+	ErrHeader = errors.New("transaction does not fit its header")
 )
 
 // Tx is a checked transaction.
@@ -33,10 +35,10 @@ type Tx struct {
 // Check decodes a raw transaction for a chain; chain 0 is any one chain. Errors quote nothing of the transaction.
 func Check(raw []byte, chain uint64) (*Tx, error) {
 	switch {
-	case len(raw) > te.MaxTxBytes:
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(raw), te.MaxTxBytes)
-	case te.IsBundle(raw):
-		return nil, fmt.Errorf("%w: it is a bundle, encrypted already", ErrType)
+	case len(raw) > seal.MaxTxBytes:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(raw), seal.MaxTxBytes)
+	case seal.IsSealed(raw):
+		return nil, fmt.Errorf("%w: it is sealed already", ErrType)
 	}
 	tx := new(types.Transaction)
 	if err := tx.UnmarshalBinary(raw); err != nil {
@@ -55,4 +57,15 @@ func Check(raw []byte, chain uint64) (*Tx, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return &Tx{tx, from}, nil
+}
+
+// Fits refuses what a header with this gas and fee would end: an upper bound of the gas limit, a lower bound of the fee cap.
+func (t *Tx) Fits(gas, fee uint64) error {
+	switch {
+	case t.Gas() > gas:
+		return fmt.Errorf("%w: its gas limit %d is over %d", ErrHeader, t.Gas(), gas)
+	case t.GasFeeCap().Cmp(new(big.Int).SetUint64(fee)) < 0:
+		return fmt.Errorf("%w: its fee cap %s is below %d", ErrHeader, t.GasFeeCap(), fee)
+	}
+	return nil
 }

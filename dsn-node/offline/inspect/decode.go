@@ -10,18 +10,18 @@ import (
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"google.golang.org/protobuf/proto"
 )
 
-// decode reads one object. Bundles begin with their type, the origin's certificates with a list, JSON with a brace; what is
-// left is protobuf, and of that no two kinds here look alike. Protobuf can begin with space and a brace, too: a preblock
+// decode reads one object. Sealed transactions begin with their type, JSON with a brace; what is left is protobuf, and of
+// that no two kinds here look alike. Protobuf can begin with space and a brace, too: a preblock
 // with a content of 123 bytes does, and evidence for a committee whose hash begins with 7b.
 func decode(b []byte, kind string) (object, error) {
 	text := bytes.TrimSpace(b)
 	switch {
-	case len(text) > 0 && text[0] == '{':
+	case len(text) > 0 && text[0] == '{' && kind != KindSealed:
 		o, err := decodeJSON(text, kind)
 		if err != nil {
 			if o, err := decodeProto(b, kind); err == nil {
@@ -29,18 +29,8 @@ func decode(b []byte, kind string) (object, error) {
 			}
 		}
 		return o, err
-	case kind == KindBundle || kind == KindAuto && te.IsBundle(b):
-		bundle, err := te.DecodeBundle(b)
-		if err != nil {
-			return nil, err
-		}
-		return &bundleObject{bundle}, nil
-	case (kind == KindCertificate || kind == KindAuto) && len(b) > 0 && b[0] >= 0xc0:
-		cert, err := te.DecodeCertificate(b)
-		if err != nil {
-			return nil, err
-		}
-		return &listCertificate{cert}, nil
+	case kind == KindSealed || kind == KindAuto && seal.IsSealed(b):
+		return &sealedObject{b}, nil
 	}
 	return decodeProto(b, kind)
 }
@@ -77,15 +67,15 @@ func objectOf(m proto.Message) object {
 	switch m := m.(type) {
 	case *preblockv1.Preblock:
 		if m.GetContent() != nil {
-			return &preblockObject{m}
+			return shown{&preblockObject{m}}
 		}
 	case *preblockv1.Certificate:
 		if len(m.GetAttestations()) > 0 {
-			return &certificateObject{m}
+			return shown{&certificateObject{m}}
 		}
 	case *keyholderv1.Evidence:
 		if m.GetProof() != nil {
-			return &evidenceObject{m}
+			return shown{&evidenceObject{m}}
 		}
 	}
 	return nil

@@ -1,7 +1,8 @@
 // Package inspect shows what the DSN's parts hand out, readably, and checks it with nothing but the committee's file: a
-// bundle, a preblock, a certificate, the proof of a transaction's place, evidence against a keyholder or a whole folder of it.
+// sealed transaction, a preblock, a certificate, the proof of a transaction's place, evidence against a keyholder or a whole
+// folder of it, and a committee's file itself.
 //
-// It guarantees that Run returns nil only for what verifies. What cannot be checked without a committee does not.
+// It guarantees that Run returns nil only for what verifies. What cannot be checked without a key or a committee does not.
 package inspect
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 
 	"blindseq/dsn-node/offline/internal/input"
+	"blindseq/seal"
 	"blindseq/seal/committee"
 )
 
@@ -19,17 +21,18 @@ var (
 	// ErrDoesNotVerify says that what was shown does not hold, or could not be checked.
 	ErrDoesNotVerify = errors.New("does not verify")
 	// ErrUnknown says that the input is nothing that can be inspected.
-	ErrUnknown = errors.New("neither a bundle nor a preblock, a certificate, an order proof or evidence")
+	ErrUnknown = errors.New("neither a sealed transaction nor a preblock, a certificate, an order proof, evidence or a committee")
 )
 
 // Kinds of what can be inspected; KindAuto is recognised by its bytes.
 const (
 	KindAuto        = "auto"
-	KindBundle      = "bundle"
+	KindSealed      = "sealed"
 	KindPreblock    = "preblock"
 	KindCertificate = "certificate"
 	KindEvidence    = "evidence"
 	KindProof       = "proof"
+	KindCommittee   = "committee"
 )
 
 // maxInput bounds what is read: a preblock with everything in it, in hex.
@@ -37,9 +40,18 @@ const maxInput = 16 << 20
 
 // Config of the command.
 type Config struct {
-	Path          string `arg:"" optional:"" help:"File with the object: hex, protobuf, or JSON as of REST /v1/preblocks or te_getOrderProof; or a copy of a sequencer's evidence folder; or the hex itself. From standard input when absent or -."`
-	Kind          string `help:"Kind of object: ${enum}." enum:"auto,bundle,preblock,certificate,evidence,proof" default:"auto"`
-	CommitteeFile string `help:"Committee file to verify against. Without it only a bundle can be verified." type:"path"`
+	Path      string `arg:"" optional:"" help:"File with the object: hex, protobuf, or JSON as of REST /v1/preblocks or te_getOrderProof; or a copy of a sequencer's evidence folder; or the hex itself. From standard input when absent or -."`
+	Kind      string `help:"Kind of object: ${enum}. In auto mode, hex that is nothing else is a sealed transaction." enum:"auto,sealed,preblock,certificate,evidence,proof,committee" default:"auto"`
+	input.Key `embed:""`
+}
+
+// Validate refuses flags that contradict each other. A sealed transaction can be checked against a key alone, everything
+// else against a committee, and without either everything is only shown.
+func (c *Config) Validate() error {
+	if !c.Named() {
+		return nil
+	}
+	return c.Key.Validate()
 }
 
 // Run shows the object to out. It returns nil when the object verifies, ErrDoesNotVerify when it does not, and another
@@ -52,12 +64,9 @@ func Run(cfg Config, in io.Reader, out io.Writer) error {
 }
 
 func run(cfg Config, in io.Reader, out io.Writer) error {
-	var c *committee.Committee
-	if cfg.CommitteeFile != "" {
-		var err error
-		if c, err = committee.Read(cfg.CommitteeFile); err != nil {
-			return err
-		}
+	a, err := cfg.against()
+	if err != nil {
+		return err
 	}
 	objects, err := load(cfg, in)
 	if err != nil {
@@ -66,25 +75,50 @@ func run(cfg Config, in io.Reader, out io.Writer) error {
 	p := &page{out: out}
 	var bad []error
 	for _, o := range objects {
-		o.show(p)
-		bad = append(bad, judge(p, o, c))
+		bad = append(bad, o.report(p, a))
 	}
 	return errors.Join(errors.Join(bad...), p.err)
 }
 
-// object is something to show and to verify.
-type object interface {
-	show(p *page)
-	verify(c *committee.Committee) error
-	alone() bool // verifies without a committee
+// against is what is verified against; each may be missing.
+type against struct {
+	ring      *seal.Ring
+	committee *committee.Committee
 }
 
-func judge(p *page, o object, c *committee.Committee) error {
-	if c == nil && !o.alone() {
+func (c *Config) against() (a against, err error) {
+	if !c.Named() {
+		return a, nil
+	}
+	key, by, err := c.Read()
+	if err != nil {
+		return a, err
+	}
+	a.committee = by
+	a.ring, err = seal.NewRing(key.ChainID(), key)
+	return a, err
+}
+
+// object is something to show and to verify.
+type object interface {
+	report(p *page, a against) error
+}
+
+// record is an object that is shown in lines and verified against a committee.
+type record interface {
+	show(p *page)
+	verify(c *committee.Committee) error
+}
+
+type shown struct{ record }
+
+func (o shown) report(p *page, a against) error {
+	o.show(p)
+	if a.committee == nil {
 		p.line("verdict", "not checked: --committee-file is needed")
 		return fmt.Errorf("%w: not checked", ErrDoesNotVerify)
 	}
-	if err := o.verify(c); err != nil {
+	if err := o.verify(a.committee); err != nil {
 		p.line("verdict", "INVALID: %v", err)
 		return fmt.Errorf("%w: %w", ErrDoesNotVerify, err)
 	}
@@ -101,14 +135,26 @@ func load(cfg Config, in io.Reader) ([]object, error) {
 	if folder {
 		return loadFolder(cfg.Path)
 	}
-	if decoded, ok := input.Hex(b); ok {
+	decoded, isHex := hexOf(b)
+	if isHex {
 		b = decoded
 	}
 	o, err := decode(b, cfg.Kind)
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+		return []object{o}, nil
+	case isHex && cfg.Kind == KindAuto:
+		return []object{&sealedObject{b}}, nil
 	}
-	return []object{o}, nil
+	return nil, err
+}
+
+// hexOf decodes hex; "0x" alone is no bytes.
+func hexOf(text []byte) ([]byte, bool) {
+	if string(bytes.TrimSpace(text)) == "0x" {
+		return nil, true
+	}
+	return input.Hex(text)
 }
 
 // read returns the bytes of a file, of the argument itself when no file is called so, or of standard input.
@@ -130,7 +176,7 @@ func read(path string, in io.Reader) (b []byte, folder bool, err error) {
 		b, err = input.All(f, maxInput)
 		return b, false, err
 	}
-	if _, ok := input.Hex([]byte(path)); ok {
+	if _, ok := hexOf([]byte(path)); ok {
 		return []byte(path), false, nil
 	}
 	return nil, false, err

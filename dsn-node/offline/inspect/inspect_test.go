@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"blindseq/dsn-node/offline/inspect"
+	"blindseq/dsn-node/offline/internal/input"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee/committeetest"
 	"blindseq/seal/evidence"
-	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -44,10 +44,12 @@ func newWorld(t *testing.T) world {
 func (w world) preblock() *preblockv1.Preblock {
 	p, _ := w.Preblock(&preblockv1.Content{
 		Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)),
-		Transactions: [][]byte{w.Bundle([]byte("plain")), {0xc0}, {0x7e, 1}},
+		Transactions: [][]byte{w.Sealed([]byte("plain")), w.Garbage(seal.ErrSeed), {0xc0}},
 	}, common.Hash{})
 	return p
 }
+
+func (w world) key() input.Key { return input.Key{CommitteeFile: w.file} }
 
 func (w world) equivocation(t *testing.T, number uint64) *keyholderv1.Evidence {
 	t.Helper()
@@ -83,25 +85,35 @@ func marshalJSON(t *testing.T, m proto.Message) []byte {
 // look inspects bytes and returns what was shown.
 func (w world) look(b []byte) (string, error) {
 	var out bytes.Buffer
-	err := inspect.Run(inspect.Config{Kind: inspect.KindAuto, CommitteeFile: w.file}, bytes.NewReader(b), &out)
+	err := inspect.Run(inspect.Config{Kind: inspect.KindAuto, Key: w.key()}, bytes.NewReader(b), &out)
 	return out.String(), err
 }
 
 func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
 	w := newWorld(t)
 	p, e := w.preblock(), w.equivocation(t, 7)
+	var shares []string
+	for _, s := range p.Outcomes[1].GetUnopenable().GetShares() {
+		shares = append(shares, fmt.Sprintf(`{"authority": %d, "share": "0x%x", "proof": "0x%x"}`, s.Authority, s.Share, s.Proof))
+	}
 	rest := `{"preblock": {"number": "1", "previousBlockHash": "0x` + strings.Repeat("00", 32) + `", "timestamp": "2023-11-14T22:13:20Z",
 		"delayedTransactionHashes": [], "requestId": "", "attempt": 0, "certificate": ` + string(marshalJSON(t, p.Certificate)) + `,
 		"contentHash": "0x` + hex.EncodeToString(p.ContentHash) + `", "transactions": [` + quoted(p.Content.Transactions) + `],
-		"outcomes": [{"index": 0, "opening": "0x` + hex.EncodeToString(p.Outcomes[0].Opening) + `", "decrypted": {"transactions": ["0x` + hex.EncodeToString([]byte("plain")) + `"]}},
-		             {"index": 2, "undecryptable": {"reason": "malformed"}}]}}`
+		"outcomes": [{"index": 0, "id": "0x00", "submitter": "0x00", "seq": "0", "opened": {"seed": "0x` + hex.EncodeToString(p.Outcomes[0].GetOpened().Seed) + `",
+		             "transaction": "0x` + hex.EncodeToString([]byte("plain")) + `", "transactionHash": "0x00"}},
+		             {"index": 1, "id": "0x00", "unopenable": {"reason": "seed", "shares": [` + strings.Join(shares, ",") + `]}}]}}`
+	committeeFile, err := os.ReadFile(w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		b    []byte
 		want string
 	}{
-		"bundle":              {w.Bundle([]byte("plain")), "bundle 0x"},
-		"bundle in hex":       {[]byte("0x" + hex.EncodeToString(w.Bundle([]byte("plain"))) + "\n"), "bundle 0x"},
 		"preblock":            {marshal(t, p), "preblock 1\n"},
+		"unopenable":          {marshal(t, w.preblock()), "preblock 1\n"},
+		"unopenable as JSON":  {marshalJSON(t, w.preblock()), "preblock 1\n"},
+		"committee":           {committeeFile, "committee " + w.Hash().Hex()},
 		"preblock in hex":     {[]byte(hex.EncodeToString(marshal(t, p))), "preblock 1\n"},
 		"preblock as JSON":    {marshalJSON(t, p), "preblock 1\n"},
 		"preblock of REST":    {[]byte(rest), "preblock 1\n"},
@@ -142,25 +154,6 @@ func quoted(list [][]byte) string {
 	return strings.Join(out, ",")
 }
 
-func TestCertificatesOfTheOriginsFormAreVerified(t *testing.T) {
-	w := newWorld(t)
-	cert := &te.Certificate{ContentHash: te.ContentHash([][]byte{{0xc0}})}
-	for _, key := range w.Identities[:3] {
-		s, err := te.Attest(key, cert.ContentHash, cert.PreviousHash)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cert.Attestations = append(cert.Attestations, s)
-	}
-	if shown, err := w.look(cert.Encode()); err != nil || !strings.Contains(shown, "the origin's form") {
-		t.Fatalf("%v\n%s", err, shown)
-	}
-	cert.Attestations = cert.Attestations[:2]
-	if _, err := w.look(cert.Encode()); !errors.Is(err, inspect.ErrDoesNotVerify) {
-		t.Fatalf("without a quorum: %v", err)
-	}
-}
-
 func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
 	w := newWorld(t)
 	preblock := func(change func(*preblockv1.Preblock)) []byte {
@@ -168,21 +161,16 @@ func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
 		change(p)
 		return marshal(t, p)
 	}
-	spoiled, err := te.DecodeBundle(w.Bundle([]byte("plain")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	spoiled.Payload.Ciphertext.EncryptedKey[0]++
 	blamed := w.equivocation(t, 7)
 	blamed.Authority = 1
 	for name, b := range map[string][]byte{
-		"bundle with a bad proof":          spoiled.Encode(),
 		"preblock without a certificate":   preblock(func(p *preblockv1.Preblock) { p.Certificate = nil }),
 		"preblock with another list":       preblock(func(p *preblockv1.Preblock) { p.Content.Transactions = p.Content.Transactions[1:] }),
 		"preblock with another hash":       preblock(func(p *preblockv1.Preblock) { p.ContentHash[0]++ }),
-		"preblock with another plain text": preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions[0][0]++ }),
-		"preblock without an opening":      preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].Opening = nil }),
-		"preblock with another reason":     preblock(func(p *preblockv1.Preblock) { p.Outcomes[1] = outcome.Refuse(2, outcome.KeyHash, "") }),
+		"preblock with another plain text": preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Transaction[0]++ }),
+		"preblock with another seed":       preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Seed[0]++ }),
+		"preblock with a share too few":    preblock(func(p *preblockv1.Preblock) { u := p.Outcomes[1].GetUnopenable(); u.Shares = u.Shares[1:] }),
+		"preblock that refuses to open":    preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].Result = p.Outcomes[1].Result }),
 		"evidence against another":         marshal(t, blamed),
 		"certificate of another committee": marshal(t, newWorld(t).preblock().Certificate),
 	} {
@@ -192,11 +180,11 @@ func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
 	}
 }
 
-func TestWithoutACommitteeOnlyABundleVerifies(t *testing.T) {
+func TestWithoutACommitteeNothingVerifies(t *testing.T) {
 	w := newWorld(t)
 	w.file = ""
-	if shown, err := w.look(w.Bundle([]byte("plain"))); err != nil {
-		t.Errorf("bundle: %v\n%s", err, shown)
+	if shown, err := w.look(w.Sealed([]byte("plain"))); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.Contains(shown, `"id":"0x`) {
+		t.Errorf("sealed transaction: %v\n%s", err, shown)
 	}
 	if shown, err := w.look(marshal(t, w.preblock())); !errors.Is(err, inspect.ErrDoesNotVerify) || !strings.Contains(shown, "not checked") {
 		t.Errorf("preblock: %v\n%s", err, shown)
@@ -205,7 +193,7 @@ func TestWithoutACommitteeOnlyABundleVerifies(t *testing.T) {
 
 func TestWhatIsNothingCannotBeRead(t *testing.T) {
 	w := newWorld(t)
-	for _, text := range []string{"", "{}", `{"a": 1}`, "0x7e", "hello", "[]", `{"number": "x"}`, "\x00\x01", strings.Repeat("a", 16<<20+1)} {
+	for _, text := range []string{"", "{}", `{"a": 1}`, "hello", "[]", `{"number": "x"}`, "\x00\x01", strings.Repeat("a", 16<<20+1)} {
 		if _, err := w.look([]byte(text)); err == nil || errors.Is(err, inspect.ErrDoesNotVerify) {
 			t.Errorf("%.20q: %v", text, err)
 		}
@@ -226,14 +214,14 @@ func TestEvidenceFolderIsShownAndLeftAsItIs(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := inspect.Run(inspect.Config{Path: dir, Kind: inspect.KindAuto, CommitteeFile: w.file}, nil, &out); err != nil {
+	if err := inspect.Run(inspect.Config{Path: dir, Kind: inspect.KindAuto, Key: w.key()}, nil, &out); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(out.String(), "verdict            VALID"); n != 2 {
 		t.Fatalf("%d records verify:\n%s", n, out.String())
 	}
 	empty := t.TempDir()
-	if err := inspect.Run(inspect.Config{Path: empty, CommitteeFile: w.file}, nil, &out); !errors.Is(err, inspect.ErrUnknown) {
+	if err := inspect.Run(inspect.Config{Path: empty, Key: w.key()}, nil, &out); !errors.Is(err, inspect.ErrUnknown) {
 		t.Fatalf("an empty folder: %v", err)
 	}
 	if entries, err := os.ReadDir(empty); err != nil || len(entries) != 0 {
@@ -252,8 +240,8 @@ func TestWordsOfOthersCannotControlATerminal(t *testing.T) {
 }
 
 func FuzzInspect(f *testing.F) {
-	f.Add([]byte("0x7ec0"))
-	f.Add([]byte(`{"preblock": {"number": "1", "outcomes": [{"undecryptable": {"reason": "malformed"}}], "certificate": {"attestations": [{}]}}}`))
+	f.Add([]byte("0x5ec0"))
+	f.Add([]byte(`{"preblock": {"number": "1", "outcomes": [{"unopenable": {"reason": "seed"}}], "certificate": {"attestations": [{}]}}}`))
 	f.Add([]byte("\x0a\x02\x08\x01"))
 	f.Add([]byte(`{"result": {"listHash": "0x00", "position": "0x1", "transactions": ["0x"], "attestations": [{"authority": "0x100"}]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"blindseq/dsn-node/offline/internal/input"
+	"blindseq/seal/committee"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -24,6 +25,9 @@ func decodeJSON(b []byte, kind string) (object, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	fields = unwrap(fields)
+	if isCommittee := fields["members"] != nil; kind == KindCommittee || kind == KindAuto && isCommittee {
+		return decodeCommittee(b)
+	}
 	if isProof := fields["listHash"] != nil; kind == KindProof || kind == KindAuto && isProof {
 		return decodeProof(fields)
 	}
@@ -33,6 +37,14 @@ func decodeJSON(b []byte, kind string) (object, error) {
 		}
 	}
 	return nil, ErrUnknown
+}
+
+func decodeCommittee(b []byte) (object, error) {
+	c := new(committee.Committee)
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return shown{&committeeObject{c}}, nil
 }
 
 // unwrap takes an object out of an answer that has it as a field.

@@ -2,55 +2,22 @@ package inspect
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"blindseq/kit/content"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
 	"blindseq/seal/evidence"
 	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-type bundleObject struct{ *te.Bundle }
-
-func (*bundleObject) alone() bool { return true }
-
-func (b *bundleObject) show(p *page) {
-	p.title("bundle %s", b.Hash())
-	p.line("nonce", "%d", b.Nonce)
-	if signer, err := b.Signer(); err == nil {
-		p.line("signed by", "%s", signer)
-	} else {
-		p.line("signed by", "nobody: %v", err)
-	}
-	p.line("ciphertext id", "%s", b.Payload.Ciphertext.ID())
-	for i, tx := range b.Payload.Txs {
-		p.line(fmt.Sprintf("transaction %d", i), "%s, %d bytes", tx.Hash, len(tx.Data))
-	}
-	if len(b.Payload.Txs) > 1 {
-		p.line("warning", "several transactions under one key: they give away each other's plain bytes")
-	}
-}
-
-// verify takes an unsigned bundle, which a rollup may take too; one with a signature that is none is not.
-func (b *bundleObject) verify(*committee.Committee) error {
-	if _, err := b.Signer(); err != nil && !errors.Is(err, te.ErrUnsigned) {
-		return err
-	}
-	_, err := b.Payload.Ciphertext.Verify()
-	return err
-}
-
 type preblockObject struct{ *preblockv1.Preblock }
-
-func (*preblockObject) alone() bool { return false }
 
 func (b *preblockObject) show(p *page) {
 	c := b.GetContent()
@@ -76,25 +43,27 @@ func (b *preblockObject) show(p *page) {
 
 func showTransaction(p *page, i int, raw []byte, o *preblockv1.Outcome) {
 	name := fmt.Sprintf("transaction %d", i)
-	if !te.IsBundle(raw) {
+	if !seal.IsSealed(raw) {
 		p.line(name, "%s plain, %d bytes", crypto.Keccak256Hash(raw), len(raw))
 		return
 	}
-	p.line(name, "%s encrypted, %d bytes", crypto.Keccak256Hash(raw), len(raw))
+	if sealed, err := seal.Parse(raw); err == nil {
+		p.line(name, "%s sealed, %d bytes, seq %d of %s", sealed.ID(), len(raw), sealed.Seq, sealed.Submitter)
+	} else {
+		p.line(name, "sealed, %d bytes, refused: %s", len(raw), reason(err))
+	}
 	switch r := o.GetResult().(type) {
-	case *preblockv1.Outcome_Decrypted:
-		for _, tx := range r.Decrypted.GetTransactions() {
-			p.line("", "decrypted to %s, %d bytes", crypto.Keccak256Hash(tx), len(tx))
-		}
-	case *preblockv1.Outcome_Undecryptable:
-		p.line("", "not decrypted: %s: %s", r.Undecryptable.GetReason(), r.Undecryptable.GetText())
+	case *preblockv1.Outcome_Opened:
+		p.line("", "opened to %s, %d bytes", crypto.Keccak256Hash(r.Opened.GetTransaction()), len(r.Opened.GetTransaction()))
+	case *preblockv1.Outcome_Unopenable:
+		p.line("", "unopenable: %s, shown by %d shares", outcome.ReasonText(r.Unopenable.GetReason()), len(r.Unopenable.GetShares()))
 	default:
 		p.line("", "no outcome")
 	}
 }
 
-// verify cannot follow what lies outside of one preblock: that its certificate's predecessor is the one before, and where
-// a repeated ciphertext stands first.
+// verify cannot follow what lies outside of one preblock: that its certificate's predecessor is the one before, and that each
+// sealed transaction is its submitter's next one.
 func (b *preblockObject) verify(c *committee.Committee) error {
 	if hash := content.HashOf(b.GetContent()); !bytes.Equal(b.GetContentHash(), hash[:]) {
 		return fmt.Errorf("the content hash is %s", common.Hash(hash))
@@ -102,12 +71,10 @@ func (b *preblockObject) verify(c *committee.Committee) error {
 	if _, err := attest.VerifyPreblock(c, b.Preblock); err != nil {
 		return err
 	}
-	return outcome.Verify(c.Keys, b.Preblock, nil)
+	return outcome.Verify(c, b.Preblock)
 }
 
 type certificateObject struct{ *preblockv1.Certificate }
-
-func (*certificateObject) alone() bool { return false }
 
 func (o *certificateObject) show(p *page) {
 	p.title("certificate of number %d", o.GetNumber())
@@ -133,23 +100,7 @@ func (o *certificateObject) verify(c *committee.Committee) error {
 	return err
 }
 
-// listCertificate is the origin's certificate: over a list of transactions, without number or chain.
-type listCertificate struct{ *te.Certificate }
-
-func (*listCertificate) alone() bool { return false }
-
-func (o *listCertificate) show(p *page) {
-	p.title("certificate of the origin's form %s", o.Hash())
-	p.line("content hash", "%s", o.ContentHash)
-	p.line("follows statement", "%s", o.PreviousHash)
-	p.line("attestations", "%d", len(o.Attestations))
-}
-
-func (o *listCertificate) verify(c *committee.Committee) error { return o.Verify(c.Members) }
-
 type evidenceObject struct{ *keyholderv1.Evidence }
-
-func (*evidenceObject) alone() bool { return false }
 
 func (o *evidenceObject) show(p *page) {
 	p.title("evidence against authority %d: %s", o.GetAuthority(), evidence.Kind(o.Evidence))
@@ -161,9 +112,45 @@ func (o *evidenceObject) show(p *page) {
 		}
 	}
 	if w := o.GetWrongShare(); w != nil {
-		p.line("bundle", "%s", crypto.Keccak256Hash(w.GetBundle()))
+		p.line("sealed", "%s", idOf(w.GetSealed()))
 		p.line("answer", "%d of %d", w.GetPosition(), len(w.GetShares().GetAnswers()))
+	}
+	if s := o.GetTwoShares(); s != nil {
+		p.line("signed", "two shares of one sealed transaction, in answers of %d and %d", len(s.GetFirst().GetAnswers()), len(s.GetSecond().GetAnswers()))
 	}
 }
 
+// idOf names a sealed transaction that may be none.
+func idOf(raw []byte) string {
+	sealed, err := seal.Parse(raw)
+	if err != nil {
+		return "refused: " + reason(err)
+	}
+	return sealed.ID().String()
+}
+
 func (o *evidenceObject) verify(c *committee.Committee) error { return evidence.Verify(c, o.Evidence) }
+
+// committeeObject is a committee's file. Reading it has checked it.
+type committeeObject struct{ *committee.Committee }
+
+func (o *committeeObject) show(p *page) {
+	p.title("committee %s", o.Hash())
+	p.line("chain", "%d", o.ChainID)
+	p.line("first number", "%d", o.First)
+	p.line("key", "%s, id %s", o.Keys.Point(), o.Keys.ID())
+	p.line("threshold", "%d of %d keyholders, quorum %d", o.Keys.Threshold(), o.Size(), o.Quorum())
+	p.line("lifetime", "%d numbers", o.Limits.Lifetime)
+	p.line("sealed gas", "%d", o.Limits.SealedGas)
+	for i, address := range o.Members() {
+		p.line(fmt.Sprintf("authority %d", i), "%s", address)
+	}
+}
+
+// verify compares a committee with the one that is trusted.
+func (o *committeeObject) verify(c *committee.Committee) error {
+	if o.Hash() != c.Hash() {
+		return fmt.Errorf("it is not the committee %s", c.Hash())
+	}
+	return nil
+}

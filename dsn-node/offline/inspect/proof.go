@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/orderproof"
-	"blindseq/seal/te"
 )
 
 // proofObject is the answer of te_getOrderProof.
@@ -25,10 +25,8 @@ func decodeProof(fields map[string]any) (object, error) {
 	if err := decoder.Decode(p); err != nil {
 		return nil, fmt.Errorf("%w: order proof: %w", ErrUnknown, err)
 	}
-	return &proofObject{p}, nil
+	return shown{&proofObject{p}}, nil
 }
-
-func (*proofObject) alone() bool { return false }
 
 func (o *proofObject) show(p *page) {
 	p.title("order proof of %s", o.Hash)
@@ -37,8 +35,8 @@ func (o *proofObject) show(p *page) {
 		uint64(o.Position), len(o.Transactions), len(o.DelayedTransactions))
 	if position := uint64(o.Position); position < uint64(len(o.Transactions)) {
 		form := "plain"
-		if te.IsBundle(o.Transactions[position]) {
-			form = "encrypted"
+		if seal.IsSealed(o.Transactions[position]) {
+			form = "sealed"
 		}
 		p.line("ordered as", "%s, %d bytes", form, len(o.Transactions[position]))
 	}

@@ -21,7 +21,7 @@ func (w world) proof(t *testing.T) map[string]any {
 	t.Helper()
 	p, _ := w.Preblock(&preblockv1.Content{
 		Number: 1, PreviousBlockHash: make([]byte, 32), Timestamp: &timestamppb.Timestamp{Seconds: 1_700_000_000},
-		DelayedTransactionHashes: [][]byte{bytes.Repeat([]byte{4}, 32)}, Transactions: [][]byte{{0xc0}, w.Bundle([]byte("plain")), {0xc1}},
+		DelayedTransactionHashes: [][]byte{bytes.Repeat([]byte{4}, 32)}, Transactions: [][]byte{w.Sealed([]byte("first")), w.Sealed([]byte("plain")), {0xc1}},
 	}, common.Hash{})
 	proof, err := orderproof.Of(p, 1)
 	if err != nil {
@@ -59,7 +59,7 @@ func TestOrderProofIsShownAndValid(t *testing.T) {
 		}
 		for _, line := range []string{
 			"order proof of " + proof["hash"].(string), "number             1\n", "position           1 of 3 transactions", "1 delayed ones",
-			"encrypted", "list hash          " + proof["listHash"].(string), "attested by        authority 0\n",
+			"sealed", "list hash          " + proof["listHash"].(string), "attested by        authority 0\n",
 			"attested by        authority 2\n", "verdict            VALID\n",
 		} {
 			if !strings.Contains(shown, line) {

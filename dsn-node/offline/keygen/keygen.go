@@ -1,5 +1,5 @@
-// Package keygen makes the keys of a whole committee in one place, FOR DEVELOPMENT AND TESTS: who runs it knows every secret
-// and can read every transaction ever encrypted for the committee.
+// Package keygen makes the keys of a whole committee in one place, FOR DEVELOPMENT AND TESTS: whoever runs it knows every
+// secret and can read every transaction ever sealed to the committee.
 package keygen
 
 import (
@@ -11,10 +11,9 @@ import (
 	"path/filepath"
 
 	"blindseq/dsn-node/internal/identity"
+	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/keyfile"
-	"blindseq/seal/te"
-	"blindseq/seal/te/dealer"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -26,24 +25,35 @@ const tokenBytes = 32
 type Config struct {
 	Out            string `help:"Directory for committee.json and the key files. Existing files are never replaced." default:"." type:"path"`
 	Keyholders     int    `help:"Number of keyholders." default:"4"`
-	Threshold      int    `help:"Number of keyholders needed to open a bundle. 0 means a quorum." default:"0"`
+	Threshold      int    `help:"Number of keyholders needed to open a sealed transaction. 0 means a quorum." default:"0"`
 	ChainID        uint64 `name:"chain-id" help:"Chain id that the committee attests for." required:""`
 	FirstNumber    uint64 `help:"First blueprint number the committee attests." default:"1"`
+	Lifetime       uint64 `help:"Number of blueprints within which a sealed transaction must be ordered, a constant of the chain." default:"50000"`
+	SealedGas      uint64 `help:"Maximum gas of all sealed transactions of a blueprint, a constant of the chain." default:"15000000"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
 	Keep           bool   `help:"Succeed and change nothing when the directory already has a committee."`
 }
 
 // Validate refuses what no committee can be.
 func (c *Config) Validate() error {
+	quorum := seal.Quorum(c.Keyholders)
+	lowest := c.Keyholders - quorum + 1 // whoever may be missing from a quorum opens nothing
 	switch {
-	case c.Keyholders < 1 || c.Keyholders > te.MaxAuthorities:
-		return fmt.Errorf("--keyholders must be within 1 and %d, not %d", te.MaxAuthorities, c.Keyholders)
-	case c.Threshold < 0 || c.Threshold > te.Quorum(c.Keyholders):
-		return fmt.Errorf("--threshold must be within 1 and the quorum %d, not %d", te.Quorum(c.Keyholders), c.Threshold)
+	case c.Keyholders < 1 || c.Keyholders > seal.MaxAuthorities:
+		return fmt.Errorf("--keyholders must be within 1 and %d, not %d", seal.MaxAuthorities, c.Keyholders)
+	case c.Threshold != 0 && (c.Threshold < lowest || c.Threshold > quorum):
+		return fmt.Errorf("--threshold must be within %d and the quorum %d, not %d", lowest, quorum, c.Threshold)
 	case c.FirstNumber == 0 || c.FirstNumber > 1<<62:
 		return fmt.Errorf("--first-number must be within 1 and 2^62, not %d", c.FirstNumber)
 	}
+	if _, err := c.limits().OrDefault(); err != nil {
+		return fmt.Errorf("--lifetime and --sealed-gas: %w", err)
+	}
 	return nil
+}
+
+func (c *Config) limits() committee.Limits {
+	return committee.Limits{Lifetime: c.Lifetime, SealedGas: c.SealedGas}
 }
 
 // Files are where a committee's keys are.
@@ -78,7 +88,7 @@ func Run(cfg Config) (*Files, error) {
 func run(cfg Config) (*Files, error) {
 	threshold := cfg.Threshold
 	if threshold == 0 {
-		threshold = te.Quorum(cfg.Keyholders)
+		threshold = seal.Quorum(cfg.Keyholders)
 	}
 	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
 	defer clear(passphrase)
@@ -94,7 +104,7 @@ func run(cfg Config) (*Files, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Committee, fs.ErrExist), err)
 	}
-	keys, shares, err := dealer.Deal(rand.Reader, cfg.Keyholders, threshold)
+	keys, shares, err := seal.Deal(rand.Reader, cfg.ChainID, cfg.Keyholders, threshold)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +117,7 @@ func run(cfg Config) (*Files, error) {
 	if err := errors.Join(f.writeBundler(passphrase), f.writeToken()); err != nil {
 		return nil, err
 	}
-	c, err := committee.New(cfg.ChainID, cfg.FirstNumber, members, keys)
+	c, err := committee.New(cfg.FirstNumber, members, keys, cfg.limits())
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +125,7 @@ func run(cfg Config) (*Files, error) {
 }
 
 // writeKeyholder writes one keyholder's two files and returns the address it signs with.
-func (f *Files) writeKeyholder(share *te.KeyShare, passphrase []byte) (common.Address, error) {
+func (f *Files) writeKeyholder(share *seal.Secret, passphrase []byte) (common.Address, error) {
 	defer share.Erase()
 	key, err := crypto.GenerateKey()
 	if err != nil {

@@ -1,16 +1,25 @@
 // Package round is the decision of one blueprint number with the keyholders as a state machine: no clock, no network, no
 // goroutine. Next is the transition table; package rounds drives it.
 //
-//	phase      event                                    next       effects
-//	attesting  Attested, fewer than a quorum            attesting  -
-//	attesting  Attested, a quorum                       opening    Certify
-//	attesting  Shown                                    opening    -
-//	attesting  Planned                                  attesting  -
-//	opening    nothing is to be opened                  decided    Decide
-//	opening    Answered, and enough answers with those  opening    Check
-//	opening    Checked, enough are right                decided    Decide
-//	opening    Checked, some are wrong                  opening    Check of others, when there are enough
-//	any        Attested or Shown again or late                   same       -
+//	phase      event                                        next       effects
+//	attesting  Attested, fewer than a quorum                attesting  -
+//	attesting  Attested, a quorum                           opening    Certify
+//	attesting  Shown                                        opening    -
+//	opening    nothing is sealed                            decided    Decide
+//	opening    Answered, fewer than a threshold             opening    -
+//	opening    Answered, a threshold                        opening    Open
+//	opening    Waited                                       opening    Open with those left out, when they make a threshold
+//	opening    Opened, everything                           decided    Decide
+//	opening    Opened, something failed                     proving    Prove
+//	proving    Proven, and a threshold with the right ones  proving    Check
+//	proving    Checked, a threshold is right                decided    Decide
+//	proving    Checked, some are wrong                      proving    Check of others, when they make a threshold
+//	any        Attested, Shown, Waited or Answered again or late  same  -
+//	decided    Proven                                       decided    -
+//
+// Bare shares are cheap and say nothing about themselves: the opening shows whether they are right. Where it fails, shares
+// with proof decide what the right outcome is. Keyholders whose shares were wrong before are left out of an opening while
+// others make a threshold without them, until Waited says that these do not come.
 package round
 
 import (
@@ -63,6 +72,14 @@ func (s Set) Without(t Set) Set {
 	return s
 }
 
+// First returns the n smallest, or all when there are fewer.
+func (s Set) First(n int) (out Set) {
+	for _, a := range s.All()[:min(n, s.Len())] {
+		out = out.With(a)
+	}
+	return out
+}
+
 // All returns the authorities, ascending.
 func (s Set) All() []uint8 {
 	var out []uint8
@@ -79,12 +96,13 @@ type Phase int
 
 const (
 	Attesting Phase = iota // fewer than a quorum attested
-	Opening                // certified; fewer than Threshold right shares
+	Opening                // certified; nothing was opened yet
+	Proving                // something did not open; fewer than Threshold proven shares
 	Decided
 )
 
 func (p Phase) String() string {
-	return [...]string{"attesting", "opening", "decided"}[p]
+	return [...]string{"attesting", "opening", "proving", "decided"}[p]
 }
 
 // State of one round.
@@ -93,16 +111,20 @@ type State struct {
 
 	phase    Phase
 	attested Set
-	planned  bool // it is known how many bundles are opened
-	open     int
-	waiting  Set // answers that are not checked yet
-	checking Set // answers being checked
+	sealed   bool // the content has sealed transactions
+	leftOut  Set  // used in an opening only if the others are too few
+	answered Set  // those whose bare shares came
+	opening  Set  // those whose bare shares are being combined
+
+	waiting  Set // proven shares that are not checked yet
+	checking Set // proven shares being checked
 	right    Set
 }
 
-// New is the state of a round that begins. Without bundles there is nothing to plan.
-func New(quorum, threshold int, bundles bool) State {
-	return State{Quorum: quorum, Threshold: threshold, planned: !bundles}
+// New is the state of a round that begins. sealed says whether its content has anything to open, leftOut whose shares were
+// wrong before.
+func New(quorum, threshold int, sealed bool, leftOut Set) State {
+	return State{Quorum: quorum, Threshold: threshold, sealed: sealed, leftOut: leftOut}
 }
 
 // Phase is how far the round is.
@@ -110,6 +132,9 @@ func (s State) Phase() Phase { return s.phase }
 
 // Attested are those whose attestation came.
 func (s State) Attested() Set { return s.attested }
+
+// Proven are those whose shares with proof are right.
+func (s State) Proven() Set { return s.right }
 
 // An Event is something that happened: one of the types below.
 type Event interface{ event() }
@@ -119,18 +144,24 @@ type (
 	Attested struct{ By uint8 }
 	// Shown says that a certificate came from one who adopted it: it was made in a round before a crash.
 	Shown struct{}
-	// Planned says how many bundles are to be opened.
-	Planned struct{ Open int }
-	// Answered says that an authority's shares came; whether they are right is not known.
+	// Answered says that an authority's bare shares came; whether they are right is not known.
 	Answered struct{ By uint8 }
+	// Waited says that the keyholders left out are needed: the others do not answer.
+	Waited struct{}
+	// Opened ends an Open. Failed is how many transactions did not open.
+	Opened struct{ Failed int }
+	// Proven says that an authority's shares with proof came; whether they are right is not known.
+	Proven struct{ By uint8 }
 	// Checked ends a Check: these were wrong, the others right.
 	Checked struct{ Wrong Set }
 )
 
 func (Attested) event() {}
 func (Shown) event()    {}
-func (Planned) event()  {}
 func (Answered) event() {}
+func (Waited) event()   {}
+func (Opened) event()   {}
+func (Proven) event()   {}
 func (Checked) event()  {}
 
 // An Effect is something for the driver to do: one of the types below.
@@ -139,20 +170,42 @@ type Effect interface{ effect() }
 type (
 	// Certify makes the certificate from these attestations; keyholders may be asked for shares from now on.
 	Certify struct{ By Set }
-	// Check checks the answers of these; Checked follows.
+	// Open combines the bare shares of these, opens everything and seals it again; Opened follows.
+	Open struct{ With Set }
+	// Prove asks everybody for shares with proof of what did not open.
+	Prove struct{}
+	// Check checks the proofs of these; Checked follows.
 	Check struct{ Of Set }
-	// Decide ends the round, with the shares of these; of nobody when there is nothing to open.
-	Decide struct{ From Set }
+	// Decide ends the round, with the proven shares of these for what did not open; of nobody when everything opened.
+	Decide struct{ Proven Set }
 )
 
 func (Certify) effect() {}
+func (Open) effect()    {}
+func (Prove) effect()   {}
 func (Check) effect()   {}
 func (Decide) effect()  {}
 
 // Next is the transition table: the state after an event, and what to do. On an error the state is the one before.
 func Next(s State, e Event) (State, []Effect, error) {
-	before := s
+	next, err := s.take(e)
+	if err != nil {
+		return s, nil, err
+	}
 	var effects []Effect
+	if next.phase == Attesting && next.attested.Len() >= next.Quorum {
+		next.phase = Opening
+		effects = append(effects, Certify{next.attested})
+	}
+	if o, ok := e.(Opened); ok {
+		effects = append(effects, o.then())
+	}
+	next, more := next.proceed()
+	return next, append(effects, more...), nil
+}
+
+// take notes an event.
+func (s State) take(e Event) (State, error) {
 	switch e := e.(type) {
 	case Attested:
 		s.attested = s.attested.With(e.By)
@@ -160,46 +213,74 @@ func Next(s State, e Event) (State, []Effect, error) {
 		if s.phase == Attesting {
 			s.phase = Opening
 		}
-	case Planned:
-		if s.planned || e.Open < 0 {
-			return before, nil, fmt.Errorf("%w: planned %d, %s", ErrUnexpected, e.Open, s.phase)
-		}
-		s.planned, s.open = true, e.Open
 	case Answered:
 		if s.phase == Attesting {
-			return before, nil, fmt.Errorf("%w: shares before the certificate", ErrUnexpected)
+			return s, fmt.Errorf("%w: shares before the certificate", ErrUnexpected)
+		}
+		s.answered = s.answered.With(e.By)
+	case Waited:
+		s.leftOut = Set{}
+	case Opened:
+		return s.opened(e.Failed)
+	case Proven:
+		if s.phase != Proving && s.phase != Decided {
+			return s, fmt.Errorf("%w: shares with proof, %s", ErrUnexpected, s.phase)
 		}
 		if !s.right.Or(s.checking).Has(e.By) {
 			s.waiting = s.waiting.With(e.By)
 		}
 	case Checked:
 		if s.checking == (Set{}) || e.Wrong.Without(s.checking) != (Set{}) {
-			return before, nil, fmt.Errorf("%w: checked %v", ErrUnexpected, e.Wrong.All())
+			return s, fmt.Errorf("%w: checked %v", ErrUnexpected, e.Wrong.All())
 		}
 		s.right, s.checking = s.right.Or(s.checking.Without(e.Wrong)), Set{}
 	default:
-		return before, nil, fmt.Errorf("%w: %T", ErrUnexpected, e)
+		return s, fmt.Errorf("%w: %T", ErrUnexpected, e)
 	}
-	if s.phase == Attesting && s.attested.Len() >= s.Quorum {
-		s.phase = Opening
-		effects = append(effects, Certify{s.attested})
-	}
-	s, more := s.goOn()
-	return s, append(effects, more...), nil
+	return s, nil
 }
 
-// goOn does what a certified and planned round can do now.
-func (s State) goOn() (State, []Effect) {
-	if s.phase != Opening || !s.planned || s.checking != (Set{}) {
-		return s, nil
+func (s State) opened(failed int) (State, error) {
+	if s.opening == (Set{}) || failed < 0 {
+		return s, fmt.Errorf("%w: opened with %d failures, %s", ErrUnexpected, failed, s.phase)
 	}
+	s.opening, s.phase = Set{}, Decided
+	if failed > 0 {
+		s.phase = Proving
+	}
+	return s, nil
+}
+
+func (o Opened) then() Effect {
+	if o.Failed > 0 {
+		return Prove{}
+	}
+	return Decide{}
+}
+
+// proceed does what can be done now.
+func (s State) proceed() (State, []Effect) {
 	switch {
-	case s.open == 0:
+	case s.phase == Opening && !s.sealed:
 		s.phase = Decided
 		return s, []Effect{Decide{}}
+	case s.phase == Opening && s.opening == (Set{}):
+		if with := s.answered.Without(s.leftOut); with.Len() >= s.Threshold {
+			s.opening = with.First(s.Threshold)
+			return s, []Effect{Open{s.opening}}
+		}
+	case s.phase == Proving && s.checking == (Set{}):
+		return s.prove()
+	}
+	return s, nil
+}
+
+// prove decides with enough right shares, or checks those that came when they may be enough.
+func (s State) prove() (State, []Effect) {
+	switch {
 	case s.right.Len() >= s.Threshold:
 		s.phase = Decided
-		return s, []Effect{Decide{s.right}}
+		return s, []Effect{Decide{s.right.First(s.Threshold)}}
 	case s.right.Or(s.waiting).Len() >= s.Threshold:
 		s.checking, s.waiting = s.waiting, Set{}
 		return s, []Effect{Check{s.checking}}

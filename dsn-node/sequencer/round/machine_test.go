@@ -19,17 +19,18 @@ func TestSetsHoldEveryAuthority(t *testing.T) {
 	if got := s.All(); !reflect.DeepEqual(got, []uint8{0, 63, 64, 200, 255}) || s.Len() != 5 {
 		t.Fatalf("got %v", got)
 	}
-	if !s.Has(200) || s.Has(201) || s.Without(set(0, 255)) != set(63, 64, 200) || s.And(set(64, 65)) != set(64) || s.Or(set(1)).Len() != 6 {
+	if !s.Has(200) || s.Has(201) || s.Without(set(0, 255)) != set(63, 64, 200) || s.And(set(64, 65)) != set(64) || s.Or(set(1)).Len() != 6 ||
+		s.First(2) != set(0, 63) || s.First(9) != s {
 		t.Fatal("set operations")
 	}
 }
 
 func TestTransitions(t *testing.T) {
-	attesting := func(who ...uint8) State {
-		return State{Quorum: 3, Threshold: 2, attested: set(who...), planned: true}
+	attesting := func(sealed bool, who ...uint8) State {
+		return State{Quorum: 3, Threshold: 2, attested: set(who...), sealed: sealed}
 	}
-	opening := func(change func(*State)) State {
-		s := State{Quorum: 3, Threshold: 2, phase: Opening, attested: set(0, 1, 2), planned: true, open: 1}
+	at := func(phase Phase, change func(*State)) State {
+		s := State{Quorum: 3, Threshold: 2, phase: phase, attested: set(0, 1, 2), sealed: true}
 		change(&s)
 		return s
 	}
@@ -42,37 +43,56 @@ func TestTransitions(t *testing.T) {
 		effects []Effect
 		err     error
 	}{
-		{"fewer than a quorum wait", attesting(0), Attested{1}, attesting(0, 1), nil, nil},
-		{"the same one again counts once", attesting(0, 1), Attested{1}, attesting(0, 1), nil, nil},
-		{"a quorum without bundles decides", attesting(0, 1), Attested{3},
-			State{Quorum: 3, Threshold: 2, phase: Decided, attested: set(0, 1, 3), planned: true}, []Effect{Certify{set(0, 1, 3)}, Decide{}}, nil},
-		{"a quorum before the plan certifies", State{Quorum: 1, Threshold: 1}, Attested{0},
-			State{Quorum: 1, Threshold: 1, phase: Opening, attested: set(0)}, []Effect{Certify{set(0)}}, nil},
-		{"a plan that opens nothing decides", State{Quorum: 1, phase: Opening, attested: set(0)}, Planned{0},
-			State{Quorum: 1, phase: Decided, attested: set(0), planned: true}, []Effect{Decide{}}, nil},
-		{"an attestation after the certificate changes nothing more", opening(same), Attested{5},
-			opening(func(s *State) { s.attested = set(0, 1, 2, 5) }), nil, nil},
-		{"a certificate that was made before takes the place of attestations", State{Quorum: 3, Threshold: 2, attested: set(0)}, Shown{},
-			State{Quorum: 3, Threshold: 2, phase: Opening, attested: set(0)}, nil, nil},
-		{"a certificate without bundles decides", attesting(0), Shown{},
-			State{Quorum: 3, Threshold: 2, phase: Decided, attested: set(0), planned: true}, []Effect{Decide{}}, nil},
-		{"a certificate shown late changes nothing", opening(same), Shown{}, opening(same), nil, nil},
-		{"too few answers wait", opening(same), Answered{4}, opening(func(s *State) { s.waiting = set(4) }), nil, nil},
-		{"enough answers are checked", opening(func(s *State) { s.waiting = set(4) }), Answered{1},
-			opening(func(s *State) { s.checking = set(1, 4) }), []Effect{Check{set(1, 4)}}, nil},
-		{"enough right ones decide", opening(func(s *State) { s.checking = set(1, 4) }), Checked{},
-			opening(func(s *State) { s.phase, s.right = Decided, set(1, 4) }), []Effect{Decide{set(1, 4)}}, nil},
-		{"a wrong one is waited for another", opening(func(s *State) { s.checking = set(1, 4) }), Checked{set(4)},
-			opening(func(s *State) { s.right = set(1) }), nil, nil},
-		{"one that came meanwhile is checked", opening(func(s *State) { s.checking, s.waiting = set(1, 4), set(6) }), Checked{set(4)},
-			opening(func(s *State) { s.right, s.checking = set(1), set(6) }), []Effect{Check{set(6)}}, nil},
+		{"fewer than a quorum wait", attesting(true, 0), Attested{1}, attesting(true, 0, 1), nil, nil},
+		{"the same one again counts once", attesting(true, 0, 1), Attested{1}, attesting(true, 0, 1), nil, nil},
+		{"a quorum with nothing sealed decides", attesting(false, 0, 1), Attested{3},
+			State{Quorum: 3, Threshold: 2, phase: Decided, attested: set(0, 1, 3)}, []Effect{Certify{set(0, 1, 3)}, Decide{}}, nil},
+		{"a quorum certifies", attesting(true, 0, 1), Attested{2}, at(Opening, same), []Effect{Certify{set(0, 1, 2)}}, nil},
+		{"an attestation after the certificate changes nothing more", at(Opening, same), Attested{5},
+			at(Opening, func(s *State) { s.attested = set(0, 1, 2, 5) }), nil, nil},
+		{"a certificate that was made before takes the place of attestations", attesting(true, 0), Shown{},
+			State{Quorum: 3, Threshold: 2, phase: Opening, attested: set(0), sealed: true}, nil, nil},
+		{"a certificate with nothing sealed decides", attesting(false, 0), Shown{},
+			State{Quorum: 3, Threshold: 2, phase: Decided, attested: set(0)}, []Effect{Decide{}}, nil},
+		{"a certificate shown late changes nothing", at(Proving, same), Shown{}, at(Proving, same), nil, nil},
 
-		{"shares before the certificate", attesting(0), Answered{0}, attesting(0), nil, ErrUnexpected},
-		{"checked without a check", opening(same), Checked{}, opening(same), nil, ErrUnexpected},
-		{"checked others", opening(func(s *State) { s.checking = set(1, 4) }), Checked{set(2)},
-			opening(func(s *State) { s.checking = set(1, 4) }), nil, ErrUnexpected},
-		{"planned twice", opening(same), Planned{1}, opening(same), nil, ErrUnexpected},
-		{"no event", opening(same), nil, opening(same), nil, ErrUnexpected},
+		{"too few answers wait", at(Opening, same), Answered{4}, at(Opening, func(s *State) { s.answered = set(4) }), nil, nil},
+		{"enough answers are opened", at(Opening, func(s *State) { s.answered = set(4) }), Answered{1},
+			at(Opening, func(s *State) { s.answered, s.opening = set(1, 4), set(1, 4) }), []Effect{Open{set(1, 4)}}, nil},
+		{"one that was wrong before is left out", at(Opening, func(s *State) { s.answered, s.leftOut = set(4), set(1) }), Answered{1},
+			at(Opening, func(s *State) { s.answered, s.leftOut = set(1, 4), set(1) }), nil, nil},
+		{"others come in its place", at(Opening, func(s *State) { s.answered, s.leftOut = set(1, 4), set(1) }), Answered{6},
+			at(Opening, func(s *State) { s.answered, s.leftOut, s.opening = set(1, 4, 6), set(1), set(4, 6) }), []Effect{Open{set(4, 6)}}, nil},
+		{"it is used when others do not come", at(Opening, func(s *State) { s.answered, s.leftOut = set(1, 4), set(1) }), Waited{},
+			at(Opening, func(s *State) { s.answered, s.opening = set(1, 4), set(1, 4) }), []Effect{Open{set(1, 4)}}, nil},
+		{"waited without answers", at(Opening, func(s *State) { s.leftOut = set(1) }), Waited{}, at(Opening, same), nil, nil},
+		{"an answer during the opening", at(Opening, func(s *State) { s.answered, s.opening = set(1, 4), set(1, 4) }), Answered{5},
+			at(Opening, func(s *State) { s.answered, s.opening = set(1, 4, 5), set(1, 4) }), nil, nil},
+		{"everything opens", at(Opening, func(s *State) { s.opening = set(1, 4) }), Opened{0}, at(Decided, same), []Effect{Decide{}}, nil},
+		{"something does not open", at(Opening, func(s *State) { s.opening = set(1, 4) }), Opened{2}, at(Proving, same), []Effect{Prove{}}, nil},
+
+		{"too few proofs wait", at(Proving, same), Proven{4}, at(Proving, func(s *State) { s.waiting = set(4) }), nil, nil},
+		{"enough proofs are checked", at(Proving, func(s *State) { s.waiting = set(4) }), Proven{1},
+			at(Proving, func(s *State) { s.checking = set(1, 4) }), []Effect{Check{set(1, 4)}}, nil},
+		{"enough right ones decide", at(Proving, func(s *State) { s.checking = set(1, 4) }), Checked{},
+			at(Decided, func(s *State) { s.right = set(1, 4) }), []Effect{Decide{set(1, 4)}}, nil},
+		{"more than enough decide with a threshold", at(Proving, func(s *State) { s.right, s.checking = set(4), set(1, 5) }), Checked{},
+			at(Decided, func(s *State) { s.right = set(1, 4, 5) }), []Effect{Decide{set(1, 4)}}, nil},
+		{"a wrong one is waited for another", at(Proving, func(s *State) { s.checking = set(1, 4) }), Checked{set(4)},
+			at(Proving, func(s *State) { s.right = set(1) }), nil, nil},
+		{"one that came meanwhile is checked", at(Proving, func(s *State) { s.checking, s.waiting = set(1, 4), set(6) }), Checked{set(4)},
+			at(Proving, func(s *State) { s.right, s.checking = set(1), set(6) }), []Effect{Check{set(6)}}, nil},
+		{"a bare share is late", at(Proving, same), Answered{3}, at(Proving, func(s *State) { s.answered = set(3) }), nil, nil},
+		{"a proof is late", at(Decided, same), Proven{3}, at(Decided, func(s *State) { s.waiting = set(3) }), nil, nil},
+		{"waited is late", at(Decided, same), Waited{}, at(Decided, same), nil, nil},
+
+		{"shares before the certificate", attesting(true, 0), Answered{0}, attesting(true, 0), nil, ErrUnexpected},
+		{"proofs before they are asked for", at(Opening, same), Proven{0}, at(Opening, same), nil, ErrUnexpected},
+		{"opened without an opening", at(Opening, same), Opened{}, at(Opening, same), nil, ErrUnexpected},
+		{"checked without a check", at(Proving, same), Checked{}, at(Proving, same), nil, ErrUnexpected},
+		{"checked others", at(Proving, func(s *State) { s.checking = set(1, 4) }), Checked{set(2)},
+			at(Proving, func(s *State) { s.checking = set(1, 4) }), nil, ErrUnexpected},
+		{"no event", at(Opening, same), nil, at(Opening, same), nil, ErrUnexpected},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			next, effects, err := Next(c.state, c.event)
@@ -83,56 +103,95 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
-// TestAnyOrderOfAnswersDecidesOnceWithEnoughRightOnes lets seven keyholders, some of them liars, answer in random order
-// and again when they are found wrong, with a plan that comes at any time.
+// lottery runs a round of seven keyholders, some of them liars, who answer in random order and repeat what was wrong. A liar's
+// bare share spoils the opening; garbage does not open with any shares.
+type lottery struct {
+	t       *testing.T
+	seed    uint64
+	state   State
+	liars   Set
+	garbage bool
+
+	certified, failed bool
+	decided           int
+}
+
+func (l *lottery) give(e Event) {
+	l.t.Helper()
+	next, effects, err := Next(l.state, e)
+	if err != nil {
+		l.t.Fatalf("seed %d: %T: %v", l.seed, e, err)
+	}
+	l.state = next
+	for _, effect := range effects {
+		l.carryOut(effect)
+	}
+}
+
+func (l *lottery) carryOut(e Effect) {
+	l.t.Helper()
+	switch e := e.(type) {
+	case Certify:
+		if l.certified || e.By.Len() < 5 {
+			l.t.Fatalf("seed %d: certified by %v", l.seed, e.By.All())
+		}
+		l.certified = true
+	case Open:
+		if !l.certified || e.With.Len() != 5 {
+			l.t.Fatalf("seed %d: opened with %v", l.seed, e.With.All())
+		}
+		if l.failed = l.garbage || e.With.And(l.liars) != (Set{}); l.failed {
+			l.give(Opened{1})
+		} else {
+			l.give(Opened{0})
+		}
+	case Check:
+		l.give(Checked{e.Of.And(l.liars)})
+	case Decide:
+		l.decided++
+		if l.state.sealed && l.failed && (e.Proven.Len() != 5 || e.Proven.And(l.liars) != (Set{})) {
+			l.t.Fatalf("seed %d: decided from %v", l.seed, e.Proven.All())
+		}
+	}
+}
+
 func TestAnyOrderOfAnswersDecidesOnceWithEnoughRightOnes(t *testing.T) {
+	proofs := 0
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		liars := set()
+		var liars, leftOut Set
 		for liars.Len() < int(seed%3) {
 			liars = liars.With(uint8(r.IntN(7)))
 		}
-		open := r.IntN(3)
-		s := New(5, 5, true)
-		decided, certified, isPlanned := 0, false, false
-		var give func(e Event)
-		give = func(e Event) {
-			next, effects, err := Next(s, e)
-			if err != nil {
-				t.Fatalf("seed %d: %T: %v", seed, e, err)
-			}
-			s = next
-			for _, effect := range effects {
-				switch effect := effect.(type) {
-				case Certify:
-					if certified || effect.By.Len() < 5 {
-						t.Fatalf("seed %d: certified by %v", seed, effect.By.All())
-					}
-					certified = true
-				case Check:
-					give(Checked{effect.Of.And(liars)})
-				case Decide:
-					decided++
-					if open > 0 && (effect.From.Len() < 5 || effect.From.And(liars) != (Set{})) {
-						t.Fatalf("seed %d: decided from %v", seed, effect.From.All())
-					}
-				}
-			}
+		if r.IntN(2) == 0 {
+			leftOut = liars
 		}
-		for range 400 {
+		sealed := r.IntN(4) > 0
+		l := &lottery{t: t, seed: seed, state: New(5, 5, sealed, leftOut), liars: liars, garbage: r.IntN(4) == 0}
+		for range 600 {
 			a := uint8(r.IntN(7))
 			switch k := r.IntN(8); {
-			case k == 0 && !isPlanned:
-				isPlanned = true
-				give(Planned{open})
-			case k < 4:
-				give(Attested{a})
-			case certified:
-				give(Answered{a})
+			case k < 3:
+				l.give(Attested{a})
+			case k == 3 && r.IntN(20) == 0:
+				l.give(Waited{})
+			case k < 6 && l.certified:
+				l.give(Answered{a})
+			case l.state.Phase() == Proving:
+				l.give(Proven{a})
 			}
 		}
-		if decided != 1 || s.Phase() != Decided {
-			t.Fatalf("seed %d: decided %d times, %s", seed, decided, s.Phase())
+		if l.decided != 1 || l.state.Phase() != Decided {
+			t.Fatalf("seed %d: decided %d times, %s", seed, l.decided, l.state.Phase())
 		}
+		if l.failed {
+			proofs++
+		}
+		if leftOut == liars && !l.garbage && l.failed && l.state.leftOut == leftOut && leftOut != (Set{}) {
+			t.Fatalf("seed %d: a liar that was left out spoiled the opening", seed)
+		}
+	}
+	if proofs < 200 || proofs > 1800 {
+		t.Fatalf("%d of 2000 rounds needed proofs", proofs)
 	}
 }

@@ -24,13 +24,13 @@ func run() int {
 	flag.IntVar(&o.Batch, "batch", 200, "transfers in one JSON-RPC batch")
 	flag.IntVar(&o.Connections, "connections", 4, "connections that send batches")
 	flag.IntVar(&o.Singles, "singles", 200, "transfers sent one by one")
-	flag.IntVar(&o.Bundles, "bundles", 1000, "encrypted transfers; 0: none")
-	flag.IntVar(&o.Rounds, "rounds", 500, "proposals without a bundle; 0: none")
+	flag.IntVar(&o.Sealed, "sealed", 1000, "sealed transfers; 0: none")
+	flag.IntVar(&o.Rounds, "rounds", 500, "proposals with nothing sealed; 0: none")
 	flag.DurationVar(&o.Idle, "idle", time.Minute, "how long to measure an idle system; 0: not at all")
 	flag.BoolVar(&o.Profile, "profile", false, "take a CPU profile of each service")
 	keep := flag.String("dir", "", "directory for data, logs and profiles; a temporary one, removed, if empty")
 	flag.Parse()
-	if o.Accounts < 1 || o.Connections < 1 || o.Accounts%o.Connections != 0 || o.Transfers < 0 || o.Bundles < 0 || o.Transfers%o.Accounts != 0 || o.Batch < 1 || o.Singles < 1 {
+	if o.Accounts < 1 || o.Connections < 1 || o.Accounts%o.Connections != 0 || o.Transfers < 0 || o.Sealed < 0 || o.Transfers%o.Accounts != 0 || o.Batch < 1 || o.Singles < 1 {
 		fmt.Fprintln(os.Stderr, "blindseq-bench: -accounts must be a multiple of -connections, -transfers one of -accounts, -batch and -singles at least 1")
 		return 2
 	}

@@ -1,4 +1,4 @@
-// Package conflict records that the DSN showed two contents for one number: a log line at once, and both preblocks in Redis
+// Package conflict records that the DSN showed two preblocks for one number, which differ in content or outcomes: a log line at once, and both preblocks in Redis
 // as soon as it answers. The first record for a number is never replaced.
 package conflict
 
@@ -52,8 +52,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	r.log.ErrorContext(ctx, "the DSN showed two contents for one number: production is halted until an operator restarts this service",
-		"number", h.Number, "first_hash", hex.EncodeToString(h.FirstHash[:]), "second_hash", hex.EncodeToString(h.SecondHash[:]),
+	r.log.ErrorContext(ctx, "the DSN showed two preblocks for one number: production is halted until an operator restarts this service",
+		"number", h.Number, "first_hash", hex.EncodeToString(h.Was.Hash[:]), "second_hash", hex.EncodeToString(h.Is.Hash[:]),
+		"first_outcomes", hex.EncodeToString(h.Was.Outcomes[:]), "second_outcomes", hex.EncodeToString(h.Is.Outcomes[:]),
 		"first_request_id", h.First.GetRequestId(), "second_request_id", h.Second.GetRequestId())
 	for {
 		err := r.store(ctx, h)
@@ -71,15 +72,20 @@ func (r *Recorder) Run(ctx context.Context) error {
 
 // Record is how Redis holds a conflict.
 type Record struct {
-	Number     uint64 `json:"number"`
-	FirstHash  string `json:"first_hash"`
-	SecondHash string `json:"second_hash"`
-	First      []byte `json:"first,omitempty"` // absent when only the hash was remembered
-	Second     []byte `json:"second"`
+	Number         uint64 `json:"number"`
+	FirstHash      string `json:"first_hash"` // of the content
+	SecondHash     string `json:"second_hash"`
+	FirstOutcomes  string `json:"first_outcomes"` // digest of what its sealed transactions were opened to
+	SecondOutcomes string `json:"second_outcomes"`
+	First          []byte `json:"first,omitempty"` // absent when only hash and digest were remembered
+	Second         []byte `json:"second"`
 }
 
 func (r *Recorder) store(ctx context.Context, h merge.Halted) error {
-	record := Record{Number: h.Number, FirstHash: hex.EncodeToString(h.FirstHash[:]), SecondHash: hex.EncodeToString(h.SecondHash[:])}
+	record := Record{
+		Number: h.Number, FirstHash: hex.EncodeToString(h.Was.Hash[:]), SecondHash: hex.EncodeToString(h.Is.Hash[:]),
+		FirstOutcomes: hex.EncodeToString(h.Was.Outcomes[:]), SecondOutcomes: hex.EncodeToString(h.Is.Outcomes[:]),
+	}
 	var err error
 	if record.First, err = encode(h.First); err != nil {
 		return err

@@ -2,8 +2,8 @@
 //
 // It guarantees of a preblock that Check accepts, from the committee's first number on: a quorum of the keyholders signed its
 // content for its number, after the statement that the preblock before it shows; and its outcomes are the only right ones of
-// its bundles: each opening is the committee's, also of those decrypted. A preblock that no committee answers for (there is
-// none, or it begins later) has neither bundles nor outcomes.
+// its sealed transactions: each opening seals to the same bytes again, and what is unopenable is proven by shares. A preblock
+// that no committee answers for (there is none, or it begins later) has neither sealed transactions nor outcomes.
 //
 // It keeps only what it can fetch again: the previous statement is that of a preblock checked here, or is fetched.
 package proof
@@ -15,17 +15,17 @@ import (
 	"sync"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
 	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 )
 
 var (
-	// ErrUncertified says that a preblock with bundles or outcomes has no committee that answers for it.
-	ErrUncertified = errors.New("encrypted transactions that no committee answers for")
+	// ErrUncertified says that a preblock with sealed transactions or outcomes has no committee that answers for it.
+	ErrUncertified = errors.New("sealed transactions that no committee answers for")
 	// ErrBroken says that a certificate does not follow the statement before it.
 	ErrBroken = errors.New("the chain of certificates is broken")
 )
@@ -38,7 +38,7 @@ type Fetch func(ctx context.Context, number uint64) (*preblockv1.Preblock, error
 
 // Checker checks preblocks. It is safe for concurrent use.
 type Checker struct {
-	committee *committee.Committee // nil: nothing is encrypted
+	committee *committee.Committee // nil: nothing is sealed
 	fetch     Fetch
 
 	mu       sync.Mutex
@@ -53,26 +53,24 @@ func New(c *committee.Committee, fetch Fetch) *Checker {
 // Check refuses a well-formed preblock that does not show what it must. forged tells that it never will; other errors are
 // of a fetch, and worth another attempt.
 func (c *Checker) Check(ctx context.Context, p *preblockv1.Preblock) (forged bool, err error) {
-	statement, forged, err := c.Examine(ctx, p)
+	statement, err := c.Examine(p)
 	if err != nil {
-		return forged, err
+		return true, err
 	}
 	return c.Link(ctx, p, statement)
 }
 
 // Examine is the part of Check that needs no other preblock checked before, and nearly all of its cost: many preblocks may
-// be examined at once. The statement is for Link.
-func (c *Checker) Examine(ctx context.Context, p *preblockv1.Preblock) (statement [32]byte, forged bool, err error) {
+// be examined at once. An error says that the preblock is forged. The statement is for Link.
+func (c *Checker) Examine(p *preblockv1.Preblock) (statement [32]byte, err error) {
 	if !c.answers(p) {
-		err := plain(p)
-		return statement, err != nil, err
+		return statement, plain(p)
 	}
 	payload, err := attest.VerifyPreblock(c.committee, p)
 	if err != nil {
-		return statement, true, err
+		return statement, err
 	}
-	forged, err = c.outcomes(ctx, p)
-	return payload, forged, err
+	return payload, outcome.Verify(c.committee, p)
 }
 
 // Link is the rest: an examined preblock follows the one before it. In order it costs nothing, else a fetch.
@@ -98,13 +96,13 @@ func (c *Checker) answers(p *preblockv1.Preblock) bool {
 }
 
 func plain(p *preblockv1.Preblock) error {
-	bundles := len(p.GetOutcomes())
+	sealed := len(p.GetOutcomes())
 	for _, raw := range p.GetContent().GetTransactions() {
-		if te.IsBundle(raw) {
-			bundles++
+		if seal.IsSealed(raw) {
+			sealed++
 		}
 	}
-	if bundles > 0 {
+	if sealed > 0 {
 		return fmt.Errorf("check preblock %d: %w", p.GetContent().GetNumber(), ErrUncertified)
 	}
 	return nil
@@ -118,45 +116,20 @@ func (c *Checker) before(ctx context.Context, number uint64) (common.Hash, error
 	if hash, ok := c.remembered(number - 1); ok {
 		return hash, nil
 	}
-	_, hash, err := c.certified(ctx, number-1)
-	return hash, err
+	return c.certified(ctx, number-1)
 }
 
-// certified fetches a preblock and checks its certificate: its content and statement may be relied on, its outcomes may not.
-func (c *Checker) certified(ctx context.Context, number uint64) (*preblockv1.Content, common.Hash, error) {
-	if number < c.committee.First {
-		return nil, common.Hash{}, fmt.Errorf("number %d: %w: the committee begins at %d", number, ErrUncertified, c.committee.First)
-	}
+// certified fetches a preblock and checks its certificate: its statement may be relied on, its outcomes may not.
+func (c *Checker) certified(ctx context.Context, number uint64) (common.Hash, error) {
 	p, err := c.fetch(ctx, number)
 	if err != nil {
-		return nil, common.Hash{}, err
+		return common.Hash{}, err
 	}
 	if got := p.GetContent().GetNumber(); got != number {
-		return nil, common.Hash{}, fmt.Errorf("asked for preblock %d, got %d", number, got)
+		return common.Hash{}, fmt.Errorf("asked for preblock %d, got %d", number, got)
 	}
 	payload, err := attest.VerifyPreblock(c.committee, p)
-	return p.GetContent(), payload, err
-}
-
-// outcomes checks the outcomes; the content that a repeated ciphertext is said to stand in is fetched, each number once.
-func (c *Checker) outcomes(ctx context.Context, p *preblockv1.Preblock) (forged bool, err error) {
-	var failed error
-	seen := map[uint64]*preblockv1.Content{}
-	err = outcome.Verify(c.committee.Keys, p, func(number uint64) (*preblockv1.Content, error) {
-		if known, ok := seen[number]; ok {
-			return known, nil
-		}
-		content, _, err := c.certified(ctx, number)
-		if err != nil {
-			if !errors.Is(err, ErrUncertified) {
-				failed = err
-			}
-			return nil, err
-		}
-		seen[number] = content
-		return content, nil
-	})
-	return err != nil && failed == nil, err
+	return payload, err
 }
 
 func (c *Checker) remembered(number uint64) (common.Hash, bool) {

@@ -10,10 +10,10 @@ import (
 	"blindseq/kit/content"
 	"blindseq/monitor-svc/internal/proof"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee/committeetest"
 	"blindseq/seal/outcome"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/protobuf/proto"
@@ -64,7 +64,7 @@ func TestPreblocksThatShowEverythingPassInOrderWithoutAFetch(t *testing.T) {
 	h := newHistory(t, 1)
 	c := h.checker()
 	for n := uint64(1); n <= 3; n++ {
-		if forged, err := c.Check(t.Context(), h.add(n, []byte{1}, h.Bundle([]byte("plain")))); forged || err != nil {
+		if forged, err := c.Check(t.Context(), h.add(n, h.Sealed([]byte("plain")), []byte{1})); forged || err != nil {
 			t.Fatalf("preblock %d: %v %v", n, forged, err)
 		}
 	}
@@ -76,20 +76,27 @@ func TestPreblocksThatShowEverythingPassInOrderWithoutAFetch(t *testing.T) {
 func TestForgedPreblocksAreRefused(t *testing.T) {
 	h := newHistory(t, 1)
 	h.add(1)
-	good := h.add(2, h.Bundle([]byte("plain")), []byte{2, 3}, []byte{0x7e, 1})
+	good := h.add(2, h.Sealed([]byte("plain")), h.Garbage(seal.ErrPadding), []byte{2, 3})
 	for name, change := range map[string]func(*preblockv1.Preblock){
 		"no certificate":      func(p *preblockv1.Preblock) { p.Certificate = nil },
-		"another transaction": func(p *preblockv1.Preblock) { p.Content.Transactions[1][1]++ },
-		"decrypted otherwise": func(p *preblockv1.Preblock) { p.Outcomes[0].GetDecrypted().Transactions[0][0]++ },
-		"one too many in it": func(p *preblockv1.Preblock) {
-			d := p.Outcomes[0].GetDecrypted()
-			d.Transactions = append(d.Transactions, []byte{1})
+		"another transaction": func(p *preblockv1.Preblock) { p.Content.Transactions[2][1]++ },
+		"opened otherwise":    func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Transaction[0]++ },
+		"another seed":        func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Seed[0]++ },
+		"said unopenable":     func(p *preblockv1.Preblock) { p.Outcomes[0].Result = p.Outcomes[1].Result },
+		"unopenable without a proof": func(p *preblockv1.Preblock) {
+			p.Outcomes[1].GetUnopenable().Shares = nil
 		},
-		"said undecryptable":   func(p *preblockv1.Preblock) { p.Outcomes[0] = outcome.Refuse(0, outcome.BadCiphertext, "") },
-		"said repeated":        func(p *preblockv1.Preblock) { p.Outcomes[0] = outcome.RefuseRepeated(0, outcome.Place{Number: 1}) },
-		"said repeated before": func(p *preblockv1.Preblock) { p.Outcomes[0] = outcome.RefuseRepeated(0, outcome.Place{}) },
-		"an outcome left out":  func(p *preblockv1.Preblock) { p.Outcomes = p.Outcomes[:1] },
-		"outcomes exchanged":   func(p *preblockv1.Preblock) { p.Outcomes[0], p.Outcomes[1] = p.Outcomes[1], p.Outcomes[0] },
+		"unopenable by too few": func(p *preblockv1.Preblock) {
+			u := p.Outcomes[1].GetUnopenable()
+			u.Shares = u.Shares[1:]
+		},
+		"a wrong share":       func(p *preblockv1.Preblock) { p.Outcomes[1].GetUnopenable().Shares[0].Share[0]++ },
+		"said opened":         func(p *preblockv1.Preblock) { p.Outcomes[1].Result = p.Outcomes[0].Result },
+		"an outcome left out": func(p *preblockv1.Preblock) { p.Outcomes = p.Outcomes[:1] },
+		"one too many": func(p *preblockv1.Preblock) {
+			p.Outcomes = append(p.Outcomes, &preblockv1.Outcome{Index: 2, Result: p.Outcomes[0].Result})
+		},
+		"outcomes exchanged": func(p *preblockv1.Preblock) { p.Outcomes[0], p.Outcomes[1] = p.Outcomes[1], p.Outcomes[0] },
 		"after another": func(p *preblockv1.Preblock) {
 			p.Certificate, _ = h.Certify(p.Content, common.Hash{1})
 		},
@@ -107,26 +114,28 @@ func TestForgedPreblocksAreRefused(t *testing.T) {
 	}
 }
 
-// TestABundleIsNotDecryptedAtWill: a sender that encrypts for a key of its own leaves it to a sequencer in league with it
-// whether the bundle opens, if hashes are all that is compared.
-func TestABundleIsNotDecryptedAtWill(t *testing.T) {
+// TestNobodyChoosesAnOutcome: neither a sender who knows what is inside, nor a sequencer in league with it, has a second opening;
+// and which of the keyholders prove that there is none makes no difference.
+func TestNobodyChoosesAnOutcome(t *testing.T) {
 	h, own := newHistory(t, 1), committeetest.New(t, 4, 3, 1)
-	good := h.add(1, h.Bundle([]byte("plain")), own.Bundle([]byte("perhaps")))
-	if forged, err := h.checker().Check(t.Context(), good); forged || err != nil {
-		t.Fatalf("the right outcome: %v %v", forged, err)
-	}
-	atWill, _ := own.Preblock(good.GetContent(), common.Hash{})
+	good := h.add(1, h.Sealed([]byte("plain")), h.Garbage(seal.ErrPayload))
 	p := proto.CloneOf(good)
-	p.Outcomes[1] = atWill.GetOutcomes()[1]
-	if p.Outcomes[1].GetDecrypted() == nil || good.Outcomes[1].GetDecrypted() != nil {
-		t.Fatalf("outcomes %v and %v", p.Outcomes[1], good.Outcomes[1])
-	}
-	if forged, err := h.checker().Check(t.Context(), p); !forged || !errors.Is(err, te.ErrOpening) {
-		t.Fatalf("with the sender's own opening: %v %v", forged, err)
-	}
-	p.Outcomes[1].Opening = good.Outcomes[1].Opening
+	p.Outcomes[1] = own.Outcome(1, own.Sealed([]byte("perhaps")))
 	if forged, err := h.checker().Check(t.Context(), p); !forged || !errors.Is(err, outcome.ErrWrong) {
-		t.Fatalf("with the true opening: %v %v", forged, err)
+		t.Fatalf("the opening of something else: %v %v", forged, err)
+	}
+	checked := h.Checked(good.GetContent().GetTransactions()[1])
+	proven := make([]seal.ProvenShare, 3)
+	for i := range proven {
+		var err error
+		if proven[i].Share, proven[i].Proof, err = h.Secrets[i+1].ShareWithProof(checked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	others := proto.CloneOf(good)
+	others.Outcomes[1] = outcome.Unopenable(1, seal.ErrPayload, proven)
+	if forged, err := h.checker().Check(t.Context(), others); forged || err != nil || !outcome.Same(others.Outcomes, good.Outcomes) {
+		t.Fatalf("proven by others: %v %v", forged, err)
 	}
 }
 
@@ -151,28 +160,13 @@ func TestTheStatementBeforeIsFetchedAndNotBelieved(t *testing.T) {
 	}
 }
 
-func TestARepeatedCiphertextIsLookedUpWhereItIsSaidToStand(t *testing.T) {
-	h := newHistory(t, 1)
-	bundle := h.Bundle([]byte("plain"))
-	h.add(1, []byte{9}, bundle)
-	p := h.add(2, bundle)
-	p.Outcomes[0] = outcome.RefuseRepeated(0, outcome.Place{Number: 1, Index: 1})
-	if forged, err := h.checker().Check(t.Context(), p); forged || err != nil {
-		t.Fatalf("got %v %v", forged, err)
-	}
-	p.Outcomes[0] = outcome.RefuseRepeated(0, outcome.Place{Number: 1, Index: 0})
-	if forged, err := h.checker().Check(t.Context(), p); !forged || !errors.Is(err, outcome.ErrWrong) {
-		t.Fatalf("at another place: %v %v", forged, err)
-	}
-}
-
-func TestNothingEncryptedWithoutACommittee(t *testing.T) {
+func TestNothingSealedWithoutACommittee(t *testing.T) {
 	h := newHistory(t, 3)
-	withBundle := h.add(1, h.Bundle([]byte("plain")))
+	sealed := h.add(1, h.Sealed([]byte("plain")))
 	withOutcome := h.add(2, []byte{1})
-	withOutcome.Outcomes = []*preblockv1.Outcome{outcome.Refuse(0, outcome.Malformed, "")}
+	withOutcome.Outcomes = sealed.Outcomes
 	for name, c := range map[string]*proof.Checker{"none": proof.New(nil, h.fetch), "a later one": h.checker()} {
-		for _, p := range []*preblockv1.Preblock{withBundle, withOutcome} {
+		for _, p := range []*preblockv1.Preblock{sealed, withOutcome} {
 			if forged, err := c.Check(t.Context(), p); !forged || !errors.Is(err, proof.ErrUncertified) {
 				t.Errorf("%s: %v %v", name, forged, err)
 			}

@@ -92,7 +92,7 @@ func (r *replay) receive(ctx context.Context, stream grpc.ServerStreamingClient[
 func (r *replay) examine(ctx context.Context) {
 	for one := range r.work {
 		if one.err = is(one.preblock, one.number); one.err == nil {
-			one.examined, one.err = examine(ctx, r.cfg, one.preblock)
+			one.examined, one.err = examine(r.cfg, one.preblock)
 		}
 		close(one.done)
 	}

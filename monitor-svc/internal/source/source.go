@@ -41,8 +41,8 @@ var (
 
 // Check refuses a well-formed preblock that does not prove what it must. An error without forged is one of the attempt: retry.
 type Check interface {
-	// Examine checks a preblock without its predecessor; several may be examined at once.
-	Examine(context.Context, *preblockv1.Preblock) (statement [32]byte, forged bool, err error)
+	// Examine checks a preblock without its predecessor; several may be examined at once. An error says that it is forged.
+	Examine(*preblockv1.Preblock) (statement [32]byte, err error)
 	// Link then checks that it follows the one before it.
 	Link(ctx context.Context, p *preblockv1.Preblock, statement [32]byte) (forged bool, err error)
 }

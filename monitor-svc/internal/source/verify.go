@@ -16,20 +16,19 @@ type examined struct {
 
 // verify checks a preblock before anything of it is kept.
 func verify(ctx context.Context, cfg Config, p *preblockv1.Preblock) (merge.Arrived, error) {
-	e, err := examine(ctx, cfg, p)
+	e, err := examine(cfg, p)
 	if err != nil {
 		return merge.Arrived{}, err
 	}
 	return link(ctx, cfg, e)
 }
 
-func examine(ctx context.Context, cfg Config, p *preblockv1.Preblock) (e examined, err error) {
+func examine(cfg Config, p *preblockv1.Preblock) (e examined, err error) {
 	if e.Arrived, err = merge.Verify(p); err != nil {
 		return e, err
 	}
-	statement, forged, err := cfg.Check.Examine(ctx, p)
-	e.statement = statement
-	return e, asForged(forged, err)
+	e.statement, err = cfg.Check.Examine(p)
+	return e, asForged(err != nil, err)
 }
 
 func link(ctx context.Context, cfg Config, e examined) (merge.Arrived, error) {

@@ -85,18 +85,28 @@ func TestProduceBlockSaysWhyThereIsNone(t *testing.T) {
 
 // pool is a chain with transactions of given sizes and a head that can move.
 type pool struct {
-	sizes   []int
-	carried int
-	number  uint64
-	moves   int   // how often the head moves while transactions are collected
-	fork    int64 // when other rules begin; 0: never
+	sizes        []int
+	number       uint64
+	gas          uint64 // of the next block
+	taken        uint64 // gas that was promised to others
+	moves        int    // how often the head moves while transactions are collected
+	fork         int64  // when other rules begin; 0: never
+	waits        bool   // for gas in a later block
+	waitingBytes uint64 // of those that wait
 }
+
+func (p *pool) Waiting() bool { return p.waits }
+
+func (p *pool) WaitingBytes() uint64 { return p.waitingBytes }
+
+func (p *pool) Gas() uint64 { return p.gas }
 
 func (p *pool) UpgradeDue(at int64) bool { return p.fork != 0 && at >= p.fork }
 
 func (p *pool) Head() (uint64, content.Hash, int64) { return p.number, content.Hash{1}, 1000 }
 
-func (p *pool) Transactions(_ context.Context, room uint64) (txs [][]byte, carried int, err error) {
+func (p *pool) Transactions(_ context.Context, room, taken uint64) (txs [][]byte, err error) {
+	p.taken = taken
 	if p.moves > 0 {
 		p.moves--
 		p.number++
@@ -108,24 +118,27 @@ func (p *pool) Transactions(_ context.Context, room uint64) (txs [][]byte, carri
 			txs = append(txs, raw)
 		}
 	}
-	return txs, min(p.carried, len(txs)), nil
+	return txs, nil
 }
 
-// waiting are bundles of these sizes, as package bundles gives them; each is full of its place.
-type waiting []int
+// sealed are sealed transactions of these sizes, as package sealedpool gives them, each of gas 1; each is full of its place.
+type sealed []int
 
-func (w waiting) Next(share, room uint64) (raws [][]byte, size uint64) {
+func (w sealed) Next(number, share, room uint64) (raws [][]byte, size, gas uint64) {
+	if number != 1 {
+		return nil, 0, 0
+	}
 	for i, n := range w {
 		next := size + uint64(n+4)
 		if next > room || i > 0 && next > share {
 			break
 		}
-		raws, size = append(raws, bytes.Repeat([]byte{byte(0x70 + i)}, n)), next
+		raws, size, gas = append(raws, bytes.Repeat([]byte{byte(0x70 + i)}, n)), next, gas+1
 	}
-	return raws, size
+	return raws, size, gas
 }
 
-func TestBundlesAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
+func TestSealedAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
 	const k = 1000
 	fill := func(size, n int) (sizes []int) {
 		for range n {
@@ -134,20 +147,21 @@ func TestBundlesAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
 		return sizes
 	}
 	for name, one := range map[string]struct {
-		plain, bundles         []int
-		share                  float64
-		wantPlain, wantBundles int
+		plain, sealed         []int
+		share                 float64
+		wantPlain, wantSealed int
 	}{
 		"both want all":           {fill(100*k, 9), fill(100*k, 9), 0.5, 3, 2},
 		"few plain ones":          {fill(100*k, 1), fill(100*k, 9), 0.5, 1, 4},
-		"few bundles":             {fill(100*k, 9), fill(100*k, 1), 0.5, 4, 1},
+		"few sealed ones":         {fill(100*k, 9), fill(100*k, 1), 0.5, 4, 1},
 		"a small share":           {fill(50*k, 20), fill(30*k, 20), 0.1, 9, 1},
 		"one larger than a share": {fill(50*k, 20), fill(130*k, 20), 0.1, 7, 1},
-		"no bundles":              {fill(100*k, 9), nil, 0.5, 5, 0},
+		"no sealed ones":          {fill(100*k, 9), nil, 0.5, 5, 0},
 		"no plain ones":           {nil, fill(100*k, 9), 0.5, 0, 5},
 	} {
-		c := assembler(&pool{sizes: one.plain, carried: 1}, nil)
-		c.Bundles, c.Share = waiting(one.bundles), one.share
+		p := &pool{sizes: one.plain}
+		c := assembler(p, nil)
+		c.Sealed, c.Share = sealed(one.sealed), one.share
 		answer, err := c.Next(t.Context(), 2000, true)
 		if err != nil || content.Check(answer.GetContent()) != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -156,20 +170,18 @@ func TestBundlesAndPlainTransactionsHaveEachTheirShare(t *testing.T) {
 		for _, tx := range answer.GetContent().GetTransactions() {
 			order += string(tx[:1])
 		}
-		bundles := "pqrstu"[:one.wantBundles]
-		want := bundles
-		if one.wantPlain > 0 { // what was ordered before stays first
-			want = "\t" + bundles + strings.Repeat("\t", one.wantPlain-1)
-		}
-		if order != want {
+		if want := "pqrstu"[:one.wantSealed] + strings.Repeat("\t", one.wantPlain); order != want {
 			t.Errorf("%s: got %q, want %q", name, order, want)
+		}
+		if p.taken < uint64(one.wantSealed) {
+			t.Errorf("%s: gas of %d was kept for %d sealed transactions", name, p.taken, one.wantSealed)
 		}
 	}
 }
 
-type delayed []content.Hash
+type delayed []contents.DelayedTransaction
 
-func (d delayed) Pending() ([]content.Hash, error) { return d, nil }
+func (d delayed) Pending() ([]contents.DelayedTransaction, error) { return d, nil }
 
 func assembler(p *pool, d delayed) *contents.Assembler {
 	return &contents.Assembler{Chain: p, Delayed: d, Locked: func() bool { return false }, Latest: func() int64 { return 1 << 40 }}
@@ -196,6 +208,37 @@ func TestDelayedTransactionsComeFirstAndTakeTheirShare(t *testing.T) {
 	full.DelayedTransactionHashes = append(full.DelayedTransactionHashes, make([]byte, 32))
 	if content.Check(full) == nil {
 		t.Error("one more would have fitted")
+	}
+}
+
+func TestDelayedTransactionsTakeTheGasThatSealedOnesLeave(t *testing.T) {
+	for gas, want := range map[uint64]int{0: 0, 50: 0, 60: 1, 69: 1, 70: 2, 1000: 3} {
+		p := &pool{gas: gas}
+		c := assembler(p, delayed{{Gas: 10}, {Gas: 10}, {Gas: 10}})
+		c.Sealed, c.SealedGas, c.Share = sealed{100, 100}, 50, 0.5
+		answer, err := c.Next(t.Context(), 2000, true)
+		if got := len(answer.GetContent().GetDelayedTransactionHashes()); err != nil || got != want || p.taken != uint64(10*want+2) {
+			t.Errorf("of %d: %d delayed ones, gas taken %d, %v, want %d", gas, got, p.taken, err, want)
+		}
+	}
+}
+
+func TestSealedTransactionsLeaveRoomForTheFirstThatWaits(t *testing.T) {
+	for waits, want := range map[uint64]int{0: 5, 90_000: 4, 1 << 20: 3} {
+		c := assembler(&pool{waits: waits > 0, waitingBytes: waits}, nil)
+		c.Sealed, c.Share = sealed{100_000, 100_000, 100_000, 100_000, 100_000, 100_000}, 0.5
+		answer, err := c.Next(t.Context(), 2000, true)
+		if got := len(answer.GetContent().GetTransactions()); err != nil || got != want {
+			t.Errorf("while %d bytes wait: %d sealed transactions, %v; want %d", waits, got, err, want)
+		}
+	}
+}
+
+func TestAProposalSaysThatSomethingWaits(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		if answer, err := assembler(&pool{waits: waits}, nil).Next(t.Context(), 2000, true); err != nil || answer.GetWaiting() != waits {
+			t.Errorf("got %v, %v", answer, err)
+		}
 	}
 }
 

@@ -18,18 +18,22 @@ import (
 type Block struct {
 	Number       uint64
 	ParentHash   common.Hash
-	Timestamp    uint64   // seconds; may equal the parent's
-	Delayed      [][]byte // executed first
+	ContentHash  common.Hash // of the ordered content
+	Timestamp    uint64      // seconds; may equal the parent's
+	Sealed       []Sealed    // executed first, each at its place or never
+	Delayed      [][]byte    // executed after those that wait since earlier blocks
 	Transactions [][]byte
-	Names        []common.Hash // by which NamedIn finds it, besides its transactions' hashes; no part of its content
+	// BarredUntil is the last number from whose content a transaction is barred that its own sender has sealed and that
+	// ends in this block; 0 bars nothing.
+	BarredUntil uint64
+	Names       []common.Hash // by which NamedIn finds it; no part of its content
 }
 
-// Skipped is a transaction of a block that could not be executed in it. That is its end, unless it was Early.
+// Skipped is a transaction that has ended in a block without being executed.
 type Skipped struct {
-	Hash   common.Hash
-	Reason string
-	// Early says that only transactions before it are missing: it may be executed in a later block.
-	Early bool
+	Hash        common.Hash
+	Reason      string
+	BarredUntil uint64 // last number from whose content it is barred; 0 when it is not
 }
 
 // Result is what became of a Block.
@@ -39,13 +43,9 @@ type Result struct {
 	Root      common.Hash
 	GasUsed   uint64
 	Timestamp uint64
-	Included  []common.Hash // in the order of execution, delayed ones first
+	Included  []common.Hash // in the order of execution
 	Skipped   []Skipped
-	// Carried are the plain transactions that wait for the front of a next proposal after this block, because a block's
-	// gas was used up: those of this block, after those of earlier blocks that are not in it.
-	Carried [][]byte
-	// DelayedCarried are delayed transactions of the Block that did not fit; they stay delayed.
-	DelayedCarried []common.Hash
+	Waiting   []common.Hash // for gas in a later block, in order: of this block and of earlier ones
 }
 
 // Apply executes a block and makes it the head. The same Block again gives the same Result.
@@ -68,8 +68,11 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 	if b.Number > head+1 {
 		return Result{}, fmt.Errorf("%w: head is %d", ErrGap, head)
 	}
-	all := c.candidates(b)
-	input := digest(b, all)
+	own, err := c.candidates(b)
+	if err != nil { // the database cannot be read
+		return Result{}, c.breakDown(err)
+	}
+	input := digest(b, own)
 	switch {
 	case b.Number <= head:
 		return c.repeated(b.Number, input)
@@ -79,21 +82,19 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %d, head has %d", ErrTimestampDecreased, b.Timestamp, parent.Time)
 	}
 	// From here on a context that ends must not leave half a block.
-	run, block, err := c.execute(context.WithoutCancel(ctx), parent, b, all)
+	run, block, err := c.execute(context.WithoutCancel(ctx), parent, b, inOrder(own, c.room.Load().list, len(b.Sealed)))
 	switch {
 	case errors.Is(err, ErrExecution):
 		return Result{}, err
 	case err != nil: // the database cannot be read
 		return Result{}, c.breakDown(err)
 	}
-	rec := record{Input: input, Skipped: run.skipped, Delayed: run.delayed}
-	carried := stillCarried(*c.carried.Load(), run)
-	rec.setCarried(carried)
+	rec := c.recordOf(run, input, b.BarredUntil)
 	// gofail: var blockExecuted struct{}
-	if err := dbwrite.Do(func() error { return c.commit(run, block, rec, b.Names) }); err != nil {
+	if err := dbwrite.Do(func() error { return c.commit(run, block, rec, b) }); err != nil {
 		return Result{}, c.breakDown(err)
 	}
-	c.carried.Store(&carried)
+	c.room.Store(&run.waiting)
 	c.countRetries(run)
 	c.flush.applied(block.NumberU64(), block.GasUsed())
 	return rec.result(block), nil
@@ -101,7 +102,7 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 
 // commit stores the block with its receipts and record, then its state, then moves the head. Geth announces the head
 // from within: when this returns every reader has the block.
-func (c *Chain) commit(run *execution, block *types.Block, rec record, names []common.Hash) error {
+func (c *Chain) commit(run *execution, block *types.Block, rec record, b Block) error {
 	db := c.eth.ChainDb()
 	batch := db.NewBatch()
 	defer batch.Close()
@@ -110,8 +111,13 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, names []c
 	if err := writeRecord(batch, block.NumberU64(), rec); err != nil {
 		return err
 	}
-	if err := c.writeNames(batch, block.NumberU64(), names); err != nil {
+	if err := c.writeNames(batch, b.Number, append(c.newlyWaiting(run), b.Names...)); err != nil {
 		return err
+	}
+	if b.BarredUntil > 0 {
+		if err := c.bars.write(batch, b.Number, b.BarredUntil, rec.barred()); err != nil {
+			return err
+		}
 	}
 	if err := batch.Write(); err != nil {
 		return fmt.Errorf("write block: %w", err)
@@ -130,6 +136,12 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, names []c
 	return nil
 }
 
+// SkippedIn returns the transactions that ended in a block without being executed.
+func (c *Chain) SkippedIn(number uint64) ([]Skipped, error) {
+	rec, err := c.readRecord(number)
+	return rec.Skipped, err
+}
+
 // settle answers the block tags "safe" and "finalized" with the head: what a preblock decided is never taken back. Geth's
 // mark on disk is cleared again, because it would move blocks into its ancient store, below which it cannot go back
 // after a crash.
@@ -140,17 +152,21 @@ func (c *Chain) settle(head *types.Header) {
 }
 
 // digest is the identity of a Block's content.
-func digest(b Block, all []candidate) common.Hash {
+func digest(b Block, own []candidate) common.Hash {
 	hasher := crypto.NewKeccakState()
-	var fixed [32]byte
-	binary.BigEndian.PutUint64(fixed[0:], b.Number)
-	binary.BigEndian.PutUint64(fixed[8:], b.Timestamp)
-	binary.BigEndian.PutUint64(fixed[16:], uint64(len(b.Delayed)))
-	binary.BigEndian.PutUint64(fixed[24:], uint64(len(b.Transactions)))
-	hasher.Write(fixed[:])
+	number := func(n uint64) { hasher.Write(binary.BigEndian.AppendUint64(nil, n)) }
+	for _, n := range []uint64{b.Number, b.Timestamp, b.BarredUntil, uint64(len(b.Sealed)), uint64(len(b.Delayed)), uint64(len(b.Transactions))} {
+		number(n)
+	}
 	hasher.Write(b.ParentHash[:])
-	for i := range all {
-		hasher.Write(all[i].hash[:])
+	hasher.Write(b.ContentHash[:])
+	for i := range own {
+		hasher.Write(own[i].hash[:])
+		if s := own[i].sealed; s != nil {
+			hasher.Write(s.Submitter[:])
+			number(s.Gas)
+			number(s.Fee)
+		}
 	}
 	var sum common.Hash
 	hasher.Read(sum[:]) //nolint:errcheck // a hash state does not fail

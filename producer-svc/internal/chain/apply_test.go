@@ -66,7 +66,7 @@ func TestUnusableTransactionsAreSkippedWithTheirReason(t *testing.T) {
 	}{
 		{"nothing", nil, "no bytes"},
 		{"garbage", []byte{0xc1, 0x80, 0x80}, "decode transaction"},
-		{"bundle", []byte{0x7e, 0xc0}, "type not supported: 0x7e"},
+		{"sealed", []byte{0x5e, 0xc0}, "type not supported: 0x5e"},
 		{"blob", []byte{0x03, 0xc0}, "type not supported: 0x03"},
 		{"chain id", wrongChain, "invalid chain id"},
 		{"signature", badSignature, "invalid sender: invalid"},
@@ -75,7 +75,7 @@ func TestUnusableTransactionsAreSkippedWithTheirReason(t *testing.T) {
 		{"fee cap", w[3].sign(t, &types.DynamicFeeTx{ChainID: chainID, To: &nobody, Gas: 21000, GasFeeCap: big.NewInt(1)}), "max fee per gas less than block base fee"},
 		{"intrinsic gas", w[4].call(t, &nobody, 20999, nil, nil), "intrinsic gas too low"},
 		{"gas cap", w[5].call(t, &nobody, params.MaxTxGas+1, nil, nil), "gas limit too high"},
-		{"block gas", w[6].call(t, &nobody, chain.DevGasLimit+1, nil, nil), "exceeds the block's"},
+		{"block gas", w[6].call(t, &nobody, chain.DevGasLimit+1, nil, nil), "gas limit too high"},
 	}
 	var raws [][]byte
 	for _, one := range cases {
@@ -97,7 +97,7 @@ func TestUnusableTransactionsAreSkippedWithTheirReason(t *testing.T) {
 	}
 }
 
-func TestDelayedTransactionsAreExecutedFirst(t *testing.T) {
+func TestDelayedTransactionsAreExecutedBeforeThoseOfThePool(t *testing.T) {
 	c := open(t, t.TempDir())
 	w := wallets(t)
 	plain, delayed := w[0].transfer(t, nobody, 1), w[1].transfer(t, nobody, 2)
@@ -106,68 +106,6 @@ func TestDelayedTransactionsAreExecutedFirst(t *testing.T) {
 	result := apply(t, c, b)
 	equal(t, "first", result.Included[0], chain.HashTransaction(delayed))
 	equal(t, "second", result.Included[1], chain.HashTransaction(plain))
-}
-
-func TestWhatDoesNotFitIsCarriedInOrder(t *testing.T) {
-	dir := t.TempDir()
-	genesis, err := chain.DevGenesis()
-	must(t, err)
-	genesis.GasLimit = 5 * params.TxGas
-	c := open(t, dir, withGenesis(genesis))
-	w := wallets(t)
-	var raws [][]byte
-	for i := range 8 {
-		raws = append(raws, w[i%4].transfer(t, nobody, 1))
-	}
-	big := w[5].call(t, &nobody, 5*params.TxGas, nil, nil)
-	b := next(c, append([][]byte{raws[0], big}, raws[1:]...)...)
-	result := apply(t, c, b)
-	equal(t, "included", len(result.Included), 1)
-	equal(t, "skipped", len(result.Skipped), 0)
-	equal(t, "carried", len(result.Carried), 8)
-	equal(t, "first carried", string(result.Carried[0]), string(big))
-	status, _ := c.Status(chain.HashTransaction(raws[3]))
-	equal(t, "status", status, chain.TxPending)
-
-	content, _, err := c.Content(ctx, chain.Limits{Bytes: plenty})
-	must(t, err)
-	equal(t, "next proposal", len(content), 1)
-	equal(t, "its first", string(content[0]), string(big))
-
-	// A block that was proposed without them (a forced empty one) takes nothing away from the queue.
-	result = apply(t, c, next(c))
-	equal(t, "carried by an empty block", len(result.Carried), 8)
-
-	must(t, c.Close())
-	c = open(t, dir, withGenesis(genesis))
-	equal(t, "carried after a restart", c.Carried(), 8)
-	content, _, err = c.Content(ctx, chain.Limits{Bytes: plenty})
-	must(t, err)
-	equal(t, "first after a restart", string(content[0]), string(big))
-	equal(t, "carried after it", len(apply(t, c, next(c, content...)).Carried), 7)
-
-	content, _, err = c.Content(ctx, chain.Limits{Bytes: plenty})
-	must(t, err)
-	result = apply(t, c, next(c, content...))
-	equal(t, "included", len(result.Included), 5)
-	equal(t, "carried", len(result.Carried), 2)
-}
-
-func TestADelayedTransactionThatDoesNotFitStaysDelayed(t *testing.T) {
-	genesis, err := chain.DevGenesis()
-	must(t, err)
-	genesis.GasLimit = 5 * params.TxGas
-	c := open(t, t.TempDir(), withGenesis(genesis))
-	w := wallets(t)
-	b := next(c, w[0].transfer(t, nobody, 1))
-	for i := 1; i < 7; i++ {
-		b.Delayed = append(b.Delayed, w[i].transfer(t, nobody, 1))
-	}
-	result := apply(t, c, b)
-	equal(t, "included", len(result.Included), 5)
-	equal(t, "delayed", len(result.DelayedCarried), 1)
-	equal(t, "which", result.DelayedCarried[0], chain.HashTransaction(b.Delayed[5]))
-	equal(t, "carried", len(result.Carried), 1)
 }
 
 func TestABlockIsAppliedOnce(t *testing.T) {

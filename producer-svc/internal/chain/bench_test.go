@@ -99,7 +99,7 @@ func benchBacklog(b *testing.B, size int) {
 	pooled(b, c, raws...)
 	b.ResetTimer()
 	for range b.N {
-		raws, _, err := c.Content(ctx, chain.Limits{Bytes: plenty, Gas: benchBlock * params.TxGas})
+		raws, err := c.Content(ctx, chain.Limits{Bytes: plenty, Gas: benchBlock * params.TxGas})
 		must(b, err)
 		if result := apply(b, c, next(c, raws...)); len(result.Included) != benchBlock {
 			b.Fatalf("%d transactions in a block", len(result.Included))

@@ -37,6 +37,9 @@ var (
 	ErrParent = errors.New("parent is not the head")
 	// ErrTimestampDecreased: the timestamp is before the head's.
 	ErrTimestampDecreased = errors.New("timestamp is before the head's")
+	// ErrOldChain: the database is of a release whose blocks were executed by other rules.
+	ErrOldChain = errors.New("it was made by v0.1.0, whose transactions were sealed and executed by other rules, and cannot be continued; " +
+		"begin a new chain in an empty directory")
 	// ErrExecution: the block cannot be executed, here or by any other replica. Nothing of it is written, and the head stays. It
 	// is an alarm: a start over would come to the same.
 	ErrExecution = errors.New("block cannot be executed")
@@ -69,7 +72,8 @@ type Chain struct {
 	caches *caches
 	broken func(error)
 
-	carried atomic.Pointer[[]carriedTx] // written under mu
+	room atomic.Pointer[room] // written under mu
+	bars *bars
 
 	mu      sync.Mutex          // one Apply, Content or flush at a time
 	retries map[common.Hash]int // skipped transactions the pool still offers; see Content
@@ -102,15 +106,27 @@ func Open(cfg Config) (*Chain, error) {
 		retries: make(map[common.Hash]int),
 		broken:  cfg.Broken,
 	}
-	if err := c.loadCarried(); err != nil {
-		return nil, errors.Join(err, stack.Close())
-	}
-	if c.caches, err = newCaches(c.bc); err != nil {
-		return nil, errors.Join(err, stack.Close())
+	if err := c.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open chain in %s: %w", cfg.Dir, err), stack.Close())
 	}
 	c.work = newNotifier(backend.TxPool())
 	c.flush = newFlusher(c, cfg.Flush)
 	return c, nil
+}
+
+// load reads what geth knows nothing of.
+func (c *Chain) load() (err error) {
+	if err := c.checkRecord(); err != nil {
+		return err
+	}
+	if err := c.loadRoom(); err != nil {
+		return err
+	}
+	if c.bars, err = loadBars(c.eth.ChainDb()); err != nil {
+		return err
+	}
+	c.caches, err = newCaches(c.bc)
+	return err
 }
 
 // Close stops the chain and writes what is in memory, so that the next Open comes back at this head. It waits for a

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -14,7 +13,8 @@ import (
 // Limits bounds a proposal.
 type Limits struct {
 	Bytes uint64 // of the transactions' RLP; 0 gives nothing
-	Gas   uint64 // sum of the transactions' gas limits; 0 means a block's
+	Gas   uint64 // of a block; 0 means the chain's
+	Taken uint64 // part of Gas that is promised to what goes before: sealed and delayed transactions
 }
 
 // maxRetries is how often a transaction is proposed that was decided and then skipped while the pool still calls it
@@ -22,34 +22,33 @@ type Limits struct {
 // again and again, and each time look like work.
 const maxRetries = 3
 
-// Content gives the transactions for a proposal on top of the head, encoded as they came: carried ones first, then the
-// pool's by price, and by nonce for each sender. None is in a block already, although the pool may not yet know. The
-// first carried are the carried ones.
-func (c *Chain) Content(ctx context.Context, limits Limits) (raws [][]byte, carried int, err error) {
+// Content gives the pool's transactions for a proposal on top of the head, encoded as they came: by price, and by nonce
+// for each sender. None is in a block already, although the pool may not yet know. What waits for gas goes before them, so
+// it takes its part of the bytes and the gas.
+func (c *Chain) Content(ctx context.Context, limits Limits) ([][]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.usable(ctx); err != nil {
-		return nil, 0, fmt.Errorf("collect content: %w", err)
+		return nil, fmt.Errorf("collect content: %w", err)
 	}
-	head := c.bc.CurrentBlock()
+	head, waiting := c.bc.CurrentBlock(), c.room.Load()
 	if limits.Gas == 0 {
 		limits.Gas = head.GasLimit
 	}
-	picked := &selection{limits: limits, seen: make(map[common.Hash]bool)}
-	for _, one := range *c.carried.Load() {
-		if !picked.add(one.hash, one.raw, one.gas) {
-			return picked.raws, len(picked.raws), nil
-		}
+	limits.Gas -= min(limits.Gas, limits.Taken+waiting.size.Gas)
+	limits.Bytes -= min(limits.Bytes, waiting.size.Bytes)
+	picked := &selection{limits: limits}
+	if picked.full() {
+		return nil, nil
 	}
-	carried = len(picked.raws)
 	statedb, err := c.bc.StateAt(head.Root, head.Number, head.Time)
 	if err != nil {
-		return nil, 0, fmt.Errorf("collect content: open state of block %d: %w", head.Number, err)
+		return nil, fmt.Errorf("collect content: open state of block %d: %w", head.Number, err)
 	}
 	if err := c.pick(ctx, picked, statedb, head); err != nil {
-		return nil, 0, fmt.Errorf("collect content: %w", err)
+		return nil, fmt.Errorf("collect content: %w", err)
 	}
-	return picked.raws, carried, nil
+	return picked.raws, nil
 }
 
 // pick fills the selection from the pool. Geth resets its pool some time after the head has moved; a look at the nonce
@@ -83,14 +82,14 @@ func (c *Chain) pick(ctx context.Context, picked *selection, statedb *state.Stat
 
 func (c *Chain) offer(picked *selection, tx *types.Transaction) bool {
 	hash := tx.Hash()
-	if picked.seen[hash] {
+	if c.Waits(hash) { // ordered already; the sender's next may follow
 		return true
 	}
-	if c.retries[hash] >= maxRetries || !picked.fits(tx.Size(), tx.Gas()) {
+	if barred, err := c.Barred(hash); err != nil || barred || c.retries[hash] >= maxRetries || !picked.fits(tx.Size(), tx.Gas()) {
 		return false
 	}
 	raw, err := tx.MarshalBinary()
-	return err == nil && picked.add(hash, raw, tx.Gas())
+	return err == nil && picked.add(raw, tx.Gas())
 }
 
 // countRetries remembers skipped transactions that are still in the pool and forgets the rest. The caller holds mu.
@@ -100,9 +99,9 @@ func (c *Chain) countRetries(run *execution) {
 			delete(c.retries, hash)
 		}
 	}
-	for _, one := range run.skipped {
-		if c.eth.TxPool().Has(one.Hash) {
-			c.retries[one.Hash]++
+	for _, one := range run.ended {
+		if c.eth.TxPool().Has(one.hash) {
+			c.retries[one.hash]++
 		}
 	}
 }
@@ -113,7 +112,6 @@ type selection struct {
 	bytes  uint64
 	gas    uint64
 	raws   [][]byte
-	seen   map[common.Hash]bool
 }
 
 // fits counts a transaction of size bytes with the header RLP puts before it.
@@ -122,14 +120,13 @@ func (s *selection) fits(size, gas uint64) bool {
 	return s.bytes+size+longestHeader <= s.limits.Bytes && s.gas+gas <= s.limits.Gas
 }
 
-func (s *selection) add(hash common.Hash, raw []byte, gas uint64) bool {
+func (s *selection) add(raw []byte, gas uint64) bool {
 	if !s.fits(uint64(len(raw)), gas) {
 		return false
 	}
 	s.bytes += rlp.BytesSize(raw)
 	s.gas += gas
 	s.raws = append(s.raws, raw)
-	s.seen[hash] = true
 	return true
 }
 

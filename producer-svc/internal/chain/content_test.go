@@ -44,7 +44,7 @@ func pooled(t testing.TB, c *chain.Chain, raws ...[]byte) {
 
 func content(t testing.TB, c *chain.Chain, limits chain.Limits) [][]byte {
 	t.Helper()
-	raws, _, err := c.Content(ctx, limits)
+	raws, err := c.Content(ctx, limits)
 	must(t, err)
 	return raws
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -25,28 +26,35 @@ type candidate struct {
 	raw     []byte
 	tx      *types.Transaction
 	err     error
+	sealed  *Sealed // nil for what was ordered readable
 	delayed bool
+	waited  bool // it is of an earlier content
+	barred  bool
 }
 
-// candidates decodes a block's transactions and recovers their senders, on all processors. One that is in the pool had
-// this done when it was sent.
-func (c *Chain) candidates(b Block) []candidate {
-	all := make([]candidate, 0, len(b.Delayed)+len(b.Transactions))
+// candidates decodes the transactions of a block's own content and recovers their senders, on all processors. One that is
+// in the pool had this done when it was sent. They are in the order of execution.
+func (c *Chain) candidates(b Block) ([]candidate, error) {
+	all := make([]candidate, 0, len(b.Sealed)+len(b.Delayed)+len(b.Transactions))
+	for i := range b.Sealed {
+		all = append(all, candidate{raw: b.Sealed[i].Raw, sealed: &b.Sealed[i]})
+	}
 	for _, raw := range b.Delayed {
 		all = append(all, candidate{raw: raw, delayed: true})
 	}
 	for _, raw := range b.Transactions {
 		all = append(all, candidate{raw: raw})
 	}
-	pool := c.eth.TxPool()
+	pool, failed := c.eth.TxPool(), make([]error, len(all))
 	parallel(len(all), func(i int) {
 		one := &all[i]
 		one.hash = crypto.Keccak256Hash(one.raw)
 		if one.tx = pool.Get(one.hash); one.tx == nil {
 			one.tx, one.err = c.decode(one.raw)
 		}
+		one.barred, failed[i] = c.bars.holds(one.hash, b.Number)
 	})
-	return all
+	return all, errors.Join(failed...)
 }
 
 // Decode decodes transactions and recovers their senders, on all processors. For each there is a transaction or an
@@ -64,6 +72,9 @@ func (c *Chain) decode(raw []byte) (*types.Transaction, error) {
 	tx := new(types.Transaction)
 	if err := tx.UnmarshalBinary(raw); err != nil {
 		return nil, fmt.Errorf("decode transaction: %w", err)
+	}
+	if limit := c.maxGas(); tx.Gas() > limit {
+		return nil, fmt.Errorf("%w (cap: %d, tx: %d)", core.ErrGasLimitTooHigh, limit, tx.Gas())
 	}
 	if _, err := types.Sender(c.signer, tx); err != nil {
 		return nil, fmt.Errorf("%w: %w", txpool.ErrInvalidSender, err)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"blindseq/producer-svc/blueprint"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -25,18 +28,19 @@ type execution struct {
 	gas    *core.GasPool
 	signer types.Signer
 
+	payload  blueprint.Payload
 	txs      []*types.Transaction
+	delayed  []common.Hash // those of txs that were added outside the pool
 	receipts []*types.Receipt
 	logs     []*types.Log
-	skipped  []Skipped
-	carried  []carriedTx   // plain transactions from the first that did not fit on
-	delayed  []common.Hash // the same for delayed ones
+	ended    []candidate // each with its err
+	waiting  room        // everything from the first that did not fit on
 	full     bool
 }
 
 func (c *Chain) execute(ctx context.Context, parent *types.Header, b Block, all []candidate) (*execution, *types.Block, error) {
 	config := c.bc.Config()
-	header := nextHeader(config, parent, c.bc.Genesis().Coinbase(), b.Timestamp)
+	header := nextHeader(config, parent, c.bc.Genesis().Coinbase(), b)
 	statedb, err := c.bc.StateAtForkBoundary(parent, header)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open state of block %d: %w", parent.Number, err)
@@ -63,58 +67,77 @@ func (c *Chain) execute(ctx context.Context, parent *types.Header, b Block, all 
 	return run, block, err
 }
 
-// transaction executes one transaction, or says why not. The order is the decided one and stays so: after the first
-// that does not fit nothing more is executed, or later transactions would overtake it.
+// inOrder are the transactions of a block in the order of execution: those that were sealed, so that nothing uses up their
+// gas and nothing runs between their opening and them; those that wait since earlier blocks; the rest of the content.
+func inOrder(own, waiting []candidate, sealed int) []candidate {
+	return slices.Concat(own[:sealed], waiting, own[sealed:])
+}
+
+// transaction executes one transaction, lets it wait, or says why it has ended. The order is the decided one and stays so:
+// after the first that does not fit nothing more is executed, or later transactions would overtake it. What was sealed
+// never waits.
 func (x *execution) transaction(ctx context.Context, one *candidate) {
+	executed := blueprint.Executed{Raw: one.raw, Delayed: one.delayed}
+	payload := x.payload
+	err := x.refusal(one)
 	switch {
-	case one.err != nil:
-		x.skip(one, one.err)
-	case one.tx.Gas() > x.header.GasLimit:
-		x.skip(one, fmt.Errorf("gas %d exceeds the block's %d", one.tx.Gas(), x.header.GasLimit))
-	case x.full:
-		x.carry(one)
+	case err != nil:
+	case x.full || !payload.Add(executed):
+		err = core.ErrGasLimitReached
 	default:
-		x.apply(ctx, one)
+		err = x.apply(ctx, one)
+	}
+	switch {
+	case err == nil:
+		x.payload = payload
+	case errors.Is(err, core.ErrGasLimitReached) && one.sealed == nil:
+		x.wait(one)
+	default:
+		x.end(one, err)
 	}
 }
 
-func (x *execution) apply(ctx context.Context, one *candidate) {
+func (x *execution) apply(ctx context.Context, one *candidate) error {
 	message, err := core.TransactionToMessage(one.tx, x.signer, x.header.BaseFee)
 	if err != nil {
-		x.skip(one, err)
-		return
+		return err
 	}
 	index := len(x.txs)
 	x.state.SetTxContext(one.hash, index, uint32(index+1))
 	snapshot, gas := x.state.Snapshot(), x.gas.Snapshot()
 	receipt, _, err := core.ApplyTransactionWithEVM(ctx, message, x.gas, x.state, x.header.Number, common.Hash{},
 		x.header.Time, one.tx, x.evm)
-	if err == nil {
-		x.txs = append(x.txs, one.tx)
-		x.receipts = append(x.receipts, receipt)
-		x.logs = append(x.logs, receipt.Logs...)
-		return
+	if err != nil {
+		x.state.RevertToSnapshot(snapshot)
+		x.gas.Set(gas)
+		return err
 	}
-	x.state.RevertToSnapshot(snapshot)
-	x.gas.Set(gas)
-	if errors.Is(err, core.ErrGasLimitReached) {
-		x.full = true
-		x.carry(one)
-		return
-	}
-	x.skip(one, err)
-}
-
-func (x *execution) skip(one *candidate, reason error) {
-	x.skipped = append(x.skipped, Skipped{Hash: one.hash, Reason: reason.Error(), Early: errors.Is(reason, core.ErrNonceTooHigh)})
-}
-
-func (x *execution) carry(one *candidate) {
+	x.txs = append(x.txs, one.tx)
+	x.receipts = append(x.receipts, receipt)
+	x.logs = append(x.logs, receipt.Logs...)
 	if one.delayed {
 		x.delayed = append(x.delayed, one.hash)
+	}
+	return nil
+}
+
+// end notes that a transaction has ended without being executed.
+func (x *execution) end(one *candidate, reason error) {
+	ended := *one
+	ended.err = reason
+	x.ended = append(x.ended, ended)
+}
+
+// wait keeps a transaction for a later block.
+func (x *execution) wait(one *candidate) {
+	x.full = true
+	if !one.waited && !x.waiting.takes(one, x.header.GasLimit) {
+		x.end(one, errRoomFull)
 		return
 	}
-	x.carried = append(x.carried, carriedTx{hash: one.hash, raw: one.raw, gas: one.tx.Gas()})
+	waits := *one
+	waits.waited = true
+	x.waiting.put(waits)
 }
 
 // assemble ends the block: the forks' system calls, the header's roots.

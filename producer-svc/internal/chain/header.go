@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"encoding/binary"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,17 +13,17 @@ import (
 
 const (
 	headerExtra    = "blindseq"
-	randaoDomain   = "blindseq/prevrandao/1"
+	randaoDomain   = "blindseq/prevrandao/2"
 	minTransaction = params.TxGas
 )
 
 // nextHeader is the header of the block after parent, without what execution fills in. The fee recipient is the
 // genesis's coinbase and the gas limit the genesis's: a setting of one process would let replicas disagree.
 //
-// prevRandao is known to everybody who knows the parent. Contracts must not take it for a secret; nothing better is known to
-// every replica before the block is decided.
-func nextHeader(config *params.ChainConfig, parent *types.Header, feeRecipient common.Address, timestamp uint64) *types.Header {
-	number := new(big.Int).Add(parent.Number, common.Big1)
+// prevRandao is a hash of the ordered content: nobody chooses it after reading what was sealed, but whoever proposes a
+// content can choose among many. Contracts must not take it for a secret.
+func nextHeader(config *params.ChainConfig, parent *types.Header, feeRecipient common.Address, b Block) *types.Header {
+	number, timestamp := new(big.Int).Add(parent.Number, common.Big1), b.Timestamp
 	header := &types.Header{
 		ParentHash: parent.Hash(),
 		Coinbase:   feeRecipient,
@@ -33,7 +32,7 @@ func nextHeader(config *params.ChainConfig, parent *types.Header, feeRecipient c
 		GasLimit:   parent.GasLimit,
 		Time:       timestamp,
 		Extra:      []byte(headerExtra),
-		MixDigest:  randao(parent.Hash(), number.Uint64()),
+		MixDigest:  crypto.Keccak256Hash([]byte(randaoDomain), b.ContentHash[:]),
 		BaseFee:    eip1559.CalcBaseFee(config, parent),
 	}
 	if config.IsCancun(number, timestamp) {
@@ -46,8 +45,4 @@ func nextHeader(config *params.ChainConfig, parent *types.Header, feeRecipient c
 		header.ParentBeaconRoot = new(common.Hash)
 	}
 	return header
-}
-
-func randao(parent common.Hash, number uint64) common.Hash {
-	return crypto.Keccak256Hash([]byte(randaoDomain), parent[:], binary.BigEndian.AppendUint64(nil, number))
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/ethereum/go-ethereum/ethdb"
 )
 
-// NamedIn finds the first block that has a name (Block.Names). It is only known of blocks that are applied.
+// NamedIn finds the first block that has a name: one of Block.Names, or the hash of a transaction that was ordered in the block
+// and waited for a later one. It is only known of blocks that are applied.
 func (c *Chain) NamedIn(name common.Hash) (number uint64, ok bool, err error) {
 	db := c.eth.ChainDb()
 	if known, err := db.Has(nameKey(name)); err != nil || !known {
@@ -31,6 +32,16 @@ func wrapName(name common.Hash, err error) error {
 		return nil
 	}
 	return fmt.Errorf("find block of %s: %w", name, err)
+}
+
+// newlyWaiting are the transactions that were ordered in a block and wait after it.
+func (c *Chain) newlyWaiting(run *execution) (hashes []common.Hash) {
+	for _, one := range run.waiting.list {
+		if !c.Waits(one.hash) {
+			hashes = append(hashes, one.hash)
+		}
+	}
+	return hashes
 }
 
 // writeNames goes into the batch of the block. The first block with a name stays its block.

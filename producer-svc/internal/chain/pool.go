@@ -18,7 +18,27 @@ const (
 // AddTransactions puts transactions into the pool and gives an error or nil for each. Ready ones are offered shortly
 // after; Work tells when.
 func (c *Chain) AddTransactions(txs []*types.Transaction) []error {
-	return c.eth.TxPool().Add(txs, false)
+	errs := make([]error, len(txs))
+	var from []int
+	var fit []*types.Transaction
+	for i, tx := range txs {
+		if errs[i] = c.refusal(tx); errs[i] == nil {
+			from, fit = append(from, i), append(fit, tx)
+		}
+	}
+	for j, err := range c.eth.TxPool().Add(fit, false) {
+		errs[from[j]] = err
+	}
+	return errs
+}
+
+// refusal is why no block would execute a transaction that the pool would take.
+func (c *Chain) refusal(tx *types.Transaction) error {
+	barred, err := c.Barred(tx.Hash())
+	if err == nil && barred {
+		err = ErrBarred
+	}
+	return err
 }
 
 // PoolSize counts the transactions that are ready for a block and those that wait for an earlier nonce.
@@ -49,7 +69,7 @@ func (c *Chain) Status(hash common.Hash) (state string, number uint64) {
 	case txpool.TxStatusQueued:
 		return TxQueued, 0
 	}
-	if c.isCarried(hash) {
+	if c.Waits(hash) {
 		return TxPending, 0
 	}
 	// A block may have taken it out of the pool since the first look at the chain.
@@ -57,18 +77,6 @@ func (c *Chain) Status(hash common.Hash) (state string, number uint64) {
 		return TxIncluded, number
 	}
 	return TxUnknown, 0
-}
-
-// Carried counts the transactions that wait for the front of the next proposal; after Open too.
-func (c *Chain) Carried() int { return len(*c.carried.Load()) }
-
-func (c *Chain) isCarried(hash common.Hash) bool {
-	for _, one := range *c.carried.Load() {
-		if one.hash == hash {
-			return true
-		}
-	}
-	return false
 }
 
 // HashTransaction is the hash of a transaction's bytes, decodable or not.

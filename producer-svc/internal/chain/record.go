@@ -3,10 +3,12 @@ package chain
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+
+	"blindseq/producer-svc/blueprint"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/rlp"
 )
@@ -16,21 +18,30 @@ import (
 type record struct {
 	Input   common.Hash // digest of the Block
 	Skipped []Skipped
-	Delayed []common.Hash // delayed transactions that did not fit
-	Carried [][]byte      // all that wait after this block
+	Delayed []common.Hash // delayed transactions that it executed
+	Waiting []waiting     // all that wait after this block
 }
 
-// carriedTx is a transaction that waits for the front of the next proposal.
-type carriedTx struct {
-	hash common.Hash
-	raw  []byte
-	gas  uint64
-}
-
-func (r *record) setCarried(carried []carriedTx) {
-	for _, one := range carried {
-		r.Carried = append(r.Carried, one.raw)
+func (c *Chain) recordOf(run *execution, input common.Hash, barredUntil uint64) record {
+	rec := record{Input: input, Delayed: run.delayed, Waiting: run.waiting.stored()}
+	for i := range run.ended {
+		ended := Skipped{Hash: run.ended[i].hash, Reason: run.ended[i].err.Error()}
+		if begins(&run.ended[i], c.signer) {
+			ended.BarredUntil = barredUntil
+		}
+		rec.Skipped = append(rec.Skipped, ended)
 	}
+	return rec
+}
+
+// barred are the transactions that are barred because of the block.
+func (r *record) barred() (hashes []common.Hash) {
+	for _, one := range r.Skipped {
+		if one.BarredUntil > 0 {
+			hashes = append(hashes, one.Hash)
+		}
+	}
+	return hashes
 }
 
 func (r *record) result(block *types.Block) Result {
@@ -38,10 +49,14 @@ func (r *record) result(block *types.Block) Result {
 	for _, tx := range block.Transactions() {
 		included = append(included, tx.Hash())
 	}
+	var waiting []common.Hash
+	for _, one := range r.Waiting {
+		waiting = append(waiting, HashTransaction(one.Raw))
+	}
 	return Result{
 		Number: block.NumberU64(), Hash: block.Hash(), Root: block.Root(),
 		GasUsed: block.GasUsed(), Timestamp: block.Time(),
-		Included: included, Skipped: r.Skipped, Carried: r.Carried, DelayedCarried: r.Delayed,
+		Included: included, Skipped: r.Skipped, Waiting: waiting,
 	}
 }
 
@@ -64,50 +79,41 @@ func (c *Chain) repeated(number uint64, input common.Hash) (Result, error) {
 	return rec.result(block), nil
 }
 
-// loadCarried finds what waits after the head that geth came back with.
-func (c *Chain) loadCarried() error {
-	var carried []carriedTx
-	defer func() { c.carried.Store(&carried) }()
+// checkRecord refuses a chain that was made under other rules, whose blocks have records of another kind.
+func (c *Chain) checkRecord() error {
 	head := c.bc.CurrentBlock().Number.Uint64()
 	if head == 0 {
 		return nil
 	}
-	rec, err := c.readRecord(head)
-	if err != nil {
+	db := c.eth.ChainDb()
+	if known, err := db.Has(recordKey(head)); err != nil || known {
 		return err
 	}
-	for _, raw := range rec.Carried {
-		tx, err := c.decode(raw)
-		if err != nil {
-			return fmt.Errorf("read record of block %d: %w", head, err)
-		}
-		carried = append(carried, carriedTx{hash: crypto.Keccak256Hash(raw), raw: raw, gas: tx.Gas()})
+	if old, err := db.Has(numberKey(oldRecordPrefix, head)); err != nil || !old {
+		return err
 	}
-	return nil
+	return ErrOldChain
 }
 
-// stillCarried is what waits after a block: what waited before and is not in it, then what it had no room for.
-func stillCarried(before []carriedTx, run *execution) []carriedTx {
-	if len(before) == 0 {
-		return run.carried
+// ExecutedIn are the transactions of an applied block, in the order of execution.
+func (c *Chain) ExecutedIn(number uint64) ([]blueprint.Executed, error) {
+	block := c.bc.GetBlockByNumber(number)
+	if block == nil {
+		return nil, fmt.Errorf("read block %d: it is not in the database", number)
 	}
-	ended := make(map[common.Hash]bool, len(run.txs)+len(run.skipped)+len(run.carried))
-	for _, tx := range run.txs {
-		ended[tx.Hash()] = true
+	rec, err := c.readRecord(number)
+	if err != nil {
+		return nil, err
 	}
-	for _, one := range run.skipped {
-		ended[one.Hash] = true
-	}
-	for _, one := range run.carried {
-		ended[one.hash] = true
-	}
-	var after []carriedTx
-	for _, one := range before {
-		if !ended[one.hash] {
-			after = append(after, one)
+	var all []blueprint.Executed
+	for _, tx := range block.Transactions() {
+		raw, err := tx.MarshalBinary()
+		if err != nil {
+			return nil, fmt.Errorf("encode transaction %s of block %d: %w", tx.Hash(), number, err)
 		}
+		all = append(all, blueprint.Executed{Raw: raw, Delayed: slices.Contains(rec.Delayed, tx.Hash())})
 	}
-	return append(after, run.carried...)
+	return all, nil
 }
 
 func (c *Chain) readRecord(number uint64) (record, error) {
@@ -133,6 +139,13 @@ func writeRecord(w ethdb.KeyValueWriter, number uint64, rec record) error {
 	return nil
 }
 
-func recordKey(number uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte("\xffblindseq-block-"), number)
+const (
+	recordPrefix    = "\xffblindseq-block-2-"
+	oldRecordPrefix = "\xffblindseq-block-" // of v0.1.0
+)
+
+func recordKey(number uint64) []byte { return numberKey(recordPrefix, number) }
+
+func numberKey(prefix string, number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte(prefix), number)
 }

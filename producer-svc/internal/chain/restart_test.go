@@ -35,8 +35,14 @@ func (s *script) play(c *chain.Chain, last uint64) []common.Hash {
 			w := s.wallets[(int(number)+i)%len(s.wallets)]
 			b.Transactions = append(b.Transactions, w.transfer(s.t, common.BigToAddress(uint256Of(number*1000+uint64(i)).ToBig()), 1))
 		}
+		// One is opened, ends and is barred; the one before it comes again, readable.
+		ended := s.wallets[0].never(s.t, number)
+		b.Sealed = []chain.Sealed{{Raw: ended, Submitter: s.wallets[0].address, Gas: 100_000, Fee: 1}}
+		b.Transactions = append(b.Transactions, s.wallets[0].never(s.t, number-1))
+		b.BarredUntil = number + 1
 		if number > head {
 			result := apply(s.t, c, b)
+			equal(s.t, "barred", number == 1 || result.Skipped[1].Reason == chain.ErrBarred.Error(), true)
 			equal(s.t, "included", len(result.Included), s.size)
 		}
 		parent, _ = c.HashOf(number)
@@ -44,6 +50,16 @@ func (s *script) play(c *chain.Chain, last uint64) []common.Hash {
 		hashes = append(hashes, parent)
 	}
 	return hashes
+}
+
+// never signs a transaction whose nonce is never due.
+func (w *wallet) never(t testing.TB, number uint64) []byte {
+	t.Helper()
+	before := w.nonce
+	w.nonce = 1_000_000 + number
+	raw := w.transfer(t, nobody, 1)
+	w.nonce = before
+	return raw
 }
 
 // TestCrashingProcess is not a test: it is the process that TestAKilledChainReplaysToTheSameBlocks kills.

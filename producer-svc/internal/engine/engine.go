@@ -1,9 +1,9 @@
 // Package engine turns what the DSN has fixed into blocks. It is the only code that appends to the blueprint log, applies to
 // the chain and publishes; the critical section and the follower both go through it.
 //
-// It guarantees: a preblock is in the log, durable, before it is applied, and applied before it is published; a repeat of
-// what the log has is a success; every error is an *Error of one Kind, and a disk that cannot be written ends the process
-// (package-level type End).
+// It guarantees: a content that breaks a rule never gets into the log; a preblock is in the log, durable, before it is applied,
+// and applied before it is published; a repeat of what the log has is a success; every error is an *Error of one Kind, and a
+// disk that cannot be written ends the process (package-level type End).
 //
 // It asks of callers: one of them appends at a time, the section under the consumption lock or the follower while no section
 // runs. What the log has is applied, whatever becomes of the caller.
@@ -49,8 +49,10 @@ type Deps struct {
 	Delayed   logrecord.Delayed
 	Publisher Publisher
 	End       *End
+	// Check refuses a content that breaks a rule, before it is appended; nil when there are none.
+	Check func(*preblockv1.Content) error
 	// Decided is called with each new record; nil when nobody wants to know.
-	Decided func(rec *blueprintv1.LogRecord)
+	Decided func(rec *blueprintv1.LogRecord) error
 	// Token is the highest fencing token that another leader is known to have; nil for none.
 	Token func() uint64
 }
@@ -60,8 +62,11 @@ type Engine struct{ Deps }
 
 // New returns an Engine.
 func New(d Deps) *Engine {
+	if d.Check == nil {
+		d.Check = func(*preblockv1.Content) error { return nil }
+	}
 	if d.Decided == nil {
-		d.Decided = func(*blueprintv1.LogRecord) {}
+		d.Decided = func(*blueprintv1.LogRecord) error { return nil }
 	}
 	if d.Token == nil {
 		d.Token = func() uint64 { return 0 }
@@ -78,9 +83,9 @@ type Turn struct {
 
 // Append makes a preblock durable as the next record, and returns what the log holds for its number. This decides the block.
 func (e *Engine) Append(p *preblockv1.Preblock, t Turn) (*blueprintv1.LogRecord, error) {
-	rec, err := logrecord.Of(p, e.Delayed)
+	rec, err := e.record(p, e.Delayed)
 	if err != nil {
-		return nil, e.classify(err)
+		return nil, err
 	}
 	rec.Token, rec.Holder = t.Token, t.Holder
 	// gofail: var sectionAppending struct{}
@@ -94,9 +99,9 @@ func (e *Engine) Follow(ctx context.Context, p *preblockv1.Preblock, given map[c
 	if err := section.Follows(head, p); err != nil {
 		return section.Block{}, e.classify(err)
 	}
-	rec, err := logrecord.Of(p, supplied{next: e.Delayed, raws: given})
+	rec, err := e.record(p, supplied{next: e.Delayed, raws: given})
 	if err != nil {
-		return section.Block{}, e.classify(err)
+		return section.Block{}, err
 	}
 	if rec, err = e.appended(rec, e.Log.AppendFollowed(rec, head.Hash, e.Token())); err != nil {
 		return section.Block{}, err
@@ -108,11 +113,19 @@ func (e *Engine) Follow(ctx context.Context, p *preblockv1.Preblock, given map[c
 	return block, err
 }
 
+// record is the record of a preblock whose content keeps the rules.
+func (e *Engine) record(p *preblockv1.Preblock, delayed logrecord.Delayed) (*blueprintv1.LogRecord, error) {
+	if err := e.Check(p.GetContent()); err != nil {
+		return nil, e.classify(err)
+	}
+	rec, err := logrecord.Of(p, delayed)
+	return rec, e.classify(err)
+}
+
 // appended is what the log holds after an append of rec that gave err.
 func (e *Engine) appended(rec *blueprintv1.LogRecord, err error) (*blueprintv1.LogRecord, error) {
 	if err == nil {
-		e.Decided(rec)
-		return rec, nil
+		return rec, e.classify(e.Decided(rec))
 	}
 	if errors.Is(err, logrecord.ErrRepeated) {
 		rec, err = e.Log.Get(rec.GetNumber())

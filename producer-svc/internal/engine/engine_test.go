@@ -45,6 +45,7 @@ type rig struct {
 	end       *engine.End
 	published published
 	decided   int
+	breaks    error // the rule that each content breaks
 }
 
 func newRig(appends error, held *blueprintv1.LogRecord, applies error) *rig {
@@ -52,7 +53,8 @@ func newRig(appends error, held *blueprintv1.LogRecord, applies error) *rig {
 	r.chain.Fail = applies
 	r.Engine = engine.New(engine.Deps{
 		Log: failing{err: appends, held: held}, Chain: r.chain, Publisher: &r.published, End: r.end,
-		Decided: func(*blueprintv1.LogRecord) { r.decided++ },
+		Check:   func(*preblockv1.Content) error { return r.breaks },
+		Decided: func(*blueprintv1.LogRecord) error { r.decided++; return nil },
 	})
 	return r
 }
@@ -118,6 +120,19 @@ func TestAnErrorHasOneKindWhoeverMeetsIt(t *testing.T) {
 					t.Errorf("%s, %v of the %s: a block was published that was not applied", who, cause, where)
 				}
 			}
+		}
+	}
+}
+
+func TestAContentThatBreaksARuleIsAnAlarmAndNotAppended(t *testing.T) {
+	for who, meets := range map[string]func(*rig) error{
+		"a section":  func(r *rig) error { return r.section(t.Context()) },
+		"a follower": func(r *rig) error { return r.follow(t.Context()) },
+	} {
+		r := newRig(nil, nil, nil)
+		r.breaks = errOther
+		if err := meets(r); !errors.Is(err, errOther) || engine.KindOf(err) != engine.Alarm || r.decided != 0 {
+			t.Errorf("%s: got %v of kind %d, %d appended", who, err, engine.KindOf(err), r.decided)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (o *Order) pump() {
 		}
 		o.queue = o.queue[1:]
 		c := proposal.preblock.GetContent()
-		if proposal.locked || !r.GetForce() && len(c.GetTransactions())+len(c.GetDelayedTransactionHashes()) == 0 {
+		if proposal.locked || !r.GetForce() && !proposal.waiting && len(c.GetTransactions())+len(c.GetDelayedTransactionHashes()) == 0 {
 			o.denied[r.GetRequestId()] = preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY
 			if proposal.locked {
 				o.denied[r.GetRequestId()] = preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED
@@ -157,6 +157,7 @@ func (o *Order) pump() {
 // proposal is what a producer answers when it is asked for a content.
 type proposal struct {
 	locked   bool
+	waiting  bool // what was ordered before needs a block
 	preblock *preblockv1.Preblock
 }
 
@@ -175,7 +176,7 @@ func (o *Order) propose(head section.Head, r *proposalv1.RequestProposalRequest)
 		p = o.Certify(answer.GetContent())
 	}
 	p.RequestId, p.Attempt = r.GetRequestId(), 1
-	return proposal{locked: answer.GetPoolLocked(), preblock: p}, nil
+	return proposal{locked: answer.GetPoolLocked(), waiting: answer.GetWaiting(), preblock: p}, nil
 }
 
 // Preblock makes the preblock of a proposal on top of head.

@@ -33,7 +33,7 @@ func (archive) Get(n uint64) (*blueprintv1.LogRecord, error) {
 	hash := content.Keccak(raw)
 	return &blueprintv1.LogRecord{
 		Number: n, ParentHash: parent[:], Timestamp: &timestamppb.Timestamp{Seconds: 1577836800 + int64(n)}, RequestId: fmt.Sprint("r-", n),
-		Transactions:        [][]byte{bytes.Repeat([]byte{byte(n)}, 5000)},
+		Transactions:        [][]byte{bytes.Repeat([]byte{byte(n)}, 5000), []byte("too early")},
 		DelayedTransactions: []*blueprintv1.DelayedTransaction{{Hash: hash[:], Raw: raw}},
 	}, nil
 }
@@ -43,7 +43,17 @@ func (archive) BlockHash(n uint64) (content.Hash, bool) {
 }
 
 func (archive) Skipped(n uint64) ([]*blueprintv1.SkippedTransaction, error) {
-	return []*blueprintv1.SkippedTransaction{{Hash: []byte{1}, Reason: "nonce too low"}}, nil
+	hash := content.Keccak([]byte("too early"))
+	return []*blueprintv1.SkippedTransaction{{Hash: hash[:], Reason: "nonce too high"}}, nil
+}
+
+// Executed: all but what was skipped, the delayed one first.
+func (archive) Executed(n uint64) ([]blueprint.Executed, error) {
+	rec, err := archive{}.Get(n)
+	if err != nil {
+		return nil, err
+	}
+	return []blueprint.Executed{{Raw: rec.GetDelayedTransactions()[0].GetRaw(), Delayed: true}, {Raw: rec.GetTransactions()[0]}}, nil
 }
 
 func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)) }
@@ -103,7 +113,7 @@ func TestOnlyWhatIsAppliedIsPublished(t *testing.T) {
 	}
 }
 
-func TestPublishedBytesAreTheDecidedContentSignedAndAlwaysTheSame(t *testing.T) {
+func TestPublishedBytesAreWhatTheBlockExecutedSignedAndAlwaysTheSame(t *testing.T) {
 	f := newFeed(5)
 	b, err := f.Get(4)
 	if err != nil {
@@ -111,7 +121,7 @@ func TestPublishedBytesAreTheDecidedContentSignedAndAlwaysTheSame(t *testing.T) 
 	}
 	number, format, err := blueprint.Open(testKey().Public().(ed25519.PublicKey), b.GetChunks())
 	rec, _ := archive{}.Get(4)
-	if err != nil || number != 4 || !bytes.Equal(format.Transactions[0], rec.GetTransactions()[0]) ||
+	if err != nil || number != 4 || len(format.Transactions) != 1 || !bytes.Equal(format.Transactions[0], rec.GetTransactions()[0]) ||
 		!bytes.Equal(format.Delayed[0][:], rec.GetDelayedTransactions()[0].GetHash()) ||
 		!bytes.Equal(format.ParentHash[:], rec.GetParentHash()) || format.Timestamp != rec.GetTimestamp().GetSeconds() {
 		t.Fatalf("chunks hold %d, %+v, %v", number, format, err)

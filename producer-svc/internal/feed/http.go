@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"blindseq/producer-svc/blueprint"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"blindseq/kit/content"
+	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 )
 
@@ -115,8 +116,11 @@ func (h *Handler) encode(b *blueprintv1.Blueprint) wireFeed {
 			Timestamp: b.GetTimestamp().AsTime().UTC().Format(time.RFC3339),
 		},
 	}
-	for _, d := range b.GetDelayedTransactions() {
-		out.Delayed = append(out.Delayed, [3]string{"transaction", "0x" + hex.EncodeToString(d.GetHash()), hex.EncodeToString(d.GetRaw())})
+	for _, one := range b.GetExecuted() { // those that the payload has by hash
+		if one.GetDelayed() {
+			hash := content.Keccak(one.GetRaw())
+			out.Delayed = append(out.Delayed, [3]string{"transaction", "0x" + hex.EncodeToString(hash[:]), hex.EncodeToString(one.GetRaw())})
+		}
 	}
 	out.Blueprint.Payload = Messages(h.rollup, b)
 	return out

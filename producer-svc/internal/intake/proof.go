@@ -20,14 +20,14 @@ const orderProofTimeout = 5 * time.Second
 
 var errNotOrdered = errors.New("it is in no applied block")
 
-// Prover shows where a transaction or bundle was ordered.
+// Prover shows where a transaction was ordered, plain or sealed.
 type Prover struct {
 	Transactions
 	Monitor   preblockv1.MonitorServiceClient
 	Committee *committee.Committee // nil when nothing is certified
 }
 
-// Proof proves where a transaction or bundle was ordered. For the transaction in a bundle it is the bundle's place. The log
+// Proof proves where a transaction was ordered. For one that came sealed it is the place of its sealed bytes. The log
 // holds what was executed; the list that was ordered is the DSN's, so it is fetched, and checked before it is shown.
 func (p Prover) Proof(ctx context.Context, hash common.Hash) (any, error) {
 	if p.Committee == nil {
@@ -53,7 +53,7 @@ func (p Prover) Proof(ctx context.Context, hash common.Hash) (any, error) {
 	return proof, proof.Verify(p.Committee)
 }
 
-// place finds the blueprint that has a hash, and the bundle's place in its preblock; -1 for what came as plain text.
+// place finds the blueprint that has a hash, and the place of the sealed transaction in its preblock; -1 for a plain one.
 func (t Transactions) place(hash common.Hash) (number uint64, place int, err error) {
 	one, number, err := t.find(hash)
 	if err != nil {
@@ -61,6 +61,9 @@ func (t Transactions) place(hash common.Hash) (number uint64, place int, err err
 	}
 	if one != nil {
 		return number, int(one.GetIndex()), nil
+	}
+	if number > 0 { // it waited for gas: it stands in an earlier list than that of its block
+		return number, -1, nil
 	}
 	state, number, _, err := t.Plain.Status(hash)
 	if err != nil {
@@ -73,11 +76,9 @@ func (t Transactions) place(hash common.Hash) (number uint64, place int, err err
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, one := range rec.GetBundles() {
-		for _, inner := range one.GetTransactionHashes() {
-			if common.Hash(inner) == hash {
-				return number, int(one.GetIndex()), nil
-			}
+	for _, one := range rec.GetSealed() {
+		if inside := one.GetTransactionHash(); len(inside) > 0 && common.Hash(inside) == hash {
+			return number, int(one.GetIndex()), nil
 		}
 	}
 	return number, -1, nil

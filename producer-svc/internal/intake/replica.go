@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/replicate"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/txstore"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
@@ -53,7 +53,7 @@ func (n *Intake) result(hash common.Hash, err error) *replicationv1.SubmitResult
 	}
 	r.Error, r.Code = err.Error(), int32(codeOf(err))
 	r.Known, r.Again = n.has(hash, err), passes(err)
-	for _, full := range []error{txstore.ErrPoolFull, txstore.ErrFull, bundles.ErrFull, legacypool.ErrTxPoolOverflow} {
+	for _, full := range []error{txstore.ErrPoolFull, txstore.ErrFull, sealedpool.ErrFull, legacypool.ErrTxPoolOverflow} {
 		r.Again = r.GetAgain() || errors.Is(err, full)
 	}
 	return r
@@ -63,7 +63,7 @@ func (n *Intake) result(hash common.Hash, err error) *replicationv1.SubmitResult
 type StandbyStore struct {
 	*txstore.Store
 	Keeper   *txstore.Keeper
-	Bundles  *bundles.Pool // nil when nothing is encrypted
+	Sealed   *sealedpool.Pool // nil when nothing is sealed
 	Named    func(common.Hash) (uint64, bool, error)
 	Included func(common.Hash) (uint64, bool)
 }
@@ -72,13 +72,13 @@ type StandbyStore struct {
 func (k StandbyStore) Keep(changes []txstore.Change) error {
 	var kept []txstore.Change
 	var plain []txstore.Tx
-	var encrypted [][]byte
+	var sealed [][]byte
 	for _, one := range changes {
 		if one.Kind == txstore.ChangeEnded {
 			kept = append(kept, one)
 			continue
 		}
-		hash := common.Hash(content.Keccak(one.Raw))
+		hash := txstore.HashOf(one.Raw)
 		if ordered, err := k.ordered(hash); err != nil || ordered {
 			if err != nil {
 				return err
@@ -89,17 +89,25 @@ func (k StandbyStore) Keep(changes []txstore.Change) error {
 		switch one.Kind {
 		case txstore.ChangeTransaction:
 			plain = append(plain, txstore.Tx{Hash: hash, Raw: one.Raw})
-		case txstore.ChangeBundle:
-			encrypted = append(encrypted, one.Raw)
+		case txstore.ChangeSealed:
+			sealed = append(sealed, one.Raw)
 		}
 	}
 	if err := k.Store.Keep(kept); err != nil {
 		return err
 	}
-	if err := k.Keeper.Offered(plain); err != nil || k.Bundles == nil {
+	if err := k.Keeper.Offered(plain); err != nil || k.Sealed == nil {
 		return err
 	}
-	return k.Bundles.Adopt(encrypted)
+	return k.Sealed.Adopt(sealed)
+}
+
+// End records how transactions ended.
+func (k StandbyStore) End(ended []txstore.Ending) error {
+	if k.Sealed == nil {
+		return k.Store.End(ended)
+	}
+	return k.Sealed.End(ended)
 }
 
 func (k StandbyStore) ordered(hash common.Hash) (bool, error) {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"blindseq/kit/leader"
-	"blindseq/producer-svc/internal/bundles"
 	"blindseq/producer-svc/internal/replicate"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/txstore"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
@@ -36,7 +36,6 @@ type Intake struct {
 	Standbys *replicate.Standbys
 	Lead     Lead
 	Peers    replicationv1.ReplicationServiceClient // of the leader
-	Included func(common.Hash) (number uint64, ok bool)
 	Stopping func() bool
 }
 
@@ -74,7 +73,7 @@ func (n *Intake) admitted(ctx context.Context, raws [][]byte) ([]common.Hash, []
 
 // passes says of an error that the same transaction may be taken soon, or by another producer.
 func passes(err error) bool {
-	for _, one := range []error{replicate.ErrUnreplicated, bundles.ErrBusy, txstore.ErrBroken, context.Canceled, context.DeadlineExceeded} {
+	for _, one := range []error{replicate.ErrUnreplicated, sealedpool.ErrBusy, txstore.ErrBroken, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, one) {
 			return true
 		}
@@ -84,8 +83,8 @@ func passes(err error) bool {
 
 // has says whether a transaction that was refused is on this producer's disk or in a block.
 func (n *Intake) has(hash common.Hash, err error) bool {
-	_, included := n.Included(hash)
-	return included || errors.Is(err, txpool.ErrAlreadyKnown) || errors.Is(err, bundles.ErrOrdered) || errors.Is(err, txstore.ErrEnded)
+	_, included := n.Chain.Included(hash)
+	return included || errors.Is(err, txpool.ErrAlreadyKnown) || errors.Is(err, sealedpool.ErrOrdered) || errors.Is(err, txstore.ErrEnded)
 }
 
 // forward has the leader take transactions.

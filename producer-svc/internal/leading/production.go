@@ -12,6 +12,7 @@ import (
 	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/publish"
 	"blindseq/producer-svc/internal/replicate"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/txstore"
 	"blindseq/producer-svc/section"
@@ -30,6 +31,7 @@ type Deps struct {
 	Publisher  *publish.Publisher  // nil without a rollup node
 	Follower   *follow.Follower    // has the log while this replica does not lead; nil in tests of production alone
 	Keeper     *txstore.Keeper     // the same
+	Sealed     *sealedpool.Pool    // nil when nothing is sealed
 	Standbys   *replicate.Standbys // the same
 	End        *engine.End
 	Loop       loop.Deps // Try is set by New
@@ -68,6 +70,11 @@ func (p *Production) Lead(ctx context.Context, _ uint64) error {
 		return err
 	}
 	// gofail: var producerCaughtUp struct{}
+	if p.Sealed != nil {
+		if err := p.stored(ctx, p.Sealed.Verify()); err != nil {
+			return err
+		}
+	}
 	if p.Keeper != nil {
 		if err := p.stored(ctx, p.Keeper.Recover(ctx)); err != nil {
 			return err

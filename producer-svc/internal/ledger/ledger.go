@@ -6,11 +6,11 @@ package ledger
 
 import (
 	"context"
-	"sync/atomic"
 
 	"blindseq/kit/content"
-	"blindseq/producer-svc/internal/bundles"
+	"blindseq/producer-svc/blueprint"
 	"blindseq/producer-svc/internal/chain"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/txstore"
 	"blindseq/producer-svc/section"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -20,19 +20,17 @@ import (
 
 // Ledger is an open chain with its stores.
 type Ledger struct {
-	Chain   *chain.Chain
-	Keeper  *txstore.Keeper
-	Bundles *bundles.Pool // nil when nothing is encrypted
-	// KeepEarly keeps transactions that were opened before their nonces were due. Observers do not: they never lead.
-	KeepEarly bool
+	Chain  *chain.Chain
+	Keeper *txstore.Keeper
+	Sealed *sealedpool.Pool // nil when nothing is sealed
+	// Lifetime is for how many numbers a transaction is barred that its own sender sealed and that ended; 0 bars none.
+	Lifetime uint64
 	// Count is called for each applied block.
 	Count func(transactions, skipped int)
-
-	carried atomic.Bool // transactions wait for the front of the next proposal
 }
 
-// Carried says whether transactions that did not fit in a block wait for the front of the next proposal.
-func (l *Ledger) Carried() bool { return l.carried.Load() }
+// Waiting says whether transactions that were ordered before wait for gas in a later block.
+func (l *Ledger) Waiting() bool { return l.Chain.Waiting().Transactions > 0 }
 
 // Head is the last applied block.
 func (l *Ledger) Head() section.Head {
@@ -42,82 +40,48 @@ func (l *Ledger) Head() section.Head {
 
 // Apply executes a record and removes its transactions from the stores. A repeat gives the same result.
 func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
-	result, err := l.Chain.Apply(ctx, BlockOf(rec))
+	result, err := l.Chain.Apply(ctx, BlockOf(rec, l.Lifetime))
 	if err != nil {
 		return section.Block{}, err
-	}
-	if early := earlyOnes(result, rec); l.KeepEarly && len(early) > 0 {
-		if err := l.Keeper.Early(context.WithoutCancel(ctx), early); err != nil { // the block is applied, even if ctx ends
-			return section.Block{}, err
-		}
 	}
 	skipped := make([]txstore.Ending, 0, len(result.Skipped))
 	for _, s := range result.Skipped {
 		skipped = append(skipped, txstore.Ending{Hash: s.Hash, Reason: s.Reason})
 	}
-	if err := l.Keeper.Applied(result.Number, result.Included, skipped); err != nil {
+	if err := l.Keeper.Applied(result.Number, result.Included, skipped, result.Waiting); err != nil {
 		return section.Block{}, err
 	}
-	if l.Bundles != nil {
-		if err := l.Bundles.Applied(BundleHashes(rec)); err != nil {
+	if l.Sealed != nil {
+		if err := l.Sealed.Applied(rec); err != nil {
 			return section.Block{}, err
 		}
 	}
-	l.carried.Store(len(result.Carried) > 0)
-	undecryptable := 0
-	for _, one := range rec.GetBundles() {
-		if one.GetReason() != 0 {
-			undecryptable++
-		}
-	}
 	block := section.BlockOf(rec, content.Hash(result.Hash))
-	l.Count(block.Transactions, len(skipped)+undecryptable)
+	l.Count(block.Transactions, len(skipped)+section.Unopenable(rec))
 	return block, nil
 }
 
-// earlyOnes are the transactions of a block that were skipped because those before them are missing. A bundle hides its
-// nonce, so the order of bundles may be wrong after another producer has taken the lead; what was opened cannot be sent
-// as a bundle again, and anybody could send it as it is.
-func earlyOnes(result chain.Result, rec *blueprintv1.LogRecord) (raws [][]byte) {
-	early := map[common.Hash]bool{}
-	for _, one := range result.Skipped {
-		if one.Early {
-			early[one.Hash] = true
-		}
-	}
-	if len(early) == 0 {
-		return nil
-	}
-	for _, raw := range rec.GetTransactions() {
-		if early[chain.HashTransaction(raw)] {
-			raws = append(raws, raw)
-		}
-	}
-	return raws
-}
-
-// BundleHashes are the hashes of a record's bundles.
-func BundleHashes(rec *blueprintv1.LogRecord) (hashes []common.Hash) {
-	for _, one := range rec.GetBundles() {
-		hashes = append(hashes, common.Hash(one.GetHash()))
-	}
-	return hashes
-}
-
 // BlockOf is the block that a record decides.
-func BlockOf(rec *blueprintv1.LogRecord) chain.Block {
+func BlockOf(rec *blueprintv1.LogRecord, lifetime uint64) chain.Block {
 	b := chain.Block{
-		Number: rec.GetNumber(), ParentHash: common.Hash(rec.GetParentHash()),
+		Number: rec.GetNumber(), ParentHash: common.Hash(rec.GetParentHash()), ContentHash: common.Hash(rec.GetContentHash()),
 		Timestamp: uint64(rec.GetTimestamp().GetSeconds()), Transactions: rec.GetTransactions(),
 	}
 	for _, d := range rec.GetDelayedTransactions() {
 		b.Delayed = append(b.Delayed, d.GetRaw())
 	}
-	for _, one := range rec.GetBundles() {
-		b.Names = append(b.Names, common.Hash(one.GetHash()))
-		if id := one.GetCiphertextId(); len(id) > 0 {
-			b.Names = append(b.Names, common.Hash(id))
+	for _, one := range rec.GetSealed() {
+		b.Names = append(b.Names, common.Hash(one.GetId()))
+		if len(one.GetTransactionHash()) == 0 {
+			continue
 		}
+		b.Sealed = append(b.Sealed, chain.Sealed{
+			Raw: b.Transactions[0], Submitter: common.BytesToAddress(one.GetSubmitter()), Gas: one.GetGas(), Fee: one.GetFee(),
+		})
+		b.Transactions = b.Transactions[1:]
+	}
+	if lifetime > 0 {
+		b.BarredUntil = rec.GetNumber() + lifetime
 	}
 	return b
 }
@@ -136,9 +100,14 @@ func (l *Ledger) Skipped(number uint64) ([]*blueprintv1.SkippedTransaction, erro
 	}
 	var skipped []*blueprintv1.SkippedTransaction
 	for _, s := range list {
-		skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: s.Hash[:], Reason: s.Reason})
+		skipped = append(skipped, &blueprintv1.SkippedTransaction{Hash: s.Hash[:], Reason: s.Reason, BarredUntil: s.BarredUntil})
 	}
 	return skipped, nil
+}
+
+// Executed are the transactions of a block, in the order of execution.
+func (l *Ledger) Executed(number uint64) ([]blueprint.Executed, error) {
+	return l.Chain.ExecutedIn(number)
 }
 
 // Proposable is the chain as proposals are put together from it.
@@ -150,10 +119,19 @@ func (p Proposable) Head() (number uint64, hash content.Hash, timestamp int64) {
 	return head.Number, head.Hash, head.Time
 }
 
-// Transactions are those for a proposal on top of the head; see api.Chain.
-func (p Proposable) Transactions(ctx context.Context, room uint64) ([][]byte, int, error) {
-	return p.Chain.Content(ctx, chain.Limits{Bytes: room})
+// Transactions are the pool's for a proposal on top of the head; see package contents.
+func (p Proposable) Transactions(ctx context.Context, room, taken uint64) ([][]byte, error) {
+	return p.Chain.Content(ctx, chain.Limits{Bytes: room, Taken: taken})
 }
+
+// Gas is what the next block has beside what waits for it.
+func (p Proposable) Gas() uint64 {
+	gas := p.Chain.GasLimit()
+	return gas - min(gas, p.Chain.Waiting().Gas)
+}
+
+// WaitingBytes is how much of a blueprint the transactions take that wait for the next block.
+func (p Proposable) WaitingBytes() uint64 { return p.Chain.Waiting().Bytes }
 
 // UpgradeDue says whether other rules hold at this time than at the head.
 func (p Proposable) UpgradeDue(at int64) bool { return p.Chain.UpgradeDue(uint64(at)) }

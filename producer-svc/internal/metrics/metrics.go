@@ -37,7 +37,7 @@ func New(registry *prometheus.Registry) *Metrics {
 		skipped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_transactions_skipped_total", Help: "Transactions of applied blueprints that could not be executed."}),
 		sections: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_sections_total", Help: "Critical sections by how they ended."}, []string{"outcome"}),
 		steps:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "blindseq_producer_section_step_seconds", Help: "Time of each step of a critical section.", Buckets: seconds}, []string{"step"}),
-		checks:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_bundles_check_seconds", Help: "Checks of the bundles submitted in one go: format, bundler, ciphertexts.", Buckets: seconds}),
+		checks:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_sealed_check_seconds", Help: "Duration of checking the sealed transactions submitted in one go: encoding, submitter, proofs, signatures.", Buckets: seconds}),
 		fsync:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "blindseq_producer_log_append_seconds", Help: "Write and fsync of a blueprint log record.", Buckets: seconds}),
 	}
 	m.rollupCalls = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_rollup_calls_total", Help: "Pushes to and looks at the rollup node by how they ended."}, []string{"call", "outcome"})
@@ -75,7 +75,7 @@ func (m *Metrics) RollupCalled(call string, err error) {
 // Synced takes the time of one fsync of the blueprint log.
 func (m *Metrics) Synced(d time.Duration) { m.fsync.Observe(d.Seconds()) }
 
-// Checked takes the time of checking bundles.
+// Checked takes the time of checking sealed transactions.
 func (m *Metrics) Checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
 
 // AcknowledgedAlone counts an acknowledgement without standbys.

@@ -9,10 +9,12 @@ import (
 
 	"blindseq/kit/content"
 	"blindseq/kit/notify"
+	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/txstore"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // MaxDelayedBytes bounds one delayed transaction, as the pool bounds the others.
@@ -30,17 +32,26 @@ type Pool struct {
 }
 
 // Pending lists the delayed transactions for the next proposal, oldest first.
-func (p *Pool) Pending() ([]content.Hash, error) {
+func (p *Pool) Pending() ([]contents.DelayedTransaction, error) {
 	txs, err := p.Store.Delayed(content.MaxBlueprintBytes / content.DelayedTransactionBytes)
-	var hashes []content.Hash
+	var pending []contents.DelayedTransaction
 	size := 0
 	for _, tx := range txs {
 		if size += len(tx.Raw); size > delayedShare {
 			break
 		}
-		hashes = append(hashes, content.Hash(tx.Hash))
+		pending = append(pending, contents.DelayedTransaction{Hash: content.Hash(tx.Hash), Gas: gasOf(tx.Raw)})
 	}
-	return hashes, err
+	return pending, err
+}
+
+// gasOf is the gas limit of a stored transaction; 0 of one that cannot be read, which takes none.
+func gasOf(raw []byte) uint64 {
+	var tx types.Transaction
+	if err := tx.UnmarshalBinary(raw); err != nil {
+		return 0
+	}
+	return tx.Gas()
 }
 
 // Raw finds a delayed transaction.

@@ -129,7 +129,7 @@ func (s *Server) message(changes []txstore.Change, upTo uint64, complete bool) *
 func entryOf(c txstore.Change) *replicationv1.Entry {
 	kinds := map[txstore.ChangeKind]replicationv1.Kind{
 		txstore.ChangeTransaction: replicationv1.Kind_KIND_TRANSACTION,
-		txstore.ChangeBundle:      replicationv1.Kind_KIND_BUNDLE,
+		txstore.ChangeSealed:      replicationv1.Kind_KIND_SEALED,
 		txstore.ChangeDelayed:     replicationv1.Kind_KIND_DELAYED,
 	}
 	return &replicationv1.Entry{Kind: kinds[c.Kind], Raw: c.Raw}

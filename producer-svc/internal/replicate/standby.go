@@ -14,7 +14,6 @@ import (
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -184,7 +183,7 @@ func (s *Standby) keep(m *replicationv1.ReplicateResponse, only map[common.Hash]
 		if err != nil {
 			return err
 		}
-		delete(only, crypto.Keccak256Hash(e.GetRaw()))
+		delete(only, txstore.HashOf(e.GetRaw()))
 		changes = append(changes, txstore.Change{Kind: kind, Raw: e.GetRaw()})
 	}
 	for _, e := range m.GetEnded() {
@@ -205,8 +204,8 @@ func kindOf(k replicationv1.Kind) (txstore.ChangeKind, error) {
 	switch k {
 	case replicationv1.Kind_KIND_TRANSACTION:
 		return txstore.ChangeTransaction, nil
-	case replicationv1.Kind_KIND_BUNDLE:
-		return txstore.ChangeBundle, nil
+	case replicationv1.Kind_KIND_SEALED:
+		return txstore.ChangeSealed, nil
 	case replicationv1.Kind_KIND_DELAYED:
 		return txstore.ChangeDelayed, nil
 	}
@@ -253,7 +252,7 @@ func (s *Standby) hand(ctx context.Context, changes []txstore.Change, only map[c
 		if one.Kind == txstore.ChangeEnded {
 			continue
 		}
-		if hash := crypto.Keccak256Hash(one.Raw); only[hash] {
+		if hash := txstore.HashOf(one.Raw); only[hash] {
 			hashes, request.Entries = append(hashes, hash), append(request.Entries, entryOf(one))
 		}
 	}

@@ -53,7 +53,7 @@ func (s *served) blocksUntil(n int) {
 	work, cancel := s.chain.Work()
 	defer cancel()
 	for included := 0; included < n; {
-		raws, _, err := s.chain.Content(context.Background(), chain.Limits{Bytes: 500_000})
+		raws, err := s.chain.Content(context.Background(), chain.Limits{Bytes: 500_000})
 		must(s.t, err)
 		if len(raws) == 0 {
 			<-work

@@ -66,7 +66,7 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	return &served{t: t, chain: c, store: store, keep: keep, url: server.Addr()}
 }
 
-// plain is transactions without bundles.
+// plain is transactions of which none is sealed.
 type plain struct{ *txstore.Keeper }
 
 func (p plain) Status(hash common.Hash) (at rpc.Standing, err error) {
@@ -80,12 +80,12 @@ func (plain) Resolve(hash common.Hash) (common.Hash, error) { return hash, nil }
 func (s *served) block() chain.Result {
 	s.t.Helper()
 	ctx := context.Background()
-	raws, _, err := s.chain.Content(ctx, chain.Limits{Bytes: 500_000})
+	raws, err := s.chain.Content(ctx, chain.Limits{Bytes: 500_000})
 	must(s.t, err)
 	number, hash, timestamp := s.chain.Head()
 	result, err := s.chain.Apply(ctx, chain.Block{Number: number + 1, ParentHash: hash, Timestamp: timestamp + 1, Transactions: raws})
 	must(s.t, err)
-	must(s.t, s.keep.Applied(result.Number, result.Included, nil))
+	must(s.t, s.keep.Applied(result.Number, result.Included, nil, nil))
 	return result
 }
 

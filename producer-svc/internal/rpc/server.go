@@ -1,5 +1,6 @@
 // Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
-// tracers under debug, te_getTransactionStatus, te_getEncryptionKey and te_getOrderProof.
+// tracers under debug, and te_getTransactionStatus, te_getEncryptionKey, te_getNextSeq and
+// te_getOrderProof.
 //
 // What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
 // is bounded; nothing here can change the chain, its files or its settings.
@@ -29,8 +30,10 @@ import (
 type Config struct {
 	Address string         // where to listen
 	Feed    http.Handler   // serves what is under /evm/; nil for nothing
-	Key     *EncryptionKey // nil when nothing is encrypted
-	// OrderProof shows where a transaction or bundle was ordered; nil when there are no proofs.
+	Key     *EncryptionKey // nil when nothing is sealed
+	// NextSeq is the seq for a submitter's next sealed transaction; nil when nothing is sealed.
+	NextSeq func(submitter common.Address) uint64
+	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
 	// Head is the number of the last applied block; when set, answers say which blocks they may have seen.
 	Head   func() uint64
@@ -67,40 +70,48 @@ type Transactions interface {
 	// Submit returns a hash or an error for each; what has a hash is durable.
 	Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error)
 	Status(hash common.Hash) (Standing, error)
-	// Resolve gives, for the hash of a bundle that was decrypted, that of the transaction in it; any other as it is.
+	// Resolve gives, for the id of a sealed transaction that was opened, the hash of the one inside; any other hash as it is.
 	Resolve(hash common.Hash) (common.Hash, error)
 }
 
-// Standing is where a transaction or bundle stands.
+// Standing is where a transaction stands.
 type Standing struct {
 	State  string // TransactionStatus has the list
 	Number uint64 // of the block that decided, 0 when none did
 	Reason string
-	// Bundle, when set, waits and is said to hold the transaction. Nothing else is known about the transaction: the state is
-	// the bundle's, and whether it holds it is known when it is opened.
-	Bundle common.Hash
+	// Transaction is the one inside a sealed one that was opened.
+	Transaction common.Hash
+	// Barred says that the transaction is skipped wherever it is ordered, for a time: it was opened and has ended.
+	Barred bool
 }
 
-// EncryptionKey is the answer of te_getEncryptionKey: the key to encrypt with, and the keyholders that this trusts.
+// EncryptionKey is the answer of te_getEncryptionKey: the key to seal with, the keyholders that this trusts, and the limits.
 type EncryptionKey struct {
 	ChainID       hexutil.Uint64   `json:"chainId"`
-	MasterKey     hexutil.Bytes    `json:"masterKey"` // G1, compressed
+	Key           hexutil.Bytes    `json:"key"` // 32 bytes, a point of ristretto255
+	KeyID         hexutil.Bytes    `json:"keyId"`
 	Threshold     int              `json:"threshold"`
 	Quorum        int              `json:"quorum"`
 	Members       []common.Address `json:"members"`
 	CommitteeHash common.Hash      `json:"committeeHash"`
 	FirstNumber   hexutil.Uint64   `json:"firstNumber"`
+	// Lifetime is for how many numbers after the head an expiry may be; SealedGas the gas of one content's sealed transactions.
+	Lifetime  hexutil.Uint64 `json:"lifetime"`
+	SealedGas hexutil.Uint64 `json:"sealedGas"`
+	// Head is the number of the last applied block.
+	Head hexutil.Uint64 `json:"head"`
 }
 
-// EncryptionKeyOf is the answer for a committee; nil for none.
+// EncryptionKeyOf is the answer for a committee, without the head; nil for none.
 func EncryptionKeyOf(c *committee.Committee) *EncryptionKey {
 	if c == nil {
 		return nil
 	}
-	master := c.Keys.Master().Bytes()
+	key, id := c.Keys.Point(), c.Keys.ID()
 	return &EncryptionKey{
-		ChainID: hexutil.Uint64(c.ChainID), MasterKey: master[:], Threshold: c.Keys.Threshold(), Quorum: c.Quorum(),
-		Members: c.Members.Members(), CommitteeHash: c.Hash(), FirstNumber: hexutil.Uint64(c.First),
+		ChainID: hexutil.Uint64(c.ChainID), Key: key[:], KeyID: id[:], Threshold: c.Keys.Threshold(), Quorum: c.Quorum(),
+		Members: c.Members(), CommitteeHash: c.Hash(), FirstNumber: hexutil.Uint64(c.First),
+		Lifetime: hexutil.Uint64(c.Limits.Lifetime), SealedGas: hexutil.Uint64(c.Limits.SealedGas),
 	}
 }
 
@@ -140,7 +151,7 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	services := append([]gethrpc.API(nil), chain.APIs()...)
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: &ethService{chain: chain, txs: txs, client: s.client}},
-		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, key: s.cfg.Key, proof: s.cfg.OrderProof}},
+		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg}},
 		gethrpc.API{Namespace: "debug", Service: notServed{}},
 	)
 	for _, one := range services {

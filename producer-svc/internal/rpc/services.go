@@ -133,55 +133,6 @@ func (e *syncTimeout) Error() string {
 func (e *syncTimeout) ErrorCode() int { return 4 }
 func (e *syncTimeout) ErrorData() any { return e.hash.Hex() }
 
-// teService is the namespace te.
-type teService struct {
-	txs   Transactions
-	key   *EncryptionKey
-	proof func(ctx context.Context, hash common.Hash) (any, error)
-}
-
-var errNotEncrypted = errors.New("this rollup has no keyholders: send plain transactions")
-
-// GetEncryptionKey is te_getEncryptionKey.
-func (s *teService) GetEncryptionKey() (*EncryptionKey, error) {
-	if s.key == nil {
-		return nil, errNotEncrypted
-	}
-	return s.key, nil
-}
-
-// GetOrderProof is te_getOrderProof: position, list and attestations, which package orderproof of dsn-node verifies.
-func (s *teService) GetOrderProof(ctx context.Context, hash common.Hash) (any, error) {
-	if s.proof == nil {
-		return nil, errNotEncrypted
-	}
-	return s.proof(ctx, hash)
-}
-
-// TransactionStatus is the answer of te_getTransactionStatus.
-type TransactionStatus struct {
-	// Of a plain transaction: unknown, queued, pending, included, skipped, dropped. Of a bundle: unknown, received, queued,
-	// ordered, decrypted, included, skipped, undecryptable.
-	Status      string          `json:"status"`
-	BlockNumber *hexutil.Uint64 `json:"blockNumber,omitempty"`
-	Reason      string          `json:"reason,omitempty"`
-	// Bundle is the one whose sender says that the transaction is in it, and whose status this is.
-	Bundle *common.Hash `json:"bundle,omitempty"`
-}
-
-// GetTransactionStatus is te_getTransactionStatus: where a transaction is, whether or not it is in a block.
-func (s *teService) GetTransactionStatus(hash common.Hash) (TransactionStatus, error) {
-	at, err := s.txs.Status(hash)
-	answer := TransactionStatus{Status: at.State, Reason: at.Reason}
-	if at.Number > 0 {
-		answer.BlockNumber = (*hexutil.Uint64)(&at.Number)
-	}
-	if at.Bundle != (common.Hash{}) {
-		answer.Bundle = &at.Bundle
-	}
-	return answer, err
-}
-
 // notServed takes those of geth's tracing methods away that read or write files of this machine.
 type notServed struct{}
 

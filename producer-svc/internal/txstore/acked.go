@@ -96,6 +96,15 @@ func (s *Store) Has(hash common.Hash) bool {
 	return ok
 }
 
+// holds says whether a transaction, plain or sealed, is acknowledged and not ended.
+func (s *Store) holds(hash common.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, plain := s.acked.byHash[hash]
+	_, sealed := s.sealed.byHash[hash]
+	return plain || sealed
+}
+
 // Room is how many more transactions, and of how many bytes, may be acknowledged.
 func (s *Store) Room() (transactions int, bytes int64) {
 	s.mu.Lock()

@@ -15,7 +15,7 @@ type ChangeKind uint8
 
 const (
 	ChangeTransaction ChangeKind = iota + 1 // acknowledged
-	ChangeBundle                            // the same, encrypted
+	ChangeSealed                            // the same, sealed
 	ChangeDelayed
 	ChangeEnded // left the pool and is in no block
 )
@@ -34,7 +34,7 @@ type Change struct {
 // DSN has it.
 func (s *Store) After(position uint64, limit, size int) (changes []Change, upTo uint64, all bool, err error) {
 	top, _ := s.Position()
-	kinds := map[byte]ChangeKind{prefixTransaction: ChangeTransaction, prefixBundle: ChangeBundle, prefixDelayed: ChangeDelayed, prefixEndingOrder: ChangeEnded}
+	kinds := map[byte]ChangeKind{prefixTransaction: ChangeTransaction, prefixSealed: ChangeSealed, prefixDelayed: ChangeDelayed, prefixEndingOrder: ChangeEnded}
 	for prefix, kind := range kinds {
 		count := 0
 		err := iterateFrom(s.db, prefix, position+1, func(sequence uint64, value []byte) bool {
@@ -81,7 +81,7 @@ func (s *Store) ends(changes []Change) (kept []Change, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if known && ending.Kind == Dropped && !s.Has(hash) {
+		if known && ending.Kind != Skipped && !s.holds(hash) {
 			kept = append(kept, Change{Kind: ChangeEnded, Position: one.Position, Hash: hash, Reason: ending.Reason})
 		}
 	}
@@ -108,10 +108,10 @@ func (s *Store) Keep(changes []Change) error {
 			ended = append(ended, Ending{Hash: one.Hash, Kind: Dropped, Reason: one.Reason})
 			continue
 		}
-		groups[one.Kind] = append(groups[one.Kind], Tx{Hash: hashOf(one.Raw), Raw: one.Raw})
+		groups[one.Kind] = append(groups[one.Kind], Tx{Hash: HashOf(one.Raw), Raw: one.Raw})
 	}
 	err := cmp.Or(
-		s.write(&s.acked, groups[ChangeTransaction]), s.write(&s.bundles, groups[ChangeBundle]), s.write(&s.delayed, groups[ChangeDelayed]))
+		s.write(&s.acked, groups[ChangeTransaction]), s.write(&s.sealed, groups[ChangeSealed]), s.write(&s.delayed, groups[ChangeDelayed]))
 	if err == nil {
 		err = s.endKept(ended)
 	}
@@ -120,15 +120,15 @@ func (s *Store) Keep(changes []Change) error {
 
 // endKept records the ends of those that are kept here; of others nothing was promised here.
 func (s *Store) endKept(ended []Ending) error {
-	return s.End(slices.DeleteFunc(ended, func(one Ending) bool { return !s.Has(one.Hash) }))
+	return s.End(slices.DeleteFunc(ended, func(one Ending) bool { return !s.holds(one.Hash) }))
 }
 
 // Hashes are those of everything promised and not ended.
 func (s *Store) Hashes() map[common.Hash]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[common.Hash]bool, len(s.acked.byHash)+len(s.bundles.byHash)+len(s.delayed.byHash))
-	for _, l := range []*list{&s.acked, &s.bundles, &s.delayed} {
+	all := make(map[common.Hash]bool, len(s.acked.byHash)+len(s.sealed.byHash)+len(s.delayed.byHash))
+	for _, l := range []*list{&s.acked, &s.sealed, &s.delayed} {
 		for hash := range l.byHash {
 			all[hash] = true
 		}

@@ -1,16 +1,20 @@
 package txstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
 
+	"blindseq/seal/committee/committeetest"
+
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 func txOf(i int) Tx {
 	raw := fmt.Appendf(nil, "transaction %d", i)
-	return Tx{Hash: hashOf(raw), Raw: raw}
+	return Tx{Hash: HashOf(raw), Raw: raw}
 }
 
 func openStore(t *testing.T) *Store {
@@ -33,7 +37,7 @@ func TestChangesComeInOrderInBoundedGroupsAndWithoutWhatIsInABlock(t *testing.T)
 		case 0:
 			err = s.Add([]Tx{tx})
 		case 1:
-			err = s.AddBundles([]Tx{tx})
+			err = s.AddSealed([]Tx{tx})
 		case 2:
 			_, _, err = s.AddDelayed(tx.Raw)
 		}
@@ -67,7 +71,7 @@ func TestChangesComeInOrderInBoundedGroupsAndWithoutWhatIsInABlock(t *testing.T)
 				}
 				continue
 			}
-			got = append(got, hashOf(one.Raw))
+			got = append(got, HashOf(one.Raw))
 		}
 		position, all = upTo, last
 	}
@@ -111,7 +115,7 @@ func TestWhatIsKeptSurvivesAndEndsAsItsOwnerSays(t *testing.T) {
 	}
 	kept := []Change{
 		{Kind: ChangeTransaction, Raw: txOf(1).Raw}, {Kind: ChangeTransaction, Raw: txOf(2).Raw},
-		{Kind: ChangeBundle, Raw: txOf(3).Raw}, {Kind: ChangeDelayed, Raw: txOf(4).Raw},
+		{Kind: ChangeSealed, Raw: txOf(3).Raw}, {Kind: ChangeDelayed, Raw: txOf(4).Raw},
 	}
 	for range 2 { // as after a reconnect
 		if err := s.Keep(kept); err != nil {
@@ -136,5 +140,36 @@ func TestWhatIsKeptSurvivesAndEndsAsItsOwnerSays(t *testing.T) {
 	}
 	if _, known, _ := s.Ending(txOf(9).Hash); known {
 		t.Error("an end of what was never kept is recorded")
+	}
+}
+
+func TestASealedTransactionIsNamedByItsIDAndEndsAsOthersDo(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	raw := c.Sealed([]byte("inside"))
+	id := common.Hash(c.Checked(raw).Sealed().ID())
+	if HashOf(raw) != id || HashOf(raw[:9]) != crypto.Keccak256Hash(raw[:9]) || HashOf([]byte{1}) != crypto.Keccak256Hash([]byte{1}) {
+		t.Error("the wrong names")
+	}
+	s := openStore(t)
+	if err := s.Keep([]Change{{Kind: ChangeSealed, Raw: raw}}); err != nil || !s.Hashes()[id] {
+		t.Fatalf("kept %v, %v", s.Hashes(), err)
+	}
+	signed := append([]byte(nil), raw...)
+	signed[len(signed)-1] ^= 1 // another signature
+	if err := s.AddSealed([]Tx{{Hash: HashOf(signed), Raw: signed}}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.Sealed(); err != nil || len(all) != 1 || all[0].Hash != id || !bytes.Equal(all[0].Raw, raw) {
+		t.Errorf("stored %v, %v", all, err)
+	}
+	if err := s.Keep([]Change{{Kind: ChangeEnded, Hash: id, Reason: "expired"}}); err != nil {
+		t.Fatal(err)
+	}
+	if one, known, err := s.Ending(id); err != nil || !known || one.Reason != "expired" || one.Kind != Unordered || len(s.Hashes()) != 0 {
+		t.Errorf("the end: %+v, %v, %v; %v", one, known, err, s.Hashes())
+	}
+	changes, _, _, err := s.After(0, 10, 1<<20)
+	if err != nil || len(changes) != 1 || changes[0].Hash != id {
+		t.Errorf("a standby gets %v, %v", changes, err)
 	}
 }

@@ -4,12 +4,11 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // AddDelayed stores a delayed transaction, durable when it returns. added is false when it is there already.
 func (s *Store) AddDelayed(raw []byte) (hash common.Hash, added bool, err error) {
-	hash = hashOf(raw)
+	hash = HashOf(raw)
 	s.mu.Lock()
 	_, known := s.delayed.byHash[hash]
 	full := len(s.delayed.byHash) >= s.options.Delayed || s.delayed.bytes+int64(len(raw)) > s.options.DelayedBytes
@@ -62,5 +61,3 @@ func (s *Store) DelayedByHash(hash common.Hash) (raw []byte, ok bool, err error)
 func (s *Store) RemoveDelayed(hashes []common.Hash) error {
 	return s.remove(&s.delayed, "forget delayed transactions", hashes)
 }
-
-func hashOf(raw []byte) common.Hash { return crypto.Keccak256Hash(raw) }

@@ -14,8 +14,9 @@ import (
 type Kind uint8
 
 const (
-	Skipped Kind = iota + 1 // it was decided in a block and could not be executed
-	Dropped                 // it left the pool before it was decided
+	Skipped   Kind = iota + 1 // it was decided in a block and could not be executed
+	Dropped                   // it left the pool before it was decided
+	Unordered                 // the same of a sealed transaction
 )
 
 // Ending is the end of a transaction that is in no block.
@@ -36,7 +37,7 @@ type stored struct {
 }
 
 // End records endings and forgets the acknowledgement of these transactions, both or neither. An ending replaces an
-// earlier one of the same transaction.
+// earlier one of the same transaction. A stored sealed transaction that is Dropped is recorded as Unordered.
 func (s *Store) End(endings []Ending) error { return s.record(endings, true) }
 
 // Note records endings of transactions that have not ended: they are still in the pool and may yet succeed.
@@ -53,13 +54,16 @@ func (s *Store) record(endings []Ending, ended bool) error {
 				continue
 			}
 			seen[one.Hash] = true
+			if _, sealed := s.sealed.byHash[one.Hash]; sealed && one.Kind == Dropped {
+				one.Kind = Unordered
+			}
 			if err := s.putEnding(batch, one); err != nil {
 				return err
 			}
 			if !ended {
 				continue
 			}
-			if err := s.acked.delete(batch, one.Hash); err != nil {
+			if err := cmp.Or(s.acked.delete(batch, one.Hash), s.sealed.delete(batch, one.Hash)); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,8 @@ type Pool interface {
 	AddTransactions(txs []*types.Transaction) []error
 	Pooled(hash common.Hash) bool
 	Included(hash common.Hash) (number uint64, ok bool)
+	// Waits says whether a transaction was ordered and waits for gas in a later block.
+	Waits(hash common.Hash) bool
 	PoolSize() (pending, queued int)
 	// Status is StateUnknown, StateQueued, StatePending, or StateIncluded with the block's number.
 	Status(hash common.Hash) (state string, number uint64)
@@ -93,18 +95,6 @@ func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 	return hashes, errs
 }
 
-// Early takes transactions that a block skipped for their nonce: those before them are missing. They wait for them as any
-// others do, acknowledged. What the pool refuses stays skipped. Call it before Applied.
-func (k *Keeper) Early(ctx context.Context, raws [][]byte) error {
-	_, errs := k.Submit(ctx, raws)
-	for _, err := range errs {
-		if errors.Is(err, ErrBroken) {
-			return fmt.Errorf("keep transactions whose nonces are not due: %w", err)
-		}
-	}
-	return nil
-}
-
 // promised says whether the sender will take this answer of the pool for a yes.
 func promised(err error) bool { return err == nil || errors.Is(err, txpool.ErrAlreadyKnown) }
 
@@ -139,7 +129,8 @@ func (r *room) take(size int) error {
 	return nil
 }
 
-// AddDelayed takes a delayed transaction; it is durable when AddDelayed returns. added is false when it is waiting already.
+// AddDelayed takes a delayed transaction; it is durable when AddDelayed returns. added is false when it is
+// stored or ordered already.
 func (k *Keeper) AddDelayed(_ context.Context, raw []byte) (hash common.Hash, added bool, err error) {
 	txs, errs := k.pool.Decode([][]byte{raw})
 	if errs[0] != nil {
@@ -148,6 +139,9 @@ func (k *Keeper) AddDelayed(_ context.Context, raw []byte) (hash common.Hash, ad
 	hash = txs[0].Hash()
 	if number, ok := k.pool.Included(hash); ok {
 		return hash, false, fmt.Errorf("add delayed transaction %s: %w: %d", hash, ErrEnded, number)
+	}
+	if k.pool.Waits(hash) {
+		return hash, false, nil
 	}
 	return k.store.AddDelayed(raw)
 }

@@ -52,7 +52,7 @@ func (p *producer) block(t testing.TB, delayed [][]byte, raws ...[]byte) chain.R
 	for _, one := range result.Skipped {
 		skipped = append(skipped, txstore.Ending{Hash: one.Hash, Reason: one.Reason})
 	}
-	must(t, p.Applied(result.Number, result.Included, skipped))
+	must(t, p.Applied(result.Number, result.Included, skipped, result.Waiting))
 	return result
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethdb"
 )
 
@@ -27,7 +26,7 @@ func newList(prefix byte) list { return list{prefix: prefix, byHash: make(map[co
 
 func (l *list) load(db ethdb.KeyValueStore) (last uint64, err error) {
 	err = iterate(db, l.prefix, func(sequence uint64, raw []byte) bool {
-		l.insert(crypto.Keccak256Hash(raw), sequence, len(raw))
+		l.insert(HashOf(raw), sequence, len(raw))
 		last = sequence
 		return true
 	})
@@ -59,7 +58,7 @@ func (l *list) delete(batch ethdb.KeyValueWriter, hash common.Hash) error {
 func transactions(db ethdb.KeyValueStore, prefix byte, visit func(Tx) bool) error {
 	return iterate(db, prefix, func(_ uint64, raw []byte) bool {
 		raw = bytes.Clone(raw)
-		return visit(Tx{Hash: hashOf(raw), Raw: raw})
+		return visit(Tx{Hash: HashOf(raw), Raw: raw})
 	})
 }
 

@@ -14,6 +14,7 @@ const (
 	StateIncluded = "included" // in a block
 	StateSkipped  = "skipped"  // decided in a block and not executed, with the reason
 	StateDropped  = "dropped"  // left the pool, with the reason
+	StateEnded    = "ended"    // of a sealed transaction: not executed and will not be, with the reason
 )
 
 // Status is where a transaction is, the block that includes or skipped it, and why it was skipped or dropped. A block
@@ -29,6 +30,8 @@ func (k *Keeper) Status(hash common.Hash) (state string, number uint64, reason s
 	switch {
 	case known && ending.Kind == Skipped:
 		return StateSkipped, ending.Number, ending.Reason, nil
+	case known && ending.Kind == Unordered:
+		return StateEnded, 0, ending.Reason, nil
 	case known:
 		return StateDropped, 0, ending.Reason, nil
 	case k.store.Has(hash):

@@ -1,7 +1,7 @@
-// Package txstore stores on disk what was promised to users: acknowledged transactions that are in no block yet, encrypted
-// bundles, delayed transactions, the endings of transactions that are in no block, and the lock of the pool.
+// Package txstore stores on disk what was promised to users: acknowledged transactions that are in no block yet, sealed and
+// delayed transactions, the endings of transactions that are in no block, and the lock of the pool.
 //
-// It guarantees: when Add, AddBundles, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
+// It guarantees: when Add, AddSealed, AddDelayed or SetLocked returns nil, the change survives a crash of the process and of
 // the machine; concurrent callers share one fsync. Removals and endings are written without an fsync: those lost in a crash
 // are derived from the chain again. The order of arrival survives restarts. After a failed write nothing is acknowledged any
 // more (ErrBroken), because the state of the disk is unknown.
@@ -33,7 +33,7 @@ var (
 
 // Tx is a transaction as it came.
 type Tx struct {
-	Hash common.Hash // keccak256(Raw)
+	Hash common.Hash // HashOf(Raw)
 	Raw  []byte
 }
 
@@ -75,7 +75,7 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 const (
 	prefixTransaction = 'a' // + sequence -> raw
 	prefixDelayed     = 'd' // + sequence -> raw
-	prefixBundle      = 'b' // + sequence -> raw
+	prefixSealed      = 'b' // + sequence -> raw
 	prefixEnding      = 'o' // + hash -> Ending
 	prefixEndingOrder = 'q' // + sequence -> hash
 	keyLocked         = "l" // reason; absent when not locked
@@ -93,7 +93,7 @@ type Store struct {
 	sequence uint64 // the last one given, of all kinds
 	acked    list
 	delayed  list
-	bundles  list
+	sealed   list
 	endings  int
 	locked   bool
 	reason   string
@@ -109,7 +109,7 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open transaction store in %s: %w", dir, err)
 	}
-	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), bundles: newList(prefixBundle),
+	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), sealed: newList(prefixSealed),
 		confirm: func(uint64) error { return nil }}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open transaction store in %s: %w", dir, err), db.Close())
@@ -132,7 +132,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) load() error {
-	for _, l := range []*list{&s.acked, &s.delayed, &s.bundles} {
+	for _, l := range []*list{&s.acked, &s.delayed, &s.sealed} {
 		last, err := l.load(s.db)
 		if err != nil {
 			return err

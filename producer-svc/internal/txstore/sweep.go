@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,10 +20,11 @@ const (
 )
 
 // Applied is called for every applied block. Transactions in it, delayed ones too, are forgotten. Skipped ones
-// are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed.
-func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending) error {
+// are recorded; the acknowledgement of one that is still in the pool stays, for it may yet be executed. Delayed ones that wait
+// for a later block are forgotten as well: they are the chain's now, and must not be ordered again.
+func (k *Keeper) Applied(number uint64, included []common.Hash, skipped []Ending, waiting []common.Hash) error {
 	var ended, noted []Ending
-	gone := append([]common.Hash(nil), included...)
+	gone := slices.Concat(included, waiting)
 	for _, one := range skipped {
 		one.Kind, one.Number = Skipped, number
 		if _, ok := k.pool.Included(one.Hash); ok {
@@ -132,7 +134,7 @@ func (k *Keeper) missing(txs []Tx) ([][]byte, error) {
 	var included []common.Hash
 	var missing [][]byte
 	for _, tx := range txs {
-		if k.pool.Pooled(tx.Hash) {
+		if k.pool.Pooled(tx.Hash) || k.pool.Waits(tx.Hash) {
 			continue
 		}
 		if _, ok := k.pool.Included(tx.Hash); ok {
@@ -154,7 +156,7 @@ func (k *Keeper) offer(raws [][]byte) error {
 	var endings []Ending
 	for i, tx := range txs {
 		if errs[i] != nil {
-			endings = append(endings, Ending{Hash: hashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
+			endings = append(endings, Ending{Hash: HashOf(raws[i]), Kind: Dropped, Reason: errs[i].Error()})
 			continue
 		}
 		again = append(again, tx)
@@ -201,7 +203,7 @@ func (k *Keeper) forgetDelayed() error {
 	}
 	var gone []common.Hash
 	for _, tx := range waiting {
-		if _, ok := k.pool.Included(tx.Hash); ok {
+		if _, ok := k.pool.Included(tx.Hash); ok || k.pool.Waits(tx.Hash) {
 			gone = append(gone, tx.Hash)
 		}
 	}

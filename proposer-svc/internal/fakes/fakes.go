@@ -20,6 +20,7 @@ type Chain struct {
 	Transactions [][]byte
 	Locked       bool
 	UpgradeDue   bool
+	Waiting      bool              // transactions wait that were ordered before
 	Served       map[string]uint64 // blocks that requests gave already
 	Err          error             // answered instead
 }
@@ -50,7 +51,7 @@ func (p *Producer) GetProposalContent(_ context.Context, r *blueprintv1.GetPropo
 	}
 	parent := bytes.Repeat([]byte{byte(p.chain.Head)}, 32)
 	return &blueprintv1.GetProposalContentResponse{
-		PoolLocked: p.chain.Locked, UpgradeDue: p.chain.UpgradeDue,
+		PoolLocked: p.chain.Locked, UpgradeDue: p.chain.UpgradeDue, Waiting: p.chain.Waiting,
 		HeadTimestamp: &timestamppb.Timestamp{Seconds: p.chain.HeadTime},
 		Content: &preblockv1.Content{
 			Number: p.chain.Head + 1, PreviousBlockHash: parent, Transactions: p.chain.Transactions,

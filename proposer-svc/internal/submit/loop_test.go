@@ -104,6 +104,16 @@ func TestAnUpgradeThatIsDueMakesAnEmptyProposal(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsForGasIsAReasonForABlock(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.producer.Change(func(c *fakes.Chain) { c.Waiting = true })
+		r.request("a", false)
+		if s := r.expectSubmission("a", 1, 1); len(s.Content.Transactions) != 0 {
+			t.Errorf("content %v", s.Content)
+		}
+	})
+}
+
 func TestARepeatedRequestIdIsHarmless(t *testing.T) {
 	bubble(t, func(r *rig) {
 		for range 3 {

@@ -1,5 +1,5 @@
-// Package committeetest is a committee with all its keys in one place, for tests: it makes bundles, certificates and whole
-// preblocks without keyholders.
+// Package committeetest is a committee with all its keys in one place, for tests: it makes sealed transactions, certificates
+// and whole preblocks without keyholders.
 package committeetest
 
 import (
@@ -9,11 +9,10 @@ import (
 
 	"blindseq/kit/content"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
 	"blindseq/seal/outcome"
-	"blindseq/seal/te"
-	"blindseq/seal/te/dealer"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -23,41 +22,89 @@ import (
 type Committee struct {
 	*committee.Committee
 	Identities []*ecdsa.PrivateKey
-	Shares     []*te.KeyShare
+	Secrets    []*seal.Secret
 	t          testing.TB
 }
 
 // New makes a committee for chain 1337 that begins at a number.
 func New(t testing.TB, keyholders, threshold int, first uint64) *Committee {
 	t.Helper()
-	keys, shares, err := dealer.Deal(rand.Reader, keyholders, threshold)
+	return NewWith(t, keyholders, threshold, first, committee.Limits{})
+}
+
+// NewWith makes a committee with limits of its own.
+func NewWith(t testing.TB, keyholders, threshold int, first uint64, limits committee.Limits) *Committee {
+	t.Helper()
+	keys, secrets, err := seal.Deal(rand.Reader, 1337, keyholders, threshold)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Committee{Shares: shares, t: t}
+	c := &Committee{Secrets: secrets, t: t}
 	members := make([]common.Address, keyholders)
 	for i := range members {
-		key, err := crypto.GenerateKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Identities = append(c.Identities, key)
-		members[i] = crypto.PubkeyToAddress(key.PublicKey)
+		c.Identities = append(c.Identities, c.newKey())
+		members[i] = crypto.PubkeyToAddress(c.Identities[i].PublicKey)
 	}
-	if c.Committee, err = committee.New(1337, first, members, keys); err != nil {
+	if c.Committee, err = committee.New(first, members, keys, limits); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// Bundle is an unsigned bundle of one plain transaction.
-func (c *Committee) Bundle(plain []byte) []byte {
+// Of seals for a committee whose secrets others have.
+func Of(t testing.TB, c *committee.Committee) *Committee { return &Committee{Committee: c, t: t} }
+
+func (c *Committee) newKey() *ecdsa.PrivateKey {
 	c.t.Helper()
-	payload, err := te.Encrypt(rand.Reader, c.Keys.Master(), plain)
+	key, err := crypto.GenerateKey()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return (&te.Bundle{Payload: payload}).Encode()
+	return key
+}
+
+// Sealed seals a transaction by a new submitter, as its first: valid in every content of the committee's first numbers.
+func (c *Committee) Sealed(tx []byte) []byte {
+	c.t.Helper()
+	return c.SealedBy(c.newKey(), 0, tx)
+}
+
+// SealedBy seals a transaction by a submitter, with gas for most transactions, and the latest expiry that the committee's
+// first number allows. change may change the header.
+func (c *Committee) SealedBy(key *ecdsa.PrivateKey, seq uint64, tx []byte, change ...func(*seal.Header)) []byte {
+	c.t.Helper()
+	s, err := seal.Seal(c.Keys.Key, c.header(key, seq, change), seal.NewSeed(), tx)
+	return c.signed(key, s, err)
+}
+
+// Garbage passes every check and is unopenable, for a reason: seal.ErrPayload, seal.ErrPadding or seal.ErrSeed.
+func (c *Committee) Garbage(kind error, change ...func(*seal.Header)) []byte {
+	c.t.Helper()
+	key := c.newKey()
+	s, err := seal.SealGarbage(c.Keys.Key, c.header(key, 0, change), kind)
+	return c.signed(key, s, err)
+}
+
+func (c *Committee) header(key *ecdsa.PrivateKey, seq uint64, change []func(*seal.Header)) seal.Header {
+	h := seal.Header{
+		ChainID: c.ChainID, Key: c.Keys.ID(), Submitter: crypto.PubkeyToAddress(key.PublicKey),
+		Seq: seq, Gas: 100_000, Expiry: c.First + c.Limits.Lifetime,
+	}
+	for _, do := range change {
+		do(&h)
+	}
+	return h
+}
+
+func (c *Committee) signed(key *ecdsa.PrivateKey, s *seal.Sealed, err error) []byte {
+	c.t.Helper()
+	if err == nil {
+		err = s.Sign(key)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return s.Encode()
 }
 
 // Certify is the certificate of the first quorum of members, and the hash the next one follows.
@@ -75,41 +122,55 @@ func (c *Committee) Certify(p *preblockv1.Content, previous common.Hash) (*prebl
 	return s.Certificate(list), s.Hash()
 }
 
-// Preblock is a content's preblock with certificate and outcomes, and the hash the next one follows. Repeated ciphertexts
-// are not looked for.
+// Preblock is a content's preblock with certificate and outcomes, and the hash the next one follows. Only that sealed
+// transactions pass the check is looked for, no other rule of contents.
 func (c *Committee) Preblock(p *preblockv1.Content, previous common.Hash) (*preblockv1.Preblock, common.Hash) {
 	c.t.Helper()
 	hash := content.HashOf(p)
 	cert, payload := c.Certify(p, previous)
 	out := &preblockv1.Preblock{Content: p, ContentHash: hash[:], Certificate: cert}
 	for i, raw := range p.GetTransactions() {
-		if te.IsBundle(raw) {
-			out.Outcomes = append(out.Outcomes, c.outcome(uint32(i), raw))
+		if seal.IsSealed(raw) {
+			out.Outcomes = append(out.Outcomes, c.Outcome(uint32(i), raw))
 		}
 	}
 	return out, payload
 }
 
-func (c *Committee) outcome(index uint32, raw []byte) *preblockv1.Outcome {
-	bundle, err := te.DecodeBundle(raw)
-	if err != nil {
-		return outcome.Refuse(index, outcome.Malformed, err.Error())
-	}
-	verified, err := bundle.Payload.Ciphertext.Verify()
-	if err != nil {
-		return outcome.Refuse(index, outcome.BadCiphertext, err.Error())
-	}
-	var shares []*te.DecryptionShare
-	for _, s := range c.Shares[:c.Keys.Threshold()] {
-		share, err := s.Share(verified)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		shares = append(shares, share)
-	}
-	opening, err := c.Keys.Combine(shares)
+// Checked is a sealed transaction after the check.
+func (c *Committee) Checked(raw []byte) *seal.Checked {
+	c.t.Helper()
+	s, err := seal.Parse(raw)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return outcome.Open(index, bundle.Payload, opening)
+	checked, err := c.Ring().Check(s)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return checked
+}
+
+// Outcome opens a sealed transaction.
+func (c *Committee) Outcome(index uint32, raw []byte) *preblockv1.Outcome {
+	c.t.Helper()
+	checked := c.Checked(raw)
+	proven := make([]seal.ProvenShare, c.Keys.Threshold())
+	shares := make([]seal.Share, len(proven))
+	for i := range proven {
+		var err error
+		if proven[i].Share, proven[i].Proof, err = c.Secrets[i].ShareWithProof(checked); err != nil {
+			c.t.Fatal(err)
+		}
+		shares[i] = proven[i].Share
+	}
+	z, err := c.Keys.Combine(shares)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	opening, err := checked.Open(z)
+	if err != nil {
+		return outcome.Unopenable(index, err, proven)
+	}
+	return outcome.Opened(index, opening)
 }

@@ -1,20 +1,21 @@
-// Package bundling takes plain transactions from wallets, encrypts each into a bundle of its own, and brings the bundles
-// into blocks.
+// Package bundling takes plain transactions from wallets, seals each under the bundler's own key, and brings the sealed
+// transactions into blocks.
 //
-// It guarantees that a hash is answered only for a transaction that is on disk, as a bundle, and that the rollup has
-// accepted; such a one is sent again until it is in a block, or its nonce is used by another, or the rollup says that it
-// will never be in one, or it is too old. An error means that the bundler does not keep the transaction; only when the
-// rollup did not answer, which the error says, it may still come into a block.
+// It guarantees that a hash is answered only for a transaction that is on disk and that the rollup has accepted, sealed; such a
+// one is handed in again, sealed anew where it must be, until it is in a block, or was ordered and ended, or its nonce is used
+// by another, or it is too old. An error means that the bundler does not keep the transaction; only when the rollup did not
+// answer, which the error says, it may still come into a block.
 //
-// The transactions of one sender go to the rollup one after the other, so that their order is that of their arrival: one
-// ordered before its nonce is due would be opened, skipped, and readable while it waits for its nonce. For the same reason
-// a transaction whose nonce leaves a gap is refused and not kept until the gap is filled.
+// The order of blocks is that of sealing: each sealed transaction has the next seq of the bundler's key, and rollups order
+// them by seq without a gap. So the transactions of one sender run in the order of their arrival. They are taken one after
+// the other, and one whose nonce leaves a gap is refused: it would be opened, end, and be readable.
+//
+// Nothing that is sent to the rollup shows a transaction's hash before its place is fixed.
 package bundling
 
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,11 +27,10 @@ import (
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/internal/plaintx"
-	"blindseq/kit/retry"
 	"blindseq/seal/committee"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -45,16 +45,17 @@ var (
 
 // Rollup is what is asked of the rollup.
 type Rollup interface {
-	Submit(ctx context.Context, bundle []byte) error
-	Knows(ctx context.Context, hash common.Hash) (bool, error)
-	Account(ctx context.Context, a common.Address) (rollup.Account, error)
+	Submit(ctx context.Context, sealed []byte) error
+	Lead(ctx context.Context, submitter common.Address) (rollup.Lead, error)
+	Account(ctx context.Context, a, submitter common.Address) (rollup.Account, rollup.Lead, error)
+	Statuses(ctx context.Context, ids []common.Hash) ([]rollup.Status, error)
 	Look(ctx context.Context, queries []rollup.Query) ([]rollup.State, error)
 	ChainID(ctx context.Context) (uint64, error)
 }
 
 // Recorder takes figures.
 type Recorder interface {
-	Encrypted(d time.Duration)
+	Sealed(d time.Duration)
 	Resent(result string)
 	Ended(result string, after time.Duration)
 }
@@ -62,7 +63,7 @@ type Recorder interface {
 // Options of a Intake and its Watcher; all are needed.
 type Options struct {
 	Committee     *committee.Committee
-	Key           *ecdsa.PrivateKey // signs the bundles
+	Key           *ecdsa.PrivateKey // the submitter's
 	Box           *outbox.Box
 	Rollup        Rollup
 	AcceptTimeout time.Duration // of one transaction, until the rollup accepts it
@@ -71,11 +72,13 @@ type Options struct {
 	Log           *slog.Logger
 }
 
+func (o *Options) submitter() common.Address { return crypto.PubkeyToAddress(o.Key.PublicKey) }
+
 // Intake takes transactions. Its methods may be called from any goroutine.
 type Intake struct {
 	o     Options
 	turns turns
-	busy  *semaphore.Weighted // encrypting takes a processor
+	busy  *semaphore.Weighted // sealing takes a processor
 }
 
 // NewIntake makes an intake.
@@ -87,6 +90,9 @@ func NewIntake(o Options) *Intake {
 func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	tx, err := plaintx.Check(raw, d.o.Committee.ChainID)
 	if err != nil {
+		return common.Hash{}, err
+	}
+	if _, err := gasOf(tx.Gas(), d.o.Committee.Limits); err != nil {
 		return common.Hash{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.o.AcceptTimeout)
@@ -103,122 +109,109 @@ func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	if d.o.Box.Accepted(hash) {
 		return hash, nil
 	}
-	if err := d.admit(ctx, tx); err != nil {
+	if err := d.bring(ctx, tx, raw); err != nil {
 		return common.Hash{}, err
 	}
-	bundle, err := d.keep(ctx, tx, raw)
-	if err != nil {
-		return common.Hash{}, err
-	}
-	// gofail: var bundleStored struct{}
-	if err := d.submit(ctx, hash, bundle); err != nil {
-		return common.Hash{}, errors.Join(err, d.o.Box.Remove(hash))
-	}
-	// gofail: var bundleForwarded struct{}
+	// gofail: var sealedForwarded struct{}
 	d.o.Box.Accept(hash, time.Now().Add(backoff(0)))
 	return hash, nil
 }
 
-// Waits tells whether a transaction is here and not in a block yet.
-func (d *Intake) Waits(hash common.Hash) bool { return d.o.Box.Accepted(hash) }
-
-// settle hands in once more what a sender sent before this process began. A crash may have come between keeping a bundle
-// and handing it in: it would reach the rollup after those sent now, which would be skipped for their nonces.
-func (d *Intake) settle(ctx context.Context, from common.Address) error {
-	for _, item := range d.o.Box.Unsure(from) {
-		bundle, err := d.o.Box.Bundle(item.Hash)
-		if err != nil {
-			return err
-		}
-		if bundle == nil {
-			continue // it has ended meanwhile
-		}
-		err = d.submit(ctx, item.Hash, bundle)
-		if refusal := (*rollup.Refusal)(nil); err != nil && !errors.As(err, &refusal) {
-			return err
-		}
-		d.o.Box.HandedIn(item.Hash) // of one that is refused, the watcher finds out how it ended
+// bring seals a new transaction and hands it in. If that fails it is not kept.
+func (d *Intake) bring(ctx context.Context, tx *plaintx.Tx, raw []byte) error {
+	mine := d.o.Box.NextSeq()
+	lead, err := d.admit(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := d.busy.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("seal transaction: %w", err)
+	}
+	item, sealed, err := d.keep(tx, raw, lead, mine)
+	d.busy.Release(1)
+	if err != nil {
+		return err
+	}
+	// gofail: var sealedStored struct{}
+	if err := d.handIn(ctx, item, tx, sealed); err != nil {
+		return errors.Join(err, d.drop(item, err))
 	}
 	return nil
 }
 
-// admit refuses what would be skipped for certain as things stand. A nonce that seems too high is looked at twice: the
-// transactions before it may have left the outbox for a block after the rollup was asked.
-func (d *Intake) admit(ctx context.Context, tx *plaintx.Tx) error {
-	err := d.fits(ctx, tx)
-	if errors.Is(err, ErrTooHigh) {
-		err = d.fits(ctx, tx)
+// drop forgets a transaction that the rollup did not accept. Its seq is free again only if the rollup answered.
+func (d *Intake) drop(item outbox.Item, reason error) error {
+	if errors.Is(reason, rollup.ErrAway) {
+		return d.o.Box.Remove(item.Hash)
 	}
-	return err
+	return d.o.Box.GiveBack(item.Hash)
 }
 
-func (d *Intake) fits(ctx context.Context, tx *plaintx.Tx) error {
+// settle hands in once more what a sender sent before this process began. A crash may have come between keeping a transaction
+// and handing it in: a repeat of it is answered only when the rollup has it.
+func (d *Intake) settle(ctx context.Context, from common.Address) error {
+	for _, item := range d.o.Box.Unsure(from) {
+		content, err := d.o.Box.Content(item.Hash)
+		if err != nil {
+			return err
+		}
+		if content == nil {
+			continue // it has ended meanwhile
+		}
+		if err := d.submit(ctx, item, content.Sealed); errors.Is(err, rollup.ErrAway) {
+			return err
+		}
+		d.o.Box.HandedIn(item.Hash) // one that is refused, the watcher seals anew or finds out how it ended
+	}
+	return nil
+}
+
+// admit refuses what would end for certain as things stand. A nonce that seems too high is looked at twice: the transactions
+// before it may have left the outbox for a block after the rollup was asked.
+func (d *Intake) admit(ctx context.Context, tx *plaintx.Tx) (rollup.Lead, error) {
+	lead, err := d.fits(ctx, tx)
+	if errors.Is(err, ErrTooHigh) {
+		lead, err = d.fits(ctx, tx)
+	}
+	return lead, err
+}
+
+func (d *Intake) fits(ctx context.Context, tx *plaintx.Tx) (lead rollup.Lead, err error) {
 	var a rollup.Account
-	err := persist(ctx, func(ctx context.Context) (err error) {
-		a, err = d.o.Rollup.Account(ctx, tx.From)
+	err = persist(ctx, func(ctx context.Context) (err error) {
+		a, lead, err = d.o.Rollup.Account(ctx, tx.From, d.o.submitter())
 		return err
 	})
 	if err != nil {
-		return err
+		return lead, err
 	}
 	next := d.o.Box.NextNonce(tx.From, max(a.Nonce, a.Pending))
 	switch {
 	case tx.Nonce() < a.Nonce:
-		return fmt.Errorf("%w too low: next nonce %d, tx nonce %d", ErrNonce, a.Nonce, tx.Nonce())
+		return lead, fmt.Errorf("%w too low: next nonce %d, tx nonce %d", ErrNonce, a.Nonce, tx.Nonce())
 	case tx.Nonce() > next:
-		return fmt.Errorf("%w: next nonce %d, tx nonce %d; send the ones between first", ErrTooHigh, next, tx.Nonce())
+		return lead, fmt.Errorf("%w: next nonce %d, tx nonce %d; send the ones between first", ErrTooHigh, next, tx.Nonce())
 	case a.Balance.Cmp(tx.Cost()) < 0:
-		return fmt.Errorf("%w: balance %s, tx cost %s", ErrFunds, a.Balance, tx.Cost())
+		return lead, fmt.Errorf("%w: balance %s, tx cost %s", ErrFunds, a.Balance, tx.Cost())
 	}
-	return nil
+	return lead, nil
 }
 
-// keep encrypts a transaction and makes the bundle durable.
-func (d *Intake) keep(ctx context.Context, tx *plaintx.Tx, raw []byte) ([]byte, error) {
-	if err := d.busy.Acquire(ctx, 1); err != nil {
-		return nil, fmt.Errorf("encrypt transaction: %w", err)
-	}
-	defer d.busy.Release(1)
+// keep seals a new transaction and makes it durable.
+func (d *Intake) keep(tx *plaintx.Tx, raw []byte, lead rollup.Lead, mine uint64) (outbox.Item, []byte, error) {
 	start := time.Now()
-	item := outbox.Item{Hash: tx.Hash(), From: tx.From, Nonce: tx.Nonce(), Number: d.o.Box.Next(), Since: uint64(start.Unix())}
-	payload, err := te.Encrypt(rand.Reader, d.o.Committee.Keys.Master(), raw)
+	item, err := d.o.Box.Reserve(
+		outbox.Item{Hash: tx.Hash(), From: tx.From, Nonce: tx.Nonce(), Since: uint64(start.Unix())},
+		outbox.Answer{Mine: mine, Leaders: lead.NextSeq})
 	if err != nil {
-		return nil, err
+		return item, nil, err
 	}
-	bundle := &te.Bundle{Payload: payload, Nonce: item.Number}
-	if err := bundle.Sign(d.o.Key); err != nil {
-		return nil, err
+	item, sealed, err := d.o.seal(item, tx.Transaction, raw, lead)
+	if err != nil {
+		return item, nil, errors.Join(err, d.o.Box.GiveBack(item.Hash))
 	}
-	d.o.Recorder.Encrypted(time.Since(start))
-	b := bundle.Encode()
-	// gofail: var bundleStoring struct{}
-	return b, d.o.Box.Add(item, b)
-}
-
-// submit hands a bundle in until the rollup has it.
-func (d *Intake) submit(ctx context.Context, hash common.Hash, bundle []byte) error {
-	return persist(ctx, func(ctx context.Context) error {
-		err := d.o.Rollup.Submit(ctx, bundle)
-		if refusal := (*rollup.Refusal)(nil); !errors.As(err, &refusal) {
-			return err
-		}
-		// An earlier attempt, or an answer that was lost, may have brought it there.
-		if known, asked := d.o.Rollup.Knows(ctx, hash); asked == nil && known {
-			return nil
-		}
-		return err
-	})
-}
-
-// persist repeats what the rollup did not answer, until ctx ends.
-func persist(ctx context.Context, ask func(context.Context) error) error {
-	pause := retry.Policy{First: 50 * time.Millisecond, Longest: time.Second}.New()
-	for {
-		err := ask(ctx)
-		if err == nil || !errors.Is(err, rollup.ErrAway) || pause.Wait(ctx) != nil {
-			return err
-		}
-	}
+	d.o.Recorder.Sealed(time.Since(start))
+	return item, sealed, nil
 }
 
 // The waits between looks at a transaction that is not in a block.

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/seal"
+	"blindseq/seal/committee"
 	"blindseq/seal/committee/committeetest"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,36 +22,47 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// taker is a rollup that keeps the bundles it is handed, in their order.
+// taker is a rollup that keeps the sealed transactions it is handed, in their order.
 type taker struct {
 	Rollup
-	bundles  [][]byte
-	refusing []byte // this one
+	sealed   [][]byte
+	refusing func(sealed []byte) bool
+	statuses map[common.Hash]rollup.Status
 	nonces   []uint64
+	lead     rollup.Lead
 }
 
-func (r *taker) Submit(_ context.Context, bundle []byte) error {
-	if bytes.Equal(bundle, r.refusing) {
+func (r *taker) Submit(_ context.Context, sealed []byte) error {
+	if r.refusing != nil && r.refusing(sealed) {
 		return &rollup.Refusal{Code: -32000, Message: "no"}
 	}
-	r.bundles = append(r.bundles, bundle)
+	r.sealed = append(r.sealed, sealed)
 	return nil
 }
 
-func (r *taker) Knows(context.Context, common.Hash) (bool, error) { return false, nil }
+func (r *taker) Lead(context.Context, common.Address) (rollup.Lead, error) { return r.lead, nil }
+
+func (r *taker) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status, error) {
+	out := make([]rollup.Status, len(ids))
+	for i, id := range ids {
+		out[i] = r.statuses[id]
+	}
+	return out, nil
+}
 
 // Account answers with one nonce after the other.
-func (r *taker) Account(context.Context, common.Address) (rollup.Account, error) {
+func (r *taker) Account(context.Context, common.Address, common.Address) (rollup.Account, rollup.Lead, error) {
 	nonce := r.nonces[0]
 	if len(r.nonces) > 1 {
 		r.nonces = r.nonces[1:]
 	}
-	return rollup.Account{Nonce: nonce, Pending: nonce, Balance: big.NewInt(1e18)}, nil
+	return rollup.Account{Nonce: nonce, Pending: nonce, Balance: big.NewInt(1e18)}, r.lead, nil
 }
 
 type noFigures struct{ Recorder }
 
-func (noFigures) Encrypted(time.Duration) {}
+func (noFigures) Sealed(time.Duration) {}
+func (noFigures) Resent(string)        {}
 
 // counter is an intake with one sender.
 type counter struct {
@@ -70,16 +84,20 @@ func opened(t *testing.T, left ...uint64) *counter {
 	}
 	dir := t.TempDir()
 	for _, nonce := range left {
-		box, err := outbox.Open(dir, 10)
+		box, err := outbox.Open(dir, 10, c.key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		item := outbox.Item{Hash: c.tx(nonce).Hash(), From: crypto.PubkeyToAddress(c.key.PublicKey), Nonce: nonce, Number: box.Next()}
-		if err := errors.Join(box.Add(item, kept(nonce)), box.Close()); err != nil {
+		item, err := box.Reserve(outbox.Item{Hash: c.tx(nonce).Hash(), From: crypto.PubkeyToAddress(c.key.PublicKey), Nonce: nonce}, outbox.Answer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		item.ID = common.Hash{byte(nonce + 1)}
+		if err := errors.Join(box.Put(item, outbox.Content{Raw: c.raw(nonce), Sealed: kept(nonce)}), box.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c.box, err = outbox.Open(dir, 10); err != nil {
+	if c.box, err = outbox.Open(dir, 10, c.key); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.box.Close() }) // a test's
@@ -90,7 +108,7 @@ func opened(t *testing.T, left ...uint64) *counter {
 	return c
 }
 
-func kept(nonce uint64) []byte { return []byte{0x7e, byte(nonce)} }
+func kept(nonce uint64) []byte { return []byte{0x5e, byte(nonce)} }
 
 func (c *counter) tx(nonce uint64) *types.Transaction {
 	c.t.Helper()
@@ -103,24 +121,42 @@ func (c *counter) tx(nonce uint64) *types.Transaction {
 	return tx
 }
 
-func (c *counter) send(nonce uint64) {
+func (c *counter) raw(nonce uint64) []byte {
 	c.t.Helper()
-	tx := c.tx(nonce)
-	raw, err := tx.MarshalBinary()
+	raw, err := c.tx(nonce).MarshalBinary()
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if hash, err := c.Send(c.t.Context(), raw); err != nil || hash != tx.Hash() {
+	return raw
+}
+
+// seqs are those of what the rollup was handed.
+func (c *counter) seqs() (list []uint64) {
+	c.t.Helper()
+	for _, raw := range c.rollup.sealed {
+		s, err := seal.Parse(raw)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		list = append(list, s.Seq)
+	}
+	return list
+}
+
+func (c *counter) send(nonce uint64) {
+	c.t.Helper()
+	tx := c.tx(nonce)
+	if hash, err := c.Send(c.t.Context(), c.raw(nonce)); err != nil || hash != tx.Hash() {
 		c.t.Fatalf("send nonce %d: %s, %v", nonce, hash, err)
 	}
 }
 
-func TestARepeatAfterACrashIsAnsweredWhenTheRollupHasTheBundle(t *testing.T) {
+func TestARepeatAfterACrashIsAnsweredWhenTheRollupHasTheTransaction(t *testing.T) {
 	c := opened(t, 0)
 	for range 2 {
 		c.send(0)
-		if len(c.rollup.bundles) != 1 || !bytes.Equal(c.rollup.bundles[0], kept(0)) {
-			t.Fatalf("the rollup has %x", c.rollup.bundles)
+		if len(c.rollup.sealed) != 1 || !bytes.Equal(c.rollup.sealed[0], kept(0)) {
+			t.Fatalf("the rollup has %x", c.rollup.sealed)
 		}
 	}
 }
@@ -128,16 +164,16 @@ func TestARepeatAfterACrashIsAnsweredWhenTheRollupHasTheBundle(t *testing.T) {
 func TestWhatACrashLeftIsHandedInBeforeTheSendersNextTransaction(t *testing.T) {
 	c := opened(t, 0, 1)
 	c.send(2)
-	if b := c.rollup.bundles; len(b) != 3 || !bytes.Equal(b[0], kept(0)) || !bytes.Equal(b[1], kept(1)) {
+	if b := c.rollup.sealed; len(b) != 3 || !bytes.Equal(b[0], kept(0)) || !bytes.Equal(b[1], kept(1)) {
 		t.Fatalf("the rollup has %x", b)
 	}
 }
 
 func TestWhatACrashLeftAndTheRollupRefusesIsInNobodysWay(t *testing.T) {
 	c := opened(t, 0)
-	c.rollup.refusing = kept(0)
+	c.rollup.refusing = func(sealed []byte) bool { return bytes.Equal(sealed, kept(0)) }
 	c.send(1)
-	if b := c.rollup.bundles; len(b) != 1 {
+	if b := c.rollup.sealed; len(b) != 1 {
 		t.Fatalf("the rollup has %x", b)
 	}
 }
@@ -147,11 +183,88 @@ func TestANonceThatOnlySeemedTooHighIsTaken(t *testing.T) {
 	c.rollup.nonces = []uint64{0, 3} // asked before and after its earlier transactions went from the outbox into a block
 	c.send(3)
 	c.rollup.nonces = []uint64{4}
-	raw, err := c.tx(6).MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Send(t.Context(), raw); !errors.Is(err, ErrNonce) {
+	if _, err := c.Send(t.Context(), c.raw(6)); !errors.Is(err, ErrNonce) {
 		t.Fatalf("a nonce that is too high: %v", err)
+	}
+}
+
+func TestSealedTransactionsHaveConsecutiveSeqsFromTheLeadersOn(t *testing.T) {
+	c := opened(t)
+	c.rollup.lead = rollup.Lead{Head: 9, NextSeq: 57}
+	for nonce := range uint64(3) {
+		c.send(nonce)
+	}
+	if got := c.seqs(); !slices.Equal(got, []uint64{57, 58, 59}) {
+		t.Fatalf("seqs %v", got)
+	}
+}
+
+func TestARefusedTransactionLeavesNoGap(t *testing.T) {
+	c := opened(t)
+	c.send(0)
+	c.rollup.lead.NextSeq = 1
+	c.rollup.refusing = func([]byte) bool { return true }
+	if _, err := c.Send(t.Context(), c.raw(1)); err == nil || c.box.Len() != 1 {
+		t.Fatalf("refused: %v, %d kept", err, c.box.Len())
+	}
+	c.rollup.refusing = nil
+	c.send(1)
+	if got := c.seqs(); !slices.Equal(got, []uint64{0, 1}) {
+		t.Fatalf("seqs %v", got)
+	}
+}
+
+func TestASeqThatIsUsedIsReplaced(t *testing.T) {
+	c := opened(t)
+	c.send(0)
+	c.rollup.lead.NextSeq = 8 // somebody sealed seven more with this key
+	c.rollup.refusing = func(sealed []byte) bool { s, err := seal.Parse(sealed); return err == nil && s.Seq < 8 }
+	c.send(1)
+	if got := c.seqs(); !slices.Equal(got, []uint64{0, 8}) {
+		t.Fatalf("seqs %v", got)
+	}
+}
+
+func TestARefusalOfWhatTheRollupHasIsASuccess(t *testing.T) {
+	c := opened(t)
+	c.rollup.statuses = map[common.Hash]rollup.Status{}
+	c.rollup.refusing = func(sealed []byte) bool {
+		s, err := seal.Parse(sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.rollup.statuses[common.Hash(s.ID())] = rollup.Status{Name: "sealed"}
+		return true
+	}
+	c.send(0)
+}
+
+func TestHeaderSaysLittle(t *testing.T) {
+	limits := committee.Limits{Lifetime: 100, SealedGas: 12_000_000}
+	for gas, want := range map[uint64]uint64{21_000: 50_000, 50_000: 50_000, 50_001: 100_000, 3_000_000: 5_000_000, 10_000_001: 12_000_000, 12_000_000: 12_000_000} {
+		if got, err := gasOf(gas, limits); err != nil || got != want {
+			t.Errorf("gas %d becomes %d, not %d: %v", gas, got, want, err)
+		}
+	}
+	if _, err := gasOf(12_000_001, limits); !errors.Is(err, ErrGas) {
+		t.Errorf("too much gas: %v", err)
+	}
+	if got, err := gasOf(16_000_000, committee.Limits{SealedGas: 20_000_000}); err != nil || got != 20_000_000 {
+		t.Errorf("gas above all classes becomes %d: %v", got, err)
+	}
+	huge := new(big.Int).Lsh(big.NewInt(1), 70)
+	for feeCap, want := range map[*big.Int]uint64{
+		big.NewInt(0): 0, big.NewInt(7): 7, big.NewInt(99): 99, big.NewInt(109): 100, big.NewInt(1_999_999_999): 1_900_000_000, huge: 18_000_000_000_000_000_000,
+	} {
+		if got := feeOf(feeCap); got != want {
+			t.Errorf("fee cap %s becomes %d, not %d", feeCap, got, want)
+		}
+	}
+	for name, c := range map[string]struct{ seq, head, last, want uint64 }{
+		"the first": {0, 50, 40, 150}, "a later one": {1, 50, 40, 140}, "nothing is known": {1, 50, 0, 150}, "at the end of the sequence": {1, 140, 40, 141},
+	} {
+		if got := expiryOf(c.seq, c.head, c.last, limits); got != c.want {
+			t.Errorf("%s: expiry %d, not %d", name, got, c.want)
+		}
 	}
 }

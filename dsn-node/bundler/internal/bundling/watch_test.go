@@ -3,17 +3,23 @@ package bundling
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"log/slog"
+	"math/big"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/seal"
+	"blindseq/seal/committee"
 	"blindseq/seal/committee/committeetest"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // absent is a rollup that answers nothing until a time.
@@ -29,8 +35,17 @@ func (a absent) ChainID(context.Context) (uint64, error) {
 	return 1337, nil
 }
 
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func TestARollupThatStartsIsNoticedWithinASecond(t *testing.T) {
-	box, err := outbox.Open(t.TempDir(), 1)
+	box, err := outbox.Open(t.TempDir(), 1, newKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,56 +73,268 @@ func TestARollupThatStartsIsNoticedWithinASecond(t *testing.T) {
 	})
 }
 
-// forgetful is a rollup that holds nothing of what it is asked about.
-type forgetful struct {
+// leader is a rollup that has what it was handed, in the order of seqs, until it forgets.
+type leader struct {
 	taker
-	away int // it does not take so many bundles after the first
+	t    *testing.T
+	away int // it does not take so many after the first
+	head uint64
+	from uint64 // seq after what was ordered
+	pool map[uint64]*seal.Sealed
+	ends map[common.Hash]rollup.Status
+	used uint64 // next nonce of every account
+	had  map[common.Hash]bool
 }
 
-func (f *forgetful) Look(_ context.Context, queries []rollup.Query) ([]rollup.State, error) {
+func (l *leader) Lead(context.Context, common.Address) (rollup.Lead, error) {
+	next := l.from
+	for l.pool[next] != nil {
+		next++
+	}
+	return rollup.Lead{Head: l.head, NextSeq: next}, nil
+}
+
+func (l *leader) Account(ctx context.Context, _, submitter common.Address) (rollup.Account, rollup.Lead, error) {
+	lead, err := l.Lead(ctx, submitter)
+	return rollup.Account{Nonce: l.used, Pending: l.used, Balance: big.NewInt(1e18)}, lead, err
+}
+
+func (l *leader) Submit(_ context.Context, raw []byte) error {
+	if l.away > 0 && len(l.sealed) == 1 {
+		l.away--
+		return rollup.ErrAway
+	}
+	s, err := seal.Parse(raw)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if s.Seq < l.from || l.pool[s.Seq] != nil || s.Expiry <= l.head {
+		return &rollup.Refusal{Code: -32000, Message: "no"}
+	}
+	l.pool[s.Seq] = s
+	l.sealed = append(l.sealed, raw)
+	return nil
+}
+
+func (l *leader) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status, error) {
+	out := make([]rollup.Status, len(ids))
+	for i, id := range ids {
+		out[i] = rollup.Status{Name: "unknown"}
+		for _, s := range l.pool {
+			if common.Hash(s.ID()) == id {
+				out[i].Name = "sealed"
+			}
+		}
+		if end, ok := l.ends[id]; ok {
+			out[i] = end
+		}
+	}
+	return out, nil
+}
+
+func (l *leader) Look(_ context.Context, queries []rollup.Query) ([]rollup.State, error) {
 	states := make([]rollup.State, len(queries))
-	for i := range states {
-		states[i].Status = "unknown"
+	for i, q := range queries {
+		states[i] = rollup.State{Nonce: l.used, Included: l.had[q.Hash]}
 	}
 	return states, nil
 }
 
-func (f *forgetful) Submit(ctx context.Context, bundle []byte) error {
-	if f.away > 0 && len(f.bundles) == 1 {
-		f.away--
-		return rollup.ErrAway
+// order puts what the pool has into a block, from the next seq on.
+func (l *leader) order(count int, name string) {
+	l.t.Helper()
+	l.head++
+	for range count {
+		s := l.pool[l.from]
+		if s == nil {
+			l.t.Fatalf("the pool has no seq %d", l.from)
+		}
+		l.ends[common.Hash(s.ID())] = rollup.Status{Name: name, Number: l.head, Reason: "as the test says"}
+		delete(l.pool, l.from)
+		l.from++
 	}
-	return f.taker.Submit(ctx, bundle)
 }
 
-type resends struct{ Recorder }
+type ends struct {
+	noFigures
+	results []string
+}
 
-func (resends) Resent(string) {}
+func (e *ends) Ended(result string, _ time.Duration) { e.results = append(e.results, result) }
 
-func TestWhatOneSenderSentIsSentAgainInTheOrderOfItsNonces(t *testing.T) {
-	box, err := outbox.Open(t.TempDir(), 3)
+// follower is a watcher and an intake over a leader.
+type follower struct {
+	*Watcher
+	counter
+	leader *leader
+	ends   *ends
+	now    time.Time
+}
+
+func following(t *testing.T) *follower {
+	t.Helper()
+	f := &follower{
+		leader: &leader{t: t, head: 5, pool: map[uint64]*seal.Sealed{}, ends: map[common.Hash]rollup.Status{}, had: map[common.Hash]bool{}},
+		ends:   &ends{}, now: time.Now(),
+	}
+	key := newKey(t)
+	box, err := outbox.Open(t.TempDir(), 100, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close() // read again by nobody
-	now := time.Now()
-	for i, nonce := range []uint64{2, 0, 1} {
-		item := outbox.Item{Hash: common.Hash{byte(i + 1)}, From: common.Address{1}, Nonce: nonce, Number: box.Next(), Since: uint64(now.Unix())}
-		if err := box.Add(item, []byte{byte(nonce)}); err != nil {
-			t.Fatal(err)
-		}
-		box.Accept(item.Hash, now)
+	t.Cleanup(func() { box.Close() }) // a test's
+	o := Options{
+		Committee: committeetest.NewWith(t, 1, 1, 1, committee.Limits{Lifetime: 100}).Committee, Key: key, Box: box, Rollup: f.leader,
+		AcceptTimeout: time.Minute, MaxAge: time.Hour, Recorder: f.ends, Log: slog.New(slog.DiscardHandler),
 	}
-	r := &forgetful{away: 1}
-	w := NewWatcher(Options{Committee: committeetest.New(t, 1, 1, 1).Committee, Box: box, Rollup: r, MaxAge: time.Hour, Recorder: resends{},
-		Log: slog.New(slog.DiscardHandler)}, func(string) {})
-	for range 2 { // away after the first, so that the second is not passed by
-		now = now.Add(time.Minute)
-		if err := w.round(t.Context(), now); err != nil {
-			t.Fatal(err)
+	f.Watcher = NewWatcher(o, func(string) {})
+	f.counter = counter{Intake: NewIntake(o), t: t, box: box, rollup: &f.leader.taker, key: key}
+	return f
+}
+
+// polls lets time pass, long enough for a look at everything.
+func (f *follower) polls(times int) {
+	f.t.Helper()
+	for range times {
+		f.now = f.now.Add(time.Minute)
+		if err := errors.Join(f.repair(f.t.Context()), f.round(f.t.Context(), f.now)); err != nil {
+			f.t.Fatal(err)
 		}
 	}
-	if got := bytes.Join(r.bundles, nil); !bytes.Equal(got, []byte{0, 0, 1, 2}) {
-		t.Errorf("sent in the order of nonces %v", got)
+}
+
+func TestWhatTheLeaderLostIsHandedInAgainInOrder(t *testing.T) {
+	f := following(t)
+	for nonce := range uint64(5) {
+		f.send(nonce)
+	}
+	handed := slices.Clone(f.leader.sealed)
+	f.leader.order(2, "executed")
+	clear(f.leader.pool)
+	f.polls(2)
+	if again := f.leader.sealed[5:]; len(again) != 3 || !bytes.Equal(again[0], handed[2]) || !bytes.Equal(again[1], handed[3]) || !bytes.Equal(again[2], handed[4]) {
+		t.Fatalf("%d were handed in again", len(again))
+	}
+	if !slices.Equal(f.ends.results, []string{Included, Included}) || f.box.Len() != 3 {
+		t.Fatalf("ended %v, %d wait", f.ends.results, f.box.Len())
+	}
+}
+
+func TestNothingPassesATransactionThatIsNotTaken(t *testing.T) {
+	f := following(t)
+	for nonce := range uint64(3) {
+		f.send(nonce)
+	}
+	clear(f.leader.pool)
+	f.leader.sealed, f.leader.away = nil, 1
+	f.polls(4) // away after the first, so that the second is not passed by
+	if got := f.seqs(); !slices.Equal(got, []uint64{0, 1, 2}) {
+		t.Fatalf("handed in again %v", got)
+	}
+}
+
+func TestAnExpiredTransactionIsSealedAnewUnderItsSeq(t *testing.T) {
+	f := following(t)
+	f.send(0)
+	f.send(1)
+	f.leader.head += 100
+	clear(f.leader.pool)
+	f.polls(3)
+	if got := f.seqs(); !slices.Equal(got, []uint64{0, 1, 0, 1}) || bytes.Equal(f.leader.sealed[0], f.leader.sealed[2]) {
+		t.Fatalf("handed in %v", got)
+	}
+	if expiry := f.leader.pool[1].Expiry; expiry != 205 {
+		t.Fatalf("expiry %d", expiry)
+	}
+	f.leader.order(2, "executed")
+	f.polls(1)
+	if f.box.Len() != 0 {
+		t.Fatalf("%d wait", f.box.Len())
+	}
+}
+
+func TestASequenceThatBeganAgainIsFollowed(t *testing.T) {
+	f := following(t)
+	f.leader.from = 57
+	for nonce := range uint64(3) {
+		f.send(nonce)
+	}
+	clear(f.leader.pool)
+	f.leader.from, f.leader.head = 0, 200 // nothing was ordered for the lifetime
+	f.polls(4)
+	if f.leader.order(3, "executed"); f.leader.from != 3 {
+		t.Fatalf("next seq %d", f.leader.from)
+	}
+	f.polls(1)
+	if f.box.Len() != 0 || f.box.NextSeq() != 3 {
+		t.Fatalf("%d wait, next seq %d", f.box.Len(), f.box.NextSeq())
+	}
+}
+
+func TestAGapIsFilledWithTheNextTransaction(t *testing.T) {
+	f := following(t)
+	for nonce := range uint64(4) {
+		f.send(nonce)
+	}
+	lost := f.tx(1).Hash()
+	delete(f.leader.pool, 1)
+	if err := f.box.Remove(lost); err != nil { // given up
+		t.Fatal(err)
+	}
+	f.polls(2)
+	f.leader.order(4, "executed") // the third stands there twice
+	f.polls(2)
+	if f.box.Len() != 0 || !slices.Equal(f.seqs(), []uint64{0, 1, 2, 3, 1}) {
+		t.Fatalf("%d wait, handed in %v", f.box.Len(), f.seqs())
+	}
+}
+
+func TestATransactionWhoseSeqWasUsedGetsAnother(t *testing.T) {
+	f := following(t)
+	f.send(0)
+	clear(f.leader.pool)
+	f.leader.from = 3 // others were ordered that were sealed with this key
+	f.polls(2)
+	if got := f.seqs(); !slices.Equal(got, []uint64{0, 3}) {
+		t.Fatalf("handed in %v", got)
+	}
+}
+
+func TestHowTransactionsEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(f *follower)
+		want    string
+	}{
+		"executed":                       {func(f *follower) { f.leader.order(1, "executed") }, Included},
+		"ended":                          {func(f *follower) { f.leader.order(1, "ended") }, Skipped},
+		"unopenable":                     {func(f *follower) { f.leader.order(1, "unopenable") }, Skipped},
+		"ended, and executed by another": {func(f *follower) { f.leader.order(1, "ended"); f.leader.used, f.leader.had[f.tx(0).Hash()] = 1, true }, Included},
+		"ended, its nonce used":          {func(f *follower) { f.leader.order(1, "ended"); f.leader.used = 1 }, Replaced},
+		"lost and its nonce used":        {func(f *follower) { clear(f.leader.pool); f.polls(2); f.leader.order(1, "ended"); f.leader.used = 1 }, Replaced},
+		"too old":                        {func(f *follower) { f.Watcher.o.MaxAge = -time.Second }, Expired},
+	} {
+		f := following(t)
+		f.send(0)
+		c.happens(f)
+		f.polls(3)
+		if f.box.Len() != 0 || !slices.Equal(f.ends.results, []string{c.want}) {
+			t.Errorf("%s: %v, %d wait", name, f.ends.results, f.box.Len())
+		}
+	}
+}
+
+func TestATransactionIsHiddenUntilItsPlaceIsFixed(t *testing.T) {
+	f := following(t)
+	f.send(0)
+	hash := f.tx(0).Hash()
+	if _, at, err := f.Find(t.Context(), hash); at != Hidden || err != nil {
+		t.Errorf("waiting: %d, %v", at, err)
+	}
+	f.leader.order(1, "opened")
+	if _, at, err := f.Find(t.Context(), hash); at != Public || err != nil {
+		t.Errorf("opened: %d, %v", at, err)
+	}
+	if _, at, err := f.Find(t.Context(), common.Hash{1}); at != Elsewhere || err != nil {
+		t.Errorf("another: %d, %v", at, err)
 	}
 }

@@ -1,14 +1,21 @@
-// Package outbox keeps the bundles that a bundler has to bring into a block, until they are in one.
+// Package outbox keeps the transactions that a bundler has to bring into a block, and the sequence of its sealed transactions.
 //
-// It guarantees that an item is durable when Add returns, and gone for good when Remove does.
+// It guarantees: an item is durable when Put returns, and gone for good when Remove does; no two items have one seq; and seqs
+// are handed out without a gap.
 //
-// What is kept is the bundle, not the plain transaction in it: the bundle is all that sending it again takes, and a plain
-// transaction on a disk (its snapshots, its backups) would be readable before its place is fixed, which is what encrypting
-// it is against. The price: only its wallet can encrypt it again, for example for another committee. Sender and nonce
-// are kept beside it, in plain: without them a transaction whose nonce another one took would be sent for ever.
+// # What is on the disk
+//
+// Of each item the plain transaction, its hash, sender and nonce, and the sealed bytes. The plain transaction is needed: a
+// sealed one expires, or loses its seq, and must be sealed anew, also when the process was killed in between; without it an
+// acknowledged transaction would be lost. All of it is encrypted with a key made from the bundler's identity key. So a thief
+// of this folder, of its snapshots and its backups reads how many transactions wait, their sizes, and the counters beside
+// them. A thief of the folder and of the identity key reads every transaction that waits, and, from old copies, those that
+// waited then. Keep the two apart, or protect the identity key with a passphrase.
 package outbox
 
 import (
+	"crypto/cipher"
+	"crypto/ecdsa"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +25,6 @@ import (
 
 	"github.com/cockroachdb/pebble"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/rlp"
 )
 
 var (
@@ -30,37 +36,39 @@ var (
 	ErrStorage = errors.New("outbox failed")
 )
 
-// Item is a bundle on its way, known by the hash of the plain transaction in it.
+// Item is a transaction on its way, known by its hash.
 type Item struct {
 	Hash   common.Hash
 	From   common.Address
-	Nonce  uint64 // of the plain transaction
+	Nonce  uint64
 	Number uint64 // of the item: ascending in the order of arrival
 	Since  uint64 // seconds of Unix time
+
+	// Of its sealed transaction.
+	ID     common.Hash
+	Seq    uint64
+	Expiry uint64
 }
 
-type record struct {
-	Item   Item
-	Bundle []byte
-}
-
-// Keys in the store: 'i' and an item's number to its record, and 'n' to the last number given.
+// Keys in the store: 'i' and an item's number to its record, and 'n' to the state.
 const (
 	prefixItem = 'i'
-	keyNumber  = 'n'
+	keyState   = 'n'
 )
 
 // Box is an open outbox. Its methods may be called from any goroutine.
 type Box struct {
 	db     *pebble.DB
+	aead   cipher.AEAD
 	most   int
 	failed chan error
 	write  func(batch *pebble.Batch) error // durably
 
 	mu     sync.Mutex
 	dead   bool // a write failed
-	last   uint64
+	state  state
 	items  map[common.Hash]*entry
+	bySeq  map[uint64]*entry
 	nonces map[account]int // how many items there are for each
 }
 
@@ -72,14 +80,20 @@ type account struct {
 // entry is an item and what is known of it in memory only.
 type entry struct {
 	Item
+	durable  bool
 	accepted bool // by the rollup, once; from before a restart: perhaps
 	unsure   bool // from before a restart, and not handed in since
+	opened   bool // everybody can read it
 	visits   int
 	due      time.Time
 }
 
-// Open opens the outbox in dir, for at most a number of items; more may be there from before.
-func Open(dir string, most int) (*Box, error) {
+// Open opens the outbox in dir, for at most a number of items; more may be there from before. key is the submitter's.
+func Open(dir string, most int, key *ecdsa.PrivateKey) (*Box, error) {
+	aead, err := cipherOf(key)
+	if err != nil {
+		return nil, fmt.Errorf("open outbox: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open outbox: %w: %w", ErrStorage, err)
 	}
@@ -87,7 +101,10 @@ func Open(dir string, most int) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open outbox: %w: %w", ErrStorage, err)
 	}
-	b := &Box{db: db, most: most, failed: make(chan error, 1), items: map[common.Hash]*entry{}, nonces: map[account]int{}}
+	b := &Box{
+		db: db, aead: aead, most: most, failed: make(chan error, 1),
+		items: map[common.Hash]*entry{}, bySeq: map[uint64]*entry{}, nonces: map[account]int{},
+	}
 	b.write = func(batch *pebble.Batch) error { return batch.Commit(pebble.Sync) }
 	if err := b.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open outbox: %w: %w", ErrStorage, err), db.Close())
@@ -95,94 +112,88 @@ func Open(dir string, most int) (*Box, error) {
 	return b, nil
 }
 
-func (b *Box) load() (err error) {
-	value, closer, err := b.db.Get([]byte{keyNumber})
-	switch {
-	case errors.Is(err, pebble.ErrNotFound):
+func (b *Box) load() error {
+	value, closer, err := b.db.Get([]byte{keyState})
+	if errors.Is(err, pebble.ErrNotFound) {
 		return nil
-	case err != nil:
-		return err
-	case len(value) != 8:
-		return errors.Join(errors.New("damaged number"), closer.Close())
 	}
-	b.last = binary.BigEndian.Uint64(value)
-	if err := closer.Close(); err != nil {
+	if err != nil {
 		return err
 	}
+	b.state, err = decodeState(value)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return err
+	}
+	return b.loadItems()
+}
+
+// loadItems reads the items. A seq above theirs was handed out for nothing: its item never became durable. The state may be
+// older than an item, as several are made durable at a time.
+func (b *Box) loadItems() (err error) {
 	it, err := b.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixItem}, UpperBound: []byte{prefixItem + 1}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for it.First(); it.Valid(); it.Next() {
-		var r record
-		if err := rlp.DecodeBytes(it.Value(), &r); err != nil {
-			return fmt.Errorf("decode item %x: %w", it.Key(), err)
+		r, err := b.decode(it.Key(), it.Value())
+		if err != nil {
+			return fmt.Errorf("read item %x: %w", it.Key(), err)
 		}
-		b.keep(&entry{Item: r.Item, accepted: true, unsure: true})
+		b.keep(&entry{Item: r.Item, durable: true, accepted: true, unsure: true})
+		b.state.last = max(b.state.last, r.Item.Number)
+	}
+	if len(b.items) > 0 {
+		b.state.next = b.afterLast()
 	}
 	return it.Error()
 }
 
 func (b *Box) keep(e *entry) {
-	b.items[e.Hash] = e
+	b.items[e.Hash], b.bySeq[e.Seq] = e, e
 	b.nonces[account{e.From, e.Nonce}]++
 }
 
 func (b *Box) forget(e *entry) {
 	delete(b.items, e.Hash)
+	if b.bySeq[e.Seq] == e {
+		delete(b.bySeq, e.Seq)
+	}
 	a := account{e.From, e.Nonce}
 	if b.nonces[a]--; b.nonces[a] == 0 {
 		delete(b.nonces, a)
 	}
 }
 
-// Next is a number for the next item. It is never given again, but for one whose Add did not return before a crash.
-func (b *Box) Next() uint64 {
+// Put makes an item durable, with its sealed transaction. One that is there already is replaced.
+func (b *Box) Put(item Item, content Content) error {
+	value, err := b.encode(&record{item, content})
+	if err == nil {
+		err = b.store(func(batch *pebble.Batch) error { return batch.Set(itemKey(item.Number), value, nil) })
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last++
-	return b.last
-}
-
-// Add makes an item durable.
-func (b *Box) Add(item Item, bundle []byte) error {
-	if err := b.reserve(item); err != nil {
-		return fmt.Errorf("keep transaction %s: %w", item.Hash, err)
-	}
-	value, err := rlp.EncodeToBytes(&record{item, bundle})
-	if err == nil {
-		err = b.put(item.Number, value)
+	e := b.items[item.Hash]
+	switch {
+	case err != nil && e != nil && !e.durable:
+		b.forget(e)
+	case err == nil && e != nil:
+		e.Item, e.durable = item, true
 	}
 	if err != nil {
-		b.mu.Lock()
-		b.forget(b.items[item.Hash])
-		b.mu.Unlock()
-		return fmt.Errorf("keep transaction %s: %w", item.Hash, b.broken(err))
+		return fmt.Errorf("keep transaction: %w", b.broken(err))
 	}
 	return nil
 }
 
-func (b *Box) reserve(item Item) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.items[item.Hash] != nil {
-		return ErrKnown
-	}
-	if len(b.items) >= b.most {
-		return fmt.Errorf("%w: %d", ErrFull, b.most)
-	}
-	b.keep(&entry{Item: item})
-	return nil
-}
-
-func (b *Box) put(number uint64, value []byte) error {
+// store makes a change durable, and the state with it.
+func (b *Box) store(change func(*pebble.Batch) error) error {
 	batch := b.db.NewBatch()
 	defer batch.Close() // committed or dropped
 	b.mu.Lock()
-	last := binary.BigEndian.AppendUint64(nil, b.last)
+	now := b.state.encode()
 	b.mu.Unlock()
-	if err := errors.Join(batch.Set(itemKey(number), value, nil), batch.Set([]byte{keyNumber}, last, nil)); err != nil {
+	if err := errors.Join(change(batch), batch.Set([]byte{keyState}, now, nil)); err != nil {
 		return err
 	}
 	return b.commit(batch)
@@ -199,8 +210,8 @@ func (b *Box) commit(batch *pebble.Batch) (err error) {
 	return b.write(batch)
 }
 
-// Bundle reads an item's bundle; nil when there is no such item any more.
-func (b *Box) Bundle(hash common.Hash) ([]byte, error) {
+// Content reads what an item carries; nil when there is no such item any more.
+func (b *Box) Content(hash common.Hash) (*Content, error) {
 	b.mu.Lock()
 	e := b.items[hash]
 	b.mu.Unlock()
@@ -212,14 +223,14 @@ func (b *Box) Bundle(hash common.Hash) ([]byte, error) {
 		return nil, nil // removed meanwhile
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read transaction %s: %w", hash, b.broken(err))
+		return nil, fmt.Errorf("read transaction: %w", b.lost(err))
 	}
 	defer closer.Close() // only read
-	var r record
-	if err := rlp.DecodeBytes(value, &r); err != nil {
-		return nil, fmt.Errorf("read transaction %s: %w", hash, b.broken(err))
+	r, err := b.decode(itemKey(e.Number), value)
+	if err != nil {
+		return nil, fmt.Errorf("read transaction: %w", b.lost(err))
 	}
-	return r.Bundle, nil
+	return &r.Content, nil
 }
 
 // Remove forgets an item.
@@ -230,10 +241,8 @@ func (b *Box) Remove(hash common.Hash) error {
 	if e == nil {
 		return nil
 	}
-	batch := b.db.NewBatch()
-	defer batch.Close() // committed or dropped
-	if err := errors.Join(batch.Delete(itemKey(e.Number), nil), b.commit(batch)); err != nil {
-		return fmt.Errorf("forget transaction %s: %w", hash, b.broken(err))
+	if err := b.store(func(batch *pebble.Batch) error { return batch.Delete(itemKey(e.Number), nil) }); err != nil {
+		return fmt.Errorf("forget transaction: %w", b.lost(err))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -243,11 +252,16 @@ func (b *Box) Remove(hash common.Hash) error {
 	return nil
 }
 
-// broken makes Run end: what the disk holds is not known any more.
-func (b *Box) broken(err error) error {
+// lost is broken for a caller that does not hold the lock.
+func (b *Box) lost(err error) error {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken(err)
+}
+
+// broken makes Run end: what the disk holds is not known any more. The caller holds the lock.
+func (b *Box) broken(err error) error {
 	b.dead = true
-	b.mu.Unlock()
 	select {
 	case b.failed <- err:
 	default:

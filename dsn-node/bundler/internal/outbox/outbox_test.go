@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,11 +13,21 @@ import (
 
 	"github.com/cockroachdb/pebble"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
+
+// key is that of all boxes here.
+var key = func() *ecdsa.PrivateKey {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		panic(err)
+	}
+	return key
+}()
 
 func open(t *testing.T, dir string, most int) *Box {
 	t.Helper()
-	b, err := Open(dir, most)
+	b, err := Open(dir, most, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,8 +36,17 @@ func open(t *testing.T, dir string, most int) *Box {
 
 func add(t *testing.T, b *Box, hash byte, nonce uint64) Item {
 	t.Helper()
-	item := Item{Hash: common.Hash{hash}, From: common.Address{1}, Nonce: nonce, Number: b.Next(), Since: 7}
-	if err := b.Add(item, []byte{hash, hash}); err != nil {
+	return reserved(t, b, Item{Hash: common.Hash{hash}, From: common.Address{1}, Nonce: nonce, Since: 7}, []byte{hash, hash})
+}
+
+// reserved reserves an item and makes it durable.
+func reserved(t *testing.T, b *Box, item Item, sealed []byte) Item {
+	t.Helper()
+	item, err := b.Reserve(item, Answer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(item, Content{Raw: []byte("plain transaction"), Sealed: sealed}); err != nil {
 		t.Fatal(err)
 	}
 	return item
@@ -51,14 +71,14 @@ func TestItemsSurviveAndRemovedOnesDoNotComeBack(t *testing.T) {
 	if len(due) != 1 || due[0] != second || b.Accepted(first.Hash) || !b.Accepted(second.Hash) {
 		t.Fatalf("due %+v", due)
 	}
-	if bundle, err := b.Bundle(second.Hash); err != nil || !bytes.Equal(bundle, []byte{2, 2}) {
-		t.Fatalf("bundle %x, %v", bundle, err)
+	if c, err := b.Content(second.Hash); err != nil || !bytes.Equal(c.Sealed, []byte{2, 2}) || string(c.Raw) != "plain transaction" {
+		t.Fatalf("content %+v, %v", c, err)
 	}
-	if bundle, err := b.Bundle(first.Hash); err != nil || bundle != nil {
-		t.Fatalf("of one removed: %x, %v", bundle, err)
+	if c, err := b.Content(first.Hash); err != nil || c != nil {
+		t.Fatalf("of one removed: %+v, %v", c, err)
 	}
-	if n := b.Next(); n <= second.Number {
-		t.Fatalf("number %d again", n)
+	if third := add(t, b, 3, 9); third.Number <= second.Number || third.Seq != second.Seq+1 {
+		t.Fatalf("third %+v after %+v", third, second)
 	}
 	if n := b.NextNonce(common.Address{1}, 6); n != 7 {
 		t.Fatalf("next nonce %d", n)
@@ -92,8 +112,11 @@ func TestAWriteThatPanicsEndsTheBoxAndKeepsNothing(t *testing.T) {
 	b := open(t, t.TempDir(), 10)
 	defer b.db.Close()                                                              // a test's
 	b.write = func(*pebble.Batch) error { panic("fatal: no space left on device") } // as the store does
-	item := Item{Hash: common.Hash{1}, Number: b.Next()}
-	if err := b.Add(item, []byte{1}); !errors.Is(err, ErrStorage) {
+	item, err := b.Reserve(Item{Hash: common.Hash{1}}, Answer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(item, Content{}); !errors.Is(err, ErrStorage) {
 		t.Fatalf("got %v", err)
 	}
 	if b.Len() != 0 {
@@ -111,11 +134,11 @@ func TestItemsAreBoundedAndDistinct(t *testing.T) {
 	b := open(t, t.TempDir(), 2)
 	defer b.Close() // a test's
 	first := add(t, b, 1, 5)
-	if err := b.Add(first, nil); !errors.Is(err, ErrKnown) {
+	if _, err := b.Reserve(first, Answer{}); !errors.Is(err, ErrKnown) {
 		t.Fatalf("the same again: %v", err)
 	}
 	add(t, b, 2, 6)
-	if err := b.Add(Item{Hash: common.Hash{3}}, nil); !errors.Is(err, ErrFull) || b.Len() != 2 {
+	if _, err := b.Reserve(Item{Hash: common.Hash{3}}, Answer{}); !errors.Is(err, ErrFull) || b.Len() != 2 {
 		t.Fatalf("%v, %d items", err, b.Len())
 	}
 }
@@ -150,8 +173,11 @@ func TestConcurrentUseLosesNothing(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			item := Item{Hash: common.Hash{byte(i), 1}, From: common.Address{byte(i % 4)}, Number: b.Next()}
-			if err := b.Add(item, []byte{byte(i)}); err != nil {
+			item, err := b.Reserve(Item{Hash: common.Hash{byte(i), 1}, From: common.Address{byte(i % 4)}}, Answer{})
+			if err != nil {
+				t.Error(err)
+			}
+			if err := b.Put(item, Content{Sealed: []byte{byte(i)}}); err != nil {
 				t.Error(err)
 			}
 			if i%2 == 0 {
@@ -169,5 +195,13 @@ func TestConcurrentUseLosesNothing(t *testing.T) {
 	defer b.Close() // a test's
 	if n := b.Len(); n != 32 {
 		t.Fatalf("%d items", n)
+	}
+	for _, item := range b.Due(time.Now(), 1000) {
+		if next := add(t, b, 200, 0); next.Number <= item.Number || next.Seq <= item.Seq {
+			t.Fatalf("%+v comes after %+v", next, item)
+		}
+		if err := b.Remove(common.Hash{200}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

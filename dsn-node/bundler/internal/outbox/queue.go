@@ -132,3 +132,23 @@ func (b *Box) Postpone(hash common.Hash, now time.Time, wait func(visits int) ti
 		e.visits++
 	}
 }
+
+// Find returns the item of a hash, and whether everybody can read it by now.
+func (b *Box) Find(hash common.Hash) (item Item, opened, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.items[hash]
+	if e == nil || !e.accepted {
+		return Item{}, false, false
+	}
+	return e.Item, e.opened, true
+}
+
+// Opened notes that everybody can read an item.
+func (b *Box) Opened(hash common.Hash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.items[hash]; e != nil {
+		e.opened = true
+	}
+}

@@ -12,7 +12,52 @@ import (
 // MaxLook is how many transactions are looked for at once: rollups bound their batches.
 const MaxLook = 32
 
-// Query names a transaction and its sender.
+// Status is where a sealed transaction is, as te_getTransactionStatus says of its id.
+type Status struct {
+	Name   string
+	Number uint64 // of the block that it is ordered in, 0 for none
+	Reason string
+}
+
+type status struct {
+	Status      string         `json:"status"`
+	BlockNumber hexutil.Uint64 `json:"blockNumber"`
+	Reason      string         `json:"reason"`
+}
+
+// Public says whether the place of the transaction is fixed, so that everybody can read it or is about to.
+func (s Status) Public() bool { return s.Number > 0 }
+
+// Held says whether the rollup has the transaction and works on it.
+func (s Status) Held() bool { return slices.Contains([]string{"sealed", "ordered", "opened"}, s.Name) }
+
+// Executed says whether the transaction is in a block.
+func (s Status) Executed() bool { return slices.Contains([]string{"executed", "included"}, s.Name) }
+
+// Ended says whether the transaction was ordered and will never be in a block. One that ended without being ordered, for
+// example because it expired, can be sealed anew.
+func (s Status) Ended() bool {
+	return s.Public() && slices.Contains([]string{"ended", "unopenable", "skipped"}, s.Name)
+}
+
+// Statuses asks where sealed transactions are, at most MaxLook of them.
+func (c *Client) Statuses(ctx context.Context, ids []common.Hash) ([]Status, error) {
+	answers := make([]status, len(ids))
+	var calls []gethrpc.BatchElem
+	for i, id := range ids {
+		calls = append(calls, gethrpc.BatchElem{Method: "te_getTransactionStatus", Args: []any{id}, Result: &answers[i]})
+	}
+	if err := c.batch(ctx, calls, len(calls)); err != nil {
+		return nil, err
+	}
+	out := make([]Status, len(ids))
+	for i, a := range answers {
+		out[i] = Status{a.Status, uint64(a.BlockNumber), a.Reason}
+	}
+	return out, nil
+}
+
+// Query names a transaction and its sender. Asking tells both, so the transaction must be public.
 type Query struct {
 	Hash common.Hash
 	From common.Address
@@ -24,46 +69,25 @@ type State struct {
 	Included bool
 	Block    uint64
 	Nonce    uint64 // of the sender's next transaction, read before it was looked for a receipt
-	Status   string // of te_getTransactionStatus, empty when the rollup has no such method
-	Reason   string
-	Bundle   common.Hash // the status is of this bundle, which is only said to hold the transaction; zero: of the transaction
-}
-
-// Gone tells whether the transaction was decided and will never be in a block.
-func (s State) Gone() bool {
-	return s.Bundle == (common.Hash{}) && (s.Status == "skipped" || s.Status == "undecryptable")
-}
-
-// Held tells whether the rollup has the transaction, or the bundle it tells of instead, and works on it.
-func (s State) Held() bool {
-	return slices.Contains([]string{"received", "queued", "pending", "ordered", "decrypted", "included"}, s.Status)
 }
 
 type receipt struct {
 	BlockNumber hexutil.Uint64 `json:"blockNumber"`
 }
 
-type status struct {
-	Status string      `json:"status"`
-	Reason string      `json:"reason"`
-	Bundle common.Hash `json:"bundle"`
-}
-
 type look struct {
 	nonce   hexutil.Uint64
 	receipt *receipt
-	status  status
 }
 
-// perLook is the number of calls a look takes. The nonce comes first: when it is used and there is no receipt after that,
-// another transaction used it.
-const perLook = 3
+// perLook is the number of calls a look takes.
+const perLook = 2
 
+// calls ask for the nonce first: when it is used and there is no receipt after that, another transaction used it.
 func (l *look) calls(q Query) []gethrpc.BatchElem {
 	return []gethrpc.BatchElem{
 		{Method: "eth_getTransactionCount", Args: []any{q.From, "latest"}, Result: &l.nonce},
 		{Method: "eth_getTransactionReceipt", Args: []any{q.Hash}, Result: &l.receipt},
-		{Method: "te_getTransactionStatus", Args: []any{q.Hash}, Result: &l.status},
 	}
 }
 
@@ -85,7 +109,7 @@ func (c *Client) Look(ctx context.Context, queries []Query) ([]State, error) {
 }
 
 func (l *look) state(calls []gethrpc.BatchElem) State {
-	for _, call := range calls[:2] {
+	for _, call := range calls {
 		if err := classify(call.Method, call.Error); err != nil {
 			return State{Err: err}
 		}
@@ -93,9 +117,6 @@ func (l *look) state(calls []gethrpc.BatchElem) State {
 	s := State{Nonce: uint64(l.nonce), Included: l.receipt != nil}
 	if s.Included {
 		s.Block = uint64(l.receipt.BlockNumber)
-	}
-	if calls[2].Error == nil { // a rollup may lack this method
-		s.Status, s.Reason, s.Bundle = l.status.Status, l.status.Reason, l.status.Bundle
 	}
 	return s
 }

@@ -78,16 +78,9 @@ func (c *Client) Forward(ctx context.Context, body []byte) (*http.Response, erro
 	return res, nil
 }
 
-// Submit hands a bundle in. nil: the rollup has it.
-func (c *Client) Submit(ctx context.Context, bundle []byte) error {
-	return c.call(ctx, nil, "eth_sendRawTransaction", hexutil.Bytes(bundle))
-}
-
-// Knows tells whether the rollup has a transaction, in a block or not.
-func (c *Client) Knows(ctx context.Context, hash common.Hash) (bool, error) {
-	var found map[string]any
-	err := c.call(ctx, &found, "eth_getTransactionByHash", hash)
-	return found != nil, err
+// Submit hands a sealed transaction in. nil: the rollup has it.
+func (c *Client) Submit(ctx context.Context, sealed []byte) error {
+	return c.call(ctx, nil, "eth_sendRawTransaction", hexutil.Bytes(sealed))
 }
 
 // ChainID asks for the rollup's chain.
@@ -125,18 +118,44 @@ type Account struct {
 	Balance *big.Int
 }
 
-// Account asks for an account.
-func (c *Client) Account(ctx context.Context, a common.Address) (Account, error) {
+// Lead is what decides about the header of a submitter's next sealed transaction.
+type Lead struct {
+	Head    uint64 // number of the last block
+	NextSeq uint64 // the first one that neither a block nor the leader's pool has
+}
+
+// lead is how a Lead is asked for.
+type lead struct{ head, seq hexutil.Uint64 }
+
+func (l *lead) calls(submitter common.Address) []gethrpc.BatchElem {
+	return []gethrpc.BatchElem{
+		{Method: "te_getNextSeq", Args: []any{submitter}, Result: &l.seq},
+		{Method: "eth_blockNumber", Result: &l.head},
+	}
+}
+
+func (l *lead) value() Lead { return Lead{Head: uint64(l.head), NextSeq: uint64(l.seq)} }
+
+// Lead asks about a submitter.
+func (c *Client) Lead(ctx context.Context, submitter common.Address) (Lead, error) {
+	var l lead
+	err := c.batch(ctx, l.calls(submitter), 2)
+	return l.value(), err
+}
+
+// Account asks about the sender of a transaction, and about the submitter who is to seal it.
+func (c *Client) Account(ctx context.Context, a, submitter common.Address) (Account, Lead, error) {
+	var l lead
 	var nonce, pending hexutil.Uint64
 	var balance hexutil.Big
-	if err := c.batch(ctx, []gethrpc.BatchElem{
-		{Method: "eth_getTransactionCount", Args: []any{a, "latest"}, Result: &nonce},
-		{Method: "eth_getTransactionCount", Args: []any{a, "pending"}, Result: &pending},
-		{Method: "eth_getBalance", Args: []any{a, "latest"}, Result: &balance},
-	}, 3); err != nil {
-		return Account{}, err
+	calls := append(l.calls(submitter),
+		gethrpc.BatchElem{Method: "eth_getTransactionCount", Args: []any{a, "latest"}, Result: &nonce},
+		gethrpc.BatchElem{Method: "eth_getTransactionCount", Args: []any{a, "pending"}, Result: &pending},
+		gethrpc.BatchElem{Method: "eth_getBalance", Args: []any{a, "latest"}, Result: &balance})
+	if err := c.batch(ctx, calls, len(calls)); err != nil {
+		return Account{}, Lead{}, err
 	}
-	return Account{uint64(nonce), uint64(pending), balance.ToInt()}, nil
+	return Account{uint64(nonce), uint64(pending), balance.ToInt()}, l.value(), nil
 }
 
 // batch makes calls; the first `needed` must succeed.

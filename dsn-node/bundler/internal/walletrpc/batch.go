@@ -76,7 +76,6 @@ func (h *Handler) forwardAll(ctx context.Context, to Forwarder, calls []*call) m
 	}
 	raws := make([]json.RawMessage, len(calls))
 	for i, c := range calls {
-		h.note(c)
 		raws[i] = c.raw
 	}
 	body, err := h.forward(ctx, to, jsonrpc.Encode(raws))

@@ -11,13 +11,17 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/dsn-node/bundler/internal/bundling"
+
 	"github.com/ethereum/go-ethereum/common"
 )
 
 type nothing struct{ answer []byte }
 
 func (nothing) Send(context.Context, []byte) (common.Hash, error) { return common.Hash{1}, nil }
-func (nothing) Waits(common.Hash) bool                            { return true }
+func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
+	return common.Hash{2}, bundling.Public, nil
+}
 
 func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(n.answer))}, nil
@@ -26,6 +30,7 @@ func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {
 func FuzzHandler(f *testing.F) {
 	f.Add([]byte(`{"id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"id":1,"result":null}`))
 	f.Add([]byte(`[{"id":1,"method":"eth_sendRawTransaction","params":["0x00"]},{"id":2,"method":"x"},null,3]`), []byte(`[{"id":2}]`))
+	f.Add([]byte(`{"id":"x","method":"te_getTransactionStatus","params":["0x00"]}`), []byte(`{"id":"x","result":{"status":"sealed"}}`))
 	f.Add([]byte(`[{"id":1,"method":"eth_call"},{"id":1,"method":"eth_blockNumber"}]`), []byte(`[{"id":1,"result":"0x"}]`))
 	f.Fuzz(func(t *testing.T, request, answer []byte) {
 		n := nothing{answer}

@@ -5,11 +5,12 @@
 // What a wallet has simulated before it sends, for gas say, shows a transaction in plain to whoever simulates it
 // (simulates has the methods). Backends says where that goes.
 //
-// A transaction that waits here and that the rollup does not know is answered by eth_getTransactionByHash, so that wallets
-// do not take it for lost: as type 0x7e, of the zero address, with nothing of what is in it. Its hash is part of its
-// bundle, in plain, so whoever sees the bundle can ask; who may see the plain transaction cannot be told from who asks, and
-// its wallet has it anyway. For the same reason the nonces that wait here are added to no eth_getTransactionCount: it would
-// show whose the bundles are. A wallet that sends several in a row counts for itself.
+// A transaction that waits here is answered by eth_getTransactionByHash, so that wallets do not take it for lost: as type 0x5e,
+// of the zero address, with nothing of what is in it. It has no receipt. Its hash is not forwarded before its place is
+// fixed: nobody but its wallet knows it, and it would show later what the wallet of a request sent. Until then its
+// te_getTransactionStatus is that of the sealed transaction. For the same reason the nonces that wait here are added to no
+// eth_getTransactionCount: it would show whose the sealed transactions are. A wallet that sends several in a row counts for
+// itself.
 package walletrpc
 
 import (
@@ -22,6 +23,7 @@ import (
 	"net/http"
 	"time"
 
+	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/kit/jsonrpc"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,7 +32,8 @@ import (
 // Intake takes the transactions.
 type Intake interface {
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
-	Waits(hash common.Hash) bool
+	// Find says where a transaction is, and the id of its sealed one if it waits here.
+	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place, err error)
 }
 
 // Forwarder sends a request to the rollup as it is.
@@ -117,6 +120,9 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here: it would show the transaction in plain" +
 			" before its place is fixed; set gas and access list yourself, or ask a node of your own for it"}), true
 	}
+	if hash, ok := c.lookUp(); ok {
+		return h.hidden(ctx, c, hash)
+	}
 	raw, mine, bad := c.send()
 	switch {
 	case !mine:
@@ -135,9 +141,33 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	return result(c, hash), true
 }
 
+// hidden answers a call that looks for a transaction which waits here and which nobody else can read yet. It comes before the
+// rollup: what leaves here is known there by then, and asked afterwards, it could be in neither place.
+func (h *Handler) hidden(ctx context.Context, c *call, hash common.Hash) (json.RawMessage, bool) {
+	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
+	defer cancel()
+	id, at, err := h.intake.Find(ctx, hash)
+	switch {
+	case err != nil:
+		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
+		return failure(c, away()), true
+	case at == bundling.Elsewhere:
+		return nil, false
+	case c.Method == methodStatus && at == bundling.Hidden:
+		c.byID(id)
+		return nil, false
+	case c.Method == methodLookUp && at == bundling.Hidden:
+		return result(c, pending(hash)), true
+	case c.Method == methodReceipt && at == bundling.Hidden:
+		return result(c, json.RawMessage("null")), true
+	case c.Method == methodLookUp:
+		c.waits = &hash
+	}
+	return nil, false
+}
+
 // forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
-	h.note(c)
 	answer, err := h.forward(ctx, h.backend(c), c.raw)
 	if err != nil {
 		return failure(c, away())
@@ -146,14 +176,6 @@ func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 		return failure(c, unanswered())
 	}
 	return h.patch(c, answer)
-}
-
-// note looks whether what a call looks for waits here. It comes before the rollup: what leaves here is known
-// there by then, and asked afterwards, it could be in neither place.
-func (h *Handler) note(c *call) {
-	if hash, ok := c.lookUp(); ok && h.intake.Waits(hash) {
-		c.waits = &hash
-	}
 }
 
 func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/dsn-node/bundler/internal/bundling"
+
 	"github.com/ethereum/go-ethereum/common"
 )
 
@@ -19,7 +21,12 @@ type leaving struct {
 	here bool
 }
 
-func (l *leaving) Waits(common.Hash) bool { return l.here }
+func (l *leaving) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
+	if l.here {
+		return common.Hash{8}, bundling.Public, nil
+	}
+	return common.Hash{}, bundling.Elsewhere, nil
+}
 
 func (l *leaving) Forward(_ context.Context, body []byte) (*http.Response, error) {
 	l.here = false

@@ -3,12 +3,13 @@ package walletrpc
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/jsonrpc"
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -16,8 +17,10 @@ import (
 
 // What is not only forwarded.
 const (
-	methodSend   = "eth_sendRawTransaction"
-	methodLookUp = "eth_getTransactionByHash"
+	methodSend    = "eth_sendRawTransaction"
+	methodLookUp  = "eth_getTransactionByHash"
+	methodReceipt = "eth_getTransactionReceipt"
+	methodStatus  = "te_getTransactionStatus"
 )
 
 // call is one request.
@@ -26,7 +29,7 @@ type call struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
 	raw    json.RawMessage // all of it
-	waits  *common.Hash    // what it looks for, if that waited here before it was forwarded
+	waits  *common.Hash    // the transaction it looks for by hash, if that waited here before it was forwarded
 }
 
 func parse(raw json.RawMessage) (*call, bool) {
@@ -43,7 +46,7 @@ func parseBatch(body []byte) ([]json.RawMessage, bool) {
 // notification tells whether nobody waits for an answer.
 func (c *call) notification() bool { return len(c.ID) == 0 }
 
-// send returns the plain transaction of a call that sends one. A bundle is not encrypted again but forwarded.
+// send returns the plain transaction of a call that sends one. A sealed one is not sealed again but forwarded.
 func (c *call) send() (raw []byte, mine bool, err *jsonrpc.Error) {
 	if c.Method != methodSend {
 		return nil, false, nil
@@ -52,19 +55,19 @@ func (c *call) send() (raw []byte, mine bool, err *jsonrpc.Error) {
 	if json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
 		return nil, true, &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "params must be one raw transaction in hex with 0x"}
 	}
-	return params[0], !te.IsBundle(params[0]), nil
+	return params[0], !seal.IsSealed(params[0]), nil
 }
 
 // lookUp returns the hash of a call that looks for a transaction.
 func (c *call) lookUp() (common.Hash, bool) {
 	var params []common.Hash
-	if c.Method != methodLookUp || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+	if !slices.Contains([]string{methodLookUp, methodReceipt, methodStatus}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
 		return common.Hash{}, false
 	}
 	return params[0], true
 }
 
-// leaks tells whether a method would carry a plain transaction past the encryption.
+// leaks says whether a method would carry a plain transaction past the sealing.
 func (c *call) leaks() bool {
 	return strings.HasPrefix(c.Method, "eth_send") && c.Method != methodSend || c.Method == "eth_resend" ||
 		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
@@ -108,11 +111,16 @@ func errorOf(err error) jsonrpc.Error {
 	return jsonrpc.Error{Code: jsonrpc.Refused, Message: err.Error()}
 }
 
+// byID makes a call ask for the status of a sealed transaction instead of the one inside.
+func (c *call) byID(id common.Hash) {
+	c.raw = jsonrpc.Encode(map[string]any{"jsonrpc": "2.0", "id": c.ID, "method": c.Method, "params": []common.Hash{id}})
+}
+
 // pending is a transaction that waits, with nothing of what is in it.
 func pending(hash common.Hash) map[string]any {
 	zero := common.Hash{}
 	return map[string]any{
-		"hash": hash, "type": hexutil.Uint(te.BundleType), "blockHash": nil, "blockNumber": nil, "transactionIndex": nil,
+		"hash": hash, "type": hexutil.Uint(seal.Type), "blockHash": nil, "blockNumber": nil, "transactionIndex": nil,
 		"from": common.Address{}, "to": nil, "nonce": "0x0", "value": "0x0", "gas": "0x0", "gasPrice": "0x0", "input": "0x",
 		"v": "0x0", "r": zero, "s": zero,
 	}

@@ -20,7 +20,7 @@
 //
 // # The scheme
 //
-// Pedersen's key generation with Feldman's commitments (package vss): everyone deals a random polynomial, the key is that
+// Pedersen's key generation with Feldman's commitments (package feldman): everyone deals a random polynomial, the key is that
 // of their sum. Commitments are promised by hash before anyone shows his, so nobody can choose his after seeing others':
 // the bias Gennaro, Jarecki, Krawczyk and Rabin found. Their other way to it, being disqualified on purpose, is closed
 // because nobody ever is: all participants contribute or there is no key. Who ends a ceremony because he dislikes its key

@@ -14,7 +14,7 @@ var (
 	ErrBadShare   = errors.New("dealt a share that does not fit its commitments")
 	ErrComplaint  = errors.New("complained about a share that is right")
 	ErrTranscript = errors.New("confirms messages that nobody sent")
-	ErrResult     = errors.New("confirms a public share or committee that does not follow from the messages")
+	ErrResult     = errors.New("confirms a committee that does not follow from the messages")
 	ErrEnded      = errors.New("ended the ceremony")
 	// ErrStopped is not a participant's fault: this process was stopped, or could not continue.
 	ErrStopped = errors.New("stopped here")

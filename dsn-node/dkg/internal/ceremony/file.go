@@ -9,7 +9,8 @@ import (
 	"net"
 	"os"
 
-	"blindseq/seal/te"
+	"blindseq/seal"
+	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -20,7 +21,7 @@ import (
 var ErrInvalid = errors.New("invalid ceremony")
 
 const (
-	ceremonyDomain = "blindseq/dkg/ceremony/v1"
+	ceremonyDomain = "blindseq/dkg/ceremony/v2"
 	maxFileBytes   = 256 << 10
 	maxNameBytes   = 128
 	maxHostBytes   = 253 + 6
@@ -33,6 +34,8 @@ type Ceremony struct {
 	ChainID     uint64 `json:"chain_id"`
 	FirstNumber uint64 `json:"first_number"`
 	Threshold   int    `json:"threshold"`
+	// Limits of the chain; those that the file lacks take their defaults.
+	committee.Limits
 	// Participants by authority: participant i gets share i.
 	Participants []Participant `json:"participants"`
 }
@@ -83,15 +86,20 @@ func Parse(b []byte) (*Ceremony, error) {
 // Validate refuses what cannot end with a committee, or would end with one whose key somebody knows alone.
 func (c *Ceremony) Validate() error {
 	n := len(c.Participants)
+	quorum := seal.Quorum(n)
+	lowest := max(2, n-quorum+1) // who may be missing from a quorum opens nothing
 	switch {
 	case c.Name == "" || len(c.Name) > maxNameBytes:
 		return fmt.Errorf("%w: a name of %d bytes, which must be within 1 and %d", ErrInvalid, len(c.Name), maxNameBytes)
-	case n < 2 || n > te.MaxAuthorities:
-		return fmt.Errorf("%w: %d participants, which must be within 2 and %d", ErrInvalid, n, te.MaxAuthorities)
-	case c.Threshold < 2 || c.Threshold > te.Quorum(n):
-		return fmt.Errorf("%w: threshold %d, which must be within 2 and the quorum %d of %d participants", ErrInvalid, c.Threshold, te.Quorum(n), n)
+	case n < 2 || n > seal.MaxAuthorities:
+		return fmt.Errorf("%w: %d participants, which must be within 2 and %d", ErrInvalid, n, seal.MaxAuthorities)
+	case c.Threshold < lowest || c.Threshold > quorum:
+		return fmt.Errorf("%w: threshold %d, which must be within %d and the quorum %d of %d participants", ErrInvalid, c.Threshold, lowest, quorum, n)
 	case c.FirstNumber == 0 || c.FirstNumber > 1<<62:
 		return fmt.Errorf("%w: first number %d", ErrInvalid, c.FirstNumber)
+	}
+	if _, err := c.Limits.OrDefault(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	identities, endpoints := map[common.Address]bool{}, map[string]bool{}
 	for i, p := range c.Participants {
@@ -108,7 +116,7 @@ func (c *Ceremony) Validate() error {
 
 // ID names the ceremony: it covers all that the file says, whatever its white space.
 func (c *Ceremony) ID() (common.Hash, error) {
-	b, err := rlp.EncodeToBytes([]any{c.Name, c.ChainID, c.FirstNumber, uint64(c.Threshold), c.Participants})
+	b, err := rlp.EncodeToBytes([]any{c.Name, c.ChainID, c.FirstNumber, uint64(c.Threshold), c.Lifetime, c.SealedGas, c.Participants})
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("hash ceremony: %w", err)
 	}

@@ -40,7 +40,7 @@ func TestACeremonyIsReadAndItsIDCoversEveryField(t *testing.T) {
 	}
 	for name, change := range map[string]func(){
 		"name": func() { read.Name += "2" }, "chain": func() { read.ChainID++ }, "first number": func() { read.FirstNumber++ },
-		"threshold": func() { read.Threshold-- }, "endpoint": func() { read.Participants[1].Endpoint = "other:1" },
+		"threshold": func() { read.Threshold-- }, "lifetime": func() { read.Lifetime++ }, "sealed gas": func() { read.SealedGas = 1e6 }, "endpoint": func() { read.Participants[1].Endpoint = "other:1" },
 		"order": func() { p := read.Participants; p[0], p[1] = p[1], p[0] },
 	} {
 		before, _ := read.ID() // it did not fail above
@@ -52,12 +52,16 @@ func TestACeremonyIsReadAndItsIDCoversEveryField(t *testing.T) {
 }
 
 func TestACeremonyThatCannotWorkIsRefused(t *testing.T) {
+	others := []Participant{{common.Address{5}, "five:1"}, {common.Address{6}, "six:1"}, {common.Address{7}, "seven:1"}}
 	for name, change := range map[string]func(*Ceremony){
 		"no name":              func(c *Ceremony) { c.Name = "" },
 		"long name":            func(c *Ceremony) { c.Name = strings.Repeat("n", 129) },
 		"number 0":             func(c *Ceremony) { c.FirstNumber = 0 },
 		"everyone knows":       func(c *Ceremony) { c.Threshold = 1 },
 		"over the quorum":      func(c *Ceremony) { c.Threshold = 4 },
+		"below the rest":       func(c *Ceremony) { c.Participants = append(c.Participants, others...); c.Threshold = 2 },
+		"too little gas":       func(c *Ceremony) { c.SealedGas = 20_999 },
+		"too long a lifetime":  func(c *Ceremony) { c.Lifetime = 1<<32 + 1 },
 		"alone":                func(c *Ceremony) { c.Participants = c.Participants[:1] },
 		"no identity":          func(c *Ceremony) { c.Participants[0].Identity = common.Address{} },
 		"one identity twice":   func(c *Ceremony) { c.Participants[0].Identity = c.Participants[1].Identity },

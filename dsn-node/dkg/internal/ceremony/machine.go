@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 
+	"blindseq/seal"
 	"blindseq/seal/committee"
-	"blindseq/seal/te"
-	"blindseq/seal/vss"
+	"blindseq/seal/feldman"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -62,7 +62,7 @@ func (Fail) effect()    {}
 // Result of a ceremony. The share is erased with the state.
 type Result struct {
 	Committee  *committee.Committee
-	Share      *te.KeyShare
+	Share      *seal.Secret
 	Transcript common.Hash
 }
 
@@ -74,11 +74,11 @@ type State struct {
 	self     uint8
 
 	phase        Phase
-	polynomial   vss.Polynomial
+	polynomial   feldman.Polynomial
 	unsealing    *ecdh.PrivateKey
 	messages     [kinds][]*Message // by kind and sender
 	decoded      [kinds][]any
-	commitments  []vss.Commitments // of the deals, once they are checked
+	commitments  []feldman.Commitments // of the deals, once they are checked
 	result       Result
 	finished     bool   // our finish was sent
 	acknowledged []bool // by whom
@@ -105,7 +105,7 @@ func New(c *Ceremony, key *ecdsa.PrivateKey, rand io.Reader) (*State, error) {
 	if m.unsealing, err = ecdh.X25519().GenerateKey(rand); err != nil {
 		return nil, fmt.Errorf("make key for shares: %w", err)
 	}
-	m.polynomial, err = vss.Draw(rand, c.Threshold)
+	m.polynomial, err = feldman.Draw(rand, c.Threshold)
 	return m, err
 }
 

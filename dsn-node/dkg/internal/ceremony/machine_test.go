@@ -2,15 +2,15 @@ package ceremony
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"blindseq/seal/te"
+	"blindseq/seal"
 
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
@@ -28,41 +28,49 @@ func TestEveryScheduleEndsWithOneKeyThatWorks(t *testing.T) {
 			}
 		}
 		if seed < 2 {
-			decrypts(t, w)
+			opens(t, w)
 		}
 	}
 }
 
-func decrypts(t *testing.T, w *network) {
+// opens seals a transaction for the key that was made, and opens it with all shares but the first.
+func opens(t *testing.T, w *network) {
 	t.Helper()
-	plain := []byte("sealed bid")
-	keys := w.staged[0].Committee.Keys
-	payload, err := te.Encrypt(rand.Reader, keys.Master(), plain)
+	keys, plain := w.staged[0].Committee.Keys, []byte("sealed bid")
+	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	verified, err := payload.Ciphertext.Verify()
+	header := seal.Header{ChainID: 1337, Key: keys.ID(), Submitter: crypto.PubkeyToAddress(key.PublicKey), Gas: 21_000, Expiry: 1}
+	sealed, err := seal.Seal(keys.Key, header, seal.NewSeed(), plain)
+	if err == nil {
+		err = sealed.Sign(key)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shares []*te.DecryptionShare
-	for i, secret := range w.secrets[1:] {
-		key, err := te.NewKeyShare(uint8(i+1), secret)
+	checked, err := w.staged[0].Committee.Ring().Check(sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shares []seal.Share
+	for i, encoded := range w.secrets[1:] {
+		secret, err := seal.NewSecret(uint8(i+1), encoded)
 		if err != nil {
 			t.Fatal(err)
 		}
-		share, err := key.Share(verified)
+		share, err := secret.Share(checked)
 		if err != nil {
 			t.Fatal(err)
 		}
 		shares = append(shares, share)
 	}
-	opening, err := keys.Combine(shares)
+	z, err := keys.Combine(shares)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if txs, err := payload.Decrypt(opening); err != nil || len(txs) != 1 || !bytes.Equal(txs[0], plain) {
-		t.Fatalf("got %q, %v", txs, err)
+	if opening, err := checked.Open(z); err != nil || !bytes.Equal(opening.Tx, plain) {
+		t.Fatalf("got %q, %v", opening.Tx, err)
 	}
 }
 
@@ -111,9 +119,6 @@ func TestALiarIsNamedAndNobodyHasAKey(t *testing.T) {
 				return msg
 			}
 			return edit(w, msg, func(d *deal) { d.Sealed[0] = d.Sealed[1] })
-		}},
-		"another public share": {Confirm, ErrResult, func(w *network, _ int, msg *Message) *Message {
-			return edit(w, msg, func(c *confirmation) { g2 := w.machines[liar].otherG2(); c.G2 = g2[:] })
 		}},
 		"a transcript of its own": {Confirm, ErrTranscript, func(w *network, _ int, msg *Message) *Message {
 			return edit(w, msg, func(c *confirmation) { c.Transcript[0] ^= 1; c.Signed[1].Digest[0] ^= 1 })
@@ -283,7 +288,7 @@ func TestNoSecretIsLeftWhenAMachineEnds(t *testing.T) {
 	w.run()
 	for _, m := range w.machines {
 		m.Erase()
-		if _, err := m.result.Share.AppendSecret(nil); !errors.Is(err, te.ErrErased) || !m.polynomial[0].IsZero() {
+		if _, err := m.result.Share.Append(nil); !errors.Is(err, seal.ErrErased) || !bytes.Equal(m.polynomial[0].Bytes(), make([]byte, seal.ScalarSize)) {
 			t.Fatalf("a secret is left: %v", err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"blindseq/seal/te"
+	"blindseq/seal"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -19,7 +19,7 @@ const (
 	MaxPayloadBytes = 256 << 10
 	maxReasonBytes  = 512
 	keyBytes        = 32
-	sealedBytes     = 32 + te.ScalarSize + 16
+	sealedBytes     = 32 + seal.ScalarSize + 16
 )
 
 // Refusals of a message; nothing was changed.
@@ -59,7 +59,7 @@ type Message struct {
 	Sender    uint8
 	Kind      Kind
 	Payload   []byte
-	Signature te.Signature
+	Signature Signature
 }
 
 type (
@@ -73,12 +73,11 @@ type (
 	}
 	confirmation struct {
 		Transcript common.Hash
-		G2         []byte
 		Signed     []signed
 	}
 	signed struct {
 		Digest    common.Hash
-		Signature te.Signature
+		Signature Signature
 	}
 	finish    struct{ Committee common.Hash } // also of Published
 	complaint struct {
@@ -103,14 +102,11 @@ func (m *State) sign(kind Kind, payload any) (*Message, error) {
 // Sign signs a payload as a participant.
 func Sign(key *ecdsa.PrivateKey, id common.Hash, sender uint8, kind Kind, payload []byte) (*Message, error) {
 	digest := signedDigest(id, sender, kind, crypto.Keccak256Hash(payload))
-	rsv, err := crypto.Sign(digest[:], key)
+	signature, err := signDigest(key, digest)
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", kind, err)
 	}
-	out := &Message{Ceremony: id, Sender: sender, Kind: kind, Payload: payload}
-	out.Signature[0] = rsv[64]
-	copy(out.Signature[1:], rsv[:64])
-	return out, nil
+	return &Message{Ceremony: id, Sender: sender, Kind: kind, Payload: payload, Signature: signature}, nil
 }
 
 func signedDigest(id common.Hash, sender uint8, kind Kind, payload common.Hash) common.Hash {
@@ -135,7 +131,7 @@ func (c *Ceremony) Verify(id common.Hash, msg *Message) error {
 }
 
 func (c *Ceremony) verifySigned(id common.Hash, sender uint8, kind Kind, s signed) error {
-	got, err := s.Signature.Recover(signedDigest(id, sender, kind, s.Digest))
+	got, err := s.Signature.signer(signedDigest(id, sender, kind, s.Digest))
 	if err != nil {
 		return fmt.Errorf("%w: %s of participant %d: %w", ErrNotSigned, kind, sender, err)
 	}

@@ -7,8 +7,6 @@ import (
 	mathrand "math/rand/v2"
 	"testing"
 
-	"blindseq/seal/te"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -77,7 +75,7 @@ func (w *network) do(i int, effects []Effect) {
 			w.send(i, e.Message)
 		case Stage:
 			w.staged[i] = &e.Result
-			secret, err := e.Result.Share.AppendSecret(nil)
+			secret, err := e.Result.Share.Append(nil)
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -155,15 +153,6 @@ func (w *network) failure(i int) *Failure {
 }
 
 func (w *network) committeeOf(i int) common.Hash { return w.staged[i].Committee.Hash() }
-
-// otherG2 is a point of G2 that is not this participant's public share.
-func (m *State) otherG2() [te.G2Size]byte {
-	key, err := te.NewKeyShare(m.self, append(make([]byte, te.ScalarSize-1), 5))
-	if err != nil {
-		panic(err)
-	}
-	return key.Public().G2()
-}
 
 // next is Next for an event that is never refused.
 func next(m *State, e Event) []Effect {

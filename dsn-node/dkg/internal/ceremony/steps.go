@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"slices"
 
+	"blindseq/seal"
 	"blindseq/seal/committee"
-	"blindseq/seal/te"
-	"blindseq/seal/vss"
+	"blindseq/seal/feldman"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -95,7 +95,7 @@ func (m *State) sealing(dealer, receiver uint8) []byte {
 }
 
 // open opens a receiver's share and checks it. The caller overwrites it.
-func (m *State) open(dealer, receiver uint8, unsealing *ecdh.PrivateKey, c vss.Commitments) ([]byte, error) {
+func (m *State) open(dealer, receiver uint8, unsealing *ecdh.PrivateKey, c feldman.Commitments) ([]byte, error) {
 	key, err := hpke.NewDHKEMPrivateKey(unsealing)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadShare, err)
@@ -113,17 +113,17 @@ func (m *State) open(dealer, receiver uint8, unsealing *ecdh.PrivateKey, c vss.C
 }
 
 // commitmentsOf checks that a deal's commitments are points and those promised.
-func (m *State) commitmentsOf(dealer uint8) (vss.Commitments, error) {
+func (m *State) commitmentsOf(dealer uint8) (feldman.Commitments, error) {
 	shown := m.decoded[Deal][dealer].(*deal).Commitments
 	if m.promise(dealer, shown) != m.decoded[Commit][dealer].(*commitment).Hash {
 		return nil, ErrPromise
 	}
-	return vss.Parse(shown, m.ceremony.Threshold)
+	return feldman.Parse(shown, m.ceremony.Threshold)
 }
 
 // confirm checks all deals, adds our share up and says what we saw.
 func (m *State) confirm() []Effect {
-	m.commitments = make([]vss.Commitments, len(m.ceremony.Participants))
+	m.commitments = make([]feldman.Commitments, len(m.ceremony.Participants))
 	shares := make([][]byte, len(m.commitments))
 	defer func() {
 		for _, s := range shares {
@@ -139,22 +139,21 @@ func (m *State) confirm() []Effect {
 			return m.complain(uint8(i), err)
 		}
 	}
-	secret, err := vss.SumShares(shares)
+	secret, err := feldman.SumShares(shares)
 	defer clear(secret[:])
 	if err == nil {
-		m.result.Share, err = te.NewKeyShare(m.self, secret[:])
+		m.result.Share, err = seal.NewSecret(m.self, secret[:])
 	}
 	if err != nil {
 		return m.fail(fmt.Errorf("%w: %w", ErrStopped, err))
 	}
 	m.result.Transcript = m.transcript()
-	g2 := m.result.Share.Public().G2()
 	m.phase = Confirming
-	said := &confirmation{Transcript: m.result.Transcript, G2: g2[:], Signed: m.signed()}
+	said := &confirmation{Transcript: m.result.Transcript, Signed: m.signed()}
 	return append([]Effect{Enter{Confirming}}, m.say(Confirm, said)...)
 }
 
-func (m *State) openOurs(dealer uint8, c vss.Commitments) (vss.Commitments, []byte, error) {
+func (m *State) openOurs(dealer uint8, c feldman.Commitments) (feldman.Commitments, []byte, error) {
 	share, err := m.open(dealer, m.self, m.unsealing, c)
 	return c, share, err
 }
@@ -179,46 +178,40 @@ func (m *State) transcript() common.Hash {
 
 // conclude compares all confirmations and puts the committee together.
 func (m *State) conclude() []Effect {
-	sum := vss.Sum(m.commitments)
-	shares := make([]*te.PublicShare, len(m.commitments))
-	for i := range shares {
-		c := m.decoded[Confirm][i].(*confirmation)
-		if c.Transcript != m.result.Transcript {
+	for i, payload := range m.decoded[Confirm] {
+		if c := payload.(*confirmation); c.Transcript != m.result.Transcript {
 			return m.equivocation(uint8(i), c)
 		}
-		point := sum.Public(uint8(i))
-		g1 := point.Bytes()
-		share, err := te.NewPublicShare(uint8(i), g1[:], c.G2)
-		if err != nil {
-			return m.fail(fmt.Errorf("%w: %w", ErrResult, err), uint8(i))
-		}
-		shares[i] = share
 	}
-	point := sum.Secret()
-	encoded := point.Bytes()
-	result, err := m.ceremony.committee(encoded[:], shares)
+	keys, err := m.ceremony.keys(feldman.Sum(m.commitments))
+	if err == nil {
+		err = m.result.Share.BelongsTo(keys)
+	}
+	if err == nil {
+		m.result.Committee, err = m.ceremony.committee(keys)
+	}
 	if err != nil { // only if the sums cancel out: nobody can make them
 		return m.fail(fmt.Errorf("%w: %w", ErrStopped, err))
 	}
-	m.result.Committee = result
 	m.phase = Finishing
 	return []Effect{Enter{Finishing}, Stage{m.result}}
 }
 
-func (c *Ceremony) committee(master []byte, shares []*te.PublicShare) (*committee.Committee, error) {
-	key, err := te.ParseMasterPublicKey(master)
-	if err != nil {
-		return nil, err
+// keys are the public keys that the sum of all commitments gives.
+func (c *Ceremony) keys(sum feldman.Commitments) (*seal.Keys, error) {
+	shares := make([]seal.Point, len(c.Participants))
+	for i := range shares {
+		shares[i] = sum.Public(uint8(i))
 	}
-	keys, err := te.NewPublicKeys(c.Threshold, key, shares)
-	if err != nil {
-		return nil, err
-	}
+	return seal.NewKeys(c.ChainID, c.Threshold, sum.Secret(), shares)
+}
+
+func (c *Ceremony) committee(keys *seal.Keys) (*committee.Committee, error) {
 	members := make([]common.Address, len(c.Participants))
 	for i, p := range c.Participants {
 		members[i] = p.Identity
 	}
-	return committee.New(c.ChainID, c.FirstNumber, members, keys)
+	return committee.New(c.FirstNumber, members, keys, c.Limits)
 }
 
 // publish waits for all finishes and for the acknowledgement of ours.

@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 
-	"blindseq/dsn-node/internal/opening"
-	"blindseq/dsn-node/internal/stoplist"
 	"blindseq/dsn-node/keyholder/internal/voter"
 	"blindseq/dsn-node/keyholder/vote"
 	"blindseq/kit/content"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	"blindseq/seal/attest"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc/codes"
@@ -32,6 +31,8 @@ func Errors() map[error]codes.Code {
 		errHash:                 codes.InvalidArgument,
 		content.ErrMalformed:    codes.InvalidArgument,
 		attest.ErrMalformed:     codes.InvalidArgument,
+		rules.ErrContent:        codes.InvalidArgument,
+		voter.ErrIndex:          codes.InvalidArgument,
 		content.ErrTooLarge:     codes.ResourceExhausted,
 		voter.ErrOtherCommittee: codes.FailedPrecondition,
 		voter.ErrNotAttested:    codes.FailedPrecondition,
@@ -41,9 +42,8 @@ func Errors() map[error]codes.Code {
 		vote.ErrContradiction:   codes.PermissionDenied,
 		voter.ErrNotHeld:        codes.NotFound,
 		voter.ErrStorage:        codes.Unavailable,
-		stoplist.ErrStorage:     codes.Unavailable,
 		wal.ErrClosed:           codes.Unavailable,
-		opening.ErrClosed:       codes.Unavailable,
+		voter.ErrClosed:         codes.Unavailable,
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*ke
 }
 
 func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
-	shares, err := s.voter.Release(ctx, r.GetCertificate())
+	shares, err := s.voter.Release(ctx, r.GetCertificate(), r.GetProven())
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"blindseq/dsn-node/internal/stoplist"
 	"blindseq/dsn-node/keyholder/vote"
 	"blindseq/kit/content"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -19,8 +18,7 @@ import (
 // Adopt takes a certified content as what was decided for its number, although another one was attested here. That one
 // stays attested, for ever: nothing is signed here. A repeat is a success, and so is what was attested here itself.
 //
-// It is durable in two steps: first the adoption, which is the decision; then the stop list forgets what came from the
-// content that was given up. A crash between them is found when the voter is opened: the list counts what it forgot.
+// A content that breaks a rule is refused like one to attest. Only a quorum with dishonest members can have certified it.
 func (h *Voter) Adopt(ctx context.Context, m *keyholderv1.Adopted) error {
 	err := h.adoptCertified(ctx, m)
 	if err != nil {
@@ -41,44 +39,71 @@ func (h *Voter) adoptCertified(ctx context.Context, m *keyholderv1.Adopted) erro
 	if err != nil {
 		return err
 	}
-	err = h.planner.Revise(func() (uint64, error) { return h.adopt(ctx, s, m) })
-	if errors.Is(err, ErrStorage) || errors.Is(err, stoplist.ErrStorage) {
+	if err = h.adopt(ctx, s, m); errors.Is(err, ErrStorage) {
 		h.fail(err)
 	}
 	return err
 }
 
-// adopt returns the number when something else was final for it before.
-func (h *Voter) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.Adopted) (uint64, error) {
+func (h *Voter) adopt(ctx context.Context, s attest.Statement, m *keyholderv1.Adopted) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return 0, err // nobody waits for the answer any more
+		return err // nobody waits for the answer any more
+	}
+	if h.closed {
+		return ErrClosed
 	}
 	if s.Number > h.store.last() {
-		return 0, ErrNotAttested
+		return ErrNotAttested
 	}
 	signed, err := h.store.read(s.Number)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	previous, err := h.before(s.Number)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	there := vote.Adoptable{
 		Signed: signed.statement, Adopted: h.adoptions.statement(s.Number), Previous: previous, Last: h.adoptions.last(), Void: h.void,
 	}
 	if changes, err := there.Adopt(s); !changes || err != nil {
-		return 0, err
+		return err
 	}
-	if err := h.adoptions.append(s, m); err != nil {
-		return 0, err
+	if err := h.replace(ctx, s, m); err != nil {
+		return err
 	}
 	h.void = s.Number < h.store.last()
 	h.o.Log.WarnContext(ctx, "another content than was attested here is certified and was adopted", "number", s.Number,
 		"attested", signed.statement.Content, "adopted", s.Content)
-	return s.Number, nil
+	return nil
+}
+
+// replace makes the order end with an adopted content, which is durable then. The caller holds mu.
+func (h *Voter) replace(ctx context.Context, s attest.Statement, m *keyholderv1.Adopted) error {
+	last := h.order.Last()
+	if err := h.order.Rewind(ctx, s.Number-1, h.followed); err != nil {
+		return err
+	}
+	if err := h.check(m.GetContent()); err != nil {
+		return errors.Join(err, h.restore(ctx, last))
+	}
+	if err := h.adoptions.append(s, m); err != nil {
+		return err
+	}
+	if err := h.order.Add(m.GetContent()); err != nil {
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	return nil
+}
+
+// restore makes the order end with a number again. Without it nothing can be judged any more.
+func (h *Voter) restore(ctx context.Context, last uint64) error {
+	if err := h.order.Restore(context.WithoutCancel(ctx), last, h.followed); err != nil {
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	return nil
 }
 
 // before is the hash of what is final for the number before, zero for the first. The caller holds mu.
@@ -96,17 +121,8 @@ func (h *Voter) before(number uint64) (common.Hash, error) {
 	return r.statement.Hash(), nil
 }
 
-// resumeAdoptions brings the stop list up to the adoptions, and finds out whether what was attested follows the last one.
-func (h *Voter) resumeAdoptions(list *stoplist.List) error {
-	all, forgotten := h.adoptions.numbers, list.Forgotten()
-	if forgotten > uint64(len(all)) {
-		return fmt.Errorf("%w: the stop list knows of %d adoptions, the log of %d", ErrStorage, forgotten, len(all))
-	}
-	for _, number := range all[forgotten:] {
-		if err := list.Forget(number); err != nil {
-			return err
-		}
-	}
+// resumeAdoptions finds out whether what was attested follows the last adoption.
+func (h *Voter) resumeAdoptions() error {
 	last := h.adoptions.last()
 	if last == 0 || last >= h.store.last() {
 		return nil
@@ -119,37 +135,38 @@ func (h *Voter) resumeAdoptions(list *stoplist.List) error {
 	return nil
 }
 
-// final is the statement that is followed for a number: the one adopted, or else the one signed.
-func (h *Voter) final(number uint64) (attest.Statement, error) {
+// final is the statement that is followed for a number, the one adopted or else the one signed, and its content.
+func (h *Voter) final(number uint64) (attest.Statement, *preblockv1.Content, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return attest.Statement{}, nil, ErrClosed
+	}
 	if h.void && number > h.adoptions.last() {
-		return attest.Statement{}, ErrOtherOrder
+		return attest.Statement{}, nil, ErrOtherOrder
 	}
 	if adopted, ok := h.adoptions.of(number); ok {
-		return adopted.statement, nil
+		c, err := h.followed(number)
+		return adopted.statement, c, err
+	}
+	if h.last != nil && h.last.statement.Number == number {
+		return h.last.statement, h.last.content, nil
 	}
 	r, err := h.store.read(number)
 	if err != nil {
-		return attest.Statement{}, err
+		return attest.Statement{}, nil, err
 	}
-	return r.statement, nil
+	return r.statement, r.content, nil
 }
 
-// content is the planner's source: the final content of a number.
-func (h *Voter) content(number uint64) (*preblockv1.Content, error) {
-	s, err := h.final(number)
-	if err != nil {
-		return nil, err
+// followed is the content that is followed for a number. The caller holds mu.
+func (h *Voter) followed(number uint64) (*preblockv1.Content, error) {
+	if adopted, ok := h.adoptions.of(number); ok {
+		m, err := h.adoptions.at(adopted.record)
+		return m.GetContent(), err
 	}
-	if adopted, err := h.adopted(s.Number); adopted != nil || err != nil {
-		return adopted.GetContent(), err
-	}
-	r, err := h.store.read(number)
-	if err != nil {
-		return nil, err
-	}
-	return r.content, nil
+	m, err := h.store.message(number)
+	return m.GetContent(), err
 }
 
 // adopted is what was adopted for a number, nil when nothing was.

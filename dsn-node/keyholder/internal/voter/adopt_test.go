@@ -1,6 +1,7 @@
 package voter
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -10,11 +11,14 @@ import (
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
+	"blindseq/seal/committee"
 	"blindseq/seal/committee/committeetest"
-	"blindseq/seal/outcome"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -31,7 +35,7 @@ func newLone(t *testing.T) *lone {
 	t.Helper()
 	c := committeetest.New(t, 4, 3, 5)
 	return &lone{c, t, Options{
-		Dir: t.TempDir(), Committee: c.Committee, Key: c.Identities[3], Share: c.Shares[3], Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), Committee: c.Committee, Key: c.Identities[3], Share: c.Secrets[3], Log: slog.New(slog.DiscardHandler),
 	}}
 }
 
@@ -185,68 +189,130 @@ func TestOnlyWhatACertificateShowsIsAdopted(t *testing.T) {
 	}
 }
 
-// bundles are contents whose bundles stand at other places than in the content that was given up.
-func (l *lone) bundles() (given, certified, next *preblockv1.Content) {
-	one, two := l.Bundle([]byte("one")), l.Bundle([]byte("two"))
-	given, certified, next = contentOf(5, 0), contentOf(5, 1), contentOf(6, 1)
-	given.Transactions = [][]byte{one, two}
-	certified.Transactions = [][]byte{{1}, one}
-	next.Transactions = [][]byte{one, two}
-	return given, certified, next
+// orders are contents in which a submitter's transactions stand otherwise than in the content that was given up. next follows
+// the certified one only, other the given one only.
+func (l *lone) orders() (given, certified, next, other *preblockv1.Content) {
+	l.t.Helper()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	sealed := func(seq uint64) []byte { return l.SealedBy(key, seq, []byte{byte(seq)}) }
+	given, certified, next, other = contentOf(5, 0), contentOf(5, 1), contentOf(6, 1), contentOf(6, 2)
+	given.Transactions = [][]byte{sealed(0), sealed(1)}
+	certified.Transactions = [][]byte{l.Sealed([]byte("another's")), sealed(0), {1}}
+	next.Transactions = [][]byte{sealed(1), sealed(2)}
+	other.Transactions = [][]byte{sealed(2)}
+	return given, certified, next, other
 }
 
-// opened checks that bundles are opened at the places they have in the adopted order.
-func (l *lone) opened(h *Voter, certified, next *preblockv1.Content) {
+// continues checks that the keyholder judges and opens by the adopted order.
+func (l *lone) continues(h *Voter, certified, next, other *preblockv1.Content) {
 	l.t.Helper()
 	first, hash := l.certify(certified, common.Hash{})
+	if _, err := h.Attest(l.t.Context(), other, hash); !errors.Is(err, rules.ErrSeq) {
+		l.t.Fatalf("what follows the content that was given up: %v", err)
+	}
 	h.expect(l.t, "the next", next, hash, vote.Granted)
 	second, _ := l.certify(next, hash)
-	answers := map[int][]*keyholderv1.ShareAnswer{}
-	for i, a := range []*keyholderv1.Adopted{first, second} {
-		s, err := h.Release(l.t.Context(), a.GetCertificate())
+	for _, a := range []*keyholderv1.Adopted{first, second} {
+		s, err := h.Release(l.t.Context(), a.GetCertificate(), nil)
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		answers[i] = s.GetAnswers()
-	}
-	if a := answers[0]; len(a) != 1 || a[0].GetIndex() != 1 || len(a[0].GetShare()) == 0 {
-		l.t.Fatalf("number 5: %v", a)
-	}
-	if a := answers[1]; len(a) != 2 || a[0].GetRefusal() != outcome.AlreadyOrdered || a[0].GetEarlierIndex() != 1 || len(a[1].GetShare()) == 0 {
-		l.t.Fatalf("number 6: %v", a)
+		for i, answer := range s.GetAnswers() {
+			want, err := l.o.Share.Share(l.Checked(a.GetContent().GetTransactions()[i]))
+			if err != nil || !bytes.Equal(answer.GetShare(), want.Point[:]) || len(s.GetAnswers()) != 2 {
+				l.t.Fatalf("number %d: %v, %v", a.GetContent().GetNumber(), s.GetAnswers(), err)
+			}
+		}
 	}
 }
 
-func TestWhatWasGivenUpBarsNoCiphertext(t *testing.T) {
+func TestWhatWasGivenUpUsesNoSeq(t *testing.T) {
 	l := newLone(t)
-	given, certified, next := l.bundles()
+	given, certified, next, other := l.orders()
 	h := open(t, l.o)
 	h.expect(t, "its own", given, common.Hash{}, vote.Granted)
-	if _, err := h.planner.PlanNumber(t.Context(), 5); err != nil { // as Run does
-		t.Fatal(err)
-	}
 	a, _ := l.certify(certified, common.Hash{})
-	if _, err := h.Release(t.Context(), a.GetCertificate()); !errors.Is(err, ErrOtherOrder) {
+	if _, err := h.Release(t.Context(), a.GetCertificate(), nil); !errors.Is(err, ErrOtherOrder) {
 		t.Fatalf("shares before it is adopted: %v", err)
 	}
 	if err := h.Adopt(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	l.opened(h, certified, next)
+	l.continues(h, certified, next, other)
 }
 
-func TestAnAdoptionThatACrashCutOffIsFinished(t *testing.T) {
+// TestAnAdoptionFurtherBackThanIsRememberedIsFollowed restarts, after which the window cannot be rewound, only built again.
+func TestAnAdoptionFurtherBackThanIsRememberedIsFollowed(t *testing.T) {
 	l := newLone(t)
-	given, certified, next := l.bundles()
-	h := open(t, l.o)
-	h.expect(t, "its own", given, common.Hash{}, vote.Granted)
-	if _, err := h.planner.PlanNumber(t.Context(), 5); err != nil {
+	l.Committee = committeetest.NewWith(t, 4, 3, 5, committee.Limits{Lifetime: 2})
+	l.o.Committee, l.o.Key, l.o.Share = l.Committee.Committee, l.Identities[3], l.Secrets[3]
+	key, err := crypto.GenerateKey()
+	if err != nil {
 		t.Fatal(err)
 	}
+	with := func(number, seq uint64) *preblockv1.Content {
+		c := contentOf(number, 0)
+		c.Transactions = [][]byte{l.SealedBy(key, seq, []byte{byte(seq)}, func(h *seal.Header) { h.Expiry = number })}
+		return c
+	}
+	h := open(t, l.o)
+	hashes := map[uint64]common.Hash{}
+	for n := uint64(5); n <= 12; n++ {
+		c := with(n, n-5)
+		h.expect(t, "its own", c, hashes[n-1], vote.Granted)
+		hashes[n] = attest.StatementOf(l.Committee.Committee, c, hashes[n-1]).Hash()
+	}
+	h = l.again(h)
+	certified := contentOf(9, 1) // without the submitter's
+	for n := uint64(9); n <= 12; n++ {
+		a, hash := l.certify(certified, hashes[n-1])
+		if err := h.Adopt(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if n%2 == 0 {
+			h = l.again(h)
+		}
+		hashes[n], certified = hash, contentOf(n+1, 1)
+	}
+	if _, err := h.Attest(t.Context(), with(13, 4), hashes[12]); !errors.Is(err, rules.ErrSeq) {
+		t.Fatalf("the last one ordered was 5 numbers ago: %v", err)
+	}
+	h.expect(t, "a submitter that is new again", with(13, 0), hashes[12], vote.Granted)
+}
+
+func TestACertifiedContentThatBreaksARuleIsNotAdopted(t *testing.T) {
+	l := newLone(t)
+	given, certified, next, other := l.orders()
+	h := open(t, l.o)
+	h.expect(t, "its own", given, common.Hash{}, vote.Granted)
+	broken := contentOf(5, 1)
+	broken.Transactions = [][]byte{{1}, l.Sealed([]byte("after a plain one"))}
+	a, _ := l.certify(broken, common.Hash{})
+	if err := h.Adopt(t.Context(), a); !errors.Is(err, rules.ErrContent) || !errors.Is(err, rules.ErrPlace) {
+		t.Fatalf("adopted: %v", err)
+	}
+	own := attest.StatementOf(l.Committee.Committee, given, common.Hash{}).Hash()
+	if _, err := h.Attest(t.Context(), next, own); !errors.Is(err, rules.ErrSeq) {
+		t.Fatalf("a seq that its own content used: %v", err)
+	}
+	if a, _ = l.certify(certified, common.Hash{}); h.Adopt(t.Context(), a) != nil {
+		t.Fatal("the next certificate is not adopted")
+	}
+	l.continues(h, certified, next, other)
+}
+
+func TestAnAdoptionThatACrashCutOffIsFollowed(t *testing.T) {
+	l := newLone(t)
+	given, certified, next, other := l.orders()
+	h := open(t, l.o)
+	h.expect(t, "its own", given, common.Hash{}, vote.Granted)
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// The adoption is durable, and the process died before the stop list forgot.
+	// The adoption is durable, and the process died before it did anything else.
 	a, _ := l.certify(certified, common.Hash{})
 	log, err := wal.Open(filepath.Join(l.o.Dir, "adopted"), wal.Options{})
 	if err != nil {
@@ -259,7 +325,7 @@ func TestAnAdoptionThatACrashCutOffIsFinished(t *testing.T) {
 	if err := errors.Join(log.Append(1, record), log.Close()); err != nil {
 		t.Fatal(err)
 	}
-	l.opened(open(t, l.o), certified, next)
+	l.continues(open(t, l.o), certified, next, other)
 }
 
 // TestCrashAtAnyStepOfAnAdoptionIsFollowedByTheSame crashes at every operation of the disk. What was signed stays what was
@@ -268,13 +334,10 @@ func TestCrashAtAnyStepOfAnAdoptionIsFollowedByTheSame(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		for good, done := 0, false; !done; good++ {
 			l := newLone(t)
-			given, certified, next := l.bundles()
+			given, certified, next, other := l.orders()
 			a, _ := l.certify(certified, common.Hash{})
 			h := open(t, l.o)
 			mine := h.expect(t, "its own", given, common.Hash{}, vote.Granted)
-			if _, err := h.planner.PlanNumber(t.Context(), 5); err != nil {
-				t.Fatal(err)
-			}
 			if err := h.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -298,7 +361,7 @@ func TestCrashAtAnyStepOfAnAdoptionIsFollowedByTheSame(t *testing.T) {
 			if err := h.Adopt(t.Context(), a); err != nil {
 				t.Fatalf("crash %d: repeated: %v", good, err)
 			}
-			l.opened(h, certified, next)
+			l.continues(h, certified, next, other)
 			if err := h.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -4,26 +4,30 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
-	"blindseq/dsn-node/internal/opening"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
-	"blindseq/seal/te"
+	"blindseq/seal/rules"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Release gives the shares of a certified content's bundles, signed. The content is the one attested or adopted
-// here: a certificate over any other is refused, so nobody can have opened what this keyholder has not seen the place of.
-func (h *Voter) Release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
-	s, err := h.release(ctx, cert)
+// Release gives the shares of a certified content's sealed transactions, signed: bare ones of all, or with proof those at the
+// indexes named in proven. The content is the one attested or adopted here: a certificate over any other is refused, so nobody
+// can have opened what this keyholder has not seen the place of.
+func (h *Voter) Release(ctx context.Context, cert *preblockv1.Certificate, proven []uint32) (*keyholderv1.SignedShares, error) {
+	s, err := h.release(ctx, cert, proven)
 	if err != nil {
 		return nil, fmt.Errorf("release shares of number %d: %w", cert.GetNumber(), err)
 	}
 	return s, nil
 }
 
-func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate) (*keyholderv1.SignedShares, error) {
+func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate, proven []uint32) (*keyholderv1.SignedShares, error) {
 	ours := h.o.Committee.Hash()
 	if b := cert.GetCommitteeHash(); len(b) == 32 && !bytes.Equal(b, ours[:]) {
 		return nil, ErrOtherCommittee
@@ -35,9 +39,11 @@ func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate) (*key
 	if certified.Number > h.store.last() {
 		return nil, ErrNotAttested
 	}
-	if ours, err := h.final(certified.Number); err != nil {
+	final, c, err := h.final(certified.Number)
+	if err != nil {
 		return nil, err
-	} else if ours != certified {
+	}
+	if final != certified {
 		return nil, ErrOtherOrder
 	}
 	select {
@@ -46,50 +52,106 @@ func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate) (*key
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if h.released.GetNumber() == certified.Number {
-		return h.released, nil
+	if len(proven) > 0 {
+		return h.prove(ctx, certified, c, proven)
 	}
-	h.released, err = h.shares(ctx, certified)
+	if h.released.GetNumber() != certified.Number {
+		h.released, err = h.shares(ctx, certified, c)
+	}
 	return h.released, err
 }
 
-// shares makes the shares of a final content. It stays the final one: that there is a certificate over it was seen.
-func (h *Voter) shares(ctx context.Context, certified attest.Statement) (*keyholderv1.SignedShares, error) {
-	// gofail: var sharesPlanning struct{}
-	plan, err := h.planner.PlanNumber(ctx, certified.Number)
+// shares makes bare shares of a final content. It stays the final one: that there is a certificate over it was seen.
+func (h *Voter) shares(ctx context.Context, final attest.Statement, c *preblockv1.Content) (*keyholderv1.SignedShares, error) {
+	// gofail: var sharesMaking struct{}
+	txs, err := h.order.Sealed(c)
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	shares, err := h.o.Share.Shares(plan.Open)
+	checked := make([]*seal.Checked, len(txs))
+	for i, tx := range txs {
+		checked[i] = tx.Checked
+	}
+	shares, err := h.o.Share.Shares(checked)
 	if err != nil {
 		return nil, err
 	}
 	h.took(StepShares, time.Since(began))
-	payload := certified.Hash()
+	answers := make([]*keyholderv1.ShareAnswer, len(txs))
+	for i, tx := range txs {
+		answers[i] = answer(tx, shares[i])
+	}
+	out, err := h.signShares(final, answers)
+	if err != nil {
+		return nil, err
+	}
+	// gofail: var sharesReleasing struct{}
+	h.o.Log.InfoContext(ctx, "shares released", "number", final.Number, "sealed", len(txs))
+	return out, nil
+}
+
+// prove makes shares with proof of the sealed transactions at some indexes of a final content.
+func (h *Voter) prove(ctx context.Context, final attest.Statement, c *preblockv1.Content, indexes []uint32) (*keyholderv1.SignedShares, error) {
+	txs, err := h.order.Sealed(c)
+	if err != nil {
+		return nil, err
+	}
+	if txs, err = at(txs, indexes); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	answers := make([]*keyholderv1.ShareAnswer, len(txs))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, tx := range txs {
+		g.Go(func() error {
+			share, proof, err := h.o.Share.ShareWithProof(tx.Checked)
+			answers[i] = answer(tx, share)
+			answers[i].Proof = proof[:]
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	h.took(StepProve, time.Since(began))
+	out, err := h.signShares(final, answers)
+	if err == nil {
+		h.o.Log.InfoContext(ctx, "shares released with proof", "number", final.Number, "sealed", len(txs))
+	}
+	return out, err
+}
+
+func answer(tx rules.Transaction, share seal.Share) *keyholderv1.ShareAnswer {
+	id := tx.Sealed().ID()
+	return &keyholderv1.ShareAnswer{Index: tx.Index, Id: id[:], Share: share.Point[:]}
+}
+
+// at returns the sealed transactions at some indexes.
+func at(txs []rules.Transaction, indexes []uint32) ([]rules.Transaction, error) {
+	places := make(map[uint32]rules.Transaction, len(txs))
+	for _, tx := range txs {
+		places[tx.Index] = tx
+	}
+	out := make([]rules.Transaction, len(indexes))
+	for i, index := range indexes {
+		tx, ok := places[index]
+		if !ok || i > 0 && index <= indexes[i-1] {
+			return nil, fmt.Errorf("%w: %d", ErrIndex, index)
+		}
+		out[i] = tx
+	}
+	return out, nil
+}
+
+func (h *Voter) signShares(final attest.Statement, answers []*keyholderv1.ShareAnswer) (*keyholderv1.SignedShares, error) {
+	payload := final.Hash()
 	out := &keyholderv1.SignedShares{
-		Authority: uint32(h.o.Share.Authority()), Number: plan.Number, PayloadHash: payload[:], Answers: answers(plan, shares),
+		Authority: uint32(h.o.Share.Authority()), Number: final.Number, PayloadHash: payload[:], Answers: answers,
 	}
 	if err := attest.SignShares(h.o.Committee, h.o.Key, out); err != nil {
 		return nil, err
 	}
-	// gofail: var sharesReleasing struct{}
-	h.o.Log.InfoContext(ctx, "shares released", "number", plan.Number, "bundles", len(plan.Bundles), "opened", len(plan.Open))
 	return out, nil
-}
-
-func answers(plan *opening.Plan, shares []*te.DecryptionShare) []*keyholderv1.ShareAnswer {
-	out := make([]*keyholderv1.ShareAnswer, len(plan.Bundles))
-	for i, b := range plan.Bundles {
-		a := &keyholderv1.ShareAnswer{Index: b.Index, BundleHash: b.Hash[:]}
-		if b.Verified != nil {
-			point := shares[0].Point()
-			a.Share, shares = point[:], shares[1:]
-		} else {
-			u := b.Refused.GetUndecryptable()
-			a.Refusal, a.EarlierNumber, a.EarlierIndex = u.GetReason(), u.GetEarlierNumber(), u.GetEarlierIndex()
-		}
-		out[i] = a
-	}
-	return out
 }

@@ -53,19 +53,28 @@ func (s *store) append(r *record) error {
 	return nil
 }
 
-// read reads a record and checks its signature, which also tells a directory of another committee.
-func (s *store) read(number uint64) (*record, error) {
+// message reads a record as it was written.
+func (s *store) message(number uint64) (*keyholderv1.GetAttestedResponse, error) {
 	b, err := s.log.Read(number)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
-	var message keyholderv1.GetAttestedResponse
-	if err := proto.Unmarshal(b, &message); err != nil {
+	m := new(keyholderv1.GetAttestedResponse)
+	if err := proto.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("%w: decode attestation %d: %w", ErrStorage, number, err)
 	}
-	statement, err := attest.Read(s.committee, message.GetAttested())
+	return m, nil
+}
+
+// read reads a record and checks its signature, which also tells a directory of another committee.
+func (s *store) read(number uint64) (*record, error) {
+	m, err := s.message(number)
+	if err != nil {
+		return nil, err
+	}
+	statement, err := attest.Read(s.committee, m.GetAttested())
 	if err != nil {
 		return nil, fmt.Errorf("attestation %d in the log: %w: %w", number, ErrOtherCommittee, err)
 	}
-	return &record{statement: statement, attested: message.GetAttested(), content: message.GetContent()}, nil
+	return &record{statement: statement, attested: m.GetAttested(), content: m.GetContent()}, nil
 }

@@ -5,8 +5,10 @@
 //     also across a crash. Asked again it answers the same, asked for another it shows what it signed.
 //   - What a quorum's certificate shows to be decided for a number, it follows, also when it attested something else for that
 //     number: it adopts that, and attests what comes after it. It still signs no second content for the number.
-//   - It gives shares only for a content that it attested or adopted itself and that it is shown a quorum's certificate over,
-//     and of each ciphertext only at the first place it has in that order: see package stoplist for why.
+//   - It attests and adopts no content that breaks a rule: it checks each against the contents before, which it knows.
+//   - It gives shares only for a content that it attested or adopted itself and that it is shown a quorum's certificate over.
+//     A request names places in that content. What stands there comes from the keyholder's own log, never from the request,
+//     so nobody can have anything opened that has no place in the order.
 //   - A disk that fails ends Run: nothing is signed or given any more.
 //
 // It asks of callers: never to change a message they are given; and of the operator, that a key is used with one directory
@@ -19,21 +21,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/internal/opening"
-	"blindseq/dsn-node/internal/stoplist"
+	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/keyholder/vote"
 	"blindseq/kit/content"
-	"blindseq/kit/notify"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -52,12 +51,17 @@ var (
 	ErrNotHeld = errors.New("before the committee's first number")
 	// ErrStorage says that the log of attestations could not be written or read.
 	ErrStorage = errors.New("log of attestations failed")
+	// ErrIndex says that a request names a place without a sealed transaction.
+	ErrIndex = errors.New("indexes must ascend and be those of sealed transactions")
+	// ErrClosed says that the keyholder is stopping.
+	ErrClosed = errors.New("keyholder is closed")
 )
 
-// Steps of opening a content's bundles.
+// Steps of a content with sealed transactions.
 const (
-	StepPlan   = "plan"   // decode and verify the ciphertexts, and look them up in the stop list
-	StepShares = "shares" // make the shares
+	StepCheck  = "check"  // check the rules, before the content is attested
+	StepShares = "shares" // make bare shares
+	StepProve  = "prove"  // make shares with proof
 )
 
 // Options of a Voter.
@@ -65,24 +69,24 @@ type Options struct {
 	Dir       string
 	Committee *committee.Committee
 	Key       *ecdsa.PrivateKey
-	Share     *te.KeyShare
+	Share     *seal.Secret
 	OnAppend  func(time.Duration)                   // called with the time of each write and fsync; may be nil
-	OnStep    func(step string, took time.Duration) // called with the time of each step of opening; may be nil
+	OnStep    func(step string, took time.Duration) // called with the time of each step of a content with sealed transactions; may be nil
 	FS        wal.FS                                // of the log; the operating system's when nil
 	Log       *slog.Logger
 }
 
 // Voter is one keyholder. Its methods may be called from any goroutine.
 type Voter struct {
-	o       Options
-	store   *store
-	planner *opening.Planner
-	failed  chan error  // holds the first failure
-	planned notify.Wake // wakes Run when there is something to plan
+	o      Options
+	store  *store
+	failed chan error // holds the first failure
 
-	mu        sync.Mutex // held for a whole attestation; taken after the planner's
-	last      *record    // nil before the first
+	mu        sync.Mutex     // held for a whole attestation
+	order     *ordered.Order // ends with the last number attested, or with the last adopted while what follows is void
+	last      *record        // nil before the first
 	adoptions *adoptions
+	closed    bool
 	void      bool // what was attested after the last adoption does not follow it
 
 	releasing chan struct{} // a token: shares are made for one request at a time
@@ -98,22 +102,17 @@ func Open(ctx context.Context, o Options) (*Voter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open keyholder: %w", err)
 	}
-	list, err := stoplist.Open(filepath.Join(o.Dir, "ciphertexts"), o.Committee.First)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), s.close())
-	}
 	h := &Voter{
-		o: o, store: s, failed: make(chan error, 1), planned: notify.NewWake(), releasing: make(chan struct{}, 1),
+		o: o, store: s, failed: make(chan error, 1), order: ordered.New(o.Committee), releasing: make(chan struct{}, 1),
 	}
-	h.planner = opening.New(list, h.content, func(took time.Duration) { h.took(StepPlan, took) })
-	if err := h.resume(ctx, list); err != nil {
+	if err := h.resume(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open keyholder: %w", err), h.Close())
 	}
 	return h, nil
 }
 
-// resume reads where the keyholder stopped, and finishes an adoption that a crash cut off.
-func (h *Voter) resume(ctx context.Context, list *stoplist.List) (err error) {
+// resume reads where the keyholder stopped, and the order up to there.
+func (h *Voter) resume(ctx context.Context) (err error) {
 	if last := h.store.last(); last > 0 {
 		if h.last, err = h.store.read(last); err != nil {
 			return err
@@ -122,7 +121,14 @@ func (h *Voter) resume(ctx context.Context, list *stoplist.List) (err error) {
 	if h.adoptions, err = openAdoptions(ctx, h.o); err != nil {
 		return err
 	}
-	return h.resumeAdoptions(list)
+	if err := h.resumeAdoptions(); err != nil {
+		return err
+	}
+	last := h.store.last()
+	if h.void {
+		last = h.adoptions.last()
+	}
+	return h.order.Restore(ctx, last, h.followed)
 }
 
 func checkKeys(o Options) error {
@@ -130,33 +136,27 @@ func checkKeys(o Options) error {
 	if want, ok := o.Committee.Address(uint32(authority)); !ok || want != crypto.PubkeyToAddress(o.Key.PublicKey) {
 		return fmt.Errorf("%w: authority %d signs with another key", ErrKeys, authority)
 	}
-	public, err := o.Committee.Keys.Share(authority)
-	if err != nil || public.G1() != o.Share.Public().G1() {
-		return fmt.Errorf("%w: authority %d has another share", ErrKeys, authority)
+	if err := o.Share.BelongsTo(o.Committee.Keys); err != nil {
+		return fmt.Errorf("%w: %w", ErrKeys, err)
 	}
 	return nil
 }
 
 // Close releases the directory. Run does it too; Close is for a Voter that never runs.
 func (h *Voter) Close() error {
-	return errors.Join(h.planner.Close(), h.store.close(), h.adoptions.close())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	return errors.Join(h.store.close(), h.adoptions.close())
 }
 
-// Run plans each content as it was attested, so that the shares are made sooner when its certificate comes. It returns
-// when ctx ends, or with the error of a failed disk, and closes everything.
+// Run returns when ctx ends, or with the error of a failed disk, and closes everything.
 func (h *Voter) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return h.Close()
-		case err := <-h.failed:
-			return errors.Join(err, h.Close())
-		case <-h.planned.C():
-			_, err := h.planner.PlanNumber(ctx, h.Status().Last)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOtherOrder) {
-				return errors.Join(err, h.Close())
-			}
-		}
+	select {
+	case <-ctx.Done():
+		return h.Close()
+	case err := <-h.failed:
+		return errors.Join(err, h.Close())
 	}
 }
 
@@ -188,7 +188,8 @@ type Answer struct {
 	Certificate *preblockv1.Certificate
 }
 
-// Attest signs the place of a content after the statement with the hash previous, or says what was signed instead.
+// Attest signs the place of a content after the statement with the hash previous, or says what was signed instead. A content
+// that breaks a rule is refused with rules.ErrContent, and nothing is signed.
 func (h *Voter) Attest(ctx context.Context, c *preblockv1.Content, previous common.Hash) (Answer, error) {
 	if err := content.Check(c); err != nil {
 		return Answer{}, fmt.Errorf("attest number %d: %w", c.GetNumber(), err)
@@ -207,6 +208,9 @@ func (h *Voter) attest(ctx context.Context, s attest.Statement, c *preblockv1.Co
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err // nobody waits for the answer any more
 	}
+	if h.closed {
+		return Answer{}, ErrClosed
+	}
 	if s.Number >= h.o.Committee.First && s.Number <= h.store.last() {
 		return h.again(s)
 	}
@@ -217,23 +221,46 @@ func (h *Voter) attest(ctx context.Context, s attest.Statement, c *preblockv1.Co
 		}
 		return a, nil
 	}
-	signed, err := s.Sign(h.o.Key, h.o.Share.Authority())
+	if err := h.check(c); err != nil {
+		h.o.Log.WarnContext(ctx, "content breaks a rule and is not attested", "number", s.Number, "error", err)
+		return Answer{}, err
+	}
+	signed, err := h.sign(s, c)
 	if err != nil {
 		return Answer{}, err
+	}
+	h.o.Log.DebugContext(ctx, "attested", "number", s.Number, "content", common.Hash(signed.GetContentHash()))
+	return Answer{Attested: signed}, nil
+}
+
+// check checks the next number's content by the rules. The caller holds mu.
+func (h *Voter) check(c *preblockv1.Content) error {
+	if ordered.HasSealed(c) {
+		began := time.Now()
+		defer func() { h.took(StepCheck, time.Since(began)) }()
+	}
+	return h.order.Check(c)
+}
+
+// sign signs and keeps a statement. The caller holds mu.
+func (h *Voter) sign(s attest.Statement, c *preblockv1.Content) (*keyholderv1.Attested, error) {
+	signed, err := s.Sign(h.o.Key, h.o.Share.Authority())
+	if err != nil {
+		return nil, err
 	}
 	r := &record{statement: s, attested: signed, content: c}
 	// gofail: var attestationSigned struct{}
 	if err := h.store.append(r); err != nil {
 		h.fail(err)
-		return Answer{}, err
+		return nil, err
 	}
 	// gofail: var attestationStored struct{}
 	h.last = r
-	if opening.HasBundles(c) {
-		h.planned.Notify()
+	if err := h.order.Add(c); err != nil {
+		h.fail(err) // it was checked: what is known here does not fit the log
+		return nil, err
 	}
-	h.o.Log.DebugContext(ctx, "attested", "number", s.Number, "content", common.Hash(signed.GetContentHash()))
-	return Answer{Attested: signed}, nil
+	return signed, nil
 }
 
 // again answers about a number that was attested. The caller holds mu.

@@ -1,11 +1,12 @@
 package voter
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
 	"blindseq/seal/attest"
-	"blindseq/seal/committee"
-	"blindseq/seal/te"
-	"blindseq/seal/te/dealer"
+	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -33,19 +34,16 @@ const (
 // options of the only keyholder of a committee that begins at number 5.
 func options(t *testing.T) Options {
 	t.Helper()
-	keys, shares, err := dealer.Deal(rand.Reader, 1, 1)
-	if err != nil {
-		t.Fatal(err)
+	_, o := alone(t)
+	return o
+}
+
+func alone(t *testing.T) (*committeetest.Committee, Options) {
+	t.Helper()
+	c := committeetest.New(t, 1, 1, 5)
+	return c, Options{
+		Dir: t.TempDir(), Committee: c.Committee, Key: c.Identities[0], Share: c.Secrets[0], Log: slog.New(slog.DiscardHandler),
 	}
-	key, err := crypto.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := committee.New(1337, 5, []common.Address{crypto.PubkeyToAddress(key.PublicKey)}, keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Options{Dir: t.TempDir(), Committee: c, Key: key, Share: shares[0], Log: slog.New(slog.DiscardHandler)}
 }
 
 func open(t *testing.T, o Options) *Voter {
@@ -230,50 +228,128 @@ func TestCrashAtAnyStepNeverLetsASecondContentBeSigned(t *testing.T) {
 	}
 }
 
+// certificate is that of the only keyholder.
+func certificate(t *testing.T, o Options, c *preblockv1.Content) *preblockv1.Certificate {
+	t.Helper()
+	s := attest.StatementOf(o.Committee, c, common.Hash{})
+	signed, err := s.Sign(o.Key, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Certificate([]*preblockv1.Attestation{signed.GetAttestation()})
+}
+
 func TestSharesAreGivenForWhatWasAttestedHere(t *testing.T) {
-	o := options(t)
+	k, o := alone(t)
 	h := open(t, o)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	payload, err := te.Encrypt(rand.Reader, o.Committee.Keys.Master(), []byte("plain"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := contentOf(5, 0)
-	c.Transactions = append(c.Transactions, (&te.Bundle{Payload: payload}).Encode())
-	certificate := func(c *preblockv1.Content) *preblockv1.Certificate {
-		s := attest.StatementOf(o.Committee, c, common.Hash{})
-		signed, err := s.Sign(o.Key, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.Certificate([]*preblockv1.Attestation{signed.GetAttestation()})
-	}
-	if _, err := h.Release(t.Context(), certificate(c)); !errors.Is(err, ErrNotAttested) {
+	raws := [][]byte{k.Sealed([]byte("one")), k.Sealed([]byte("two")), k.Garbage(seal.ErrPadding)}
+	c.Transactions = append(slices.Clone(raws), c.GetTransactions()...)
+	if _, err := h.Release(t.Context(), certificate(t, o, c), nil); !errors.Is(err, ErrNotAttested) {
 		t.Fatalf("before it was attested: %v", err)
 	}
 	h.mustAttest(t, c, common.Hash{})
-	if _, err := h.Release(t.Context(), certificate(contentOf(5, 3))); !errors.Is(err, ErrOtherOrder) {
+	if _, err := h.Release(t.Context(), certificate(t, o, contentOf(5, 3)), nil); !errors.Is(err, ErrOtherOrder) {
 		t.Fatalf("another content: %v", err)
 	}
-	other := certificate(c)
+	other := certificate(t, o, c)
 	other.CommitteeHash = make([]byte, 32)
-	if _, err := h.Release(t.Context(), other); !errors.Is(err, ErrOtherCommittee) {
+	if _, err := h.Release(t.Context(), other, []uint32{0}); !errors.Is(err, ErrOtherCommittee) {
 		t.Fatalf("another committee: %v", err)
 	}
-	s, err := h.Release(t.Context(), certificate(c))
-	if err != nil {
-		t.Fatal(err)
+	if _, err := h.Release(t.Context(), nil, nil); !errors.Is(err, attest.ErrCertificate) {
+		t.Fatalf("no certificate: %v", err)
 	}
-	if err := attest.VerifyShares(o.Committee, s); err != nil || len(s.GetAnswers()) != 1 || len(s.GetAnswers()[0].GetShare()) != te.G1Size {
-		t.Fatalf("got %v, %v", s, err)
+	for _, indexes := range [][]uint32{{3}, {4}, {1, 0}, {1, 1}, {0, 3}} {
+		if _, err := h.Release(t.Context(), certificate(t, o, c), indexes); !errors.Is(err, ErrIndex) {
+			t.Errorf("indexes %v: %v", indexes, err)
+		}
+	}
+	for range 2 { // a repeat gets the same
+		s, err := h.Release(t.Context(), certificate(t, o, c), nil)
+		if err != nil || attest.VerifyShares(o.Committee, s) != nil {
+			t.Fatal(err, attest.VerifyShares(o.Committee, s))
+		}
+		for i, raw := range raws {
+			want, err := k.Secrets[0].Share(k.Checked(raw))
+			if a := s.GetAnswers()[i]; err != nil || !bytes.Equal(a.GetShare(), want.Point[:]) || a.GetIndex() != uint32(i) || a.GetProof() != nil {
+				t.Fatalf("share %d is %v, %v", i, a, err)
+			}
+		}
+	}
+	s, err := h.Release(t.Context(), certificate(t, o, c), []uint32{0, 2})
+	if err != nil || attest.VerifyShares(o.Committee, s) != nil || len(s.GetAnswers()) != 2 {
+		t.Fatal(s, err)
+	}
+	for i, index := range []uint32{0, 2} {
+		a := s.GetAnswers()[i]
+		proof := seal.ShareProof(a.GetProof())
+		share := seal.Share{Point: seal.Point(a.GetShare())}
+		if err := o.Committee.Keys.VerifyShare(k.Checked(raws[index]), share, &proof); err != nil || a.GetIndex() != index {
+			t.Fatalf("proof of index %d: %v", index, err)
+		}
 	}
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Release(t.Context(), certificate(c)); err == nil {
-		t.Fatal("shares after the end")
+	for _, indexes := range [][]uint32{nil, {0}} {
+		if _, err := h.Release(t.Context(), certificate(t, o, c), indexes); !errors.Is(err, ErrClosed) {
+			t.Fatalf("shares after the end: %v", err)
+		}
 	}
+}
+
+func TestAContentThatBreaksARuleIsNeverSigned(t *testing.T) {
+	k, o := alone(t)
+	h := open(t, o)
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(number uint64, txs ...[]byte) *preblockv1.Content {
+		c := contentOf(number, 0)
+		c.Transactions = txs
+		return c
+	}
+	first := with(5, k.SealedBy(key, 0, []byte("a")), []byte{1})
+	h.mustAttest(t, first, common.Hash{})
+	previous := attest.StatementOf(o.Committee, first, common.Hash{}).Hash()
+	for range 2 { // also after a restart
+		for name, c := range map[string]struct {
+			txs  [][]byte
+			want error
+		}{
+			"a seq again":    {[][]byte{k.SealedBy(key, 0, []byte("a"))}, rules.ErrSeq},
+			"a seq left out": {[][]byte{k.SealedBy(key, 2, []byte("a"))}, rules.ErrSeq},
+			"the same bytes": {first.GetTransactions()[:1], rules.ErrSeq},
+			"after a plain":  {[][]byte{{1}, k.SealedBy(key, 1, []byte("a"))}, rules.ErrPlace},
+			"no proof":       {[][]byte{changed(k.SealedBy(key, 1, []byte("a")))}, seal.ErrProof},
+			"not sealed":     {[][]byte{{seal.Type, 1, 2}}, seal.ErrEncoding},
+			"expired":        {[][]byte{k.SealedBy(key, 1, []byte("a"), func(h *seal.Header) { h.Expiry = 5 })}, rules.ErrExpiry},
+			"too much gas":   {[][]byte{k.SealedBy(key, 1, []byte("a"), func(h *seal.Header) { h.Gas = 1 << 50 })}, rules.ErrGas},
+		} {
+			if _, err := h.Attest(t.Context(), with(6, c.txs...), previous); !errors.Is(err, rules.ErrContent) || !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if st := h.Status(); st.Last != 5 {
+			t.Fatalf("last %d", st.Last)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h = open(t, o)
+	}
+	h.mustAttest(t, with(6, k.SealedBy(key, 1, []byte("b")), k.SealedBy(key, 2, []byte("c"))), previous)
+	h.mustAttest(t, first, common.Hash{}) // what was signed is shown again, whatever the rules say of it now
+}
+
+// changed is a sealed transaction with another byte in its payload.
+func changed(raw []byte) []byte {
+	raw[len(raw)/2]++
+	return raw
 }

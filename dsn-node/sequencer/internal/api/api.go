@@ -11,6 +11,7 @@ import (
 	"blindseq/kit/requestid"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/rules"
 
 	"google.golang.org/grpc/codes"
 )
@@ -22,6 +23,7 @@ func Errors() map[error]codes.Code {
 	return map[error]codes.Code{
 		errNumberZero:              codes.InvalidArgument,
 		content.ErrMalformed:       codes.InvalidArgument,
+		rules.ErrContent:           codes.InvalidArgument,
 		requestid.ErrInvalid:       codes.InvalidArgument,
 		content.ErrTooLarge:        codes.ResourceExhausted,
 		core.ErrTooManySubscribers: codes.ResourceExhausted,

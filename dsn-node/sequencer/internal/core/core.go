@@ -3,7 +3,7 @@
 //
 // It guarantees: what Submit answers is durable and never changes; a preblock shown once is shown the same for ever,
 // also after a crash; a subscription misses nothing and repeats nothing, and a slow one costs the others nothing. A
-// disk that fails ends Run: nothing is acknowledged any more.
+// disk that fails ends Run: nothing is acknowledged any more. A proposal that breaks a rule of contents changes nothing.
 //
 // It asks of callers: never to change a preblock they are given; it is shared.
 package core
@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/sequencer/order"
 	"blindseq/kit/content"
 	"blindseq/kit/notify"
@@ -48,12 +49,23 @@ type Rounds interface {
 	Decide(ctx context.Context, c *preblockv1.Content) (*preblockv1.Preblock, error)
 }
 
-// Options of a Core. Dir and Log are needed; a zero limit refuses everything.
+// Rules decide which contents may be accepted. One goroutine uses them at a time.
+type Rules interface {
+	// Restore makes them know the contents up to a number, which are accepted.
+	Restore(ctx context.Context, last uint64, source ordered.Source) error
+	// Check examines the content of the number after the last one added.
+	Check(c *preblockv1.Content) error
+	// Add notes a content that was accepted.
+	Add(c *preblockv1.Content) error
+}
+
+// Options of a Core. Dir, Rules and Log are needed; a zero limit refuses everything.
 type Options struct {
 	Dir             string
 	First           uint64        // first number of a new log
 	PreblockTime    time.Duration // preblocks are fixed, or rounds begun, on this tick; 0: as soon as their proposal is stored
 	Rounds          Rounds        // nil: a preblock is its proposal
+	Rules           Rules
 	MaxContentBytes int
 	MaxSubscribers  int
 	OnAppend        func(time.Duration) // called with the time of each write and fsync; may be nil
@@ -112,12 +124,21 @@ func Open(ctx context.Context, o Options) (*Core, error) {
 	return c, nil
 }
 
+// content is that of an accepted number.
+func (c *Core) content(number uint64) (*preblockv1.Content, error) {
+	p, err := c.store.read(number)
+	return p.GetContent(), err
+}
+
 // resume continues from the last proposal in the log. With rounds, the log of decisions says which preblocks had been shown,
 // and Run decides the one that is left. Without rounds that is not recorded and need not be: all before the last had been
 // shown, since n + 1 is only taken after preblock n, and the last becomes a preblock now, before anyone can ask, so that
 // one that had been shown is not taken back.
 func (c *Core) resume(ctx context.Context) error {
 	last := c.store.last()
+	if err := c.o.Rules.Restore(ctx, last, c.content); err != nil {
+		return err
+	}
 	if last == 0 {
 		c.state, c.first = order.New(c.o.First), c.o.First
 		c.feed = newFeed(c.state.Fixed())
@@ -184,6 +205,19 @@ func (c *Core) Submit(ctx context.Context, p Proposal) (Answer, error) {
 	return answer, nil
 }
 
+// Check examines the content of the next number by the rules, and changes nothing.
+func (c *Core) Check(p *preblockv1.Content) error {
+	if err := c.check(Proposal{Content: p}); err != nil {
+		return fmt.Errorf("check proposal %d: %w", p.GetNumber(), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.o.Rules.Check(p); err != nil {
+		return fmt.Errorf("check proposal %d: %w", p.GetNumber(), err)
+	}
+	return nil
+}
+
 func (c *Core) check(p Proposal) error {
 	if err := content.Check(p.Content); err != nil {
 		return err
@@ -240,12 +274,21 @@ func (c *Core) step(ctx context.Context, e order.Event, proposal *preblockv1.Pre
 func (c *Core) carryOut(ctx context.Context, e order.Effect, proposal *preblockv1.Preblock) error {
 	switch e := e.(type) {
 	case order.StoreProposal:
+		if err := c.o.Rules.Check(proposal.GetContent()); err != nil {
+			c.o.Log.WarnContext(ctx, "proposal breaks a rule and is refused", "number", e.Number,
+				"request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt(), "error", err)
+			return err
+		}
 		// gofail: var proposalStoring struct{}
 		if err := c.store.append(proposal); err != nil {
 			c.fail(err)
 			return err
 		}
 		// gofail: var proposalStored struct{}
+		if err := c.o.Rules.Add(proposal.GetContent()); err != nil {
+			c.fail(err) // it is durable, and was checked: what is known here does not fit the log
+			return err
+		}
 		c.open = proposal
 		c.o.Log.InfoContext(ctx, "proposal accepted", "number", e.Number, "request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt())
 		return c.step(ctx, order.ProposalStored(e), nil)

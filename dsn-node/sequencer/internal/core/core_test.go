@@ -12,17 +12,23 @@ import (
 	"testing/synctest"
 	"time"
 
+	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/sequencer/order"
 	"blindseq/kit/content"
 	"blindseq/kit/requestid"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
+	"blindseq/seal/rules"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func options(dir string) Options {
-	return Options{Dir: dir, First: 1, MaxContentBytes: content.MaxBlueprintBytes, MaxSubscribers: 100, Log: slog.New(slog.DiscardHandler)}
+	return Options{
+		Dir: dir, First: 1, Rules: ordered.Keyless{}, MaxContentBytes: content.MaxBlueprintBytes, MaxSubscribers: 100,
+		Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 func open(t testing.TB, o Options) *Core {
@@ -134,15 +140,16 @@ func TestRefusedProposalChangesNothing(t *testing.T) {
 		p    Proposal
 		want error
 	}{
-		"no content":        {Proposal{}, content.ErrMalformed},
-		"number 0":          {with(func(p *Proposal) { p.Content.Number = 0 }), content.ErrMalformed},
-		"short parent":      {with(func(p *Proposal) { p.Content.PreviousBlockHash = nil }), content.ErrMalformed},
-		"no timestamp":      {with(func(p *Proposal) { p.Content.Timestamp = nil }), content.ErrMalformed},
-		"too large":         {with(func(p *Proposal) { p.Content.Transactions = [][]byte{make([]byte, 5000)} }), content.ErrTooLarge},
-		"over a blueprint":  {with(func(p *Proposal) { p.Content.Transactions = [][]byte{make([]byte, 600_000)} }), content.ErrTooLarge},
-		"bad request id":    {with(func(p *Proposal) { p.RequestID = "a\nb" }), requestid.ErrInvalid},
-		"a number skipped":  {proposal(3, 0), order.ErrNotNext},
-		"the largest there": {proposal(1<<64-1, 0), order.ErrNotNext},
+		"no content":            {Proposal{}, content.ErrMalformed},
+		"number 0":              {with(func(p *Proposal) { p.Content.Number = 0 }), content.ErrMalformed},
+		"short parent":          {with(func(p *Proposal) { p.Content.PreviousBlockHash = nil }), content.ErrMalformed},
+		"no timestamp":          {with(func(p *Proposal) { p.Content.Timestamp = nil }), content.ErrMalformed},
+		"too large":             {with(func(p *Proposal) { p.Content.Transactions = [][]byte{make([]byte, 5000)} }), content.ErrTooLarge},
+		"over a blueprint":      {with(func(p *Proposal) { p.Content.Transactions = [][]byte{make([]byte, 600_000)} }), content.ErrTooLarge},
+		"sealed, no keyholders": {with(func(p *Proposal) { p.Content.Transactions = [][]byte{{seal.Type, 1}} }), rules.ErrContent},
+		"bad request id":        {with(func(p *Proposal) { p.RequestID = "a\nb" }), requestid.ErrInvalid},
+		"a number skipped":      {proposal(3, 0), order.ErrNotNext},
+		"the largest there":     {proposal(1<<64-1, 0), order.ErrNotNext},
 	} {
 		if _, err := c.Submit(t.Context(), x.p); !errors.Is(err, x.want) {
 			t.Errorf("%s: %v", name, err)

@@ -21,6 +21,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/kit/content"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/rules"
 )
 
 const (
@@ -102,7 +103,7 @@ func (h *handler) proposal(w http.ResponseWriter, r *http.Request) {
 	}
 	a, err := h.core.Submit(r.Context(), core.Proposal{Content: c})
 	switch {
-	case errors.Is(err, content.ErrMalformed), errors.Is(err, content.ErrTooLarge):
+	case errors.Is(err, content.ErrMalformed), errors.Is(err, content.ErrTooLarge), errors.Is(err, rules.ErrContent):
 		h.refuse(w, r, http.StatusBadRequest, err)
 	case err != nil:
 		h.refuse(w, r, http.StatusInternalServerError, err)

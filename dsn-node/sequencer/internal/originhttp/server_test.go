@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/dsn-node/sequencer/origintest"
 	"blindseq/kit/content"
@@ -29,7 +30,7 @@ func start(t *testing.T, maxSubscribers int) *node {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	c, err := core.Open(t.Context(), core.Options{
-		Dir: t.TempDir(), First: 1, MaxContentBytes: content.MaxBlueprintBytes, MaxSubscribers: maxSubscribers, Log: log,
+		Dir: t.TempDir(), First: 1, Rules: ordered.Keyless{}, MaxContentBytes: content.MaxBlueprintBytes, MaxSubscribers: maxSubscribers, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +129,7 @@ func TestBadProposalsAreBadRequests(t *testing.T) {
 	}
 	n.requireRefused(t, "too large for a blueprint", edited(t, "f86c80aa", strings.Repeat("00", content.MaxBlueprintBytes)), 400, "Bad request")
 	n.requireRefused(t, "too large a body", edited(t, "{", "{"+strings.Repeat(" ", int(bodyLimit(content.MaxBlueprintBytes)))), 400, "Bad request")
+	n.requireRefused(t, "sealed, and there are no keyholders", edited(t, "f86c80aa", "5e6c80aa"), 400, "Bad request")
 	n.requireRefused(t, "a long word", edited(t, `"1"}`, `"`+strings.Repeat("9\u00e9", 5000)+`"}`), 400, "Bad request")
 	if n.core.Last() != 0 {
 		t.Fatalf("something was accepted: last is %d", n.core.Last())

@@ -3,8 +3,8 @@ package recovery
 import (
 	"testing"
 
+	"blindseq/seal"
 	"blindseq/seal/attest"
-	"blindseq/seal/te"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -73,7 +73,7 @@ type situation struct {
 func situations(t *testing.T, f func(s situation)) {
 	t.Helper()
 	for size := 1; size <= 11; size++ {
-		quorum := te.Quorum(size)
+		quorum := seal.Quorum(size)
 		faults := size - quorum
 		for deadSigned := 0; deadSigned <= faults; deadSigned++ {
 			for dead := 0; deadSigned+dead <= faults; dead++ {

@@ -10,6 +10,7 @@
 // What fewer attested than show an honest one among them, f or less, it takes in only when nothing else can be certified:
 // a liar may have made it up, and what it would choose, with a wrong parent, would halt the rollup. As long as a quorum of
 // those heard is free to sign something else, a new proposal is what comes next. ADR 015 has the reasoning and what is left.
+// No honest keyholder attests a content that breaks a rule, so one that did counts as if it followed another order.
 //
 // What the log alone knew, the request and attempt of each proposal, is not recovered. A keyholder that attested a content
 // which was given up is shown the certificate over what was decided instead, and adopts that (package round); here, what
@@ -52,6 +53,8 @@ type Log interface {
 	Accepted() uint64
 	// Fixed returns when a number is fixed, with the hash of its statement.
 	Fixed(ctx context.Context, number uint64) (common.Hash, error)
+	// Check examines a content of the next number by the rules.
+	Check(c *preblockv1.Content) error
 	// Submit accepts a content as the next number's.
 	Submit(ctx context.Context, c *preblockv1.Content) error
 }
@@ -118,7 +121,7 @@ func (o Options) attempt(ctx context.Context, settle bool) error {
 			s.open(ctx, o.Clients[s.authority], next)
 		}
 	}
-	return o.follow(ctx, &follower{committee: o.Committee, sources: heard, settle: settle, timeout: o.Timeout}, next, previous)
+	return o.follow(ctx, &follower{committee: o.Committee, sources: heard, check: o.Log.Check, settle: settle, timeout: o.Timeout}, next, previous)
 }
 
 // ask returns the keyholders that answered, with how far they attested.

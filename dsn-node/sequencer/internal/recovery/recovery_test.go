@@ -13,6 +13,7 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc"
@@ -89,6 +90,14 @@ func (l *log) Accepted() uint64 { return uint64(len(l.contents)) }
 
 func (l *log) Fixed(_ context.Context, number uint64) (common.Hash, error) {
 	return after(l.c, l.contents[:number]), nil
+}
+
+// Check takes 'z' for a content that breaks a rule.
+func (l *log) Check(c *preblockv1.Content) error {
+	if c.GetTransactions()[0][0] == 'z' {
+		return rules.ErrContent
+	}
+	return nil
 }
 
 func (l *log) Submit(_ context.Context, c *preblockv1.Content) error {
@@ -183,6 +192,13 @@ func TestRecovery(t *testing.T) {
 			k[0].attested, k[1].attested, k[2].attested = chain('a', 'b'), chain('a'), chain('a')
 			away(k[3], never)
 		}, "ab", patience, patience + time.Second},
+		"one attested what breaks a rule, the others nothing": {func(k []*keyholder) {
+			k[0].attested = chain('z')
+			away(k[1], never)
+		}, "", 0, 0},
+		"one attested what breaks a rule, two something else": {func(k []*keyholder) {
+			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a'), chain('a', 'z')
+		}, "ab", 0, 0},
 		"one followed another order": {func(k []*keyholder) {
 			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a'), chain('x', 'y')
 		}, "ab", 0, 0},

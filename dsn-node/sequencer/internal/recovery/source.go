@@ -86,6 +86,7 @@ func adopted(c *committee.Committee, a *keyholderv1.Adopted) (attest.Statement, 
 type follower struct {
 	committee *committee.Committee
 	sources   []*source
+	check     func(*preblockv1.Content) error
 	settle    bool // lone contents may be taken in though somebody is not heard
 	timeout   time.Duration
 }
@@ -96,6 +97,13 @@ func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Con
 		size: f.committee.Size(), quorum: f.committee.Quorum(), unheard: f.committee.Size() - len(f.sources), votes: map[attest.Statement]int{},
 	}
 	contents := map[attest.Statement]*preblockv1.Content{}
+	broken := map[attest.Statement]error{} // a look at each content
+	breaks := func(one said) bool {
+		if _, ok := broken[one.statement]; !ok {
+			broken[one.statement] = f.check(one.content)
+		}
+		return broken[one.statement] != nil
+	}
 	var shown *preblockv1.Content // by a certificate
 	for _, s := range f.sources {
 		one, free := f.ask(s, number)
@@ -106,6 +114,8 @@ func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Con
 			p.free++
 		case one.content == nil || one.statement.Previous != previous:
 			s.ended = true // it follows another order from here on
+		case breaks(one):
+			s.ended = true
 		case one.proven:
 			shown = one.content
 		default:

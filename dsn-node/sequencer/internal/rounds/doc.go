@@ -1,5 +1,9 @@
 // Package rounds decides preblocks with the keyholders: for each accepted content it collects a quorum's attestations, shows
-// them the certificate, collects their decryption shares and puts the plain transactions together.
+// them the certificate, collects their decryption shares and opens the sealed transactions with them.
+//
+// Shares come without proof. When a transaction does not open with a threshold of them, everybody is asked to prove its share
+// of it; the proven ones open it, or show that nobody can. Keyholders whose shares were wrong are left out of later openings,
+// unless the others are too few.
 //
 // The decision itself is the state machine of package round; this package drives it.
 //
@@ -11,7 +15,7 @@
 //   - A decision needs a quorum of attestations and a threshold of right shares and waits for nobody else. With fewer it waits,
 //     says who is missing, and continues when they are back.
 //   - Whatever keyholders answer, the decision's content is the one given, and its outcomes are the one right list.
-//   - A keyholder that signed two things that no honest one signs both is recorded with the signatures: package evidence.
+//   - A keyholder that signed what no honest one signs is recorded with its signatures: package evidence.
 //   - Repeating a round after a crash is harmless: keyholders answer the same again.
 //
 // It asks of callers: one Decide at a time, with numbers that only grow by one, each durable before.

@@ -7,12 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"blindseq/dsn-node/internal/opening"
+	"blindseq/dsn-node/sequencer/round"
 	"blindseq/kit/notify"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
@@ -29,21 +30,21 @@ type Cases interface {
 	Add(ctx context.Context, e *keyholderv1.Evidence) error
 }
 
-// Phases of a round whose time Observer.Phase gets: to the certificate and to the opened bundles from the round's begin,
-// the others each by itself. PhasePlan is for who makes the planner to tell.
+// Phases of a round whose time Observer.Phase gets: to the certificate and to the last outcome from the round's begin, the
+// others each by itself.
 const (
+	PhaseCheck   = "check" // the rules, before the content is accepted; whoever accepts it measures this
 	PhaseAttest  = "attest"
-	PhasePlan    = "plan"
-	PhaseShares  = "shares"
-	PhaseVerify  = "verify"
-	PhaseCombine = "combine"
-	PhaseDecrypt = "decrypt"
+	PhaseShares  = "shares"  // from the certificate to enough bare shares
+	PhaseCombine = "combine" // combine, open and seal again
+	PhaseProve   = "prove"   // from a failed opening to enough proven shares
+	PhaseVerify  = "verify"  // of that, checking the proofs
 	PhaseOpen    = "open"
 )
 
 // Phases returns all of them, in their order.
 func Phases() []string {
-	return []string{PhaseAttest, PhasePlan, PhaseShares, PhaseVerify, PhaseCombine, PhaseDecrypt, PhaseOpen}
+	return []string{PhaseCheck, PhaseAttest, PhaseShares, PhaseCombine, PhaseProve, PhaseVerify, PhaseOpen}
 }
 
 // Observer learns what happens, for metrics. Its methods may be called from several goroutines.
@@ -59,8 +60,9 @@ type Options struct {
 	Committee  *committee.Committee
 	Keyholders []Keyholder // by authority
 	// Preblock returns what was decided for an earlier number of the committee.
-	Preblock    func(number uint64) (*preblockv1.Preblock, error)
-	Planner     *opening.Planner
+	Preblock func(number uint64) (*preblockv1.Preblock, error)
+	// Sealed returns the sealed transactions of an accepted content, checked.
+	Sealed      func(*preblockv1.Content) ([]rules.Transaction, error)
 	Cases       Cases
 	Observer    Observer
 	Waiting     func(reason string) // called with why rounds cannot continue, "" when they can
@@ -76,8 +78,10 @@ type Driver struct {
 	faults    *faults
 
 	mu      sync.Mutex
-	round   *runningRound    // the newest; nil before the first
-	changed notify.Broadcast // when what followers wait for changes
+	round   *runningRound           // the newest; nil before the first
+	wrong   round.Set               // those whose last shares were wrong, as far as that is known
+	owing   map[uint8]*runningRound // those whose shares may have spoiled an opening, until they have proven them
+	changed notify.Broadcast        // when what followers wait for changes
 }
 
 // NewDriver returns a driver; Run makes it work.
@@ -85,7 +89,7 @@ func NewDriver(o Options) (*Driver, error) {
 	if len(o.Keyholders) != o.Committee.Size() {
 		return nil, fmt.Errorf("run rounds: %d keyholders given, the committee has %d", len(o.Keyholders), o.Committee.Size())
 	}
-	d := &Driver{o: o, faults: newFaults(o)}
+	d := &Driver{o: o, faults: newFaults(o), owing: map[uint8]*runningRound{}}
 	for i, k := range o.Keyholders {
 		d.followers = append(d.followers, newFollower(d, uint8(i), k))
 	}
@@ -114,13 +118,16 @@ func (d *Driver) Decide(ctx context.Context, c *preblockv1.Content) (*Decision, 
 	if err != nil {
 		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
 	}
+	sealed, err := d.o.Sealed(c)
+	if err != nil {
+		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
+	}
 	live, end := context.WithCancel(ctx)
-	r := newRound(live, d, c, attest.StatementOf(d.o.Committee, c, previous))
+	r := newRound(live, d, c, attest.StatementOf(d.o.Committee, c, previous), sealed)
 	d.change(func() { d.round = r })
 	decision, err := r.run(ctx)
 	d.change(func() { r.over = true })
 	end()
-	r.planning.Wait()
 	if err != nil {
 		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
 	}
@@ -191,19 +198,25 @@ const (
 	nothingWanted wanted = iota
 	attestationWanted
 	sharesWanted
+	proofsWanted
+	debtWanted // proofs of a round that is over
 )
 
 // wanted returns the newest round, what it wants of a keyholder, and a channel that is closed when that may have changed.
 func (d *Driver) wanted(by uint8) (*runningRound, wanted, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r := d.round
+	r, debtor := d.round, d.owing[by]
 	switch {
+	case r != nil && !r.over && !r.brought.Has(by):
+		return r, attestationWanted, d.changed.Changed()
+	case debtor != nil:
+		return debtor, debtWanted, d.changed.Changed()
 	case r == nil || r.over:
 		return r, nothingWanted, d.changed.Changed()
-	case !r.brought.Has(by):
-		return r, attestationWanted, d.changed.Changed()
-	case r.bundles && r.certificate != nil && !r.answered.Has(by):
+	case len(r.toProve) > 0 && !r.proved.Has(by):
+		return r, proofsWanted, d.changed.Changed()
+	case len(r.sealed) > 0 && len(r.toProve) == 0 && r.certificate != nil && !r.answered.Has(by):
 		return r, sharesWanted, d.changed.Changed()
 	}
 	return r, nothingWanted, d.changed.Changed()
@@ -214,4 +227,46 @@ func (d *Driver) wrongAnswers(r *runningRound, by uint8) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return r.wrong[by]
+}
+
+// distrust notes that a keyholder's shares were wrong.
+func (d *Driver) distrust(by uint8) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrong = d.wrong.With(by)
+}
+
+// trust notes that the shares of these were right.
+func (d *Driver) trust(these round.Set) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrong = d.wrong.Without(these)
+}
+
+// owes has these asked for the proofs of a round, one after the other and after all that is more urgent.
+func (d *Driver) owes(r *runningRound, these round.Set) {
+	d.change(func() {
+		for _, by := range these.All() {
+			d.wrong, d.owing[by] = d.wrong.With(by), r
+		}
+	})
+}
+
+// paid ends what a keyholder owes of a round.
+func (d *Driver) paid(r *runningRound, by uint8) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.owing[by] == r {
+		delete(d.owing, by)
+	}
+}
+
+// distrusted are those to leave out of an opening first; nobody, when the others are too few in any case.
+func (d *Driver) distrusted() round.Set {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.o.Committee.Size()-d.wrong.Len() < d.o.Committee.Keys.Threshold() {
+		return round.Set{}
+	}
+	return d.wrong
 }

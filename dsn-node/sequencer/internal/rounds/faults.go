@@ -11,8 +11,9 @@ import (
 
 // Kinds of faults beside those of package evidence: what shows that something is wrong and convicts nobody.
 const (
-	kindInvalid = "invalid" // an answer that is not signed, or not about what was asked
-	kindDissent = "dissent" // a signed statement other than the sequencer's own, or a claim that contradicts its log
+	kindInvalid  = "invalid"  // an answer that is not signed, or not about what was asked
+	kindDissent  = "dissent"  // a signed statement other than the sequencer's own, or a claim that contradicts its log
+	kindUnproven = "unproven" // no proof of a share, after it or that of another keyholder spoiled an opening
 )
 
 // rememberNumbers is for how many numbers back a second statement is noticed without a look into the log.
@@ -74,8 +75,8 @@ func (f *faults) remember(by uint8, a *keyholderv1.Attested) *keyholderv1.Attest
 	return a
 }
 
-// wrongShare records a signed answer that is wrong. Not every wrong one is a proof by itself: that a ciphertext was ordered
-// before is seen in the chain only.
+// wrongShare records signed shares that are wrong. Not everything wrong is a proof by itself: shares of something else than
+// what was asked for convict nobody.
 func (f *faults) wrongShare(ctx context.Context, e *keyholderv1.Evidence, why error) {
 	if evidence.Verify(f.o.Committee, e) != nil {
 		f.name(ctx, uint8(e.GetAuthority()), kindInvalid, e.GetNumber(), why.Error())

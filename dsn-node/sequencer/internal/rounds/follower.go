@@ -11,6 +11,7 @@ import (
 	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
@@ -63,16 +64,18 @@ func (f *follower) work(ctx context.Context) error {
 	}
 	r, wanted, changed := f.d.wanted(f.by)
 	switch {
+	case wanted == debtWanted:
+		return f.settleDebt(ctx, r)
 	case wanted == attestationWanted:
 		f.next = min(f.next, r.statement.Number) // one it attested before this process began is asked for again
 		return f.attest(ctx, r)
 	case r != nil && f.next <= r.statement.Number:
 		return f.attest(ctx, r)
-	case wanted == sharesWanted:
+	case wanted == sharesWanted, wanted == proofsWanted:
 		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been repaired
 			_ = retry.Sleep(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff)) // the call finds out
 		}
-		return f.release(ctx, r)
+		return f.release(ctx, r, wanted == proofsWanted)
 	}
 	timer := time.NewTimer(pingEvery)
 	defer timer.Stop()
@@ -208,22 +211,63 @@ func (f *follower) logged(number uint64) *keyholderv1.Attested {
 	return nil
 }
 
-// release asks for the shares of a certified content.
-func (f *follower) release(ctx context.Context, r *runningRound) error {
+// release asks for the shares of a certified content, or with proof for those of what did not open.
+func (f *follower) release(ctx context.Context, r *runningRound, proven bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.live, cancel)() // nobody needs them once the round is over
-	var s *keyholderv1.SignedShares
-	err := f.call(ctx, "release", func(ctx context.Context) error {
-		answer, err := f.k.Client.ReleaseShares(ctx, &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate})
-		s = answer.GetShares()
-		return err
-	})
+	s, err := f.shares(ctx, r, proven)
 	if r.live.Err() != nil {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	f.d.change(func() {
+		if proven {
+			r.proved = r.proved.With(f.by)
+		} else {
+			r.answered = r.answered.With(f.by)
+		}
+	})
+	r.bring(ctx, shares{f.by, proven, s})
+	return nil
+}
+
+// settleDebt asks for the proofs of a round that is over: one whose shares were used spoiled its opening.
+func (f *follower) settleDebt(ctx context.Context, r *runningRound) error {
+	s, err := f.shares(ctx, r, true)
+	if ctx.Err() != nil || status.Code(err) == codes.Unavailable {
+		return err // it is asked again
+	}
+	f.d.paid(r, f.by)
+	if err != nil {
+		f.d.faults.name(ctx, f.by, kindUnproven, r.statement.Number, err.Error())
+		return err
+	}
+	read, position, err := r.readProven(f.by, s)
+	if err != nil {
+		r.accuse(ctx, f.by, s, position, err)
+		return nil
+	}
+	r.judge(ctx, f.by, read)
+	return nil
+}
+
+// shares gets signed shares of a certified content; proven are those of what did not open.
+func (f *follower) shares(ctx context.Context, r *runningRound, proven bool) (*keyholderv1.SignedShares, error) {
+	request, name := &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate}, "release"
+	if proven {
+		request.Proven, name = r.toProve, "prove"
+	}
+	var s *keyholderv1.SignedShares
+	err := f.call(ctx, name, func(ctx context.Context) error {
+		answer, err := f.k.Client.ReleaseShares(ctx, request)
+		s = answer.GetShares()
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	payload := r.statement.Hash()
 	err = attest.VerifyShares(f.d.o.Committee, s)
@@ -232,11 +276,9 @@ func (f *follower) release(ctx context.Context, r *runningRound) error {
 	}
 	if err != nil {
 		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
-		return err
+		return nil, err
 	}
-	f.d.change(func() { r.answered = r.answered.With(f.by) })
-	r.bring(ctx, shares{f.by, s})
-	return nil
+	return s, nil
 }
 
 // call makes one call with its deadline.

@@ -75,10 +75,14 @@ func (d *Driver) waiting() string {
 	if r.state.Phase() == round.Attesting {
 		return fmt.Sprintf("preblock %d waits for attestations: %d of %d", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
 	}
-	// Shares are checked when there may be enough; until then, those that came count.
-	reason := fmt.Sprintf("preblock %d waits for decryption shares: %d of %d", r.statement.Number, r.answered.Len(), r.state.Threshold)
-	if r.answered.Len() >= r.state.Threshold {
-		reason = fmt.Sprintf("preblock %d is being decrypted", r.statement.Number)
+	came, what := r.answered, "decryption shares"
+	if len(r.toProve) > 0 {
+		came, what = r.proved, "decryption shares with proof"
+	}
+	// Shares are used when there are enough; until then, those that came count.
+	reason := fmt.Sprintf("preblock %d waits for %s: %d of %d", r.statement.Number, what, came.Len(), r.state.Threshold)
+	if came.Len() >= r.state.Threshold {
+		reason = fmt.Sprintf("preblock %d is being opened", r.statement.Number)
 	}
 	for _, liar := range slices.Sorted(maps.Keys(r.wrong)) {
 		reason += fmt.Sprintf(", wrong ones of %d", liar)

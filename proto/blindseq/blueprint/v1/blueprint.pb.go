@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// DelayedTransaction is a transaction added outside the pool. It goes first in a block.
+// DelayedTransaction is a transaction added outside the pool. It is executed before those of the pool.
 type DelayedTransaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Keccak-256 of `raw`, 32 bytes.
@@ -78,14 +78,17 @@ func (x *DelayedTransaction) GetRaw() []byte {
 	return nil
 }
 
-// SkippedTransaction is a transaction of a blueprint that could not be executed, or a bundle without plain transactions.
+// SkippedTransaction is a transaction of a blueprint that could not be executed, or a sealed one that could not be opened.
 // It has no effect on the state.
 type SkippedTransaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Keccak-256 of the raw transaction, 32 bytes.
+	// Keccak-256 of the raw transaction; the id of a sealed one that could not be opened. 32 bytes.
 	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// What the EVM said, for example "nonce too low"; for a bundle, "undecryptable: " and why.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What the EVM said, for example "nonce too low"; for a sealed one, "unopenable: " and why.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Last blueprint number whose content cannot have it executed either: its sender had sealed it, and everybody can read it
+	// since. 0: it is not barred.
+	BarredUntil   uint64 `protobuf:"varint,3,opt,name=barred_until,json=barredUntil,proto3" json:"barred_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,7 +137,15 @@ func (x *SkippedTransaction) GetReason() string {
 	return ""
 }
 
-// Blueprint is an applied blueprint: the ordered content, the block that it produced, and its signed chunks.
+func (x *SkippedTransaction) GetBarredUntil() uint64 {
+	if x != nil {
+		return x.BarredUntil
+	}
+	return 0
+}
+
+// Blueprint is an applied blueprint: the ordered content, the block that it produced, and the signed chunks of what the
+// block executed.
 type Blueprint struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -146,12 +157,15 @@ type Blueprint struct {
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,5,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
 	// Raw transactions in order (EIP-2718 bytes).
 	Transactions [][]byte `protobuf:"bytes,6,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	// Transactions that could not be executed, and bundles that could not be decrypted.
+	// Transactions that could not be executed, and sealed ones that could not be opened.
 	Skipped []*SkippedTransaction `protobuf:"bytes,7,rep,name=skipped,proto3" json:"skipped,omitempty"`
 	// RLP of the signed chunks, in order, 1 to 128.
 	Chunks [][]byte `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// Proposal request the blueprint came from.
-	RequestId     string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Transactions of the block, in the order of execution. They are of this blueprint, or of earlier ones: what does not
+	// fit into the gas of its block waits for a later one. The chunks hold these.
+	Executed      []*ExecutedTransaction `protobuf:"bytes,10,rep,name=executed,proto3" json:"executed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +263,68 @@ func (x *Blueprint) GetRequestId() string {
 	return ""
 }
 
+func (x *Blueprint) GetExecuted() []*ExecutedTransaction {
+	if x != nil {
+		return x.Executed
+	}
+	return nil
+}
+
+// ExecutedTransaction is a transaction of a block.
+type ExecutedTransaction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// EIP-2718 bytes.
+	Raw []byte `protobuf:"bytes,1,opt,name=raw,proto3" json:"raw,omitempty"`
+	// It was added outside the pool.
+	Delayed       bool `protobuf:"varint,2,opt,name=delayed,proto3" json:"delayed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecutedTransaction) Reset() {
+	*x = ExecutedTransaction{}
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutedTransaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutedTransaction) ProtoMessage() {}
+
+func (x *ExecutedTransaction) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutedTransaction.ProtoReflect.Descriptor instead.
+func (*ExecutedTransaction) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ExecutedTransaction) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
+	}
+	return nil
+}
+
+func (x *ExecutedTransaction) GetDelayed() bool {
+	if x != nil {
+		return x.Delayed
+	}
+	return false
+}
+
 // LogRecord is one entry of the blueprint log: all that is needed to reproduce block `number`.
 type LogRecord struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -256,7 +332,7 @@ type LogRecord struct {
 	ParentHash          []byte                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	Timestamp           *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,4,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
-	// Executed transactions: the preblock's, with the decrypted ones in the place of their bundle.
+	// Transactions to execute: those inside the preblock's sealed ones, in their order, then its plain ones.
 	Transactions [][]byte `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
 	RequestId    string   `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Hash of the preblock's content, 32 bytes.
@@ -265,17 +341,17 @@ type LogRecord struct {
 	// record: the highest token known then, and its holder if known.
 	Token  uint64 `protobuf:"varint,8,opt,name=token,proto3" json:"token,omitempty"`
 	Holder string `protobuf:"bytes,9,opt,name=holder,proto3" json:"holder,omitempty"`
-	// Outcomes of the preblock's bundles, in their order.
-	Bundles []*BundleRecord `protobuf:"bytes,10,rep,name=bundles,proto3" json:"bundles,omitempty"`
 	// The record was written without the lock, by a replica that followed the DSN.
-	Followed      bool `protobuf:"varint,11,opt,name=followed,proto3" json:"followed,omitempty"`
+	Followed bool `protobuf:"varint,11,opt,name=followed,proto3" json:"followed,omitempty"`
+	// The preblock's sealed transactions, in their order.
+	Sealed        []*SealedRecord `protobuf:"bytes,12,rep,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -287,7 +363,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[3]
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -300,7 +376,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LogRecord) GetNumber() uint64 {
@@ -366,13 +442,6 @@ func (x *LogRecord) GetHolder() string {
 	return ""
 }
 
-func (x *LogRecord) GetBundles() []*BundleRecord {
-	if x != nil {
-		return x.Bundles
-	}
-	return nil
-}
-
 func (x *LogRecord) GetFollowed() bool {
 	if x != nil {
 		return x.Followed
@@ -380,41 +449,53 @@ func (x *LogRecord) GetFollowed() bool {
 	return false
 }
 
-// BundleRecord is the outcome of one encrypted bundle.
-type BundleRecord struct {
+func (x *LogRecord) GetSealed() []*SealedRecord {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+// SealedRecord is a sealed transaction that was ordered, and its outcome.
+type SealedRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Keccak-256 of the bundle's bytes, 32 bytes.
-	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// Index of the bundle in the preblock's transactions.
+	// Its identity (Go package blindseq/seal), 32 bytes.
+	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Index in the preblock's transactions.
 	Index uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
-	// Identifier of its ciphertext (Go package blindseq/seal/te), 32 bytes. Only for an opened bundle: every other bundle
-	// with the same identifier is refused.
-	CiphertextId []byte `protobuf:"bytes,3,opt,name=ciphertext_id,json=ciphertextId,proto3" json:"ciphertext_id,omitempty"`
-	// Keccak-256 of each of its transactions; empty when it is undecryptable.
-	TransactionHashes [][]byte `protobuf:"bytes,4,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
-	// Why it is undecryptable; unspecified when it is not.
-	Reason v1.UndecryptableReason `protobuf:"varint,5,opt,name=reason,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"reason,omitempty"`
-	// Name of the reason, and the sequencer's explanation.
-	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// 20 bytes.
+	Submitter []byte `protobuf:"bytes,3,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// Counts the submitter's sealed transactions.
+	Seq uint64 `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`
+	// Upper bound of the gas limit of the transaction inside.
+	Gas uint64 `protobuf:"varint,5,opt,name=gas,proto3" json:"gas,omitempty"`
+	// Lower bound of its fee cap, in wei for a unit of gas.
+	Fee uint64 `protobuf:"varint,6,opt,name=fee,proto3" json:"fee,omitempty"`
+	// Last blueprint number at which it could be ordered.
+	Expiry uint64 `protobuf:"varint,7,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	// Keccak-256 of the transaction inside, 32 bytes; empty when it is unopenable.
+	TransactionHash []byte `protobuf:"bytes,8,opt,name=transaction_hash,json=transactionHash,proto3" json:"transaction_hash,omitempty"`
+	// Why it is unopenable; unspecified when it is not.
+	Reason        v1.UnopenableReason `protobuf:"varint,9,opt,name=reason,proto3,enum=blindseq.preblock.v1.UnopenableReason" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *BundleRecord) Reset() {
-	*x = BundleRecord{}
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
+func (x *SealedRecord) Reset() {
+	*x = SealedRecord{}
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *BundleRecord) String() string {
+func (x *SealedRecord) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*BundleRecord) ProtoMessage() {}
+func (*SealedRecord) ProtoMessage() {}
 
-func (x *BundleRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[4]
+func (x *SealedRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_blueprint_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,51 +506,72 @@ func (x *BundleRecord) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use BundleRecord.ProtoReflect.Descriptor instead.
-func (*BundleRecord) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{4}
+// Deprecated: Use SealedRecord.ProtoReflect.Descriptor instead.
+func (*SealedRecord) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *BundleRecord) GetHash() []byte {
+func (x *SealedRecord) GetId() []byte {
 	if x != nil {
-		return x.Hash
+		return x.Id
 	}
 	return nil
 }
 
-func (x *BundleRecord) GetIndex() uint32 {
+func (x *SealedRecord) GetIndex() uint32 {
 	if x != nil {
 		return x.Index
 	}
 	return 0
 }
 
-func (x *BundleRecord) GetCiphertextId() []byte {
+func (x *SealedRecord) GetSubmitter() []byte {
 	if x != nil {
-		return x.CiphertextId
+		return x.Submitter
 	}
 	return nil
 }
 
-func (x *BundleRecord) GetTransactionHashes() [][]byte {
+func (x *SealedRecord) GetSeq() uint64 {
 	if x != nil {
-		return x.TransactionHashes
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *SealedRecord) GetGas() uint64 {
+	if x != nil {
+		return x.Gas
+	}
+	return 0
+}
+
+func (x *SealedRecord) GetFee() uint64 {
+	if x != nil {
+		return x.Fee
+	}
+	return 0
+}
+
+func (x *SealedRecord) GetExpiry() uint64 {
+	if x != nil {
+		return x.Expiry
+	}
+	return 0
+}
+
+func (x *SealedRecord) GetTransactionHash() []byte {
+	if x != nil {
+		return x.TransactionHash
 	}
 	return nil
 }
 
-func (x *BundleRecord) GetReason() v1.UndecryptableReason {
+func (x *SealedRecord) GetReason() v1.UnopenableReason {
 	if x != nil {
 		return x.Reason
 	}
-	return v1.UndecryptableReason(0)
-}
-
-func (x *BundleRecord) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
+	return v1.UnopenableReason(0)
 }
 
 var File_blindseq_blueprint_v1_blueprint_proto protoreflect.FileDescriptor
@@ -479,10 +581,11 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"%blindseq/blueprint/v1/blueprint.proto\x12\x15blindseq.blueprint.v1\x1a#blindseq/preblock/v1/preblock.proto\x1a\x1fgoogle/protobuf/timestamp.proto\":\n" +
 	"\x12DelayedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x10\n" +
-	"\x03raw\x18\x02 \x01(\fR\x03raw\"@\n" +
+	"\x03raw\x18\x02 \x01(\fR\x03raw\"c\n" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9b\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12!\n" +
+	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xe3\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -495,7 +598,12 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2).blindseq.blueprint.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\fR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xcb\x03\n" +
+	"request_id\x18\t \x01(\tR\trequestId\x12F\n" +
+	"\bexecuted\x18\n" +
+	" \x03(\v2*.blindseq.blueprint.v1.ExecutedTransactionR\bexecuted\"A\n" +
+	"\x13ExecutedTransaction\x12\x10\n" +
+	"\x03raw\x18\x01 \x01(\fR\x03raw\x12\x18\n" +
+	"\adelayed\x18\x02 \x01(\bR\adelayed\"\xd8\x03\n" +
 	"\tLogRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -507,17 +615,20 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"request_id\x18\x06 \x01(\tR\trequestId\x12!\n" +
 	"\fcontent_hash\x18\a \x01(\fR\vcontentHash\x12\x14\n" +
 	"\x05token\x18\b \x01(\x04R\x05token\x12\x16\n" +
-	"\x06holder\x18\t \x01(\tR\x06holder\x12=\n" +
-	"\abundles\x18\n" +
-	" \x03(\v2#.blindseq.blueprint.v1.BundleRecordR\abundles\x12\x1a\n" +
-	"\bfollowed\x18\v \x01(\bR\bfollowed\"\xe3\x01\n" +
-	"\fBundleRecord\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\rR\x05index\x12#\n" +
-	"\rciphertext_id\x18\x03 \x01(\fR\fciphertextId\x12-\n" +
-	"\x12transaction_hashes\x18\x04 \x03(\fR\x11transactionHashes\x12A\n" +
-	"\x06reason\x18\x05 \x01(\x0e2).blindseq.preblock.v1.UndecryptableReasonR\x06reason\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04textB\xd3\x01\n" +
+	"\x06holder\x18\t \x01(\tR\x06holder\x12\x1a\n" +
+	"\bfollowed\x18\v \x01(\bR\bfollowed\x12;\n" +
+	"\x06sealed\x18\f \x03(\v2#.blindseq.blueprint.v1.SealedRecordR\x06sealedJ\x04\b\n" +
+	"\x10\vR\abundles\"\x8b\x02\n" +
+	"\fSealedRecord\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\x12\x1c\n" +
+	"\tsubmitter\x18\x03 \x01(\fR\tsubmitter\x12\x10\n" +
+	"\x03seq\x18\x04 \x01(\x04R\x03seq\x12\x10\n" +
+	"\x03gas\x18\x05 \x01(\x04R\x03gas\x12\x10\n" +
+	"\x03fee\x18\x06 \x01(\x04R\x03fee\x12\x16\n" +
+	"\x06expiry\x18\a \x01(\x04R\x06expiry\x12)\n" +
+	"\x10transaction_hash\x18\b \x01(\fR\x0ftransactionHash\x12>\n" +
+	"\x06reason\x18\t \x01(\x0e2&.blindseq.preblock.v1.UnopenableReasonR\x06reasonB\xd3\x01\n" +
 	"\x19com.blindseq.blueprint.v1B\x0eBlueprintProtoP\x01Z0blindseq/proto/blindseq/blueprint/v1;blueprintv1\xa2\x02\x03BBX\xaa\x02\x15Blindseq.Blueprint.V1\xca\x02\x15Blindseq\\Blueprint\\V1\xe2\x02!Blindseq\\Blueprint\\V1\\GPBMetadata\xea\x02\x17Blindseq::Blueprint::V1b\x06proto3"
 
 var (
@@ -532,29 +643,31 @@ func file_blindseq_blueprint_v1_blueprint_proto_rawDescGZIP() []byte {
 	return file_blindseq_blueprint_v1_blueprint_proto_rawDescData
 }
 
-var file_blindseq_blueprint_v1_blueprint_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_blindseq_blueprint_v1_blueprint_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_blindseq_blueprint_v1_blueprint_proto_goTypes = []any{
 	(*DelayedTransaction)(nil),    // 0: blindseq.blueprint.v1.DelayedTransaction
 	(*SkippedTransaction)(nil),    // 1: blindseq.blueprint.v1.SkippedTransaction
 	(*Blueprint)(nil),             // 2: blindseq.blueprint.v1.Blueprint
-	(*LogRecord)(nil),             // 3: blindseq.blueprint.v1.LogRecord
-	(*BundleRecord)(nil),          // 4: blindseq.blueprint.v1.BundleRecord
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(v1.UndecryptableReason)(0),   // 6: blindseq.preblock.v1.UndecryptableReason
+	(*ExecutedTransaction)(nil),   // 3: blindseq.blueprint.v1.ExecutedTransaction
+	(*LogRecord)(nil),             // 4: blindseq.blueprint.v1.LogRecord
+	(*SealedRecord)(nil),          // 5: blindseq.blueprint.v1.SealedRecord
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(v1.UnopenableReason)(0),      // 7: blindseq.preblock.v1.UnopenableReason
 }
 var file_blindseq_blueprint_v1_blueprint_proto_depIdxs = []int32{
-	5, // 0: blindseq.blueprint.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	6, // 0: blindseq.blueprint.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	0, // 1: blindseq.blueprint.v1.Blueprint.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
 	1, // 2: blindseq.blueprint.v1.Blueprint.skipped:type_name -> blindseq.blueprint.v1.SkippedTransaction
-	5, // 3: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
-	0, // 4: blindseq.blueprint.v1.LogRecord.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
-	4, // 5: blindseq.blueprint.v1.LogRecord.bundles:type_name -> blindseq.blueprint.v1.BundleRecord
-	6, // 6: blindseq.blueprint.v1.BundleRecord.reason:type_name -> blindseq.preblock.v1.UndecryptableReason
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	3, // 3: blindseq.blueprint.v1.Blueprint.executed:type_name -> blindseq.blueprint.v1.ExecutedTransaction
+	6, // 4: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
+	0, // 5: blindseq.blueprint.v1.LogRecord.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
+	5, // 6: blindseq.blueprint.v1.LogRecord.sealed:type_name -> blindseq.blueprint.v1.SealedRecord
+	7, // 7: blindseq.blueprint.v1.SealedRecord.reason:type_name -> blindseq.preblock.v1.UnopenableReason
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_blueprint_v1_blueprint_proto_init() }
@@ -568,7 +681,7 @@ func file_blindseq_blueprint_v1_blueprint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_blueprint_v1_blueprint_proto_rawDesc), len(file_blindseq_blueprint_v1_blueprint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -369,7 +369,9 @@ type GetProposalContentResponse struct {
 	// A chain upgrade is due at this timestamp: the content is empty, and a block is made nevertheless.
 	UpgradeDue bool `protobuf:"varint,4,opt,name=upgrade_due,json=upgradeDue,proto3" json:"upgrade_due,omitempty"`
 	// Block that the request has already produced; there is no content then. 0: none known to this producer.
-	ServedNumber  uint64 `protobuf:"varint,5,opt,name=served_number,json=servedNumber,proto3" json:"served_number,omitempty"`
+	ServedNumber uint64 `protobuf:"varint,5,opt,name=served_number,json=servedNumber,proto3" json:"served_number,omitempty"`
+	// Transactions that were ordered before wait for a block with gas left: a block is made, even of an empty content.
+	Waiting       bool `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +439,13 @@ func (x *GetProposalContentResponse) GetServedNumber() uint64 {
 		return x.ServedNumber
 	}
 	return 0
+}
+
+func (x *GetProposalContentResponse) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
 }
 
 type GetBlueprintRequest struct {
@@ -1131,7 +1140,7 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\ttimestamp\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12:\n" +
 	"\x19with_delayed_transactions\x18\x02 \x01(\bR\x17withDelayedTransactions\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tR\trequestId\"\xff\x01\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\x99\x02\n" +
 	"\x1aGetProposalContentResponse\x12\x1f\n" +
 	"\vpool_locked\x18\x01 \x01(\bR\n" +
 	"poolLocked\x127\n" +
@@ -1139,7 +1148,8 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\x0ehead_timestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\rheadTimestamp\x12\x1f\n" +
 	"\vupgrade_due\x18\x04 \x01(\bR\n" +
 	"upgradeDue\x12#\n" +
-	"\rserved_number\x18\x05 \x01(\x04R\fservedNumber\"-\n" +
+	"\rserved_number\x18\x05 \x01(\x04R\fservedNumber\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\bR\awaiting\"-\n" +
 	"\x13GetBlueprintRequest\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\"V\n" +
 	"\x14GetBlueprintResponse\x12>\n" +

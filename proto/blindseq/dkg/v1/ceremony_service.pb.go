@@ -28,11 +28,11 @@ const (
 	// [key, hash]: X25519 public key to encrypt the sender's shares for, of this ceremony only; hash of the commitments that
 	// its deal will show.
 	MessageKind_MESSAGE_KIND_COMMIT MessageKind = 1
-	// [[commitment, ...], [sealed share, ...]]: compressed points of G1, one for each coefficient; for each participant in the
+	// [[commitment, ...], [sealed share, ...]]: encoded points, one for each coefficient; for each participant in the
 	// order of the ceremony file its share, sealed with HPKE (X25519, HKDF-SHA256, ChaCha20-Poly1305) for the key in its commit.
 	MessageKind_MESSAGE_KIND_DEAL MessageKind = 2
-	// [transcript, G2, [[digest, signature], ...]]: hash of all commits and deals, the sender's public share in G2, and what was
-	// signed by whom, commits first: it shows who told different things to different participants.
+	// [transcript, [[digest, signature], ...]]: hash of all commits and deals, and what was signed by whom, commits first: it
+	// shows who told different things to different participants.
 	MessageKind_MESSAGE_KIND_CONFIRM MessageKind = 3
 	// [committee hash]: the sender has everyone's confirmation, and its share is durable.
 	MessageKind_MESSAGE_KIND_FINISH MessageKind = 4
@@ -180,7 +180,7 @@ func (*DeliverResponse) Descriptor() ([]byte, []int) {
 // SignedMessage is one step of one participant. All participants get the same messages; none is private.
 type SignedMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// keccak256 of "blindseq/dkg/ceremony/v1" and the RLP of the ceremony file's contents. 32 bytes.
+	// keccak256 of "blindseq/dkg/ceremony/v2" and the RLP of the ceremony file's contents. 32 bytes.
 	CeremonyId []byte `protobuf:"bytes,1,opt,name=ceremony_id,json=ceremonyId,proto3" json:"ceremony_id,omitempty"`
 	// Index of the sender in the ceremony file, from 0.
 	Sender uint32      `protobuf:"varint,2,opt,name=sender,proto3" json:"sender,omitempty"`

@@ -35,7 +35,8 @@ type SequencerServiceClient interface {
 	// SubmitProposal proposes the content of the next number. It returns when the proposal is stored; the preblock
 	// follows on the stream. For a number that is already accepted or fixed, the response describes the accepted
 	// content, whatever was submitted: compare `content_hash`.
-	// INVALID_ARGUMENT: malformed content. FAILED_PRECONDITION: the number is neither known nor the next one.
+	// INVALID_ARGUMENT: malformed content, or one that breaks a rule (Go package blindseq/seal/rules); nothing changed.
+	// FAILED_PRECONDITION: the number is neither known nor the next one.
 	// RESOURCE_EXHAUSTED: the content exceeds the size limit. UNAVAILABLE: the disk failed or the sequencer is
 	// stopping; the proposal may or may not be accepted, retry.
 	// No REST binding: proposals come from proposer-svc only.
@@ -118,7 +119,8 @@ type SequencerServiceServer interface {
 	// SubmitProposal proposes the content of the next number. It returns when the proposal is stored; the preblock
 	// follows on the stream. For a number that is already accepted or fixed, the response describes the accepted
 	// content, whatever was submitted: compare `content_hash`.
-	// INVALID_ARGUMENT: malformed content. FAILED_PRECONDITION: the number is neither known nor the next one.
+	// INVALID_ARGUMENT: malformed content, or one that breaks a rule (Go package blindseq/seal/rules); nothing changed.
+	// FAILED_PRECONDITION: the number is neither known nor the next one.
 	// RESOURCE_EXHAUSTED: the content exceeds the size limit. UNAVAILABLE: the disk failed or the sequencer is
 	// stopping; the proposal may or may not be accepted, retry.
 	// No REST binding: proposals come from proposer-svc only.

@@ -141,9 +141,12 @@ func (x *NoBlock) GetReason() string {
 
 // SkippedTransaction is a transaction of a blueprint that could not be executed.
 type SkippedTransaction struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Hash   string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Last blueprint number whose content cannot have it executed either: its sender had sealed it, and everybody can read it
+	// since. 0: it is not barred.
+	BarredUntil   uint64 `protobuf:"varint,3,opt,name=barred_until,json=barredUntil,proto3" json:"barred_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -192,6 +195,13 @@ func (x *SkippedTransaction) GetReason() string {
 	return ""
 }
 
+func (x *SkippedTransaction) GetBarredUntil() uint64 {
+	if x != nil {
+		return x.BarredUntil
+	}
+	return 0
+}
+
 // Blueprint is an applied blueprint.
 type Blueprint struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -199,16 +209,19 @@ type Blueprint struct {
 	ParentHash string                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	BlockHash  string                 `protobuf:"bytes,3,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
 	Timestamp  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Hashes of the delayed transactions, which come first.
+	// Hashes of the delayed transactions.
 	DelayedTransactionHashes []string `protobuf:"bytes,5,rep,name=delayed_transaction_hashes,json=delayedTransactionHashes,proto3" json:"delayed_transaction_hashes,omitempty"`
 	// Hashes of the transactions in order.
 	TransactionHashes []string              `protobuf:"bytes,6,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
 	Skipped           []*SkippedTransaction `protobuf:"bytes,7,rep,name=skipped,proto3" json:"skipped,omitempty"`
 	// RLP of the signed chunks.
-	Chunks        []string `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
-	RequestId     string   `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Chunks    []string `protobuf:"bytes,8,rep,name=chunks,proto3" json:"chunks,omitempty"`
+	RequestId string   `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Hashes of the transactions of the block, in the order of execution. They are of this blueprint, or of earlier ones: what
+	// does not fit into the gas of its block waits for a later one. The chunks hold these.
+	ExecutedHashes []string `protobuf:"bytes,10,rep,name=executed_hashes,json=executedHashes,proto3" json:"executed_hashes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Blueprint) Reset() {
@@ -304,6 +317,13 @@ func (x *Blueprint) GetRequestId() string {
 	return ""
 }
 
+func (x *Blueprint) GetExecutedHashes() []string {
+	if x != nil {
+		return x.ExecutedHashes
+	}
+	return nil
+}
+
 // Preblock is what the DSN fixed for a number.
 type Preblock struct {
 	state                    protoimpl.MessageState `protogen:"open.v1"`
@@ -318,7 +338,7 @@ type Preblock struct {
 	Attempt      uint32   `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// Proves that a quorum of the keyholders attested this content for its number; absent when the DSN has no keyholders.
 	Certificate *Certificate `protobuf:"bytes,9,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	// Outcome of each encrypted bundle in `transactions`, in their order.
+	// Outcome of each sealed transaction in `transactions`, in their order.
 	Outcomes      []*Outcome `protobuf:"bytes,10,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -568,19 +588,21 @@ func (x *Attestation) GetSignature() string {
 	return ""
 }
 
-// Outcome is the result of opening one bundle after its place was certified.
+// Outcome is the result of opening one sealed transaction after its place was certified.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Index of the bundle in the preblock's `transactions`.
+	// Index of the sealed transaction in the preblock's `transactions`.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Keccak-256 of the bundle: the hash to look it up by.
-	BundleHash string `protobuf:"bytes,2,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
-	// Point that the keyholders' shares combine to; empty when the bundle was not opened.
-	Opening string `protobuf:"bytes,3,opt,name=opening,proto3" json:"opening,omitempty"`
+	// Its identity: the hash to look it up by.
+	Id string `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`
+	// Account that signed it.
+	Submitter string `protobuf:"bytes,7,opt,name=submitter,proto3" json:"submitter,omitempty"`
+	// Counts the submitter's sealed transactions.
+	Seq uint64 `protobuf:"varint,8,opt,name=seq,proto3" json:"seq,omitempty"`
 	// Types that are valid to be assigned to Result:
 	//
-	//	*Outcome_Decrypted
-	//	*Outcome_Undecryptable
+	//	*Outcome_Opened
+	//	*Outcome_Unopenable
 	Result        isOutcome_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -623,18 +645,25 @@ func (x *Outcome) GetIndex() uint32 {
 	return 0
 }
 
-func (x *Outcome) GetBundleHash() string {
+func (x *Outcome) GetId() string {
 	if x != nil {
-		return x.BundleHash
+		return x.Id
 	}
 	return ""
 }
 
-func (x *Outcome) GetOpening() string {
+func (x *Outcome) GetSubmitter() string {
 	if x != nil {
-		return x.Opening
+		return x.Submitter
 	}
 	return ""
+}
+
+func (x *Outcome) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
 }
 
 func (x *Outcome) GetResult() isOutcome_Result {
@@ -644,19 +673,19 @@ func (x *Outcome) GetResult() isOutcome_Result {
 	return nil
 }
 
-func (x *Outcome) GetDecrypted() *Decrypted {
+func (x *Outcome) GetOpened() *Opened {
 	if x != nil {
-		if x, ok := x.Result.(*Outcome_Decrypted); ok {
-			return x.Decrypted
+		if x, ok := x.Result.(*Outcome_Opened); ok {
+			return x.Opened
 		}
 	}
 	return nil
 }
 
-func (x *Outcome) GetUndecryptable() *Undecryptable {
+func (x *Outcome) GetUnopenable() *Unopenable {
 	if x != nil {
-		if x, ok := x.Result.(*Outcome_Undecryptable); ok {
-			return x.Undecryptable
+		if x, ok := x.Result.(*Outcome_Unopenable); ok {
+			return x.Unopenable
 		}
 	}
 	return nil
@@ -666,42 +695,44 @@ type isOutcome_Result interface {
 	isOutcome_Result()
 }
 
-type Outcome_Decrypted struct {
-	Decrypted *Decrypted `protobuf:"bytes,4,opt,name=decrypted,proto3,oneof"`
+type Outcome_Opened struct {
+	Opened *Opened `protobuf:"bytes,9,opt,name=opened,proto3,oneof"`
 }
 
-type Outcome_Undecryptable struct {
-	Undecryptable *Undecryptable `protobuf:"bytes,5,opt,name=undecryptable,proto3,oneof"`
+type Outcome_Unopenable struct {
+	Unopenable *Unopenable `protobuf:"bytes,10,opt,name=unopenable,proto3,oneof"`
 }
 
-func (*Outcome_Decrypted) isOutcome_Result() {}
+func (*Outcome_Opened) isOutcome_Result() {}
 
-func (*Outcome_Undecryptable) isOutcome_Result() {}
+func (*Outcome_Unopenable) isOutcome_Result() {}
 
-// Decrypted holds the plain transactions of a bundle.
-type Decrypted struct {
-	state             protoimpl.MessageState `protogen:"open.v1"`
-	TransactionHashes []string               `protobuf:"bytes,1,rep,name=transaction_hashes,json=transactionHashes,proto3" json:"transaction_hashes,omitempty"`
-	// Raw transactions, in the order of their hashes.
-	Transactions  []string `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+// Opened is what a sealed transaction holds. Sealing it again with the seed gives the same bytes.
+type Opened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Seed  string                 `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The transaction inside.
+	Transaction string `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	// Its hash.
+	TransactionHash string `protobuf:"bytes,3,opt,name=transaction_hash,json=transactionHash,proto3" json:"transaction_hash,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
-func (x *Decrypted) Reset() {
-	*x = Decrypted{}
+func (x *Opened) Reset() {
+	*x = Opened{}
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Decrypted) String() string {
+func (x *Opened) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Decrypted) ProtoMessage() {}
+func (*Opened) ProtoMessage() {}
 
-func (x *Decrypted) ProtoReflect() protoreflect.Message {
+func (x *Opened) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -713,53 +744,57 @@ func (x *Decrypted) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Decrypted.ProtoReflect.Descriptor instead.
-func (*Decrypted) Descriptor() ([]byte, []int) {
+// Deprecated: Use Opened.ProtoReflect.Descriptor instead.
+func (*Opened) Descriptor() ([]byte, []int) {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *Decrypted) GetTransactionHashes() []string {
+func (x *Opened) GetSeed() string {
 	if x != nil {
-		return x.TransactionHashes
+		return x.Seed
 	}
-	return nil
+	return ""
 }
 
-func (x *Decrypted) GetTransactions() []string {
+func (x *Opened) GetTransaction() string {
 	if x != nil {
-		return x.Transactions
+		return x.Transaction
 	}
-	return nil
+	return ""
 }
 
-// Undecryptable is a bundle without plain transactions.
-type Undecryptable struct {
+func (x *Opened) GetTransactionHash() string {
+	if x != nil {
+		return x.TransactionHash
+	}
+	return ""
+}
+
+// Unopenable is a sealed transaction that nobody can open.
+type Unopenable struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// malformed, bad_ciphertext, already_ordered, key_hash or tx_hash.
+	// payload, padding or seed.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Explanation of the reason.
-	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Position of the first occurrence of the same ciphertext; only for already_ordered.
-	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
-	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
+	// Shares of as many keyholders as the committee's threshold, which prove it; sorted by authority.
+	Shares        []*ProvenShare `protobuf:"bytes,2,rep,name=shares,proto3" json:"shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Undecryptable) Reset() {
-	*x = Undecryptable{}
+func (x *Unopenable) Reset() {
+	*x = Unopenable{}
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Undecryptable) String() string {
+func (x *Unopenable) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Undecryptable) ProtoMessage() {}
+func (*Unopenable) ProtoMessage() {}
 
-func (x *Undecryptable) ProtoReflect() protoreflect.Message {
+func (x *Unopenable) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -771,37 +806,87 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
-func (*Undecryptable) Descriptor() ([]byte, []int) {
+// Deprecated: Use Unopenable.ProtoReflect.Descriptor instead.
+func (*Unopenable) Descriptor() ([]byte, []int) {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *Undecryptable) GetReason() string {
+func (x *Unopenable) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
 	return ""
 }
 
-func (x *Undecryptable) GetText() string {
+func (x *Unopenable) GetShares() []*ProvenShare {
 	if x != nil {
-		return x.Text
+		return x.Shares
+	}
+	return nil
+}
+
+// ProvenShare is a keyholder's decryption share with the proof that it is the right one.
+type ProvenShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Index of the keyholder in the committee, from 0.
+	Authority uint32 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Encoded point, 32 bytes.
+	Share string `protobuf:"bytes,2,opt,name=share,proto3" json:"share,omitempty"`
+	// 96 bytes.
+	Proof         string `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProvenShare) Reset() {
+	*x = ProvenShare{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProvenShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProvenShare) ProtoMessage() {}
+
+func (x *ProvenShare) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProvenShare.ProtoReflect.Descriptor instead.
+func (*ProvenShare) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ProvenShare) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
+func (x *ProvenShare) GetShare() string {
+	if x != nil {
+		return x.Share
 	}
 	return ""
 }
 
-func (x *Undecryptable) GetEarlierNumber() uint64 {
+func (x *ProvenShare) GetProof() string {
 	if x != nil {
-		return x.EarlierNumber
+		return x.Proof
 	}
-	return 0
-}
-
-func (x *Undecryptable) GetEarlierIndex() uint32 {
-	if x != nil {
-		return x.EarlierIndex
-	}
-	return 0
+	return ""
 }
 
 // Proposal is a proposal request and its state.
@@ -824,7 +909,7 @@ type Proposal struct {
 
 func (x *Proposal) Reset() {
 	*x = Proposal{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +921,7 @@ func (x *Proposal) String() string {
 func (*Proposal) ProtoMessage() {}
 
 func (x *Proposal) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +934,7 @@ func (x *Proposal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
 func (*Proposal) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Proposal) GetRequestId() string {
@@ -920,7 +1005,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1017,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1030,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Head) GetNumber() uint64 {
@@ -984,7 +1069,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1081,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1094,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Pool) GetLocked() bool {
@@ -1060,7 +1145,7 @@ type Rollup struct {
 
 func (x *Rollup) Reset() {
 	*x = Rollup{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1157,7 @@ func (x *Rollup) String() string {
 func (*Rollup) ProtoMessage() {}
 
 func (x *Rollup) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1170,7 @@ func (x *Rollup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollup.ProtoReflect.Descriptor instead.
 func (*Rollup) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rollup) GetPushedNumber() uint64 {
@@ -1114,7 +1199,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1211,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1224,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Queue) GetQueued() uint32 {
@@ -1168,7 +1253,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +1265,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +1278,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Lock) GetHolder() string {
@@ -1226,7 +1311,7 @@ type Dsn struct {
 
 func (x *Dsn) Reset() {
 	*x = Dsn{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1323,7 @@ func (x *Dsn) String() string {
 func (*Dsn) ProtoMessage() {}
 
 func (x *Dsn) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1336,7 @@ func (x *Dsn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dsn.ProtoReflect.Descriptor instead.
 func (*Dsn) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Dsn) GetConnected() bool {
@@ -1294,7 +1379,7 @@ type PartError struct {
 
 func (x *PartError) Reset() {
 	*x = PartError{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1391,7 @@ func (x *PartError) String() string {
 func (*PartError) ProtoMessage() {}
 
 func (x *PartError) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1404,7 @@ func (x *PartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartError.ProtoReflect.Descriptor instead.
 func (*PartError) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PartError) GetPart() string {
@@ -1347,10 +1432,11 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12\"\n" +
 	"\ftransactions\x18\x04 \x01(\rR\ftransactions\"!\n" +
 	"\aNoBlock\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"@\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"c\n" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x84\x03\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12!\n" +
+	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xad\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\tR\n" +
@@ -1363,7 +1449,9 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\askipped\x18\a \x03(\v2'.blindseq.gateway.v1.SkippedTransactionR\askipped\x12\x16\n" +
 	"\x06chunks\x18\b \x03(\tR\x06chunks\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\t \x01(\tR\trequestId\"\xc8\x03\n" +
+	"request_id\x18\t \x01(\tR\trequestId\x12'\n" +
+	"\x0fexecuted_hashes\x18\n" +
+	" \x03(\tR\x0eexecutedHashes\"\xc8\x03\n" +
 	"\bPreblock\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
 	"\x13previous_block_hash\x18\x02 \x01(\tR\x11previousBlockHash\x128\n" +
@@ -1386,23 +1474,30 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\fattestations\x18\x06 \x03(\v2 .blindseq.gateway.v1.AttestationR\fattestations\"I\n" +
 	"\vAttestation\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\tR\tsignature\"\xf0\x01\n" +
+	"\tsignature\x18\x02 \x01(\tR\tsignature\"\xab\x02\n" +
 	"\aOutcome\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1f\n" +
-	"\vbundle_hash\x18\x02 \x01(\tR\n" +
-	"bundleHash\x12\x18\n" +
-	"\aopening\x18\x03 \x01(\tR\aopening\x12>\n" +
-	"\tdecrypted\x18\x04 \x01(\v2\x1e.blindseq.gateway.v1.DecryptedH\x00R\tdecrypted\x12J\n" +
-	"\rundecryptable\x18\x05 \x01(\v2\".blindseq.gateway.v1.UndecryptableH\x00R\rundecryptableB\b\n" +
-	"\x06result\"^\n" +
-	"\tDecrypted\x12-\n" +
-	"\x12transaction_hashes\x18\x01 \x03(\tR\x11transactionHashes\x12\"\n" +
-	"\ftransactions\x18\x02 \x03(\tR\ftransactions\"\x87\x01\n" +
-	"\rUndecryptable\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
-	"\x0eearlier_number\x18\x03 \x01(\x04R\rearlierNumber\x12#\n" +
-	"\rearlier_index\x18\x04 \x01(\rR\fearlierIndex\"\x92\x02\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\tR\x02id\x12\x1c\n" +
+	"\tsubmitter\x18\a \x01(\tR\tsubmitter\x12\x10\n" +
+	"\x03seq\x18\b \x01(\x04R\x03seq\x125\n" +
+	"\x06opened\x18\t \x01(\v2\x1b.blindseq.gateway.v1.OpenedH\x00R\x06opened\x12A\n" +
+	"\n" +
+	"unopenable\x18\n" +
+	" \x01(\v2\x1f.blindseq.gateway.v1.UnopenableH\x00R\n" +
+	"unopenableB\b\n" +
+	"\x06resultJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x05\x10\x06R\vbundle_hashR\aopeningR\tdecryptedR\rundecryptable\"i\n" +
+	"\x06Opened\x12\x12\n" +
+	"\x04seed\x18\x01 \x01(\tR\x04seed\x12 \n" +
+	"\vtransaction\x18\x02 \x01(\tR\vtransaction\x12)\n" +
+	"\x10transaction_hash\x18\x03 \x01(\tR\x0ftransactionHash\"^\n" +
+	"\n" +
+	"Unopenable\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x128\n" +
+	"\x06shares\x18\x02 \x03(\v2 .blindseq.gateway.v1.ProvenShareR\x06shares\"W\n" +
+	"\vProvenShare\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\tR\x05share\x12\x14\n" +
+	"\x05proof\x18\x03 \x01(\tR\x05proof\"\x92\x02\n" +
 	"\bProposal\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1454,7 +1549,7 @@ func file_blindseq_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Block)(nil),                 // 0: blindseq.gateway.v1.Block
 	(*NoBlock)(nil),               // 1: blindseq.gateway.v1.NoBlock
@@ -1464,36 +1559,38 @@ var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Certificate)(nil),           // 5: blindseq.gateway.v1.Certificate
 	(*Attestation)(nil),           // 6: blindseq.gateway.v1.Attestation
 	(*Outcome)(nil),               // 7: blindseq.gateway.v1.Outcome
-	(*Decrypted)(nil),             // 8: blindseq.gateway.v1.Decrypted
-	(*Undecryptable)(nil),         // 9: blindseq.gateway.v1.Undecryptable
-	(*Proposal)(nil),              // 10: blindseq.gateway.v1.Proposal
-	(*Head)(nil),                  // 11: blindseq.gateway.v1.Head
-	(*Pool)(nil),                  // 12: blindseq.gateway.v1.Pool
-	(*Rollup)(nil),                // 13: blindseq.gateway.v1.Rollup
-	(*Queue)(nil),                 // 14: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                  // 15: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                   // 16: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),             // 17: blindseq.gateway.v1.PartError
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*Opened)(nil),                // 8: blindseq.gateway.v1.Opened
+	(*Unopenable)(nil),            // 9: blindseq.gateway.v1.Unopenable
+	(*ProvenShare)(nil),           // 10: blindseq.gateway.v1.ProvenShare
+	(*Proposal)(nil),              // 11: blindseq.gateway.v1.Proposal
+	(*Head)(nil),                  // 12: blindseq.gateway.v1.Head
+	(*Pool)(nil),                  // 13: blindseq.gateway.v1.Pool
+	(*Rollup)(nil),                // 14: blindseq.gateway.v1.Rollup
+	(*Queue)(nil),                 // 15: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                  // 16: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                   // 17: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),             // 18: blindseq.gateway.v1.PartError
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
-	18, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
-	18, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 2: blindseq.gateway.v1.Blueprint.skipped:type_name -> blindseq.gateway.v1.SkippedTransaction
-	18, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
 	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
 	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
 	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
-	8,  // 7: blindseq.gateway.v1.Outcome.decrypted:type_name -> blindseq.gateway.v1.Decrypted
-	9,  // 8: blindseq.gateway.v1.Outcome.undecryptable:type_name -> blindseq.gateway.v1.Undecryptable
-	18, // 9: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	18, // 10: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
-	10, // 11: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	8,  // 7: blindseq.gateway.v1.Outcome.opened:type_name -> blindseq.gateway.v1.Opened
+	9,  // 8: blindseq.gateway.v1.Outcome.unopenable:type_name -> blindseq.gateway.v1.Unopenable
+	10, // 9: blindseq.gateway.v1.Unopenable.shares:type_name -> blindseq.gateway.v1.ProvenShare
+	19, // 10: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 11: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	11, // 12: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_proto_init() }
@@ -1502,8 +1599,8 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 		return
 	}
 	file_blindseq_gateway_v1_gateway_proto_msgTypes[7].OneofWrappers = []any{
-		(*Outcome_Decrypted)(nil),
-		(*Outcome_Undecryptable)(nil),
+		(*Outcome_Opened)(nil),
+		(*Outcome_Unopenable)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1511,7 +1608,7 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

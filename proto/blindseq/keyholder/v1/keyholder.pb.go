@@ -154,20 +154,17 @@ func (x *Attested) GetAttestation() *v1.Attestation {
 	return nil
 }
 
-// ShareAnswer is what a keyholder says about one bundle of a certified content.
+// ShareAnswer is a keyholder's decryption share of one sealed transaction of a certified content.
 type ShareAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Index of the bundle in the content's transactions.
+	// Index of the sealed transaction in the content's transactions.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Keccak-256 of the bundle's bytes; 32 bytes.
-	BundleHash []byte `protobuf:"bytes,2,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
-	// The decryption share, a compressed point, 48 bytes; empty when refused.
-	Share []byte `protobuf:"bytes,3,opt,name=share,proto3" json:"share,omitempty"`
-	// Why there is no share: MALFORMED, BAD_CIPHERTEXT or ALREADY_ORDERED.
-	Refusal v1.UndecryptableReason `protobuf:"varint,4,opt,name=refusal,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"refusal,omitempty"`
-	// Position of the first occurrence of the same ciphertext; only for ALREADY_ORDERED.
-	EarlierNumber uint64 `protobuf:"varint,5,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
-	EarlierIndex  uint32 `protobuf:"varint,6,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
+	// Encoded point, 32 bytes.
+	Share []byte `protobuf:"bytes,7,opt,name=share,proto3" json:"share,omitempty"`
+	// Proof that the share is the right one, 96 bytes; only if it was asked for.
+	Proof []byte `protobuf:"bytes,8,opt,name=proof,proto3" json:"proof,omitempty"`
+	// Identity of the sealed transaction, 32 bytes. It ties a signed share to what it is a share of.
+	Id            []byte `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,13 +206,6 @@ func (x *ShareAnswer) GetIndex() uint32 {
 	return 0
 }
 
-func (x *ShareAnswer) GetBundleHash() []byte {
-	if x != nil {
-		return x.BundleHash
-	}
-	return nil
-}
-
 func (x *ShareAnswer) GetShare() []byte {
 	if x != nil {
 		return x.Share
@@ -223,29 +213,22 @@ func (x *ShareAnswer) GetShare() []byte {
 	return nil
 }
 
-func (x *ShareAnswer) GetRefusal() v1.UndecryptableReason {
+func (x *ShareAnswer) GetProof() []byte {
 	if x != nil {
-		return x.Refusal
+		return x.Proof
 	}
-	return v1.UndecryptableReason(0)
+	return nil
 }
 
-func (x *ShareAnswer) GetEarlierNumber() uint64 {
+func (x *ShareAnswer) GetId() []byte {
 	if x != nil {
-		return x.EarlierNumber
+		return x.Id
 	}
-	return 0
+	return nil
 }
 
-func (x *ShareAnswer) GetEarlierIndex() uint32 {
-	if x != nil {
-		return x.EarlierIndex
-	}
-	return 0
-}
-
-// SignedShares is a keyholder's answers for every bundle of one content, in their order, signed together so that a
-// wrong answer convicts it. Go package blindseq/seal/attest defines the digest.
+// SignedShares is a keyholder's shares of sealed transactions of one content, in their order: of all, or with proofs of
+// those asked for. They are signed together, so that a wrong one convicts it. Go package blindseq/seal/attest defines the digest.
 type SignedShares struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Authority uint32                 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
@@ -335,6 +318,7 @@ type Evidence struct {
 	//
 	//	*Evidence_Equivocation
 	//	*Evidence_WrongShare
+	//	*Evidence_TwoShares
 	Proof         isEvidence_Proof `protobuf_oneof:"proof"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -416,6 +400,15 @@ func (x *Evidence) GetWrongShare() *WrongShare {
 	return nil
 }
 
+func (x *Evidence) GetTwoShares() *TwoShares {
+	if x != nil {
+		if x, ok := x.Proof.(*Evidence_TwoShares); ok {
+			return x.TwoShares
+		}
+	}
+	return nil
+}
+
 type isEvidence_Proof interface {
 	isEvidence_Proof()
 }
@@ -428,9 +421,15 @@ type Evidence_WrongShare struct {
 	WrongShare *WrongShare `protobuf:"bytes,5,opt,name=wrong_share,json=wrongShare,proto3,oneof"`
 }
 
+type Evidence_TwoShares struct {
+	TwoShares *TwoShares `protobuf:"bytes,6,opt,name=two_shares,json=twoShares,proto3,oneof"`
+}
+
 func (*Evidence_Equivocation) isEvidence_Proof() {}
 
 func (*Evidence_WrongShare) isEvidence_Proof() {}
+
+func (*Evidence_TwoShares) isEvidence_Proof() {}
 
 // Equivocation is two statements for one number, both signed by one keyholder.
 type Equivocation struct {
@@ -485,15 +484,14 @@ func (x *Equivocation) GetSecond() *Attested {
 	return nil
 }
 
-// WrongShare is a signed answer that is not the keyholder's share of the bundle it names, or that refuses a bundle
-// for a proof that holds.
+// WrongShare is a signed share whose proof does not hold.
 type WrongShare struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Shares *SignedShares          `protobuf:"bytes,1,opt,name=shares,proto3" json:"shares,omitempty"`
 	// Place of the wrong one in `shares.answers`.
 	Position uint32 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
-	// The bundle it is about.
-	Bundle        []byte `protobuf:"bytes,3,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	// The sealed transaction it is about.
+	Sealed        []byte `protobuf:"bytes,4,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -542,11 +540,73 @@ func (x *WrongShare) GetPosition() uint32 {
 	return 0
 }
 
-func (x *WrongShare) GetBundle() []byte {
+func (x *WrongShare) GetSealed() []byte {
 	if x != nil {
-		return x.Bundle
+		return x.Sealed
 	}
 	return nil
+}
+
+// TwoShares is two different shares of one sealed transaction, both signed by one keyholder.
+type TwoShares struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	First  *SignedShares          `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
+	Second *SignedShares          `protobuf:"bytes,2,opt,name=second,proto3" json:"second,omitempty"`
+	// Index of the sealed transaction in the content's transactions.
+	Index         uint32 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TwoShares) Reset() {
+	*x = TwoShares{}
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TwoShares) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TwoShares) ProtoMessage() {}
+
+func (x *TwoShares) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TwoShares.ProtoReflect.Descriptor instead.
+func (*TwoShares) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TwoShares) GetFirst() *SignedShares {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *TwoShares) GetSecond() *SignedShares {
+	if x != nil {
+		return x.Second
+	}
+	return nil
+}
+
+func (x *TwoShares) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 var File_blindseq_keyholder_v1_keyholder_proto protoreflect.FileDescriptor
@@ -558,37 +618,40 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12!\n" +
 	"\fcontent_hash\x18\x02 \x01(\fR\vcontentHash\x122\n" +
 	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\x12C\n" +
-	"\vattestation\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\vattestation\"\xeb\x01\n" +
+	"\vattestation\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\vattestation\"\xb2\x01\n" +
 	"\vShareAnswer\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\rR\x05index\x12\x1f\n" +
-	"\vbundle_hash\x18\x02 \x01(\fR\n" +
-	"bundleHash\x12\x14\n" +
-	"\x05share\x18\x03 \x01(\fR\x05share\x12C\n" +
-	"\arefusal\x18\x04 \x01(\x0e2).blindseq.preblock.v1.UndecryptableReasonR\arefusal\x12%\n" +
-	"\x0eearlier_number\x18\x05 \x01(\x04R\rearlierNumber\x12#\n" +
-	"\rearlier_index\x18\x06 \x01(\rR\fearlierIndex\"\xc3\x01\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
+	"\x05share\x18\a \x01(\fR\x05share\x12\x14\n" +
+	"\x05proof\x18\b \x01(\fR\x05proof\x12\x0e\n" +
+	"\x02id\x18\t \x01(\fR\x02idJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x05\x10\x06J\x04\b\x06\x10\aR\vbundle_hashR\arefusalR\x0eearlier_numberR\rearlier_index\"\xc3\x01\n" +
 	"\fSignedShares\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12!\n" +
 	"\fpayload_hash\x18\x03 \x01(\fR\vpayloadHash\x12<\n" +
 	"\aanswers\x18\x04 \x03(\v2\".blindseq.keyholder.v1.ShareAnswerR\aanswers\x12\x1c\n" +
-	"\tsignature\x18\x05 \x01(\fR\tsignature\"\x81\x02\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"\xc4\x02\n" +
 	"\bEvidence\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x12\x1c\n" +
 	"\tauthority\x18\x02 \x01(\rR\tauthority\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x04R\x06number\x12I\n" +
 	"\fequivocation\x18\x04 \x01(\v2#.blindseq.keyholder.v1.EquivocationH\x00R\fequivocation\x12D\n" +
 	"\vwrong_share\x18\x05 \x01(\v2!.blindseq.keyholder.v1.WrongShareH\x00R\n" +
-	"wrongShareB\a\n" +
+	"wrongShare\x12A\n" +
+	"\n" +
+	"two_shares\x18\x06 \x01(\v2 .blindseq.keyholder.v1.TwoSharesH\x00R\ttwoSharesB\a\n" +
 	"\x05proof\"~\n" +
 	"\fEquivocation\x125\n" +
 	"\x05first\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\x05first\x127\n" +
-	"\x06second\x18\x02 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\x06second\"}\n" +
+	"\x06second\x18\x02 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\x06second\"\x8b\x01\n" +
 	"\n" +
 	"WrongShare\x12;\n" +
 	"\x06shares\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06shares\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\rR\bposition\x12\x16\n" +
-	"\x06bundle\x18\x03 \x01(\fR\x06bundle*\xad\x01\n" +
+	"\x06sealed\x18\x04 \x01(\fR\x06sealedJ\x04\b\x03\x10\x04R\x06bundle\"\x99\x01\n" +
+	"\tTwoShares\x129\n" +
+	"\x05first\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x05first\x12;\n" +
+	"\x06second\x18\x02 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06second\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\rR\x05index*\xad\x01\n" +
 	"\rAttestRefusal\x12\x1e\n" +
 	"\x1aATTEST_REFUSAL_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cATTEST_REFUSAL_OTHER_CONTENT\x10\x01\x12\x1b\n" +
@@ -610,32 +673,34 @@ func file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP() []byte {
 }
 
 var file_blindseq_keyholder_v1_keyholder_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_blindseq_keyholder_v1_keyholder_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_blindseq_keyholder_v1_keyholder_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_blindseq_keyholder_v1_keyholder_proto_goTypes = []any{
-	(AttestRefusal)(0),          // 0: blindseq.keyholder.v1.AttestRefusal
-	(*Attested)(nil),            // 1: blindseq.keyholder.v1.Attested
-	(*ShareAnswer)(nil),         // 2: blindseq.keyholder.v1.ShareAnswer
-	(*SignedShares)(nil),        // 3: blindseq.keyholder.v1.SignedShares
-	(*Evidence)(nil),            // 4: blindseq.keyholder.v1.Evidence
-	(*Equivocation)(nil),        // 5: blindseq.keyholder.v1.Equivocation
-	(*WrongShare)(nil),          // 6: blindseq.keyholder.v1.WrongShare
-	(*v1.Attestation)(nil),      // 7: blindseq.preblock.v1.Attestation
-	(v1.UndecryptableReason)(0), // 8: blindseq.preblock.v1.UndecryptableReason
+	(AttestRefusal)(0),     // 0: blindseq.keyholder.v1.AttestRefusal
+	(*Attested)(nil),       // 1: blindseq.keyholder.v1.Attested
+	(*ShareAnswer)(nil),    // 2: blindseq.keyholder.v1.ShareAnswer
+	(*SignedShares)(nil),   // 3: blindseq.keyholder.v1.SignedShares
+	(*Evidence)(nil),       // 4: blindseq.keyholder.v1.Evidence
+	(*Equivocation)(nil),   // 5: blindseq.keyholder.v1.Equivocation
+	(*WrongShare)(nil),     // 6: blindseq.keyholder.v1.WrongShare
+	(*TwoShares)(nil),      // 7: blindseq.keyholder.v1.TwoShares
+	(*v1.Attestation)(nil), // 8: blindseq.preblock.v1.Attestation
 }
 var file_blindseq_keyholder_v1_keyholder_proto_depIdxs = []int32{
-	7, // 0: blindseq.keyholder.v1.Attested.attestation:type_name -> blindseq.preblock.v1.Attestation
-	8, // 1: blindseq.keyholder.v1.ShareAnswer.refusal:type_name -> blindseq.preblock.v1.UndecryptableReason
-	2, // 2: blindseq.keyholder.v1.SignedShares.answers:type_name -> blindseq.keyholder.v1.ShareAnswer
-	5, // 3: blindseq.keyholder.v1.Evidence.equivocation:type_name -> blindseq.keyholder.v1.Equivocation
-	6, // 4: blindseq.keyholder.v1.Evidence.wrong_share:type_name -> blindseq.keyholder.v1.WrongShare
-	1, // 5: blindseq.keyholder.v1.Equivocation.first:type_name -> blindseq.keyholder.v1.Attested
-	1, // 6: blindseq.keyholder.v1.Equivocation.second:type_name -> blindseq.keyholder.v1.Attested
-	3, // 7: blindseq.keyholder.v1.WrongShare.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	8,  // 0: blindseq.keyholder.v1.Attested.attestation:type_name -> blindseq.preblock.v1.Attestation
+	2,  // 1: blindseq.keyholder.v1.SignedShares.answers:type_name -> blindseq.keyholder.v1.ShareAnswer
+	5,  // 2: blindseq.keyholder.v1.Evidence.equivocation:type_name -> blindseq.keyholder.v1.Equivocation
+	6,  // 3: blindseq.keyholder.v1.Evidence.wrong_share:type_name -> blindseq.keyholder.v1.WrongShare
+	7,  // 4: blindseq.keyholder.v1.Evidence.two_shares:type_name -> blindseq.keyholder.v1.TwoShares
+	1,  // 5: blindseq.keyholder.v1.Equivocation.first:type_name -> blindseq.keyholder.v1.Attested
+	1,  // 6: blindseq.keyholder.v1.Equivocation.second:type_name -> blindseq.keyholder.v1.Attested
+	3,  // 7: blindseq.keyholder.v1.WrongShare.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	3,  // 8: blindseq.keyholder.v1.TwoShares.first:type_name -> blindseq.keyholder.v1.SignedShares
+	3,  // 9: blindseq.keyholder.v1.TwoShares.second:type_name -> blindseq.keyholder.v1.SignedShares
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_proto_init() }
@@ -646,6 +711,7 @@ func file_blindseq_keyholder_v1_keyholder_proto_init() {
 	file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3].OneofWrappers = []any{
 		(*Evidence_Equivocation)(nil),
 		(*Evidence_WrongShare)(nil),
+		(*Evidence_TwoShares)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -653,7 +719,7 @@ func file_blindseq_keyholder_v1_keyholder_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_keyholder_v1_keyholder_proto_rawDesc), len(file_blindseq_keyholder_v1_keyholder_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -149,8 +149,10 @@ func (x *AttestResponse) GetCertificate() *v1.Certificate {
 }
 
 type ReleaseSharesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Certificate   *v1.Certificate        `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Certificate *v1.Certificate        `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// Indexes of the sealed transactions to give shares with proof of, ascending; empty for bare shares of all.
+	Proven        []uint32 `protobuf:"varint,2,rep,packed,name=proven,proto3" json:"proven,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +190,13 @@ func (*ReleaseSharesRequest) Descriptor() ([]byte, []int) {
 func (x *ReleaseSharesRequest) GetCertificate() *v1.Certificate {
 	if x != nil {
 		return x.Certificate
+	}
+	return nil
+}
+
+func (x *ReleaseSharesRequest) GetProven() []uint32 {
+	if x != nil {
+		return x.Proven
 	}
 	return nil
 }
@@ -603,9 +612,10 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\x0eAttestResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x12>\n" +
 	"\arefusal\x18\x02 \x01(\x0e2$.blindseq.keyholder.v1.AttestRefusalR\arefusal\x12C\n" +
-	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"[\n" +
+	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"s\n" +
 	"\x14ReleaseSharesRequest\x12C\n" +
-	"\vcertificate\x18\x01 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"T\n" +
+	"\vcertificate\x18\x01 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x12\x16\n" +
+	"\x06proven\x18\x02 \x03(\rR\x06proven\"T\n" +
 	"\x15ReleaseSharesResponse\x12;\n" +
 	"\x06shares\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06shares\"5\n" +
 	"\x12GetAttestedRequest\x12\x1f\n" +

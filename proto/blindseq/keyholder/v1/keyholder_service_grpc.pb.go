@@ -37,11 +37,13 @@ type KeyholderServiceClient interface {
 	// Attest signs the place of a content. The answer is durable before it is returned. `refusal` says whether it is a
 	// signature over the requested content. A refusal is an answer and not an error, because it shows what was signed
 	// instead.
-	// INVALID_ARGUMENT: malformed content or hash. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
+	// INVALID_ARGUMENT: malformed content or hash, or a content that breaks a rule (Go package blindseq/seal/rules): it is
+	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
 	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(ctx context.Context, in *AttestRequest, opts ...grpc.CallOption) (*AttestResponse, error)
-	// ReleaseShares returns the keyholder's share of every bundle of a certified content, or the reason why there is none.
-	// INVALID_ARGUMENT: malformed certificate. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
+	// ReleaseShares returns the keyholder's share of every sealed transaction of a certified content, or shares with proof of
+	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
+	// INVALID_ARGUMENT: malformed certificate, or an index that is no sealed transaction. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
 	// not attested yet: let it attest the number first. PERMISSION_DENIED: the certificate has no quorum of valid signatures,
 	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
 	// keyholder is stopping; retry.
@@ -49,7 +51,7 @@ type KeyholderServiceClient interface {
 	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
 	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
 	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
-	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder, a number that it
 	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
 	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
@@ -139,11 +141,13 @@ type KeyholderServiceServer interface {
 	// Attest signs the place of a content. The answer is durable before it is returned. `refusal` says whether it is a
 	// signature over the requested content. A refusal is an answer and not an error, because it shows what was signed
 	// instead.
-	// INVALID_ARGUMENT: malformed content or hash. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
+	// INVALID_ARGUMENT: malformed content or hash, or a content that breaks a rule (Go package blindseq/seal/rules): it is
+	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
 	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(context.Context, *AttestRequest) (*AttestResponse, error)
-	// ReleaseShares returns the keyholder's share of every bundle of a certified content, or the reason why there is none.
-	// INVALID_ARGUMENT: malformed certificate. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
+	// ReleaseShares returns the keyholder's share of every sealed transaction of a certified content, or shares with proof of
+	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
+	// INVALID_ARGUMENT: malformed certificate, or an index that is no sealed transaction. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
 	// not attested yet: let it attest the number first. PERMISSION_DENIED: the certificate has no quorum of valid signatures,
 	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
 	// keyholder is stopping; retry.
@@ -151,7 +155,7 @@ type KeyholderServiceServer interface {
 	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
 	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
 	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
-	// INVALID_ARGUMENT: malformed content or certificate. FAILED_PRECONDITION: another committee's keyholder, a number that it
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder, a number that it
 	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
 	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.

@@ -22,67 +22,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// UndecryptableReason says why a bundle has no plain transactions. Everyone with the chain computes the same reason.
-type UndecryptableReason int32
+// UnopenableReason says why a sealed transaction does not open. It follows from the shares.
+type UnopenableReason int32
 
 const (
-	UndecryptableReason_UNDECRYPTABLE_REASON_UNSPECIFIED UndecryptableReason = 0
-	// The bytes are not a bundle.
-	UndecryptableReason_UNDECRYPTABLE_REASON_MALFORMED UndecryptableReason = 1
-	// The ciphertext's proof is invalid.
-	UndecryptableReason_UNDECRYPTABLE_REASON_BAD_CIPHERTEXT UndecryptableReason = 2
-	// The same ciphertext was ordered before, at `earlier_number` and `earlier_index`.
-	UndecryptableReason_UNDECRYPTABLE_REASON_ALREADY_ORDERED UndecryptableReason = 3
-	// The opened key does not have the hash that the ciphertext commits to.
-	UndecryptableReason_UNDECRYPTABLE_REASON_KEY_HASH UndecryptableReason = 4
-	// A decrypted transaction does not have the hash that the bundle commits to.
-	UndecryptableReason_UNDECRYPTABLE_REASON_TX_HASH UndecryptableReason = 5
+	UnopenableReason_UNOPENABLE_REASON_UNSPECIFIED UnopenableReason = 0
+	// The payload does not decrypt.
+	UnopenableReason_UNOPENABLE_REASON_PAYLOAD UnopenableReason = 1
+	// The payload decrypts to bytes that are no padded transaction.
+	UnopenableReason_UNOPENABLE_REASON_PADDING UnopenableReason = 2
+	// Sealing again with the seed inside gives other bytes.
+	UnopenableReason_UNOPENABLE_REASON_SEED UnopenableReason = 3
 )
 
-// Enum value maps for UndecryptableReason.
+// Enum value maps for UnopenableReason.
 var (
-	UndecryptableReason_name = map[int32]string{
-		0: "UNDECRYPTABLE_REASON_UNSPECIFIED",
-		1: "UNDECRYPTABLE_REASON_MALFORMED",
-		2: "UNDECRYPTABLE_REASON_BAD_CIPHERTEXT",
-		3: "UNDECRYPTABLE_REASON_ALREADY_ORDERED",
-		4: "UNDECRYPTABLE_REASON_KEY_HASH",
-		5: "UNDECRYPTABLE_REASON_TX_HASH",
+	UnopenableReason_name = map[int32]string{
+		0: "UNOPENABLE_REASON_UNSPECIFIED",
+		1: "UNOPENABLE_REASON_PAYLOAD",
+		2: "UNOPENABLE_REASON_PADDING",
+		3: "UNOPENABLE_REASON_SEED",
 	}
-	UndecryptableReason_value = map[string]int32{
-		"UNDECRYPTABLE_REASON_UNSPECIFIED":     0,
-		"UNDECRYPTABLE_REASON_MALFORMED":       1,
-		"UNDECRYPTABLE_REASON_BAD_CIPHERTEXT":  2,
-		"UNDECRYPTABLE_REASON_ALREADY_ORDERED": 3,
-		"UNDECRYPTABLE_REASON_KEY_HASH":        4,
-		"UNDECRYPTABLE_REASON_TX_HASH":         5,
+	UnopenableReason_value = map[string]int32{
+		"UNOPENABLE_REASON_UNSPECIFIED": 0,
+		"UNOPENABLE_REASON_PAYLOAD":     1,
+		"UNOPENABLE_REASON_PADDING":     2,
+		"UNOPENABLE_REASON_SEED":        3,
 	}
 )
 
-func (x UndecryptableReason) Enum() *UndecryptableReason {
-	p := new(UndecryptableReason)
+func (x UnopenableReason) Enum() *UnopenableReason {
+	p := new(UnopenableReason)
 	*p = x
 	return p
 }
 
-func (x UndecryptableReason) String() string {
+func (x UnopenableReason) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (UndecryptableReason) Descriptor() protoreflect.EnumDescriptor {
+func (UnopenableReason) Descriptor() protoreflect.EnumDescriptor {
 	return file_blindseq_preblock_v1_preblock_proto_enumTypes[0].Descriptor()
 }
 
-func (UndecryptableReason) Type() protoreflect.EnumType {
+func (UnopenableReason) Type() protoreflect.EnumType {
 	return &file_blindseq_preblock_v1_preblock_proto_enumTypes[0]
 }
 
-func (x UndecryptableReason) Number() protoreflect.EnumNumber {
+func (x UnopenableReason) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use UndecryptableReason.Descriptor instead.
-func (UndecryptableReason) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use UnopenableReason.Descriptor instead.
+func (UnopenableReason) EnumDescriptor() ([]byte, []int) {
 	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{0}
 }
 
@@ -153,7 +145,7 @@ type Content struct {
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// Keccak-256 hashes of delayed transactions, 32 bytes each; executed before `transactions`.
 	DelayedTransactionHashes [][]byte `protobuf:"bytes,4,rep,name=delayed_transaction_hashes,json=delayedTransactionHashes,proto3" json:"delayed_transaction_hashes,omitempty"`
-	// Raw transactions in execution order (EIP-2718 bytes).
+	// Raw transactions in execution order (EIP-2718 bytes): sealed ones first, then plain ones.
 	Transactions  [][]byte `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -236,8 +228,8 @@ type Preblock struct {
 	Attempt uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// Proves that a quorum of the keyholders attested `content` for its number; absent when the DSN has no keyholders.
 	Certificate *Certificate `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
-	// Outcome of each encrypted bundle in `content.transactions`, in their order. The content stays as it was submitted
-	// and attested; in the place of a bundle, a block executes the transactions of its outcome.
+	// Outcome of each sealed transaction in `content.transactions`, in their order. The content stays as it was submitted
+	// and attested; in the place of a sealed transaction, a block executes the one inside.
 	Outcomes      []*Outcome `protobuf:"bytes,6,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -460,19 +452,15 @@ func (x *Attestation) GetSignature() []byte {
 	return nil
 }
 
-// Outcome is the result of opening one bundle after its place was certified.
+// Outcome is the result of opening one sealed transaction after its place was certified. There is exactly one right one.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Index of the bundle in `content.transactions`.
+	// Index of the sealed transaction in `content.transactions`.
 	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Point that the keyholders' shares combine to, compressed, 48 bytes. The bundle's ChaCha20 key is derived from it.
-	// Anyone with the committee's public keys can verify that it is the only one of this bundle. Empty when the bundle
-	// was not opened.
-	Opening []byte `protobuf:"bytes,2,opt,name=opening,proto3" json:"opening,omitempty"`
 	// Types that are valid to be assigned to Result:
 	//
-	//	*Outcome_Decrypted
-	//	*Outcome_Undecryptable
+	//	*Outcome_Opened
+	//	*Outcome_Unopenable
 	Result        isOutcome_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -515,13 +503,6 @@ func (x *Outcome) GetIndex() uint32 {
 	return 0
 }
 
-func (x *Outcome) GetOpening() []byte {
-	if x != nil {
-		return x.Opening
-	}
-	return nil
-}
-
 func (x *Outcome) GetResult() isOutcome_Result {
 	if x != nil {
 		return x.Result
@@ -529,19 +510,19 @@ func (x *Outcome) GetResult() isOutcome_Result {
 	return nil
 }
 
-func (x *Outcome) GetDecrypted() *Decrypted {
+func (x *Outcome) GetOpened() *Opened {
 	if x != nil {
-		if x, ok := x.Result.(*Outcome_Decrypted); ok {
-			return x.Decrypted
+		if x, ok := x.Result.(*Outcome_Opened); ok {
+			return x.Opened
 		}
 	}
 	return nil
 }
 
-func (x *Outcome) GetUndecryptable() *Undecryptable {
+func (x *Outcome) GetUnopenable() *Unopenable {
 	if x != nil {
-		if x, ok := x.Result.(*Outcome_Undecryptable); ok {
-			return x.Undecryptable
+		if x, ok := x.Result.(*Outcome_Unopenable); ok {
+			return x.Unopenable
 		}
 	}
 	return nil
@@ -551,40 +532,43 @@ type isOutcome_Result interface {
 	isOutcome_Result()
 }
 
-type Outcome_Decrypted struct {
-	Decrypted *Decrypted `protobuf:"bytes,3,opt,name=decrypted,proto3,oneof"`
+type Outcome_Opened struct {
+	Opened *Opened `protobuf:"bytes,5,opt,name=opened,proto3,oneof"`
 }
 
-type Outcome_Undecryptable struct {
-	Undecryptable *Undecryptable `protobuf:"bytes,4,opt,name=undecryptable,proto3,oneof"`
+type Outcome_Unopenable struct {
+	Unopenable *Unopenable `protobuf:"bytes,6,opt,name=unopenable,proto3,oneof"`
 }
 
-func (*Outcome_Decrypted) isOutcome_Result() {}
+func (*Outcome_Opened) isOutcome_Result() {}
 
-func (*Outcome_Undecryptable) isOutcome_Result() {}
+func (*Outcome_Unopenable) isOutcome_Result() {}
 
-// Decrypted holds the plain transactions of a bundle, each with the hash that the bundle commits to.
-type Decrypted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Transactions  [][]byte               `protobuf:"bytes,1,rep,name=transactions,proto3" json:"transactions,omitempty"`
+// Opened is what a sealed transaction holds. Anyone can check it: sealing again gives the same bytes.
+type Opened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes, from which the sender derived all randomness.
+	Seed []byte `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The transaction inside, 1 to 131,072 bytes. It need not be one that can be executed.
+	Transaction   []byte `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Decrypted) Reset() {
-	*x = Decrypted{}
+func (x *Opened) Reset() {
+	*x = Opened{}
 	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Decrypted) String() string {
+func (x *Opened) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Decrypted) ProtoMessage() {}
+func (*Opened) ProtoMessage() {}
 
-func (x *Decrypted) ProtoReflect() protoreflect.Message {
+func (x *Opened) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -596,45 +580,49 @@ func (x *Decrypted) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Decrypted.ProtoReflect.Descriptor instead.
-func (*Decrypted) Descriptor() ([]byte, []int) {
+// Deprecated: Use Opened.ProtoReflect.Descriptor instead.
+func (*Opened) Descriptor() ([]byte, []int) {
 	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *Decrypted) GetTransactions() [][]byte {
+func (x *Opened) GetSeed() []byte {
 	if x != nil {
-		return x.Transactions
+		return x.Seed
 	}
 	return nil
 }
 
-// Undecryptable is a bundle without plain transactions. The block is produced without it.
-type Undecryptable struct {
+func (x *Opened) GetTransaction() []byte {
+	if x != nil {
+		return x.Transaction
+	}
+	return nil
+}
+
+// Unopenable is a sealed transaction that nobody can open, proven by shares. The block is produced without it.
+type Unopenable struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
-	Reason UndecryptableReason    `protobuf:"varint,1,opt,name=reason,proto3,enum=blindseq.preblock.v1.UndecryptableReason" json:"reason,omitempty"`
-	// Explanation of the reason, at most 200 bytes.
-	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Position of the first occurrence of the same ciphertext; only for ALREADY_ORDERED.
-	EarlierNumber uint64 `protobuf:"varint,3,opt,name=earlier_number,json=earlierNumber,proto3" json:"earlier_number,omitempty"`
-	EarlierIndex  uint32 `protobuf:"varint,4,opt,name=earlier_index,json=earlierIndex,proto3" json:"earlier_index,omitempty"`
+	Reason UnopenableReason       `protobuf:"varint,1,opt,name=reason,proto3,enum=blindseq.preblock.v1.UnopenableReason" json:"reason,omitempty"`
+	// Shares of as many keyholders as the committee's threshold, sorted by authority.
+	Shares        []*ProvenShare `protobuf:"bytes,2,rep,name=shares,proto3" json:"shares,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Undecryptable) Reset() {
-	*x = Undecryptable{}
+func (x *Unopenable) Reset() {
+	*x = Unopenable{}
 	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Undecryptable) String() string {
+func (x *Unopenable) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Undecryptable) ProtoMessage() {}
+func (*Unopenable) ProtoMessage() {}
 
-func (x *Undecryptable) ProtoReflect() protoreflect.Message {
+func (x *Unopenable) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -646,37 +634,86 @@ func (x *Undecryptable) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Undecryptable.ProtoReflect.Descriptor instead.
-func (*Undecryptable) Descriptor() ([]byte, []int) {
+// Deprecated: Use Unopenable.ProtoReflect.Descriptor instead.
+func (*Unopenable) Descriptor() ([]byte, []int) {
 	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *Undecryptable) GetReason() UndecryptableReason {
+func (x *Unopenable) GetReason() UnopenableReason {
 	if x != nil {
 		return x.Reason
 	}
-	return UndecryptableReason_UNDECRYPTABLE_REASON_UNSPECIFIED
+	return UnopenableReason_UNOPENABLE_REASON_UNSPECIFIED
 }
 
-func (x *Undecryptable) GetText() string {
+func (x *Unopenable) GetShares() []*ProvenShare {
 	if x != nil {
-		return x.Text
+		return x.Shares
 	}
-	return ""
+	return nil
 }
 
-func (x *Undecryptable) GetEarlierNumber() uint64 {
+// ProvenShare is a keyholder's decryption share with the proof that it is the right one.
+type ProvenShare struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Authority uint32                 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Encoded point, 32 bytes.
+	Share []byte `protobuf:"bytes,2,opt,name=share,proto3" json:"share,omitempty"`
+	// 96 bytes.
+	Proof         []byte `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProvenShare) Reset() {
+	*x = ProvenShare{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProvenShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProvenShare) ProtoMessage() {}
+
+func (x *ProvenShare) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
 	if x != nil {
-		return x.EarlierNumber
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProvenShare.ProtoReflect.Descriptor instead.
+func (*ProvenShare) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ProvenShare) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
 	}
 	return 0
 }
 
-func (x *Undecryptable) GetEarlierIndex() uint32 {
+func (x *ProvenShare) GetShare() []byte {
 	if x != nil {
-		return x.EarlierIndex
+		return x.Share
 	}
-	return 0
+	return nil
+}
+
+func (x *ProvenShare) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
 }
 
 // NoPreblock ends a proposal request for which no proposal was made.
@@ -690,7 +727,7 @@ type NoPreblock struct {
 
 func (x *NoPreblock) Reset() {
 	*x = NoPreblock{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +739,7 @@ func (x *NoPreblock) String() string {
 func (*NoPreblock) ProtoMessage() {}
 
 func (x *NoPreblock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +752,7 @@ func (x *NoPreblock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoPreblock.ProtoReflect.Descriptor instead.
 func (*NoPreblock) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NoPreblock) GetRequestId() string {
@@ -746,7 +783,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +795,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +808,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{8}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Event) GetEvent() isEvent_Event {
@@ -843,20 +880,25 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"\fattestations\x18\x06 \x03(\v2!.blindseq.preblock.v1.AttestationR\fattestations\"I\n" +
 	"\vAttestation\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xd1\x01\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xda\x01\n" +
 	"\aOutcome\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\rR\x05index\x12\x18\n" +
-	"\aopening\x18\x02 \x01(\fR\aopening\x12?\n" +
-	"\tdecrypted\x18\x03 \x01(\v2\x1f.blindseq.preblock.v1.DecryptedH\x00R\tdecrypted\x12K\n" +
-	"\rundecryptable\x18\x04 \x01(\v2#.blindseq.preblock.v1.UndecryptableH\x00R\rundecryptableB\b\n" +
-	"\x06result\"/\n" +
-	"\tDecrypted\x12\"\n" +
-	"\ftransactions\x18\x01 \x03(\fR\ftransactions\"\xb2\x01\n" +
-	"\rUndecryptable\x12A\n" +
-	"\x06reason\x18\x01 \x01(\x0e2).blindseq.preblock.v1.UndecryptableReasonR\x06reason\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\x12%\n" +
-	"\x0eearlier_number\x18\x03 \x01(\x04R\rearlierNumber\x12#\n" +
-	"\rearlier_index\x18\x04 \x01(\rR\fearlierIndex\"k\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x126\n" +
+	"\x06opened\x18\x05 \x01(\v2\x1c.blindseq.preblock.v1.OpenedH\x00R\x06opened\x12B\n" +
+	"\n" +
+	"unopenable\x18\x06 \x01(\v2 .blindseq.preblock.v1.UnopenableH\x00R\n" +
+	"unopenableB\b\n" +
+	"\x06resultJ\x04\b\x02\x10\x03J\x04\b\x03\x10\x04J\x04\b\x04\x10\x05R\aopeningR\tdecryptedR\rundecryptable\">\n" +
+	"\x06Opened\x12\x12\n" +
+	"\x04seed\x18\x01 \x01(\fR\x04seed\x12 \n" +
+	"\vtransaction\x18\x02 \x01(\fR\vtransaction\"\x87\x01\n" +
+	"\n" +
+	"Unopenable\x12>\n" +
+	"\x06reason\x18\x01 \x01(\x0e2&.blindseq.preblock.v1.UnopenableReasonR\x06reason\x129\n" +
+	"\x06shares\x18\x02 \x03(\v2!.blindseq.preblock.v1.ProvenShareR\x06shares\"W\n" +
+	"\vProvenShare\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\fR\x05share\x12\x14\n" +
+	"\x05proof\x18\x03 \x01(\fR\x05proof\"k\n" +
 	"\n" +
 	"NoPreblock\x12\x1d\n" +
 	"\n" +
@@ -866,14 +908,12 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockH\x00R\bpreblock\x12C\n" +
 	"\vno_preblock\x18\x02 \x01(\v2 .blindseq.preblock.v1.NoPreblockH\x00R\n" +
 	"noPreblockB\a\n" +
-	"\x05event*\xf7\x01\n" +
-	"\x13UndecryptableReason\x12$\n" +
-	" UNDECRYPTABLE_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
-	"\x1eUNDECRYPTABLE_REASON_MALFORMED\x10\x01\x12'\n" +
-	"#UNDECRYPTABLE_REASON_BAD_CIPHERTEXT\x10\x02\x12(\n" +
-	"$UNDECRYPTABLE_REASON_ALREADY_ORDERED\x10\x03\x12!\n" +
-	"\x1dUNDECRYPTABLE_REASON_KEY_HASH\x10\x04\x12 \n" +
-	"\x1cUNDECRYPTABLE_REASON_TX_HASH\x10\x05*\xa9\x01\n" +
+	"\x05event*\x8f\x01\n" +
+	"\x10UnopenableReason\x12!\n" +
+	"\x1dUNOPENABLE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19UNOPENABLE_REASON_PAYLOAD\x10\x01\x12\x1d\n" +
+	"\x19UNOPENABLE_REASON_PADDING\x10\x02\x12\x1a\n" +
+	"\x16UNOPENABLE_REASON_SEED\x10\x03*\xa9\x01\n" +
 	"\x10NoPreblockReason\x12\"\n" +
 	"\x1eNO_PREBLOCK_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eNO_PREBLOCK_REASON_POOL_LOCKED\x10\x01\x12!\n" +
@@ -894,38 +934,40 @@ func file_blindseq_preblock_v1_preblock_proto_rawDescGZIP() []byte {
 }
 
 var file_blindseq_preblock_v1_preblock_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_blindseq_preblock_v1_preblock_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_blindseq_preblock_v1_preblock_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_blindseq_preblock_v1_preblock_proto_goTypes = []any{
-	(UndecryptableReason)(0),      // 0: blindseq.preblock.v1.UndecryptableReason
+	(UnopenableReason)(0),         // 0: blindseq.preblock.v1.UnopenableReason
 	(NoPreblockReason)(0),         // 1: blindseq.preblock.v1.NoPreblockReason
 	(*Content)(nil),               // 2: blindseq.preblock.v1.Content
 	(*Preblock)(nil),              // 3: blindseq.preblock.v1.Preblock
 	(*Certificate)(nil),           // 4: blindseq.preblock.v1.Certificate
 	(*Attestation)(nil),           // 5: blindseq.preblock.v1.Attestation
 	(*Outcome)(nil),               // 6: blindseq.preblock.v1.Outcome
-	(*Decrypted)(nil),             // 7: blindseq.preblock.v1.Decrypted
-	(*Undecryptable)(nil),         // 8: blindseq.preblock.v1.Undecryptable
-	(*NoPreblock)(nil),            // 9: blindseq.preblock.v1.NoPreblock
-	(*Event)(nil),                 // 10: blindseq.preblock.v1.Event
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Opened)(nil),                // 7: blindseq.preblock.v1.Opened
+	(*Unopenable)(nil),            // 8: blindseq.preblock.v1.Unopenable
+	(*ProvenShare)(nil),           // 9: blindseq.preblock.v1.ProvenShare
+	(*NoPreblock)(nil),            // 10: blindseq.preblock.v1.NoPreblock
+	(*Event)(nil),                 // 11: blindseq.preblock.v1.Event
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_blindseq_preblock_v1_preblock_proto_depIdxs = []int32{
-	11, // 0: blindseq.preblock.v1.Content.timestamp:type_name -> google.protobuf.Timestamp
+	12, // 0: blindseq.preblock.v1.Content.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 1: blindseq.preblock.v1.Preblock.content:type_name -> blindseq.preblock.v1.Content
 	4,  // 2: blindseq.preblock.v1.Preblock.certificate:type_name -> blindseq.preblock.v1.Certificate
 	6,  // 3: blindseq.preblock.v1.Preblock.outcomes:type_name -> blindseq.preblock.v1.Outcome
 	5,  // 4: blindseq.preblock.v1.Certificate.attestations:type_name -> blindseq.preblock.v1.Attestation
-	7,  // 5: blindseq.preblock.v1.Outcome.decrypted:type_name -> blindseq.preblock.v1.Decrypted
-	8,  // 6: blindseq.preblock.v1.Outcome.undecryptable:type_name -> blindseq.preblock.v1.Undecryptable
-	0,  // 7: blindseq.preblock.v1.Undecryptable.reason:type_name -> blindseq.preblock.v1.UndecryptableReason
-	1,  // 8: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
-	3,  // 9: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
-	9,  // 10: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	7,  // 5: blindseq.preblock.v1.Outcome.opened:type_name -> blindseq.preblock.v1.Opened
+	8,  // 6: blindseq.preblock.v1.Outcome.unopenable:type_name -> blindseq.preblock.v1.Unopenable
+	0,  // 7: blindseq.preblock.v1.Unopenable.reason:type_name -> blindseq.preblock.v1.UnopenableReason
+	9,  // 8: blindseq.preblock.v1.Unopenable.shares:type_name -> blindseq.preblock.v1.ProvenShare
+	1,  // 9: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
+	3,  // 10: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
+	10, // 11: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_preblock_v1_preblock_proto_init() }
@@ -934,10 +976,10 @@ func file_blindseq_preblock_v1_preblock_proto_init() {
 		return
 	}
 	file_blindseq_preblock_v1_preblock_proto_msgTypes[4].OneofWrappers = []any{
-		(*Outcome_Decrypted)(nil),
-		(*Outcome_Undecryptable)(nil),
+		(*Outcome_Opened)(nil),
+		(*Outcome_Unopenable)(nil),
 	}
-	file_blindseq_preblock_v1_preblock_proto_msgTypes[8].OneofWrappers = []any{
+	file_blindseq_preblock_v1_preblock_proto_msgTypes[9].OneofWrappers = []any{
 		(*Event_Preblock)(nil),
 		(*Event_NoPreblock)(nil),
 	}
@@ -947,7 +989,7 @@ func file_blindseq_preblock_v1_preblock_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_preblock_v1_preblock_proto_rawDesc), len(file_blindseq_preblock_v1_preblock_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -26,7 +26,7 @@ type Kind int32
 const (
 	Kind_KIND_UNSPECIFIED Kind = 0
 	Kind_KIND_TRANSACTION Kind = 1
-	Kind_KIND_BUNDLE      Kind = 2
+	Kind_KIND_SEALED      Kind = 2
 	Kind_KIND_DELAYED     Kind = 3
 )
 
@@ -35,13 +35,13 @@ var (
 	Kind_name = map[int32]string{
 		0: "KIND_UNSPECIFIED",
 		1: "KIND_TRANSACTION",
-		2: "KIND_BUNDLE",
+		2: "KIND_SEALED",
 		3: "KIND_DELAYED",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
 		"KIND_TRANSACTION": 1,
-		"KIND_BUNDLE":      2,
+		"KIND_SEALED":      2,
 		"KIND_DELAYED":     3,
 	}
 )
@@ -77,7 +77,7 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 type Entry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=blindseq.replication.v1.Kind" json:"kind,omitempty"`
-	// EIP-2718 bytes, or the bytes of a bundle.
+	// EIP-2718 bytes, sealed ones included.
 	Raw           []byte `protobuf:"bytes,2,opt,name=raw,proto3" json:"raw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -690,7 +690,7 @@ const file_blindseq_replication_v1_replication_service_proto_rawDesc = "" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10KIND_TRANSACTION\x10\x01\x12\x0f\n" +
-	"\vKIND_BUNDLE\x10\x02\x12\x10\n" +
+	"\vKIND_SEALED\x10\x02\x12\x10\n" +
 	"\fKIND_DELAYED\x10\x032\xd7\x01\n" +
 	"\x12ReplicationService\x12f\n" +
 	"\tReplicate\x12).blindseq.replication.v1.ReplicateRequest\x1a*.blindseq.replication.v1.ReplicateResponse(\x010\x01\x12Y\n" +

@@ -35,7 +35,7 @@ type ReplicationServiceClient interface {
 	// UNAVAILABLE: this replica does not lead, or stopped leading. FAILED_PRECONDITION: the standby has another chain or
 	// another sequencer key. INVALID_ARGUMENT: no Hello. No REST binding: between replicas only.
 	Replicate(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ReplicateRequest, ReplicateResponse], error)
-	// Submit accepts transactions, bundles and delayed transactions as if they had been sent to the leader. It returns one
+	// Submit accepts plain, sealed and delayed transactions as if they had been sent to the leader. It returns one
 	// result for each, in order, when the accepted ones are as durable as any that the leader acknowledges.
 	// UNAVAILABLE: this replica does not lead. INVALID_ARGUMENT: none, or too many. No REST binding: between replicas only.
 	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitResponse, error)
@@ -84,7 +84,7 @@ type ReplicationServiceServer interface {
 	// UNAVAILABLE: this replica does not lead, or stopped leading. FAILED_PRECONDITION: the standby has another chain or
 	// another sequencer key. INVALID_ARGUMENT: no Hello. No REST binding: between replicas only.
 	Replicate(grpc.BidiStreamingServer[ReplicateRequest, ReplicateResponse]) error
-	// Submit accepts transactions, bundles and delayed transactions as if they had been sent to the leader. It returns one
+	// Submit accepts plain, sealed and delayed transactions as if they had been sent to the leader. It returns one
 	// result for each, in order, when the accepted ones are as durable as any that the leader acknowledges.
 	// UNAVAILABLE: this replica does not lead. INVALID_ARGUMENT: none, or too many. No REST binding: between replicas only.
 	Submit(context.Context, *SubmitRequest) (*SubmitResponse, error)

@@ -1,0 +1,82 @@
+package bundling
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+
+	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/seal"
+	"blindseq/seal/committee"
+
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// ErrGas says that a transaction has a higher gas limit than the chain allows for sealed ones.
+var ErrGas = errors.New("gas limit too high for a sealed transaction")
+
+// gasClasses are what headers say of the gas limit, so that they tell little about the transaction.
+var gasClasses = []uint64{50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 15_000_000}
+
+// gasOf rounds a gas limit up to a class, or to the chain's limit.
+func gasOf(gas uint64, limits committee.Limits) (uint64, error) {
+	if gas > limits.SealedGas {
+		return 0, fmt.Errorf("%w: %d, at most %d", ErrGas, gas, limits.SealedGas)
+	}
+	for _, class := range gasClasses {
+		if gas <= class {
+			return min(class, limits.SealedGas), nil
+		}
+	}
+	return limits.SealedGas, nil
+}
+
+// feeOf rounds a fee cap down to two significant digits.
+func feeOf(feeCap *big.Int) uint64 {
+	fee := uint64(math.MaxUint64)
+	if feeCap.IsUint64() {
+		fee = feeCap.Uint64()
+	}
+	unit := uint64(1)
+	for fee/unit >= 100 {
+		unit *= 10
+	}
+	return fee / unit * unit
+}
+
+// expiryOf is the last number at which a transaction may be ordered. A seq above 0 is good for the chain's lifetime after the
+// submitter's last one alone: then the sequence begins again, and this transaction must not have a place in the next one.
+func expiryOf(seq, head, lastOrdered uint64, limits committee.Limits) uint64 {
+	expiry := head + limits.Lifetime
+	if seq > 0 && lastOrdered > 0 {
+		expiry = min(expiry, lastOrdered+limits.Lifetime)
+	}
+	return max(expiry, head+1)
+}
+
+// seal seals a transaction under the seq of its item and makes it durable.
+func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, lead rollup.Lead) (outbox.Item, []byte, error) {
+	limits := o.Committee.Limits
+	gas, err := gasOf(tx.Gas(), limits)
+	if err != nil {
+		return item, nil, err
+	}
+	item.Expiry = expiryOf(item.Seq, lead.Head, o.Box.LastOrdered(), limits)
+	key := o.Committee.Keys.Key
+	s, err := seal.Seal(key, seal.Header{
+		ChainID: key.ChainID(), Key: key.ID(), Submitter: o.submitter(), Seq: item.Seq,
+		Gas: gas, Fee: feeOf(tx.GasFeeCap()), Expiry: item.Expiry,
+	}, seal.NewSeed(), raw)
+	if err == nil {
+		err = s.Sign(o.Key)
+	}
+	if err != nil {
+		return item, nil, err
+	}
+	item.ID = [32]byte(s.ID())
+	sealed := s.Encode()
+	// gofail: var sealedStoring struct{}
+	return item, sealed, o.Box.Put(item, outbox.Content{Raw: raw, Sealed: sealed})
+}

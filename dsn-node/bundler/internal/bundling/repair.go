@@ -1,0 +1,126 @@
+package bundling
+
+import (
+	"context"
+	"errors"
+
+	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/rollup"
+
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// repairs bound how many seqs are repaired in one go: the leader is asked after each.
+const repairs = 64
+
+// repair hands in what the leader waits for, when it has waited since the last call: the item with that seq, or, if no item
+// has it, the first one after it, sealed anew. That is so when the leader lost its pool, when an item was refused or given up,
+// and when the sequence began again at 0. If the leader has an item under an old seq too, that one ends there, its nonce used.
+func (w *Watcher) repair(ctx context.Context) error {
+	if w.o.Box.Len() == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for i := range repairs {
+		lead, err := w.o.Rollup.Lead(ctx, w.o.submitter())
+		if err != nil {
+			w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
+			return nil
+		}
+		waited := w.waits == lead.NextSeq
+		w.waits = lead.NextSeq
+		if waited != (i == 0) {
+			return nil // it has not waited so long, or what it waits for was refused just now
+		}
+		if again, err := w.repairOne(ctx, lead); err != nil || !again {
+			return err
+		}
+	}
+	return nil
+}
+
+// repairOne hands in what the leader waits for, if there is such an item. One that is just being taken is not.
+func (w *Watcher) repairOne(ctx context.Context, lead rollup.Lead) (again bool, err error) {
+	if item, ok := w.o.Box.At(lead.NextSeq); ok {
+		err = w.resend(ctx, item, lead)
+	} else if later, missing := w.o.Box.Missing(lead.NextSeq); missing {
+		item, ok := w.o.Box.Move(later.Hash, lead.NextSeq)
+		if !ok {
+			return false, nil // it was removed, or the seq was taken meanwhile
+		}
+		err = w.sealAnew(ctx, item, lead)
+	} else {
+		return false, nil
+	}
+	if errors.Is(err, rollup.ErrAway) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// resendAll hands in again what the leader does not have, in the order of arrival.
+func (w *Watcher) resendAll(ctx context.Context, lead rollup.Lead, missing []outbox.Item) error {
+	for _, item := range missing {
+		if err := w.resend(ctx, item, lead); errors.Is(err, rollup.ErrAway) {
+			return nil // those after it are for the next look
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resend hands an item in again, sealed anew if it has expired, or if the leader has something else under its seq.
+func (w *Watcher) resend(ctx context.Context, item outbox.Item, lead rollup.Lead) error {
+	if item.Seq < lead.NextSeq {
+		renewed, ok := w.o.Box.Renew(item.Hash, lead.NextSeq)
+		if !ok {
+			return nil
+		}
+		return w.sealAnew(ctx, renewed, lead)
+	}
+	if item.Expiry <= lead.Head {
+		return w.sealAnew(ctx, item, lead)
+	}
+	content, err := w.o.Box.Content(item.Hash)
+	if err != nil || content == nil {
+		return err
+	}
+	return w.submit(ctx, item, content.Sealed)
+}
+
+// sealAnew seals the transaction of an item under its seq, and hands it in.
+func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, lead rollup.Lead) error {
+	content, err := w.o.Box.Content(item.Hash)
+	if err != nil || content == nil {
+		return err
+	}
+	tx := new(types.Transaction)
+	if err := tx.UnmarshalBinary(content.Raw); err != nil {
+		return err
+	}
+	item, sealed, err := w.o.seal(item, tx, content.Raw, lead)
+	if err != nil {
+		return err
+	}
+	w.o.Log.DebugContext(ctx, "transaction sealed anew", "id", item.ID, "seq", item.Seq, "expiry", item.Expiry)
+	return w.submit(ctx, item, sealed)
+}
+
+// submit hands in once. Its error is rollup.ErrAway. A refusal may mean that the leader has it already; the next look tells.
+func (w *Watcher) submit(ctx context.Context, item outbox.Item, sealed []byte) error {
+	err := w.o.Rollup.Submit(ctx, sealed)
+	switch {
+	case errors.Is(err, rollup.ErrAway):
+		w.o.Recorder.Resent("away")
+		return err
+	case err != nil:
+		w.o.Log.DebugContext(ctx, "sealed transaction sent again", "id", item.ID, "error", err)
+		w.o.Recorder.Resent("refused")
+	default:
+		w.o.Recorder.Resent("accepted")
+		w.o.Box.HandedIn(item.Hash)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package bundling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/dsn-node/internal/plaintx"
+	"blindseq/kit/retry"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+const (
+	// ahead is how far a seq may be from the next one in the leader's pool.
+	ahead = 1024
+	// renewals bound how often a new transaction gets another seq because its own is used.
+	renewals = 3
+)
+
+// errUsed says that the leader has something else under a seq.
+var errUsed = errors.New("seq is used")
+
+// handIn hands a new transaction in, with another seq if the leader has something else under its own: this outbox is then older
+// than what was sealed with this key.
+func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *plaintx.Tx, sealed []byte) error {
+	for range renewals {
+		err := d.submit(ctx, item, sealed)
+		if !errors.Is(err, errUsed) {
+			return err
+		}
+		lead, err := d.o.Rollup.Lead(ctx, d.o.submitter())
+		if err != nil {
+			return err
+		}
+		raw, err := tx.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		renewed, ok := d.o.Box.Renew(item.Hash, lead.NextSeq)
+		if !ok {
+			return fmt.Errorf("%w: no seq is free", rollup.ErrAway)
+		}
+		if item, sealed, err = d.o.seal(renewed, tx.Transaction, raw, lead); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w with a seq that is free: another process seals with the same key", rollup.ErrAway)
+}
+
+// submit hands a sealed transaction in until the rollup has it.
+func (d *Intake) submit(ctx context.Context, item outbox.Item, sealed []byte) error {
+	return persist(ctx, func(ctx context.Context) error {
+		err := d.o.Rollup.Submit(ctx, sealed)
+		if refusal := (*rollup.Refusal)(nil); !errors.As(err, &refusal) {
+			return err
+		}
+		return d.o.explain(ctx, item, err)
+	})
+}
+
+// explain finds out what a refusal means: nothing if an earlier attempt, or one whose answer was lost, brought the transaction
+// there.
+func (o *Options) explain(ctx context.Context, item outbox.Item, refusal error) error {
+	lead, err := o.Rollup.Lead(ctx, o.submitter()) // first: of what is below its seq, the status is known then
+	if err != nil {
+		return refusal
+	}
+	states, err := o.Rollup.Statuses(ctx, []common.Hash{item.ID})
+	switch {
+	case err != nil:
+		return refusal
+	case states[0].Held() || states[0].Public():
+		return nil
+	case item.Seq < lead.NextSeq:
+		return errUsed
+	case item.Seq-lead.NextSeq >= ahead:
+		return fmt.Errorf("%w: too many transactions wait before it: %w", rollup.ErrAway, refusal)
+	}
+	return refusal
+}
+
+// persist repeats what the rollup did not answer, until ctx ends.
+func persist(ctx context.Context, ask func(context.Context) error) error {
+	pause := retry.Policy{First: 50 * time.Millisecond, Longest: time.Second}.New()
+	for {
+		err := ask(ctx)
+		if err == nil || !errors.Is(err, rollup.ErrAway) || pause.Wait(ctx) != nil {
+			return err
+		}
+	}
+}

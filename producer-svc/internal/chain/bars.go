@@ -1,0 +1,139 @@
+package chain
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethdb"
+)
+
+// ErrBarred: the transaction was opened, could not be executed at its place, and has ended. Everybody can read it since, so
+// it is not executed later either. Its sender may sign another.
+var ErrBarred = errors.New("transaction was sealed by its sender, opened and not executed; it has ended, sign a new one")
+
+const (
+	barPrefix      = "\xffblindseq-bar-"   // and the hash: first and last number of the bar
+	barOrderPrefix = "\xffblindseq-unbar-" // and the last number and the hash
+	// barsKept is how many blocks longer than in force a bar is stored. A crash takes fewer blocks back.
+	barsKept = 1024
+	// barsForgotten bounds the work of one block.
+	barsForgotten = 1000
+)
+
+// bars keep transactions out of the contents after the one in which they were opened and ended. Only what its own sender
+// sealed is barred: otherwise anybody could bar a public transaction by sealing it where it fails.
+//
+// They are a function of the blocks so far, like the waiting room. A bar in force is not renewed, and holds only for blocks
+// after its own, so replaying blocks that a crash took back finds what it found the first time.
+type bars struct {
+	db  ethdb.Database
+	any atomic.Bool // false while none is stored: then there is nothing to look up
+}
+
+func loadBars(db ethdb.Database) (*bars, error) {
+	b := &bars{db: db}
+	it := db.NewIterator([]byte(barPrefix), nil)
+	defer it.Release()
+	b.any.Store(it.Next())
+	if err := it.Error(); err != nil {
+		return nil, fmt.Errorf("read bars: %w", err)
+	}
+	return b, nil
+}
+
+// holds says whether a transaction is barred from the content of a number.
+func (b *bars) holds(hash common.Hash, number uint64) (bool, error) {
+	first, last, err := b.read(hash)
+	return first < number && number <= last, err
+}
+
+// read gives the number whose block has barred a transaction, and the last one from which it is barred; zeros for none.
+func (b *bars) read(hash common.Hash) (by, last uint64, err error) {
+	if !b.any.Load() {
+		return 0, 0, nil
+	}
+	key := append([]byte(barPrefix), hash[:]...)
+	if known, err := b.db.Has(key); err != nil || !known {
+		return 0, 0, wrapBar(hash, err)
+	}
+	raw, err := b.db.Get(key)
+	if err == nil && len(raw) != 16 {
+		err = fmt.Errorf("%d bytes, want 16", len(raw))
+	}
+	if err != nil {
+		return 0, 0, wrapBar(hash, err)
+	}
+	return binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:]), nil
+}
+
+func wrapBar(hash common.Hash, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("read bar of %s: %w", hash, err)
+}
+
+// write puts the bars of a block into its batch, and takes out old ones.
+func (b *bars) write(w ethdb.KeyValueWriter, number, last uint64, hashes []common.Hash) error {
+	if err := b.forget(w, number); err != nil {
+		return fmt.Errorf("forget old bars: %w", err)
+	}
+	for _, hash := range hashes {
+		span := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, number), last)
+		if err := errors.Join(w.Put(append([]byte(barPrefix), hash[:]...), span), w.Put(barOrderKey(last, hash), nil)); err != nil {
+			return fmt.Errorf("write bar of %s: %w", hash, err)
+		}
+		b.any.Store(true)
+	}
+	return nil
+}
+
+func (b *bars) forget(w ethdb.KeyValueWriter, number uint64) error {
+	if !b.any.Load() || number <= barsKept {
+		return nil
+	}
+	it := b.db.NewIterator([]byte(barOrderPrefix), nil)
+	defer it.Release()
+	for n := 0; n < barsForgotten && it.Next(); n++ {
+		key := it.Key()[len(barOrderPrefix):]
+		if len(key) != 8+common.HashLength || binary.BigEndian.Uint64(key) >= number-barsKept {
+			break
+		}
+		if err := b.forgetOne(w, common.Hash(key[8:]), binary.BigEndian.Uint64(key)); err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// forgetOne takes out a bar, unless the transaction was barred anew since that one ended.
+func (b *bars) forgetOne(w ethdb.KeyValueWriter, hash common.Hash, last uint64) error {
+	_, now, err := b.read(hash)
+	if err == nil && now == last {
+		err = w.Delete(append([]byte(barPrefix), hash[:]...))
+	}
+	return errors.Join(err, w.Delete(barOrderKey(last, hash)))
+}
+
+func barOrderKey(last uint64, hash common.Hash) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte(barOrderPrefix), last), hash[:]...)
+}
+
+// begins says whether the end of a transaction bars it: it was opened, and its own sender had sealed it.
+func begins(ended *candidate, signer types.Signer) bool {
+	if ended.sealed == nil || ended.tx == nil || ended.barred || !ended.tx.Protected() {
+		return false
+	}
+	sender, err := types.Sender(signer, ended.tx)
+	return err == nil && sender == ended.sealed.Submitter
+}
+
+// Barred says whether a transaction is barred from the next content.
+func (c *Chain) Barred(hash common.Hash) (bool, error) {
+	head, _, _ := c.Head()
+	return c.bars.holds(hash, head+1)
+}

@@ -1,0 +1,139 @@
+package rules
+
+import (
+	"fmt"
+	"sync"
+
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
+	"blindseq/seal/committee"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// remembered is the number of checked transactions that a Checker keeps, about two full contents of small ones.
+const remembered = 2048
+
+// Checker checks sealed transactions, and remembers those that it checked lately by the hash of their bytes. Any number of
+// goroutines may use it.
+type Checker struct {
+	committee *committee.Committee
+
+	mu    sync.Mutex
+	known lru.BasicLRU[common.Hash, *seal.Checked]
+}
+
+// NewChecker returns a Checker for a committee's key.
+func NewChecker(c *committee.Committee) *Checker {
+	return &Checker{committee: c, known: lru.NewBasicLRU[common.Hash, *seal.Checked](remembered)}
+}
+
+// CheckAll checks many at once. For each there is its result or its error, one of package seal.
+func (k *Checker) CheckAll(raws [][]byte) ([]*seal.Checked, []error) {
+	out, errs := make([]*seal.Checked, len(raws)), make([]error, len(raws))
+	hashes := make([]common.Hash, len(raws))
+	for i, raw := range raws {
+		hashes[i] = crypto.Keccak256Hash(raw)
+	}
+	k.recall(hashes, out)
+	var parsed []*seal.Sealed
+	var places []int
+	for i, raw := range raws {
+		if out[i] != nil {
+			continue
+		}
+		s, err := seal.Parse(raw)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		parsed, places = append(parsed, s), append(places, i)
+	}
+	if len(parsed) == 0 {
+		return out, errs
+	}
+	checked, failed := k.committee.Ring().CheckBatch(parsed)
+	for j, i := range places {
+		out[i], errs[i] = checked[j], failed[j]
+	}
+	k.remember(hashes, out)
+	return out, errs
+}
+
+func (k *Checker) recall(hashes []common.Hash, out []*seal.Checked) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, h := range hashes {
+		out[i], _ = k.known.Get(h)
+	}
+}
+
+func (k *Checker) remember(hashes []common.Hash, all []*seal.Checked) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, h := range hashes {
+		if all[i] != nil {
+			k.known.Add(h, all[i])
+		}
+	}
+}
+
+// Sealed returns the sealed transactions of a content that is final. It needs no window: the contents' certificates show that
+// the rules were kept.
+func (k *Checker) Sealed(p *preblockv1.Content) ([]Transaction, error) {
+	txs, err := k.sealed(p)
+	if err != nil {
+		return nil, fmt.Errorf("read content %d: %w", p.GetNumber(), err)
+	}
+	return txs, nil
+}
+
+func (k *Checker) sealed(p *preblockv1.Content) ([]Transaction, error) {
+	raws, err := First(p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	checked, errs := k.CheckAll(raws)
+	out := make([]Transaction, len(raws))
+	for i := range raws {
+		if errs[i] != nil {
+			return nil, fmt.Errorf("%w: sealed transaction %d: %w", ErrContent, i, errs[i])
+		}
+		out[i] = Transaction{uint32(i), checked[i]}
+	}
+	return out, nil
+}
+
+// First returns the sealed transactions of a content as they are, which must stand before all plain ones.
+func First(p *preblockv1.Content) ([][]byte, error) {
+	txs := p.GetTransactions()
+	n := 0
+	for n < len(txs) && seal.IsSealed(txs[n]) {
+		n++
+	}
+	for i := n; i < len(txs); i++ {
+		if seal.IsSealed(txs[i]) {
+			return nil, fmt.Errorf("%w: transaction %d", ErrPlace, i)
+		}
+	}
+	return txs[:n], nil
+}
+
+// Headers reads the headers of a content's sealed transactions. It checks their encoding only.
+func Headers(p *preblockv1.Content) ([]seal.Header, error) {
+	raws, err := First(p)
+	if err != nil {
+		return nil, fmt.Errorf("read content %d: %w: %w", p.GetNumber(), ErrContent, err)
+	}
+	out := make([]seal.Header, len(raws))
+	for i, raw := range raws {
+		s, err := seal.Parse(raw)
+		if err != nil {
+			return nil, fmt.Errorf("read content %d: %w: sealed transaction %d: %w", p.GetNumber(), ErrContent, i, err)
+		}
+		out[i] = s.Header
+	}
+	return out, nil
+}

@@ -1,0 +1,118 @@
+// Package rules says what a content may hold: rules C1 to C3 of sealed transactions, used alike by the leader who fills a
+// proposal, the sequencer who accepts it, the keyholders before they attest it, and the replicas who execute it.
+//
+// It guarantees: whether a content keeps the rules is a function of that content, the committee, and the contents before it;
+// Check refuses it with the first reason found, in the order of its transactions; and a transaction that was checked lately
+// is not checked again.
+//
+//	C1  every sealed transaction passes the check of package seal; n ≤ expiry ≤ n + lifetime; its gas is at least that of a
+//	    transfer and at most SealedGas; its seq is the one that Window.Next gives
+//	C2  sealed transactions stand before plain ones
+//	C3  the gas of all sealed transactions is at most SealedGas
+//
+// It asks of callers: to give the window of exactly the contents before, and to add each content to it once it is final.
+package rules
+
+import (
+	"errors"
+	"fmt"
+
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal"
+	"blindseq/seal/committee"
+)
+
+// MinGas is the gas of a transfer.
+const MinGas = 21_000
+
+// What a content can break. Every refusal wraps ErrContent and the reason: one of these, or a reason of package seal.
+var (
+	// ErrContent: the content breaks a rule.
+	ErrContent = errors.New("content breaks a rule")
+	// ErrPlace: a sealed transaction stands after a plain one.
+	ErrPlace = errors.New("sealed transactions must stand first")
+	// ErrExpiry: a sealed transaction has expired, or expires later than the lifetime allows.
+	ErrExpiry = errors.New("expiry out of range")
+	// ErrGas: the gas of a sealed transaction, or of all together, is out of range.
+	ErrGas = errors.New("gas out of range")
+	// ErrSeq: a sealed transaction is not its submitter's next one.
+	ErrSeq = errors.New("not the submitter's next seq")
+	// ErrWindow: the window is not that of the contents before.
+	ErrWindow = errors.New("the window of seqs is at another number")
+)
+
+// Transaction is a sealed transaction of a content that passed the check.
+type Transaction struct {
+	// Index in the content's transactions.
+	Index uint32
+	*seal.Checked
+}
+
+// Check checks a content against the rules. w must hold the contents up to the number before; it is not changed.
+func (k *Checker) Check(p *preblockv1.Content, w *Window) ([]Transaction, error) {
+	txs, err := k.check(p, w)
+	if err != nil {
+		return nil, fmt.Errorf("check content %d: %w", p.GetNumber(), err)
+	}
+	return txs, nil
+}
+
+func (k *Checker) check(p *preblockv1.Content, w *Window) ([]Transaction, error) {
+	if w.Last()+1 != p.GetNumber() {
+		return nil, fmt.Errorf("%w: %d, before %d", ErrWindow, w.Last(), p.GetNumber())
+	}
+	txs, err := k.sealed(p)
+	if err != nil {
+		return nil, err
+	}
+	headers := make([]seal.Header, len(txs))
+	for i, tx := range txs {
+		headers[i] = tx.Sealed().Header
+	}
+	if err := checkHeaders(p.GetNumber(), headers, k.committee.Limits, w); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	return txs, nil
+}
+
+// CheckHeaders checks the rules that need only the headers of a content's sealed transactions, which stand first in it: expiry,
+// gas and seq. It is for replicas, who have a certificate that shows the rest.
+func CheckHeaders(number uint64, headers []seal.Header, limits committee.Limits, w *Window) error {
+	if w.Last()+1 != number {
+		return fmt.Errorf("check content %d: %w: %d", number, ErrWindow, w.Last())
+	}
+	if err := checkHeaders(number, headers, limits, w); err != nil {
+		return fmt.Errorf("check content %d: %w: %w", number, ErrContent, err)
+	}
+	return nil
+}
+
+func checkHeaders(number uint64, headers []seal.Header, limits committee.Limits, w *Window) error {
+	ahead := w.Plan(number)
+	gas := uint64(0)
+	for i, h := range headers {
+		if err := Admissible(h, number, limits); err != nil {
+			return fmt.Errorf("sealed transaction %d: %w", i, err)
+		}
+		if gas += h.Gas; gas > limits.SealedGas {
+			return fmt.Errorf("sealed transaction %d: %w: %d of all up to here, at most %d", i, ErrGas, gas, limits.SealedGas)
+		}
+		if next := ahead.Take(h.Submitter); h.Seq != next {
+			return fmt.Errorf("sealed transaction %d: %w: %d of %s, next is %d", i, ErrSeq, h.Seq, h.Submitter, next)
+		}
+	}
+	return nil
+}
+
+// Admissible checks what a header alone says about a content's number: expiry and gas.
+func Admissible(h seal.Header, number uint64, limits committee.Limits) error {
+	switch {
+	case h.Expiry < number:
+		return fmt.Errorf("%w: %d is before %d", ErrExpiry, h.Expiry, number)
+	case h.Expiry-number > limits.Lifetime:
+		return fmt.Errorf("%w: %d is more than %d after %d", ErrExpiry, h.Expiry, limits.Lifetime, number)
+	case h.Gas < MinGas || h.Gas > limits.SealedGas:
+		return fmt.Errorf("%w: %d, at least %d and at most %d", ErrGas, h.Gas, MinGas, limits.SealedGas)
+	}
+	return nil
+}
