@@ -21,7 +21,7 @@ function words(name,   part) {
   if (!printed++) printf "  %-44s %10s %10s\n", "", "µs/tx", "ratio"
   ratio = value("of-floor")
   printf "  %-44s %10.0f %10.2f\n", words($1), value("µs/tx"), ratio
-  if (ratio + 0 > worst) worst = ratio + 0
+  if ($1 !~ /Garbage/ && ratio + 0 > worst) worst = ratio + 0 # garbage is found by halves, which the floor does not count
 }
 END {
   if (!printed) { print "bench: the benchmarks of seal printed nothing" > "/dev/stderr"; exit 1 }
