@@ -45,38 +45,60 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return host.Start(ctx, cfg, log, New)
 }
 
-// Service is a replica that listens and does not serve yet.
+// Service is a replica that listens and does not serve yet. Its parts are below, each with what belongs together.
 type Service struct {
 	*host.Host
 	cfg     Config
 	metrics *metrics.Metrics
-
-	disk      *volume.Volume // log, chain, transactions, key
-	committee *committee.Committee
-	seqs      *seqs.Window     // with committee nil when nothing is sealed, and so is
-	sealed    *sealedpool.Pool // this
-	pool      *pool.Pool
-
-	end     *engine.End // of the process, when a disk cannot be written
-	ledger  *ledger.Ledger
-	feed    *feed.Feed
-	engine  *engine.Engine
-	rollup  *publish.Publisher // nil without a rollup node
+	disk    *volume.Volume // log, chain, transactions, key
+	pool    *pool.Pool
+	intake  *intake.Intake // what clients send
 	monitor preblockv1.MonitorServiceClient
 
-	lock       *lock.Locker // of one section
-	guard      *sections.Guard
-	follow     *follow.Follower
-	production *leading.Production
-	candidate  *leading.Candidate
+	sealedLane
+	making
+	follow *follow.Follower
+	leadership
+	replication
 
+	serving
+	stopping atomic.Bool
+}
+
+// sealedLane is what sealed transactions need. All of it is nil without a committee.
+type sealedLane struct {
+	committee *committee.Committee
+	seqs      *seqs.Window
+	sealed    *sealedpool.Pool
+}
+
+// making turns preblocks into blocks and publishes them.
+type making struct {
+	engine *engine.Engine
+	ledger *ledger.Ledger
+	feed   *feed.Feed
+	rollup *publish.Publisher // nil without a rollup node
+	end    *engine.End        // of the process, when a disk cannot be written
+}
+
+// leadership is how this replica comes to lead, and what it does then.
+type leadership struct {
+	candidate  *leading.Candidate
+	production *leading.Production
+	guard      *sections.Guard
+	lock       *lock.Locker // of one section
+}
+
+// replication keeps what was acknowledged on more than one disk.
+type replication struct {
 	standbys *replicate.Standbys // those that stand by while this replica leads
 	standby  *replicate.Standby  // this replica, while it does not lead
-	intake   *intake.Intake      // what clients send
+}
 
-	grpc     *grpckit.Server
-	rpc      *rpc.Server
-	stopping atomic.Bool
+// serving is where clients and services reach this replica.
+type serving struct {
+	grpc *grpckit.Server
+	rpc  *rpc.Server
 }
 
 // New opens what is on disk and listens. On an error nothing is left open.
