@@ -36,7 +36,7 @@ func TestAWalletsTransactionIsInABlock(t *testing.T) {
 	s.transferThrough(t, s.rpc)
 }
 
-func TestATransactionIsEncryptedByTheBundlerAndDecryptedInABlock(t *testing.T) {
+func TestATransactionIsSealedByTheBundlerAndOpenedInABlock(t *testing.T) {
 	s := open(t)
 	hash := s.transferThrough(t, s.wallets)
 	var status struct{ Status string }

@@ -114,7 +114,7 @@ func through(t *testing.T, url string, m *meter) *ethclient.Client {
 }
 
 // stream sends transfers of an account as a wallet does, which sends again what failed, and asks for its nonce when those
-// before were skipped: encrypted ones that were ordered in another order than that of their nonces.
+// before have ended: sealed ones that were ordered in another order than that of their nonces.
 func (r *run) stream(ctx context.Context, t *testing.T, client *ethclient.Client, a *load.Account) {
 	r.load.Go(func() {
 		for ctx.Err() == nil {
