@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"blindseq/e2e/cluster"
+	"blindseq/e2e/load"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
@@ -171,13 +172,7 @@ func TestANonceThatIsNotDueEndsWithItsBlock(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, cluster.Options{})
 	victim := s.accounts[0]
-	first, err := victim.Transfer(victim.Address)
-	must(t, err)
-	inner, sealed := s.sealed(victim) // nonce 1, while nonce 0 was not sent
-	must(t, s.send(sealed.Encode()))
-	s.eventually("the end of a transaction whose nonce is not due", func(context.Context) error { return s.ended(common.Hash(sealed.ID()), "nonce") })
-	must(t, s.client.SendTransaction(t.Context(), first))
-	s.receipt(first.Hash())
+	inner := s.endedTooEarly(victim)
 	other, err := s.accounts[1].Transfer(victim.Address)
 	must(t, err)
 	must(t, s.client.SendTransaction(t.Context(), other))
@@ -196,13 +191,7 @@ func TestWhatHasEndedIsNotExecutedLater(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, cluster.Options{})
 	victim := s.accounts[0]
-	first, err := victim.Transfer(victim.Address)
-	must(t, err)
-	inner, sealed := s.sealed(victim) // nonce 1, while nonce 0 was not sent
-	must(t, s.send(sealed.Encode()))
-	s.eventually("the end of a transaction whose nonce is not due", func(context.Context) error { return s.ended(common.Hash(sealed.ID()), "nonce") })
-	must(t, s.client.SendTransaction(t.Context(), first))
-	s.receipt(first.Hash())
+	inner := s.endedTooEarly(victim)
 	raw, err := inner.MarshalBinary()
 	must(t, err)
 	if err := s.send(raw); err == nil || !strings.Contains(err.Error(), "it has ended") {
@@ -221,6 +210,19 @@ func TestWhatHasEndedIsNotExecutedLater(t *testing.T) {
 	if e := s.status(inner.Hash()); e.Status != "skipped" || e.BlockNumber != 3 {
 		t.Errorf("it is %+v", e)
 	}
+}
+
+// endedTooEarly is an account's transaction that was opened before its nonce was due and has ended. Its nonce is due now.
+func (s *scene) endedTooEarly(a *load.Account) (inner *types.Transaction) {
+	s.t.Helper()
+	first, err := a.Transfer(a.Address)
+	must(s.t, err)
+	inner, sealed := s.sealed(a) // nonce 1, while nonce 0 was not sent
+	must(s.t, s.send(sealed.Encode()))
+	s.eventually("the end of a transaction whose nonce is not due", func(context.Context) error { return s.ended(common.Hash(sealed.ID()), "nonce") })
+	must(s.t, s.client.SendTransaction(s.t.Context(), first))
+	s.receipt(first.Hash())
+	return inner
 }
 
 // ended says whether a transaction has ended for a reason.

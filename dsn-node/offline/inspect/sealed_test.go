@@ -10,7 +10,7 @@ import (
 
 	"blindseq/dsn-node/offline/inspect"
 	"blindseq/dsn-node/offline/internal/input"
-	"blindseq/dsn-node/offline/internal/vectors"
+	"blindseq/dsn-node/offline/internal/vectorstest"
 )
 
 func TestSealedTransactionIsShownAsJSON(t *testing.T) {
@@ -27,7 +27,7 @@ func TestSealedTransactionIsShownAsJSON(t *testing.T) {
 }
 
 // at inspects hex against a vector's key, without a committee.
-func at(v vectors.Sealed) (fields map[string]any, err error) {
+func at(v vectorstest.Sealed) (fields map[string]any, err error) {
 	var out bytes.Buffer
 	cfg := inspect.Config{Path: "0x" + v.Sealed, Kind: inspect.KindAuto, Key: input.Key{ChainID: v.ChainID, Key: v.PublicKey}}
 	err = inspect.Run(cfg, nil, &out)
@@ -38,7 +38,7 @@ func at(v vectors.Sealed) (fields map[string]any, err error) {
 }
 
 func TestVectorsAreAcceptedOrRefusedWithTheirReason(t *testing.T) {
-	all := vectors.Read(t)
+	all := vectorstest.Read(t)
 	for i, v := range all.Cases {
 		fields, err := at(v.Sealed)
 		if err != nil || fields["id"] != "0x"+v.ID || !strings.EqualFold(fields["submitter"].(string), "0x"+v.Submitter) {

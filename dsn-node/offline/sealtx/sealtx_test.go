@@ -15,7 +15,7 @@ import (
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/dsn-node/internal/plaintx"
 	"blindseq/dsn-node/offline/internal/input"
-	"blindseq/dsn-node/offline/internal/vectors"
+	"blindseq/dsn-node/offline/internal/vectorstest"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/offline/opentx"
 	"blindseq/dsn-node/offline/sealtx"
@@ -122,7 +122,7 @@ func numberOf(t *testing.T, text string) uint64 {
 }
 
 func TestSeedsOfTheVectorsGiveTheirBytes(t *testing.T) {
-	for i, v := range vectors.Read(t).Cases {
+	for i, v := range vectorstest.Read(t).Cases {
 		path := filepath.Join(t.TempDir(), "submitter")
 		if err := os.WriteFile(path, []byte("0x"+v.SubmitterKey+"\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -139,7 +139,7 @@ func TestSeedsOfTheVectorsGiveTheirBytes(t *testing.T) {
 }
 
 func TestVectorsAreOpenedByTheirShares(t *testing.T) {
-	for i, v := range vectors.Read(t).Cases {
+	for i, v := range vectorstest.Read(t).Cases {
 		dir := t.TempDir()
 		var points []seal.Point
 		for _, public := range v.PublicShares {

@@ -1,5 +1,5 @@
-// Package vectors reads the values that an independent implementation made, for tests of the commands.
-package vectors
+// Package vectorstest reads the values that an independent implementation made, for tests of the commands.
+package vectorstest
 
 import (
 	"encoding/json"
