@@ -67,8 +67,9 @@ type KeyholderServiceClient interface {
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
-	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
-	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself, or is of another committee.
+	// Report tells a keyholder that lost its votes how far the order is certified. One that has no votes itself reports no
+	// certificate: so a new committee begins. INVALID_ARGUMENT: a hash that has not 32 bytes. FAILED_PRECONDITION: another
+	// committee.
 	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
 	// Restore shows the reports of its peers to a keyholder that has no votes. Afterwards it signs for numbers above the highest
 	// certified one and the one after that; for any number when nothing is certified yet. A repeat is a success.
@@ -217,8 +218,9 @@ type KeyholderServiceServer interface {
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
-	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
-	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself, or is of another committee.
+	// Report tells a keyholder that lost its votes how far the order is certified. One that has no votes itself reports no
+	// certificate: so a new committee begins. INVALID_ARGUMENT: a hash that has not 32 bytes. FAILED_PRECONDITION: another
+	// committee.
 	Report(context.Context, *ReportRequest) (*ReportResponse, error)
 	// Restore shows the reports of its peers to a keyholder that has no votes. Afterwards it signs for numbers above the highest
 	// certified one and the one after that; for any number when nothing is certified yet. A repeat is a success.
