@@ -74,7 +74,7 @@ func (k *keyholder) attest(s attest.Statement, c *preblockv1.Content, answer fun
 		return
 	}
 	headers := headersOf(c)
-	if err := rules.CheckHeaders(s.Number, headers, limits, k.window); err != nil {
+	if err := rules.CheckHeaders(c, headers, limits, k.window); err != nil {
 		answer(attestation{}, err)
 		return
 	}

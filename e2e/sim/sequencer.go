@@ -84,7 +84,7 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 	}
 	state, effects, err := order.Next(s.state, order.Submitted{Number: number})
 	if err == nil && number > s.window.Last() {
-		err = rules.CheckHeaders(number, headersOf(p.GetContent()), limits, s.window)
+		err = rules.CheckHeaders(p.GetContent(), headersOf(p.GetContent()), limits, s.window)
 	}
 	if err != nil {
 		answer(nil, err)
