@@ -6,7 +6,7 @@
 // is not checked again.
 //
 //	C1  every sealed transaction passes the check of package seal; n ≤ expiry ≤ n + lifetime; its gas is at least that of a
-//	    transfer and at most SealedGas; its fee is at least the content's base fee; its seq is the one that Window.Next gives
+//	    transfer and at most MostGas; its fee is at least the content's base fee; its seq is the one that Window.Next gives
 //	C2  sealed transactions stand before plain ones
 //	C3  the gas of all sealed transactions is at most SealedGas
 //	C5  its timestamp is not before that of the content before (CheckTimestamp), nor far ahead of the clock of a keyholder
@@ -25,8 +25,16 @@ import (
 	"blindseq/seal/committee"
 )
 
-// MinGas is the gas of a transfer.
-const MinGas = 21_000
+const (
+	// MinGas is the gas of a transfer.
+	MinGas = 21_000
+	// MaxGas is the most gas that one transaction may have since the Osaka fork (EIP-7825); here it holds before it too, because
+	// keyholders do not know forks.
+	MaxGas = 1 << 24
+)
+
+// MostGas is the most gas that one sealed transaction of a chain may have.
+func MostGas(limits committee.Limits) uint64 { return min(limits.SealedGas, MaxGas) }
 
 // What a content can break. Every refusal wraps ErrContent and the reason: one of these, or a reason of package seal.
 var (
@@ -121,8 +129,8 @@ func Admissible(h seal.Header, number, baseFee uint64, limits committee.Limits) 
 		return fmt.Errorf("%w: %d is before %d", ErrExpiry, h.Expiry, number)
 	case h.Expiry-number > limits.Lifetime:
 		return fmt.Errorf("%w: %d is more than %d after %d", ErrExpiry, h.Expiry, limits.Lifetime, number)
-	case h.Gas < MinGas || h.Gas > limits.SealedGas:
-		return fmt.Errorf("%w: %d, at least %d and at most %d", ErrGas, h.Gas, MinGas, limits.SealedGas)
+	case h.Gas < MinGas || h.Gas > MostGas(limits):
+		return fmt.Errorf("%w: %d, at least %d and at most %d", ErrGas, h.Gas, MinGas, MostGas(limits))
 	case h.Fee < baseFee:
 		return fmt.Errorf("%w: %d, the base fee is %d", ErrFee, h.Fee, baseFee)
 	}

@@ -36,6 +36,16 @@ func atFee(baseFee uint64, txs ...[]byte) *preblockv1.Content {
 	return c
 }
 
+func TestGasIsBoundedByThatOfOneTransaction(t *testing.T) {
+	limits := committee.Limits{Lifetime: 10, SealedGas: 30_000_000}
+	if err := rules.Admissible(seal.Header{Gas: 1 << 24, Expiry: 1}, 1, 0, limits); err != nil {
+		t.Error(err)
+	}
+	if err := rules.Admissible(seal.Header{Gas: 1<<24 + 1, Expiry: 1}, 1, 0, limits); !errors.Is(err, rules.ErrGas) {
+		t.Error(err)
+	}
+}
+
 func TestTimestampsNeitherDecreaseNorRunAhead(t *testing.T) {
 	now := time.Unix(1_000, 0)
 	for _, x := range []struct {

@@ -10,6 +10,7 @@ import (
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/seal"
 	"blindseq/seal/committee"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/core/types"
 )
@@ -20,17 +21,18 @@ var ErrGas = errors.New("gas limit too high for a sealed transaction")
 // gasClasses are what headers say of the gas limit, so that they tell little about the transaction.
 var gasClasses = []uint64{50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 15_000_000}
 
-// gasOf rounds a gas limit up to a class, or to the chain's limit.
+// gasOf rounds a gas limit up to a class, or to the most that a sealed transaction may have.
 func gasOf(gas uint64, limits committee.Limits) (uint64, error) {
-	if gas > limits.SealedGas {
-		return 0, fmt.Errorf("%w: %d, at most %d", ErrGas, gas, limits.SealedGas)
+	most := rules.MostGas(limits)
+	if gas > most {
+		return 0, fmt.Errorf("%w: %d, at most %d", ErrGas, gas, most)
 	}
 	for _, class := range gasClasses {
 		if gas <= class {
-			return min(class, limits.SealedGas), nil
+			return min(class, most), nil
 		}
 	}
-	return limits.SealedGas, nil
+	return most, nil
 }
 
 // feeOf rounds a fee cap down to two significant digits.

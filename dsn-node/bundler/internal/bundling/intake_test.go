@@ -249,7 +249,7 @@ func TestHeaderSaysLittle(t *testing.T) {
 	if _, err := gasOf(12_000_001, limits); !errors.Is(err, ErrGas) {
 		t.Errorf("too much gas: %v", err)
 	}
-	if got, err := gasOf(16_000_000, committee.Limits{SealedGas: 20_000_000}); err != nil || got != 20_000_000 {
+	if got, err := gasOf(16_000_000, committee.Limits{SealedGas: 20_000_000}); err != nil || got != 1<<24 {
 		t.Errorf("gas above all classes becomes %d: %v", got, err)
 	}
 	huge := new(big.Int).Lsh(big.NewInt(1), 70)
