@@ -123,6 +123,9 @@ func (d *devnet) addSequencer(ctx context.Context) error {
 	s, err := add(ctx, d, "dsn-node", sequencer.New, func(cfg *sequencer.Config) {
 		cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
 		cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
+		if d.keys != nil {
+			cfg.IdentityFile = d.keys.Sequencer
+		}
 	})
 	if err == nil {
 		d.dsn, _, _ = s.Addresses()

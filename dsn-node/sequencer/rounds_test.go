@@ -106,6 +106,7 @@ func (n *network) stopKeyholder(i int) {
 func (n *network) config(t *testing.T) Config {
 	cfg := testConfig(t, filepath.Join(n.dir, "sequencer"))
 	cfg.Keyholders, cfg.CommitteeFile = slices.Clone(n.addresses), n.files.Committee
+	cfg.IdentityFile = n.files.Sequencer
 	return cfg
 }
 
@@ -378,7 +379,7 @@ func TestCertifiedLogIsRefusedWithoutKeyholders(t *testing.T) {
 	s.preblock(t, n, 1)
 	s.stop()
 	cfg := n.config(t)
-	cfg.Keyholders, cfg.CommitteeFile = nil, ""
+	cfg.Keyholders, cfg.CommitteeFile, cfg.IdentityFile = nil, "", ""
 	if _, err := New(t.Context(), cfg, n.log); err == nil || !strings.Contains(err.Error(), "no keyholders are given") {
 		t.Fatalf("got %v", err)
 	}

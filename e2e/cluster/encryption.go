@@ -117,7 +117,7 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 		for _, k := range c.o.keyholders() {
 			addresses = append(addresses, c.via(name, k))
 		}
-		return append(args, "--keyholders", strings.Join(addresses, ","))
+		return append(args, "--keyholders", strings.Join(addresses, ","), "--identity-file", c.Keys.Sequencer)
 	case name == Monitor, c.role(name) == Producer:
 		return args
 	case name == Bundler:

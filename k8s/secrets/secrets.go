@@ -92,6 +92,11 @@ func (m *maker) take(f *keygen.Files) error {
 	if m.o.Keyholders == 0 {
 		return nil
 	}
+	sequencer, err := os.ReadFile(f.Sequencer)
+	if err != nil {
+		return err
+	}
+	m.secret("sequencer-identity", map[string][]byte{"sequencer.identity": sequencer})
 	for i := range f.Shares {
 		share, errShare := os.ReadFile(f.Shares[i])
 		identity, errIdentity := os.ReadFile(f.Identities[i])

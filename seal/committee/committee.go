@@ -76,7 +76,8 @@ type Roles struct {
 // maxRelays bounds the file.
 const maxRelays = 255
 
-func (r Roles) check() error {
+// Check refuses roles that no committee can have.
+func (r Roles) Check() error {
 	switch {
 	case len(r.Sequencers) != 1:
 		return fmt.Errorf("%w: %d sequencers, exactly one is needed: give the address of its identity key", ErrInvalid, len(r.Sequencers))
@@ -129,7 +130,7 @@ type member struct {
 func New(first uint64, members []common.Address, keys *seal.Keys, limits Limits, roles Roles) (*Committee, error) {
 	limits, err := limits.OrDefault()
 	if err == nil {
-		err = roles.check()
+		err = roles.Check()
 	}
 	switch {
 	case err != nil:

@@ -288,7 +288,7 @@ func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 	p := &process{args: []string{
 		"sequencer", "--grpc-address", address, "--http-address", "127.0.0.1:0", "--rpc-address", "127.0.0.1:0",
 		"--data-dir", filepath.Join(s.dir, "sequencer"), "--committee-file", filepath.Join(s.dir, "keys", "committee.json"),
-		"--keyholders", strings.Join(s.addresses, ","),
+		"--keyholders", strings.Join(s.addresses, ","), "--identity-file", filepath.Join(s.dir, "keys", "sequencer.identity"),
 	}}
 	p.start(t)
 	t.Cleanup(p.kill)

@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -18,6 +19,9 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 )
+
+// View is the only view of each number today.
+const View = 0
 
 // Keyholder is how one keyholder is reached.
 type Keyholder struct {
@@ -58,6 +62,7 @@ type Observer interface {
 // Options of a Driver. All are needed.
 type Options struct {
 	Committee  *committee.Committee
+	Key        *ecdsa.PrivateKey // of the sequencer: signs proposals
 	Keyholders []Keyholder // by authority
 	// Preblock returns what was decided for an earlier number of the committee.
 	Preblock func(number uint64) (*preblockv1.Preblock, error)

@@ -179,7 +179,7 @@ func (r *runningRound) carryOut(ctx context.Context, e round.Effect) (*Decision,
 		for _, a := range e.By.All() {
 			list = append(list, r.attestations[a])
 		}
-		r.certify(ctx, r.statement.Certificate(list))
+		r.certify(ctx, r.statement.Certificate(View, list))
 	case round.Open:
 		return r.step(ctx, round.Opened{Failed: r.open(e.With)})
 	case round.Prove:
