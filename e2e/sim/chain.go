@@ -137,6 +137,8 @@ func (t onTop) Head() (number uint64, hash content.Hash, timestamp int64) {
 
 func (t onTop) UpgradeDue(int64) bool { return false }
 
+func (t onTop) BaseFee() uint64 { return 0 }
+
 func (t onTop) Gas() uint64 { return blockGas }
 
 func (t onTop) WaitingBytes() uint64 { return 0 }

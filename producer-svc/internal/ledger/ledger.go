@@ -124,6 +124,9 @@ func (p Proposable) Transactions(ctx context.Context, room, taken uint64) ([][]b
 	return p.Chain.Content(ctx, chain.Limits{Bytes: room, Taken: taken})
 }
 
+// BaseFee is that of the next block.
+func (l *Ledger) BaseFee() uint64 { return l.Chain.BaseFee() }
+
 // Gas is what the next block has beside what waits for it.
 func (p Proposable) Gas() uint64 {
 	gas := p.Chain.GasLimit()
