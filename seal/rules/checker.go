@@ -23,11 +23,18 @@ type Checker struct {
 
 	mu    sync.Mutex
 	known lru.BasicLRU[common.Hash, *seal.Checked]
+
+	shared sharing
 }
 
 // NewChecker returns a Checker for a committee's key.
 func NewChecker(c *committee.Committee) *Checker {
-	return &Checker{committee: c, known: lru.NewBasicLRU[common.Hash, *seal.Checked](remembered)}
+	k := &Checker{committee: c, known: lru.NewBasicLRU[common.Hash, *seal.Checked](remembered)}
+	k.shared.check = func(raws [][]byte) []error {
+		_, errs := k.CheckAll(raws)
+		return errs
+	}
+	return k
 }
 
 // CheckAll checks many at once. For each there is its result or its error, one of package seal.

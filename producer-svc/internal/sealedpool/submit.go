@@ -19,8 +19,8 @@ type candidate struct {
 	err   error
 }
 
-// Submit takes transactions in one go: the proofs of all are checked together, and one fsync makes all durable. For each there is
-// its id or an error that says what is wrong with it.
+// Submit takes transactions in one go: the proofs of all are checked together, with those of other callers at the same time, and
+// one fsync makes all durable. For each there is its id or an error that says what is wrong with it.
 func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
 	head := p.cfg.Head()
 	if err := p.expire(head); err != nil {
@@ -101,7 +101,7 @@ func (p *Pool) prove(all []*candidate) {
 	if len(rest) == 0 {
 		return
 	}
-	_, errs := p.cfg.Checker.CheckAll(raws)
+	errs := p.cfg.Checker.CheckShared(raws)
 	for i, c := range rest {
 		c.err = errs[i]
 	}
