@@ -141,7 +141,7 @@ func (s *Service) openDisk() (err error) {
 		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Sealed: s.sealed, Count: s.metrics.Applied,
 	}
 	if s.committee != nil {
-		s.ledger.Lifetime = s.committee.Limits.Lifetime
+		s.ledger.Bars = ledger.Bars{Lifetime: s.committee.Limits.Lifetime, IsRelay: s.committee.IsRelay}
 	}
 	s.feed = feed.New(blueprint.Builder{Records: s.disk.Log, Results: s.ledger, Key: s.disk.Key}, s.ledger.Head().Number)
 	return nil

@@ -24,6 +24,7 @@ import (
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/seqs"
+	"blindseq/producer-svc/logrecord"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -178,7 +179,7 @@ func (s *Service) produce(p peers) error {
 	if err != nil {
 		return err
 	}
-	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token}
+	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token, False: s.falsely}
 	if s.sealed != nil {
 		deps.Check, deps.Decided = s.seqs.Check, s.decided
 	}
@@ -213,6 +214,16 @@ func (s *Service) decided(rec *blueprintv1.LogRecord) error {
 	}
 	s.sealed.Decided(rec)
 	return nil
+}
+
+// falsely raises the alarm about what a final content said wrongly. Production continues: the block follows from the content and
+// the head, whatever the content says of the head.
+func (s *Service) falsely(rec *blueprintv1.LogRecord, claims []logrecord.False) {
+	for _, one := range claims {
+		s.metrics.ClaimedFalsely(one.Claim)
+		s.Log.Error("final content names a wrong value", "number", rec.GetNumber(), "content_hash", fmt.Sprintf("0x%x", rec.GetContentHash()),
+			"request_id", rec.GetRequestId(), "what", string(one.Claim), "named", one.Named, "right", one.Right)
+	}
 }
 
 // halted is why the producer that leads makes no block until a person has looked. One that does not lead has nothing to

@@ -72,6 +72,7 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 		Skipped:             skipped,
 		Chunks:              chunks,
 		RequestId:           rec.GetRequestId(),
+		BaseFee:             rec.GetBaseFee(),
 	}
 	for _, one := range executed {
 		answer.Executed = append(answer.Executed, &blueprintv1.ExecutedTransaction{Raw: one.Raw, Delayed: one.Delayed})

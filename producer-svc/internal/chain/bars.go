@@ -13,7 +13,7 @@ import (
 
 // ErrBarred: the transaction was opened, could not be executed at its place, and has ended. Everybody can read it since, so
 // it is not executed later either. Its sender may sign another.
-var ErrBarred = errors.New("transaction was sealed by its sender, opened and not executed; it has ended, sign a new one")
+var ErrBarred = errors.New("transaction was sealed by its sender or a relay, opened and not executed; it has ended, sign a new one")
 
 const (
 	barPrefix      = "\xffblindseq-bar-"   // and the hash: first and last number of the bar
@@ -24,8 +24,9 @@ const (
 	barsForgotten = 1000
 )
 
-// bars keep transactions out of the contents after the one in which they were opened and ended. Only what its own sender
-// sealed is barred: otherwise anybody could bar a public transaction by sealing it where it fails.
+// bars keep transactions out of the contents after the one in which they were opened and ended. Only what its own sender sealed
+// is barred, or a relay of the chain: otherwise anybody could bar a public transaction by sealing it where it fails. A relay
+// seals nothing that it has seen in public.
 //
 // They are a function of the blocks so far, like the waiting room. A bar in force is not renewed, and holds only for blocks
 // after its own, so replaying blocks that a crash took back finds what it found the first time.
@@ -123,13 +124,13 @@ func barOrderKey(last uint64, hash common.Hash) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte(barOrderPrefix), last), hash[:]...)
 }
 
-// begins says whether the end of a transaction bars it: it was opened, and its own sender had sealed it.
+// begins says whether the end of a transaction bars it: it was opened, and its own sender or a relay had sealed it.
 func begins(ended *candidate, signer types.Signer) bool {
 	if ended.sealed == nil || ended.tx == nil || ended.barred || !ended.tx.Protected() {
 		return false
 	}
 	sender, err := types.Sender(signer, ended.tx)
-	return err == nil && sender == ended.sealed.Submitter
+	return err == nil && (sender == ended.sealed.Submitter || ended.sealed.Relay)
 }
 
 // Barred says whether a transaction is barred from the next content.

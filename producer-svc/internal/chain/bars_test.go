@@ -66,6 +66,18 @@ func TestWhatAnotherSealedIsNotBarred(t *testing.T) {
 	equalList(t, "included", apply(t, c, next(c, due, raw)).Included, hashes(due, raw))
 }
 
+// A relay seals nothing that it has seen in public.
+func TestWhatARelaySealedAndHasEndedIsBarred(t *testing.T) {
+	c := open(t, t.TempDir())
+	w := wallets(t)
+	b, raw := ending(t, c, w[0], w[1].address, 3)
+	b.Sealed[0].Relay = true
+	equal(t, "barred until", apply(t, c, b).Skipped[0].BarredUntil, 4)
+	w[0].nonce = 0
+	due := w[0].transfer(t, nobody, 2)
+	equalList(t, "included", apply(t, c, next(c, due, raw)).Included, hashes(due))
+}
+
 // The content in which it ended was ordered before anybody could read it.
 func TestABarHoldsForLaterContentsOnly(t *testing.T) {
 	c := open(t, t.TempDir())

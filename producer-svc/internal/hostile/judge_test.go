@@ -3,6 +3,7 @@ package hostile
 import (
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/ledger"
+	"blindseq/producer-svc/logrecord"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -37,7 +38,7 @@ func newJudge(w *world) *judge {
 
 // candidates are what was sealed, then what waits, then the rest of the content.
 func (j *judge) candidates(d *decided) (all []candidate) {
-	b := ledger.BlockOf(j.w.record(d), lifetime)
+	b := ledger.BlockOf(j.w.record(d, logrecord.Parent{}), j.w.bars())
 	j.w.stats["unopenable"] += uint64(len(b.Names) - len(b.Sealed))
 	for i := range b.Sealed {
 		all = append(all, candidate{chain.HashTransaction(b.Sealed[i].Raw), b.Number, &b.Sealed[i]})
@@ -132,7 +133,5 @@ func (j *judge) ended(number uint64, one candidate, s chain.Skipped) {
 
 // mayBar: the sender itself, or a relay that the chain names.
 func (j *judge) mayBar(submitter, sender common.Address) bool {
-	return submitter == sender || relaysBar && submitter == crypto.PubkeyToAddress(j.w.relay.PublicKey)
+	return submitter == sender || submitter == crypto.PubkeyToAddress(j.w.relay.PublicKey)
 }
-
-const relaysBar = false

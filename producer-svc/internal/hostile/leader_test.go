@@ -28,7 +28,7 @@ func (w *world) block() {
 	if w.live.UpgradeDue(uint64(c.GetTimestamp().GetSeconds())) {
 		w.stats["fork"]++
 	}
-	d := decided{preblock: &preblockv1.Preblock{Content: c}, delayed: map[content.Hash][]byte{}}
+	d := decided{preblock: &preblockv1.Preblock{Content: c, Certificate: &preblockv1.Certificate{}}, delayed: map[content.Hash][]byte{}}
 	w.lie(c)
 	w.fillSealed(d.preblock)
 	w.fillPlain(&d)

@@ -34,22 +34,24 @@ func (d *decided) Raw(hash content.Hash) ([]byte, bool, error) {
 	return raw, ok, nil
 }
 
-// record is what a replica logs of it.
-func (w *world) record(d *decided) *blueprintv1.LogRecord {
-	rec, err := logrecord.Of(d.preblock, d)
+// record is what a replica with a head logs of it.
+func (w *world) record(d *decided, on logrecord.Parent) *blueprintv1.LogRecord {
+	rec, err := logrecord.Of(d.preblock, on, d)
 	w.must(err)
 	return rec
 }
 
 // execute applies a number as replicas do, on the head they have, whatever parent the content names.
 func (w *world) execute(c *chain.Chain, d *decided) chain.Result {
-	rec := w.record(d)
-	_, head, _ := c.Head()
-	rec.ParentHash = head[:]
-	result, err := c.Apply(context.Background(), ledger.BlockOf(rec, lifetime))
+	_, head, at := c.Head()
+	rec := w.record(d, logrecord.Parent{Hash: content.Hash(head), Time: int64(at)})
+	result, err := c.Apply(context.Background(), ledger.BlockOf(rec, w.bars()))
 	w.must(err)
 	return result
 }
+
+// bars are those of the chain.
+func (w *world) bars() ledger.Bars { return ledger.Bars{Lifetime: lifetime, IsRelay: w.c.IsRelay} }
 
 // decide is what follows when a content is final: the live replica executes it, and the judge looks at the block.
 func (w *world) decide(d decided) {
@@ -126,7 +128,7 @@ func (w *world) copyTo(dir string) {
 func (w *world) checkWindow() {
 	last := uint64(len(w.history))
 	again, err := rules.Rebuild(1, last, lifetime, func(number uint64) ([]seal.Header, error) {
-		return logrecord.Headers(w.record(&w.history[number-1])), nil
+		return logrecord.Headers(w.record(&w.history[number-1], logrecord.Parent{})), nil
 	})
 	w.must(err)
 	for _, a := range w.submitters() {

@@ -27,6 +27,9 @@ type Committee struct {
 	t          testing.TB
 }
 
+// Fee is the fee of sealed transactions unless a test changes it, in wei: above the base fee of a chain's first blocks.
+const Fee = 2_000_000_000
+
 // New makes a committee for chain 1337 that begins at a number.
 func New(t testing.TB, keyholders, threshold int, first uint64) *Committee {
 	t.Helper()
@@ -72,8 +75,8 @@ func (c *Committee) Sealed(tx []byte) []byte {
 	return c.SealedBy(c.newKey(), 0, tx)
 }
 
-// SealedBy seals a transaction by a submitter, with gas for most transactions, and the latest expiry that the committee's
-// first number allows. change may change the header.
+// SealedBy seals a transaction by a submitter, with gas for most transactions, Fee, and the latest expiry that the
+// committee's first number allows. change may change the header.
 func (c *Committee) SealedBy(key *ecdsa.PrivateKey, seq uint64, tx []byte, change ...func(*seal.Header)) []byte {
 	c.t.Helper()
 	s, err := seal.Seal(c.Keys.Key, c.header(key, seq, change), seal.NewSeed(), tx)
@@ -91,7 +94,7 @@ func (c *Committee) Garbage(kind error, change ...func(*seal.Header)) []byte {
 func (c *Committee) header(key *ecdsa.PrivateKey, seq uint64, change []func(*seal.Header)) seal.Header {
 	h := seal.Header{
 		ChainID: c.ChainID, Key: c.Keys.ID(), Submitter: crypto.PubkeyToAddress(key.PublicKey),
-		Seq: seq, Gas: 100_000, Expiry: c.First + c.Limits.Lifetime,
+		Seq: seq, Gas: 100_000, Fee: Fee, Expiry: c.First + c.Limits.Lifetime,
 	}
 	for _, do := range change {
 		do(&h)
