@@ -88,6 +88,9 @@ func TestAFinalContentIsExecutedOnTheHeadWhateverItSaysOfIt(t *testing.T) {
 				t.Errorf("%s: %d: %+v", who, i, s)
 			}
 		}
+		if s := n.standing(t, txstore.HashOf(low)); s.BaseFee == nil || *s.BaseFee != 1 {
+			t.Errorf("%s: the base fee that its content names is %v", who, s.BaseFee)
+		}
 		if s, reason := n.state(t, txstore.HashOf(low)); s != "ended" || !strings.Contains(reason, "less than block base fee") {
 			t.Errorf("%s: what does not pay is %s: %s", who, s, reason)
 		}

@@ -61,7 +61,7 @@ func (s *Service) openSealed() (err error) {
 	s.sealed = sealedpool.New(sealedpool.Config{
 		Store: s.disk.Store, Checker: rules.NewChecker(s.committee), Chain: s.committee.Limits, Window: s.seqs,
 		Head:    func() uint64 { number, _, _ := s.disk.Chain.Head(); return number },
-		Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
+		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
 	})
 	return nil
 }
@@ -153,7 +153,7 @@ func (s *Service) listen() (err error) {
 			Count: s.metrics.Asked, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
 		}
 		if s.sealed != nil {
-			cfg.NextSeq = s.sealed.NextSeq
+			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee
 		}
 		return rpc.NewServer(cfg, s.disk.Chain, s.intake)
 	})

@@ -25,6 +25,9 @@ func (s *teService) GetEncryptionKey() (*EncryptionKey, error) {
 	if s.Config.Head != nil {
 		answer.Head = hexutil.Uint64(s.Config.Head())
 	}
+	if s.BaseFee != nil {
+		answer.BaseFee = hexutil.Uint64(s.BaseFee())
+	}
 	return &answer, nil
 }
 
@@ -55,12 +58,14 @@ type TransactionStatus struct {
 	TransactionHash *common.Hash `json:"transactionHash,omitempty"`
 	// Barred says that the transaction is skipped wherever it is ordered, for a time: it was opened and has ended.
 	Barred bool `json:"barred,omitempty"`
+	// BaseFee is what the content names that ordered a sealed transaction, in wei.
+	BaseFee *hexutil.Uint64 `json:"baseFeePerGas,omitempty"`
 }
 
 // GetTransactionStatus is te_getTransactionStatus: where a transaction is, whether or not it is in a block.
 func (s *teService) GetTransactionStatus(hash common.Hash) (TransactionStatus, error) {
 	at, err := s.txs.Status(hash)
-	answer := TransactionStatus{Status: at.State, Reason: at.Reason, Barred: at.Barred}
+	answer := TransactionStatus{Status: at.State, Reason: at.Reason, Barred: at.Barred, BaseFee: (*hexutil.Uint64)(at.BaseFee)}
 	if at.Number > 0 {
 		answer.BlockNumber = (*hexutil.Uint64)(&at.Number)
 	}

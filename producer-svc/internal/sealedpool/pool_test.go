@@ -57,7 +57,7 @@ func newRig(t *testing.T, change func(*rig)) *rig {
 	t.Cleanup(func() { _ = r.store.Close() })
 	r.cfg = sealedpool.Config{
 		Store: r.store, Checker: rules.NewChecker(r.c.Committee), Chain: limits, Window: r.window,
-		Head: func() uint64 { return r.head },
+		Head: func() uint64 { return r.head }, BaseFee: func() uint64 { return r.baseFee },
 		Ordered: func(id common.Hash) (uint64, bool, error) {
 			n, ok := r.ordered[id]
 			return n, ok, nil
@@ -200,7 +200,7 @@ func TestSealedTransactionsStayInOrderOfArrivalUntilTheirBlockIsAppliedAndOverRe
 	}
 	rec := r.decide(b)
 	want := sealedpool.State{Name: sealedpool.Opened, Number: 1, Transaction: crypto.Keccak256Hash([]byte("transaction"))}
-	if at, _ := r.Where(idOf(b)); at != want {
+	if at, _ := r.Where(idOf(b)); at.BaseFee == nil || at.Name != want.Name || at.Number != want.Number || at.Transaction != want.Transaction {
 		t.Errorf("when its block is decided %+v", at)
 	}
 	r.restart() // it was decided, and not applied
@@ -227,7 +227,7 @@ func TestAnUnopenableOneIsOrderedUntilItsBlockIsApplied(t *testing.T) {
 	rec := r.record(a)
 	rec.Sealed[0].TransactionHash = nil
 	r.Decided(rec)
-	if at, _ := r.Where(idOf(a)); at != (sealedpool.State{Name: sealedpool.Ordered, Number: 1}) {
+	if at, _ := r.Where(idOf(a)); at.Name != sealedpool.Ordered || at.Number != 1 || at.Transaction != (common.Hash{}) {
 		t.Errorf("got %+v", at)
 	}
 }
@@ -287,7 +287,13 @@ func TestWhatDoesNotPayTheBaseFeeWaitsUntilItDoesOrExpires(t *testing.T) {
 	if got := r.offered(low, behind, exact, brief); !sameInts(got, 2) {
 		t.Errorf("at a base fee of 10: offered %v", got)
 	}
+	if at, _ := r.Where(idOf(low)); at.Name != sealedpool.Sealed || at.Reason != "its fee, 9, is below the base fee of the next block, 10" {
+		t.Errorf("it waits because %+v", at)
+	}
 	r.baseFee = 9
+	if at, _ := r.Where(idOf(low)); at.Reason != "" {
+		t.Errorf("it waits because %+v", at)
+	}
 	if got := r.offered(low, behind, exact, brief); !sameInts(got, 0, 1, 2) {
 		t.Errorf("at a base fee of 9: offered %v", got)
 	}
