@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/convictions"
 	"blindseq/kit/config"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
 	"blindseq/seal/attest"
@@ -311,6 +313,16 @@ func (s *node) status(t *testing.T) *dsnv1.GetStatusResponse {
 	return st
 }
 
+// lose takes a keyholder's disk away.
+func (n *network) lose(i int) {
+	n.t.Helper()
+	n.stopKeyholder(i)
+	if err := os.RemoveAll(filepath.Join(n.dir, fmt.Sprintf("keyholder-%d", i))); err != nil {
+		n.t.Fatal(err)
+	}
+	n.startKeyholder(i)
+}
+
 func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
 	n := newNetwork(t, 4, 3)
 	s := start(t, n.config(t))
@@ -318,15 +330,76 @@ func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
 		s.submit(t, with(number, n.sealed(fmt.Sprint(number))))
 		s.preblock(t, n, number)
 	}
-	n.stopKeyholder(2)
-	if err := os.RemoveAll(filepath.Join(n.dir, "keyholder-2")); err != nil {
-		t.Fatal(err)
-	}
-	n.startKeyholder(2)
-	n.stopKeyholder(0) // from now on number 2 is needed
+	n.lose(2)
+	// It may have signed for 6, the number after the last one that is certified, and gives shares only.
 	s.submit(t, with(6, n.sealed("six")))
 	if got := plainOf(s.preblock(t, n, 6), 0); got != "six" {
 		t.Fatalf("got %q", got)
+	}
+	n.stopKeyholder(0) // from now on number 2 is needed
+	s.submit(t, with(7, n.sealed("seven")))
+	if got := plainOf(s.preblock(t, n, 7), 0); got != "seven" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestKeyholderWithoutVotesIsWaitedForUntilItsPeersReported(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	var silent atomic.Bool
+	silent.Store(true)
+	n.lie(t, 1, &liar{report: func(l *liar, ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+		if silent.Load() {
+			return nil, status.Error(codes.Unavailable, "not now")
+		}
+		return l.KeyholderServiceClient.Report(ctx, r)
+	}})
+	s := start(t, n.config(t))
+	s.submit(t, with(1, n.sealed("one")))
+	s.preblock(t, n, 1)
+	n.lose(2)
+	waits := func(what string) {
+		t.Helper()
+		eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), what) })
+	}
+	n.stopKeyholder(0)
+	s.submit(t, with(2, n.sealed("two")))
+	waits("it has no votes and waits for reports of its peers, 1 of 3 came")
+	n.startKeyholder(0)
+	s.preblock(t, n, 2) // the others are enough
+	silent.Store(false)
+	eventually(t, func() bool { return s.status(t).GetWaiting() == "" })
+	s.submit(t, with(3, n.sealed("three")))
+	s.preblock(t, n, 3)
+	s.submit(t, with(4, n.sealed("four")))
+	s.preblock(t, n, 4)
+}
+
+func TestAWrongReportDoesNotKeepAKeyholderFromBeingRestored(t *testing.T) {
+	n := newNetwork(t, 7, 5)
+	n.lie(t, 1, &liar{report: func(l *liar, ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+		answer, err := l.KeyholderServiceClient.Report(ctx, r)
+		if err == nil {
+			answer.Report.Signature[7] ^= 1
+		}
+		return answer, err
+	}})
+	s := start(t, n.config(t))
+	for number := uint64(1); number <= 2; number++ {
+		s.submit(t, with(number, n.sealed("x")))
+		s.preblock(t, n, number)
+	}
+	n.lose(2)
+	s.submit(t, with(3))
+	s.preblock(t, n, 3)
+	n.stopKeyholder(0)
+	n.stopKeyholder(3) // so the one that lies and the one that was restored are needed
+	eventually(t, func() bool {
+		line := fmt.Sprintf("blindseq_dsn_keyholder_faults_total{keyholder=%q,kind=\"invalid\"} 0", n.addresses[1])
+		return !strings.Contains(get(t, "http://"+s.http+"/metrics"), line+"\n")
+	})
+	for number := uint64(4); number <= 6; number++ {
+		s.submit(t, with(number, n.sealed("y")))
+		s.preblock(t, n, number)
 	}
 }
 

@@ -57,7 +57,7 @@ func (w world) equivocation(t *testing.T, number uint64) *keyholderv1.Evidence {
 	for i := range signed {
 		p := &preblockv1.Content{Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(int64(i), 0))}
 		var err error
-		if signed[i], err = attest.StatementOf(w.Committee.Committee, p, common.Hash{}).Sign(w.Identities[2], 2); err != nil {
+		if signed[i], err = attest.StatementOf(w.Committee.Committee, p, common.Hash{}).Sign(w.Identities[2], 2, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // source is a keyholder that was heard, with its attestations in order.
