@@ -7,7 +7,6 @@ import (
 	"math/big"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
-	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/rules"
@@ -35,8 +34,9 @@ func gasOf(gas uint64, limits committee.Limits) (uint64, error) {
 	return most, nil
 }
 
-// feeOf rounds a fee cap down to two significant digits.
-func feeOf(feeCap *big.Int) uint64 {
+// feeOf rounds a fee cap down to two significant digits, or to as many more as keep it at or above the base fee, below which it
+// would not be ordered.
+func feeOf(feeCap, baseFee *big.Int) uint64 {
 	fee := uint64(math.MaxUint64)
 	if feeCap.IsUint64() {
 		fee = feeCap.Uint64()
@@ -44,6 +44,9 @@ func feeOf(feeCap *big.Int) uint64 {
 	unit := uint64(1)
 	for fee/unit >= 100 {
 		unit *= 10
+	}
+	for unit > 1 && new(big.Int).SetUint64(fee/unit*unit).Cmp(baseFee) < 0 {
+		unit /= 10
 	}
 	return fee / unit * unit
 }
@@ -59,17 +62,17 @@ func expiryOf(seq, head, lastOrdered uint64, limits committee.Limits) uint64 {
 }
 
 // seal seals a transaction under the seq of its item and makes it durable.
-func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, lead rollup.Lead) (outbox.Item, []byte, error) {
+func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, at lead) (outbox.Item, []byte, error) {
 	limits := o.Committee.Limits
 	gas, err := gasOf(tx.Gas(), limits)
 	if err != nil {
 		return item, nil, err
 	}
-	item.Expiry = expiryOf(item.Seq, lead.Head, o.Box.LastOrdered(), limits)
+	item.Expiry = expiryOf(item.Seq, at.Head, o.Box.LastOrdered(), limits)
 	key := o.Committee.Keys.Key
 	s, err := seal.Seal(key, seal.Header{
 		ChainID: key.ChainID(), Key: key.ID(), Submitter: o.submitter(), Seq: item.Seq,
-		Gas: gas, Fee: feeOf(tx.GasFeeCap()), Expiry: item.Expiry,
+		Gas: gas, Fee: feeOf(tx.GasFeeCap(), at.BaseFee), Expiry: item.Expiry,
 	}, seal.NewSeed(), raw)
 	if err == nil {
 		err = s.Sign(o.Key)
