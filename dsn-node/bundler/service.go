@@ -7,14 +7,12 @@ package bundler
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"log/slog"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/bundler/internal/walletrpc"
-	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/seal/committee"
@@ -36,6 +34,7 @@ type Service struct {
 	submitter common.Address
 	chain     uint64
 	alone     bool // without an observer
+	relay     bool // named by the committee
 }
 
 // New builds the service. On an error nothing is left open.
@@ -51,7 +50,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 		return nil, err
 	}
 	s.submitter, s.chain = crypto.PubkeyToAddress(key.PublicKey), c.ChainID
-	s.alone = cfg.ObserverRPC == ""
+	s.alone, s.relay = cfg.ObserverRPC == "", c.IsRelay(s.submitter)
 	n, err := s.connect(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -114,19 +113,6 @@ func (s *Service) follow(cfg Config) bundling.Health {
 	return h
 }
 
-func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
-	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
-	defer clear(passphrase)
-	if err != nil {
-		return nil, err
-	}
-	key, err := identity.Read(cfg.IdentityFile, passphrase)
-	if err != nil || cfg.Instance == "" {
-		return key, err
-	}
-	return instanceKey(key, cfg.Instance)
-}
-
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
 func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) (grpc *grpckit.Server, err error) {
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*walletrpc.Server, error) {
@@ -156,7 +142,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if s.alone {
 		s.Log.WarnContext(ctx, "bundler has no observer and refuses plain transactions", "error", rollup.ErrNoObserver)
 	}
-	s.Log.InfoContext(ctx, "bundler ready", "chain", s.chain, "submitter", s.submitter, "pending", s.box.Len(), "rpc", rpc, "http", http)
+	s.Log.InfoContext(ctx, "bundler ready", "chain", s.chain, "submitter", s.submitter, "relay", s.relay, "pending", s.box.Len(), "rpc", rpc, "http", http)
 	return s.Host.Run(ctx)
 }
 

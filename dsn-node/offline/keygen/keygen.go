@@ -3,6 +3,7 @@
 package keygen
 
 import (
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type Config struct {
 	Lifetime       uint64           `help:"Number of blueprints within which a sealed transaction must be ordered, a constant of the chain." default:"50000"`
 	SealedGas      uint64           `help:"Maximum gas of all sealed transactions of a blueprint, a constant of the chain." default:"15000000"`
 	Relays         []common.Address `help:"Addresses of relays beside the bundler whose key is made here: their transactions count as sealed by their own senders, a constant of the chain."`
+	Instances      []string         `name:"bundler-instances" help:"Names of the bundlers (--instance) that share the key made here. Each is a relay, beside the bundler without a name."`
 	PassphraseFile string           `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
 	Keep           bool             `help:"Succeed and change nothing when the directory already has a committee."`
 }
@@ -117,7 +119,7 @@ func run(cfg Config) (*Files, error) {
 			return nil, err
 		}
 	}
-	roles, err := f.writeRoles(cfg.Relays, passphrase)
+	roles, err := f.writeRoles(cfg, passphrase)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +133,11 @@ func run(cfg Config) (*Files, error) {
 // writeKeyholder writes one keyholder's two files and returns the address it signs with.
 func (f *Files) writeKeyholder(share *seal.Secret, passphrase []byte) (common.Address, error) {
 	defer share.Erase()
-	address, err := writeIdentity(f.Identities[share.Authority()], passphrase)
-	return address, errors.Join(err, keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase))
+	key, err := writeIdentity(f.Identities[share.Authority()], passphrase)
+	if err != nil {
+		return common.Address{}, err
+	}
+	return crypto.PubkeyToAddress(key.PublicKey), keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase)
 }
 
 // writeToken writes a token, as hex.
@@ -150,19 +155,32 @@ func (f *Files) writeToken() error {
 }
 
 // writeRoles writes the keys of a sequencer and a bundler, and the gateway's token.
-func (f *Files) writeRoles(relays []common.Address, passphrase []byte) (committee.Roles, error) {
-	sequencer, errSequencer := writeIdentity(f.Sequencer, passphrase)
-	bundler, errBundler := writeIdentity(f.Bundler, passphrase)
-	return committee.Roles{
-		Sequencers: []common.Address{sequencer}, Relays: append([]common.Address{bundler}, relays...),
-	}, errors.Join(errSequencer, errBundler, f.writeToken())
+func (f *Files) writeRoles(cfg Config, passphrase []byte) (committee.Roles, error) {
+	sequencer, err := writeIdentity(f.Sequencer, passphrase)
+	if err != nil {
+		return committee.Roles{}, err
+	}
+	bundler, err := writeIdentity(f.Bundler, passphrase)
+	if err != nil {
+		return committee.Roles{}, err
+	}
+	roles := committee.Roles{Sequencers: []common.Address{crypto.PubkeyToAddress(sequencer.PublicKey)}}
+	for _, name := range append([]string{""}, cfg.Instances...) {
+		one, err := identity.Instance(bundler, name)
+		if err != nil {
+			return roles, err
+		}
+		roles.Relays = append(roles.Relays, crypto.PubkeyToAddress(one.PublicKey))
+	}
+	roles.Relays = append(roles.Relays, cfg.Relays...)
+	return roles, f.writeToken()
 }
 
-// writeIdentity writes a new identity key and returns its address.
-func writeIdentity(path string, passphrase []byte) (common.Address, error) {
+// writeIdentity writes a new identity key and returns it.
+func writeIdentity(path string, passphrase []byte) (*ecdsa.PrivateKey, error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
-		return common.Address{}, err
+		return nil, err
 	}
-	return crypto.PubkeyToAddress(key.PublicKey), identity.Write(path, key, passphrase)
+	return key, identity.Write(path, key, passphrase)
 }
