@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"sync"
 
@@ -8,9 +9,7 @@ import (
 	"blindseq/seal"
 	"blindseq/seal/committee"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // remembered is the number of checked transactions that a Checker keeps, about two full contents of small ones.
@@ -22,14 +21,14 @@ type Checker struct {
 	committee *committee.Committee
 
 	mu    sync.Mutex
-	known lru.BasicLRU[common.Hash, *seal.Checked]
+	known lru.BasicLRU[[sha256.Size]byte, *seal.Checked]
 
 	shared sharing
 }
 
 // NewChecker returns a Checker for a committee's key.
 func NewChecker(c *committee.Committee) *Checker {
-	k := &Checker{committee: c, known: lru.NewBasicLRU[common.Hash, *seal.Checked](remembered)}
+	k := &Checker{committee: c, known: lru.NewBasicLRU[[sha256.Size]byte, *seal.Checked](remembered)}
 	k.shared.check = func(raws [][]byte) []error {
 		_, errs := k.CheckAll(raws)
 		return errs
@@ -40,9 +39,9 @@ func NewChecker(c *committee.Committee) *Checker {
 // CheckAll checks many at once. For each there is its result or its error, one of package seal.
 func (k *Checker) CheckAll(raws [][]byte) ([]*seal.Checked, []error) {
 	out, errs := make([]*seal.Checked, len(raws)), make([]error, len(raws))
-	hashes := make([]common.Hash, len(raws))
+	hashes := make([][sha256.Size]byte, len(raws)) // a processor has instructions for this hash
 	for i, raw := range raws {
-		hashes[i] = crypto.Keccak256Hash(raw)
+		hashes[i] = sha256.Sum256(raw)
 	}
 	k.recall(hashes, out)
 	var parsed []*seal.Sealed
@@ -69,7 +68,7 @@ func (k *Checker) CheckAll(raws [][]byte) ([]*seal.Checked, []error) {
 	return out, errs
 }
 
-func (k *Checker) recall(hashes []common.Hash, out []*seal.Checked) {
+func (k *Checker) recall(hashes [][sha256.Size]byte, out []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, h := range hashes {
@@ -77,7 +76,7 @@ func (k *Checker) recall(hashes []common.Hash, out []*seal.Checked) {
 	}
 }
 
-func (k *Checker) remember(hashes []common.Hash, all []*seal.Checked) {
+func (k *Checker) remember(hashes [][sha256.Size]byte, all []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, h := range hashes {
@@ -136,11 +135,9 @@ func Headers(p *preblockv1.Content) ([]seal.Header, error) {
 	}
 	out := make([]seal.Header, len(raws))
 	for i, raw := range raws {
-		s, err := seal.Parse(raw)
-		if err != nil {
+		if out[i], err = seal.ParseHeader(raw); err != nil {
 			return nil, fmt.Errorf("read content %d: %w: sealed transaction %d: %w", p.GetNumber(), ErrContent, i, err)
 		}
-		out[i] = s.Header
 	}
 	return out, nil
 }
