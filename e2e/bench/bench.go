@@ -24,6 +24,7 @@ type Options struct {
 	Connections int
 	Singles     int // transfers sent one by one for the latency
 	Sealed      int // sealed transfers; 0: none
+	Garbage     int // sealed pieces of each kind of garbage; 0: none
 	Rounds      int // proposals with nothing sealed
 	Idle        time.Duration
 	Profile     bool
@@ -70,8 +71,15 @@ func systems(o Options) []system {
 		alone.Only = []string{cluster.DSN}
 		all = append(all, system{name: "rounds", cluster: alone, measure: []func(*run, context.Context) error{(*run).rounds}})
 	}
+	var measure []func(*run, context.Context) error
 	if o.Sealed > 0 {
-		all = append(all, system{name: "sealed", cluster: committee, measure: []func(*run, context.Context) error{(*run).sealed}})
+		measure = append(measure, (*run).sealed)
+	}
+	if o.Garbage > 0 {
+		measure = append(measure, (*run).garbage)
+	}
+	if len(measure) > 0 {
+		all = append(all, system{name: "sealed", cluster: committee, measure: measure})
 	}
 	return all
 }
