@@ -124,8 +124,8 @@ bench: build deps ## Measure sealing, engine, blueprint log and the whole pipeli
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (5m) each
-	@./scripts/fuzz.sh $(or $(FUZZTIME),5m)
+fuzz: ## Run every fuzz target for FUZZTIME (5m) each and print a tally; continues a run that was stopped; JOBS=2 ONLY=seal
+	@JOBS=$(or $(JOBS),0) ONLY=$(or $(ONLY),.) ./scripts/fuzz.sh $(or $(FUZZTIME),5m)
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run the linters of .golangci.yml, and gofmt (make fmt repairs formatting)
