@@ -136,8 +136,8 @@ func (w *world) fillPlain(d *decided) {
 		return
 	}
 	var txs []*transaction
-	if w.baseFee < 1e12 && w.schedule%3 > 0 {
-		for range w.rng.IntN(4) {
+	if w.baseFee < 1e12 && w.schedule%3 == 0 {
+		for range w.rng.IntN(8) {
 			txs = append(txs, w.burn())
 		}
 	}

@@ -94,15 +94,20 @@ func (w *world) catchUp() {
 	w.behind = nil
 }
 
-// restart kills a replica: its files stay as they are at that moment. It starts on them and replays its log.
+// restart stops a replica, or kills it: then its files stay as they are at that moment, some blocks behind. It starts on them
+// and replays its log.
 func (w *world) restart() {
-	dir := w.t.TempDir()
-	w.copyTo(dir)
+	dir := w.dir
+	if w.rng.IntN(2) == 0 {
+		dir = w.t.TempDir()
+		w.copyTo(dir)
+	}
 	w.must(w.restarted.Close())
 	w.restarted, w.dir = w.open(dir), dir
 	w.stats["restarts"]++
 	head, _, _ := w.restarted.Head()
 	for i := head; i < uint64(len(w.history)); i++ {
+		w.stats["replayed after a kill"]++
 		w.same("replica that was killed", w.execute(w.restarted, &w.history[i]), w.history[i].result)
 	}
 	if got, want := w.restarted.Waiting(), w.live.Waiting(); got != want {

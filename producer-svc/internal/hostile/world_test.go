@@ -116,7 +116,8 @@ func (w *world) makeGenesis() {
 }
 
 func (w *world) open(dir string) *chain.Chain {
-	c, err := chain.Open(chain.Config{Dir: dir, Genesis: w.genesis, Log: slog.New(slog.DiscardHandler)})
+	flush := chain.FlushPolicy{Gas: 20 * gasLimit} // so that one that is killed comes back somewhere
+	c, err := chain.Open(chain.Config{Dir: dir, Genesis: w.genesis, Flush: flush, Log: slog.New(slog.DiscardHandler)})
 	w.must(err)
 	if dir == "" {
 		w.t.Cleanup(func() { w.must(c.Close()) })
@@ -131,8 +132,11 @@ func (w *world) run() {
 			w.look()
 		}
 		w.block()
+		if w.live.Waiting().Transactions > 0 && w.rng.IntN(10) == 0 {
+			w.restart()
+		}
 	}
-	if w.rng.IntN(12) == 0 {
+	if w.rng.IntN(25) == 0 {
 		w.restart()
 	}
 	if w.rng.IntN(3) == 0 {
