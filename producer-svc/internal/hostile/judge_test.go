@@ -52,30 +52,68 @@ func (j *judge) candidates(d *decided) (all []candidate) {
 
 // block judges a block: each candidate was executed, has ended or waits, in this order, and what was sealed does not wait.
 func (j *judge) block(d *decided) {
-	r := d.result
-	var room []candidate
-	for _, one := range j.candidates(d) {
-		switch {
-		case len(r.Included) > 0 && r.Included[0] == one.hash && !j.broken(one):
-			if one.sealed == nil && len(room) > 0 {
-				j.w.failf("block %d: %s was executed before %s, which waits and was ordered earlier", r.Number, one.hash, room[0].hash)
-			}
-			j.executed(r.Number, one)
-			r.Included = r.Included[1:]
-		case len(r.Skipped) > 0 && r.Skipped[0].Hash == one.hash:
-			j.ended(r.Number, one, r.Skipped[0])
-			r.Skipped = r.Skipped[1:]
-		case one.sealed == nil && len(r.Waiting) > len(room) && r.Waiting[len(room)] == one.hash:
-			room = append(room, one)
+	all := j.candidates(d)
+	fates := j.fates(all, d.result, false)
+	if fates == nil && len(all) > 0 {
+		j.w.failf("block %d: %+v of %+v is nothing that the rules allow", d.result.Number, d.result, all)
+	}
+	j.room = nil
+	ended := d.result.Skipped
+	for i, is := range fates {
+		switch is {
+		case executed:
+			j.executed(d.result.Number, all[i])
+		case hasEnded:
+			j.ended(d.result.Number, all[i], ended[0])
+			ended = ended[1:]
+		case waits:
+			j.room = append(j.room, all[i])
 			j.w.stats["waited"]++
-		default:
-			j.w.failf("block %d: %+v was neither executed nor ended at its place", r.Number, one)
 		}
 	}
-	if len(r.Included) > 0 || len(r.Skipped) > 0 || len(r.Waiting) > len(room) {
-		j.w.failf("block %d: executed %v, ended %v and waiting %v come from nowhere", r.Number, r.Included, r.Skipped, r.Waiting[len(room):])
+}
+
+// fate is what became of a candidate in a block.
+type fate int
+
+const (
+	executed fate = iota
+	hasEnded
+	waits
+)
+
+// fates says what became of each candidate, nil when the result cannot be explained. One transaction can be several candidates,
+// so each explanation is tried. After the first that waits nothing that was not sealed is executed.
+func (j *judge) fates(all []candidate, r chain.Result, full bool) []fate {
+	if len(all) == 0 {
+		if len(r.Included)+len(r.Skipped)+len(r.Waiting) > 0 {
+			return nil
+		}
+		return []fate{}
 	}
-	j.room = room
+	one := all[0]
+	if len(r.Included) > 0 && r.Included[0] == one.hash && !j.broken(one) && (one.sealed != nil || !full) {
+		rest := r
+		rest.Included = r.Included[1:]
+		if found := j.fates(all[1:], rest, full); found != nil {
+			return append([]fate{executed}, found...)
+		}
+	}
+	if len(r.Skipped) > 0 && r.Skipped[0].Hash == one.hash && (one.number == r.Number || r.Skipped[0].Reason != chain.ErrBarred.Error()) {
+		rest := r
+		rest.Skipped = r.Skipped[1:]
+		if found := j.fates(all[1:], rest, full); found != nil {
+			return append([]fate{hasEnded}, found...)
+		}
+	}
+	if len(r.Waiting) > 0 && r.Waiting[0] == one.hash && one.sealed == nil {
+		rest := r
+		rest.Waiting = r.Waiting[1:]
+		if found := j.fates(all[1:], rest, true); found != nil {
+			return append([]fate{waits}, found...)
+		}
+	}
+	return nil
 }
 
 // broken: a transaction that is not what its header promised has ended. It may stand in the block once more, and be executed there.

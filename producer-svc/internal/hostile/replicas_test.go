@@ -107,7 +107,7 @@ func (w *world) restart() {
 	w.stats["restarts"]++
 	head, _, _ := w.restarted.Head()
 	for i := head; i < uint64(len(w.history)); i++ {
-		w.stats["replayed after a kill"]++
+		w.stats["replayed after a restart"]++
 		w.same("replica that was killed", w.execute(w.restarted, &w.history[i]), w.history[i].result)
 	}
 	if got, want := w.restarted.Waiting(), w.live.Waiting(); got != want {

@@ -34,7 +34,8 @@ func (s stats) wantEverything(t *testing.T, schedules uint64) {
 		return
 	}
 	for _, name := range []string{
-		"opened", "executed at its place", "ended", "barred", "kept out by a bar", "ended, sealed by a stranger", "waited", "restarts", "replayed after a kill",
+		"opened", "executed at its place", "ended", "barred", "kept out by a bar", "ended, sealed by a stranger", "waited",
+		"restarts", "replayed after a restart",
 		"executed later, readable and public", "wrong parent", "false base fee", "fork", "unopenable", "base fee raised",
 	} {
 		if s[name] < schedules/50 {
