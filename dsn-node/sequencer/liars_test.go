@@ -181,15 +181,15 @@ func short(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*
 	return answer, attest.SignShares(l.n.committee, l.key, answer.GetShares())
 }
 
-// equivocating signs another content first and, asked again, the one it is asked for.
+// equivocating claims, with a signature, that it attested another content for the number before, and asked again attests.
 func equivocating(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
-	if l.called(r.GetContent().GetNumber()) > 1 {
+	if l.called(r.GetContent().GetNumber()) > 1 || r.GetContent().GetNumber() == 1 {
 		return l.KeyholderServiceClient.Attest(ctx, r)
 	}
 	other := proto.CloneOf(r.GetContent())
-	other.Transactions = append(other.Transactions, []byte{0xee})
-	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetPreviousPayloadHash())).Sign(l.key, l.authority, rounds.View)
-	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT}, err
+	other.Number--
+	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetFinality().GetPreviousPayloadHash())).Sign(l.key, l.authority, rounds.View)
+	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS}, err
 }
 
 // lockingAnother signs a lock of another content, without having seen a certificate over it.
