@@ -29,7 +29,7 @@ type Proposal struct {
 type Answer struct {
 	Attested *keyholderv1.Attested // nil when nothing was attested
 	Refusal  keyholderv1.AttestRefusal
-	// Certificate is the one over what is followed for the number, when that is not what was attested.
+	// Certificate is the one that is held for the number, nil when none was locked or adopted.
 	Certificate *preblockv1.Certificate
 }
 
@@ -137,11 +137,7 @@ func (h *Voter) again(s attest.Statement) (Answer, error) {
 	if err != nil {
 		return Answer{}, h.failing(err)
 	}
-	a := Answer{Attested: r.attested, Refusal: r.Again(s)}
-	if r.Signed != r.Certified {
-		a.Certificate = r.cert
-	}
-	return a, nil
+	return Answer{Attested: r.attested, Refusal: r.Again(s), Certificate: r.cert}, nil
 }
 
 // shown takes note that what is held for the last number is final. The caller holds mu.

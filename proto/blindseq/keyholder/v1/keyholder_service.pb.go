@@ -118,8 +118,9 @@ type AttestResponse struct {
 	// one signed, absent when there is none.
 	Attested *Attested     `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
 	Refusal  AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
-	// With ADOPTED, the final certificate over the requested content. A keyholder that adopted does not sign, so the certificate
-	// may not be reproducible.
+	// The certificate that the keyholder locked or adopted for the number, absent when it did neither. It shows a sequencer that
+	// lost it what may be final: with other keyholders than made it, it may not be reproducible. With ADOPTED it is final and over
+	// the requested content.
 	Certificate   *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
