@@ -12,6 +12,7 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/audit"
 	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/follow"
@@ -150,7 +151,7 @@ func (s *Service) listen() (err error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
 			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
-			Count: s.metrics.Asked, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
+			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
 		}
 		if s.sealed != nil {
 			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee
@@ -195,6 +196,10 @@ func (s *Service) produce(p peers) error {
 	s.follow = follow.New(follow.Deps{
 		Monitor: s.monitor, Engine: s.engine, Alarm: s.guard.Halt, Slog: s.Log,
 		Supply: follow.DelayedOf(blueprintv1.NewProducerServiceClient(p.leading)),
+	})
+	s.audit = audit.New(audit.Deps{
+		Leading: blueprintv1.NewProducerServiceClient(p.leading), Follows: s.followsAnother, Head: s.feed.Head,
+		Own: s.builder.Unsigned, Key: s.sequencerKey(), Differs: s.differs, Log: s.Log,
 	})
 	arrived, stop := s.disk.Chain.Work()
 	s.Defer("notifications of the pool", func() error { stop(); return nil })
@@ -279,8 +284,15 @@ func (s *Service) hello() *replicationv1.Hello {
 	if genesis, ok := s.disk.Chain.HashOf(0); ok {
 		h.GenesisHash = genesis[:]
 	}
-	if s.disk.Key != nil {
-		h.SequencerKey, _ = s.disk.Key.Public().(ed25519.PublicKey) // that is its type
-	}
+	h.SequencerKey = s.sequencerKey()
 	return h
+}
+
+// sequencerKey is the public key under which blueprints are published; nil for an observer that does not have it.
+func (s *Service) sequencerKey() ed25519.PublicKey {
+	if s.disk.Key == nil {
+		return nil
+	}
+	key, _ := s.disk.Key.Public().(ed25519.PublicKey) // that is its type
+	return key
 }

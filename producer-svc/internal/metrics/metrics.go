@@ -25,6 +25,7 @@ type Metrics struct {
 	checks   prometheus.Histogram
 	asked    prometheus.Counter
 	claims   *prometheus.CounterVec
+	differs  prometheus.Counter
 
 	rollupCalls *prometheus.CounterVec
 }
@@ -51,7 +52,8 @@ func New(registry *prometheus.Registry) *Metrics {
 	for _, claim := range []logrecord.Claim{logrecord.ClaimParent, logrecord.ClaimTimestamp, logrecord.ClaimBaseFee} {
 		m.claims.WithLabelValues(string(claim))
 	}
-	registry.MustRegister(m.claims, m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
+	m.differs = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_blueprints_differing_total", Help: "Blueprints published by the leader that do not follow from their preblocks, of those that this follower compared."})
+	registry.MustRegister(m.differs, m.claims, m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
 	return m
 }
 
@@ -92,6 +94,9 @@ func (m *Metrics) AcknowledgedAlone() { m.alone.Inc() }
 func (m *Metrics) ClaimedFalsely(claim logrecord.Claim) {
 	m.claims.WithLabelValues(string(claim)).Inc()
 }
+
+// Differs counts a published blueprint that does not follow from its preblock.
+func (m *Metrics) Differs() { m.differs.Inc() }
 
 // Asked counts a request or batch of JSON-RPC.
 func (m *Metrics) Asked() { m.asked.Inc() }

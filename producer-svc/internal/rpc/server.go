@@ -35,6 +35,9 @@ type Config struct {
 	NextSeq func(submitter common.Address) uint64
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
+	// Check compares the signed chunks of a published blueprint with what follows from this replica's log; key is who should have
+	// signed them, empty for the key that this replica has.
+	Check func(chunks [][]byte, key []byte) (BlueprintCheck, error)
 	// Head is the number of the last applied block; when set, answers say which blocks they may have seen.
 	Head func() uint64
 	// BaseFee is that of the next block, in wei; nil when nothing is sealed.
