@@ -219,7 +219,7 @@ func (e *eavesdropper) sealedByTheBundler(t *testing.T) *seal.Sealed {
 func (e *eavesdropper) mustOnlyAskOfSealed(t *testing.T, sealed *seal.Sealed) {
 	t.Helper()
 	allowed := map[string]string{
-		"eth_chainId": `null`, "te_getNextSeq": fmt.Sprintf(`["%#x"]`, sealed.Submitter), "te_getTransactionStatus": fmt.Sprintf(`["%#x"]`, sealed.ID()),
+		"eth_chainId": `null`, "te_getNextSeq": fmt.Sprintf(`["%#x"]`, sealed.Submitter), "te_getTransactionStatus": fmt.Sprintf(`["%s"]`, common.Hash(sealed.ID())),
 		"eth_sendRawTransaction": fmt.Sprintf(`["%#x"]`, sealed.Encode()),
 	}
 	for _, request := range e.requests.All() {

@@ -73,7 +73,7 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 	for i := range s.by.Quorum() {
 		key, err := crypto.GenerateKey()
 		must(t, err)
-		stranger, err := statement.Sign(key, uint8(i))
+		stranger, err := statement.Sign(key, uint8(i), 0)
 		must(t, err)
 		forged = append(forged, stranger.GetAttestation())
 	}
@@ -83,10 +83,10 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 		want    []codes.Code
 	}{
 		"no certificate":            {&keyholderv1.ReleaseSharesRequest{}, []codes.Code{codes.PermissionDenied, codes.InvalidArgument}},
-		"signed by strangers":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(forged)}, []codes.Code{codes.PermissionDenied}},
-		"fewer than a quorum":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(signed)}, []codes.Code{codes.PermissionDenied}},
-		"one of them counted twice": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(twice)}, []codes.Code{codes.PermissionDenied}},
-		"a quorum of another one's": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(certificate.GetAttestations())}, []codes.Code{codes.PermissionDenied}},
+		"signed by strangers":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, forged)}, []codes.Code{codes.PermissionDenied}},
+		"fewer than a quorum":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, signed)}, []codes.Code{codes.PermissionDenied}},
+		"one of them counted twice": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, twice)}, []codes.Code{codes.PermissionDenied}},
+		"a quorum of another one's": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, certificate.GetAttestations())}, []codes.Code{codes.PermissionDenied}},
 		"a place that has nothing":  {&keyholderv1.ReleaseSharesRequest{Certificate: certificate, Proven: []uint32{7}}, []codes.Code{codes.InvalidArgument}},
 	} {
 		for authority := range s.by.Size() {

@@ -126,7 +126,7 @@ func (k *Keyholder) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*
 	}
 	other := proto.CloneOf(r.GetContent())
 	other.Transactions = append(other.Transactions, []byte{0xee})
-	signed, err := attest.StatementOf(k.committee, other, common.BytesToHash(r.GetPreviousPayloadHash())).Sign(k.key, k.authority)
+	signed, err := attest.StatementOf(k.committee, other, common.BytesToHash(r.GetPreviousPayloadHash())).Sign(k.key, k.authority, 0)
 	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT}, err
 }
 

@@ -18,6 +18,7 @@ const (
 	methodSend   = "eth_sendRawTransaction"
 	methodLookUp = "eth_getTransactionByHash"
 	methodStatus = "te_getTransactionStatus"
+	methodProof  = "te_getOrderProof"
 )
 
 // call is one request.

@@ -61,17 +61,20 @@ func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
 		return failure(c, away()), true
 	}
-	if at == bundling.Hidden {
+	switch {
+	case at == bundling.Hidden && c.Method == methodProof:
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "prove order: the transaction's place is not fixed"}), true
+	case at == bundling.Hidden:
 		c.byID(id)
 		c.to = h.to.Leader
 	}
 	return nil, false
 }
 
-// lookedFor returns the hash of a call that looks for a transaction, or for its status.
+// lookedFor returns the hash of a call that looks for a transaction, its status, or its place.
 func (c *call) lookedFor() (common.Hash, bool) {
 	var params []common.Hash
-	if !slices.Contains([]string{methodLookUp, methodStatus}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+	if !slices.Contains([]string{methodLookUp, methodStatus, methodProof}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
 		return common.Hash{}, false
 	}
 	return params[0], true
