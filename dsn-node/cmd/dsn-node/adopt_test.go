@@ -47,12 +47,14 @@ func (s *system) decided(t *testing.T, seq dsnv1.SequencerServiceClient, number 
 	if err := outcome.Verify(s.committee, p); err != nil {
 		t.Fatal(err)
 	}
+	s.finals[hash] = p.GetCertificate()
 	return p, hash
 }
 
 // lost has one keyholder attest a content that no sequencer knows, as one would have that lost its disk just after.
 func (s *system) lost(t *testing.T, i int, c *preblockv1.Content, previous common.Hash) *keyholderv1.AttestResponse {
 	t.Helper()
+	s.restore(t, i)
 	a := s.attest(t, i, c, previous)
 	if a.GetRefusal() != 0 {
 		t.Fatalf("keyholder %d does not attest: %v", i, a)
@@ -118,13 +120,15 @@ func TestKeyholderThatAttestedALostContentFollowsTheCertifiedOne(t *testing.T) {
 	}
 }
 
+// TestKeyholderFollowsFromWhereTheLostOrderBegan: which is its last number, because a sequencer that has nothing final gets no
+// keyholder further.
 func TestKeyholderFollowsFromWhereTheLostOrderBegan(t *testing.T) {
 	s := newSystem(t, 4, 3)
-	var previous common.Hash
-	for number := uint64(1); number <= 3; number++ { // a sequencer that certifies nothing should not get so far
-		c := contentOf(number, []byte{0xee, byte(number)})
-		s.lost(t, 3, c, previous)
-		previous = attest.StatementOf(s.committee, c, previous).Hash()
+	lost := contentOf(1, []byte{0xee})
+	s.lost(t, 3, lost, common.Hash{})
+	next := s.attest(t, 3, contentOf(2, []byte{0xee}), attest.StatementOf(s.committee, lost, common.Hash{}).Hash())
+	if next.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_FINAL {
+		t.Fatalf("it attests what follows something that is not final: %v", next)
 	}
 	seq := s.sequencer(t)
 	for number := uint64(1); number <= 4; number++ {
@@ -170,14 +174,25 @@ func TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows(t *testing.T) {
 // follows waits until a keyholder has adopted a content.
 func (s *system) follows(t *testing.T, i int, c *preblockv1.Content, previous common.Hash) {
 	t.Helper()
+	eventually(t, fmt.Sprintf("keyholder %d does not adopt number %d", i, c.GetNumber()), func() (struct{}, bool) {
+		return struct{}{}, s.attest(t, i, c, previous).GetRefusal() == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED
+	})
+}
+
+// eventually looks until there is what is looked for.
+func eventually[A any](t *testing.T, otherwise string, look func() (A, bool)) A {
+	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	timeout := time.After(20 * time.Second)
-	for s.attest(t, i, c, previous).GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED {
+	for {
+		if found, ok := look(); ok {
+			return found
+		}
 		select {
 		case <-ticker.C:
 		case <-timeout:
-			t.Fatalf("keyholder %d does not adopt number %d", i, c.GetNumber())
+			t.Fatal(otherwise)
 		}
 	}
 }
