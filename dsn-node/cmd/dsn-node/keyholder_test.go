@@ -77,11 +77,14 @@ func TestANewCommitteeOfProcessesStartsWithOneOfFourDown(t *testing.T) {
 	if p, _ := s.decide(t, seq, contentOf(1, s.sealed(t, "one"))); plainOf(p, 0) != "one" {
 		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
-	s.keyholders[2].start(t) // it is restored by its peers, and needed from number 3 on
-	s.decide(t, seq, contentOf(2, s.sealed(t, "two")))
-	s.reaches(t, 2, 2)
-	s.keyholders[0].kill()
-	if p, _ := s.decide(t, seq, contentOf(3, s.sealed(t, "three"))); plainOf(p, 0) != "three" {
+	s.keyholders[2].start(t) // it is restored by its peers
+	from := s.reaches(t, 2, 1).GetSignsFrom()
+	for number := uint64(2); number < from; number++ {
+		s.decide(t, seq, contentOf(number, s.sealed(t, "more")))
+		s.reaches(t, 2, number)
+	}
+	s.keyholders[0].kill() // from here on it is needed
+	if p, _ := s.decide(t, seq, contentOf(from, s.sealed(t, "later"))); plainOf(p, 0) != "later" {
 		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
 }
@@ -125,7 +128,9 @@ func TestAKeyholderWhoseDiskWasEmptiedSignsNothingItMayHaveSignedBefore(t *testi
 		}
 		s.keyholders[3].kill()
 		s.keyholders[3].start(t)
-		s.restore(t, 3) // nothing was held yet, so it asks again
+		if from := s.restore(t, 3); from != 5 {
+			t.Fatalf("it signs from %d", from)
+		}
 	}
 	// The others decide number 4 with another content, and the one that lost its disk is needed after it.
 	seq := s.sequencer(t)

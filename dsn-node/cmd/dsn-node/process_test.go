@@ -360,7 +360,7 @@ func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 }
 
 func TestKilledSequencerAndKeyholdersLoseNothing(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	seq := s.sequencer(t)
 	stream, err := seq.StreamPreblocks(t.Context(), &dsnv1.StreamPreblocksRequest{FromNumber: 1})
 	if err != nil {

@@ -75,7 +75,7 @@ func (h *Voter) restore(ctx context.Context, reports []*keyholderv1.Report) (uin
 		return 0, err
 	}
 	// gofail: var restoreStoring struct{}
-	if err := h.store.restore(from); err != nil {
+	if err := h.store.restore(from, h.store.last()); err != nil {
 		return 0, err
 	}
 	// gofail: var restoreStored struct{}

@@ -219,6 +219,20 @@ func TestAnEmptiedLogMakesWhatWasRestoredVoid(t *testing.T) {
 	l.expect(h, "the next", contentOf(6, 0), hashes[0], restored)
 }
 
+// TestARestoredKeyholderThatHeldNothingYetIsRestored: also when it is started again after others went on without it.
+func TestARestoredKeyholderThatHeldNothingYetIsRestored(t *testing.T) {
+	l := newLone(t)
+	h := l.again(l.again(l.restored()))
+	if st := h.Status(); st.SignsFrom != 5 || st.Challenge != nil {
+		t.Fatalf("status %+v", st)
+	}
+	all, hashes := l.chain(0, 1)
+	if err := h.Adopt(t.Context(), all[0]); err != nil {
+		t.Fatal(err)
+	}
+	l.expect(l.again(h), "what it cannot have signed", contentOf(6, 0), hashes[0], vote.Granted)
+}
+
 func TestCrashAtAnyStepOfARestorationIsFollowedByOne(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		for good, done := 0, false; !done; good++ {

@@ -20,7 +20,8 @@ import (
 //
 //	attested    record n is the GetAttestedResponse message of number n: what was attested, or adopted without a signature
 //	certified   what was locked, or adopted in the place of what was attested (certificates)
-//	restored    the last record is the RestoreResponse message with the lowest number that is signed for, 0 for none
+//	restored    the last record is the GetStatusResponse message with the lowest number that is signed for, 0 for none; last_number
+//	            is set when attested has, or is about to get, records
 type store struct {
 	attested  *wal.Log
 	certified *certificates
@@ -78,8 +79,19 @@ func (s *store) close() error {
 	return errors.Join(errs...)
 }
 
-// append keeps what is held for the next number.
-func (s *store) append(number uint64, r *held) error { return put(s.attested, number, r.message()) }
+// append keeps what is held for the next number. The first time, it first notes that there is something to lose.
+func (s *store) append(number uint64, r *held) error {
+	if s.last() == 0 {
+		m, err := s.lastRestored()
+		if err == nil {
+			err = s.restore(m.GetSignsFrom(), number)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return put(s.attested, number, r.message())
+}
 
 // certify keeps the certificate of what is held for the last number, and its content when it is not the attested one.
 func (s *store) certify(r *held) error {
@@ -149,26 +161,27 @@ func (s *store) followed(number uint64) (*preblockv1.Content, error) {
 	return m.GetContent(), err
 }
 
-// signsFrom is the lowest number that is signed for, 0 for none. When the other logs are empty, what was restored before is void:
-// the votes since then were lost.
-func (s *store) signsFrom() (uint64, error) {
-	record := s.restored.Last()
-	if record == 0 {
-		return 0, nil
+// resume returns the lowest number that is signed for, 0 for none. When the other logs were emptied, what was restored before
+// is void.
+func (s *store) resume() (uint64, error) {
+	m, err := s.lastRestored()
+	if err != nil || s.last() > 0 || m.GetLastNumber() == 0 || m.GetSignsFrom() == 0 {
+		return m.GetSignsFrom(), err
 	}
-	m := new(keyholderv1.RestoreResponse)
-	if err := get(s.restored, record, m); err != nil {
-		return 0, err
-	}
-	if s.last() > 0 || m.GetSignsFrom() == 0 {
-		return m.GetSignsFrom(), nil
-	}
-	return 0, s.restore(0)
+	return 0, s.restore(0, 0)
 }
 
-// restore keeps the lowest number that is signed for.
-func (s *store) restore(signsFrom uint64) error {
-	return put(s.restored, s.restored.Next(), &keyholderv1.RestoreResponse{SignsFrom: signsFrom})
+func (s *store) lastRestored() (*keyholderv1.GetStatusResponse, error) {
+	m := new(keyholderv1.GetStatusResponse)
+	if record := s.restored.Last(); record > 0 {
+		return m, get(s.restored, record, m)
+	}
+	return m, nil
+}
+
+// restore keeps the lowest number that is signed for, and the last number that something is held for.
+func (s *store) restore(signsFrom, last uint64) error {
+	return put(s.restored, s.restored.Next(), &keyholderv1.GetStatusResponse{SignsFrom: signsFrom, LastNumber: last})
 }
 
 func put(log *wal.Log, record uint64, m proto.Message) error {

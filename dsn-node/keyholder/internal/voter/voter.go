@@ -127,7 +127,7 @@ func (h *Voter) resume(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if h.signsFrom, err = h.store.signsFrom(); err != nil {
+	if h.signsFrom, err = h.store.resume(); err != nil {
 		return err
 	}
 	if h.signsFrom == 0 {
