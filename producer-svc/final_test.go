@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"blindseq/producer-svc/internal/fakes"
 	"blindseq/producer-svc/internal/txstore"
@@ -14,11 +15,14 @@ import (
 	"blindseq/seal"
 	"blindseq/seal/committee"
 	"blindseq/seal/committee/committeetest"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // claims are how many wrong claims of each kind a replica has reported.
@@ -186,5 +190,20 @@ func (n *node) forgetChain(t *testing.T) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(n.cfg.DataDir, "chain")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Keyholders attest nothing far ahead of their clocks: such a content would hold up everything until they have caught up.
+func TestNoProposalIsSoFarAheadThatKeyholdersRefuseIt(t *testing.T) {
+	n, _ := sealing(t, nil)
+	plain := startNode(t, nil)
+	ahead := &blueprintv1.ProduceBlockRequest{Timestamp: timestamppb.New(time.Now().Add(30 * time.Second).Truncate(time.Second))}
+	if _, err := n.producer.ProduceBlock(t.Context(), ahead); code(err) != codes.InvalidArgument {
+		t.Errorf("with keyholders: %v", err)
+	}
+	plain.produce(t, ahead)
+	answer, err := n.producer.GetProposalContent(t.Context(), &blueprintv1.GetProposalContentRequest{Timestamp: ahead.GetTimestamp()})
+	if got := answer.GetContent().GetTimestamp().AsTime(); err != nil || got.After(time.Now().Add(rules.ClockSkew)) {
+		t.Errorf("a request that came through Redis: %s, %v", got, err)
 	}
 }

@@ -191,7 +191,7 @@ func (s *Service) produce(p peers) error {
 		Monitor:  s.monitor, Engine: s.engine, Now: time.Now, Await: s.cfg.EventTimeout,
 	})
 	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.SectionEnded, Step: s.metrics.Stepped}
-	runner := sections.NewRunner(observer.Performer(performer), s.cfg.MaxClockDrift, s.Log)
+	runner := sections.NewRunner(observer.Performer(performer), s.maxDrift(), s.Log)
 	s.guard = sections.NewGuard(observer.Sections(runner), func(reason string) { s.Health.Set("production", reason) })
 	s.follow = follow.New(follow.Deps{
 		Monitor: s.monitor, Engine: s.engine, Alarm: s.guard.Halt, Slog: s.Log,
@@ -219,6 +219,19 @@ func (s *Service) decided(rec *blueprintv1.LogRecord) error {
 	}
 	s.sealed.Decided(rec)
 	return nil
+}
+
+// clocksDiffer is how far the clocks of this machine and of a keyholder may differ before the keyholder refuses a timestamp that
+// was taken here.
+const clocksDiffer = 5 * time.Second
+
+// maxDrift is how far ahead of the clock a timestamp may be. A content that keyholders refuse until their clocks have caught up
+// would hold everything up until then.
+func (s *Service) maxDrift() time.Duration {
+	if s.committee == nil {
+		return s.cfg.MaxClockDrift
+	}
+	return min(s.cfg.MaxClockDrift, rules.ClockSkew-clocksDiffer)
 }
 
 // falsely raises the alarm about what a final content said wrongly. Production continues: the block follows from the content and
@@ -258,7 +271,7 @@ func (s *Service) register() {
 	leads := s.production.Stance.Leads
 	assembler := &contents.Assembler{
 		Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.SealedShare,
-		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() },
+		Latest: func() int64 { return time.Now().Add(s.maxDrift()).Unix() },
 	}
 	if s.sealed != nil {
 		assembler.Sealed, assembler.SealedGas = s.sealed, s.committee.Limits.SealedGas
