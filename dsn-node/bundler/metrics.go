@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"result"}),
 		seal: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "blindseq_bundler_seal_seconds",
-			Help:    "Duration of sealing and signing one transaction and of making it durable.",
+			Help:    "Duration of sealing and signing one transaction.",
 			Buckets: prometheus.ExponentialBuckets(.0005, 2, 12),
 		}),
 		inclusion: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -78,6 +78,11 @@ func systems(o Options) []system {
 	if o.Garbage > 0 {
 		measure = append(measure, (*run).garbage)
 	}
+	if o.Sealed > 0 {
+		bundler := committee
+		bundler.Bundler = true
+		all = append(all, system{name: "bundler", cluster: bundler, measure: []func(*run, context.Context) error{(*run).throughBundler}})
+	}
 	if len(measure) > 0 {
 		all = append(all, system{name: "sealed", cluster: committee, measure: measure})
 	}
@@ -125,6 +130,6 @@ func startCluster(ctx context.Context, o Options, co cluster.Options, accounts [
 	if err := os.WriteFile(path, genesis, 0o600); err != nil {
 		return nil, fmt.Errorf("write genesis: %w", err)
 	}
-	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path}}
+	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path}, cluster.Observer: {"--genesis", path}}
 	return cluster.Start(ctx, co)
 }

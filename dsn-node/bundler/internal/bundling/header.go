@@ -61,7 +61,7 @@ func expiryOf(seq, head, lastOrdered uint64, limits committee.Limits) uint64 {
 	return max(expiry, head+1)
 }
 
-// seal seals a transaction under the seq of its item and makes it durable.
+// seal seals a transaction under the seq of its item.
 func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, at lead) (outbox.Item, []byte, error) {
 	limits := o.Committee.Limits
 	gas, err := gasOf(tx.Gas(), limits)
@@ -81,7 +81,13 @@ func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, at l
 		return item, nil, err
 	}
 	item.ID = [32]byte(s.ID())
-	sealed := s.Encode()
+	return item, s.Encode(), nil
+}
+
+// store makes a sealed transaction durable.
+func (o *Options) store(item outbox.Item, raw, sealed []byte) error {
 	// gofail: var sealedStoring struct{}
-	return item, sealed, o.Box.Put(item, outbox.Content{Raw: raw, Sealed: sealed})
+	err := o.Box.Put(item, outbox.Content{Raw: raw, Sealed: sealed})
+	// gofail: var sealedStored struct{}
+	return err
 }

@@ -4,7 +4,7 @@
 // It guarantees that a hash is answered only for a transaction that is on disk and that the rollup has accepted, sealed; such a
 // one is handed in again, sealed anew where it must be, until it is in a block, or was ordered and ended, or its nonce is used
 // by another, or it is too old. An error means that the bundler does not keep the transaction; only when the rollup did not
-// answer, which the error says, it may still come into a block.
+// answer, which the error says, or the disk failed, it may still come into a block.
 //
 // The order of blocks is that of sealing: each sealed transaction has the next seq of the bundler's key, and rollups order
 // them by seq without a gap. So the transactions of one sender run in the order of their arrival. They are taken one after
@@ -153,12 +153,11 @@ func (d *Intake) bring(ctx context.Context, tx *transaction) error {
 	if err := d.busy.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("seal transaction: %w", err)
 	}
-	item, sealed, err := d.keep(tx, a, mine)
+	item, sealed, err := d.prepare(tx, a, mine)
 	d.busy.Release(1)
 	if err != nil {
 		return err
 	}
-	// gofail: var sealedStored struct{}
 	if err := d.handIn(ctx, item, tx, sealed, a.lead); err != nil {
 		return errors.Join(err, d.drop(item, err))
 	}
@@ -192,8 +191,8 @@ func (d *Intake) settle(ctx context.Context, from common.Address) error {
 	return nil
 }
 
-// keep seals a new transaction and makes it durable.
-func (d *Intake) keep(tx *transaction, a admission, mine uint64) (outbox.Item, []byte, error) {
+// prepare gives a new transaction a seq and seals it.
+func (d *Intake) prepare(tx *transaction, a admission, mine uint64) (outbox.Item, []byte, error) {
 	start := time.Now()
 	item, err := d.o.Box.Reserve(
 		outbox.Item{Hash: tx.Hash(), From: tx.From, Nonce: tx.Nonce(), Since: uint64(start.Unix())},

@@ -101,6 +101,9 @@ func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, at lead) error
 		return err
 	}
 	item, sealed, err := w.o.seal(item, tx, content.Raw, at)
+	if err == nil {
+		err = w.o.store(item, content.Raw, sealed)
+	}
 	if err != nil {
 		return err
 	}

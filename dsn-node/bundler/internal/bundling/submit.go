@@ -27,7 +27,7 @@ var errUsed = errors.New("seq is used")
 // than what was sealed with this key.
 func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte, at lead) error {
 	for range renewals {
-		err := d.submit(ctx, item, sealed)
+		err := d.send(ctx, item, tx, sealed)
 		if !errors.Is(err, errUsed) {
 			return err
 		}
@@ -43,6 +43,16 @@ func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, 
 		}
 	}
 	return fmt.Errorf("%w with a seq that is free: another process seals with the same key", rollup.ErrAway)
+}
+
+// send makes a sealed transaction durable and hands it in, both at the same time: neither waits for the other. After a crash in
+// between, the leader has a transaction that no wallet was answered for, and a seq that this outbox takes for free: handIn finds
+// that it is used.
+func (d *Intake) send(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error {
+	stored := make(chan error, 1)
+	go func() { stored <- d.o.store(item, tx.raw, sealed) }()
+	err := d.submit(ctx, item, sealed)
+	return errors.Join(<-stored, err)
 }
 
 // submit hands a sealed transaction in until the rollup has it.
