@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/kit/content"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -171,11 +173,12 @@ func TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows(t *testing.T) {
 	}
 }
 
-// follows waits until a keyholder has adopted a content.
+// follows waits until a keyholder has locked or adopted a content.
 func (s *system) follows(t *testing.T, i int, c *preblockv1.Content, previous common.Hash) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("keyholder %d does not adopt number %d", i, c.GetNumber()), func() (struct{}, bool) {
-		return struct{}{}, s.attest(t, i, c, previous).GetRefusal() == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED
+		hash := content.HashOf(c)
+		return struct{}{}, bytes.Equal(s.attest(t, i, c, previous).GetCertificate().GetContentHash(), hash[:])
 	})
 }
 

@@ -93,12 +93,13 @@ func (p Position) Attest(s attest.Statement) keyholderv1.AttestRefusal {
 	return Granted
 }
 
-// Again decides about a statement for a number that something is held for.
+// Again decides about a statement for a number that something is held for. What is locked and not known as final is still another
+// content than the one that was attested.
 func (h Held) Again(s attest.Statement) keyholderv1.AttestRefusal {
-	switch s {
-	case h.Signed:
+	switch {
+	case s == h.Signed:
 		return Granted
-	case h.Certified:
+	case s == h.Certified && h.Final:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED
 	}
 	return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT

@@ -60,18 +60,20 @@ func TestASecondContentIsNeverSigned(t *testing.T) {
 		signed    attest.Statement
 		certified attest.Statement
 		asked     attest.Statement
+		final     bool
 		want      keyholderv1.AttestRefusal
 	}{
-		{"what was signed", mine, none, mine, Granted},
-		{"what was signed and locked", mine, mine, mine, Granted},
-		{"what was signed, another adopted", mine, theirs, mine, Granted},
-		{"what was adopted instead", mine, theirs, theirs, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
-		{"what was adopted only", none, theirs, theirs, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
-		{"another content", mine, none, theirs, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
-		{"a third content", mine, theirs, third, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
-		{"another than was adopted only", none, theirs, third, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"what was signed", mine, none, mine, false, Granted},
+		{"what was signed and locked", mine, mine, mine, false, Granted},
+		{"what was signed, another adopted", mine, theirs, mine, true, Granted},
+		{"what was adopted instead", mine, theirs, theirs, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
+		{"what was locked instead", mine, theirs, theirs, false, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"what was adopted only", none, theirs, theirs, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
+		{"another content", mine, none, theirs, false, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"a third content", mine, theirs, third, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"another than was adopted only", none, theirs, third, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
 	} {
-		if got := (Held{Signed: c.signed, Certified: c.certified}).Again(c.asked); got != c.want {
+		if got := (Held{Signed: c.signed, Certified: c.certified, Final: c.final}).Again(c.asked); got != c.want {
 			t.Errorf("%s: %s, not %s", c.name, got, c.want)
 		}
 	}

@@ -76,6 +76,10 @@ func TestAnotherCertifiedContentIsLocked(t *testing.T) {
 	if again := l.expect(h, "its own", given, common.Hash{}, vote.Granted); !proto.Equal(again.Attested, mine.Attested) {
 		t.Fatalf("it shows %v", again)
 	}
+	asked := l.expect(h, "what it locked", certified, common.Hash{}, otherContent)
+	if !proto.Equal(asked.Attested, mine.Attested) || !proto.Equal(asked.Certificate, unlocked(a)) {
+		t.Fatalf("it shows %v", asked)
+	}
 	if _, err := h.Release(t.Context(), unlocked(a), nil); !errors.Is(err, attest.ErrCertificate) {
 		t.Fatalf("shares for what is locked only here: %v", err)
 	}
