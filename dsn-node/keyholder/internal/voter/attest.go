@@ -137,7 +137,9 @@ func (h *Voter) again(s attest.Statement) (Answer, error) {
 	if err != nil {
 		return Answer{}, h.failing(err)
 	}
-	return Answer{Attested: r.attested, Refusal: r.Again(s), Certificate: r.cert}, nil
+	shown := r.Held
+	shown.Final = len(r.cert.GetLocks()) > 0
+	return Answer{Attested: r.attested, Refusal: shown.Again(s), Certificate: r.cert}, nil
 }
 
 // shown takes note that what is held for the last number is final. The caller holds mu.

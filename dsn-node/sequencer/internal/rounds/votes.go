@@ -52,7 +52,7 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 		f.answers(r)
 		r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
 		return nil
-	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED && final:
+	case certified: // it holds the content, and did not attest it: it can be asked for its lock, unless that is final
 		f.settle(number)
 		f.answers(r)
 		return nil
