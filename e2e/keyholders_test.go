@@ -73,7 +73,7 @@ func startCommittee(t *testing.T) *observedCommittee {
 	t.Cleanup(bundler.Close)
 	o.senders = accounts[:4]
 	o.observation = watched(t, c, client, o.senders[:2], 30*time.Millisecond)
-	o.asked = bundler
+	o.bundled.Store(o.senders[2].Address.Hex(), bundler)
 	by := committeeOf(t, c)
 	o.send(o.senders[2], func(ctx context.Context) error {
 		return load.Stream(ctx, bundler, o.senders[2], 60*time.Millisecond, o.Recorder)

@@ -73,7 +73,7 @@ func (o *observation) encrypt(t *testing.T, sender *load.Account) {
 	bundler, err := ethclient.DialContext(t.Context(), o.c.Wallets)
 	must(t, err)
 	t.Cleanup(bundler.Close)
-	o.asked = bundler
+	o.bundled.Store(sender.Address.Hex(), bundler)
 	o.send(sender, func(ctx context.Context) error {
 		return load.Stream(ctx, bundler, sender, 150*time.Millisecond, o.Recorder)
 	})
