@@ -68,7 +68,7 @@ func sealedSteps() []step {
 	all.add(keyholder, underLoad, "attestationSigned", "walAppending", "walWritten", "walSynced", "attestationStored",
 		"lockStoring", "lockStored", "sharesMaking", "sharesReleasing")
 	all.add(keyholder, starting, "walSettling")
-	all.add(cluster.DSN, underLoad, "proposalStored", "preblockDeciding", "walAppending", "walWritten", "walSynced", "preblockFixed",
+	all.add(cluster.DSN, underLoad, "proposalStored", "certificateMade", "contentFinal", "preblockDeciding", "walAppending", "walWritten", "walSynced", "preblockFixed",
 		"preblockPublished")
 	all.add(cluster.DSN, starting, "walSettling")
 	all.add(cluster.Bundler, underLoad, "sealedStoring", "sealedStored", "sealedForwarded", "sealedRemoving")

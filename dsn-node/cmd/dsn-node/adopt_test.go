@@ -73,7 +73,7 @@ func plainOf(p *preblockv1.Preblock, i int) string {
 }
 
 func TestKeyholderThatAttestedALostContentFollowsTheCertifiedOne(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestKeyholderThatAttestedALostContentFollowsTheCertifiedOne(t *testing.T) {
 // TestKeyholderFollowsFromWhereTheLostOrderBegan: which is its last number, because a sequencer that has nothing final gets no
 // keyholder further.
 func TestKeyholderFollowsFromWhereTheLostOrderBegan(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	lost := contentOf(1, []byte{0xee})
 	s.lost(t, 3, lost, common.Hash{})
 	next := s.attest(t, 3, contentOf(2, []byte{0xee}), attest.StatementOf(s.committee, lost, common.Hash{}).Hash())
@@ -146,7 +146,7 @@ func TestKeyholderFollowsFromWhereTheLostOrderBegan(t *testing.T) {
 // TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows kills the one that adopts at a random moment around each adoption. At the
 // end, and so after every one of them, it is needed.
 func TestKeyholderKilledAtAnyTimeOfAnAdoptionFollows(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	seq := s.sequencer(t)
 	var previous common.Hash
 	const last = 8
