@@ -22,10 +22,11 @@ type Options struct {
 	Transfers   int
 	Batch       int
 	Connections int
-	Singles     int // transfers sent one by one for the latency
-	Sealed      int // sealed transfers; 0: none
-	Garbage     int // sealed pieces of each kind of garbage; 0: none
-	Rounds      int // proposals with nothing sealed
+	Singles     int    // transfers sent one by one for the latency
+	Sealed      int    // sealed transfers; 0: none
+	SealedGas   uint64 // of all sealed transactions of a block
+	Garbage     int    // sealed pieces of each kind of garbage; 0: none
+	Rounds      int    // proposals with nothing sealed
 	Idle        time.Duration
 	Profile     bool
 }
@@ -39,8 +40,9 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 	if err := blueprintLog(filepath.Join(o.Dir, "log"), out); err != nil {
 		return err
 	}
+	measured := &rates{}
 	for _, s := range systems(o) {
-		if err := s.run(ctx, o, out); err != nil {
+		if err := s.run(ctx, o, out, measured); err != nil {
 			return err
 		}
 	}
@@ -65,7 +67,7 @@ func systems(o Options) []system {
 	if o.Transfers > 0 {
 		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).pipeline}})
 	}
-	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID}
+	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID, SealedGas: o.SealedGas}
 	if o.Rounds > 0 {
 		alone := committee
 		alone.Only = []string{cluster.DSN}
@@ -89,7 +91,10 @@ func systems(o Options) []system {
 	return all
 }
 
-func (s system) run(ctx context.Context, o Options, out io.Writer) error {
+// rates are transfers/s of whole pipelines, zero before they were measured. Plain ones are measured first.
+type rates struct{ plain, sealed float64 }
+
+func (s system) run(ctx context.Context, o Options, out io.Writer, measured *rates) error {
 	accounts, err := load.Accounts(o.Accounts + 1)
 	if err != nil {
 		return err
@@ -100,7 +105,7 @@ func (s system) run(ctx context.Context, o Options, out io.Writer) error {
 		return err
 	}
 	defer c.Close() // the processes are killed either way
-	b := &run{Options: o, c: c, out: out, accounts: accounts[:o.Accounts], single: accounts[o.Accounts]}
+	b := &run{Options: o, c: c, out: out, rates: measured, accounts: accounts[:o.Accounts], single: accounts[o.Accounts]}
 	for _, measure := range s.measure {
 		if err := measure(b, ctx); err != nil {
 			c.Tails(out)
@@ -114,6 +119,7 @@ type run struct {
 	Options
 	c        *cluster.Cluster
 	out      io.Writer
+	rates    *rates
 	accounts []*load.Account
 	single   *load.Account
 }

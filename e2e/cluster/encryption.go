@@ -72,8 +72,12 @@ func (c *Cluster) makeKeys(ctx context.Context) error {
 		chainID = devChainID
 	}
 	dir := filepath.Join(c.dir, "keys")
-	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), "keygen", "--out", dir, "--chain-id", strconv.FormatUint(chainID, 10),
-		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold))
+	args := []string{"keygen", "--out", dir, "--chain-id", strconv.FormatUint(chainID, 10),
+		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold)}
+	if c.o.SealedGas > 0 {
+		args = append(args, "--sealed-gas", strconv.FormatUint(c.o.SealedGas, 10))
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), args...)
 	cmd.Env = cleanEnvironment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make keys: %w\n%s", err, out)
