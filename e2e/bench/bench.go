@@ -40,9 +40,8 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 	if err := blueprintLog(filepath.Join(o.Dir, "log"), out); err != nil {
 		return err
 	}
-	measured := &rates{}
 	for _, s := range systems(o) {
-		if err := s.run(ctx, o, out, measured); err != nil {
+		if err := s.run(ctx, o, out); err != nil {
 			return err
 		}
 	}
@@ -74,6 +73,9 @@ func systems(o Options) []system {
 		all = append(all, system{name: "rounds", cluster: alone, measure: []func(*run, context.Context) error{(*run).rounds}})
 	}
 	var measure []func(*run, context.Context) error
+	if o.Sealed > 0 && o.Transfers > 0 {
+		measure = append(measure, (*run).pipeline)
+	}
 	if o.Sealed > 0 {
 		measure = append(measure, (*run).sealed)
 	}
@@ -91,10 +93,7 @@ func systems(o Options) []system {
 	return all
 }
 
-// rates are transfers/s of whole pipelines, zero before they were measured. Plain ones are measured first.
-type rates struct{ plain, sealed float64 }
-
-func (s system) run(ctx context.Context, o Options, out io.Writer, measured *rates) error {
+func (s system) run(ctx context.Context, o Options, out io.Writer) error {
 	accounts, err := load.Accounts(o.Accounts + 1)
 	if err != nil {
 		return err
@@ -105,7 +104,7 @@ func (s system) run(ctx context.Context, o Options, out io.Writer, measured *rat
 		return err
 	}
 	defer c.Close() // the processes are killed either way
-	b := &run{Options: o, c: c, out: out, rates: measured, accounts: accounts[:o.Accounts], single: accounts[o.Accounts]}
+	b := &run{Options: o, c: c, out: out, accounts: accounts[:o.Accounts], single: accounts[o.Accounts]}
 	for _, measure := range s.measure {
 		if err := measure(b, ctx); err != nil {
 			c.Tails(out)
@@ -119,7 +118,7 @@ type run struct {
 	Options
 	c        *cluster.Cluster
 	out      io.Writer
-	rates    *rates
+	plain    float64 // transfers/s of this system, 0 before they were measured
 	accounts []*load.Account
 	single   *load.Account
 }
