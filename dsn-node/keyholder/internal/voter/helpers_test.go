@@ -31,7 +31,7 @@ var began = time.Unix(1_700_000_000, 0)
 // lone is the last keyholder of a committee that begins at number 5; the others certify without it.
 type lone struct {
 	*committeetest.Committee
-	t      *testing.T
+	t      testing.TB
 	o      Options
 	finals map[common.Hash]*preblockv1.Certificate // by what they show
 }
@@ -53,7 +53,7 @@ func withLifetime(t *testing.T, lifetime uint64) *lone {
 	return loneOf(t, committeetest.NewWith(t, 4, 3, 5, committee.Limits{Lifetime: lifetime}))
 }
 
-func loneOf(t *testing.T, c *committeetest.Committee) *lone {
+func loneOf(t testing.TB, c *committeetest.Committee) *lone {
 	last := c.Size() - 1
 	return &lone{c, t, Options{
 		Dir: t.TempDir(), Committee: c.Committee, Key: c.Identities[last], Share: c.Secrets[last], Log: slog.New(slog.DiscardHandler),

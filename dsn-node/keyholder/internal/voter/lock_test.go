@@ -118,4 +118,16 @@ func TestOnlyAQuorumsCertificateIsLocked(t *testing.T) {
 		t.Errorf("it tells of number 5: %v, %v", got, err)
 	}
 	l.locks(h, a, nil)
+	for name, change := range map[string]func(*preblockv1.Certificate){ // what was verified before makes nothing else right
+		"another content's":     func(c *preblockv1.Certificate) { c.ContentHash[0]++ },
+		"another predecessor's": func(c *preblockv1.Certificate) { c.PreviousPayloadHash[0]++ },
+		"another number's":      func(c *preblockv1.Certificate) { c.Number++ },
+		"another chain's":       func(c *preblockv1.Certificate) { c.ChainId++ },
+		"with a bad signature":  func(c *preblockv1.Certificate) { c.Attestations[0].Signature[30]++ },
+		"with another's":        func(c *preblockv1.Certificate) { c.Attestations[2].Authority++ },
+	} {
+		if _, err := h.Lock(t.Context(), cert(change), nil); !errors.Is(err, attest.ErrCertificate) {
+			t.Errorf("%s, after it was locked: %v", name, err)
+		}
+	}
 }

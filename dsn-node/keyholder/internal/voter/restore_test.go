@@ -47,6 +47,9 @@ func TestWithoutItsVotesAKeyholderSignsNothingItMayHaveSignedBefore(t *testing.T
 		t.Fatal(err)
 	}
 	l.expect(h, "after an adoption", contentOf(6, 1), hashes[0], restored)
+	if _, err := h.Report(t.Context(), common.Hash{1}); !errors.Is(err, vote.ErrRestored) {
+		t.Fatalf("it reports: %v", err)
+	}
 	if _, err := h.Lock(t.Context(), unlocked(all[0]), nil); !errors.Is(err, vote.ErrRestored) {
 		t.Fatalf("a lock: %v", err)
 	}
