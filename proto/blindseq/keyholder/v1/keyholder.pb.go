@@ -27,7 +27,7 @@ type AttestRefusal int32
 
 const (
 	AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED AttestRefusal = 0
-	// It has attested another content for this number.
+	// It has attested, or adopted, another content for this number. It may have locked the requested one: see the certificate.
 	AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT AttestRefusal = 1
 	// The number does not follow the last one it attested.
 	AttestRefusal_ATTEST_REFUSAL_NOT_NEXT AttestRefusal = 2
@@ -37,7 +37,7 @@ const (
 	AttestRefusal_ATTEST_REFUSAL_ADOPTED AttestRefusal = 4
 	// The number before is not final here, and the request does not show that it is.
 	AttestRefusal_ATTEST_REFUSAL_NOT_FINAL AttestRefusal = 5
-	// The keyholder lost its votes and may have signed for this number before.
+	// The keyholder has no votes yet, or lost them and may have signed for this number before.
 	AttestRefusal_ATTEST_REFUSAL_RESTORED AttestRefusal = 6
 )
 

@@ -114,13 +114,12 @@ func (x *AttestRequest) GetFinality() *v1.Certificate {
 
 type AttestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The statement asked for; with OTHER_CONTENT the one signed for this number; with NOT_NEXT and OTHER_PREVIOUS the last
-	// one signed, absent when there is none.
+	// The statement asked for; with OTHER_CONTENT and ADOPTED the one signed for this number; otherwise the one signed for the last
+	// number. Absent when it signed none there.
 	Attested *Attested     `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
 	Refusal  AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
-	// The certificate that the keyholder locked or adopted for the number, absent when it did neither. It shows a sequencer that
-	// lost it what may be final: with other keyholders than made it, it may not be reproducible. With ADOPTED it is final and over
-	// the requested content.
+	// What it locked or adopted for a number that it holds. With ADOPTED it is the final certificate over the requested content:
+	// a keyholder that adopted does not sign, so the certificate may not be reproducible.
 	Certificate   *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

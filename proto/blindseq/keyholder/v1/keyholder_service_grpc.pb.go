@@ -42,15 +42,16 @@ type KeyholderServiceClient interface {
 	// and not an error, because it shows what was signed instead.
 	// INVALID_ARGUMENT: malformed content, hash or certificate, or a content that breaks a rule (Go package blindseq/seal/rules): it is
 	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION: another committee's keyholder, or a
-	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, or `finality` is no final
+	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, a view above 0, or `finality` is no final
 	// certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(ctx context.Context, in *AttestRequest, opts ...grpc.CallOption) (*AttestResponse, error)
 	// Lock shows a keyholder a certificate. It stores certificate and content, then signs a lock, also when it attested another
 	// content for the number. With the locks of a quorum the content is final.
 	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's
-	// keyholder, a number that it does not hold yet: let it attest the number first; or one whose predecessor is another one here: let it adopt
-	// that first. PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content than the one given,
-	// or contradicts what is final here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
+	// keyholder; a number that it does not hold yet: let it attest the number first; a content that it did not attest and that is not
+	// given; or a number that it may have signed for before it lost its votes. PERMISSION_DENIED: the certificate has no quorum of
+	// valid signatures, is of a view above 0, is over another content than the one given, or contradicts what is locked or final
+	// here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
 	Lock(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
 	// ReleaseShares returns the keyholder's share of every sealed transaction of a final content, or shares with proof of
 	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
@@ -67,9 +68,9 @@ type KeyholderServiceClient interface {
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
-	// Report tells a keyholder that lost its votes how far the order is certified. One that has no votes itself reports no
-	// certificate: so a new committee begins. INVALID_ARGUMENT: a hash that has not 32 bytes. FAILED_PRECONDITION: another
-	// committee.
+	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
+	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself and has not caught up, or is of another committee. One that
+	// holds nothing at all reports that: it may be of a new committee.
 	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
 	// Restore shows the reports of its peers to a keyholder that has no votes. Afterwards it signs for numbers above the highest
 	// certified one and the one after that; for any number when nothing is certified yet. A repeat is a success.
@@ -193,15 +194,16 @@ type KeyholderServiceServer interface {
 	// and not an error, because it shows what was signed instead.
 	// INVALID_ARGUMENT: malformed content, hash or certificate, or a content that breaks a rule (Go package blindseq/seal/rules): it is
 	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION: another committee's keyholder, or a
-	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, or `finality` is no final
+	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, a view above 0, or `finality` is no final
 	// certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(context.Context, *AttestRequest) (*AttestResponse, error)
 	// Lock shows a keyholder a certificate. It stores certificate and content, then signs a lock, also when it attested another
 	// content for the number. With the locks of a quorum the content is final.
 	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's
-	// keyholder, a number that it does not hold yet: let it attest the number first; or one whose predecessor is another one here: let it adopt
-	// that first. PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content than the one given,
-	// or contradicts what is final here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
+	// keyholder; a number that it does not hold yet: let it attest the number first; a content that it did not attest and that is not
+	// given; or a number that it may have signed for before it lost its votes. PERMISSION_DENIED: the certificate has no quorum of
+	// valid signatures, is of a view above 0, is over another content than the one given, or contradicts what is locked or final
+	// here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
 	Lock(context.Context, *LockRequest) (*LockResponse, error)
 	// ReleaseShares returns the keyholder's share of every sealed transaction of a final content, or shares with proof of
 	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
@@ -218,9 +220,9 @@ type KeyholderServiceServer interface {
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
-	// Report tells a keyholder that lost its votes how far the order is certified. One that has no votes itself reports no
-	// certificate: so a new committee begins. INVALID_ARGUMENT: a hash that has not 32 bytes. FAILED_PRECONDITION: another
-	// committee.
+	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
+	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself and has not caught up, or is of another committee. One that
+	// holds nothing at all reports that: it may be of a new committee.
 	Report(context.Context, *ReportRequest) (*ReportResponse, error)
 	// Restore shows the reports of its peers to a keyholder that has no votes. Afterwards it signs for numbers above the highest
 	// certified one and the one after that; for any number when nothing is certified yet. A repeat is a success.
