@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,11 +87,11 @@ type leader struct {
 	t     *testing.T
 	lies  func(number uint64, b *blueprint.Blueprint)
 	asked []uint64
-	away  bool
+	away  atomic.Bool
 }
 
 func (l *leader) GetBlueprint(_ context.Context, r *blueprintv1.GetBlueprintRequest, _ ...grpc.CallOption) (*blueprintv1.GetBlueprintResponse, error) {
-	if l.away {
+	if l.away.Load() {
 		return nil, errors.New("away")
 	}
 	l.asked = append(l.asked, r.GetNumber())
@@ -105,9 +106,11 @@ func TestAFollowerSamplesWhatTheLeaderPublishes(t *testing.T) {
 				b.Transactions = nil
 			}
 		}}
-		head, follows, found := uint64(1), true, []uint64(nil)
+		var head atomic.Uint64
+		var leads atomic.Bool // this replica itself
+		var found []uint64
 		a := New(Deps{
-			Leading: l, Follows: func() bool { return follows }, Head: func() uint64 { return head }, Own: ours, Key: publicOf(keyOf(1)),
+			Leading: l, Follows: func() bool { return !leads.Load() }, Head: head.Load, Own: ours, Key: publicOf(keyOf(1)),
 			Differs: func(f Finding, chunks [][]byte) {
 				if !f.Signed || len(chunks) == 0 || f.Follows() {
 					t.Errorf("found %+v", f)
@@ -118,23 +121,26 @@ func TestAFollowerSamplesWhatTheLeaderPublishes(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go a.Run(ctx) //nolint:errcheck // it returns nil
 		for n := uint64(1); n <= 10; n++ {
-			head = n
+			head.Store(n)
 			time.Sleep(3 * Every) // once for each head, however long it stays
 			synctest.Wait()
 		}
 		if len(l.asked) != 10 || len(found) != 1 || found[0] != 7 {
 			t.Errorf("asked for %v, found %v", l.asked, found)
 		}
-		follows, head = false, 11
+		leads.Store(true)
+		head.Store(11)
 		time.Sleep(3 * Every)
 		synctest.Wait()
-		l.away, follows = true, true
+		l.away.Store(true)
+		leads.Store(false)
 		time.Sleep(3 * Every)
 		synctest.Wait()
 		if len(l.asked) != 10 {
 			t.Errorf("asked for %v while it leads itself", l.asked)
 		}
-		l.away, head = false, 30
+		l.away.Store(false)
+		head.Store(30)
 		time.Sleep(3 * Every)
 		synctest.Wait()
 		if last := l.asked[len(l.asked)-1]; len(l.asked) != 11 || last < 11 || last > 30 {
