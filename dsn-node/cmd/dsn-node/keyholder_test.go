@@ -144,3 +144,22 @@ func TestAKeyholderWhoseDiskWasEmptiedSignsNothingItMayHaveSignedBefore(t *testi
 		t.Fatalf("status %v", status)
 	}
 }
+
+// TestAKeyholderIsRestoredWhileTheOthersGoOn: it does not have to wait for a pause.
+func TestAKeyholderIsRestoredWhileTheOthersGoOn(t *testing.T) {
+	s := begun(t, 4, 3)
+	seq := s.sequencer(t)
+	s.decide(t, seq, contentOf(1, s.sealed(t, "one")))
+	s.reaches(t, 3, 1)
+	s.empty(t, 3)
+	for number := uint64(2); ; number++ {
+		s.decide(t, seq, contentOf(number, []byte{1, byte(number)}))
+		status := untilUp(t, &keyholderv1.GetStatusRequest{}, s.clients[3].GetStatus)
+		if from := status.GetSignsFrom(); from > 0 && status.GetLastNumber() >= from {
+			return
+		}
+		if number == 2000 {
+			t.Fatalf("after %d numbers it is at %v", number, status)
+		}
+	}
+}

@@ -57,6 +57,10 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 		f.answers(r)
 		return nil
 	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED:
+		if f.signsFrom <= number && f.behind != number { // it lost its votes since it was greeted
+			f.next, f.behind = 0, number
+			return nil
+		}
 		f.d.note(func() { r.asked, r.abstains = r.asked.With(f.by), r.abstains.With(f.by) })
 		return nil
 	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && other:
