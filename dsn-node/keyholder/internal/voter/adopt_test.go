@@ -310,6 +310,18 @@ func TestACertifiedContentThatBreaksARuleIsNotAdopted(t *testing.T) {
 	}
 }
 
+func TestACertifiedContentThatBreaksARuleIsNotAdoptedAsTheNextOne(t *testing.T) {
+	l := newLone(t)
+	h := l.restored()
+	broken := contentOf(5, 1)
+	broken.Transactions = [][]byte{{1}, l.Sealed([]byte("after a plain one"))}
+	a, _ := l.certify(broken, common.Hash{})
+	if err := h.Adopt(t.Context(), a); !errors.Is(err, rules.ErrContent) || !errors.Is(err, rules.ErrPlace) || h.Status().Last != 0 {
+		t.Fatalf("adopted: %v, %+v", err, h.Status())
+	}
+	l.expect(h, "another", contentOf(5, 0), common.Hash{}, vote.Granted)
+}
+
 func TestAnAdoptionThatACrashCutOffIsFollowed(t *testing.T) {
 	l := newLone(t)
 	given, certified, next, other := l.orders()

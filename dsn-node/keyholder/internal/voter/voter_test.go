@@ -101,6 +101,10 @@ func TestANumberIsAttestedOnlyOnceTheOneBeforeIsFinal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h = l.again(h)
+	if a, err := h.Attest(t.Context(), next); err != nil || a.Refusal != notFinal {
+		t.Errorf("after a lock and a restart: %+v, %v", a, err)
+	}
 	if _, err := h.Release(t.Context(), final.GetCertificate(), nil); err != nil { // which shows that it is final
 		t.Fatal(err)
 	}
