@@ -137,7 +137,7 @@ func (t onTop) Head() (number uint64, hash content.Hash, timestamp int64) {
 
 func (t onTop) UpgradeDue(int64) bool { return false }
 
-func (t onTop) BaseFee() uint64 { return 0 }
+func (t onTop) BaseFee() uint64 { return baseFee }
 
 func (t onTop) Gas() uint64 { return blockGas }
 

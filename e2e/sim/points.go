@@ -21,6 +21,9 @@ const (
 	DisplaceRecorded  // that the number went to another request
 	ProposalStored    // by the sequencer
 	AttestationStored // by a keyholder
+	LockStored
+	AdoptionStored
+	RestorationStored
 	SharesGiven       // by a keyholder
 	PreblockStored    // by the sequencer, with its certificate
 	PreblockShown     // to the monitors
@@ -35,7 +38,7 @@ const (
 var pointNames = [numPoints]string{
 	"transaction stored", "lease taken", "lock taken", "lock renewed", "lock returned", "request queued", "attempt recorded",
 	"attempt repeated", "decline recorded", "notice stored", "decline announced", "proposal submitted", "displace recorded",
-	"proposal stored", "attestation stored", "shares given", "preblock stored", "preblock shown", "preblock merged",
+	"proposal stored", "attestation stored", "lock stored", "adoption stored", "restoration stored", "shares given", "preblock stored", "preblock shown", "preblock merged",
 	"blueprint appended", "blueprint applied", "blueprint published", "processed recorded",
 }
 
