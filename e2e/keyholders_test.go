@@ -224,7 +224,7 @@ func (o *observedCommittee) mustBeConvicted(t *testing.T) {
 
 // oneShort is the reason for which the round that was going on stands: of the five it needs, four answer. Which answers it
 // waits for depends on the moment of the kill.
-var oneShort = regexp.MustCompile(`preblock \d+ waits for (attestations|decryption shares): 4 of 5`)
+var oneShort = regexp.MustCompile(`preblock \d+ waits for (attestations|locks|decryption shares): 4 of 5`)
 
 func (o *observedCommittee) threeKilled(t *testing.T) {
 	o.kill(t, 0, 2, 5)
