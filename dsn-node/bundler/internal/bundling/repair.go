@@ -90,8 +90,12 @@ func (w *Watcher) resend(ctx context.Context, item outbox.Item, at lead) error {
 	return w.submit(ctx, item, content.Sealed)
 }
 
-// sealAnew seals the transaction of an item under its seq, and hands it in.
+// sealAnew seals the transaction of an item under its seq, and hands it in. One whose nonce is used ends instead: nobody would read
+// it for anything.
 func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, at lead) error {
+	if used, err := w.used(ctx, item); used || err != nil {
+		return err
+	}
 	content, err := w.o.Box.Content(item.Hash)
 	if err != nil || content == nil {
 		return err
@@ -109,6 +113,18 @@ func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, at lead) error
 	}
 	w.o.Log.DebugContext(ctx, "transaction sealed anew", "id", item.ID, "seq", item.Seq, "expiry", item.Expiry)
 	return w.submit(ctx, item, sealed)
+}
+
+// used says whether the nonce of an item that nobody has read is used, and ends the item then.
+func (w *Watcher) used(ctx context.Context, item outbox.Item) (bool, error) {
+	states, err := w.o.Observer.Look(ctx, []rollup.Query{{Hash: item.Hash, From: item.From}})
+	if err != nil || states[0].Err != nil || !states[0].Included && states[0].Nonce <= item.Nonce {
+		return false, nil
+	}
+	if result, reason := w.judge(item, states[0]); result != "" {
+		return true, w.end(ctx, item, result, reason)
+	}
+	return true, nil // seen once
 }
 
 // submit hands in once. Its error is rollup.ErrAway. A refusal may mean that the leader has it already; the next look tells.

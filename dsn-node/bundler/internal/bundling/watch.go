@@ -31,7 +31,7 @@ const (
 type Watcher struct {
 	o      Options
 	health Health
-	used   map[common.Hash]bool   // seen once with a used nonce
+	once   map[common.Hash]bool   // seen once with a used nonce
 	ended  map[common.Hash]string // ordered and not executed, with the reason
 	waits  uint64                 // seq that the leader waited for lately
 }
@@ -41,7 +41,7 @@ type Health struct{ Leader, Observer func(reason string) }
 
 // NewWatcher makes a watcher that tells health how the nodes are.
 func NewWatcher(o Options, health Health) *Watcher {
-	return &Watcher{o: o, health: health, used: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
+	return &Watcher{o: o, health: health, once: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
 }
 
 // Run follows transactions until ctx ends or the disk fails.
@@ -200,15 +200,15 @@ func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string
 		return Included, fmt.Sprintf("block %d", s.Block)
 	case !used:
 		return Skipped, w.ended[item.Hash]
-	case w.used[item.Hash]:
+	case w.once[item.Hash]:
 		return Replaced, fmt.Sprintf("nonce %d was used by another transaction", item.Nonce)
 	}
-	w.used[item.Hash] = true
+	w.once[item.Hash] = true
 	return "", ""
 }
 
 func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason string) error {
-	delete(w.used, item.Hash)
+	delete(w.once, item.Hash)
 	delete(w.ended, item.Hash)
 	// gofail: var sealedRemoving struct{}
 	if err := w.o.Box.Remove(item.Hash); err != nil {

@@ -275,6 +275,18 @@ func TestAnExpiredTransactionIsSealedAnewUnderItsSeq(t *testing.T) {
 	}
 }
 
+func TestAnExpiredTransactionWhoseNonceWasUsedIsNotSealedAgain(t *testing.T) {
+	f := following(t)
+	f.send(0)
+	f.leader.head += 100
+	clear(f.leader.pool)
+	f.leader.nonce = 1 // by a transaction that was sent without the bundler
+	f.polls(4)
+	if len(f.leader.sealed) != 1 || f.box.Len() != 0 || !slices.Equal(f.ends.results, []string{Replaced}) {
+		t.Fatalf("sealed %d times, %d wait, ended %v", len(f.leader.sealed), f.box.Len(), f.ends.results)
+	}
+}
+
 func TestASequenceThatBeganAgainIsFollowed(t *testing.T) {
 	f := following(t)
 	f.leader.from = 57
