@@ -2,8 +2,10 @@ package producer
 
 import (
 	"crypto/ed25519"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"blindseq/producer-svc/blueprint"
@@ -125,5 +127,19 @@ func TestAFollowerReportsABlueprintThatDoesNotFollow(t *testing.T) {
 	})
 	if files, _ := os.ReadDir(filepath.Join(a.cfg.DataDir, "evidence")); len(files) != 0 {
 		t.Error("the leader reports itself")
+	}
+}
+
+// Blocks depend on the committee's lifetime and relays, so replicas with two committees would fork.
+func TestAStandbyWithAnotherCommitteeIsRefused(t *testing.T) {
+	a, _ := sealing(t, nil)
+	cfg := testConfig(t, a.redis, a.order)
+	cfg.SequencerKeyFile, cfg.CommitteeFile = a.cfg.SequencerKeyFile, fileOf(t, committeetest.New(t, 4, 3, 1))
+	other, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Run(soon(t)); err == nil || !strings.Contains(err.Error(), "its committee is") {
+		t.Errorf("it ends with %v", err)
 	}
 }

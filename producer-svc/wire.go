@@ -298,6 +298,10 @@ func (s *Service) hello() *replicationv1.Hello {
 		h.GenesisHash = genesis[:]
 	}
 	h.SequencerKey = s.sequencerKey()
+	if s.committee != nil {
+		hash := s.committee.Hash()
+		h.CommitteeHash = hash[:]
+	}
 	return h
 }
 
