@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,7 +24,9 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/retry"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -55,6 +58,9 @@ type Limits struct {
 	Batch   int
 	Timeout time.Duration // of what is forwarded
 }
+
+// observerHold is how long a request waits for an observer that is not there.
+const observerHold = 10 * time.Second
 
 // maxAnswer bounds an answer that is looked into.
 const maxAnswer = 64 << 20
@@ -163,7 +169,7 @@ func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answe
 	}()
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
-	res, err := to.Forward(ctx, body)
+	res, err := reach(ctx, to, body)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +186,20 @@ func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answe
 		return nil, fmt.Errorf("read answer: not JSON, HTTP status %d", res.StatusCode)
 	}
 	return b, nil
+}
+
+// reach forwards a request, and again for a while when the observer is not there: it is being replaced, or another one is about to
+// answer in its place. What goes to it only reads.
+func reach(ctx context.Context, to Forwarder, body []byte) (*http.Response, error) {
+	hold, cancel := context.WithTimeout(ctx, observerHold)
+	defer cancel()
+	pause := retry.Policy{First: 20 * time.Millisecond, Longest: time.Second}.New()
+	for {
+		res, err := to.Forward(ctx, body)
+		if err == nil || !errors.Is(err, rollup.ErrObserver) || pause.Wait(hold) != nil {
+			return res, err
+		}
+	}
 }
 
 // away is the answer to what could not be forwarded; the reason is the operator's to know.
