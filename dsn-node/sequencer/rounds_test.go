@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/sequencer/internal/convictions"
+	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
@@ -485,6 +487,28 @@ func TestCertifiedLogIsRefusedWithoutKeyholders(t *testing.T) {
 	if _, err := New(t.Context(), cfg, n.log); err == nil || !strings.Contains(err.Error(), "no keyholders are given") {
 		t.Fatalf("got %v", err)
 	}
+}
+
+func TestAnotherKeyThanTheCommitteesSequencersIsRefused(t *testing.T) {
+	n := newNetwork(t, 1, 1)
+	cfg := n.config(t)
+	cfg.IdentityFile = n.files.Bundler
+	_, err := New(t.Context(), cfg, n.log)
+	if !errors.Is(err, errNotSequencer) || !strings.Contains(err.Error(), n.committee.Owner(rounds.View).Hex()) {
+		t.Errorf("another key: %v", err)
+	}
+	cfg.IdentityFile = n.files.Sequencer
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Chmod(cfg.IdentityFile, 0o644))
+	if _, err := New(t.Context(), cfg, n.log); err == nil || !strings.Contains(err.Error(), cfg.IdentityFile) {
+		t.Errorf("a key that others can read: %v", err)
+	}
+	must(os.Chmod(cfg.IdentityFile, 0o600))
+	start(t, cfg)
 }
 
 // convicted returns the evidence a stopped sequencer kept, verified.

@@ -1,6 +1,7 @@
 package keygen
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -9,6 +10,29 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 )
+
+func TestTheCommitteeNamesTheSequencerWhoseKeyIsMade(t *testing.T) {
+	dir := t.TempDir()
+	passphrase := filepath.Join(dir, "passphrase")
+	if err := os.WriteFile(passphrase, []byte("open sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Run(Config{Out: filepath.Join(dir, "keys"), Keyholders: 1, ChainID: 1, FirstNumber: 1, PassphraseFile: passphrase})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := committee.Read(f.Committee)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := identity.Read(f.Sequencer, []byte("open sesame"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := crypto.PubkeyToAddress(key.PublicKey); c.Owner(0) != got {
+		t.Errorf("it names %s, the key is of %s", c.Owner(0), got)
+	}
+}
 
 func TestEveryInstanceOfTheBundlerIsARelay(t *testing.T) {
 	f, err := Run(Config{Out: filepath.Join(t.TempDir(), "keys"), Keyholders: 1, ChainID: 1, FirstNumber: 1, Instances: []string{"bundler-0", "bundler-1"}})
