@@ -36,7 +36,7 @@ func (f *follower) attest(ctx context.Context, r *runningRound) error {
 
 // attested looks at an answer and brings what is in it to the round.
 func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyholderv1.AttestResponse) error {
-	number, refusal := r.statement.Number, answer.GetRefusal()
+	number := r.statement.Number
 	got, err := f.signed(ctx, number, answer.GetAttested())
 	if err != nil {
 		return err
@@ -45,17 +45,22 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 	if certified {
 		r.bring(ctx, shown{answer.GetCertificate(), final})
 	}
-	other := got.Number == number && got != r.statement
-	switch {
-	case refusal == 0 && got == r.statement:
-		f.settle(number)
-		f.answers(r)
+	attested := answer.GetRefusal() == 0 && got == r.statement
+	if !attested && !certified {
+		return f.refused(ctx, r, answer.GetRefusal(), got)
+	}
+	f.settle(number) // it holds the content, and can be asked for its lock, unless that is final
+	f.d.note(func() { r.asked = r.asked.With(f.by) })
+	if attested {
 		r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
-		return nil
-	case certified: // it holds the content, and did not attest it: it can be asked for its lock, unless that is final
-		f.settle(number)
-		f.answers(r)
-		return nil
+	}
+	return nil
+}
+
+// refused finds out why a keyholder does not attest, and what to do about it. got is what it shows that it signed.
+func (f *follower) refused(ctx context.Context, r *runningRound, refusal keyholderv1.AttestRefusal, got attest.Statement) error {
+	number := r.statement.Number
+	switch {
 	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED:
 		if f.signsFrom <= number && f.behind != number { // it lost its votes since it was greeted
 			f.next, f.behind = 0, number
@@ -63,7 +68,7 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 		}
 		f.d.note(func() { r.asked, r.abstains = r.asked.With(f.by), r.abstains.With(f.by) })
 		return nil
-	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && other:
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && got.Number == number && got != r.statement:
 		if f.d.certified(r) { // nobody else can certify what it signed
 			return f.lock(ctx, r, r.content)
 		}
@@ -75,14 +80,9 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 		f.next, f.behind = 0, number // it lost its disk, or is new: its status says so
 		return nil
 	}
-	err = fmt.Errorf("%w: it signed %s for number %d and says %s", errWrongAnswer, got.Hash(), got.Number, refusal)
+	err := fmt.Errorf("%w: it signed %s for number %d and says %s", errWrongAnswer, got.Hash(), got.Number, refusal)
 	f.d.faults.name(ctx, f.by, kindDissent, number, err.Error())
 	return err
-}
-
-// answers notes that the keyholder said whether it attests.
-func (f *follower) answers(r *runningRound) {
-	f.d.note(func() { r.asked = r.asked.With(f.by) })
 }
 
 // signed reads what an answer says the keyholder signed, which may be nothing, and looks whether it contradicts itself.
