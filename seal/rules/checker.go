@@ -12,8 +12,12 @@ import (
 	"github.com/ethereum/go-ethereum/common/lru"
 )
 
-// remembered is the number of checked transactions that a Checker keeps, about two full contents of small ones.
-const remembered = 2048
+// What a Checker remembers: the transactions of about two full contents of small ones, and payloads of so many bytes together. What is
+// asked for and was forgotten is checked again.
+const (
+	remembered      = 2048
+	rememberedBytes = 32 << 20
+)
 
 // Checker checks sealed transactions, and remembers those that it checked lately by the hash of their bytes. Any number of
 // goroutines may use it.
@@ -22,6 +26,7 @@ type Checker struct {
 
 	mu    sync.Mutex
 	known lru.BasicLRU[[sha256.Size]byte, *seal.Checked]
+	bytes int // of the payloads in known
 
 	shared sharing
 }
@@ -80,8 +85,16 @@ func (k *Checker) remember(hashes [][sha256.Size]byte, all []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, h := range hashes {
-		if all[i] != nil {
-			k.known.Add(h, all[i])
+		if all[i] == nil || k.known.Contains(h) { // found there, it was made the newest
+			continue
+		}
+		k.bytes += all[i].PayloadBytes()
+		if _, oldest, evicted := k.known.Add3(h, all[i]); evicted {
+			k.bytes -= oldest.PayloadBytes()
+		}
+		for k.bytes > rememberedBytes {
+			_, oldest, _ := k.known.RemoveOldest()
+			k.bytes -= oldest.PayloadBytes()
 		}
 	}
 }
