@@ -62,6 +62,10 @@ const (
 	ReordersWhatWaits
 	OvertakesWhatWaits
 	LetsSealedWait
+	WaitsForANonce
+	ForgetsBars
+	BarsEverything
+	TakesASecondOutcome
 	numBugs
 )
 
@@ -127,6 +131,10 @@ var bugs = [numBugs]struct {
 	ForgetsWhatWaits:           {"a producer that starts forgets what waits for gas", []string{"S1", "S10"}, false},
 	ReordersWhatWaits:          {"a producer that starts has what waits for gas in another order", []string{"S1", "S10"}, false},
 	OvertakesWhatWaits:         {"a new content goes before what waits for gas", []string{"S1"}, false},
+	WaitsForANonce:             {"what was opened waits until its nonce is due", []string{"S16"}, true},
+	ForgetsBars:                {"a producer that starts forgets what is barred", []string{"S1", "S10"}, true},
+	BarsEverything:             {"what ended is barred although another than its sender sealed it", []string{"S1", "S10"}, true},
+	TakesASecondOutcome:        {"a monitor takes a preblock with another outcome than the content's", []string{"S1", "S10"}, true},
 	LetsSealedWait:             {"what was opened waits for gas like other transactions", []string{"S16"}, false},
 }
 

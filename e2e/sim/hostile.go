@@ -52,26 +52,55 @@ func NewHostilePlan(seed uint64) Plan {
 // victim is the keyholder that is shown other contents.
 func (w *world) victim() uint8 { return uint8(w.plan.Seed / 2 % members) }
 
-// hostileTx is a sealed transaction of the leader's: account, nonce, seq, expiry and fee.
+// hostileTx is a sealed transaction of an account of the leader's.
 func hostileTx(account byte, nonce, seq uint16, expiry uint64, fee byte) []byte {
-	raw := binary.BigEndian.AppendUint16([]byte{account}, nonce)
-	raw = binary.BigEndian.AppendUint16(append(raw, 2), seq)
-	raw = binary.BigEndian.AppendUint16(raw, uint16(expiry))
-	return append(raw, fee, secret)
+	inner := append(binary.BigEndian.AppendUint16([]byte{account}, nonce), 1)
+	return sealedAs(inner, account, seq, expiry, fee)
 }
 
-// addHostile puts transactions of the leader's into its content, at their right seqs. Some have a nonce that is used up or not due.
-func (w *world) addHostile(c *preblockv1.Content) {
+// innerSize is the size of what is inside.
+const innerSize = 4
+
+// sealedAs seals a transaction by a submitter.
+func sealedAs(inner []byte, submitter byte, seq uint16, expiry uint64, fee byte) []byte {
+	raw := binary.BigEndian.AppendUint16(slices.Clone(inner[:innerSize]), seq)
+	raw = binary.BigEndian.AppendUint16(raw, uint16(expiry))
+	return append(raw, fee, submitter, secret)
+}
+
+// bySubmitter says whether a transaction is sealed with a submitter that can be another than its sender.
+func bySubmitter(raw []byte) bool { return len(raw) == innerSize+7 }
+
+// submitterOf is the submitter of such a one.
+func submitterOf(raw []byte) byte { return raw[innerSize+5] }
+
+// addHostile puts transactions of the leader's into its content, at their right seqs: some are not due and end, or are barred
+// since they ended. It seals, too, what wallets sent in public, where it fails.
+func (w *world) addHostile(p *producerNode, c *preblockv1.Content) {
 	if w.plan.Hostile == Honest || c == nil || w.ending {
 		return
 	}
-	var own [][]byte
+	so := &preblockv1.Content{Number: c.GetNumber()}
 	for range w.rng.IntN(3) {
 		account := 100 + byte(w.rng.IntN(3))
-		before := &preblockv1.Content{Number: c.GetNumber(), Transactions: own}
-		own = append(own, hostileTx(account, uint16(w.rng.IntN(4)), uint16(w.nextSeq(before, account)), c.GetNumber()+w.rng.Uint64N(shortLifetime+1), baseFee))
+		inner := append(binary.BigEndian.AppendUint16([]byte{account}, p.chain.nonces[account]+uint16(w.rng.IntN(3)/2)), 1)
+		if others := p.notDue(); len(others) > 0 && w.rng.IntN(2) == 0 {
+			inner = others[w.rng.IntN(len(others))]
+		}
+		expiry := c.GetNumber() + w.rng.Uint64N(shortLifetime+1)
+		so.Transactions = append(so.GetTransactions(), sealedAs(inner, account, uint16(w.nextSeq(so, account)), expiry, baseFee))
 	}
-	c.Transactions = append(own, c.GetTransactions()...)
+	c.Transactions = append(so.GetTransactions(), c.GetTransactions()...)
+}
+
+// notDue are pending transactions that come after another pending one of their account.
+func (p *producerNode) notDue() (all [][]byte) {
+	for _, t := range p.txs.recs {
+		if !p.removed[t.hash] && nonceOf(t.raw) > p.chain.nonces[accountOf(t.raw)] {
+			all = append(all, t.raw)
+		}
+	}
+	return all
 }
 
 // nextSeq is the next seq of a submitter after a content, by all contents before, without a window.
@@ -219,6 +248,27 @@ func statementOfContent(c *preblockv1.Content, previous common.Hash) attest.Stat
 }
 
 func pickOne[T any](rng *rand.Rand, all ...T) T { return all[rng.IntN(len(all))] }
+
+// otherOutcome makes of a preblock one in which the first sealed transaction did not open. Outcomes that are right are not
+// written here, since everything opens.
+func (w *world) otherOutcome(p *preblockv1.Preblock) *preblockv1.Preblock {
+	if w.plan.Hostile == Honest || w.ending || w.now > quiet || len(sealedIn(p.GetContent())) == 0 || w.rng.IntN(8) > 0 {
+		return p
+	}
+	p = proto.CloneOf(p)
+	p.Outcomes = []*preblockv1.Outcome{{Result: &preblockv1.Outcome_Unopenable{Unopenable: &preblockv1.Unopenable{}}}}
+	return p
+}
+
+// takeOutcomes executes what the outcomes of a preblock say. Only a defect lets one with outcomes come so far.
+func takeOutcomes(p *preblockv1.Preblock) *preblockv1.Preblock {
+	if len(p.GetOutcomes()) == 0 {
+		return p
+	}
+	p = proto.CloneOf(p)
+	p.Outcomes, p.Content.Transactions = nil, slices.DeleteFunc(p.GetContent().GetTransactions(), isSealed)
+	return p
+}
 
 // checkHeaders checks a content's sealed transactions by seal's rules.
 func (w *world) checkHeaders(c *preblockv1.Content, window *rules.Window) error {

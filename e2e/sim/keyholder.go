@@ -261,7 +261,11 @@ func (k *keyholder) takeFinal(cert *preblockv1.Certificate, c *preblockv1.Conten
 		answer(false, err)
 		return
 	}
-	k.step(AdoptionStored, func() { k.keep(change, s, c, cert, NoBug) }, func() { answer(true, nil) })
+	at := LockStored
+	if change == vote.Append {
+		at = AttestationStored // written in the same way
+	}
+	k.step(at, func() { k.keep(change, s, c, cert, NoBug) }, func() { answer(true, nil) })
 }
 
 // replaceable checks a content that takes the place of the last one.

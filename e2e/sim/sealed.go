@@ -34,7 +34,8 @@ func (w *world) headersOf(c *preblockv1.Content) (all []seal.Header) {
 			Submitter: common.Address{19: accountOf(raw)}, Seq: uint64(binary.BigEndian.Uint16(raw[4:])), Gas: rules.MinGas,
 			Expiry: c.GetNumber(), Fee: baseFee,
 		}
-		if len(raw) == len(hostileTx(0, 0, 0, 0, 0)) {
+		if bySubmitter(raw) {
+			h.Submitter = common.Address{19: submitterOf(raw)}
 			h.Expiry, h.Fee = uint64(binary.BigEndian.Uint16(raw[6:])), uint64(raw[8])
 		}
 		all = append(all, h)

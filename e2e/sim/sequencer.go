@@ -179,6 +179,7 @@ func (s *sequencer) pushUpTo(last uint64, unstored *preblockv1.Preblock) {
 }
 
 func (s *sequencer) sendTo(t *stream, p *preblockv1.Preblock) {
+	p = s.w.otherOutcome(p)
 	s.w.send(s.process, t.m.process, func() { t.m.streamed(t.id, p) }, nil)
 	if s.w.cut(s.process, t.m.process) || s.w.window(Loss, s.process, t.m.process) {
 		t.m.w.after(s.w.latency()*100, func() { t.m.enter(t.life, func() { t.m.broken(t.id) }) }) // keepalive
