@@ -99,3 +99,37 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 		t.Errorf("shares of a certified content: %v", err)
 	}
 }
+
+// TestAStrangersProposalIsNotSigned: whoever reaches a keyholder could have it sign contents, and stop the chain or order what it
+// likes, without the sequencer's signature under each.
+func TestAStrangersProposalIsNotSigned(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, cluster.Options{})
+	s.pool(true)
+	_, waiting := s.sealed(s.accounts[0])
+	c, other := s.next(waiting.Encode()), s.next()
+	stranger, err := crypto.GenerateKey()
+	must(t, err)
+	for authority := range s.by.Size() {
+		for name, r := range map[string]*keyholderv1.AttestRequest{
+			"signed by a stranger": s.proposal(authority, c, stranger),
+			"another content's":    {Proposal: s.proposal(authority, other, s.identity()).GetProposal()},
+			"not signed":           {},
+			"for a view to come":   {Proposal: s.proposal(authority, c, s.identity()).GetProposal(), View: 1},
+		} {
+			honest := s.proposal(authority, c, s.identity())
+			r.CommitteeHash, r.Content, r.PreviousPayloadHash = honest.GetCommitteeHash(), honest.GetContent(), honest.GetPreviousPayloadHash()
+			_, err := s.keyholder(authority).Attest(t.Context(), r)
+			refused(t, name, err, codes.PermissionDenied, codes.InvalidArgument)
+		}
+		status, err := s.keyholder(authority).GetStatus(t.Context(), &keyholderv1.GetStatusRequest{})
+		must(t, err)
+		if status.GetLastNumber() != 0 {
+			t.Errorf("keyholder %d signed number %d", authority, status.GetLastNumber())
+		}
+	}
+	inner, good := s.sealed(s.accounts[1])
+	must(t, s.send(good.Encode()))
+	s.pool(false)
+	s.receipt(inner.Hash())
+}
