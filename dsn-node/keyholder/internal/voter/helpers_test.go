@@ -42,12 +42,6 @@ func newLone(t *testing.T) *lone {
 	return loneOf(t, committeetest.New(t, 4, 3, 5))
 }
 
-// alone is the only keyholder of its committee.
-func alone(t *testing.T) *lone {
-	t.Helper()
-	return loneOf(t, committeetest.New(t, 1, 1, 5))
-}
-
 func withLifetime(t *testing.T, lifetime uint64) *lone {
 	t.Helper()
 	return loneOf(t, committeetest.NewWith(t, 4, 3, 5, committee.Limits{Lifetime: lifetime}))
