@@ -76,7 +76,7 @@ type peers struct {
 // connect prepares the connections, and connects the parts over them.
 func (s *Service) connect() (err error) {
 	var p peers
-	if p.redis, err = s.Redis(); err != nil {
+	if p.redis, err = host.Redis(s.Host); err != nil {
 		return err
 	}
 	directory := leader.NewDirectory(p.redis, rediskeys.ProducerLease)
