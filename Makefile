@@ -108,8 +108,8 @@ catch-up: build deps ## Replace a producer's disk by one from 10,000 blocks ago,
 	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
 
 .PHONY: sim-test
-sim-test: $(TOOLS)/gotestsum ## Run the simulator: 10,000 schedules, every pair of crashes, every seeded defect
-	@$(GOTESTSUM) --format standard-verbose -- -count=1 -vet=off -timeout 30m ./e2e/sim
+sim-test: $(TOOLS)/gotestsum ## Run the simulators: 10,000 schedules, 1,000 hostile ones, also on the real chain, every pair of crashes, every seeded defect
+	@BLINDSEQ_HOSTILE_SCHEDULES=1000 $(GOTESTSUM) --format standard-verbose -- -count=1 -vet=off -timeout 30m ./e2e/sim ./producer-svc/internal/hostile
 
 .PHONY: sim
 sim: ## Run one simulated schedule and print every event; SEED=... SHRINK=1
@@ -124,8 +124,8 @@ bench: build deps ## Measure sealing, engine, blueprint log and the whole pipeli
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (5m) each
-	@./scripts/fuzz.sh $(or $(FUZZTIME),5m)
+fuzz: ## Run every fuzz target for FUZZTIME (5m) each and print a tally; continues a run that was stopped; JOBS=2 ONLY=seal
+	@JOBS=$(or $(JOBS),0) ONLY=$(or $(ONLY),.) ./scripts/fuzz.sh $(or $(FUZZTIME),5m)
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run the linters of .golangci.yml, and gofmt (make fmt repairs formatting)

@@ -65,7 +65,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	if s.front, err = listen(s.Host, s.cfg); err != nil {
 		return err
 	}
-	rdb, err := s.Redis()
+	rdb, err := host.Redis(s.Host)
 	if err != nil {
 		return err
 	}

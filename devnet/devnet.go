@@ -31,6 +31,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error
 //	redis ◀── all of them
 //	keyholders ◀─▶ dsn ─▶ monitor ─▶ producer ◀─▶ proposer ─▶ dsn
 //	bundler ─▶ api-gw ─▶ producer, proposer, monitor
+//	bundler ─▶ observer ─▶ monitor
 func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ *devnet, err error) {
 	d := &devnet{Host: host.New(ctx, &config.Common{}, log), cfg: cfg, redisURL: cfg.RedisURL}
 	defer d.CloseOn(&err)
@@ -57,6 +58,7 @@ type devnet struct {
 	monitor  string
 	proposer string
 	gateway  string
+	observer string // URL of its JSON-RPC
 	urls     urls
 }
 
@@ -64,7 +66,7 @@ type devnet struct {
 // names it.
 func (d *devnet) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.addRedis, d.addKeyholders, d.addSequencer, d.addMonitor, d.addProposer, d.addProducer, d.addGateway, d.addBundler,
+		d.addRedis, d.addKeyholders, d.addSequencer, d.addMonitor, d.addProposer, d.addProducer, d.addGateway, d.addObserver, d.addBundler,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -123,6 +125,9 @@ func (d *devnet) addSequencer(ctx context.Context) error {
 	s, err := add(ctx, d, "dsn-node", sequencer.New, func(cfg *sequencer.Config) {
 		cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
 		cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
+		if d.keys != nil {
+			cfg.IdentityFile = d.keys.Sequencer
+		}
 	})
 	if err == nil {
 		d.dsn, _, _ = s.Addresses()

@@ -13,6 +13,7 @@ import (
 	"blindseq/dsn-node/bundler"
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/offline/keygen"
+	producer "blindseq/producer-svc"
 )
 
 // devChainID is the chain id of the development genesis.
@@ -100,6 +101,23 @@ func (d *devnet) addKeyholder(ctx context.Context, authority int) error {
 	return err
 }
 
+// addObserver adds the bundler's observer, which tells it about senders, so that the leader is not asked.
+func (d *devnet) addObserver(ctx context.Context) error {
+	if d.keys == nil {
+		return nil
+	}
+	s, err := add(ctx, d, "observer", producer.New, func(cfg *producer.Config) {
+		cfg.Role, cfg.Monitor, cfg.Proposer = "observer", d.monitor, d.proposer
+		cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "observer"), "127.0.0.1:0"
+		cfg.Genesis, cfg.CommitteeFile = d.cfg.Genesis, d.committee()
+	})
+	if err == nil {
+		_, _, rpc := s.Addresses()
+		d.observer = "http://" + rpc
+	}
+	return err
+}
+
 // addBundler adds the bundler, which seals for ordinary wallets.
 func (d *devnet) addBundler(ctx context.Context) error {
 	if d.keys == nil {
@@ -107,6 +125,7 @@ func (d *devnet) addBundler(ctx context.Context) error {
 	}
 	s, err := add(ctx, d, "bundler", bundler.New, func(cfg *bundler.Config) {
 		cfg.RPCAddress, cfg.RollupRPC = d.cfg.BundlerAddress, "http://"+d.urls.rpc
+		cfg.ObserverRPC = d.observer
 		cfg.CommitteeFile, cfg.IdentityFile, cfg.DataDir = d.keys.Committee, d.keys.Bundler, filepath.Join(d.cfg.DataDir, "bundler")
 	})
 	if err == nil {

@@ -48,6 +48,7 @@ func programs() []struct {
 		{"dsn-node identity", &dkg.Identity{}},
 		{"dsn-node keyholder", &keyholder.Config{}},
 		{"dsn-node bundler", &bundler.Config{}},
+		{"dsn-node submitter", &bundler.Submitter{}},
 		{"devnet", &Config{}},
 	}
 }

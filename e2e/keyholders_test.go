@@ -73,7 +73,7 @@ func startCommittee(t *testing.T) *observedCommittee {
 	t.Cleanup(bundler.Close)
 	o.senders = accounts[:4]
 	o.observation = watched(t, c, client, o.senders[:2], 30*time.Millisecond)
-	o.asked = bundler
+	o.bundled.Store(o.senders[2].Address.Hex(), bundler)
 	by := committeeOf(t, c)
 	o.send(o.senders[2], func(ctx context.Context) error {
 		return load.Stream(ctx, bundler, o.senders[2], 60*time.Millisecond, o.Recorder)
@@ -224,7 +224,7 @@ func (o *observedCommittee) mustBeConvicted(t *testing.T) {
 
 // oneShort is the reason for which the round that was going on stands: of the five it needs, four answer. Which answers it
 // waits for depends on the moment of the kill.
-var oneShort = regexp.MustCompile(`preblock \d+ waits for (attestations|decryption shares): 4 of 5`)
+var oneShort = regexp.MustCompile(`preblock \d+ waits for (attestations|locks|decryption shares): 4 of 5`)
 
 func (o *observedCommittee) threeKilled(t *testing.T) {
 	o.kill(t, 0, 2, 5)

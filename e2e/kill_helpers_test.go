@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,6 +21,11 @@ import (
 // withKeyholders is a cluster of which each keyholder is needed for each block.
 func withKeyholders() cluster.Options {
 	return cluster.Options{Keyholders: 2, Threshold: 2, Bundler: true}
+}
+
+// withOneTooMany is a cluster that makes blocks without any one of its keyholders.
+func withOneTooMany() cluster.Options {
+	return cluster.Options{Keyholders: 4, Threshold: 3, Bundler: true}
 }
 
 // killer has a cluster under load: transactions of two accounts and two callers of produce_block; with keyholders also
@@ -67,7 +73,7 @@ func (o *observation) encrypt(t *testing.T, sender *load.Account) {
 	bundler, err := ethclient.DialContext(t.Context(), o.c.Wallets)
 	must(t, err)
 	t.Cleanup(bundler.Close)
-	o.asked = bundler
+	o.bundled.Store(sender.Address.Hex(), bundler)
 	o.send(sender, func(ctx context.Context) error {
 		return load.Stream(ctx, bundler, sender, 150*time.Millisecond, o.Recorder)
 	})
@@ -130,6 +136,14 @@ func (k *killer) bring(t *testing.T, s step) {
 	switch s.way {
 	case starting:
 		must(t, p.Kill())
+		must(t, p.StartWith(failpoint.Armed(s.name)))
+	case behind, emptied:
+		must(t, p.Kill())
+		k.look(t)
+		k.advance(t, k.head+1)
+		if s.way == emptied {
+			must(t, os.RemoveAll(k.c.DataDir(s.process)))
+		}
 		must(t, p.StartWith(failpoint.Armed(s.name)))
 	case retrying:
 		k.bring(t, step{process: s.process, name: "proposalRecorded"})

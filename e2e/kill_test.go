@@ -53,8 +53,9 @@ func TestNothingIsLostAtAKillAtAnyStep(t *testing.T) {
 			})
 		}
 	}
-	run("sealed", withKeyholders(), plans(sealedSteps(), kills/6))
-	run("plain", cluster.Options{}, plans(plainSteps(), kills-kills/6))
+	run("sealed", withKeyholders(), plans(sealedSteps(), kills/5))
+	run("following", withOneTooMany(), plans(followingSteps(), kills/12))
+	run("plain", cluster.Options{}, plans(plainSteps(), kills-kills/5-kills/12))
 	_ = group.Wait() // the subtests report for themselves
 	down.report(t, kills)
 }

@@ -23,10 +23,10 @@ import (
 // observation is a run that is being recorded: transactions are sent, and the feed and the proposer are watched.
 type observation struct {
 	*history.Recorder
-	c      *cluster.Cluster
-	client *ethclient.Client // of the gateway
-	asked  *ethclient.Client // whom wallets ask: the gateway or a bundler
-	send   func(a *load.Account, stream func(ctx context.Context) error)
+	c       *cluster.Cluster
+	client  *ethclient.Client // of the gateway
+	bundled sync.Map          // by sender: the *ethclient.Client of its bundler, which alone knows its transactions before they are in a block
+	send    func(a *load.Account, stream func(ctx context.Context) error)
 
 	stopLoad, stopWatch context.CancelFunc
 	load, watch         sync.WaitGroup
@@ -35,7 +35,7 @@ type observation struct {
 // watched starts recording a cluster under the load of the given accounts, each sending a transfer every pace.
 func watched(t *testing.T, c *cluster.Cluster, client *ethclient.Client, senders []*load.Account, pace time.Duration) *observation {
 	t.Helper()
-	o := &observation{Recorder: history.NewRecorder(), c: c, client: client, asked: client}
+	o := &observation{Recorder: history.NewRecorder(), c: c, client: client}
 	loading, stopLoad := context.WithCancel(t.Context())
 	watching, stopWatch := context.WithCancel(t.Context())
 	o.stopLoad, o.stopWatch = stopLoad, stopWatch
@@ -157,26 +157,38 @@ type place struct {
 
 func (p place) known() bool { return p.Hash != nil || p.Status != "" && p.Status != "unknown" }
 
+// askedBy is whom a sender asks: the gateway, or its bundler.
+func (o *observation) askedBy(sender string) *ethclient.Client {
+	if bundler, ok := o.bundled.Load(sender); ok {
+		return bundler.(*ethclient.Client)
+	}
+	return o.client
+}
+
 func (o *observation) places(ctx context.Context, acks []history.Ack) (places []place, err error) {
 	const batch = 500
 	for some := range slices.Chunk(acks, batch) {
-		calls := make([]rpc.BatchElem, 0, len(some))
-		for _, a := range some {
+		results := make([]place, len(some))
+		calls := map[*ethclient.Client][]rpc.BatchElem{}
+		for i, a := range some {
 			method := "eth_getTransactionByHash"
 			if a.Sealed {
 				method = "te_getTransactionStatus"
 			}
-			calls = append(calls, rpc.BatchElem{Method: method, Args: []any{a.Tx}, Result: new(place)})
+			to := o.askedBy(a.By)
+			calls[to] = append(calls[to], rpc.BatchElem{Method: method, Args: []any{a.Tx}, Result: &results[i]})
 		}
-		if err := o.asked.Client().BatchCallContext(ctx, calls); err != nil {
-			return nil, err
-		}
-		for _, call := range calls {
-			if call.Error != nil {
-				return nil, call.Error
+		for to, all := range calls {
+			if err := to.Client().BatchCallContext(ctx, all); err != nil {
+				return nil, err
 			}
-			places = append(places, *call.Result.(*place))
+			for _, call := range all {
+				if call.Error != nil {
+					return nil, call.Error
+				}
+			}
 		}
+		places = append(places, results...)
 	}
 	return places, nil
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +24,7 @@ import (
 	"blindseq/kit/redisx"
 	"blindseq/seal"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -30,7 +34,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// eavesdropper sees what the bundler sends, what Redis receives and holds, and all files of all services.
+// eavesdropper sees what the bundler sends to the gateway, what Redis receives and holds, and all files of all services.
 type eavesdropper struct {
 	c        *cluster.Cluster
 	requests *leak.Requests
@@ -42,7 +46,7 @@ func TestASealedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing
 	t.Parallel()
 	e := &eavesdropper{}
 	args := onDemand()
-	for _, name := range append(cluster.Services(), cluster.Bundler, cluster.Keyholder(0), cluster.Keyholder(3)) {
+	for _, name := range append(cluster.Services(), cluster.Bundler, cluster.Observer, cluster.Keyholder(0), cluster.Keyholder(3)) {
 		args[name] = append(args[name], "--log-level", "debug") // all that a service could ever write
 	}
 	e.c = start(t, cluster.Options{
@@ -59,16 +63,21 @@ func TestASealedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing
 	must(t, err)
 	t.Cleanup(plain.Close)
 
+	sender := newcomer(t, client, accounts[0])
+
 	// With two of four keyholders the sequencer accepts a proposal, and nobody can open what is in it.
 	away := []*cluster.Process{e.c.Process(cluster.Keyholder(1)), e.c.Process(cluster.Keyholder(2))}
 	for _, p := range away {
 		must(t, p.Kill())
 	}
-	tx, needles := secretTransaction(t, accounts[0])
-	must(t, plain.SendTransaction(t.Context(), tx))
+	tx, needles := secretTransaction(t, sender)
+	before := append(needles, leak.Needle{Name: "its sender", Bytes: sender.Address[:]})
+	asAWalletDoes(t, plain, sender.Address, tx)
 	sealed := e.sealedByTheBundler(t)
 	e.awaitAccepted(t, sealed)
-	e.mustFindNothing(t, needles)
+	looksForIt(t, plain, sender.Address, tx)
+	e.mustFindNothing(t, before)
+	e.mustOnlyAskOfSealed(t, sealed)
 	if s := statusOf(t, client, common.Hash(sealed.ID())); s.Status != "sealed" && s.Status != "ordered" {
 		t.Errorf("before its place is certified the sealed transaction is %v", s)
 	}
@@ -78,7 +87,7 @@ func TestASealedTransactionIsReadableNowhereBeforeItsPlaceIsCertified(t *testing
 	if r.Status != types.ReceiptStatusSuccessful || r.TxHash != tx.Hash() {
 		t.Fatalf("receipt %+v", r)
 	}
-	e.mustFindInLogs(t, needles)
+	e.mustFindInLogs(t, needles, sender.Address)
 	oneThing(t, e.c, client, tx, sealed, r)
 }
 
@@ -93,6 +102,73 @@ func (e *eavesdropper) listen(t *testing.T) {
 	e.redis, err = redisx.Open(url)
 	must(t, err)
 	t.Cleanup(func() { _ = e.redis.Close() })
+}
+
+// newcomer is a funded account whose address no transaction shows: a contract's constructor pays it, which has the address in two
+// halves that only together are one.
+func newcomer(t *testing.T, client *ethclient.Client, from *load.Account) *load.Account {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	must(t, err)
+	to := load.NewAccount(key, big.NewInt(1337))
+	mask := make([]byte, common.AddressLength)
+	_, err = rand.Read(mask)
+	must(t, err)
+	half := make([]byte, common.AddressLength)
+	subtle.XORBytes(half, mask, to.Address[:])
+	code := slices.Concat([]byte{0x60, 0, 0x60, 0, 0x60, 0, 0x60, 0, 0x34, 0x73}, half, []byte{0x73}, mask, []byte{0x18, 0x5a, 0xf1, 0x00})
+	tx, err := from.Sign(&types.DynamicFeeTx{
+		GasTipCap: big.NewInt(params.GWei), GasFeeCap: big.NewInt(100 * params.GWei), Gas: 200_000, Data: code, Value: big.NewInt(params.Ether),
+		ChainID: big.NewInt(1337),
+	})
+	must(t, err)
+	must(t, client.SendTransaction(t.Context(), tx))
+	if r := receipt(t, client, tx.Hash()); r.Status != types.ReceiptStatusSuccessful {
+		t.Fatalf("the newcomer's money: %+v", r)
+	}
+	return to
+}
+
+// asAWalletDoes asks all that a wallet asks before it sends, and sends.
+func asAWalletDoes(t *testing.T, bundler *ethclient.Client, from common.Address, tx *types.Transaction) {
+	t.Helper()
+	eventually(t, "the newcomer's money at the bundler", func(ctx context.Context) (bool, error) {
+		balance, err := bundler.BalanceAt(ctx, from, nil)
+		return err == nil && balance.Sign() > 0, err
+	})
+	_, err := bundler.PendingNonceAt(t.Context(), from)
+	must(t, err)
+	_, err = bundler.SuggestGasTipCap(t.Context())
+	must(t, err)
+	call := ethereum.CallMsg{From: from, To: tx.To(), Data: tx.Data(), Value: tx.Value()}
+	_, err = bundler.EstimateGas(t.Context(), call)
+	must(t, err)
+	_, err = bundler.CallContract(t.Context(), call, nil)
+	must(t, err)
+	must(t, bundler.SendTransaction(t.Context(), tx))
+}
+
+// looksForIt asks all that a wallet asks while a transaction waits.
+func looksForIt(t *testing.T, bundler *ethclient.Client, from common.Address, tx *types.Transaction) {
+	t.Helper()
+	if _, err := bundler.TransactionReceipt(t.Context(), tx.Hash()); !errors.Is(err, ethereum.NotFound) {
+		t.Errorf("receipt before its place is fixed: %v", err)
+	}
+	for method, param := range map[string]any{
+		"eth_getTransactionByHash": tx.Hash(), "te_getTransactionStatus": tx.Hash(), "te_getOrderProof": tx.Hash(),
+		"eth_getLogs": map[string]any{"address": tx.To()},
+	} {
+		var answer json.RawMessage
+		err := bundler.Client().CallContext(t.Context(), &answer, method, param)
+		if err != nil && method != "te_getOrderProof" {
+			t.Errorf("%s: %v", method, err)
+		}
+		if method == "te_getTransactionStatus" && !strings.Contains(string(answer), "sealed") && !strings.Contains(string(answer), "ordered") {
+			t.Errorf("status %s", answer)
+		}
+	}
+	_, err := bundler.NonceAt(t.Context(), from, nil)
+	must(t, err)
 }
 
 // secretTransaction is a transaction full of random bytes, and all by which it could be recognised, its hash included.
@@ -138,6 +214,40 @@ func (e *eavesdropper) sealedByTheBundler(t *testing.T) *seal.Sealed {
 	return nil
 }
 
+// mustOnlyAskOfSealed: what the gateway got from the bundler are sealed transactions, and questions that name nothing but those, the
+// bundler and the chain.
+func (e *eavesdropper) mustOnlyAskOfSealed(t *testing.T, sealed *seal.Sealed) {
+	t.Helper()
+	allowed := map[string]string{
+		"eth_chainId": `null`, "te_getNextSeq": fmt.Sprintf(`["%#x"]`, sealed.Submitter), "te_getTransactionStatus": fmt.Sprintf(`["%s"]`, common.Hash(sealed.ID())),
+		"eth_sendRawTransaction": fmt.Sprintf(`["%#x"]`, sealed.Encode()),
+	}
+	for _, request := range e.requests.All() {
+		_, body, _ := bytes.Cut(request, []byte("\r\n\r\n"))
+		for _, call := range callsIn(t, body) {
+			want, ok := allowed[call.Method]
+			if params := string(call.Params); !ok || params != want && !(want == "null" && (params == "" || params == "[]")) {
+				t.Errorf("the bundler asked the gateway %s %s", call.Method, call.Params)
+			}
+		}
+	}
+}
+
+type rpcCall struct {
+	Method string
+	Params json.RawMessage
+}
+
+func callsIn(t *testing.T, body []byte) (calls []rpcCall) {
+	t.Helper()
+	if json.Unmarshal(body, &calls) == nil {
+		return calls
+	}
+	var one rpcCall
+	must(t, json.Unmarshal(body, &one))
+	return []rpcCall{one}
+}
+
 // awaitAccepted waits until the sequencer has accepted a proposal with the sealed transaction, and lacks keyholders.
 func (e *eavesdropper) awaitAccepted(t *testing.T, sealed *seal.Sealed) {
 	t.Helper()
@@ -179,7 +289,7 @@ func (e *eavesdropper) mustFindNothing(t *testing.T, needles []leak.Needle) {
 }
 
 // mustFindInLogs is the control: now that it is opened, the same search finds it where it has to be.
-func (e *eavesdropper) mustFindInLogs(t *testing.T, needles []leak.Needle) {
+func (e *eavesdropper) mustFindInLogs(t *testing.T, needles []leak.Needle, sender common.Address) {
 	t.Helper()
 	dsn, producer := e.c.DataDir(cluster.DSN), filepath.Join(e.c.DataDir(cluster.Producer), "log")
 	for i, n := range needles[:len(needles)-1] { // what is signed is not written anywhere
@@ -207,6 +317,13 @@ func (e *eavesdropper) mustFindInLogs(t *testing.T, needles []leak.Needle) {
 	must(t, direct.Client().CallContext(t.Context(), new(json.RawMessage), "web3_sha3", hexutil.Bytes(needles[0].Bytes)))
 	if found := raw.In(bytes.Join(e.requests.All(), nil)); len(found) == 0 {
 		t.Error("what went through the proxy in plain is not found")
+	}
+	who, err := leak.NewSearch(leak.Needle{Name: "its sender", Bytes: sender[:]})
+	must(t, err)
+	_, err = direct.NonceAt(t.Context(), sender, nil)
+	must(t, err)
+	if found := who.In(bytes.Join(e.requests.All(), nil)); len(found) == 0 {
+		t.Error("a question about the sender that went through the proxy is not found")
 	}
 }
 

@@ -29,7 +29,7 @@ func compose(t *testing.T) *types.Project {
 
 func TestTheComposeFileIsOneSystemOfTheSameImages(t *testing.T) {
 	p := compose(t)
-	if len(p.Services) != 12 {
+	if len(p.Services) != 13 {
 		t.Errorf("it has %d services", len(p.Services))
 	}
 	for _, s := range p.Services {

@@ -36,8 +36,8 @@ func (f flow) String() string { return fmt.Sprintf("%s → %s:%d", f.from, f.to,
 // targets are the flags that name somebody a program connects to.
 func targets() []string {
 	return []string{
-		"BLINDSEQ_PROPOSER", "BLINDSEQ_MONITOR", "BLINDSEQ_DSN", "BLINDSEQ_KEYHOLDERS", "BLINDSEQ_ROLLUP_RPC", "BLINDSEQ_REDIS_URL",
-		"BLINDSEQ_OTLP_ENDPOINT",
+		"BLINDSEQ_PROPOSER", "BLINDSEQ_MONITOR", "BLINDSEQ_DSN", "BLINDSEQ_KEYHOLDERS", "BLINDSEQ_ROLLUP_RPC", "BLINDSEQ_OBSERVER_RPC",
+		"BLINDSEQ_REDIS_URL", "BLINDSEQ_OTLP_ENDPOINT",
 	}
 }
 

@@ -81,6 +81,25 @@ func TestAForgedOutcomeIsRefusedUntilTheRightOneComes(t *testing.T) {
 	a.expectPreblock(waiting, 1, "r")
 }
 
+// A certificate without locks does not make its content final: another one may still be certified, in another view.
+func TestACertifiedPreblockIsRefusedUntilItIsFinal(t *testing.T) {
+	w := newWorld(t, redistest.Mini(t))
+	k := w.keyholders()
+	a := w.replica()
+	w.following()
+	waiting := a.next("r", 1)
+	final := k.preblock(1)
+	certified := proto.CloneOf(final)
+	certified.Certificate.Locks = nil
+	w.dsn.Put(certified)
+	w.following() // the stream was broken off, and made again
+	if _, err := a.GetPreblock(t.Context(), &preblockv1.GetPreblockRequest{Number: 1}); status.Code(err) != codes.Unavailable {
+		t.Fatalf("asked for it: %v", err)
+	}
+	w.dsn.Put(final)
+	a.expectPreblock(waiting, 1, "r")
+}
+
 func TestSealedTransactionsAreRefusedWithoutACommittee(t *testing.T) {
 	w := newWorld(t, redistest.Mini(t))
 	p := w.keyholders().preblock(1)

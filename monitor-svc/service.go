@@ -56,7 +56,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	defer s.CloseOn(&err)
 	s.metrics = newMetrics(s.Registry)
 	s.Health.Set("dsn", "not connected yet")
-	rdb, err := s.Redis()
+	rdb, err := host.Redis(s.Host)
 	if err != nil {
 		return nil, err
 	}

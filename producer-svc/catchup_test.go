@@ -51,11 +51,11 @@ func fixed(t *testing.T, order *fakes.Order, n int) section.Head {
 		p := fakes.Preblock(section.Head{Number: number, Hash: content.Hash(hash)}, &proposalv1.RequestProposalRequest{
 			RequestId: "missed-" + strconv.FormatUint(number+1, 10), Timestamp: &timestamppb.Timestamp{Seconds: at},
 		}, [][]byte{raw(t, from.transaction(t, nil))}, nil)
-		rec, err := logrecord.Of(p, nil)
+		rec, err := logrecord.Of(p, logrecord.Parent{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Apply(context.WithoutCancel(t.Context()), ledger.BlockOf(rec, 0)); err != nil {
+		if _, err := c.Apply(context.WithoutCancel(t.Context()), ledger.BlockOf(rec, ledger.Bars{})); err != nil {
 			t.Fatal(err)
 		}
 		order.Fix(p)

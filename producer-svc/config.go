@@ -32,7 +32,7 @@ type Config struct {
 	LockTTL            time.Duration    `name:"lock-ttl" help:"Lifetime of the consumption lock: how long a dead holder keeps others out." default:"3s"`
 	Lock               config.LockGuard `embed:"" prefix:"lock-"`
 	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty block is produced, for example 5s. Transactions do not wait for it. none produces blocks on demand only, also for transactions." default:"5s"`
-	MaxClockDrift      time.Duration    `help:"Maximum lead of a requested timestamp over this machine's clock." default:"60s"`
+	MaxClockDrift      time.Duration    `help:"Maximum lead of a requested timestamp over this machine's clock; at most 10s with --committee-file, because keyholders attest nothing that is more than 15s ahead of theirs." default:"60s"`
 	MaxWaiting         int              `help:"Maximum number of waiting ProduceBlock callers. More are refused." default:"1024"`
 	EventTimeout       time.Duration    `help:"Timeout of a request's event. The request is then retried with the same id." default:"3s"`
 	CommitteeFile      string           `help:"Committee file of the keyholders. With it, sealed transactions (type 0x5e) are accepted." type:"path"`

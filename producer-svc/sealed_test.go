@@ -388,7 +388,8 @@ func TestTheEncryptionKeyIsTheCommittees(t *testing.T) {
 	}
 	point, id := c.Keys.Point(), c.Keys.ID()
 	if !bytes.Equal(key.Key, point[:]) || !bytes.Equal(key.KeyID, id[:]) || key.Threshold != 3 || key.Quorum != c.Quorum() || len(key.Members) != 4 ||
-		key.ChainID != 1337 || key.CommitteeHash != c.Hash() || uint64(key.Lifetime) != c.Limits.Lifetime || uint64(key.SealedGas) != c.Limits.SealedGas || key.Head != 1 {
+		key.ChainID != 1337 || key.CommitteeHash != c.Hash() || uint64(key.Lifetime) != c.Limits.Lifetime || uint64(key.SealedGas) != c.Limits.SealedGas || key.Head != 1 ||
+		uint64(key.BaseFee) != n.disk.Chain.BaseFee() || len(key.Relays) != 0 {
 		t.Errorf("got %+v", key)
 	}
 }

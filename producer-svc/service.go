@@ -15,6 +15,7 @@ import (
 	"blindseq/kit/notify"
 	"blindseq/kit/service"
 	"blindseq/producer-svc/blueprint"
+	"blindseq/producer-svc/internal/audit"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/feed"
@@ -58,6 +59,7 @@ type Service struct {
 	sealedLane
 	making
 	follow *follow.Follower
+	audit  *audit.Audit // of what the leader publishes
 	leadership
 	replication
 
@@ -74,11 +76,12 @@ type sealedLane struct {
 
 // making turns preblocks into blocks and publishes them.
 type making struct {
-	engine *engine.Engine
-	ledger *ledger.Ledger
-	feed   *feed.Feed
-	rollup *publish.Publisher // nil without a rollup node
-	end    *engine.End        // of the process, when a disk cannot be written
+	engine  *engine.Engine
+	builder blueprint.Builder
+	ledger  *ledger.Ledger
+	feed    *feed.Feed
+	rollup  *publish.Publisher // nil without a rollup node
+	end     *engine.End        // of the process, when a disk cannot be written
 }
 
 // leadership is how this replica comes to lead, and what it does then.
@@ -141,9 +144,10 @@ func (s *Service) openDisk() (err error) {
 		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Sealed: s.sealed, Count: s.metrics.Applied,
 	}
 	if s.committee != nil {
-		s.ledger.Lifetime = s.committee.Limits.Lifetime
+		s.ledger.Bars = ledger.Bars{Lifetime: s.committee.Limits.Lifetime, IsRelay: s.committee.IsRelay}
 	}
-	s.feed = feed.New(blueprint.Builder{Records: s.disk.Log, Results: s.ledger, Key: s.disk.Key}, s.ledger.Head().Number)
+	s.builder = blueprint.Builder{Records: s.disk.Log, Results: s.ledger, Key: s.disk.Key}
+	s.feed = feed.New(s.builder, s.ledger.Head().Number)
 	return nil
 }
 
@@ -178,6 +182,7 @@ func (s *Service) serve(ctx context.Context) error {
 	g.Add("json-rpc", s.rpc.Run)
 	g.Add("grpc", s.grpc.Run)
 	g.Add("follower", s.follow.Run)
+	g.Add("audit", s.audit.Run)
 	if !s.cfg.observes() {
 		g.Add("standby", s.standby.Run)
 		g.Add("campaign", s.candidate.Campaign)

@@ -12,6 +12,7 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/api"
+	"blindseq/producer-svc/internal/audit"
 	"blindseq/producer-svc/internal/engine"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/follow"
@@ -24,6 +25,7 @@ import (
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/seqs"
+	"blindseq/producer-svc/logrecord"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -60,7 +62,7 @@ func (s *Service) openSealed() (err error) {
 	s.sealed = sealedpool.New(sealedpool.Config{
 		Store: s.disk.Store, Checker: rules.NewChecker(s.committee), Chain: s.committee.Limits, Window: s.seqs,
 		Head:    func() uint64 { number, _, _ := s.disk.Chain.Head(); return number },
-		Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
+		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
 	})
 	return nil
 }
@@ -74,7 +76,7 @@ type peers struct {
 // connect prepares the connections, and connects the parts over them.
 func (s *Service) connect() (err error) {
 	var p peers
-	if p.redis, err = s.Redis(); err != nil {
+	if p.redis, err = host.Redis(s.Host); err != nil {
 		return err
 	}
 	directory := leader.NewDirectory(p.redis, rediskeys.ProducerLease)
@@ -149,10 +151,10 @@ func (s *Service) listen() (err error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
 			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
-			Count: s.metrics.Asked, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
+			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), Log: s.Log,
 		}
 		if s.sealed != nil {
-			cfg.NextSeq = s.sealed.NextSeq
+			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee
 		}
 		return rpc.NewServer(cfg, s.disk.Chain, s.intake)
 	})
@@ -178,7 +180,7 @@ func (s *Service) produce(p peers) error {
 	if err != nil {
 		return err
 	}
-	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token}
+	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token, False: s.falsely}
 	if s.sealed != nil {
 		deps.Check, deps.Decided = s.seqs.Check, s.decided
 	}
@@ -189,11 +191,15 @@ func (s *Service) produce(p peers) error {
 		Monitor:  s.monitor, Engine: s.engine, Now: time.Now, Await: s.cfg.EventTimeout,
 	})
 	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.SectionEnded, Step: s.metrics.Stepped}
-	runner := sections.NewRunner(observer.Performer(performer), s.cfg.MaxClockDrift, s.Log)
+	runner := sections.NewRunner(observer.Performer(performer), s.maxDrift(), s.Log)
 	s.guard = sections.NewGuard(observer.Sections(runner), func(reason string) { s.Health.Set("production", reason) })
 	s.follow = follow.New(follow.Deps{
 		Monitor: s.monitor, Engine: s.engine, Alarm: s.guard.Halt, Slog: s.Log,
 		Supply: follow.DelayedOf(blueprintv1.NewProducerServiceClient(p.leading)),
+	})
+	s.audit = audit.New(audit.Deps{
+		Leading: blueprintv1.NewProducerServiceClient(p.leading), Follows: s.followsAnother, Head: s.feed.Head,
+		Own: s.builder.Unsigned, Key: s.sequencerKey(), Differs: s.differs, Log: s.Log,
 	})
 	arrived, stop := s.disk.Chain.Work()
 	s.Defer("notifications of the pool", func() error { stop(); return nil })
@@ -213,6 +219,29 @@ func (s *Service) decided(rec *blueprintv1.LogRecord) error {
 	}
 	s.sealed.Decided(rec)
 	return nil
+}
+
+// clocksDiffer is how far the clocks of this machine and of a keyholder may differ before the keyholder refuses a timestamp that
+// was taken here.
+const clocksDiffer = 5 * time.Second
+
+// maxDrift is how far ahead of the clock a timestamp may be. A content that keyholders refuse until their clocks have caught up
+// would hold everything up until then.
+func (s *Service) maxDrift() time.Duration {
+	if s.committee == nil {
+		return s.cfg.MaxClockDrift
+	}
+	return min(s.cfg.MaxClockDrift, rules.ClockSkew-clocksDiffer)
+}
+
+// falsely raises the alarm about what a final content said wrongly. Production continues: the block follows from the content and
+// the head, whatever the content says of the head.
+func (s *Service) falsely(rec *blueprintv1.LogRecord, claims []logrecord.False) {
+	for _, one := range claims {
+		s.metrics.ClaimedFalsely(one.Claim)
+		s.Log.Error("final content names a wrong value", "number", rec.GetNumber(), "content_hash", fmt.Sprintf("0x%x", rec.GetContentHash()),
+			"request_id", rec.GetRequestId(), "what", string(one.Claim), "named", one.Named, "right", one.Right)
+	}
 }
 
 // halted is why the producer that leads makes no block until a person has looked. One that does not lead has nothing to
@@ -242,7 +271,7 @@ func (s *Service) register() {
 	leads := s.production.Stance.Leads
 	assembler := &contents.Assembler{
 		Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.SealedShare,
-		Latest: func() int64 { return time.Now().Add(s.cfg.MaxClockDrift).Unix() },
+		Latest: func() int64 { return time.Now().Add(s.maxDrift()).Unix() },
 	}
 	if s.sealed != nil {
 		assembler.Sealed, assembler.SealedGas = s.sealed, s.committee.Limits.SealedGas
@@ -268,8 +297,19 @@ func (s *Service) hello() *replicationv1.Hello {
 	if genesis, ok := s.disk.Chain.HashOf(0); ok {
 		h.GenesisHash = genesis[:]
 	}
-	if s.disk.Key != nil {
-		h.SequencerKey, _ = s.disk.Key.Public().(ed25519.PublicKey) // that is its type
+	h.SequencerKey = s.sequencerKey()
+	if s.committee != nil {
+		hash := s.committee.Hash()
+		h.CommitteeHash = hash[:]
 	}
 	return h
+}
+
+// sequencerKey is the public key under which blueprints are published; nil for an observer that does not have it.
+func (s *Service) sequencerKey() ed25519.PublicKey {
+	if s.disk.Key == nil {
+		return nil
+	}
+	key, _ := s.disk.Key.Public().(ed25519.PublicKey) // that is its type
+	return key
 }

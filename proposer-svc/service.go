@@ -51,7 +51,7 @@ type Service struct {
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err error) {
 	s := &Service{Host: host.New(ctx, &cfg.Common, log)}
 	defer s.CloseOn(&err)
-	rdb, err := s.Redis()
+	rdb, err := host.Redis(s.Host)
 	if err != nil {
 		return nil, err
 	}

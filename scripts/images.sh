@@ -44,7 +44,7 @@ redis() {
     return
   fi
   rm -rf "$dir" && mkdir -p "$dir/root/usr/local/bin"
-  for path in redis-server redis-sentinel redis-cli cp; do # cp for the component redis-sentinel
+  for path in redis-server redis-cli cp; do # cp for the component redis-sentinel
     path=$(command -v "$path")
     cp -L "$path" "$dir/root/usr/local/bin/"
     # Copy every library, and the loader, to the path at which the program looks for it.
@@ -52,6 +52,7 @@ redis() {
       mkdir -p "$dir/root$(dirname "$lib")" && cp -L "$lib" "$dir/root$lib"
     done
   done
+  ln "$dir/root/usr/local/bin/redis-server" "$dir/root/usr/local/bin/redis-sentinel" # one program; its name says what it does
   printf 'FROM scratch\nLABEL org.opencontainers.image.title=redis\nCOPY root /\nENV PATH=/usr/local/bin\nUSER 65532:65532\nCMD ["redis-server"]\n' >"$dir/Dockerfile"
   build redis "$dir" "$dir/Dockerfile"
   say redis "$(docker image inspect -f '{{.Size}}' "blindseq/redis:$version")"

@@ -16,11 +16,18 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Parse(b)
+		header, headerErr := ParseHeader(b)
 		if err != nil {
+			if headerErr == nil || headerErr.Error() != err.Error() {
+				t.Fatalf("refused with %v, its header with %v", err, headerErr)
+			}
 			if s != nil || !onlyReason(err, "type") && !onlyReason(err, "encoding") && !onlyReason(err, "size") {
 				t.Fatalf("refused with %v", err)
 			}
 			return
+		}
+		if headerErr != nil || header != s.Header {
+			t.Fatalf("the header is %+v, alone %+v, %v", s.Header, header, headerErr)
 		}
 		if !bytes.Equal(s.Encode(), b) {
 			t.Fatalf("%x is read, and written as %x", b, s.Encode())

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -56,10 +57,10 @@ func decodeScalar(b []byte) (*scalar, error) {
 
 func encodePoint(e *element) Point { return Point(e.Bytes()) }
 
-// smallScalar is for numbers below 2^16.
+// smallScalar is for numbers from 0 on.
 func smallScalar(n int) *scalar {
 	var wide [64]byte
-	wide[0], wide[1] = byte(n), byte(n>>8)
+	binary.LittleEndian.PutUint64(wide[:], uint64(n))
 	return reduce(&wide)
 }
 

@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/rand"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/gtank/ristretto255"
 )
@@ -20,6 +21,8 @@ type Keys struct {
 	threshold int
 	points    []Point // Y_i
 	shares    []*element
+
+	lastWeights atomic.Pointer[weights]
 }
 
 // NewKeys decodes a committee's keys and checks all that the scheme needs: at most MaxAuthorities keyholders,

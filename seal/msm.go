@@ -3,7 +3,7 @@ package seal
 import "github.com/gtank/ristretto255"
 
 // bucketsFrom is from how many points on the buckets need fewer additions than the library's tables. Measured.
-const bucketsFrom = 400
+const bucketsFrom = 250
 
 // multiScalar returns Σ scalars[i]·points[i] in variable time, of public values only.
 func multiScalar(scalars []*scalar, points []*element) *element {

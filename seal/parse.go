@@ -8,25 +8,38 @@ import (
 
 // Parse reads a sealed transaction. It refuses bytes with ErrType, ErrEncoding or ErrSize. The result does not refer to b.
 func Parse(b []byte) (*Sealed, error) {
-	s, err := parse(b)
+	s, payload, err := parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("parse sealed transaction: %w", err)
 	}
+	s.payload = append([]byte(nil), payload...)
+	s.header = s.Header.encode()
+	s.id = s.computeID()
 	return s, nil
 }
 
-func parse(b []byte) (*Sealed, error) {
+// ParseHeader reads the header of a sealed transaction, and refuses what Parse refuses. It computes no id, so it costs less.
+func ParseHeader(b []byte) (Header, error) {
+	s, _, err := parse(b)
+	if err != nil {
+		return Header{}, fmt.Errorf("parse sealed transaction: %w", err)
+	}
+	return s.Header, nil
+}
+
+// parse reads all fields. The payload refers to b.
+func parse(b []byte) (s *Sealed, payload []byte, err error) {
 	if len(b) == 0 || b[0] != Type {
-		return nil, ErrType
+		return nil, nil, ErrType
 	}
 	fields, rest, err := rlp.SplitList(b[1:])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrEncoding, err)
 	}
 	if len(rest) != 0 {
-		return nil, fmt.Errorf("%w: %d bytes after the end", ErrEncoding, len(rest))
+		return nil, nil, fmt.Errorf("%w: %d bytes after the end", ErrEncoding, len(rest))
 	}
-	s := new(Sealed)
+	s = new(Sealed)
 	r := reader{rest: fields}
 	s.ChainID = r.number()
 	r.fixed(s.Key[:])
@@ -37,18 +50,15 @@ func parse(b []byte) (*Sealed, error) {
 	for _, field := range [...]*[32]byte{&s.u, &s.uBar, &s.w, &s.wBar, &s.f} {
 		r.fixed(field[:])
 	}
-	payload := r.bytes()
+	payload = r.bytes()
 	r.fixed(s.signature[:])
 	if err := r.end(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !isSizeClass(len(payload) - payloadOverhead) {
-		return nil, fmt.Errorf("%w: a payload of %d bytes", ErrSize, len(payload))
+		return nil, nil, fmt.Errorf("%w: a payload of %d bytes", ErrSize, len(payload))
 	}
-	s.payload = append([]byte(nil), payload...)
-	s.header = s.Header.encode()
-	s.id = s.computeID()
-	return s, nil
+	return s, payload, nil
 }
 
 // A reader takes strings off the fields of a list and keeps the first error. The RLP library refuses prefixes that are not

@@ -14,9 +14,9 @@ import (
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
 	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on (HTTP)." default:"127.0.0.1:3000"`
-	RollupRPC      string `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. Sealed transactions and all other requests go there." default:"http://127.0.0.1:8545"`
-	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. pass forwards them in plain, so the node that answers sees sender, receiver and data before the order is fixed. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"pass,refuse" default:"pass"`
-	SimulationsRPC string `name:"simulations-rpc" help:"URL of the JSON-RPC that answers those calls instead of the rollup's, for example of a node of your own that follows the chain. Used with --simulations=pass."`
+	RollupRPC      string `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. It gets sealed transactions, and is asked about them by their ids and about this bundler's own submitter. It is asked about no sender." default:"http://127.0.0.1:8545"`
+	ObserverRPC    string `name:"observer-rpc" help:"URL of the JSON-RPC of an observer of your own, a producer-svc with --role observer. It is asked about senders before their transactions are sealed, and answers what wallets ask. Without it plain transactions are refused, and so is all that names an account or a transaction."`
+	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. observer has --observer-rpc answer them, and refuses them without it. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"observer,refuse" default:"observer"`
 	CommitteeFile  string `help:"Committee file to seal for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
 	IdentityFile   string `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
@@ -42,7 +42,7 @@ func (c *Config) Validate() error {
 	if !isHTTP(c.RollupRPC) {
 		return errors.New("--rollup-rpc must be a URL like http://127.0.0.1:8545")
 	}
-	if err := c.checkSimulations(); err != nil {
+	if err := c.checkObserver(); err != nil {
 		return err
 	}
 	if _, _, err := net.SplitHostPort(c.RPCAddress); err != nil {
@@ -68,14 +68,14 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-func (c *Config) checkSimulations() error {
+func (c *Config) checkObserver() error {
 	switch {
-	case c.SimulationsRPC == "":
+	case c.ObserverRPC == "":
 		return nil
-	case !isHTTP(c.SimulationsRPC):
-		return errors.New("--simulations-rpc must be a URL like http://127.0.0.1:8545")
-	case c.Simulations == "refuse":
-		return errors.New("--simulations-rpc is of no use with --simulations=refuse")
+	case !isHTTP(c.ObserverRPC):
+		return errors.New("--observer-rpc must be a URL like http://127.0.0.1:7303")
+	case c.ObserverRPC == c.RollupRPC:
+		return errors.New("--observer-rpc must not be --rollup-rpc: the leader would learn who is about to send")
 	}
 	return nil
 }

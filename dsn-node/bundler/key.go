@@ -2,27 +2,55 @@ package bundler
 
 import (
 	"crypto/ecdsa"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"fmt"
 
+	"blindseq/dsn-node/internal/identity"
+
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// instanceKey derives the submitter's key of one of several processes with one identity. A submitter's sealed transactions are
-// numbered without a gap, so no two processes may seal with one key.
-func instanceKey(identity *ecdsa.PrivateKey, instance string) (*ecdsa.PrivateKey, error) {
-	secret := crypto.FromECDSA(identity)
-	defer clear(secret)
-	for counter := byte(0); ; counter++ {
-		derived, err := hkdf.Key(sha256.New, secret, nil, "blindseq/bundler/instance/v2/"+instance+string([]byte{0, counter}), 32)
-		if err != nil {
-			return nil, fmt.Errorf("derive key of instance: %w", err)
-		}
-		key, err := crypto.ToECDSA(derived)
-		clear(derived)
-		if err == nil { // all but 2^-127 of the values are keys
-			return key, nil
-		}
+// Submitter is the config of showing the addresses with which bundlers of one identity seal.
+type Submitter struct {
+	IdentityFile   string   `help:"File (mode 0600) with the bundlers' key." default:"bundler.identity" type:"path"`
+	PassphraseFile string   `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
+	Instance       []string `help:"Names of processes, as their --instance says. Empty shows the address of a process without a name."`
+}
+
+// Submitters returns the addresses to be named as relays in a ceremony or committee file, one for each instance.
+func Submitters(cfg Submitter) (addresses []common.Address, err error) {
+	key, err := readIdentity(cfg.IdentityFile, cfg.PassphraseFile)
+	if err != nil {
+		return nil, fmt.Errorf("show submitters: %w", err)
 	}
+	instances := cfg.Instance
+	if len(instances) == 0 {
+		instances = []string{""}
+	}
+	for _, name := range instances {
+		one, err := identity.Instance(key, name)
+		if err != nil {
+			return nil, fmt.Errorf("show submitters: %w", err)
+		}
+		addresses = append(addresses, crypto.PubkeyToAddress(one.PublicKey))
+	}
+	return addresses, nil
+}
+
+// readKey reads the submitter's key of this process.
+func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
+	key, err := readIdentity(cfg.IdentityFile, cfg.PassphraseFile)
+	if err != nil {
+		return nil, err
+	}
+	return identity.Instance(key, cfg.Instance)
+}
+
+func readIdentity(file, passphraseFile string) (*ecdsa.PrivateKey, error) {
+	passphrase, err := identity.ReadPassphrase(passphraseFile)
+	defer clear(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return identity.Read(file, passphrase)
 }

@@ -20,12 +20,16 @@ func TestInstancesHaveSubmittersOfTheirOwn(t *testing.T) {
 			}
 			addresses = append(addresses, crypto.PubkeyToAddress(key.PublicKey).Hex())
 		}
+		shown, err := Submitters(Submitter{IdentityFile: cfg.IdentityFile, Instance: []string{instance}})
+		if err != nil || len(shown) != 1 || shown[0].Hex() != addresses[0] {
+			t.Errorf("instance %q is shown as %v: %v", instance, shown, err)
+		}
 		if other, taken := seen[addresses[0]]; taken || addresses[0] != addresses[1] {
 			t.Errorf("instance %q has %v, as %q", instance, addresses, other)
 		}
 		seen[addresses[0]] = instance
 	}
-	if seen[w.submitter.Hex()] != "" {
-		t.Error("without a name it is not the identity")
+	if shown, err := Submitters(Submitter{IdentityFile: w.cfg.IdentityFile}); err != nil || shown[0] != w.submitter || seen[w.submitter.Hex()] != "" {
+		t.Errorf("without a name it is %v, not the identity: %v", shown, err)
 	}
 }

@@ -21,7 +21,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_bundler_requests_total",
-			Help: "What wallets asked, by kind and result: send (taken, refused) for each transaction, simulate (refused) for each call that would show one, forward (answered, failed) for each request that went to the rollup or to --simulations-rpc.",
+			Help: "What wallets asked, by kind and result: send (taken, refused) for each transaction, simulate (refused) for each call that would show one, read (refused) for each call that only an observer may answer when there is none, forward (answered, failed) for each request that went to the observer or to the rollup.",
 		}, []string{"kind", "result"}),
 		resends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_bundler_resends_total",
@@ -33,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"result"}),
 		seal: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "blindseq_bundler_seal_seconds",
-			Help:    "Duration of sealing and signing one transaction and of making it durable.",
+			Help:    "Duration of sealing and signing one transaction.",
 			Buckets: prometheus.ExponentialBuckets(.0005, 2, 12),
 		}),
 		inclusion: prometheus.NewHistogram(prometheus.HistogramOpts{

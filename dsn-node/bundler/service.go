@@ -1,20 +1,18 @@
 // Package bundler lets plain wallets send sealed transactions, as a service: Ethereum JSON-RPC in front of the rollup that
 // seals what wallets send. This file shows what it consists of.
 //
-// A wallet trusts its bundler, which sees the plain transaction before its place is fixed. A wallet that does not seals by
-// itself (dsn-node seal). What is on the bundler's disk is encrypted with its identity key: see package outbox.
+// A wallet trusts its bundler, which sees the plain transaction before its place is fixed, and the bundler's observer, which sees
+// who is about to send. The rollup's leader sees neither. A wallet that trusts no bundler seals by itself (dsn-node seal). What is on the bundler's disk is encrypted with its identity key: see package outbox.
 package bundler
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"log/slog"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/bundler/internal/walletrpc"
-	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/seal/committee"
@@ -35,6 +33,8 @@ type Service struct {
 	rpc       *walletrpc.Server
 	submitter common.Address
 	chain     uint64
+	alone     bool // without an observer
+	relay     bool // named by the committee
 }
 
 // New builds the service. On an error nothing is left open.
@@ -50,15 +50,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 		return nil, err
 	}
 	s.submitter, s.chain = crypto.PubkeyToAddress(key.PublicKey), c.ChainID
-	node, err := s.node(ctx, cfg.RollupRPC)
+	s.alone, s.relay = cfg.ObserverRPC == "", c.IsRelay(s.submitter)
+	n, err := s.connect(ctx, cfg)
 	if err != nil {
 		return nil, err
-	}
-	to := walletrpc.Backends{Rollup: node, RefuseSimulations: cfg.Simulations == "refuse"}
-	if cfg.SimulationsRPC != "" {
-		if to.Simulations, err = s.node(ctx, cfg.SimulationsRPC); err != nil {
-			return nil, err
-		}
 	}
 	if s.box, err = host.Open(s.Host, "outbox", func() (*outbox.Box, error) { return outbox.Open(cfg.DataDir, cfg.MaxPending, key) }); err != nil {
 		return nil, err
@@ -66,13 +61,12 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	m := newMetrics(s.Registry)
 	m.follow(s.Registry, s.box)
 	o := bundling.Options{
-		Committee: c, Key: key, Box: s.box, Rollup: node,
+		Committee: c, Key: key, Box: s.box, Leader: n.leader, Observer: n.observer,
 		AcceptTimeout: cfg.AcceptTimeout, MaxAge: cfg.MaxAge, Recorder: m, Log: log,
 	}
-	s.Health.Set("rollup", "not asked yet")
-	watcher := bundling.NewWatcher(o, func(reason string) { s.Health.Set("rollup", reason) })
+	watcher := bundling.NewWatcher(o, s.follow(cfg))
 	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout}
-	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewIntake(o), to, limits, m.count, log))
+	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewIntake(o), n.backends(cfg), limits, m.count, log))
 	if err != nil {
 		return nil, err
 	}
@@ -83,22 +77,40 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	return s, nil
 }
 
-// node makes the client of a node of the rollup; nothing is sent yet.
-func (s *Service) node(ctx context.Context, url string) (*rollup.Client, error) {
-	return host.Open(s.Host, "client of a node", func() (*rollup.Client, error) { return rollup.New(ctx, url) })
+// nodes are those that are asked. Without an observer nobody is asked about senders.
+type nodes struct {
+	leader   rollup.Leader
+	observer bundling.Observer
+	forwards walletrpc.Forwarder // to the observer; nil without one
 }
 
-func readKey(cfg Config) (*ecdsa.PrivateKey, error) {
-	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
-	defer clear(passphrase)
-	if err != nil {
-		return nil, err
+// connect makes the clients of the nodes; nothing is sent yet.
+func (s *Service) connect(ctx context.Context, cfg Config) (n nodes, err error) {
+	n.leader, err = host.Open(s.Host, "client of the rollup", func() (rollup.Leader, error) { return rollup.NewLeader(ctx, cfg.RollupRPC) })
+	if err != nil || cfg.ObserverRPC == "" {
+		n.observer = rollup.Alone{Leader: n.leader}
+		return n, err
 	}
-	key, err := identity.Read(cfg.IdentityFile, passphrase)
-	if err != nil || cfg.Instance == "" {
-		return key, err
+	o, err := host.Open(s.Host, "client of the observer", func() (rollup.Observer, error) { return rollup.NewObserver(ctx, cfg.ObserverRPC) })
+	n.observer, n.forwards = o, o
+	return n, err
+}
+
+func (n nodes) backends(cfg Config) walletrpc.Backends {
+	return walletrpc.Backends{Leader: n.leader, Observer: n.forwards, RefuseSimulations: cfg.Simulations == "refuse"}
+}
+
+// follow makes the health of the nodes part of the service's.
+func (s *Service) follow(cfg Config) bundling.Health {
+	set := func(name string) func(string) {
+		s.Health.Set(name, "not asked yet")
+		return func(reason string) { s.Health.Set(name, reason) }
 	}
-	return instanceKey(key, cfg.Instance)
+	h := bundling.Health{Leader: set("rollup"), Observer: func(string) {}}
+	if cfg.ObserverRPC != "" {
+		h.Observer = set("observer")
+	}
+	return h
 }
 
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
@@ -122,12 +134,15 @@ func (s *Service) Addresses() (rpc, http string) { return s.rpc.Addr(), s.OpsAdd
 
 // Run runs the service until ctx ends or its disk fails, and closes everything. It runs once.
 //
-//	wallet ──▶ JSON-RPC ──▶ intake (check, seal, outbox) ─── ──▶ rollup
-//	               └──────────── everything else ───────────▶ rollup
-//	                     watcher (outbox: look, hand in again) ──▶ rollup
+//	wallet ──▶ JSON-RPC ──▶ intake (check by the observer, seal, outbox) ──▶ rollup
+//	               └────────────────── everything else ──────────────────▶ observer
+//	           watcher (outbox: look by the observer, hand in again) ──────▶ rollup
 func (s *Service) Run(ctx context.Context) error {
 	rpc, http := s.Addresses()
-	s.Log.InfoContext(ctx, "bundler ready", "chain", s.chain, "submitter", s.submitter, "pending", s.box.Len(), "rpc", rpc, "http", http)
+	if s.alone {
+		s.Log.WarnContext(ctx, "bundler has no observer and refuses plain transactions", "error", rollup.ErrNoObserver)
+	}
+	s.Log.InfoContext(ctx, "bundler ready", "chain", s.chain, "submitter", s.submitter, "relay", s.relay, "pending", s.box.Len(), "rpc", rpc, "http", http)
 	return s.Host.Run(ctx)
 }
 

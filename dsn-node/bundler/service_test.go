@@ -104,7 +104,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.cfg.RPCAddress, w.cfg.HTTPAddress, w.cfg.GRPCAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
-	w.cfg.RollupRPC, w.cfg.DataDir = w.rollup.URL, filepath.Join(dir, "data")
+	w.cfg.RollupRPC, w.cfg.ObserverRPC, w.cfg.DataDir = w.rollup.URL, w.rollup.Observer, filepath.Join(dir, "data")
 	w.cfg.CommitteeFile, w.cfg.IdentityFile = filepath.Join(dir, "committee.json"), filepath.Join(dir, "key")
 	if err := identity.Write(w.cfg.IdentityFile, key, nil); err != nil {
 		t.Fatal(err)
@@ -221,10 +221,10 @@ func TestPlainTransactionReachesTheRollupSealedAndNowhereInPlain(t *testing.T) {
 	w.rollup.Forget()
 	w.rollup.Sealed(t, 2)
 	w.stop()
-	secrets := []string{fmt.Sprintf("%x", raw[:20]), fmt.Sprintf("%x", raw[len(raw)-20:]), fmt.Sprintf("%x", hash)}
+	secrets := []string{fmt.Sprintf("%x", raw[:20]), fmt.Sprintf("%x", raw[len(raw)-20:]), fmt.Sprintf("%x", hash), fmt.Sprintf("%x", me.from)}
 	for _, body := range append(w.rollup.Received(), w.log.String()) {
 		for _, secret := range secrets {
-			if strings.Contains(body, secret) {
+			if strings.Contains(strings.ToLower(body), secret) {
 				t.Fatalf("%s is in %s", secret, body)
 			}
 		}
@@ -234,7 +234,7 @@ func TestPlainTransactionReachesTheRollupSealedAndNowhereInPlain(t *testing.T) {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if bytes.Contains(b, raw[len(raw)-20:]) || bytes.Contains(b, raw[:20]) || bytes.Contains(b, hash[:]) {
+		if bytes.Contains(b, me.from[:]) || bytes.Contains(b, raw[len(raw)-20:]) || bytes.Contains(b, raw[:20]) || bytes.Contains(b, hash[:]) {
 			t.Errorf("the plain transaction or its hash is in %s", path)
 		}
 		return err
@@ -479,8 +479,8 @@ const simulations = `[{"jsonrpc":"2.0","id":1,"method":"eth_estimateGas","params
 	{"jsonrpc":"2.0","id":2,"method":"eth_blockNumber"},
 	{"jsonrpc":"2.0","id":3,"method":"eth_createAccessList","params":[{"to":"0x00","data":"secret"}]}]`
 
-func received(r *rolluptest.Rollup, word string) (n int) {
-	for _, body := range r.Received() {
+func count(bodies []string, word string) (n int) {
+	for _, body := range bodies {
 		n += strings.Count(body, word)
 	}
 	return n
@@ -491,7 +491,7 @@ func TestSimulationsAreRefusedWhenTheyAreTo(t *testing.T) {
 	w.stop()
 	w.cfg.Simulations = "refuse"
 	w.start()
-	if a := w.call("eth_call", "secret"); a.Error == nil || a.Error.Code != -32000 || !strings.Contains(a.Error.Message, "set gas") {
+	if a := w.call("eth_call", "secret"); a.Error == nil || a.Error.Code != -32000 || !strings.Contains(a.Error.Message, "set gas") || !strings.Contains(a.Error.Message, "--simulations=refuse") {
 		t.Errorf("answer %+v", a)
 	}
 	var answers []answer
@@ -503,35 +503,63 @@ func TestSimulationsAreRefusedWhenTheyAreTo(t *testing.T) {
 	if a := w.send(raw); a.Result != hash.Hex() {
 		t.Errorf("sending: %+v", a)
 	}
-	if n := received(w.rollup, "secret"); n != 0 {
-		t.Errorf("%d of them reached the rollup", n)
+	if n := count(w.rollup.Received(), "secret") + count(w.rollup.Observed(), "secret"); n != 0 {
+		t.Errorf("%d of them were forwarded", n)
 	}
 }
 
-func TestSimulationsGoToTheNodeOfTheirOwn(t *testing.T) {
+func TestWhatWalletsAskGoesToTheObserver(t *testing.T) {
 	w := newWorld(t)
-	w.stop()
-	own := rolluptest.New(t, w.Ring())
-	w.cfg.SimulationsRPC = own.URL
-	w.start()
 	w.call("eth_call", "secret")
 	var answers []answer
 	if text := w.post(simulations); json.Unmarshal([]byte(text), &answers) != nil || len(answers) != 3 || answers[1].Result != "0x5" {
 		t.Errorf("answers %s", text)
 	}
-	if there, here := received(own, "secret"), received(w.rollup, "secret"); there != 3 || here != 0 {
-		t.Errorf("%d reached the node, %d the rollup", there, here)
+	me := newWallet(t, 1337)
+	for _, method := range []string{"eth_getTransactionCount", "eth_getBalance", "eth_getCode", "eth_getStorageAt", "eth_getProof", "eth_getLogs", "eth_newFilter",
+		"debug_traceTransaction", "eth_getTransactionReceipt", "te_getOrderProof", "te_getTransactionStatus", "some_newMethod"} {
+		w.call(method, me.from.Hex()) // the leader of the test fails it
 	}
-	if received(own, "eth_blockNumber") != 0 {
-		t.Error("what is no simulation went to the node")
+	if there := count(w.rollup.Observed(), "secret"); there != 3 {
+		t.Errorf("%d of 3 reached the observer", there)
+	}
+	if here := count(w.rollup.Received(), strings.ToLower(me.from.Hex()[2:])) + count(w.rollup.Received(), me.from.Hex()[2:]); here != 0 {
+		t.Errorf("%d reached the leader", here)
 	}
 }
 
-func TestSimulationsArePassedOnByDefault(t *testing.T) {
+func TestWithoutAnObserverNobodyIsAskedAboutASender(t *testing.T) {
 	w := newWorld(t)
-	w.post(simulations)
-	if n := received(w.rollup, "secret"); n != 2 {
-		t.Errorf("%d of 2 reached the rollup", n)
+	w.stop()
+	w.cfg.ObserverRPC = ""
+	w.start()
+	me := newWallet(t, 1337)
+	raw, hash := me.sign(0)
+	for name, a := range map[string]answer{
+		"send": w.send(raw), "simulate": w.call("eth_estimateGas", "secret"), "nonce": w.call("eth_getTransactionCount", me.from.Hex()),
+		"balance": w.call("eth_getBalance", me.from.Hex()), "receipt": w.call("eth_getTransactionReceipt", hash.Hex()),
+		"hash": w.call("eth_getTransactionByHash", hash.Hex()), "status": w.call("te_getTransactionStatus", hash.Hex()), "any": w.call("some_newMethod", "secret"),
+		"logs": w.call("eth_getLogs", "secret"), "hashed": w.call("web3_sha3", "secret"),
+	} {
+		if a.Error == nil || !strings.Contains(a.Error.Message, "--observer-rpc") {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if a := w.call("eth_feeHistory", "0x1"); a.Error != nil {
+		t.Errorf("what names nobody: %+v", a)
+	}
+	sealed := w.Sealed([]byte("plain"))
+	if a := w.send(sealed); a.Result != w.id(sealed).String() {
+		t.Errorf("what is sealed: %+v", a)
+	}
+	w.stop()
+	for _, body := range w.rollup.Received() {
+		if strings.Contains(strings.ToLower(body), strings.ToLower(me.from.Hex()[2:])) || strings.Contains(body, "secret") || strings.Contains(body, hash.Hex()) {
+			t.Errorf("the leader got %s", body)
+		}
+	}
+	if !strings.Contains(w.log.String(), "bundler has no observer") {
+		t.Error("the log does not say it")
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 func TestAStartThatFailsLeavesNothingOpen(t *testing.T) {
 	w := newWorld(t)
 	w.stop()
-	w.cfg.SimulationsRPC = w.rollup.URL
 	steps := hosttest.EveryStep(t, func(ctx context.Context) (func() error, error) {
 		s, err := New(ctx, w.cfg, slog.New(slog.DiscardHandler))
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 // Config of one participant.
 type Config struct {
 	GRPCAddress    string        `name:"grpc-address" help:"Address to listen on. The other participants reach it at this participant's endpoint in the ceremony file." default:"127.0.0.1:7107"`
-	CeremonyFile   string        `help:"Ceremony file, the same for all participants: JSON with name (never used before), chain_id, first_number, threshold, optionally lifetime and sealed_gas, and participants in the order of their authority, each with identity (address) and endpoint (host:port)." default:"ceremony.json" type:"path"`
+	CeremonyFile   string        `help:"Ceremony file, the same for all participants: JSON with name (never used before), chain_id, first_number, threshold, sequencers (the one address that dsn-node identity printed for the sequencer), optionally relays, lifetime and sealed_gas, and participants in the order of their authority, each with identity (address) and endpoint (host:port)." default:"ceremony.json" type:"path"`
 	IdentityFile   string        `help:"File (mode 0600) with the signing key of this participant, here and later as a keyholder. Create one with dsn-node identity." default:"identity.key" type:"path"`
 	PassphraseFile string        `help:"File (mode 0600) whose first line is the passphrase of the identity file. The key share is encrypted with it too." type:"path"`
 	Out            string        `help:"Directory for share.json and committee.json, which are written both or not at all. It must be new or empty." default:"keys" type:"path"`

@@ -14,8 +14,10 @@ import (
 
 	"blindseq/dsn-node/dkg/internal/ceremony"
 	"blindseq/kit/testaddr"
+	"blindseq/seal/committee"
 	"blindseq/seal/keyfile"
 
+	"github.com/ethereum/go-ethereum/common"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 )
@@ -50,7 +52,9 @@ func TestNothingIsWrittenOverAndAnUndecidedResultIsNotOverlooked(t *testing.T) {
 func participants(t *testing.T, n, threshold int, passphrase string) []Config {
 	t.Helper()
 	dir := t.TempDir()
-	c := ceremony.Ceremony{Name: t.Name(), ChainID: 1, FirstNumber: 1, Threshold: threshold}
+	c := ceremony.Ceremony{
+		Name: t.Name(), ChainID: 1, FirstNumber: 1, Threshold: threshold, Roles: committee.Roles{Sequencers: []common.Address{{7}}},
+	}
 	if passphrase != "" {
 		if err := os.WriteFile(filepath.Join(dir, "passphrase"), []byte(passphrase), 0o600); err != nil {
 			t.Fatal(err)

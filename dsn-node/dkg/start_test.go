@@ -10,7 +10,9 @@ import (
 
 	"blindseq/dsn-node/dkg/internal/ceremony"
 	"blindseq/kit/host/hosttest"
+	"blindseq/seal/committee"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -19,7 +21,7 @@ func TestAStartThatFailsLeavesNothingOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &ceremony.Ceremony{Name: "one", ChainID: 1337, FirstNumber: 1, Threshold: 3}
+	c := &ceremony.Ceremony{Name: "one", ChainID: 1337, FirstNumber: 1, Threshold: 3, Roles: committee.Roles{Sequencers: []common.Address{{7}}}}
 	for i := range 4 {
 		identity := crypto.PubkeyToAddress(key.PublicKey)
 		identity[0] += byte(i) // participant 0 is this one

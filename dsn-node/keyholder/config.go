@@ -9,7 +9,7 @@ import (
 // Config of a keyholder.
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7106',set='http_address=127.0.0.1:7206'"`
-	DataDir        string `help:"Directory of the log of attestations. One process per directory. Do not lose it while the key is in use: a keyholder without it would sign again." default:"keyholder-data" type:"path"`
+	DataDir        string `help:"Directory of the logs of votes. One process per directory. Never replace it by an older copy: the keyholder could contradict itself. An empty one is safe; the keyholder then signs nothing until its peers have reported." default:"keyholder-data" type:"path"`
 	CommitteeFile  string `help:"Committee file of which this keyholder is a member." default:"committee.json" type:"path"`
 	ShareFile      string `help:"File (mode 0600) with the share of the decryption key." default:"share.json" type:"path"`
 	IdentityFile   string `help:"File (mode 0600) with the signing key, in hex or in Ethereum's keystore format." default:"identity.key" type:"path"`

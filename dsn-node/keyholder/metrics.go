@@ -17,7 +17,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		append: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "blindseq_keyholder_log_append_seconds",
-			Help:    "Duration of the write and fsync of one attestation.",
+			Help:    "Duration of the write and fsync of one vote: an attestation, a lock, or an adoption.",
 			Buckets: prometheus.ExponentialBuckets(.0001, 2, 15),
 		}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -41,8 +41,14 @@ func (m *metrics) stepped(step string, d time.Duration) {
 
 // follow shows the state of a keyholder.
 func (m *metrics) follow(reg prometheus.Registerer, h *voter.Voter) {
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "blindseq_keyholder_last_number",
-		Help: "Last number attested, 0 before the first.",
-	}, func() float64 { return float64(h.Status().Last) }))
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_keyholder_last_number",
+			Help: "Last number attested or adopted, 0 before the first.",
+		}, func() float64 { return float64(h.Status().Last) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_keyholder_signs_from",
+			Help: "Lowest number that this keyholder signs for, 0 while it has no votes and waits for the reports of its peers.",
+		}, func() float64 { return float64(h.Status().SignsFrom) }),
+	)
 }

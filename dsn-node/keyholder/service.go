@@ -1,5 +1,5 @@
-// Package keyholder is one keyholder of the DSN as a service: it attests the order and gives decryption shares for what a
-// quorum attested. This file shows what it consists of.
+// Package keyholder is one keyholder of the DSN as a service: it attests and locks the order, and gives decryption shares for what
+// a quorum locked. This file shows what it consists of.
 package keyholder
 
 import (
@@ -39,7 +39,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s.Defer("key share", func() error { o.Share.Erase(); return nil })
 	o.Dir, o.OnAppend, o.OnStep, o.Log = cfg.DataDir, m.appended, m.stepped, log
-	s.voter, err = host.Open(s.Host, "log of attestations", func() (*voter.Voter, error) { return voter.Open(ctx, o) })
+	s.voter, err = host.Open(s.Host, "logs of votes", func() (*voter.Voter, error) { return voter.Open(ctx, o) })
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +78,12 @@ func (s *Service) Addresses() (grpc, http string) { return s.grpc.Addr(), s.OpsA
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.
 //
-//	gRPC ──▶ voter (log of attestations, rules of contents, key share)
+//	gRPC ──▶ voter (logs of votes, rules of contents, key share)
 func (s *Service) Run(ctx context.Context) error {
 	grpc, http := s.Addresses()
 	st := s.voter.Status()
 	s.Log.InfoContext(ctx, "keyholder ready", "authority", st.Authority, "address", st.Address, "committee", st.Committee,
-		"last_number", st.Last, "grpc", grpc, "http", http)
+		"last_number", st.Last, "signs_from", st.SignsFrom, "grpc", grpc, "http", http)
 	return s.Host.Run(ctx)
 }
 

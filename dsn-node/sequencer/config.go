@@ -20,6 +20,8 @@ type Config struct {
 	MaxContentBytes int      `help:"Maximum size of a proposal, in bytes of its blueprint. The default is what a blueprint can hold, which is also the maximum." default:"506496"`
 	Keyholders      []string `help:"Addresses (host:port) of the keyholders, in the order of their authority. Without keyholders, preblocks have no certificate and sealed transactions are refused."`
 	CommitteeFile   string   `help:"Committee file. Required with --keyholders; an empty log then begins at the committee's first number." type:"path"`
+	IdentityFile    string   `help:"File (mode 0600) with the key that signs proposals, in hex or in Ethereum's keystore format. Required with --keyholders; its address is the committee's sequencer." type:"path"`
+	PassphraseFile  string   `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
 
 	KeyholderTimeout time.Duration `help:"Timeout of one call to a keyholder. The call is retried; while a quorum answers, nothing waits for it." default:"10s"`
 
@@ -42,6 +44,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--max-subscribers must be at least 1, not %d", c.MaxSubscribers)
 	case (len(c.Keyholders) == 0) != (c.CommitteeFile == ""):
 		return errors.New("--keyholders and --committee-file are given together or not at all")
+	case len(c.Keyholders) > 0 && c.IdentityFile == "":
+		return errors.New("--identity-file is required with --keyholders: the file with the sequencer's key, whose address the committee file names in sequencers")
 	case c.KeyholderTimeout < 10*time.Millisecond || c.KeyholderTimeout > time.Hour:
 		return fmt.Errorf("--keyholder-timeout must be within 10ms and 1h, not %s", c.KeyholderTimeout)
 	case c.DataDir == "":

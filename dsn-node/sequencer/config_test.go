@@ -47,4 +47,12 @@ func TestConfigurationThatCannotWorkIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
+	with := []string{"--keyholders=127.0.0.1:1", "--committee-file=c.json"}
+	_, _, err := config.Parse("dsn-node", "", &Config{}, with, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "--identity-file is required") {
+		t.Errorf("without a key: %v", err)
+	}
+	if _, _, err = config.Parse("dsn-node", "", &Config{}, append(with, "--identity-file=k"), &bytes.Buffer{}); err != nil {
+		t.Errorf("with a key: %v", err)
+	}
 }

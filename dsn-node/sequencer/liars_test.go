@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"blindseq/dsn-node/internal/identity"
+	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -24,6 +25,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+type locking func(l *liar, ctx context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error)
+
+type reporting func(l *liar, ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error)
+
 type releasing func(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error)
 
 // liar stands in front of a real keyholder, has its key, and answers as its functions say.
@@ -34,6 +39,8 @@ type liar struct {
 	authority uint8
 	key       *ecdsa.PrivateKey
 	attest    func(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error)
+	lock      locking
+	report    reporting
 	release   releasing
 
 	mu    sync.Mutex
@@ -81,6 +88,28 @@ func (s serving) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*key
 		return s.l.attest(s.l, ctx, r)
 	}
 	return s.l.KeyholderServiceClient.Attest(ctx, r)
+}
+
+func (s serving) Lock(ctx context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	if s.l.lock != nil {
+		return s.l.lock(s.l, ctx, r)
+	}
+	return s.l.KeyholderServiceClient.Lock(ctx, r)
+}
+
+func (s serving) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyholderv1.AdoptResponse, error) {
+	return s.l.KeyholderServiceClient.Adopt(ctx, r)
+}
+
+func (s serving) Report(ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+	if s.l.report != nil {
+		return s.l.report(s.l, ctx, r)
+	}
+	return s.l.KeyholderServiceClient.Report(ctx, r)
+}
+
+func (s serving) Restore(ctx context.Context, r *keyholderv1.RestoreRequest) (*keyholderv1.RestoreResponse, error) {
+	return s.l.KeyholderServiceClient.Restore(ctx, r)
 }
 
 func (s serving) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
@@ -152,15 +181,61 @@ func short(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*
 	return answer, attest.SignShares(l.n.committee, l.key, answer.GetShares())
 }
 
-// equivocating signs another content first and, asked again, the one it is asked for.
+// equivocating claims, with a signature, that it attested another content for the number before, and asked again attests.
 func equivocating(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
-	if l.called(r.GetContent().GetNumber()) > 1 {
+	if l.called(r.GetContent().GetNumber()) > 1 || r.GetContent().GetNumber() == 1 {
 		return l.KeyholderServiceClient.Attest(ctx, r)
 	}
 	other := proto.CloneOf(r.GetContent())
-	other.Transactions = append(other.Transactions, []byte{0xee})
-	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetPreviousPayloadHash())).Sign(l.key, l.authority)
-	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT}, err
+	other.Number--
+	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetFinality().GetPreviousPayloadHash())).Sign(l.key, l.authority, rounds.View)
+	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS}, err
+}
+
+// lockingAnother signs a lock of another content, without having seen a certificate over it.
+func lockingAnother(l *liar, _ context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	s, err := attest.Verify(l.n.committee, r.GetCertificate())
+	if err != nil {
+		return nil, err
+	}
+	s.Content[0] ^= 1
+	lock, err := s.Lock(l.key, l.authority, rounds.View)
+	return &keyholderv1.LockResponse{Lock: lock}, err
+}
+
+// lockingLater signs the lock in another view.
+func lockingLater(l *liar, _ context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	s, err := attest.Verify(l.n.committee, r.GetCertificate())
+	if err != nil {
+		return nil, err
+	}
+	lock, err := s.Lock(l.key, l.authority, rounds.View+1)
+	return &keyholderv1.LockResponse{Lock: lock}, err
+}
+
+// lockingByAttesting gives its attestation in the place of a lock.
+func lockingByAttesting(l *liar, _ context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	for _, a := range r.GetCertificate().GetAttestations() {
+		if a.GetAuthority() == uint32(l.authority) {
+			return &keyholderv1.LockResponse{Lock: a}, nil
+		}
+	}
+	return &keyholderv1.LockResponse{}, nil
+}
+
+// lockingForOthers signs for somebody else.
+func lockingForOthers(l *liar, ctx context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	answer, err := l.KeyholderServiceClient.Lock(ctx, r)
+	if err == nil {
+		answer.Lock.Authority = uint32(l.authority+1) % 7
+	}
+	return answer, err
+}
+
+// notLocking never answers.
+func notLocking(_ *liar, ctx context.Context, _ *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // hanging never answers.
@@ -197,7 +272,15 @@ func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
 		"two give too few": {map[int]*liar{1: {release: short}, 3: {release: short}}, map[string][]uint32{}, "invalid"},
 		"one equivocates":  {map[int]*liar{1: {attest: equivocating}}, map[string][]uint32{"equivocation": {1}}, "equivocation"},
 		"two never answer": {map[int]*liar{1: {attest: hanging}, 6: {attest: hanging}}, map[string][]uint32{}, ""},
-		"two forge":        {map[int]*liar{1: {attest: forging}, 0: {attest: forging}}, map[string][]uint32{}, "invalid"},
+		"two lock another content": {
+			map[int]*liar{1: {lock: lockingAnother}, 2: {lock: lockingAnother}}, map[string][]uint32{}, "invalid"},
+		"two lock in another view": {
+			map[int]*liar{1: {lock: lockingLater}, 5: {lock: lockingLater}}, map[string][]uint32{}, "invalid"},
+		"two attest in the place of a lock": {
+			map[int]*liar{1: {lock: lockingByAttesting}, 3: {lock: lockingByAttesting}}, map[string][]uint32{}, "invalid"},
+		"two lock for others": {map[int]*liar{1: {lock: lockingForOthers}, 0: {lock: lockingForOthers}}, map[string][]uint32{}, "invalid"},
+		"two never lock":      {map[int]*liar{1: {lock: notLocking}, 6: {lock: notLocking}}, map[string][]uint32{}, ""},
+		"two forge":           {map[int]*liar{1: {attest: forging}, 0: {attest: forging}}, map[string][]uint32{}, "invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNetwork(t, 7, 5)

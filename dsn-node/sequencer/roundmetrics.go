@@ -25,7 +25,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		names: names,
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "blindseq_dsn_keyholder_call_seconds", Buckets: buckets,
-			Help: "Duration of calls to a keyholder, by call (status, attest, release, prove, adopt) and status code.",
+			Help: "Duration of calls to a keyholder, by call (status, attest, lock, release, prove, adopt, report, restore) and status code.",
 		}, []string{"keyholder", "call", "code"}),
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "blindseq_dsn_keyholder_up", Help: "1 while a keyholder takes part, 0 while it is away or answers wrongly.",
@@ -39,7 +39,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		}, []string{"keyholder", "kind"}),
 		phases: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "blindseq_dsn_round_seconds", Buckets: buckets,
-			Help: "Time from the start of a round to its certificate (attest) and to the outcomes of its sealed transactions (open), and of parts of it: check (the rules, before the round), shares (from the certificate to enough bare shares), combine (combine, open and seal again), prove (from a failed opening to enough proven shares), verify (checking the proofs).",
+			Help: "Time from the start of a round to its certificate (attest) and to the outcomes of its sealed transactions (open), and of parts of it: check (the rules, before the round), lock (from the certificate to the locks of a quorum, which make it final), shares (from the locks to enough bare shares), combine (combine, open and seal again), prove (from a failed opening to enough proven shares), verify (checking the proofs).",
 		}, []string{"phase"}),
 	}
 	for _, name := range names {

@@ -2,12 +2,15 @@ package sequencer
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"blindseq/dsn-node/internal/identity"
 	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/sequencer/internal/convictions"
 	"blindseq/dsn-node/sequencer/internal/core"
@@ -20,6 +23,7 @@ import (
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -49,6 +53,10 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	if r.committee, err = committee.Read(cfg.CommitteeFile); err != nil {
 		return nil, err
 	}
+	key, err := readKey(cfg, r.committee)
+	if err != nil {
+		return nil, err
+	}
 	r.order = ordered.New(r.committee)
 	keyholders, err := r.dial(cfg, h)
 	if err != nil {
@@ -63,7 +71,7 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	m := newRoundMetrics(h.Registry, cfg.Keyholders)
 	r.rules = timedRules{r.order, m}
 	r.driver, err = rounds.NewDriver(rounds.Options{
-		Committee: r.committee, Keyholders: keyholders, Preblock: r.preblock, Sealed: r.order.Sealed, Cases: book,
+		Committee: r.committee, Key: key, Keyholders: keyholders, Preblock: r.preblock, Sealed: r.order.Sealed, Cases: book,
 		Observer: m, Waiting: func(reason string) { r.setWaiting(h.Health, reason) },
 		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: h.Log,
 	})
@@ -72,6 +80,26 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	}
 	r.setWaiting(h.Health, "no keyholder was reached yet")
 	return r, nil
+}
+
+// errNotSequencer says that the key is not that of the committee's sequencer.
+var errNotSequencer = errors.New("the key is not the sequencer's of the committee")
+
+// readKey reads the key that signs proposals.
+func readKey(cfg Config, c *committee.Committee) (*ecdsa.PrivateKey, error) {
+	passphrase, err := identity.ReadPassphrase(cfg.PassphraseFile)
+	defer clear(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	key, err := identity.Read(cfg.IdentityFile, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := crypto.PubkeyToAddress(key.PublicKey), c.Owner(rounds.View); got != want {
+		return nil, fmt.Errorf("read identity key %s: %w: its address is %s, the committee file names %s", cfg.IdentityFile, errNotSequencer, got, want)
+	}
+	return key, nil
 }
 
 func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, error) {

@@ -2,20 +2,25 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/sequencer/internal/convictions"
+	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/config"
+	"blindseq/kit/grpckit"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
 	"blindseq/seal/attest"
@@ -106,6 +111,7 @@ func (n *network) stopKeyholder(i int) {
 func (n *network) config(t *testing.T) Config {
 	cfg := testConfig(t, filepath.Join(n.dir, "sequencer"))
 	cfg.Keyholders, cfg.CommitteeFile = slices.Clone(n.addresses), n.files.Committee
+	cfg.IdentityFile = n.files.Sequencer
 	return cfg
 }
 
@@ -310,6 +316,16 @@ func (s *node) status(t *testing.T) *dsnv1.GetStatusResponse {
 	return st
 }
 
+// lose takes a keyholder's disk away.
+func (n *network) lose(i int) {
+	n.t.Helper()
+	n.stopKeyholder(i)
+	if err := os.RemoveAll(filepath.Join(n.dir, fmt.Sprintf("keyholder-%d", i))); err != nil {
+		n.t.Fatal(err)
+	}
+	n.startKeyholder(i)
+}
+
 func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
 	n := newNetwork(t, 4, 3)
 	s := start(t, n.config(t))
@@ -317,16 +333,105 @@ func TestKeyholderThatLostItsDiskIsBroughtThroughTheOrderAgain(t *testing.T) {
 		s.submit(t, with(number, n.sealed(fmt.Sprint(number))))
 		s.preblock(t, n, number)
 	}
-	n.stopKeyholder(2)
-	if err := os.RemoveAll(filepath.Join(n.dir, "keyholder-2")); err != nil {
-		t.Fatal(err)
+	n.lose(2)
+	// It may have signed for the number after the last one that is certified, and gives shares only.
+	from := n.restored(t, 2)
+	if from != 7 {
+		t.Fatalf("it signs from number %d on", from)
 	}
-	n.startKeyholder(2)
-	n.stopKeyholder(0) // from now on number 2 is needed
 	s.submit(t, with(6, n.sealed("six")))
 	if got := plainOf(s.preblock(t, n, 6), 0); got != "six" {
 		t.Fatalf("got %q", got)
 	}
+	n.stopKeyholder(0) // from now on number 2 is needed
+	s.submit(t, with(7, n.sealed("seven")))
+	if got := plainOf(s.preblock(t, n, 7), 0); got != "seven" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+// restored waits until a keyholder is restored and returns the lowest number that it signs for.
+func (n *network) restored(t *testing.T, i int) (from uint64) {
+	t.Helper()
+	conn, err := grpckit.Dial(n.addresses[i], config.TLS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	client := keyholderv1.NewKeyholderServiceClient(conn)
+	eventually(t, func() bool {
+		s, err := client.GetStatus(t.Context(), &keyholderv1.GetStatusRequest{})
+		from = s.GetSignsFrom()
+		return err == nil && len(s.GetChallenge()) == 0
+	})
+	return from
+}
+
+func TestKeyholderWithoutVotesIsWaitedForUntilItsPeersReported(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	var silent atomic.Bool
+	silent.Store(true)
+	n.lie(t, 1, &liar{report: func(l *liar, ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+		if silent.Load() {
+			return nil, status.Error(codes.Unavailable, "not now")
+		}
+		return l.KeyholderServiceClient.Report(ctx, r)
+	}})
+	s := start(t, n.config(t))
+	s.submit(t, with(1, n.sealed("one")))
+	s.preblock(t, n, 1)
+	n.lose(2)
+	waits := func(what string) {
+		t.Helper()
+		eventually(t, func() bool { return strings.Contains(s.status(t).GetWaiting(), what) })
+	}
+	n.stopKeyholder(0)
+	s.submit(t, with(2, n.sealed("two")))
+	waits("it has no votes and waits for reports of its peers, 1 of 3 came")
+	n.startKeyholder(0)
+	s.preblock(t, n, 2) // the others are enough
+	silent.Store(false)
+	from := n.restored(t, 2)
+	if from != 3 && from != 4 { // 1 was certified, or 2 was already
+		t.Fatalf("it signs from number %d on", from)
+	}
+	for number := uint64(3); number <= from; number++ {
+		if number == from {
+			n.stopKeyholder(0)
+		}
+		s.submit(t, with(number, n.sealed("x")))
+		s.preblock(t, n, number)
+	}
+}
+
+func TestAWrongReportDoesNotKeepAKeyholderFromBeingRestored(t *testing.T) {
+	n := newNetwork(t, 7, 5)
+	n.lie(t, 1, &liar{report: func(l *liar, ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+		answer, err := l.KeyholderServiceClient.Report(ctx, r)
+		if err == nil {
+			answer.Report.Signature[7] ^= 1
+		}
+		return answer, err
+	}})
+	s := start(t, n.config(t))
+	for number := uint64(1); number <= 2; number++ {
+		s.submit(t, with(number, n.sealed("x")))
+		s.preblock(t, n, number)
+	}
+	n.lose(2)
+	if from := n.restored(t, 2); from != 4 {
+		t.Fatalf("it signs from number %d on", from)
+	}
+	line := fmt.Sprintf("blindseq_dsn_keyholder_faults_total{keyholder=%q,kind=\"invalid\"} 0", n.addresses[1])
+	if strings.Contains(get(t, "http://"+s.http+"/metrics"), line+"\n") {
+		t.Fatal("the wrong report is not noticed")
+	}
+	s.submit(t, with(3))
+	s.preblock(t, n, 3)
+	n.stopKeyholder(0)
+	n.stopKeyholder(3) // so the one that lies and the one that was restored are needed
+	s.submit(t, with(4, n.sealed("y")))
+	s.preblock(t, n, 4)
 }
 
 func TestSequencerThatLostItsDiskGetsItsLogFromTheKeyholders(t *testing.T) {
@@ -378,10 +483,32 @@ func TestCertifiedLogIsRefusedWithoutKeyholders(t *testing.T) {
 	s.preblock(t, n, 1)
 	s.stop()
 	cfg := n.config(t)
-	cfg.Keyholders, cfg.CommitteeFile = nil, ""
+	cfg.Keyholders, cfg.CommitteeFile, cfg.IdentityFile = nil, "", ""
 	if _, err := New(t.Context(), cfg, n.log); err == nil || !strings.Contains(err.Error(), "no keyholders are given") {
 		t.Fatalf("got %v", err)
 	}
+}
+
+func TestAnotherKeyThanTheCommitteesSequencersIsRefused(t *testing.T) {
+	n := newNetwork(t, 1, 1)
+	cfg := n.config(t)
+	cfg.IdentityFile = n.files.Bundler
+	_, err := New(t.Context(), cfg, n.log)
+	if !errors.Is(err, errNotSequencer) || !strings.Contains(err.Error(), n.committee.Owner(rounds.View).Hex()) {
+		t.Errorf("another key: %v", err)
+	}
+	cfg.IdentityFile = n.files.Sequencer
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Chmod(cfg.IdentityFile, 0o644))
+	if _, err := New(t.Context(), cfg, n.log); err == nil || !strings.Contains(err.Error(), cfg.IdentityFile) {
+		t.Errorf("a key that others can read: %v", err)
+	}
+	must(os.Chmod(cfg.IdentityFile, 0o600))
+	start(t, cfg)
 }
 
 // convicted returns the evidence a stopped sequencer kept, verified.

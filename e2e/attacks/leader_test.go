@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 )
 
 // propose submits a content as the leader.
@@ -231,4 +232,49 @@ func (s *scene) ended(id common.Hash, reason string) error {
 		return fmt.Errorf("it is %+v", e)
 	}
 	return nil
+}
+
+// TestALeaderThatLiesOfTheBlockBeforeStopsNothing attacks the promise that what is opened is executed at its place: keyholders have no
+// chain, so they cannot check the parent and the base fee that a content names. It is executed all the same, and both lies are
+// named. What they can check, they refuse.
+func TestALeaderThatLiesOfTheBlockBeforeStopsNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, cluster.Options{})
+	inner, first := s.sealed(s.accounts[0])
+	must(t, s.send(first.Encode()))
+	s.receipt(inner.Hash())
+	s.pool(true)
+	victim, sealed := s.sealed(s.accounts[1])
+	c := s.next(sealed.Encode())
+	for name, change := range map[string]func(c *preblockv1.Content){
+		"a timestamp before the last":    func(c *preblockv1.Content) { c.Timestamp.Seconds = 1 },
+		"a base fee that nobody can pay": func(c *preblockv1.Content) { c.BaseFee = 1 << 63 },
+	} {
+		bad := proto.CloneOf(c)
+		change(bad)
+		refused(t, name, s.propose(bad), codes.InvalidArgument, codes.FailedPrecondition)
+		for authority := range s.by.Size() {
+			_, err := s.attest(authority, bad)
+			refused(t, name, err, codes.InvalidArgument)
+		}
+	}
+	c.PreviousBlockHash[5] ^= 1
+	c.BaseFee = 1
+	must(t, s.propose(c))
+	s.pool(false)
+	next, good := s.sealed(s.accounts[1])
+	must(t, s.send(good.Encode()))
+	s.receipt(next.Hash())
+	if r := s.receipt(victim.Hash()); r.BlockNumber.Uint64() != c.GetNumber() || r.TransactionIndex != 0 {
+		t.Errorf("the victim is transaction %d of block %s", r.TransactionIndex, r.BlockNumber)
+	}
+	s.eventually("the alarms", func(context.Context) error {
+		log := string(s.Process(cluster.Producer).Tail(16 << 20))
+		for _, claim := range []string{"what=parent", "what=base_fee"} {
+			if !strings.Contains(log, claim) {
+				return fmt.Errorf("there is no %s in the log", claim)
+			}
+		}
+		return nil
+	})
 }

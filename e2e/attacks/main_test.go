@@ -91,7 +91,22 @@ func newScene(t *testing.T, o cluster.Options) *scene {
 	for _, k := range keys {
 		s.accounts = append(s.accounts, load.NewAccount(k.Key, new(big.Int).SetUint64(s.by.ChainID)))
 	}
+	for authority := range s.by.Size() {
+		s.restored(authority)
+	}
 	return s
+}
+
+// restored waits until a keyholder signs from the committee's first number on. Started too late, it would sign from a later one.
+func (s *scene) restored(authority int) {
+	s.t.Helper()
+	s.eventually(fmt.Sprintf("keyholder %d to sign", authority), func(ctx context.Context) error {
+		answer, err := s.keyholder(authority).GetStatus(ctx, &keyholderv1.GetStatusRequest{})
+		if err == nil && answer.GetSignsFrom() != s.by.First {
+			err = fmt.Errorf("it signs from %d", answer.GetSignsFrom())
+		}
+		return err
+	})
 }
 
 // sealed signs a transfer of an account and seals it by the account, without sending it.

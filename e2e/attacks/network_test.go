@@ -73,7 +73,7 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 	for i := range s.by.Quorum() {
 		key, err := crypto.GenerateKey()
 		must(t, err)
-		stranger, err := statement.Sign(key, uint8(i))
+		stranger, err := statement.Sign(key, uint8(i), 0)
 		must(t, err)
 		forged = append(forged, stranger.GetAttestation())
 	}
@@ -83,10 +83,10 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 		want    []codes.Code
 	}{
 		"no certificate":            {&keyholderv1.ReleaseSharesRequest{}, []codes.Code{codes.PermissionDenied, codes.InvalidArgument}},
-		"signed by strangers":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(forged)}, []codes.Code{codes.PermissionDenied}},
-		"fewer than a quorum":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(signed)}, []codes.Code{codes.PermissionDenied}},
-		"one of them counted twice": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(twice)}, []codes.Code{codes.PermissionDenied}},
-		"a quorum of another one's": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(certificate.GetAttestations())}, []codes.Code{codes.PermissionDenied}},
+		"signed by strangers":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, forged)}, []codes.Code{codes.PermissionDenied}},
+		"fewer than a quorum":       {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, signed)}, []codes.Code{codes.PermissionDenied}},
+		"one of them counted twice": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, twice)}, []codes.Code{codes.PermissionDenied}},
+		"a quorum of another one's": {&keyholderv1.ReleaseSharesRequest{Certificate: statement.Certificate(0, certificate.GetAttestations())}, []codes.Code{codes.PermissionDenied}},
 		"a place that has nothing":  {&keyholderv1.ReleaseSharesRequest{Certificate: certificate, Proven: []uint32{7}}, []codes.Code{codes.InvalidArgument}},
 	} {
 		for authority := range s.by.Size() {
@@ -98,4 +98,38 @@ func TestAStrangerGetsNoShares(t *testing.T) {
 	if _, err := s.keyholder(0).ReleaseShares(t.Context(), &keyholderv1.ReleaseSharesRequest{Certificate: certificate}); err != nil {
 		t.Errorf("shares of a certified content: %v", err)
 	}
+}
+
+// TestAStrangersProposalIsNotSigned: whoever reaches a keyholder could have it sign contents, and stop the chain or order what it
+// likes, without the sequencer's signature under each.
+func TestAStrangersProposalIsNotSigned(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, cluster.Options{})
+	s.pool(true)
+	_, waiting := s.sealed(s.accounts[0])
+	c, other := s.next(waiting.Encode()), s.next()
+	stranger, err := crypto.GenerateKey()
+	must(t, err)
+	for authority := range s.by.Size() {
+		for name, r := range map[string]*keyholderv1.AttestRequest{
+			"signed by a stranger": s.proposal(authority, c, stranger),
+			"another content's":    {Proposal: s.proposal(authority, other, s.identity()).GetProposal()},
+			"not signed":           {},
+			"for a view to come":   {Proposal: s.proposal(authority, c, s.identity()).GetProposal(), View: 1},
+		} {
+			honest := s.proposal(authority, c, s.identity())
+			r.CommitteeHash, r.Content, r.PreviousPayloadHash = honest.GetCommitteeHash(), honest.GetContent(), honest.GetPreviousPayloadHash()
+			_, err := s.keyholder(authority).Attest(t.Context(), r)
+			refused(t, name, err, codes.PermissionDenied, codes.InvalidArgument)
+		}
+		status, err := s.keyholder(authority).GetStatus(t.Context(), &keyholderv1.GetStatusRequest{})
+		must(t, err)
+		if status.GetLastNumber() != 0 {
+			t.Errorf("keyholder %d signed number %d", authority, status.GetLastNumber())
+		}
+	}
+	inner, good := s.sealed(s.accounts[1])
+	must(t, s.send(good.Encode()))
+	s.pool(false)
+	s.receipt(inner.Hash())
 }

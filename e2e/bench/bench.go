@@ -22,9 +22,11 @@ type Options struct {
 	Transfers   int
 	Batch       int
 	Connections int
-	Singles     int // transfers sent one by one for the latency
-	Sealed      int // sealed transfers; 0: none
-	Rounds      int // proposals with nothing sealed
+	Singles     int    // transfers sent one by one for the latency
+	Sealed      int    // sealed transfers; 0: none
+	SealedGas   uint64 // of all sealed transactions of a block
+	Garbage     int    // sealed pieces of each kind of garbage; 0: none
+	Rounds      int    // proposals with nothing sealed
 	Idle        time.Duration
 	Profile     bool
 }
@@ -64,14 +66,29 @@ func systems(o Options) []system {
 	if o.Transfers > 0 {
 		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).pipeline}})
 	}
-	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID}
+	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID, SealedGas: o.SealedGas}
 	if o.Rounds > 0 {
 		alone := committee
 		alone.Only = []string{cluster.DSN}
 		all = append(all, system{name: "rounds", cluster: alone, measure: []func(*run, context.Context) error{(*run).rounds}})
 	}
+	var measure []func(*run, context.Context) error
+	if o.Sealed > 0 && o.Transfers > 0 {
+		measure = append(measure, (*run).pipeline)
+	}
 	if o.Sealed > 0 {
-		all = append(all, system{name: "sealed", cluster: committee, measure: []func(*run, context.Context) error{(*run).sealed}})
+		measure = append(measure, (*run).sealed)
+	}
+	if o.Garbage > 0 {
+		measure = append(measure, (*run).garbage)
+	}
+	if o.Sealed > 0 {
+		bundler := committee
+		bundler.Bundler = true
+		all = append(all, system{name: "bundler", cluster: bundler, measure: []func(*run, context.Context) error{(*run).throughBundler}})
+	}
+	if len(measure) > 0 {
+		all = append(all, system{name: "sealed", cluster: committee, measure: measure})
 	}
 	return all
 }
@@ -101,6 +118,7 @@ type run struct {
 	Options
 	c        *cluster.Cluster
 	out      io.Writer
+	plain    float64 // transfers/s of this system, 0 before they were measured
 	accounts []*load.Account
 	single   *load.Account
 }
@@ -117,6 +135,6 @@ func startCluster(ctx context.Context, o Options, co cluster.Options, accounts [
 	if err := os.WriteFile(path, genesis, 0o600); err != nil {
 		return nil, fmt.Errorf("write genesis: %w", err)
 	}
-	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path}}
+	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path}, cluster.Observer: {"--genesis", path}}
 	return cluster.Start(ctx, co)
 }

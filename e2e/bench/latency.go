@@ -32,7 +32,7 @@ func (b *run) latency(ctx context.Context) error {
 			return fmt.Errorf("send a single transfer: %w", err)
 		}
 		acknowledged = append(acknowledged, time.Since(start))
-		if err := awaitReceipt(ctx, client, tx.Hash()); err != nil {
+		if err := awaitReceipt(ctx, client, tx.Hash(), time.Millisecond); err != nil {
 			return err
 		}
 		included = append(included, time.Since(start))
@@ -43,10 +43,11 @@ func (b *run) latency(ctx context.Context) error {
 	return nil
 }
 
-func awaitReceipt(ctx context.Context, client *ethclient.Client, tx common.Hash) error {
+// awaitReceipt looks for a receipt at an interval.
+func awaitReceipt(ctx context.Context, client *ethclient.Client, tx common.Hash, every time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, receiptTimeout)
 	defer cancel()
-	look := time.NewTicker(time.Millisecond)
+	look := time.NewTicker(every)
 	defer look.Stop()
 	for {
 		_, err := client.TransactionReceipt(ctx, tx)

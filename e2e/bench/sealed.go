@@ -39,7 +39,11 @@ func (b *run) sealed(ctx context.Context) error {
 	fmt.Fprintf(b.out, "\nSealed, every service and each of %d keyholders (threshold %d) a process: %d sealed transfers, sealed before:\n",
 		keyholders, threshold, b.Sealed)
 	fmt.Fprintf(b.out, "  all acknowledged after %s, all in blocks after %s, %d blocks\n", m.sent.Round(time.Millisecond), m.included.Round(time.Millisecond), m.blocks)
-	fmt.Fprintf(b.out, "  %.0f sealed transfers/s\n", float64(b.Sealed)/m.included.Seconds())
+	rate := float64(b.Sealed) / m.included.Seconds()
+	fmt.Fprintf(b.out, "  %.0f sealed transfers/s, up to %d million gas of them in a block   (wanted: 1,200 or more)\n", rate, b.SealedGas/1e6)
+	if b.plain > 0 {
+		fmt.Fprintf(b.out, "  ratio plain : sealed of this system: %.1f   (wanted: 8 or less)\n", b.plain/rate)
+	}
 	b.reportStages(stagesBefore, stagesAfter)
 	b.processorTime(m.before, m.after, m.included, b.Sealed)
 	return m.profiles.report(ctx, b.out)

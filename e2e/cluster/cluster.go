@@ -37,7 +37,8 @@ const (
 	Proposer = "proposer-svc"
 	Producer = "producer-svc"
 	Gateway  = "api-gw"
-	Bundler  = "bundler" // of program dsn-node
+	Bundler  = "bundler"  // of program dsn-node
+	Observer = "observer" // of program producer-svc: the bundler's own
 )
 
 // Services are the services that every system has, in the order in which they need each other.
@@ -60,7 +61,8 @@ type Options struct {
 	Keyholders int    // how many there are, with keys of a dealer; none: nothing is sealed
 	Threshold  int    // how many of them open a sealed transaction
 	ChainID    uint64 // that they attest for; the development chain's when zero
-	Bundler    bool   // seals for plain wallets; needs keyholders
+	SealedGas  uint64 // of all sealed transactions of a blueprint; keygen's default when zero
+	Bundler    bool   // seals for plain wallets, with an observer of its own; needs keyholders
 	Fronts     map[string]Front
 
 	// Failpoints says that the programs are those of failpoint.Build.

@@ -16,8 +16,8 @@ import (
 const devChainID = 1337
 
 // Front puts something in front of a process: it is given the process's address (host:port) and the keys of the committee,
-// and returns the address that others get instead. Of a keyholder others are the sequencer; of the gateway, the
-// bundler. It is to serve before it returns.
+// and returns the address that others get instead. Of a keyholder others are the sequencer; of the gateway and of
+// the observer, the bundler. It is to serve before it returns.
 type Front func(address string, keys *keygen.Files) (string, error)
 
 // Keyholder is the name of the process of an authority, as its key files are called.
@@ -35,7 +35,7 @@ func (o *Options) names() []string {
 	all := append([]string{Redis}, Services()...)
 	all = slices.Insert(all, slices.Index(all, Gateway), o.replicas()...)
 	if o.Bundler {
-		all = append(all, Bundler)
+		all = append(all, Observer, Bundler)
 	}
 	if len(o.Only) > 0 {
 		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(o.Only, name) })
@@ -48,7 +48,7 @@ func (o *Options) names() []string {
 
 // possible are the processes that could be run.
 func (o *Options) possible() []string {
-	return slices.Concat([]string{Redis, Bundler}, Services(), o.replicas(), o.keyholders())
+	return slices.Concat([]string{Redis, Observer, Bundler}, Services(), o.replicas(), o.keyholders())
 }
 
 // program is what a process runs.
@@ -72,8 +72,12 @@ func (c *Cluster) makeKeys(ctx context.Context) error {
 		chainID = devChainID
 	}
 	dir := filepath.Join(c.dir, "keys")
-	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), "keygen", "--out", dir, "--chain-id", strconv.FormatUint(chainID, 10),
-		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold))
+	args := []string{"keygen", "--out", dir, "--chain-id", strconv.FormatUint(chainID, 10),
+		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold)}
+	if c.o.SealedGas > 0 {
+		args = append(args, "--sealed-gas", strconv.FormatUint(c.o.SealedGas, 10))
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), args...)
 	cmd.Env = cleanEnvironment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make keys: %w\n%s", err, out)
@@ -85,7 +89,7 @@ func (c *Cluster) makeKeys(ctx context.Context) error {
 func (c *Cluster) putFronts() error {
 	for name, front := range c.o.Fronts {
 		address := c.ports[name].grpc
-		if name == Gateway {
+		if name == Gateway || name == Observer {
 			address = c.ports[name].rpc
 		}
 		shown, err := front(address, c.Keys)
@@ -117,12 +121,12 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 		for _, k := range c.o.keyholders() {
 			addresses = append(addresses, c.via(name, k))
 		}
-		return append(args, "--keyholders", strings.Join(addresses, ","))
+		return append(args, "--keyholders", strings.Join(addresses, ","), "--identity-file", c.Keys.Sequencer)
 	case name == Monitor, c.role(name) == Producer:
 		return args
 	case name == Bundler:
 		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.addressFor(Gateway, c.ports[Gateway].rpc),
-			"--identity-file", c.Keys.Bundler, "--data-dir", data)
+			"--observer-rpc", "http://"+c.addressFor(Observer, c.ports[Observer].rpc), "--identity-file", c.Keys.Bundler, "--data-dir", data)
 	}
 	if i := c.authority(name); i >= 0 {
 		return append(args, "--share-file", c.Keys.Shares[i], "--identity-file", c.Keys.Identities[i], "--data-dir", data)

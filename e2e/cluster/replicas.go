@@ -21,7 +21,7 @@ func (o *Options) replicas() (names []string) {
 
 // role is what a process is in the system: a replica is a producer, any other process what it is called.
 func (c *Cluster) role(name string) string {
-	if slices.Contains(c.o.replicas(), name) {
+	if name == Observer || slices.Contains(c.o.replicas(), name) {
 		return Producer
 	}
 	return name
@@ -35,8 +35,11 @@ func (c *Cluster) SequencerKey() string {
 	return filepath.Join(c.dir, "sequencer.key")
 }
 
-// replicaArgs are the flags of producers when there are several. The first makes the key.
+// replicaArgs are the flags of producers when there are several. The first makes the key; observers have none.
 func (c *Cluster) replicaArgs(name string) []string {
+	if name == Observer {
+		return []string{"--role", "observer"}
+	}
 	for _, r := range c.o.Replicas {
 		switch {
 		case name == Producer:

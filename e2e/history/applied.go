@@ -58,7 +58,7 @@ func (c *checker) note(number uint64, a applied) {
 
 func ofBlueprint(b *blueprintv1.Blueprint) applied {
 	a := applied{
-		content:   contentHash(b.GetNumber(), b.GetParentHash(), b.GetTimestamp(), b.GetDelayedTransactions(), b.GetTransactions()),
+		content:   contentHash(b.GetNumber(), b.GetBaseFee(), b.GetParentHash(), b.GetTimestamp(), b.GetDelayedTransactions(), b.GetTransactions()),
 		block:     common.BytesToHash(b.GetBlockHash()),
 		parent:    common.BytesToHash(b.GetParentHash()),
 		timestamp: b.GetTimestamp().GetSeconds(),
@@ -91,7 +91,7 @@ func ofBlueprint(b *blueprintv1.Blueprint) applied {
 
 func ofRecord(r *blueprintv1.LogRecord) applied {
 	a := applied{
-		content:   contentHash(r.GetNumber(), r.GetParentHash(), r.GetTimestamp(), r.GetDelayedTransactions(), r.GetTransactions()),
+		content:   contentHash(r.GetNumber(), r.GetBaseFee(), r.GetParentHash(), r.GetTimestamp(), r.GetDelayedTransactions(), r.GetTransactions()),
 		parent:    common.BytesToHash(r.GetParentHash()),
 		timestamp: r.GetTimestamp().GetSeconds(),
 		request:   r.GetRequestId(),
@@ -105,8 +105,8 @@ func ofRecord(r *blueprintv1.LogRecord) applied {
 	return a
 }
 
-func contentHash(number uint64, parent []byte, ts *timestamppb.Timestamp, delayed []*blueprintv1.DelayedTransaction, txs [][]byte) common.Hash {
-	c := &preblockv1.Content{Number: number, PreviousBlockHash: parent, Timestamp: ts, Transactions: txs}
+func contentHash(number, baseFee uint64, parent []byte, ts *timestamppb.Timestamp, delayed []*blueprintv1.DelayedTransaction, txs [][]byte) common.Hash {
+	c := &preblockv1.Content{Number: number, BaseFee: baseFee, PreviousBlockHash: parent, Timestamp: ts, Transactions: txs}
 	for _, d := range delayed {
 		c.DelayedTransactionHashes = append(c.DelayedTransactionHashes, d.GetHash())
 	}

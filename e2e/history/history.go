@@ -1,7 +1,7 @@
 // Package history checks the recorded behaviour of a running system against the invariants.
 //
-// A History is what observers outside the services recorded. Check names every invariant that it violates (S1 to S14, S16, L1 to
-// L5; docs/reliability.md lists them). The package is pure: no clock, no network, so the end-to-end tests, fault runs and
+// A History is what observers outside the services recorded. Check names every invariant that it violates (S1 to S14, S16,
+// S17, L1 to L5; docs/reliability.md lists them). The package is pure: no clock, no network, so the end-to-end tests, fault runs and
 // simulators share the same rules. It trusts no service: it hashes contents and decodes chunks itself.
 //
 // An empty result means that no violation was found: what was not recorded is not checked.
@@ -102,7 +102,7 @@ type Listing struct {
 
 // Violation is an invariant that the history contradicts.
 type Violation struct {
-	Name   string // S1 to S14, S16, L1 to L5
+	Name   string // S1 to S14, S16, S17, L1 to L5
 	Detail string
 }
 

@@ -208,7 +208,7 @@ func (h *History) addPreblock(like *preblockv1.Preblock, edit func(*preblockv1.P
 	p := proto.CloneOf(like)
 	edit(p)
 	c := p.GetContent()
-	hash := contentHash(c.GetNumber(), c.GetPreviousBlockHash(), c.GetTimestamp(), nil, c.GetTransactions())
+	hash := contentHash(c.GetNumber(), c.GetBaseFee(), c.GetPreviousBlockHash(), c.GetTimestamp(), nil, c.GetTransactions())
 	p.ContentHash = hash[:]
 	h.Preblocks = append(h.Preblocks, Seen[*preblockv1.Preblock]{"dsn", p})
 }

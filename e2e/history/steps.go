@@ -7,18 +7,21 @@ type StepKind uint8
 
 // The kinds. Who sees inside the processes, as the simulator does, records them.
 const (
-	Submitted StepKind = iota // a proposal was given to the DSN
-	Attested                  // a keyholder signed the content of a number
-	Fixed                     // the DSN showed the preblock of a number
-	Merged                    // a monitor took the preblock of a request in order
-	Noticed                   // a monitor recorded why a request ends without a preblock
-	Appended                  // a blueprint was written to a log
-	Applied                   // a blueprint was executed
-	Published                 // a blueprint was shown
-	Left                      // a transaction left a pool, for block Number (0: for none)
-	Recovered                 // a process started again, with Number as the last it has
-	Inside                    // a holder of the consumption lock began a step under token Number
-	Shared                    // a keyholder gave shares of the sealed transactions of a number
+	Submitted      StepKind = iota // a proposal was given to the DSN
+	Attested                       // a keyholder signed the content of a number
+	Fixed                          // the DSN showed the preblock of a number
+	Merged                         // a monitor took the preblock of a request in order
+	Noticed                        // a monitor recorded why a request ends without a preblock
+	Appended                       // a blueprint was written to a log
+	Applied                        // a blueprint was executed
+	Published                      // a blueprint was shown
+	Left                           // a transaction left a pool, for block Number (0: for none)
+	Recovered                      // a process started again, with Number as the last it has
+	Inside                         // a holder of the consumption lock began a step under token Number
+	Shared                         // a keyholder gave shares of the sealed transactions of a number
+	Locked                         // a keyholder locked the content of a number
+	RecoveredLocks                 // a keyholder started again, with Number as the last for which it has a certificate
+	Lost                           // a keyholder lost its disk
 )
 
 // Step is one thing that a process did and that cannot be undone.
@@ -31,13 +34,14 @@ type Step struct {
 	Attempt uint32        // of Submitted
 	Reason  string        // of Noticed
 	Sealed  []common.Hash // of Fixed: the ids of the content's sealed transactions
+	Breaks  string        // of Attested: the rule that the content breaks
 }
 
 // steps checks the order in which things happened.
 func (c *checker) steps() {
 	s := stepper{checker: c, fixed: map[uint64]common.Hash{}, signed: map[placed]common.Hash{}, at: map[string]*progress{},
 		reasons: map[string]string{}, merged: map[string]uint64{}, attempts: map[attempt]common.Hash{},
-		signers: map[signing]map[string]bool{}, opened: map[common.Hash]uint64{}}
+		signers: map[signing]map[string]bool{}, lockers: map[signing]map[string]bool{}, finals: map[uint64]common.Hash{}, opened: map[common.Hash]uint64{}}
 	for _, step := range c.Steps {
 		s.take(step)
 	}
@@ -50,7 +54,11 @@ type placed struct {
 }
 
 // progress is how far one producer is.
-type progress struct{ appended, applied, shown uint64 }
+type progress struct {
+	appended, applied, shown uint64
+	attested, locked         uint64 // of a keyholder: the highest
+	lost                     uint64 // attested before it lost its disk
+}
 
 type stepper struct {
 	*checker
@@ -63,6 +71,8 @@ type stepper struct {
 	attempts map[attempt]common.Hash
 	inside   Step // with the highest token
 	signers  map[signing]map[string]bool
+	lockers  map[signing]map[string]bool
+	finals   map[uint64]common.Hash // what a quorum locked
 	opened   map[common.Hash]uint64 // sealed transactions and the numbers they were ordered at
 }
 
@@ -88,12 +98,15 @@ func (s *stepper) take(step Step) {
 			s.oneContent(s.attempts, attempt{n, step.Attempt}, step.Hash)
 		}
 	case Attested:
-		if first, ok := s.signed[placed{step.By, n}]; ok && first != step.Hash {
-			s.violated("S1", "%s signed two contents for number %d, %s and %s", step.By, n, first, step.Hash)
+		s.attest(p, step)
+	case Locked:
+		s.lock(p, step)
+	case RecoveredLocks:
+		if n < p.locked {
+			s.violated("S6", "%s had locked number %d and came back with a certificate of %d", step.By, p.locked, n)
 		}
-		s.signed[placed{step.By, n}] = step.Hash
-		s.sign(step)
-		p.shown = max(p.shown, n)
+	case Lost:
+		p.lost, p.shown, p.locked = p.attested, 0, 0
 	case Fixed:
 		if first, ok := s.fixed[n]; ok && first != step.Hash {
 			s.violated("S1", "the DSN showed two contents for number %d, %s and %s", n, first, step.Hash)
@@ -126,18 +139,56 @@ func (s *stepper) take(step Step) {
 	case Inside:
 		s.enter(step)
 	case Shared:
-		if signers := len(s.signers[signing{n, step.Hash}]); signers < s.Quorum {
-			s.violated("S14", "%s gave shares of number %d after %d of %d had attested its content", step.By, n, signers, s.Quorum)
+		if lockers := len(s.lockers[signing{n, step.Hash}]); lockers < s.Quorum {
+			s.violated("S14", "%s gave shares of number %d after %d of %d had locked its content", step.By, n, lockers, s.Quorum)
 		}
 	}
 }
 
-func (s *stepper) sign(step Step) {
-	what := signing{step.Number, step.Hash}
-	if s.signers[what] == nil {
-		s.signers[what] = map[string]bool{}
+// attest checks what a keyholder signs: one content for a number, by the rules, after the number before is final, and nothing that
+// it may have signed before it lost its votes. For the first number nobody can tell it from a new keyholder.
+func (s *stepper) attest(p *progress, step Step) {
+	n := step.Number
+	if first, ok := s.signed[placed{step.By, n}]; ok && first != step.Hash {
+		s.violated("S1", "%s signed two contents for number %d, %s and %s", step.By, n, first, step.Hash)
 	}
-	s.signers[what][step.By] = true
+	switch {
+	case step.Breaks != "":
+		s.violated("S17", "%s attested a content for number %d that breaks a rule: %s", step.By, n, step.Breaks)
+	case s.Quorum > 0 && n > 1 && s.finals[n-1] == (common.Hash{}):
+		s.violated("S17", "%s attested number %d, and %d was not final", step.By, n, n-1)
+	case n > 1 && n <= p.lost:
+		s.violated("S17", "%s attested number %d, up to %d it had signed before it lost its votes", step.By, n, p.lost)
+	}
+	s.signed[placed{step.By, n}] = step.Hash
+	note(s.signers, step)
+	p.shown, p.attested = max(p.shown, n), max(p.attested, n)
+}
+
+// lock checks that a keyholder locks what a quorum attested. What a quorum locked is final: there is one content for a number.
+func (s *stepper) lock(p *progress, step Step) {
+	n := step.Number
+	if signers := len(s.signers[signing{n, step.Hash}]); signers < s.Quorum {
+		s.violated("S17", "%s locked the content of number %d after %d of %d had attested it", step.By, n, signers, s.Quorum)
+	}
+	if n > 1 && n <= p.lost {
+		s.violated("S17", "%s locked number %d, up to %d it had signed before it lost its votes", step.By, n, p.lost)
+	}
+	if note(s.lockers, step); len(s.lockers[signing{n, step.Hash}]) >= s.Quorum {
+		if first, ok := s.finals[n]; ok && first != step.Hash {
+			s.violated("S1", "two contents are final for number %d, %s and %s", n, first, step.Hash)
+		}
+		s.finals[n] = step.Hash
+	}
+	p.locked = max(p.locked, n)
+}
+
+func note(made map[signing]map[string]bool, step Step) {
+	what := signing{step.Number, step.Hash}
+	if made[what] == nil {
+		made[what] = map[string]bool{}
+	}
+	made[what][step.By] = true
 }
 
 // order checks that a sealed transaction is ordered once.

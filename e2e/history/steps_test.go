@@ -89,13 +89,48 @@ func TestSeededViolationsOfStepsAreFound(t *testing.T) {
 		{"a holder continues after another had the lock", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 5}) }},
 		{"two hold the lock under one token", "S12", func(h *History) { h.then(Step{By: "p", Kind: Inside, Number: 6}) }},
 		{"a refused input changes something", "S13", func(h *History) { h.Refusals[0].After = three }},
-		{"shares are given before a quorum attested", "S14", func(h *History) {
+		{"shares are given before a quorum locked", "S14", func(h *History) {
 			h.Quorum = 2
-			h.then(Step{By: "k", Kind: Attested, Number: 3, Hash: three}, Step{By: "l", Kind: Shared, Number: 3, Hash: three})
+			h.then(final(2, 2, "k", "l")...)
+			h.then(Step{By: "k", Kind: Attested, Number: 3, Hash: three}, Step{By: "l", Kind: Attested, Number: 3, Hash: three},
+				Step{By: "k", Kind: Locked, Number: 3, Hash: three}, Step{By: "l", Kind: Shared, Number: 3, Hash: three})
 		}},
-		{"shares are given for another content than was attested", "S14", func(h *History) {
+		{"shares are given for another content than was locked", "S14", func(h *History) {
 			h.Quorum = 1
-			h.then(Step{By: "k", Kind: Attested, Number: 3, Hash: three}, Step{By: "k", Kind: Shared, Number: 3, Hash: common.Hash{9}})
+			h.then(final(3, 3, "k")...)
+			h.then(Step{By: "k", Kind: Shared, Number: 3, Hash: common.Hash{9}})
+		}},
+		{"two contents are final", "S1", func(h *History) {
+			h.Quorum = 1
+			h.then(final(2, 2, "k")...)
+			h.then(final(2, 9, "l")...)
+		}},
+		{"a keyholder attests before the number before is final", "S17", func(h *History) {
+			h.Quorum = 2
+			h.then(final(2, 2, "k")...)
+			h.then(Step{By: "k", Kind: Attested, Number: 3, Hash: three})
+		}},
+		{"a keyholder locks what no quorum attested", "S17", func(h *History) {
+			h.Quorum = 2
+			h.then(Step{By: "k", Kind: Attested, Number: 2, Hash: common.Hash{2}}, Step{By: "k", Kind: Locked, Number: 2, Hash: common.Hash{2}})
+		}},
+		{"a keyholder attests what breaks a rule", "S17", func(h *History) {
+			h.then(Step{By: "k", Kind: Attested, Number: 2, Hash: common.Hash{2}, Breaks: "seq"})
+		}},
+		{"a keyholder signs again after it lost its votes", "S17", func(h *History) {
+			h.Quorum = 1
+			h.then(final(2, 2, "k")...)
+			h.then(Step{By: "k", Kind: Lost}, Step{By: "k", Kind: Attested, Number: 2, Hash: common.Hash{2}})
+		}},
+		{"a keyholder locks again after it lost its votes", "S17", func(h *History) {
+			h.Quorum = 1
+			h.then(final(2, 2, "k")...)
+			h.then(Step{By: "k", Kind: Lost}, Step{By: "k", Kind: Locked, Number: 2, Hash: common.Hash{2}})
+		}},
+		{"a keyholder comes back without a certificate that it locked", "S6", func(h *History) {
+			h.Quorum = 1
+			h.then(final(2, 2, "k")...)
+			h.then(Step{By: "k", Kind: RecoveredLocks, Number: 1})
 		}},
 		{"a sealed transaction is ordered twice", "S3", func(h *History) {
 			h.then(Step{By: "dsn", Kind: Fixed, Number: 3, Hash: three, Sealed: []common.Hash{three}},
@@ -125,4 +160,20 @@ func TestSeededViolationsOfStepsAreFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// final are the steps in which keyholders make the numbers up to one final, that one with a content of its own.
+func final(number uint64, hash byte, keyholders ...string) (steps []Step) {
+	for n := uint64(1); n <= number; n++ {
+		of := common.Hash{byte(n)}
+		if n == number {
+			of = common.Hash{hash}
+		}
+		for _, kind := range []StepKind{Attested, Locked} {
+			for _, k := range keyholders {
+				steps = append(steps, Step{By: k, Kind: kind, Number: n, Hash: of})
+			}
+		}
+	}
+	return steps
 }

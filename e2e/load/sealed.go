@@ -13,10 +13,14 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/params"
 )
 
 // sealedGas is the bound that wallets name for a transfer.
 const sealedGas = 50_000
+
+// sealedFee is the lowest fee cap that wallets name, in wei: above every base fee of a test.
+const sealedFee = 1000 * params.GWei
 
 // Sealer seals an account's transactions, as a wallet does that trusts no bundler: the account is its own submitter. It is one
 // goroutine's.
@@ -38,7 +42,12 @@ func (s *Sealer) Seal(tx *types.Transaction, change ...func(*seal.Header)) (*sea
 	if err != nil {
 		return nil, fmt.Errorf("encode transaction %s: %w", tx.Hash(), err)
 	}
-	return s.SealRaw(raw, change...)
+	fee := func(h *seal.Header) {
+		if limit := tx.GasFeeCap(); limit.IsUint64() {
+			h.Fee = min(h.Fee, limit.Uint64())
+		}
+	}
+	return s.SealRaw(raw, append([]func(*seal.Header){fee}, change...)...)
 }
 
 // SealRaw seals any bytes with the next seq.
@@ -53,7 +62,7 @@ func (s *Sealer) Garbage(kind error) (*seal.Sealed, error) {
 
 func (s *Sealer) signed(change []func(*seal.Header), make func(seal.Header) (*seal.Sealed, error)) (*seal.Sealed, error) {
 	h := seal.Header{
-		ChainID: s.by.ChainID, Key: s.by.Keys.ID(), Submitter: s.account.Address, Seq: s.Seq, Gas: sealedGas, Expiry: s.Expiry,
+		ChainID: s.by.ChainID, Key: s.by.Keys.ID(), Submitter: s.account.Address, Seq: s.Seq, Gas: sealedGas, Fee: sealedFee, Expiry: s.Expiry,
 	}
 	for _, do := range change {
 		do(&h)

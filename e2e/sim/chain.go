@@ -23,6 +23,8 @@ type chain struct {
 	again    bool           // a defect: nonces are not looked at
 	overtake bool           // a defect: what waits goes last
 	equal    bool           // a defect: what was sealed is executed like the rest
+	patient  bool           // a defect: what was sealed waits until its nonce is due
+	barsAll  bool           // a defect: what ended is barred whoever sealed it
 	heads    []section.Head // of block 0 on
 	roots    []content.Hash
 	executed map[uint64][][]byte
@@ -30,7 +32,11 @@ type chain struct {
 	waiting  [][]byte // for gas in the next block, after the head
 	nonces   map[byte]uint16
 	done     map[content.Hash]uint64 // executed transactions and their blocks
+	bars     map[content.Hash]bar    // by the transaction inside
 }
+
+// bar keeps a transaction out of the contents after one, up to another.
+type bar struct{ after, last uint64 }
 
 var genesis = section.Head{Hash: content.Keccak([]byte("genesis")), Time: 1_600_000_000}
 
@@ -38,6 +44,7 @@ func newChain() *chain {
 	return &chain{
 		heads: []section.Head{genesis}, roots: []content.Hash{{}}, nonces: map[byte]uint16{},
 		executed: map[uint64][][]byte{}, skipped: map[uint64][]*blueprintv1.SkippedTransaction{}, done: map[content.Hash]uint64{},
+		bars: map[content.Hash]bar{},
 	}
 }
 
@@ -51,15 +58,21 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 	}
 	state := append([]byte(nil), c.roots[len(c.roots)-1][:]...)
 	all, first := c.order(rec.GetTransactions())
+	waited := len(c.waiting)
 	c.waiting = nil
+	var early [][]byte // those that wait because of a defect
 	for i, raw := range all {
 		if i >= first && len(c.executed[n]) >= first+blockGas {
 			c.waiting = all[i:]
 			break
 		}
+		if c.patient && i < first && nonceOf(raw) > c.nonces[accountOf(raw)] {
+			early = append(early, raw)
+			continue
+		}
 		hash := content.Keccak(raw)
-		if account, nonce := accountOf(raw), nonceOf(raw); nonce != c.nonces[account] && !c.again {
-			c.skipped[n] = append(c.skipped[n], &blueprintv1.SkippedTransaction{Hash: hash[:], Reason: "nonce"})
+		if reason := c.refusal(raw, n, i < first || i >= first+waited); reason != "" {
+			c.skipped[n] = append(c.skipped[n], &blueprintv1.SkippedTransaction{Hash: hash[:], Reason: reason})
 			continue
 		}
 		c.nonces[accountOf(raw)] = nonceOf(raw) + 1
@@ -67,11 +80,28 @@ func (c *chain) apply(rec *blueprintv1.LogRecord) section.Block {
 		c.executed[n] = append(c.executed[n], raw)
 		state = append(state, hash[:]...)
 	}
+	c.waiting = append(early, c.waiting...)
 	root := content.Keccak(state)
 	header := binary.BigEndian.AppendUint64(append(rec.GetParentHash(), root[:]...), uint64(rec.GetTimestamp().GetSeconds()))
 	head := section.Head{Number: n, Hash: content.Keccak(header), Time: rec.GetTimestamp().GetSeconds()}
 	c.heads, c.roots = append(c.heads, head), append(c.roots, root)
 	return section.BlockOf(rec, head.Hash)
+}
+
+// refusal is why a transaction ends, "" when it is executed. What its own sender has sealed is barred when it ends, as in E4 of the
+// rules, from the contents after.
+func (c *chain) refusal(raw []byte, number uint64, own bool) string {
+	inner := content.Keccak(raw[:min(len(raw), innerSize)])
+	if b := c.bars[inner]; own && b.after < number && number <= b.last {
+		return "barred"
+	}
+	if nonceOf(raw) == c.nonces[accountOf(raw)] || c.again {
+		return ""
+	}
+	if bySubmitter(raw) && (submitterOf(raw) == accountOf(raw) || c.barsAll) {
+		c.bars[inner] = bar{number, number + shortLifetime}
+	}
+	return "nonce"
 }
 
 // order is that of execution, and how many go first: what was sealed, which never waits.
@@ -136,6 +166,8 @@ func (t onTop) Head() (number uint64, hash content.Hash, timestamp int64) {
 }
 
 func (t onTop) UpgradeDue(int64) bool { return false }
+
+func (t onTop) BaseFee() uint64 { return baseFee }
 
 func (t onTop) Gas() uint64 { return blockGas }
 

@@ -72,7 +72,7 @@ func (w *wallet) spend() {
 func (w *wallet) send() {
 	raw := binary.BigEndian.AppendUint16([]byte{w.account}, w.nonce)
 	w.nonce++
-	if raw = append(raw, 1); w.c.w.rng.IntN(5) == 0 {
+	if raw = append(raw, 1); w.c.w.rng.IntN(5) == 0 && w.c.w.plan.Hostile == Honest {
 		raw = append(binary.BigEndian.AppendUint16(raw, w.seq), secret)
 		w.seq++
 	}

@@ -13,7 +13,7 @@ import (
 func (x *sectionRun) append(e section.Append) {
 	p := x.p
 	x.waits = false // from here on it is not interrupted
-	rec, err := logrecord.Of(e.Preblock, noDelayed{})
+	rec, err := logrecord.Of(takeOutcomes(e.Preblock), logrecord.Parent{Hash: e.Head.Hash, Time: e.Head.Time}, noDelayed{})
 	if err != nil {
 		x.feed(section.Alarm{Err: err})
 		return

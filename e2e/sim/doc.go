@@ -19,13 +19,14 @@
 //	│  redis         locktest.Record, queuetest.Memory, notices; locks by lock.Line, Belief    │
 //	└──────────────────────────────────────────┬───────────────────────────────────────────────┘
 //	                                           ▼ what was seen
-//	                                     history.Check: S1 to S13, L1 to L5
+//	                                     history.Check: S1 to S17, L1 to L5
 //
 // The names in the picture are the services' own code, imported from their packages: the same functions, not a model of
 // them. This package replaces what surrounds them in a service: goroutines, calls and files. It performs each machine's
 // effects as events of the world and feeds the results back. Two things are stand-ins: the EVM is a hash over executed
 // transactions (chain), and a signature is the name of its signer. A sealed transaction is marked and not encrypted
-// (sealed.go): its seq is checked by seal's rules.Window, and the last keyholder's shares of it are wrong.
+// (sealed.go): its seq is checked by seal's rules.Window, and the last keyholder's shares of it are wrong. A hostile leader and
+// sequencer (hostile.go) do all the harm they can beside the rounds.
 //
 // A killed process loses what it did not sync. A stopped process continues later, with the messages that arrived meanwhile.
 // Every durable step is a Point, and a fault can strike before and after it (process.step). After the last fault nothing

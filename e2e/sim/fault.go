@@ -21,11 +21,12 @@ const (
 	Wipe                 // Redis loses everything
 	Failover             // Redis comes back as an old copy of itself
 	LockPool             // an operator locks the pool of every producer
+	LostDisk             // a keyholder is killed and comes back with an empty disk
 	numKinds
 )
 
 var kindNames = [numKinds]string{
-	"crash", "stop", "cut", "loss", "delay", "twice", "break", "jump", "wipe", "failover", "lock pool",
+	"crash", "stop", "cut", "loss", "delay", "twice", "break", "jump", "wipe", "failover", "lock pool", "lost disk",
 }
 
 func (k Kind) String() string { return kindNames[k] }

@@ -7,6 +7,9 @@ import "slices"
 func Find(b Bug, schedules uint64) (r Result, took uint64, ok bool) {
 	for seed := range schedules {
 		p := NewPlan(seed)
+		if bugs[b].hostile {
+			p = NewHostilePlan(seed)
+		}
 		p.Bug = b
 		r = Run(p, nil)
 		for name := range r.Broken() {

@@ -72,6 +72,10 @@ func (m *monitor) connect() {
 
 // streamed takes what comes by a stream.
 func (m *monitor) streamed(id int, p *preblockv1.Preblock) {
+	if len(p.GetOutcomes()) > 0 && !m.w.bug(TakesASecondOutcome) { // sealed again, it is another transaction's
+		m.broken(id)
+		return
+	}
 	if id == m.stream && !(m.w.bug(DropsAPreblock) && p.GetContent().GetNumber()%4 == 0) {
 		m.arrived(p, false)
 	}

@@ -28,8 +28,19 @@ func (w *world) submitted(by *process, p *preblockv1.Preblock) {
 	s.Request, s.Attempt = p.GetRequestId(), p.GetAttempt()
 }
 
-func (w *world) attested(by *process, s attest.Statement) {
-	w.saw(by, history.Attested, s.Number, s.Content[:])
+// attested is told when a keyholder has signed a content. It is nil when it was signed before.
+func (w *world) attested(by *process, s attest.Statement, c *preblockv1.Content) {
+	w.attestations[s] = w.attestations[s].With(by.index())
+	step := w.saw(by, history.Attested, s.Number, s.Content[:])
+	if c != nil {
+		step.Breaks = w.breaks(c)
+	}
+}
+
+// locked is told when a keyholder has locked a content.
+func (w *world) locked(by *process, s attest.Statement) {
+	w.locks[s] = w.locks[s].With(by.index())
+	w.saw(by, history.Locked, s.Number, s.Content[:])
 }
 
 // shared is told when a keyholder has given shares.

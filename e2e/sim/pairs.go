@@ -23,7 +23,7 @@ func AllPairs() (all []Pair) {
 }
 
 // Plan crashes at both moments, in a run that passes all of them: submissions get lost, pools are locked, and Redis loses the
-// request in flight, so that its number, open while two keyholders are down, goes to another request.
+// request in flight, so that its number, open while two keyholders are down, goes to another request. In the end a keyholder loses its disk and is restored.
 func (p Pair) Plan(seed uint64) Plan {
 	const ms = time.Millisecond
 	first, second := p.First, p.Second
@@ -44,6 +44,7 @@ func (p Pair) Plan(seed uint64) Plan {
 			Fault{Kind: Crash, Target: "producer-1", At: at + 801*ms, For: 20 * ms},
 		)
 	}
+	faults = append(faults, Fault{Kind: LostDisk, Target: "keyholder-2", At: 4900 * ms, For: 20 * ms})
 	return Plan{Seed: seed, Faults: faults}
 }
 

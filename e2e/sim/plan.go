@@ -22,6 +22,8 @@ type Plan struct {
 	Seed   uint64
 	Faults []Fault
 	Bug    Bug // a defect put into the world, NoBug for none
+
+	Hostile Hostile
 }
 
 func (p Plan) String() string {
@@ -44,8 +46,14 @@ func Processes() []string {
 func NewPlan(seed uint64) Plan {
 	rng := rand.New(rand.NewPCG(seed, 0xfa17))
 	p := Plan{Seed: seed}
+	lost := false
 	for range 1 + rng.IntN(6) {
-		p.Faults = append(p.Faults, draw(rng))
+		f := draw(rng)
+		if f.Kind == LostDisk && lost { // as many may be faulty as a quorum can do without: one
+			f.Kind = Crash
+		}
+		lost = lost || f.Kind == LostDisk
+		p.Faults = append(p.Faults, f)
 	}
 	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 	return p
@@ -76,6 +84,8 @@ func draw(rng *rand.Rand) Fault {
 		f.Target, f.For = [...]string{"monitor-0", "monitor-1"}[rng.IntN(2)], 0
 	case Jump:
 		f.Target, f.By = [...]string{"producer-0", "producer-1"}[rng.IntN(2)], span(rng, -5*time.Second, 5*time.Second)
+	case LostDisk:
+		f.Target = fmt.Sprintf("keyholder-%d", rng.IntN(members))
 	case Wipe:
 		f.For = 0
 	case Failover:

@@ -20,7 +20,9 @@ const (
 	ProposalSubmitted // to the DSN
 	DisplaceRecorded  // that the number went to another request
 	ProposalStored    // by the sequencer
-	AttestationStored // by a keyholder
+	AttestationStored // by a keyholder, or a final content that it adopts
+	LockStored        // with its certificate
+	RestorationStored // from where on a keyholder without votes signs
 	SharesGiven       // by a keyholder
 	PreblockStored    // by the sequencer, with its certificate
 	PreblockShown     // to the monitors
@@ -35,7 +37,7 @@ const (
 var pointNames = [numPoints]string{
 	"transaction stored", "lease taken", "lock taken", "lock renewed", "lock returned", "request queued", "attempt recorded",
 	"attempt repeated", "decline recorded", "notice stored", "decline announced", "proposal submitted", "displace recorded",
-	"proposal stored", "attestation stored", "shares given", "preblock stored", "preblock shown", "preblock merged",
+	"proposal stored", "attestation stored", "lock stored", "restoration stored", "shares given", "preblock stored", "preblock shown", "preblock merged",
 	"blueprint appended", "blueprint applied", "blueprint published", "processed recorded",
 }
 

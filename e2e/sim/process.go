@@ -25,6 +25,9 @@ type process struct {
 	known     map[string]*process // leaders it heard of last
 }
 
+// index is the number at the end of the name.
+func (p *process) index() uint8 { return p.name[len(p.name)-1] - '0' }
+
 // enter runs f in the life it was meant for.
 func (p *process) enter(life int, f func()) {
 	switch {

@@ -53,6 +53,7 @@ func (p *producerNode) recover() {
 	p.chain, p.requests, p.removed = newChain(), map[string]uint64{}, map[content.Hash]bool{}
 	p.leading, p.sections, p.idle, p.halted, p.notified, p.at = false, nil, nil, false, 0, 0
 	p.chain.again, p.chain.overtake, p.chain.equal = p.w.bug(ExecutesTwice), p.w.bug(OvertakesWhatWaits), p.w.bug(LetsSealedWait)
+	p.chain.patient, p.chain.barsAll = p.w.bug(WaitsForANonce), p.w.bug(BarsEverything)
 	for hash := range p.popped {
 		p.removed[hash] = true
 	}

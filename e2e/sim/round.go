@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"blindseq/dsn-node/sequencer/round"
-	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
 
@@ -28,31 +27,40 @@ type openRound struct {
 	proposal  *preblockv1.Preblock
 	statement attest.Statement
 	state     round.State
+	previous  *preblockv1.Certificate // shows the number before as final
 	sealed    bool
-	cert      *preblockv1.Certificate
-	brought   round.Set
+	cert      *preblockv1.Certificate // with locks once it is final
+	final     bool
+	asked     round.Set // those that said whether they attest
+	other     round.Set // those that attested another content
+	abstains  round.Set // those that lost their votes
+	holds     round.Set
+	locked    round.Set
 	answered  round.Set
 	used      round.Set // those whose shares were combined
 	proves    bool      // something did not open
 	proved    round.Set
-	early     round.Set // those asked for shares before there was a certificate; only a defect asks
+	early     round.Set // those asked for shares too early
 	over      bool
 }
 
 func (s *sequencer) begin(p *preblockv1.Preblock) {
 	number := p.GetContent().GetNumber()
 	var previous common.Hash
+	var finality *preblockv1.Certificate
 	if number > 1 {
 		before, err := s.statement(number - 1)
 		if err != nil {
 			s.w.alarm(s.process, err)
 			return
 		}
-		previous = before.Hash()
+		decided, _ := s.decisions.get(number - 1)
+		previous, finality = before.Hash(), decided.GetCertificate()
 	}
 	sealed := len(sealedIn(p.GetContent())) > 0
 	r := &openRound{
 		s: s, proposal: p, statement: statementOf(p, previous), state: round.New(quorum, threshold, sealed, s.wrong), sealed: sealed,
+		previous: finality,
 	}
 	s.round = r
 	for _, f := range s.followers {
@@ -73,7 +81,10 @@ func (r *openRound) event(e round.Event) {
 	for _, effect := range effects {
 		switch effect := effect.(type) {
 		case round.Certify:
-			r.certify(effect.By)
+			r.cert = r.certificate(effect.By)
+			r.pump()
+		case round.Finalize:
+			r.finalize(effect.By)
 		case round.Open:
 			r.open(effect.With)
 		case round.Prove:
@@ -117,13 +128,21 @@ func (r *openRound) certificate(by round.Set) *preblockv1.Certificate {
 	return cert
 }
 
-func (r *openRound) certify(by round.Set) {
-	r.cert = r.certificate(by)
-	if !r.sealed {
-		return
+func (r *openRound) finalize(by round.Set) {
+	cert := r.certificate(r.state.Attested())
+	for _, a := range by.All() {
+		cert.Locks = append(cert.Locks, &preblockv1.Attestation{Authority: uint32(a)})
 	}
-	r.s.later(withoutThem, func() { r.event(round.Waited{}) })
-	r.pump()
+	r.cert, r.final = cert, true
+	if r.sealed {
+		r.s.later(withoutThem, func() { r.event(round.Waited{}) })
+		r.pump()
+	}
+}
+
+// asksEarly says whether shares are asked for before the content is final: when a defect gives them.
+func (r *openRound) asksEarly() bool {
+	return r.s.w.bug(SharesBeforeTheCertificate) || r.s.w.bug(SharesBeforeFinality) && r.cert != nil
 }
 
 func (r *openRound) decide() {
@@ -135,122 +154,4 @@ func (r *openRound) decide() {
 	r.s.decided(&preblockv1.Preblock{
 		Content: p.GetContent(), ContentHash: p.GetContentHash(), RequestId: p.GetRequestId(), Attempt: p.GetAttempt(), Certificate: r.cert,
 	})
-}
-
-// follower takes one keyholder through the numbers.
-type follower struct {
-	s    *sequencer
-	by   uint8
-	next uint64 // 0 while not known
-	busy bool
-}
-
-// pump takes the keyholder's next step.
-func (f *follower) pump() {
-	r := f.s.round
-	if f.busy || r == nil {
-		return
-	}
-	switch {
-	case f.next == 0:
-		f.greet()
-	case !r.over && !r.brought.Has(f.by):
-		f.next = min(f.next, r.statement.Number) // asks again for one it attested before this process began
-		f.attest(r)
-	case f.next <= r.statement.Number:
-		f.attest(r)
-	case !r.over && r.proves && !r.proved.Has(f.by):
-		f.release(r, true)
-	case !r.over && r.sealed && r.cert != nil && !r.proves && !r.answered.Has(f.by):
-		f.release(r, false)
-	case !r.over && r.sealed && r.cert == nil && r.s.w.bug(SharesBeforeTheCertificate) && !r.early.Has(f.by):
-		r.early = r.early.With(f.by)
-		f.release(r, false)
-	}
-}
-
-func (f *follower) keyholder() *keyholder { return f.s.w.keyholders[f.by] }
-
-// done takes the next step, after a pause when there was an error.
-func (f *follower) done(err error) {
-	f.busy = false
-	if err == nil {
-		f.pump()
-		return
-	}
-	f.s.later(30*time.Millisecond, f.pump)
-}
-
-func (f *follower) greet() {
-	f.busy = true
-	k := f.keyholder()
-	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(uint64, error)) { answer(k.attested.last(), nil) },
-		func(last uint64, err error) {
-			if err == nil {
-				f.next = last + 1
-			}
-			f.done(err)
-		})
-}
-
-func (f *follower) attest(r *openRound) {
-	want, c := r.statement, r.proposal.GetContent()
-	if f.next < want.Number {
-		p, ok := f.s.decisions.get(f.next)
-		var err error
-		if want, err = f.s.statement(f.next); err != nil || !ok {
-			return
-		}
-		c = p.GetContent()
-	}
-	f.busy = true
-	k := f.keyholder()
-	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(attestation, error)) { k.attest(want, c, answer) },
-		func(a attestation, err error) {
-			if err == nil {
-				f.attested(r, want, a)
-			}
-			f.done(err)
-		})
-}
-
-func (f *follower) attested(r *openRound, want attest.Statement, a attestation) {
-	notNext := a.refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT
-	switch {
-	case a.signed == nil && notNext:
-		f.next = 1 // it lost its disk, or is new
-	case a.refusal == 0 && *a.signed == want:
-		f.next = want.Number + 1
-		if want == r.statement {
-			r.brought = r.brought.With(f.by)
-			r.event(round.Attested{By: f.by})
-		}
-	case notNext && a.signed.Number+1 < want.Number:
-		f.next = a.signed.Number + 1
-	default:
-		r.brought = r.brought.With(f.by) // it signed another content, so its attestation will never come
-		f.next = want.Number + 1
-	}
-}
-
-// release asks for bare shares, or for shares with proof.
-func (f *follower) release(r *openRound, proven bool) {
-	f.busy = true
-	k, cert := f.keyholder(), r.cert
-	if cert == nil {
-		cert = r.certificate(r.state.Attested())
-	}
-	call(f.s.process, k.process, 200*time.Millisecond, func(answer func(bool, error)) { k.release(cert, answer) },
-		func(_ bool, err error) {
-			switch {
-			case err != nil || r.state.Phase() == round.Attesting:
-			case proven:
-				r.proved = r.proved.With(f.by)
-				r.event(round.Proven{By: f.by})
-			default:
-				r.answered = r.answered.With(f.by)
-				r.event(round.Answered{By: f.by})
-			}
-			f.done(err)
-		})
 }

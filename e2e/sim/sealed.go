@@ -6,7 +6,6 @@ import (
 	"blindseq/kit/content"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
-	"blindseq/seal/committee"
 	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,15 +27,18 @@ func sealedIn(c *preblockv1.Content) (all [][]byte) {
 	return all
 }
 
-// limits are those of the chain. The window forgets nothing in a run.
-var limits = committee.Limits{Lifetime: 1 << 20, SealedGas: 1 << 30}
-
-// headersOf are the headers of a content's sealed transactions. None ever expires.
-func headersOf(c *preblockv1.Content) (all []seal.Header) {
+// headersOf are the headers of a content's sealed transactions. Those of wallets never expire.
+func (w *world) headersOf(c *preblockv1.Content) (all []seal.Header) {
 	for _, raw := range sealedIn(c) {
-		all = append(all, seal.Header{
-			Submitter: common.Address{19: accountOf(raw)}, Seq: uint64(binary.BigEndian.Uint16(raw[4:])), Gas: rules.MinGas, Expiry: c.GetNumber(),
-		})
+		h := seal.Header{
+			Submitter: common.Address{19: accountOf(raw)}, Seq: uint64(binary.BigEndian.Uint16(raw[4:])), Gas: rules.MinGas,
+			Expiry: c.GetNumber(), Fee: baseFee,
+		}
+		if bySubmitter(raw) {
+			h.Submitter = common.Address{19: submitterOf(raw)}
+			h.Expiry, h.Fee = uint64(binary.BigEndian.Uint16(raw[6:])), uint64(raw[8])
+		}
+		all = append(all, h)
 	}
 	return all
 }
@@ -51,10 +53,14 @@ func idsOf(c *preblockv1.Content) (all []common.Hash) {
 
 // windowOf is the window after the contents up to a number, as a process makes it when it starts.
 func (w *world) windowOf(last uint64, headers func(number uint64) []seal.Header) *rules.Window {
-	if w.bug(ForgetsTheWindow) {
-		return rules.NewWindow(last+1, limits.Lifetime)
+	lifetime := w.limits.Lifetime
+	switch {
+	case w.bug(ForgetsTheWindow):
+		return rules.NewWindow(last+1, lifetime)
+	case w.bug(LifetimeOffByOne):
+		lifetime--
 	}
-	window, err := rules.Rebuild(1, last, limits.Lifetime, func(number uint64) ([]seal.Header, error) { return headers(number), nil })
+	window, err := rules.Rebuild(1, last, lifetime, func(number uint64) ([]seal.Header, error) { return headers(number), nil })
 	if err != nil {
 		panic(err) // the contents were checked when they were taken
 	}

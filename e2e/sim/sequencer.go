@@ -50,11 +50,11 @@ func (s *sequencer) recover() {
 	}
 	s.window = s.w.windowOf(s.proposals.last(), func(number uint64) []seal.Header {
 		p, _ := s.proposals.get(number)
-		return headersOf(p.GetContent())
+		return s.w.headersOf(p.GetContent())
 	})
 	if s.w.bug(ForgetsTheWindow) {
 		for _, k := range s.w.keyholders {
-			k.window = rules.NewWindow(k.attested.last()+1, limits.Lifetime)
+			k.window = rules.NewWindow(k.last()+1, s.w.limits.Lifetime)
 		}
 	}
 	if p, ok := s.decisions.get(s.decisions.last()); ok {
@@ -84,7 +84,7 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 	}
 	state, effects, err := order.Next(s.state, order.Submitted{Number: number})
 	if err == nil && number > s.window.Last() {
-		err = rules.CheckHeaders(number, headersOf(p.GetContent()), limits, s.window)
+		err = s.w.checkHeaders(p.GetContent(), s.window)
 	}
 	if err != nil {
 		answer(nil, err)
@@ -105,7 +105,7 @@ func (s *sequencer) submit(p *preblockv1.Preblock, answer func(*dsnv1.SubmitProp
 			s.sync(&s.proposals, ProposalNotSynced)
 		}, func() {
 			s.event(order.ProposalStored{Number: number})
-			_ = s.window.AddHeaders(number, headersOf(p.GetContent())) // checked above
+			_ = s.window.AddHeaders(number, s.w.headersOf(p.GetContent())) // checked above
 			answer(accepts(p), nil)
 			s.beginRound()
 		})
@@ -179,6 +179,7 @@ func (s *sequencer) pushUpTo(last uint64, unstored *preblockv1.Preblock) {
 }
 
 func (s *sequencer) sendTo(t *stream, p *preblockv1.Preblock) {
+	p = s.w.otherOutcome(p)
 	s.w.send(s.process, t.m.process, func() { t.m.streamed(t.id, p) }, nil)
 	if s.w.cut(s.process, t.m.process) || s.w.window(Loss, s.process, t.m.process) {
 		t.m.w.after(s.w.latency()*100, func() { t.m.enter(t.life, func() { t.m.broken(t.id) }) }) // keepalive

@@ -16,6 +16,7 @@ import (
 // The defects that change values on their way. Without a defect each function returns its argument.
 
 func (w *world) spoilContent(p *producerNode, c *blueprintv1.GetProposalContentResponse) *blueprintv1.GetProposalContentResponse {
+	w.addHostile(p, c.GetContent())
 	if old := p.chain.sealed(); w.bug(ForgetsTheWindow) && len(old) > 0 && c.GetContent() != nil && w.rng.IntN(4) == 0 {
 		c.Content.Transactions = append([][]byte{old[w.rng.IntN(len(old))]}, c.GetContent().GetTransactions()...)
 	}
@@ -46,6 +47,8 @@ func (w *world) spoilExecution(p *producerNode, rec *blueprintv1.LogRecord) *blu
 // spoilRoom changes what waits for gas when a producer starts.
 func (p *producerNode) spoilRoom() {
 	switch {
+	case p.w.bug(ForgetsBars):
+		p.chain.bars = map[content.Hash]bar{}
 	case p.w.bug(ForgetsWhatWaits):
 		p.chain.waiting = nil
 	case p.w.bug(ReordersWhatWaits):

@@ -20,6 +20,7 @@ type Stats struct {
 	Delayed  int
 	Doubled  int
 	Stale    int // appends refused for their token
+	Harms    int // what a hostile sequencer did beside rounds
 	Faults   [numKinds]int
 }
 
@@ -38,6 +39,7 @@ func (s *Stats) Add(o Stats) {
 	s.Delayed += o.Delayed
 	s.Doubled += o.Doubled
 	s.Stale += o.Stale
+	s.Harms += o.Harms
 	for i, n := range o.Faults {
 		s.Faults[i] += n
 	}
@@ -49,7 +51,7 @@ func (s Stats) String() string {
 		faults = append(faults, fmt.Sprintf("%s %d", Kind(i), n))
 	}
 	return fmt.Sprintf("%d schedules, %d events, %d messages (%d lost, %d delayed, %d twice), %d durable steps, %d blocks, "+
-		"%d calls answered, %d transactions acknowledged, %d stale appends refused\nfaults: %s",
-		s.Runs, s.Events, s.Messages, s.Lost, s.Delayed, s.Doubled, s.Steps, s.Blocks, s.Answers, s.Acks, s.Stale,
+		"%d calls answered, %d transactions acknowledged, %d stale appends refused, %d harms\nfaults: %s",
+		s.Runs, s.Events, s.Messages, s.Lost, s.Delayed, s.Doubled, s.Steps, s.Blocks, s.Answers, s.Acks, s.Stale, s.Harms,
 		strings.Join(faults, ", "))
 }

@@ -64,6 +64,10 @@ func (w *world) inject(f *Fault) {
 		p.wall += f.By
 	case Wipe:
 		w.wipe()
+	case LostDisk:
+		k := w.keyholders[p.index()]
+		p.crash(f.For)
+		k.lose()
 	default:
 		w.openWindow(f)
 	}

@@ -8,7 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"blindseq/dsn-node/sequencer/round"
 	"blindseq/e2e/history"
+	"blindseq/seal/attest"
+	"blindseq/seal/committee"
 )
 
 // world is all that there is in one run.
@@ -36,6 +39,10 @@ type world struct {
 	struck []Moment           // crashes at moments, in order
 	ending bool               // work is over, every process has got SIGTERM
 
+	limits       committee.Limits               // of the chain
+	attestations map[attest.Statement]round.Set // that were signed
+	locks        map[attest.Statement]round.Set
+
 	renamed int    // of a defect
 	lastID  string // of a defect
 }
@@ -52,6 +59,11 @@ func newWorld(p Plan, log io.Writer) *world {
 	w := &world{
 		plan: p, log: log, rng: rand.New(rand.NewPCG(p.Seed, 0x51)), trace: 14695981039346656037,
 		h: &history.History{Genesis: genesis.Hash, Quorum: quorum, Sealed: isSealed}, byName: map[string]*process{},
+		attestations: map[attest.Statement]round.Set{}, locks: map[attest.Statement]round.Set{},
+	}
+	w.limits = committee.Limits{Lifetime: 1 << 20, SealedGas: 1 << 30} // the window forgets nothing in a run
+	if p.Hostile != Honest {
+		w.limits.Lifetime = shortLifetime
 	}
 	w.redis = &redis{process: w.process("redis"), data: newKeys(), heard: map[string][]subscriber{}}
 	w.redis.boot = w.redis.reconnect

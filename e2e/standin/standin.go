@@ -31,7 +31,7 @@ type Behaviour int32
 const (
 	Honest       Behaviour = iota
 	WrongShares            // gives for the last sealed transaction a share that is not its own
-	Equivocating           // signs another content first and, asked again, the one it is asked for
+	Equivocating           // claims, signed, that it attested another content for the number before; asked again, it attests
 )
 
 // Keyholder is a stand-in that serves until it is closed.
@@ -119,15 +119,36 @@ func (k *Keyholder) GetAttested(r *keyholderv1.GetAttestedRequest, to grpc.Serve
 	}
 }
 
+// Lock is the real keyholder's.
+func (k *Keyholder) Lock(ctx context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	return k.real.Lock(ctx, r)
+}
+
+// Adopt is the real keyholder's.
+func (k *Keyholder) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyholderv1.AdoptResponse, error) {
+	return k.real.Adopt(ctx, r)
+}
+
+// Report is the real keyholder's.
+func (k *Keyholder) Report(ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+	return k.real.Report(ctx, r)
+}
+
+// Restore is the real keyholder's.
+func (k *Keyholder) Restore(ctx context.Context, r *keyholderv1.RestoreRequest) (*keyholderv1.RestoreResponse, error) {
+	return k.real.Restore(ctx, r)
+}
+
 // Attest signs what it is asked for, or another content.
 func (k *Keyholder) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
-	if Behaviour(k.behaviour.Load()) != Equivocating || k.again(r.GetContent().GetNumber()) {
+	final := r.GetFinality()
+	if Behaviour(k.behaviour.Load()) != Equivocating || final == nil || k.again(r.GetContent().GetNumber()) {
 		return k.real.Attest(ctx, r)
 	}
 	other := proto.CloneOf(r.GetContent())
-	other.Transactions = append(other.Transactions, []byte{0xee})
-	signed, err := attest.StatementOf(k.committee, other, common.BytesToHash(r.GetPreviousPayloadHash())).Sign(k.key, k.authority)
-	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT}, err
+	other.Number = final.GetNumber()
+	signed, err := attest.StatementOf(k.committee, other, common.BytesToHash(final.GetPreviousPayloadHash())).Sign(k.key, k.authority, 0)
+	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS}, err
 }
 
 func (k *Keyholder) again(number uint64) bool {

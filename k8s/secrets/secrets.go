@@ -74,11 +74,23 @@ func (m *maker) committee() error {
 	}
 	files, err := keygen.Run(keygen.Config{
 		Out: filepath.Join(dir, "keys"), Keyholders: max(m.o.Keyholders, 1), ChainID: m.o.ChainID, FirstNumber: 1,
+		Instances: bundlers(),
 	})
 	if err == nil {
 		err = m.take(files)
 	}
 	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// relays is how many of the bundlers' pods are relays in a development cluster.
+const relays = 8
+
+// bundlers are the names of pods, each of which seals with a key of its own.
+func bundlers() (names []string) {
+	for i := range relays {
+		names = append(names, fmt.Sprintf("bundler-%d", i))
+	}
+	return names
 }
 
 func (m *maker) take(f *keygen.Files) error {
@@ -92,6 +104,11 @@ func (m *maker) take(f *keygen.Files) error {
 	if m.o.Keyholders == 0 {
 		return nil
 	}
+	sequencer, err := os.ReadFile(f.Sequencer)
+	if err != nil {
+		return err
+	}
+	m.secret("sequencer-identity", map[string][]byte{"sequencer.identity": sequencer})
 	for i := range f.Shares {
 		share, errShare := os.ReadFile(f.Shares[i])
 		identity, errIdentity := os.ReadFile(f.Identities[i])

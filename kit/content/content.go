@@ -41,14 +41,15 @@ func Keccak(data []byte) (h Hash) {
 	return h
 }
 
-// HashOf returns keccak256(number as 8 bytes big-endian || blueprint), blueprint being the RLP list
+// HashOf returns keccak256(number, 8 bytes || base fee, 8 bytes || blueprint), numbers big-endian, blueprint being the RLP list
 // [parent hash, [delayed hash, ...], [transaction, ...], timestamp as 8 bytes little-endian] of the blueprint format.
 // The number is part of it, unlike in the DSN's certificates, so that no content can stand for another number.
 func HashOf(c *preblockv1.Content) (h Hash) {
 	k := keccak.NewLegacyKeccak256()
-	var word [8]byte
-	binary.BigEndian.PutUint64(word[:], c.GetNumber())
-	k.Write(word[:])
+	var words [16]byte
+	binary.BigEndian.PutUint64(words[:8], c.GetNumber())
+	binary.BigEndian.PutUint64(words[8:], c.GetBaseFee())
+	k.Write(words[:])
 	writeBlueprint(k, c)
 	k.Sum(h[:0])
 	return h

@@ -38,7 +38,9 @@ func reference(t *testing.T, c *preblockv1.Content) []byte {
 
 func TestHashIsThatOfNumberAndBlueprint(t *testing.T) {
 	c := sample()
-	want := Keccak(append(binary.BigEndian.AppendUint64(nil, 7), reference(t, c)...))
+	c.BaseFee = 9
+	head := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, 7), 9)
+	want := Keccak(append(head, reference(t, c)...))
 	if got := HashOf(c); got != want {
 		t.Fatalf("got %x, want %x", got, want)
 	}
@@ -48,6 +50,7 @@ func TestEveryFieldIsPartOfTheHash(t *testing.T) {
 	base := HashOf(sample())
 	for name, change := range map[string]func(*preblockv1.Content){
 		"number":      func(c *preblockv1.Content) { c.Number++ },
+		"base fee":    func(c *preblockv1.Content) { c.BaseFee++ },
 		"parent":      func(c *preblockv1.Content) { c.PreviousBlockHash[0] ^= 1 },
 		"timestamp":   func(c *preblockv1.Content) { c.Timestamp.Seconds++ },
 		"delayed":     func(c *preblockv1.Content) { c.DelayedTransactionHashes = nil },

@@ -98,8 +98,9 @@ func Open[T io.Closer](h *Host, name string, open func() (T, error)) (T, error) 
 	return opened, nil
 }
 
-// Redis opens the client of the Redis that --redis-url names. It connects when it is first used.
-func (h *Host) Redis() (redis.UniversalClient, error) {
+// Redis opens the client of the Redis that --redis-url names. It connects when it is first used. It is no method, so that the
+// programs without Redis do not link its client.
+func Redis(h *Host) (redis.UniversalClient, error) {
 	return Open(h, "redis", func() (redis.UniversalClient, error) { return redisx.Open(h.Common.RedisURL) })
 }
 

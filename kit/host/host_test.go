@@ -26,7 +26,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func program(ctx context.Context) (_ *host.Host, err error) {
 	h := host.New(ctx, common(), quiet())
 	defer h.CloseOn(&err)
-	if _, err = h.Redis(); err != nil {
+	if _, err = host.Redis(h); err != nil {
 		return nil, err
 	}
 	if _, err = h.Dial("127.0.0.1:1"); err != nil {

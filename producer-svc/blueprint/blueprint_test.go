@@ -61,14 +61,14 @@ func TestEncodingIsThatOfTheOrigin(t *testing.T) {
 
 func TestEncodingIsTheOneTheContentHashCovers(t *testing.T) {
 	c := &preblockv1.Content{
-		Number: 0x0102, PreviousBlockHash: bytes.Repeat([]byte{9}, 32), Timestamp: timestamppb.New(time.Unix(1700000000, 0)),
+		Number: 0x0102, BaseFee: 0x0304, PreviousBlockHash: bytes.Repeat([]byte{9}, 32), Timestamp: timestamppb.New(time.Unix(1700000000, 0)),
 		DelayedTransactionHashes: [][]byte{bytes.Repeat([]byte{4}, 32)}, Transactions: [][]byte{{1}, make([]byte, 300)},
 	}
 	raw, err := Of(c).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := content.Keccak(append([]byte{0, 0, 0, 0, 0, 0, 1, 2}, raw...)); got != content.HashOf(c) {
+	if got := content.Keccak(append([]byte{0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 3, 4}, raw...)); got != content.HashOf(c) {
 		t.Fatal("content.HashOf hashes other bytes")
 	}
 }

@@ -72,11 +72,28 @@ func (b Builder) Blueprint(number uint64) (*blueprintv1.Blueprint, error) {
 		Skipped:             skipped,
 		Chunks:              chunks,
 		RequestId:           rec.GetRequestId(),
+		BaseFee:             rec.GetBaseFee(),
 	}
 	for _, one := range executed {
 		answer.Executed = append(answer.Executed, &blueprintv1.ExecutedTransaction{Raw: one.Raw, Delayed: one.Delayed})
 	}
 	return answer, nil
+}
+
+// Unsigned is the blueprint of a number as it follows from its preblock. It needs no key.
+func (b Builder) Unsigned(number uint64) (Blueprint, error) {
+	rec, err := b.Records.Get(number)
+	if err != nil {
+		return Blueprint{}, err
+	}
+	if _, ok := b.Results.BlockHash(number); !ok {
+		return Blueprint{}, fmt.Errorf("blueprint %d: %w", number, ErrNotApplied)
+	}
+	executed, err := b.Results.Executed(number)
+	if err != nil {
+		return Blueprint{}, err
+	}
+	return OfExecuted(content.Hash(rec.GetParentHash()), rec.GetTimestamp().GetSeconds(), executed), nil
 }
 
 // skipped are the transactions that ended in the block without being executed, and the sealed ones that hold none.

@@ -35,6 +35,8 @@ type Chain interface {
 	Waiting() bool
 	// WaitingBytes is how much of a blueprint they take.
 	WaitingBytes() uint64
+	// BaseFee is that of the block on top of the head, in wei.
+	BaseFee() uint64
 	// UpgradeDue reports whether a protocol upgrade is due between the head and this time.
 	UpgradeDue(at int64) bool
 }
@@ -53,9 +55,9 @@ type DelayedTransaction struct {
 
 // Sealed has the sealed transactions that are in no block yet.
 type Sealed interface {
-	// Next gives those for the content of a number as the rules want them, their RLP's size, and the gas of all: at most share
-	// bytes of them, but one in any case that fits room.
-	Next(number, share, room uint64) (raws [][]byte, size, gas uint64)
+	// Next gives those for a content whose number and base fee are set, as the rules want them, their RLP's size, and the gas of
+	// all: at most share bytes of them, but one in any case that fits room.
+	Next(to *preblockv1.Content, share, room uint64) (raws [][]byte, size, gas uint64)
 }
 
 // Assembler puts proposals together.
@@ -85,14 +87,14 @@ func (c *Assembler) Next(ctx context.Context, at int64, withDelayed bool) (*blue
 			HeadTimestamp: &timestamppb.Timestamp{Seconds: headTime},
 			Content: &preblockv1.Content{
 				Number: number + 1, PreviousBlockHash: hash[:], Timestamp: &timestamppb.Timestamp{Seconds: max(min(at, c.Latest()), headTime)},
+				BaseFee: c.Chain.BaseFee(),
 			},
 		}
 		answer.UpgradeDue = c.Chain.UpgradeDue(answer.GetContent().GetTimestamp().GetSeconds())
-		if answer.GetPoolLocked() || answer.GetUpgradeDue() {
-			return answer, nil
-		}
-		if err := c.fill(ctx, answer.GetContent(), withDelayed); err != nil {
-			return nil, fmt.Errorf("put content %d together: %w", number+1, err)
+		if !answer.GetPoolLocked() && !answer.GetUpgradeDue() {
+			if err := c.fill(ctx, answer.GetContent(), withDelayed); err != nil {
+				return nil, fmt.Errorf("put content %d together: %w", number+1, err)
+			}
 		}
 		if again, _, _ := c.Chain.Head(); again == number {
 			return answer, nil
@@ -110,7 +112,7 @@ func (c *Assembler) fill(ctx context.Context, to *preblockv1.Content, withDelaye
 			return err
 		}
 	}
-	sealed, plain, err := c.pools(ctx, to.GetNumber(), budget.Room(), taken)
+	sealed, plain, err := c.pools(ctx, to, budget.Room(), taken)
 	to.Transactions = slices.Concat(sealed, plain)
 	return err
 }
@@ -135,7 +137,7 @@ func (c *Assembler) delayed(budget *blueprint.Budget) (hashes [][]byte, taken ui
 
 // pools divides the room between the sealed transactions, which go first, and the plain ones. Of the gas, delayed ones have
 // taken a part.
-func (c *Assembler) pools(ctx context.Context, number, room, taken uint64) (sealed, plain [][]byte, err error) {
+func (c *Assembler) pools(ctx context.Context, to *preblockv1.Content, room, taken uint64) (sealed, plain [][]byte, err error) {
 	if c.Sealed == nil {
 		plain, err = c.Chain.Transactions(ctx, room, taken)
 		return nil, plain, err
@@ -143,14 +145,14 @@ func (c *Assembler) pools(ctx context.Context, number, room, taken uint64) (seal
 	// What is opened goes first in the block. It leaves room in the blueprint for the first that waits.
 	most := room - min(room, c.Chain.WaitingBytes(), largestTransaction)
 	share := uint64(float64(room) * c.Share)
-	sealed, size, gas := c.Sealed.Next(number, most, most)
+	sealed, size, gas := c.Sealed.Next(to, most, most)
 	contested := size > share
 	if contested {
-		_, size, _ = c.Sealed.Next(number, share, most)
+		_, size, _ = c.Sealed.Next(to, share, most)
 	}
 	if plain, err = c.Chain.Transactions(ctx, room-size, taken+gas); err == nil && contested {
 		left := min(most, room-sizeOf(plain)) // of the bytes, what plain transactions left of theirs
-		sealed, _, _ = c.Sealed.Next(number, left, left)
+		sealed, _, _ = c.Sealed.Next(to, left, left)
 	}
 	return sealed, plain, err
 }

@@ -41,7 +41,7 @@ func TestOpenedTransactionsStandInThePlaceOfTheirSealedOnes(t *testing.T) {
 		s := c.Checked(raw).Sealed()
 		id := s.ID()
 		r := &blueprintv1.SealedRecord{
-			Id: id[:], Index: index, Submitter: s.Submitter.Bytes(), Seq: s.Seq, Gas: 100_000, Expiry: s.Expiry,
+			Id: id[:], Index: index, Submitter: s.Submitter.Bytes(), Seq: s.Seq, Gas: 100_000, Fee: s.Fee, Expiry: s.Expiry,
 		}
 		change(r)
 		return r
@@ -64,7 +64,7 @@ func TestOpenedTransactionsStandInThePlaceOfTheirSealedOnes(t *testing.T) {
 func TestARecordHasTheHeadersThatTheWindowNeeds(t *testing.T) {
 	c := committeetest.New(t, 4, 3, 1)
 	p := preblockOf(c, c.Sealed([]byte("one")), c.Garbage(seal.ErrSeed), []byte("plain"))
-	rec, err := Of(p, nil)
+	rec, err := Of(p, Parent{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -250,9 +250,11 @@ func (s State) delivered(p *preblockv1.Preblock, failures int) (State, []Effect,
 	return s, s.effects(), nil
 }
 
-// Follows refuses a preblock that cannot be the next block. A wrong parent halts and is not skipped: the DSN has fixed
-// this number for ever, and either our chain differs from the one the proposal was made on, or someone has put a
-// proposal of his own into the DSN. Neither is for a program to decide.
+// Follows refuses a preblock that cannot be the next block. What a certified one says of the block before is not looked at: its
+// content is final, keyholders cannot check a parent, and a chain that stops for one could be stopped by any proposer (package
+// logrecord has what is done instead). Without keyholders a wrong parent halts and is not skipped: the DSN has fixed this number
+// for ever, and either our chain differs from the one the proposal was made on, or someone has put a proposal of his own into
+// the DSN. Neither is for a program to decide.
 func Follows(head Head, p *preblockv1.Preblock) error {
 	c := p.GetContent()
 	if err := content.Check(c); err != nil {
@@ -262,6 +264,8 @@ func Follows(head Head, p *preblockv1.Preblock) error {
 	switch {
 	case !bytes.Equal(hash[:], p.GetContentHash()):
 		return fmt.Errorf("%w: preblock %d has content hash %x and says %x", ErrBadPreblock, c.GetNumber(), hash, p.GetContentHash())
+	case p.GetCertificate() != nil:
+		return nil
 	case !bytes.Equal(c.GetPreviousBlockHash(), head.Hash[:]):
 		return fmt.Errorf("%w: preblock %d builds on %x, the head is %x", ErrBadPreblock, c.GetNumber(), c.GetPreviousBlockHash(), head.Hash)
 	case c.GetTimestamp().GetSeconds() < head.Time:

@@ -221,6 +221,24 @@ func TestAPreblockThatCannotFollowTheHeadHaltsBeforeAnythingIsStored(t *testing.
 	}
 }
 
+// Keyholders have no chain, so a proposer could stop a chain that halted for this.
+func TestACertifiedPreblockFollowsWhateverItSaysOfTheHead(t *testing.T) {
+	for name, change := range map[string]func(p *preblockv1.Preblock){
+		"another parent":      func(p *preblockv1.Preblock) { p.Content.PreviousBlockHash[0] ^= 1; rehash(p) },
+		"decreased timestamp": func(p *preblockv1.Preblock) { p.Content.Timestamp.Seconds = headAt(5).Time - 1; rehash(p) },
+		"wrong content hash":  func(p *preblockv1.Preblock) { p.Content.Transactions = nil },
+		"empty transaction":   func(p *preblockv1.Preblock) { p.Content.Transactions = [][]byte{{}}; rehash(p) },
+	} {
+		p := preblock(6, "r")
+		p.Certificate = &preblockv1.Certificate{}
+		change(p)
+		keyholdersCheck := name == "wrong content hash" || name == "empty transaction"
+		if err := Follows(headAt(5), p); errors.Is(err, ErrBadPreblock) != keyholdersCheck {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func rehash(p *preblockv1.Preblock) {
 	hash := content.HashOf(p.Content)
 	p.ContentHash = hash[:]

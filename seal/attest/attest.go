@@ -1,14 +1,24 @@
-// Package attest is what keyholders sign: the statement that fixes a content's place, the certificate a quorum of such
-// signatures makes, and the answers with which they give their decryption shares.
+// Package attest is what keyholders and sequencers sign about the order: proposals, attestations, locks, the certificates made
+// of them, decryption shares, and reports to keyholders that lost their votes.
 //
-// # The digest of a statement
+// # Digests
 //
 //	payload hash(n) = keccak256( "blindseq/attestation/v1" || chain id, 8 bytes || committee hash, 32
 //	                             || n, 8 bytes || payload hash(n-1), 32 || content hash(n), 32 )
+//	proposal        = keccak256( "blindseq/proposal/v2" || view, 8 bytes || payload hash(n), 32 )
+//	attestation     = keccak256( "blindseq/attestation/v2" || view, 8 bytes || payload hash(n), 32 )
+//	lock            = keccak256( "blindseq/lock/v2" || view, 8 bytes || payload hash(n), 32 )
 //
-// Numbers are big-endian. The content hash is that of package kit/content, which covers number, parent, timestamp, delayed
-// and plain transactions; payload hash(n-1) makes each statement one about everything before it, and is zero for the
+// Numbers are big-endian. The content hash is that of package kit/content, which covers number, parent, timestamp, base fee, delayed
+// and other transactions; payload hash(n-1) makes each statement one about everything before it, and is zero for the
 // committee's first number. It binds number, chain, committee, parent and timestamp, so that no signature can be replayed elsewhere.
+// The payload hash holds no view: one content has the same in every view.
+//
+// # Phases
+//
+// Attestations of a quorum certify a content for a number and view; no other one can be certified there. A keyholder that has
+// stored the certificate signs a lock. Locks of a quorum make the content final: whatever is decided later for the number, in
+// any view, is this content.
 //
 // A signature made for one domain is none in another: every digest begins with its own domain, and none is the prefix of
 // another.
@@ -30,8 +40,6 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-const statementDomain = "blindseq/attestation/v1"
-
 var (
 	// ErrMalformed says that a message has a field of a wrong size or is missing one.
 	ErrMalformed = errors.New("malformed attestation")
@@ -39,6 +47,10 @@ var (
 	ErrNotSigned = errors.New("not signed by its authority")
 	// ErrCertificate says that a certificate does not show what it is to show.
 	ErrCertificate = errors.New("certificate does not hold")
+	// ErrProposal says that a content was not proposed by the owner of its view.
+	ErrProposal = errors.New("not proposed by the owner of the view")
+	// ErrReport says that a report is not of a peer, or not for the challenge.
+	ErrReport = errors.New("report does not hold")
 )
 
 // Statement fixes the place of a content.
@@ -55,10 +67,18 @@ func StatementOf(c *committee.Committee, p *preblockv1.Content, previous common.
 	return Statement{ChainID: c.ChainID, Committee: c.Hash(), Number: p.GetNumber(), Previous: previous, Content: content.HashOf(p)}
 }
 
-// Hash is the payload hash of the statement (package comment): what is signed, and what the next statement follows.
+// What signatures are made for.
+const (
+	payloadDomain     = "blindseq/attestation/v1"
+	proposalDomain    = "blindseq/proposal/v2"
+	attestationDomain = "blindseq/attestation/v2"
+	lockDomain        = "blindseq/lock/v2"
+)
+
+// Hash is the payload hash of the statement (package comment): what the next statement follows.
 func (s Statement) Hash() common.Hash {
-	b := make([]byte, 0, len(statementDomain)+8+32+8+32+32)
-	b = append(b, statementDomain...)
+	b := make([]byte, 0, len(payloadDomain)+8+32+8+32+32)
+	b = append(b, payloadDomain...)
 	b = binary.BigEndian.AppendUint64(b, s.ChainID)
 	b = append(b, s.Committee[:]...)
 	b = binary.BigEndian.AppendUint64(b, s.Number)
@@ -67,19 +87,58 @@ func (s Statement) Hash() common.Hash {
 	return crypto.Keccak256Hash(b)
 }
 
-// Sign signs a statement as an authority.
-func (s Statement) Sign(key *ecdsa.PrivateKey, authority uint8) (*keyholderv1.Attested, error) {
-	signature, err := sign(key, s.Hash())
+// digest is what is signed in a view about a statement with a payload hash.
+func digest(domain string, view uint64, payload common.Hash) common.Hash {
+	return crypto.Keccak256Hash([]byte(domain), binary.BigEndian.AppendUint64(nil, view), payload[:])
+}
+
+// Sign attests a statement in a view, as an authority.
+func (s Statement) Sign(key *ecdsa.PrivateKey, authority uint8, view uint64) (*keyholderv1.Attested, error) {
+	signature, err := sign(key, digest(attestationDomain, view, s.Hash()))
 	if err != nil {
 		return nil, fmt.Errorf("attest number %d: %w", s.Number, err)
 	}
 	return &keyholderv1.Attested{
-		Number: s.Number, ContentHash: s.Content[:], PreviousPayloadHash: s.Previous[:],
+		Number: s.Number, ContentHash: s.Content[:], PreviousPayloadHash: s.Previous[:], View: view,
 		Attestation: &preblockv1.Attestation{Authority: uint32(authority), Signature: signature},
 	}, nil
 }
 
-// Read returns the statement of an Attested message and checks that its authority signed it.
+// Lock signs a lock of a statement in a view, as an authority.
+func (s Statement) Lock(key *ecdsa.PrivateKey, authority uint8, view uint64) (*preblockv1.Attestation, error) {
+	signature, err := sign(key, digest(lockDomain, view, s.Hash()))
+	if err != nil {
+		return nil, fmt.Errorf("lock number %d: %w", s.Number, err)
+	}
+	return &preblockv1.Attestation{Authority: uint32(authority), Signature: signature}, nil
+}
+
+// VerifyLock checks an authority's lock of a statement in a view.
+func VerifyLock(c *committee.Committee, s Statement, view uint64, lock *preblockv1.Attestation) error {
+	if err := verify(c, lock.GetAuthority(), lock.GetSignature(), digest(lockDomain, view, s.Hash())); err != nil {
+		return fmt.Errorf("verify lock of number %d: %w", s.Number, err)
+	}
+	return nil
+}
+
+// Propose signs a statement as the owner of a view.
+func (s Statement) Propose(key *ecdsa.PrivateKey, view uint64) ([]byte, error) {
+	signature, err := sign(key, digest(proposalDomain, view, s.Hash()))
+	if err != nil {
+		return nil, fmt.Errorf("propose number %d: %w", s.Number, err)
+	}
+	return signature, nil
+}
+
+// VerifyProposal checks that the owner of a view proposed a statement.
+func VerifyProposal(c *committee.Committee, s Statement, view uint64, signature []byte) error {
+	if err := signedBy(c.Owner(view), signature, digest(proposalDomain, view, s.Hash())); err != nil {
+		return fmt.Errorf("verify proposal of number %d: %w: %w", s.Number, ErrProposal, err)
+	}
+	return nil
+}
+
+// Read returns the statement of an Attested message and checks that its authority signed it, in the view the message names.
 func Read(c *committee.Committee, a *keyholderv1.Attested) (Statement, error) {
 	if len(a.GetContentHash()) != 32 || len(a.GetPreviousPayloadHash()) != 32 || a.GetNumber() < c.First {
 		return Statement{}, fmt.Errorf("read statement for number %d: %w", a.GetNumber(), ErrMalformed)
@@ -88,7 +147,8 @@ func Read(c *committee.Committee, a *keyholderv1.Attested) (Statement, error) {
 		ChainID: c.ChainID, Committee: c.Hash(), Number: a.GetNumber(),
 		Previous: common.Hash(a.GetPreviousPayloadHash()), Content: common.Hash(a.GetContentHash()),
 	}
-	if err := verify(c, a.GetAttestation().GetAuthority(), a.GetAttestation().GetSignature(), s.Hash()); err != nil {
+	signed := digest(attestationDomain, a.GetView(), s.Hash())
+	if err := verify(c, a.GetAttestation().GetAuthority(), a.GetAttestation().GetSignature(), signed); err != nil {
 		return Statement{}, fmt.Errorf("read statement for number %d: %w", a.GetNumber(), err)
 	}
 	return s, nil
@@ -112,18 +172,25 @@ func verify(c *committee.Committee, authority uint32, signature []byte, digest c
 	if !member {
 		return fmt.Errorf("%w: there is no authority %d", ErrNotSigned, authority)
 	}
+	if err := signedBy(want, signature, digest); err != nil {
+		return fmt.Errorf("authority %d: %w", authority, err)
+	}
+	return nil
+}
+
+func signedBy(want common.Address, signature []byte, digest common.Hash) error {
 	if len(signature) != signatureSize {
 		return fmt.Errorf("%w: a signature of %d bytes", ErrNotSigned, len(signature))
 	}
 	if !crypto.ValidateSignatureValues(signature[0], new(big.Int).SetBytes(signature[1:33]), new(big.Int).SetBytes(signature[33:]), true) {
-		return fmt.Errorf("%w: authority %d: r, s or v out of range", ErrNotSigned, authority)
+		return fmt.Errorf("%w: r, s or v out of range", ErrNotSigned)
 	}
 	key, err := crypto.SigToPub(digest[:], append(append(make([]byte, 0, signatureSize), signature[1:]...), signature[0]))
 	if err != nil {
-		return fmt.Errorf("%w: authority %d: %w", ErrNotSigned, authority, err)
+		return fmt.Errorf("%w: %w", ErrNotSigned, err)
 	}
-	if crypto.PubkeyToAddress(*key) != want {
-		return fmt.Errorf("%w: authority %d", ErrNotSigned, authority)
+	if got := crypto.PubkeyToAddress(*key); got != want {
+		return fmt.Errorf("%w: by %s, not %s", ErrNotSigned, got, want)
 	}
 	return nil
 }

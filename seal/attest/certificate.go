@@ -9,35 +9,77 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Certificate writes the certificate of a statement. The attestations must be by authority, ascending.
-func (s Statement) Certificate(attestations []*preblockv1.Attestation) *preblockv1.Certificate {
+// Certificate writes the certificate of a statement in a view. The attestations must be by authority, ascending.
+func (s Statement) Certificate(view uint64, attestations []*preblockv1.Attestation) *preblockv1.Certificate {
 	return &preblockv1.Certificate{
-		ChainId: s.ChainID, CommitteeHash: s.Committee[:], Number: s.Number,
+		ChainId: s.ChainID, CommitteeHash: s.Committee[:], Number: s.Number, View: view,
 		PreviousPayloadHash: s.Previous[:], ContentHash: s.Content[:], Attestations: attestations,
 	}
 }
 
-// Verify returns the statement that a certificate shows: enough members of the committee signed it, each once, and
-// nobody else did. What the statement is about is for the caller to compare.
+// Final adds locks to a certificate. They must be by authority, ascending.
+func Final(c *preblockv1.Certificate, locks []*preblockv1.Attestation) *preblockv1.Certificate {
+	return &preblockv1.Certificate{
+		ChainId: c.GetChainId(), CommitteeHash: c.GetCommitteeHash(), Number: c.GetNumber(), View: c.GetView(),
+		PreviousPayloadHash: c.GetPreviousPayloadHash(), ContentHash: c.GetContentHash(), Attestations: c.GetAttestations(), Locks: locks,
+	}
+}
+
+// Verify returns the statement that a certificate shows: enough members of the committee attested it in one view, each once, and
+// nobody else did. What the statement is about is for the caller to compare. Locks are not looked at.
 func Verify(c *committee.Committee, cert *preblockv1.Certificate) (Statement, error) {
 	s, err := statementOf(c, cert)
+	if err == nil {
+		err = quorum(c, cert.GetAttestations(), "attestations", digest(attestationDomain, cert.GetView(), s.Hash()))
+	}
 	if err != nil {
 		return Statement{}, fmt.Errorf("verify certificate of number %d: %w", cert.GetNumber(), err)
-	}
-	digest := s.Hash()
-	for i, a := range cert.GetAttestations() {
-		if i > 0 && a.GetAuthority() <= cert.GetAttestations()[i-1].GetAuthority() {
-			return Statement{}, fmt.Errorf("verify certificate of number %d: %w: authorities are not ascending", s.Number, ErrCertificate)
-		}
-		if err := verify(c, a.GetAuthority(), a.GetSignature(), digest); err != nil {
-			return Statement{}, fmt.Errorf("verify certificate of number %d: %w: %w", s.Number, ErrCertificate, err)
-		}
 	}
 	return s, nil
 }
 
+// VerifyFinal is Verify, and checks too that enough members of the committee locked the statement in the view.
+func VerifyFinal(c *committee.Committee, cert *preblockv1.Certificate) (Statement, error) {
+	s, err := Verify(c, cert)
+	if err != nil {
+		return Statement{}, err
+	}
+	if err := VerifyLocks(c, s, cert); err != nil {
+		return Statement{}, err
+	}
+	return s, nil
+}
+
+// VerifyLocks checks that enough members of the committee locked a statement in the view of a certificate. It is for who has
+// verified the attestations already.
+func VerifyLocks(c *committee.Committee, s Statement, cert *preblockv1.Certificate) error {
+	if err := quorum(c, cert.GetLocks(), "locks", digest(lockDomain, cert.GetView(), s.Hash())); err != nil {
+		return fmt.Errorf("verify locks of number %d: %w", s.Number, err)
+	}
+	return nil
+}
+
+// quorum checks that a quorum of members signed a digest, each once, by authority ascending.
+func quorum(c *committee.Committee, list []*preblockv1.Attestation, what string, digest common.Hash) error {
+	switch n := len(list); {
+	case n < c.Quorum():
+		return fmt.Errorf("%w: %d %s, the quorum is %d", ErrCertificate, n, what, c.Quorum())
+	case n > c.Size():
+		return fmt.Errorf("%w: %d %s of %d members", ErrCertificate, n, what, c.Size())
+	}
+	for i, a := range list {
+		if i > 0 && a.GetAuthority() <= list[i-1].GetAuthority() {
+			return fmt.Errorf("%w: authorities of %s are not ascending", ErrCertificate, what)
+		}
+		if err := verify(c, a.GetAuthority(), a.GetSignature(), digest); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrCertificate, what, err)
+		}
+	}
+	return nil
+}
+
 func statementOf(c *committee.Committee, cert *preblockv1.Certificate) (Statement, error) {
-	switch n := len(cert.GetAttestations()); {
+	switch {
 	case cert == nil:
 		return Statement{}, fmt.Errorf("%w: there is none", ErrCertificate)
 	case len(cert.GetCommitteeHash()) != 32 || len(cert.GetContentHash()) != 32 || len(cert.GetPreviousPayloadHash()) != 32:
@@ -46,10 +88,6 @@ func statementOf(c *committee.Committee, cert *preblockv1.Certificate) (Statemen
 		return Statement{}, fmt.Errorf("%w: it is of another committee or chain", ErrCertificate)
 	case cert.GetNumber() < c.First:
 		return Statement{}, fmt.Errorf("%w: the committee begins at %d", ErrCertificate, c.First)
-	case n < c.Quorum():
-		return Statement{}, fmt.Errorf("%w: %d attestations, the quorum is %d", ErrCertificate, n, c.Quorum())
-	case n > c.Size():
-		return Statement{}, fmt.Errorf("%w: %d attestations of %d members", ErrCertificate, n, c.Size())
 	}
 	return Statement{
 		ChainID: c.ChainID, Committee: c.Hash(), Number: cert.GetNumber(),
@@ -57,19 +95,31 @@ func statementOf(c *committee.Committee, cert *preblockv1.Certificate) (Statemen
 	}, nil
 }
 
-// VerifyPreblock checks the certificate of a preblock over its content, and returns its payload hash, which the next
+// VerifyPreblock checks that a preblock's certificate makes its content final, and returns its payload hash, which the next
 // preblock's certificate must have as its previous one: check that too, with the preblock before at hand. The outcomes are
 // checked by package outcome.
 func VerifyPreblock(c *committee.Committee, p *preblockv1.Preblock) (common.Hash, error) {
-	s, err := Verify(c, p.GetCertificate())
+	s, err := VerifyContent(c, p.GetContent(), p.GetCertificate())
 	if err != nil {
 		return common.Hash{}, err
 	}
-	if want := StatementOf(c, p.GetContent(), s.Previous); s != want {
-		return common.Hash{}, fmt.Errorf("verify certificate of number %d: %w: it is over another content", p.GetContent().GetNumber(), ErrCertificate)
-	}
-	if s.Number == c.First && s.Previous != (common.Hash{}) {
-		return common.Hash{}, fmt.Errorf("verify certificate of number %d: %w: the committee's first number has no predecessor", s.Number, ErrCertificate)
+	if err := VerifyLocks(c, s, p.GetCertificate()); err != nil {
+		return common.Hash{}, err
 	}
 	return s.Hash(), nil
+}
+
+// VerifyContent checks a certificate over a content and returns the statement it shows. Locks are not looked at.
+func VerifyContent(c *committee.Committee, p *preblockv1.Content, cert *preblockv1.Certificate) (Statement, error) {
+	s, err := Verify(c, cert)
+	if err != nil {
+		return Statement{}, err
+	}
+	if want := StatementOf(c, p, s.Previous); s != want {
+		return Statement{}, fmt.Errorf("verify certificate of number %d: %w: it is over another content", p.GetNumber(), ErrCertificate)
+	}
+	if s.Number == c.First && s.Previous != (common.Hash{}) {
+		return Statement{}, fmt.Errorf("verify certificate of number %d: %w: the committee's first number has no predecessor", s.Number, ErrCertificate)
+	}
+	return s, nil
 }

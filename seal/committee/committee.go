@@ -25,7 +25,7 @@ import (
 var ErrInvalid = errors.New("invalid committee")
 
 // hashDomain separates the hash from hashes of anything else.
-const hashDomain = "blindseq/committee/v2"
+const hashDomain = "blindseq/committee/v3"
 
 // maxFileBytes bounds what is read; the file of 255 keyholders is under 100 KiB.
 const maxFileBytes = 1 << 20
@@ -64,13 +64,46 @@ func (l Limits) OrDefault() (Limits, error) {
 	return l, nil
 }
 
-// Committee is a set of keyholders. It never changes; other keyholders, keys or limits are another committee.
+// Roles are the accounts, other than keyholders, that rules name.
+type Roles struct {
+	// Sequencers own the views of each number: only their proposals are attested. There is one today.
+	Sequencers []common.Address `json:"sequencers"`
+	// Relays are submitters whose transactions are barred when they were opened and ended, as if their own sender had sealed
+	// them (rule E4).
+	Relays []common.Address `json:"relays,omitempty"`
+}
+
+// maxRelays bounds the file.
+const maxRelays = 255
+
+// Check refuses roles that no committee can have.
+func (r Roles) Check() error {
+	switch {
+	case len(r.Sequencers) != 1:
+		return fmt.Errorf("%w: %d sequencers, exactly one is needed: give the address of its identity key", ErrInvalid, len(r.Sequencers))
+	case len(r.Relays) > maxRelays:
+		return fmt.Errorf("%w: %d relays, at most %d", ErrInvalid, len(r.Relays), maxRelays)
+	}
+	for what, list := range map[string][]common.Address{"sequencer": r.Sequencers, "relay": r.Relays} {
+		for i, a := range list {
+			if a == (common.Address{}) || slices.Contains(list[:i], a) {
+				return fmt.Errorf("%w: %s %d has address %s, which is zero or another one's", ErrInvalid, what, i, a)
+			}
+		}
+	}
+	return nil
+}
+
+func (r Roles) clone() Roles { return Roles{slices.Clone(r.Sequencers), slices.Clone(r.Relays)} }
+
+// Committee is a set of keyholders. It never changes; other keyholders, keys, limits or roles are another committee.
 type Committee struct {
 	ChainID uint64
 	// First is the first blueprint number this committee attests. Its predecessor is 32 zero bytes.
 	First  uint64
 	Keys   *seal.Keys
 	Limits Limits
+	Roles  Roles
 
 	members []common.Address
 	ring    *seal.Ring
@@ -82,6 +115,7 @@ type file struct {
 	ChainID uint64 `json:"chain_id"`
 	First   uint64 `json:"first_number"`
 	Limits
+	Roles
 	Threshold int        `json:"threshold"`
 	Key       seal.Point `json:"key"`
 	Members   []member   `json:"members"`
@@ -93,8 +127,11 @@ type member struct {
 }
 
 // New puts a committee together: member i signs with members[i] and has share i of keys. Zero limits take the defaults.
-func New(first uint64, members []common.Address, keys *seal.Keys, limits Limits) (*Committee, error) {
+func New(first uint64, members []common.Address, keys *seal.Keys, limits Limits, roles Roles) (*Committee, error) {
 	limits, err := limits.OrDefault()
+	if err == nil {
+		err = roles.Check()
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -114,17 +151,19 @@ func New(first uint64, members []common.Address, keys *seal.Keys, limits Limits)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	c := &Committee{ChainID: keys.ChainID(), First: first, Keys: keys, Limits: limits, members: slices.Clone(members), ring: ring}
+	c := &Committee{ChainID: keys.ChainID(), First: first, Keys: keys, Limits: limits, Roles: roles.clone(), members: slices.Clone(members), ring: ring}
 	c.hash, err = c.computeHash()
 	return c, err
 }
 
-// computeHash is keccak256(domain || RLP [chain id, first number, lifetime, sealed gas, threshold, key, [[address, share], ...]]).
+// computeHash is keccak256(domain || RLP [chain id, first number, lifetime, sealed gas, threshold, key, [[address, share], ...],
+// [sequencer, ...], [relay, ...]]).
 func (c *Committee) computeHash() (common.Hash, error) {
 	type wire struct {
 		ChainID, First, Lifetime, SealedGas, Threshold uint64
 		Key                                            seal.Point
 		Members                                        []member
+		Sequencers, Relays                             []common.Address
 	}
 	members, err := c.withShares()
 	if err != nil {
@@ -132,6 +171,7 @@ func (c *Committee) computeHash() (common.Hash, error) {
 	}
 	b, err := rlp.EncodeToBytes(wire{
 		c.ChainID, c.First, c.Limits.Lifetime, c.Limits.SealedGas, uint64(c.Keys.Threshold()), c.Keys.Point(), members,
+		c.Roles.Sequencers, c.Roles.Relays,
 	})
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("hash committee: %w", err)
@@ -151,7 +191,7 @@ func (c *Committee) withShares() ([]member, error) {
 	return out, nil
 }
 
-// Hash identifies the committee: chain, first number, limits, members and keys.
+// Hash identifies the committee: chain, first number, limits, roles, members and keys.
 func (c *Committee) Hash() common.Hash { return c.hash }
 
 // Size is the number of members; their authorities are the numbers below.
@@ -162,6 +202,16 @@ func (c *Committee) Quorum() int { return seal.Quorum(len(c.members)) }
 
 // Members returns the addresses by authority.
 func (c *Committee) Members() []common.Address { return slices.Clone(c.members) }
+
+// Owner is the sequencer that proposes in a view.
+func (c *Committee) Owner(view uint64) common.Address {
+	return c.Roles.Sequencers[view%uint64(len(c.Roles.Sequencers))]
+}
+
+// IsRelay tells whether a submitter is a relay (Roles).
+func (c *Committee) IsRelay(submitter common.Address) bool {
+	return slices.Contains(c.Roles.Relays, submitter)
+}
 
 // Ring is the committee's key, to check sealed transactions with.
 func (c *Committee) Ring() *seal.Ring { return c.ring }
@@ -221,7 +271,7 @@ func (c *Committee) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	read, err := New(in.First, members, keys, in.Limits)
+	read, err := New(in.First, members, keys, in.Limits, in.Roles)
 	if err != nil {
 		return err
 	}
@@ -236,7 +286,7 @@ func (c *Committee) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(file{
-		ChainID: c.ChainID, First: c.First, Limits: c.Limits, Threshold: c.Keys.Threshold(), Key: c.Keys.Point(), Members: members,
+		ChainID: c.ChainID, First: c.First, Limits: c.Limits, Roles: c.Roles, Threshold: c.Keys.Threshold(), Key: c.Keys.Point(), Members: members,
 	})
 }
 

@@ -41,16 +41,20 @@ func TestEveryPartOfACommitteeIsInItsHash(t *testing.T) {
 	other := committeetest.New(t, 4, 3, 1)
 	for name, build := range map[string]func() (*committee.Committee, error){
 		"chain": func() (*committee.Committee, error) {
-			return committee.New(1, members, onChain(t, c.Keys, 1338), c.Limits)
+			return committee.New(1, members, onChain(t, c.Keys, 1338), c.Limits, c.Roles)
 		},
-		"first":   func() (*committee.Committee, error) { return committee.New(2, members, c.Keys, c.Limits) },
-		"members": func() (*committee.Committee, error) { return committee.New(1, swapped, c.Keys, c.Limits) },
-		"keys":    func() (*committee.Committee, error) { return committee.New(1, members, other.Keys, c.Limits) },
+		"first":     func() (*committee.Committee, error) { return committee.New(2, members, c.Keys, c.Limits, c.Roles) },
+		"members":   func() (*committee.Committee, error) { return committee.New(1, swapped, c.Keys, c.Limits, c.Roles) },
+		"keys":      func() (*committee.Committee, error) { return committee.New(1, members, other.Keys, c.Limits, c.Roles) },
+		"sequencer": func() (*committee.Committee, error) { return committee.New(1, members, c.Keys, c.Limits, other.Roles) },
+		"relay": func() (*committee.Committee, error) {
+			return committee.New(1, members, c.Keys, c.Limits, committee.Roles{Sequencers: c.Roles.Sequencers, Relays: members[:1]})
+		},
 		"lifetime": func() (*committee.Committee, error) {
-			return committee.New(1, members, c.Keys, committee.Limits{Lifetime: 9})
+			return committee.New(1, members, c.Keys, committee.Limits{Lifetime: 9}, c.Roles)
 		},
 		"sealed gas": func() (*committee.Committee, error) {
-			return committee.New(1, members, c.Keys, committee.Limits{SealedGas: 21_000})
+			return committee.New(1, members, c.Keys, committee.Limits{SealedGas: 21_000}, c.Roles)
 		},
 	} {
 		d, err := build()
@@ -58,7 +62,7 @@ func TestEveryPartOfACommitteeIsInItsHash(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	again, err := committee.New(1, members, c.Keys, c.Limits)
+	again, err := committee.New(1, members, c.Keys, c.Limits, c.Roles)
 	if err != nil || again.Hash() != c.Hash() {
 		t.Errorf("the same committee: %v", err)
 	}
@@ -69,18 +73,21 @@ func TestCommitteesThatCannotWorkAreRefused(t *testing.T) {
 	members := c.Members()
 	high := committeetest.New(t, 3, 2, 1)
 	for name, err := range map[string]error{
-		"no members":    second(committee.New(1, nil, c.Keys, c.Limits)),
-		"too few":       second(committee.New(1, members[:3], c.Keys, c.Limits)),
-		"twice":         second(committee.New(1, append(members[:3:3], members[0]), c.Keys, c.Limits)),
-		"no address":    second(committee.New(1, append(members[:3:3], common.Address{}), c.Keys, c.Limits)),
-		"no keys":       second(committee.New(1, members, nil, c.Limits)),
-		"number 0":      second(committee.New(0, members, c.Keys, c.Limits)),
-		"other's keys":  second(committee.New(1, members, high.Keys, c.Limits)),
-		"little gas":    second(committee.New(1, members, c.Keys, committee.Limits{SealedGas: 20_999})),
-		"for ever":      second(committee.New(1, members, c.Keys, committee.Limits{Lifetime: 1 << 33})),
-		"of 0.1.0":      json.Unmarshal([]byte(`{"chain_id":1337,"first_number":1,"members":[],"keys":{}}`), new(committee.Committee)),
-		"no committee":  json.Unmarshal([]byte(`{}`), new(committee.Committee)),
-		"not an object": json.Unmarshal([]byte(`[]`), new(committee.Committee)),
+		"no members":     second(committee.New(1, nil, c.Keys, c.Limits, c.Roles)),
+		"too few":        second(committee.New(1, members[:3], c.Keys, c.Limits, c.Roles)),
+		"twice":          second(committee.New(1, append(members[:3:3], members[0]), c.Keys, c.Limits, c.Roles)),
+		"no address":     second(committee.New(1, append(members[:3:3], common.Address{}), c.Keys, c.Limits, c.Roles)),
+		"no keys":        second(committee.New(1, members, nil, c.Limits, c.Roles)),
+		"number 0":       second(committee.New(0, members, c.Keys, c.Limits, c.Roles)),
+		"other's keys":   second(committee.New(1, members, high.Keys, c.Limits, c.Roles)),
+		"no sequencer":   second(committee.New(1, members, c.Keys, c.Limits, committee.Roles{})),
+		"two sequencers": second(committee.New(1, members, c.Keys, c.Limits, committee.Roles{Sequencers: members[:2]})),
+		"a relay twice":  second(committee.New(1, members, c.Keys, c.Limits, committee.Roles{Sequencers: members[:1], Relays: append(members[:1:1], members[0])})),
+		"little gas":     second(committee.New(1, members, c.Keys, committee.Limits{SealedGas: 20_999}, c.Roles)),
+		"for ever":       second(committee.New(1, members, c.Keys, committee.Limits{Lifetime: 1 << 33}, c.Roles)),
+		"of 0.1.0":       json.Unmarshal([]byte(`{"chain_id":1337,"first_number":1,"members":[],"keys":{}}`), new(committee.Committee)),
+		"no committee":   json.Unmarshal([]byte(`{}`), new(committee.Committee)),
+		"not an object":  json.Unmarshal([]byte(`[]`), new(committee.Committee)),
 	} {
 		if !errors.Is(err, committee.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

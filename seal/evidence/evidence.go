@@ -43,7 +43,7 @@ func Kind(e *keyholderv1.Evidence) string {
 	return ""
 }
 
-// Equivocation is the record of two statements for one number.
+// Equivocation is the record of two statements for one number and view.
 func Equivocation(c *committee.Committee, first, second *keyholderv1.Attested) *keyholderv1.Evidence {
 	hash := c.Hash()
 	return &keyholderv1.Evidence{
@@ -104,7 +104,10 @@ func verifyEquivocation(c *committee.Committee, e *keyholderv1.Evidence, p *keyh
 			return errors.New("a statement of another authority or number")
 		}
 	}
-	if statements[0] == statements[1] {
+	switch {
+	case p.GetFirst().GetView() != p.GetSecond().GetView():
+		return errors.New("the two statements are of different views")
+	case statements[0] == statements[1]:
 		return errors.New("the two statements are one")
 	}
 	return nil

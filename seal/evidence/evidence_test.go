@@ -23,7 +23,7 @@ func statement(t *testing.T, c *committeetest.Committee, by int, number uint64, 
 	p := &preblockv1.Content{
 		Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1, 0)), Transactions: [][]byte{{tx}},
 	}
-	signed, err := attest.StatementOf(c.Committee, p, common.Hash{}).Sign(c.Identities[by], uint8(by))
+	signed, err := attest.StatementOf(c.Committee, p, common.Hash{}).Sign(c.Identities[by], uint8(by), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

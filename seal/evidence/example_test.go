@@ -15,12 +15,12 @@ import (
 func ExampleEquivocation() {
 	c := committeetest.ForExample(4, 3, 1)
 	statement := attest.Statement{ChainID: c.ChainID, Committee: c.Hash(), Number: 7, Content: common.Hash{1}}
-	first, err := statement.Sign(c.Identities[2], 2)
+	first, err := statement.Sign(c.Identities[2], 2, 0)
 	if err != nil {
 		panic(err)
 	}
 	statement.Content = common.Hash{2}
-	second, err := statement.Sign(c.Identities[2], 2)
+	second, err := statement.Sign(c.Identities[2], 2, 0)
 	if err != nil {
 		panic(err)
 	}

@@ -40,10 +40,13 @@ type Proof struct {
 	ChainID             hexutil.Uint64  `json:"chainId"`
 	CommitteeHash       common.Hash     `json:"committeeHash"`
 	PreviousPayloadHash common.Hash     `json:"previousPayloadHash"`
+	BaseFee             hexutil.Uint64  `json:"baseFeePerGas"`
+	View                hexutil.Uint64  `json:"view"`
 	Attestations        []Attestation   `json:"attestations"`
+	Locks               []Attestation   `json:"locks"`
 }
 
-// Attestation is a keyholder's signature over the statement (Go package blindseq/seal/attest).
+// Attestation is a keyholder's signature over the statement, an attestation or a lock (Go package blindseq/seal/attest).
 type Attestation struct {
 	Authority hexutil.Uint64 `json:"authority"`
 	Signature hexutil.Bytes  `json:"signature"`
@@ -63,6 +66,8 @@ func Of(p *preblockv1.Preblock, position int) (*Proof, error) {
 		PreviousBlockHash: common.BytesToHash(c.GetPreviousBlockHash()), Timestamp: hexutil.Uint64(c.GetTimestamp().GetSeconds()),
 		DelayedTransactions: []common.Hash{}, ListHash: common.BytesToHash(p.GetContentHash()), ChainID: hexutil.Uint64(cert.GetChainId()),
 		CommitteeHash: common.BytesToHash(cert.GetCommitteeHash()), PreviousPayloadHash: common.BytesToHash(cert.GetPreviousPayloadHash()),
+		BaseFee: hexutil.Uint64(c.GetBaseFee()), View: hexutil.Uint64(cert.GetView()),
+		Attestations: written(cert.GetAttestations()), Locks: written(cert.GetLocks()),
 	}
 	for _, h := range c.GetDelayedTransactionHashes() {
 		out.DelayedTransactions = append(out.DelayedTransactions, common.BytesToHash(h))
@@ -70,10 +75,15 @@ func Of(p *preblockv1.Preblock, position int) (*Proof, error) {
 	for _, tx := range c.GetTransactions() {
 		out.Transactions = append(out.Transactions, tx)
 	}
-	for _, a := range cert.GetAttestations() {
-		out.Attestations = append(out.Attestations, Attestation{Authority: hexutil.Uint64(a.GetAuthority()), Signature: a.GetSignature()})
-	}
 	return out, nil
+}
+
+func written(list []*preblockv1.Attestation) []Attestation {
+	out := make([]Attestation, len(list))
+	for i, a := range list {
+		out[i] = Attestation{Authority: hexutil.Uint64(a.GetAuthority()), Signature: a.GetSignature()}
+	}
+	return out
 }
 
 // Verify checks a proof against the committee.
@@ -94,6 +104,7 @@ func (p *Proof) Verify(c *committee.Committee) error {
 func (p *Proof) preblock() (*preblockv1.Preblock, error) {
 	c := &preblockv1.Content{
 		Number: uint64(p.Number), PreviousBlockHash: p.PreviousBlockHash[:], Timestamp: &timestamppb.Timestamp{Seconds: int64(p.Timestamp)},
+		BaseFee: uint64(p.BaseFee),
 	}
 	for _, h := range p.DelayedTransactions {
 		c.DelayedTransactionHashes = append(c.DelayedTransactionHashes, h[:])
@@ -108,14 +119,26 @@ func (p *Proof) preblock() (*preblockv1.Preblock, error) {
 		return nil, fmt.Errorf("%w: the list's hash is %s, not %s as it says", ErrNotOrdered, hash, p.ListHash)
 	}
 	cert := &preblockv1.Certificate{
-		ChainId: uint64(p.ChainID), CommitteeHash: p.CommitteeHash[:], Number: uint64(p.Number),
+		ChainId: uint64(p.ChainID), CommitteeHash: p.CommitteeHash[:], Number: uint64(p.Number), View: uint64(p.View),
 		PreviousPayloadHash: p.PreviousPayloadHash[:], ContentHash: p.ListHash[:],
 	}
-	for _, a := range p.Attestations {
+	var err error
+	if cert.Attestations, err = signatures(p.Attestations); err != nil {
+		return nil, err
+	}
+	if cert.Locks, err = signatures(p.Locks); err != nil {
+		return nil, err
+	}
+	return &preblockv1.Preblock{Content: c, ContentHash: p.ListHash[:], Certificate: cert}, nil
+}
+
+func signatures(list []Attestation) ([]*preblockv1.Attestation, error) {
+	out := make([]*preblockv1.Attestation, len(list))
+	for i, a := range list {
 		if a.Authority > 255 {
 			return nil, fmt.Errorf("%w: authority %d", attest.ErrCertificate, a.Authority)
 		}
-		cert.Attestations = append(cert.Attestations, &preblockv1.Attestation{Authority: uint32(a.Authority), Signature: a.Signature})
+		out[i] = &preblockv1.Attestation{Authority: uint32(a.Authority), Signature: a.Signature}
 	}
-	return &preblockv1.Preblock{Content: c, ContentHash: p.ListHash[:], Certificate: cert}, nil
+	return out, nil
 }

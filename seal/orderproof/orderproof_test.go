@@ -42,20 +42,24 @@ func TestAProofShowsTheOnePlaceToWhoHasTheCommittee(t *testing.T) {
 		t.Error("another committee takes it")
 	}
 	for name, change := range map[string]func(*orderproof.Proof){
-		"position":      func(p *orderproof.Proof) { p.Position = 2 },
-		"far away":      func(p *orderproof.Proof) { p.Position = 1 << 40 },
-		"number":        func(p *orderproof.Proof) { p.Number = 2 },
-		"timestamp":     func(p *orderproof.Proof) { p.Timestamp++ },
-		"before it":     func(p *orderproof.Proof) { p.Transactions[0][0]++ },
-		"behind it":     func(p *orderproof.Proof) { p.Transactions = p.Transactions[:2] },
-		"delayed":       func(p *orderproof.Proof) { p.DelayedTransactions = nil },
-		"list hash":     func(p *orderproof.Proof) { p.ListHash[0]++ },
-		"predecessor":   func(p *orderproof.Proof) { p.PreviousPayloadHash[0]++ },
-		"too few":       func(p *orderproof.Proof) { p.Attestations = p.Attestations[1:] },
-		"authority":     func(p *orderproof.Proof) { p.Attestations[0].Authority = 1 << 32 },
-		"signature":     func(p *orderproof.Proof) { p.Attestations[0].Signature[5]++ },
-		"parent":        func(p *orderproof.Proof) { p.PreviousBlockHash[0]++ },
-		"of what chain": func(p *orderproof.Proof) { p.ChainID++ },
+		"position":       func(p *orderproof.Proof) { p.Position = 2 },
+		"far away":       func(p *orderproof.Proof) { p.Position = 1 << 40 },
+		"number":         func(p *orderproof.Proof) { p.Number = 2 },
+		"timestamp":      func(p *orderproof.Proof) { p.Timestamp++ },
+		"before it":      func(p *orderproof.Proof) { p.Transactions[0][0]++ },
+		"behind it":      func(p *orderproof.Proof) { p.Transactions = p.Transactions[:2] },
+		"delayed":        func(p *orderproof.Proof) { p.DelayedTransactions = nil },
+		"list hash":      func(p *orderproof.Proof) { p.ListHash[0]++ },
+		"predecessor":    func(p *orderproof.Proof) { p.PreviousPayloadHash[0]++ },
+		"too few":        func(p *orderproof.Proof) { p.Attestations = p.Attestations[1:] },
+		"authority":      func(p *orderproof.Proof) { p.Attestations[0].Authority = 1 << 32 },
+		"a lock too few": func(p *orderproof.Proof) { p.Locks = p.Locks[1:] },
+		"a lock's owner": func(p *orderproof.Proof) { p.Locks[0].Authority = 1 << 32 },
+		"view":           func(p *orderproof.Proof) { p.View++ },
+		"base fee":       func(p *orderproof.Proof) { p.BaseFee++ },
+		"signature":      func(p *orderproof.Proof) { p.Attestations[0].Signature[5]++ },
+		"parent":         func(p *orderproof.Proof) { p.PreviousBlockHash[0]++ },
+		"of what chain":  func(p *orderproof.Proof) { p.ChainID++ },
 	} {
 		p := read()
 		change(p)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"sync"
 
@@ -8,13 +9,15 @@ import (
 	"blindseq/seal"
 	"blindseq/seal/committee"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/lru"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// remembered is the number of checked transactions that a Checker keeps, about two full contents of small ones.
-const remembered = 2048
+// What a Checker remembers: the transactions of about two full contents of small ones, and payloads of so many bytes together. What is
+// asked for and was forgotten is checked again.
+const (
+	remembered      = 2048
+	rememberedBytes = 32 << 20
+)
 
 // Checker checks sealed transactions, and remembers those that it checked lately by the hash of their bytes. Any number of
 // goroutines may use it.
@@ -22,20 +25,28 @@ type Checker struct {
 	committee *committee.Committee
 
 	mu    sync.Mutex
-	known lru.BasicLRU[common.Hash, *seal.Checked]
+	known lru.BasicLRU[[sha256.Size]byte, *seal.Checked]
+	bytes int // of the payloads in known
+
+	shared sharing
 }
 
 // NewChecker returns a Checker for a committee's key.
 func NewChecker(c *committee.Committee) *Checker {
-	return &Checker{committee: c, known: lru.NewBasicLRU[common.Hash, *seal.Checked](remembered)}
+	k := &Checker{committee: c, known: lru.NewBasicLRU[[sha256.Size]byte, *seal.Checked](remembered)}
+	k.shared.check = func(raws [][]byte) []error {
+		_, errs := k.CheckAll(raws)
+		return errs
+	}
+	return k
 }
 
 // CheckAll checks many at once. For each there is its result or its error, one of package seal.
 func (k *Checker) CheckAll(raws [][]byte) ([]*seal.Checked, []error) {
 	out, errs := make([]*seal.Checked, len(raws)), make([]error, len(raws))
-	hashes := make([]common.Hash, len(raws))
+	hashes := make([][sha256.Size]byte, len(raws)) // a processor has instructions for this hash
 	for i, raw := range raws {
-		hashes[i] = crypto.Keccak256Hash(raw)
+		hashes[i] = sha256.Sum256(raw)
 	}
 	k.recall(hashes, out)
 	var parsed []*seal.Sealed
@@ -62,7 +73,7 @@ func (k *Checker) CheckAll(raws [][]byte) ([]*seal.Checked, []error) {
 	return out, errs
 }
 
-func (k *Checker) recall(hashes []common.Hash, out []*seal.Checked) {
+func (k *Checker) recall(hashes [][sha256.Size]byte, out []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, h := range hashes {
@@ -70,12 +81,20 @@ func (k *Checker) recall(hashes []common.Hash, out []*seal.Checked) {
 	}
 }
 
-func (k *Checker) remember(hashes []common.Hash, all []*seal.Checked) {
+func (k *Checker) remember(hashes [][sha256.Size]byte, all []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, h := range hashes {
-		if all[i] != nil {
-			k.known.Add(h, all[i])
+		if all[i] == nil || k.known.Contains(h) { // found there, it was made the newest
+			continue
+		}
+		k.bytes += all[i].PayloadBytes()
+		if _, oldest, evicted := k.known.Add3(h, all[i]); evicted {
+			k.bytes -= oldest.PayloadBytes()
+		}
+		for k.bytes > rememberedBytes {
+			_, oldest, _ := k.known.RemoveOldest()
+			k.bytes -= oldest.PayloadBytes()
 		}
 	}
 }
@@ -129,11 +148,9 @@ func Headers(p *preblockv1.Content) ([]seal.Header, error) {
 	}
 	out := make([]seal.Header, len(raws))
 	for i, raw := range raws {
-		s, err := seal.Parse(raw)
-		if err != nil {
+		if out[i], err = seal.ParseHeader(raw); err != nil {
 			return nil, fmt.Errorf("read content %d: %w: sealed transaction %d: %w", p.GetNumber(), ErrContent, i, err)
 		}
-		out[i] = s.Header
 	}
 	return out, nil
 }

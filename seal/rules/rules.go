@@ -1,4 +1,4 @@
-// Package rules says what a content may hold: rules C1 to C3 of sealed transactions, used alike by the leader who fills a
+// Package rules says what a content may hold: rules C1 to C3 and C5, used alike by the leader who fills a
 // proposal, the sequencer who accepts it, the keyholders before they attest it, and the replicas who execute it.
 //
 // It guarantees: whether a content keeps the rules is a function of that content, the committee, and the contents before it;
@@ -6,9 +6,11 @@
 // is not checked again.
 //
 //	C1  every sealed transaction passes the check of package seal; n ≤ expiry ≤ n + lifetime; its gas is at least that of a
-//	    transfer and at most SealedGas; its seq is the one that Window.Next gives
+//	    transfer and at most MostGas; its fee is at least the content's base fee; its seq is the one that Window.Next gives
 //	C2  sealed transactions stand before plain ones
 //	C3  the gas of all sealed transactions is at most SealedGas
+//	C5  its timestamp is not before that of the content before (CheckTimestamp), nor far ahead of the clock of a keyholder
+//	    that attests it
 //
 // It asks of callers: to give the window of exactly the contents before, and to add each content to it once it is final.
 package rules
@@ -16,14 +18,23 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
 	"blindseq/seal/committee"
 )
 
-// MinGas is the gas of a transfer.
-const MinGas = 21_000
+const (
+	// MinGas is the gas of a transfer.
+	MinGas = 21_000
+	// MaxGas is the most gas that one transaction may have since the Osaka fork (EIP-7825); here it holds before it too, because
+	// keyholders do not know forks.
+	MaxGas = 1 << 24
+)
+
+// MostGas is the most gas that one sealed transaction of a chain may have.
+func MostGas(limits committee.Limits) uint64 { return min(limits.SealedGas, MaxGas) }
 
 // What a content can break. Every refusal wraps ErrContent and the reason: one of these, or a reason of package seal.
 var (
@@ -35,6 +46,12 @@ var (
 	ErrExpiry = errors.New("expiry out of range")
 	// ErrGas: the gas of a sealed transaction, or of all together, is out of range.
 	ErrGas = errors.New("gas out of range")
+	// ErrFee: a sealed transaction does not pay the base fee that the content names.
+	ErrFee = errors.New("fee is below the base fee")
+	// ErrTimestamp: the content is before the one before it.
+	ErrTimestamp = errors.New("timestamp is before that of the content before")
+	// ErrClock: the content is ahead of the clock. It wraps no ErrContent: the same content may be attested later.
+	ErrClock = errors.New("timestamp is too far ahead of the clock")
 	// ErrSeq: a sealed transaction is not its submitter's next one.
 	ErrSeq = errors.New("not the submitter's next seq")
 	// ErrWindow: the window is not that of the contents before.
@@ -69,29 +86,30 @@ func (k *Checker) check(p *preblockv1.Content, w *Window) ([]Transaction, error)
 	for i, tx := range txs {
 		headers[i] = tx.Sealed().Header
 	}
-	if err := checkHeaders(p.GetNumber(), headers, k.committee.Limits, w); err != nil {
+	if err := checkHeaders(p, headers, k.committee.Limits, w); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
 	return txs, nil
 }
 
 // CheckHeaders checks the rules that need only the headers of a content's sealed transactions, which stand first in it: expiry,
-// gas and seq. It is for replicas, who have a certificate that shows the rest.
-func CheckHeaders(number uint64, headers []seal.Header, limits committee.Limits, w *Window) error {
+// gas, fee and seq. It is for replicas, who have a certificate that shows the rest.
+func CheckHeaders(p *preblockv1.Content, headers []seal.Header, limits committee.Limits, w *Window) error {
+	number := p.GetNumber()
 	if w.Last()+1 != number {
 		return fmt.Errorf("check content %d: %w: %d", number, ErrWindow, w.Last())
 	}
-	if err := checkHeaders(number, headers, limits, w); err != nil {
+	if err := checkHeaders(p, headers, limits, w); err != nil {
 		return fmt.Errorf("check content %d: %w: %w", number, ErrContent, err)
 	}
 	return nil
 }
 
-func checkHeaders(number uint64, headers []seal.Header, limits committee.Limits, w *Window) error {
-	ahead := w.Plan(number)
+func checkHeaders(p *preblockv1.Content, headers []seal.Header, limits committee.Limits, w *Window) error {
+	ahead := w.Plan(p.GetNumber())
 	gas := uint64(0)
 	for i, h := range headers {
-		if err := Admissible(h, number, limits); err != nil {
+		if err := Admissible(h, p.GetNumber(), p.GetBaseFee(), limits); err != nil {
 			return fmt.Errorf("sealed transaction %d: %w", i, err)
 		}
 		if gas += h.Gas; gas > limits.SealedGas {
@@ -104,15 +122,37 @@ func checkHeaders(number uint64, headers []seal.Header, limits committee.Limits,
 	return nil
 }
 
-// Admissible checks what a header alone says about a content's number: expiry and gas.
-func Admissible(h seal.Header, number uint64, limits committee.Limits) error {
+// Admissible checks what a header alone says about a content's number and base fee: expiry, gas and fee.
+func Admissible(h seal.Header, number, baseFee uint64, limits committee.Limits) error {
 	switch {
 	case h.Expiry < number:
 		return fmt.Errorf("%w: %d is before %d", ErrExpiry, h.Expiry, number)
 	case h.Expiry-number > limits.Lifetime:
 		return fmt.Errorf("%w: %d is more than %d after %d", ErrExpiry, h.Expiry, limits.Lifetime, number)
-	case h.Gas < MinGas || h.Gas > limits.SealedGas:
-		return fmt.Errorf("%w: %d, at least %d and at most %d", ErrGas, h.Gas, MinGas, limits.SealedGas)
+	case h.Gas < MinGas || h.Gas > MostGas(limits):
+		return fmt.Errorf("%w: %d, at least %d and at most %d", ErrGas, h.Gas, MinGas, MostGas(limits))
+	case h.Fee < baseFee:
+		return fmt.Errorf("%w: %d, the base fee is %d", ErrFee, h.Fee, baseFee)
+	}
+	return nil
+}
+
+// ClockSkew is how far ahead of a keyholder's clock a content may be.
+const ClockSkew = 15 * time.Second
+
+// CheckTimestamp checks the timestamp of a content, in seconds, against that of the content before, 0 before the first.
+func CheckTimestamp(previous, timestamp int64) error {
+	if timestamp < previous {
+		return fmt.Errorf("%w: %w: %d, before it %d", ErrContent, ErrTimestamp, timestamp, previous)
+	}
+	return nil
+}
+
+// CheckClock checks the timestamp of a content against the clock of a keyholder that has not attested it before. Nobody else
+// judges clocks.
+func CheckClock(timestamp int64, now time.Time) error {
+	if time.Unix(timestamp, 0).Sub(now) > ClockSkew {
+		return fmt.Errorf("%w: %d is more than %s after %d", ErrClock, timestamp, ClockSkew, now.Unix())
 	}
 	return nil
 }

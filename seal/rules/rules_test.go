@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
@@ -16,7 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := crypto.GenerateKey()
 	if err != nil {
@@ -27,6 +28,39 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 
 func content(number uint64, txs ...[]byte) *preblockv1.Content {
 	return &preblockv1.Content{Number: number, Transactions: txs}
+}
+
+func atFee(baseFee uint64, txs ...[]byte) *preblockv1.Content {
+	c := content(1, txs...)
+	c.BaseFee = baseFee
+	return c
+}
+
+func TestGasIsBoundedByThatOfOneTransaction(t *testing.T) {
+	limits := committee.Limits{Lifetime: 10, SealedGas: 30_000_000}
+	if err := rules.Admissible(seal.Header{Gas: 1 << 24, Expiry: 1}, 1, 0, limits); err != nil {
+		t.Error(err)
+	}
+	if err := rules.Admissible(seal.Header{Gas: 1<<24 + 1, Expiry: 1}, 1, 0, limits); !errors.Is(err, rules.ErrGas) {
+		t.Error(err)
+	}
+}
+
+func TestTimestampsNeitherDecreaseNorRunAhead(t *testing.T) {
+	now := time.Unix(1_000, 0)
+	for _, x := range []struct {
+		previous, timestamp int64
+		order, clock        error
+	}{
+		{0, 1_000, nil, nil}, {1_000, 1_000, nil, nil}, {1_000, 999, rules.ErrTimestamp, nil}, {0, 1_015, nil, nil}, {0, 1_016, nil, rules.ErrClock},
+	} {
+		if err := rules.CheckTimestamp(x.previous, x.timestamp); !errors.Is(err, x.order) || err != nil && !errors.Is(err, rules.ErrContent) {
+			t.Errorf("%+v: %v", x, err)
+		}
+		if err := rules.CheckClock(x.timestamp, now); !errors.Is(err, x.clock) {
+			t.Errorf("%+v: %v", x, err)
+		}
+	}
 }
 
 func TestAContentIsRefusedWithItsReason(t *testing.T) {
@@ -63,6 +97,8 @@ func TestAContentIsRefusedWithItsReason(t *testing.T) {
 		"all gas":                {content(1, with(func(h *seal.Header) { h.Gas = 300_000 })), nil},
 		"over all gas":           {content(1, good, with(func(h *seal.Header) { h.Gas = 200_001 })), rules.ErrGas},
 		"another number":         {content(2), rules.ErrWindow},
+		"below the base fee":     {atFee(7, with(func(h *seal.Header) { h.Fee = 6 })), rules.ErrFee},
+		"at the base fee":        {atFee(7, with(func(h *seal.Header) { h.Fee = 7 })), nil},
 	} {
 		w := rules.NewWindow(1, limits.Lifetime)
 		txs, err := rules.NewChecker(c.Committee).Check(x.content, w)

@@ -333,11 +333,12 @@ func (m monitor) GetPreblock(_ context.Context, r *preblockv1.GetPreblockRequest
 // Preblock is the fakes' preblock of a number: two sealed transactions of which one was opened, and a plain one.
 func Preblock(number uint64) *preblockv1.Preblock {
 	return &preblockv1.Preblock{
-		Content:     &preblockv1.Content{Number: number, PreviousBlockHash: Hash(2), Transactions: [][]byte{Sealed(0), Sealed(1), {0xab}}},
+		Content:     &preblockv1.Content{Number: number, PreviousBlockHash: Hash(2), BaseFee: 7, Transactions: [][]byte{Sealed(0), Sealed(1), {0xab}}},
 		ContentHash: Hash(4), RequestId: "r1", Attempt: 2,
 		Certificate: &preblockv1.Certificate{
 			ChainId: 1337, CommitteeHash: Hash(5), Number: number, PreviousPayloadHash: Hash(6), ContentHash: Hash(4),
 			Attestations: []*preblockv1.Attestation{{Authority: 2, Signature: []byte{1, 0xff}}},
+			View:         1, Locks: []*preblockv1.Attestation{{Authority: 3, Signature: []byte{0, 0xfe}}},
 		},
 		Outcomes: []*preblockv1.Outcome{
 			{Index: 0, Result: &preblockv1.Outcome_Opened{Opened: &preblockv1.Opened{Seed: Hash(7), Transaction: []byte("hello")}}},

@@ -12,12 +12,17 @@ func certificate(c *preblockv1.Certificate) *gatewayv1.Certificate {
 	if c == nil {
 		return nil
 	}
-	out := &gatewayv1.Certificate{
-		ChainId: c.GetChainId(), CommitteeHash: hexBytes(c.GetCommitteeHash()), Number: c.GetNumber(),
+	return &gatewayv1.Certificate{
+		ChainId: c.GetChainId(), CommitteeHash: hexBytes(c.GetCommitteeHash()), Number: c.GetNumber(), View: c.GetView(),
 		PreviousPayloadHash: hexBytes(c.GetPreviousPayloadHash()), ContentHash: hexBytes(c.GetContentHash()),
+		Attestations: attestations(c.GetAttestations()), Locks: attestations(c.GetLocks()),
 	}
-	for _, a := range c.GetAttestations() {
-		out.Attestations = append(out.Attestations, &gatewayv1.Attestation{Authority: a.GetAuthority(), Signature: hexBytes(a.GetSignature())})
+}
+
+func attestations(list []*preblockv1.Attestation) []*gatewayv1.Attestation {
+	out := make([]*gatewayv1.Attestation, len(list))
+	for i, a := range list {
+		out[i] = &gatewayv1.Attestation{Authority: a.GetAuthority(), Signature: hexBytes(a.GetSignature())}
 	}
 	return out
 }

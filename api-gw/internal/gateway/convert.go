@@ -33,7 +33,7 @@ func blueprint(b *blueprintv1.Blueprint) *gatewayv1.Blueprint {
 		Number:     b.GetNumber(),
 		ParentHash: hexBytes(b.GetParentHash()), BlockHash: hexBytes(b.GetBlockHash()),
 		Timestamp: b.GetTimestamp(), Chunks: hexList(b.GetChunks()), RequestId: b.GetRequestId(),
-		TransactionHashes: hashes(b.GetTransactions()),
+		TransactionHashes: hashes(b.GetTransactions()), BaseFee: b.GetBaseFee(),
 	}
 	for _, d := range b.GetDelayedTransactions() {
 		out.DelayedTransactionHashes = append(out.DelayedTransactionHashes, hexBytes(d.GetHash()))
@@ -69,7 +69,7 @@ func preblock(p *preblockv1.Preblock) *gatewayv1.Preblock {
 		Number: c.GetNumber(), PreviousBlockHash: hexBytes(c.GetPreviousBlockHash()), Timestamp: c.GetTimestamp(),
 		DelayedTransactionHashes: hexList(c.GetDelayedTransactionHashes()), Transactions: hexList(c.GetTransactions()),
 		ContentHash: hexBytes(p.GetContentHash()), RequestId: p.GetRequestId(), Attempt: p.GetAttempt(),
-		Certificate: certificate(p.GetCertificate()), Outcomes: outcomes(p),
+		Certificate: certificate(p.GetCertificate()), Outcomes: outcomes(p), BaseFee: c.GetBaseFee(),
 	}
 }
 

@@ -170,6 +170,10 @@ func TestAPreblockIsShownWithWhatVerifiesIt(t *testing.T) {
 	certificate := &gatewayv1.Certificate{
 		ChainId: 1337, CommitteeHash: "0x" + strings.Repeat("05", 32), Number: 4, PreviousPayloadHash: "0x" + strings.Repeat("06", 32),
 		ContentHash: "0x" + strings.Repeat("04", 32), Attestations: []*gatewayv1.Attestation{{Authority: 2, Signature: "0x01ff"}},
+		View: 1, Locks: []*gatewayv1.Attestation{{Authority: 3, Signature: "0x00fe"}},
+	}
+	if got.GetPreblock().GetBaseFee() != 7 {
+		t.Errorf("base fee %d", got.GetPreblock().GetBaseFee())
 	}
 	if !proto.Equal(got.Preblock.Certificate, certificate) {
 		t.Errorf("got %s", prototext.Format(got.Preblock.Certificate))

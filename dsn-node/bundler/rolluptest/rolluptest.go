@@ -1,5 +1,7 @@
-// Package rolluptest is a rollup for tests of bundlers: it takes sealed transactions over JSON-RPC as a rollup's leader does,
-// opens none, and does what a test tells it to.
+// Package rolluptest is a rollup for tests of bundlers: a leader that takes sealed transactions over JSON-RPC and opens none, and
+// an observer of the same chain. It does what a test tells it to.
+//
+// The leader fails the test when it is asked for anything that it must not learn: see leader.go.
 package rolluptest
 
 import (
@@ -27,8 +29,10 @@ type Error struct {
 
 // Rollup is a rollup that listens.
 type Rollup struct {
-	URL string
+	URL      string // of its leader
+	Observer string // URL of its observer
 
+	t        testing.TB
 	mu       sync.Mutex
 	away     bool
 	refusal  *Error
@@ -38,7 +42,12 @@ type Rollup struct {
 	pool     map[seal.ID]*seal.Sealed
 	first    uint64 // seq after what was ordered
 	head     uint64
-	received []string // all bodies
+	ids      map[common.Hash]bool // of all that came
+	received []string             // all bodies at the leader
+	observed []string             // and at the observer
+	behind   uint64               // blocks that the observer lacks
+	shown    map[common.Hash]bool
+	baseFee  uint64
 	nonces   map[common.Address]uint64
 	poor     map[common.Address]bool
 	receipts map[common.Hash]bool
@@ -55,12 +64,13 @@ type status struct {
 func New(t testing.TB, ring *seal.Ring) *Rollup {
 	t.Helper()
 	r := &Rollup{
-		ring: ring, head: 5, pool: map[seal.ID]*seal.Sealed{},
+		t: t, ring: ring, head: 5, pool: map[seal.ID]*seal.Sealed{}, ids: map[common.Hash]bool{}, shown: map[common.Hash]bool{}, baseFee: 1,
 		nonces: map[common.Address]uint64{}, poor: map[common.Address]bool{}, receipts: map[common.Hash]bool{}, status: map[common.Hash]status{},
 	}
-	server := httptest.NewServer(r)
-	t.Cleanup(server.Close)
-	r.URL = server.URL
+	leader, observer := httptest.NewServer(serve(r.atLeader)), httptest.NewServer(serve(r.atObserver))
+	t.Cleanup(leader.Close)
+	t.Cleanup(observer.Close)
+	r.URL, r.Observer = leader.URL, observer.URL
 	return r
 }
 
@@ -90,6 +100,7 @@ func (r *Rollup) Begin(seq, head uint64) { r.set(func() { r.first, r.head = seq,
 func (r *Rollup) Order(id seal.ID, name string, number uint64) {
 	r.set(func() {
 		r.status[common.Hash(id)] = status{name, number}
+		r.head = max(r.head, number)
 		if s := r.pool[id]; s != nil && number > 0 {
 			r.first = max(r.first, s.Seq+1)
 			delete(r.pool, id)
@@ -108,7 +119,23 @@ func (r *Rollup) Use(from common.Address, next uint64) { r.set(func() { r.nonces
 // Poor takes an account's balance.
 func (r *Rollup) Poor(a common.Address) { r.set(func() { r.poor[a] = true }) }
 
-// Received is every request's body so far.
+// Lag makes the observer lack the last blocks.
+func (r *Rollup) Lag(blocks uint64) { r.set(func() { r.behind = blocks }) }
+
+// Show has the observer know a transaction by its hash, as one that was seen in plain.
+func (r *Rollup) Show(hash common.Hash) { r.set(func() { r.shown[hash] = true }) }
+
+// Charge sets the next block's base fee.
+func (r *Rollup) Charge(baseFee uint64) { r.set(func() { r.baseFee = baseFee }) }
+
+// Observed is every request's body at the observer so far.
+func (r *Rollup) Observed() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.observed)
+}
+
+// Received is every request's body at the leader so far.
 func (r *Rollup) Received() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,38 +166,41 @@ type request struct {
 	Params []json.RawMessage `json:"params"`
 }
 
-func (r *Rollup) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return
-	}
-	away := false
-	r.set(func() { r.received, away = append(r.received, string(body)), r.away })
-	if away {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	var batch []request
-	if json.Unmarshal(body, &batch) == nil {
-		answers := []json.RawMessage{}
-		for _, one := range slices.Backward(batch) { // any order is allowed
-			answers = append(answers, r.answer(one))
+// serve answers calls and batches by what call makes of each; away breaks off.
+func serve(body func([]byte) (call func(request) (any, *Error), away bool)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		b, err := io.ReadAll(req.Body)
+		if err != nil {
+			return
 		}
-		_ = json.NewEncoder(w).Encode(answers) // the client may have gone
-		return
-	}
-	var one request
-	if json.Unmarshal(body, &one) != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	_, _ = w.Write(r.answer(one)) // the client may have gone
+		call, away := body(b)
+		if away {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		var batch []request
+		if json.Unmarshal(b, &batch) == nil {
+			answers := []json.RawMessage{}
+			for _, one := range batch {
+				answers = append(answers, answer(one, call))
+			}
+			slices.Reverse(answers)                // any order is allowed
+			_ = json.NewEncoder(w).Encode(answers) // the client may have gone
+			return
+		}
+		var one request
+		if json.Unmarshal(b, &one) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		_, _ = w.Write(answer(one, call)) // the client may have gone
+	})
 }
 
-func (r *Rollup) answer(c request) json.RawMessage {
+func answer(c request, call func(request) (any, *Error)) json.RawMessage {
 	answer := map[string]any{"jsonrpc": "2.0", "id": c.ID}
-	result, failed := r.call(c)
+	result, failed := call(c)
 	if failed != nil {
 		answer["error"] = failed
 	} else {
@@ -183,26 +213,14 @@ func (r *Rollup) answer(c request) json.RawMessage {
 	return b
 }
 
-func (r *Rollup) call(c request) (any, *Error) {
-	switch c.Method {
-	case "eth_chainId":
-		return hexutil.Uint64(1337), nil
-	case "eth_sendRawTransaction":
-		var raw hexutil.Bytes
-		if json.Unmarshal(c.Params[0], &raw) != nil {
-			return nil, &Error{-32602, "invalid params"}
-		}
-		return r.take(raw)
-	case "eth_getTransactionCount", "eth_getBalance":
-		var a common.Address
-		_ = json.Unmarshal(c.Params[0], &a) // the zero address then
-		return r.account(c.Method, a), nil
-	}
-	var hash common.Hash
-	if len(c.Params) > 0 {
-		_ = json.Unmarshal(c.Params[0], &hash) // the zero hash then
-	}
-	return r.find(c.Method, hash)
+func (r *Rollup) atLeader(body []byte) (call func(request) (any, *Error), away bool) {
+	r.set(func() { r.received, away = append(r.received, string(body)), r.away })
+	return r.leader, away
+}
+
+func (r *Rollup) atObserver(body []byte) (call func(request) (any, *Error), away bool) {
+	r.set(func() { r.observed, away = append(r.observed, string(body)), r.away })
+	return r.observer, away
 }
 
 // take takes a sealed transaction as a leader's pool does.
@@ -216,6 +234,7 @@ func (r *Rollup) take(raw []byte) (result any, refusal *Error) {
 	}
 	lost := false
 	r.set(func() {
+		r.ids[common.Hash(parsed.ID())] = true
 		if refusal = r.refusal; refusal != nil {
 			return
 		}
@@ -274,26 +293,6 @@ func (r *Rollup) account(method string, a common.Address) any {
 		return "0x0"
 	}
 	return "0xffffffffffffffffffff"
-}
-
-func (r *Rollup) find(method string, hash common.Hash) (any, *Error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case method == "eth_getTransactionReceipt" && r.receipts[hash]:
-		return map[string]any{"blockNumber": "0x5", "transactionHash": hash}, nil
-	case method == "eth_getTransactionByHash" && r.receipts[hash]:
-		return map[string]any{"hash": hash, "fromRollup": true}, nil
-	case method == "eth_getTransactionReceipt" || method == "eth_getTransactionByHash":
-		return nil, nil
-	case method == "te_getTransactionStatus":
-		return r.statusOf(hash), nil
-	case method == "te_getNextSeq":
-		return hexutil.Uint64(r.nextSeq()), nil
-	case method == "eth_blockNumber":
-		return hexutil.Uint64(r.head), nil
-	}
-	return nil, &Error{-32601, "the method " + method + " does not exist"}
 }
 
 func (r *Rollup) statusOf(hash common.Hash) map[string]any {

@@ -56,7 +56,7 @@ func TestKilledBundlerSendsWhatItAcknowledgedAgain(t *testing.T) {
 	}
 	rollup, address := rolluptest.New(t, by.Ring()), testaddr.Next(t)
 	p := &process{args: []string{
-		"bundler", "--rpc-address", address, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--rollup-rpc", rollup.URL,
+		"bundler", "--rpc-address", address, "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--rollup-rpc", rollup.URL, "--observer-rpc", rollup.Observer,
 		"--committee-file", files.Committee, "--identity-file", files.Bundler, "--data-dir", filepath.Join(t.TempDir(), "data"),
 	}}
 	p.start(t)

@@ -20,6 +20,7 @@ import (
 	"blindseq/seal/committee"
 	"blindseq/seal/keyfile"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -81,7 +82,13 @@ func newGeneration(t *testing.T, n, threshold int) *generation {
 		}
 		list = append(list, participant{address.Hex(), testaddr.Next(t)})
 	}
-	b, err := json.Marshal(map[string]any{"name": t.Name(), "chain_id": 1337, "first_number": 1, "threshold": threshold, "participants": list})
+	sequencer, err := dkg.NewIdentity(dkg.Identity{Out: filepath.Join(g.dir, "sequencer")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(map[string]any{
+		"name": t.Name(), "chain_id": 1337, "first_number": 1, "threshold": threshold, "participants": list, "sequencers": []common.Address{sequencer},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

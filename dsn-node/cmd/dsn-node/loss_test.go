@@ -7,7 +7,9 @@ import (
 
 	"blindseq/kit/content"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/attest"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -37,7 +39,7 @@ func (s *system) goesOn(t *testing.T, seq dsnv1.SequencerServiceClient, attested
 // TestTwoOfFourAttestedBeforeTheDiskWasLost: with another content, of those two and of the others neither would ever be a
 // quorum. One of the two is dead when the recovery starts, so one keyholder alone tells of it.
 func TestTwoOfFourAttestedBeforeTheDiskWasLost(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	seq := s.sequencer(t)
 	first := contentOf(1, s.sealed(t, "first"))
 	_, previous := s.decide(t, seq, first)
@@ -63,7 +65,7 @@ func TestTwoOfFourAttestedBeforeTheDiskWasLost(t *testing.T) {
 
 // TestTheOthersComeBackDuringTheRecovery: two are dead, so nothing is known, and nothing may be proposed.
 func TestTheOthersComeBackDuringTheRecovery(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	attested := contentOf(1, s.sealed(t, "first"))
 	s.lost(t, 0, attested, common.Hash{})
 	s.lost(t, 1, attested, common.Hash{})
@@ -74,4 +76,37 @@ func TestTheOthersComeBackDuringTheRecovery(t *testing.T) {
 	s.keyholders[0].start(t)
 	s.keyholders[1].start(t)
 	s.goesOn(t, seq, attested)
+}
+
+// TestOneShowsTheCertificateBeforeTheDiskWasLost: three of four attested a content, the fourth another one. One of them alone was
+// shown the certificate, and locked it, before the sequencer lost its disk, and one of the three never comes back. So those
+// left cannot make the certificate again: the one that is shown decides.
+func TestOneShowsTheCertificateBeforeTheDiskWasLost(t *testing.T) {
+	for name, locker := range map[string]int{"one that attested it": 0, "the one that attested another": 3} {
+		t.Run(name, func(t *testing.T) {
+			s := begun(t, 4, 3)
+			certified := contentOf(1, s.sealed(t, "certified"))
+			var list []*preblockv1.Attestation
+			for i := range 3 {
+				list = append(list, s.lost(t, i, certified, common.Hash{}).GetAttested().GetAttestation())
+			}
+			s.lost(t, 3, contentOf(1, []byte{0xee}), common.Hash{})
+			cert := attest.StatementOf(s.committee, certified, common.Hash{}).Certificate(0, list)
+			untilUp(t, &keyholderv1.LockRequest{Certificate: cert, Content: certified}, s.clients[locker].Lock)
+			s.keyholders[2].kill()
+			s.goesOn(t, s.sequencer(t), certified)
+		})
+	}
+}
+
+// TestLocksOfAQuorumBeforeTheDiskWasLost: what is final stays so, also when those who locked it come back one by one.
+func TestLocksOfAQuorumBeforeTheDiskWasLost(t *testing.T) {
+	s := begun(t, 4, 3)
+	final := contentOf(1, s.sealed(t, "final"))
+	s.certify(t, final, common.Hash{})
+	s.keyholders[0].kill()
+	s.keyholders[1].kill()
+	seq := s.sequencer(t)
+	s.keyholders[0].start(t)
+	s.goesOn(t, seq, final)
 }

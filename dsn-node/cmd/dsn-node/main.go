@@ -28,15 +28,16 @@ const (
 
 // commands is the command line: a field here and a row of actions for each subcommand.
 type commands struct {
-	Sequencer sequencer.Config `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
-	Keyholder keyholder.Config `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
-	Dkg       dkg.Config       `cmd:"" help:"Generate a committee's key together with the other keyholders. Nobody ever knows the whole key."`
-	Identity  dkg.Identity     `cmd:"" help:"Create the signing key of a keyholder and print its address."`
-	Bundler   bundler.Config   `cmd:"" help:"Accept transactions from plain wallets over Ethereum JSON-RPC and seal each."`
-	Keygen    keygen.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: generate all keys of a committee in one process, which knows every secret."`
-	Seal      sealtx.Config    `cmd:"" help:"Seal a raw transaction, offline."`
-	Open      opentx.Config    `cmd:"" help:"FOR DEVELOPMENT ONLY: open a sealed transaction with a threshold of key shares."`
-	Inspect   inspect.Config   `cmd:"" help:"Show and verify a sealed transaction, preblock, certificate, order proof, evidence or committee, offline. Exit code 0: verified, 1: not verified or refused, 2: not readable."`
+	Sequencer sequencer.Config  `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
+	Keyholder keyholder.Config  `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
+	Dkg       dkg.Config        `cmd:"" help:"Generate a committee's key together with the other keyholders. Nobody ever knows the whole key."`
+	Identity  dkg.Identity      `cmd:"" help:"Create the signing key of a keyholder and print its address."`
+	Bundler   bundler.Config    `cmd:"" help:"Accept transactions from plain wallets over Ethereum JSON-RPC and seal each."`
+	Submitter bundler.Submitter `cmd:"" help:"Show the addresses with which bundlers of one identity seal, to be named as relays in the ceremony file."`
+	Keygen    keygen.Config     `cmd:"" help:"FOR DEVELOPMENT ONLY: generate all keys of a committee in one process, which knows every secret."`
+	Seal      sealtx.Config     `cmd:"" help:"Seal a raw transaction, offline."`
+	Open      opentx.Config     `cmd:"" help:"FOR DEVELOPMENT ONLY: open a sealed transaction with a threshold of key shares."`
+	Inspect   inspect.Config    `cmd:"" help:"Show and verify a sealed transaction, preblock, certificate, order proof, evidence or committee, offline. Exit code 0: verified, 1: not verified or refused, 2: not readable."`
 }
 
 // DefaultAddresses are those of the sequencer; other services say their own in their config's tags.
@@ -49,6 +50,7 @@ var actions = map[string]func(c *commands) int{
 	"dkg":       func(c *commands) int { return serve("dkg", c.Dkg.Base(), c.Dkg, generateTogether) },
 	"bundler":   func(c *commands) int { return serve("bundler", c.Bundler.Base(), c.Bundler, bundler.Run) },
 	"identity":  func(c *commands) int { return makeIdentity(c.Identity) },
+	"submitter": func(c *commands) int { return showSubmitters(c.Submitter) },
 	"keygen":    func(c *commands) int { return generateAlone(c.Keygen) },
 	"seal":      func(c *commands) int { return report(sealtx.Run(c.Seal, os.Stdin, os.Stdout, os.Stderr)) },
 	"open":      func(c *commands) int { return open(c.Open) },
@@ -104,6 +106,14 @@ func makeIdentity(cfg dkg.Identity) int {
 	address, err := dkg.NewIdentity(cfg)
 	if err == nil {
 		fmt.Println(address)
+	}
+	return report(err)
+}
+
+func showSubmitters(cfg bundler.Submitter) int {
+	addresses, err := bundler.Submitters(cfg)
+	for _, a := range addresses {
+		fmt.Println(a)
 	}
 	return report(err)
 }

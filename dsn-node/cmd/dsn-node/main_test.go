@@ -13,7 +13,7 @@ func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 		{"seal", "--key", "00", "--submitter-key-file", "b", "--gas", "1", "--fee", "1", "--expiry", "1", "0x01"},
 		{"keygen", "--chain-id", "1", "--threshold", "1"}, {"keygen", "--chain-id", "1", "--sealed-gas", "20000"},
 		{"open", "--committee-file", "a"}, {"open", "--share-file", "a"}, {"inspect", "nonesuch"}, {"inspect", "--chain-id", "1", "0x5e"},
-		{"inspect", "--kind", "nonesuch"}, {"bundler", "--rollup-rpc", "nonesuch"}} {
+		{"inspect", "--kind", "nonesuch"}, {"bundler", "--rollup-rpc", "nonesuch"}, {"bundler", "--observer-rpc", "nonesuch"}, {"submitter", "--nonesuch"}} {
 		if code := run(args); code != 2 {
 			t.Errorf("%v: exit code %d", args, code)
 		}
@@ -22,7 +22,7 @@ func TestCommandLineMistakesExitWithTwo(t *testing.T) {
 
 func TestHelpOfEveryCommandExitsWithZero(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"--version"}, {"sequencer", "--help"}, {"keyholder", "--help"}, {"keygen", "--help"},
-		{"seal", "--help"}, {"open", "--help"}, {"inspect", "--help"}, {"bundler", "--help"}, {"dkg", "--help"}, {"identity", "--help"}} {
+		{"seal", "--help"}, {"open", "--help"}, {"inspect", "--help"}, {"bundler", "--help"}, {"dkg", "--help"}, {"identity", "--help"}, {"submitter", "--help"}} {
 		if code := run(args); code != 0 {
 			t.Errorf("%v: exit code %d", args, code)
 		}

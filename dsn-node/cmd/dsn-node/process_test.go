@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/dsn-node/internal/identity"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
@@ -84,6 +86,9 @@ type system struct {
 	keyholders []*process
 	clients    []keyholderv1.KeyholderServiceClient
 	ordering   *process // the last sequencer that was started
+
+	owner  *ecdsa.PrivateKey                       // of every view: the sequencer's identity
+	finals map[common.Hash]*preblockv1.Certificate // what the test knows as final, by what the next number follows
 }
 
 func dial(t testing.TB, address string) *grpc.ClientConn {
@@ -98,13 +103,16 @@ func dial(t testing.TB, address string) *grpc.ClientConn {
 
 func newSystem(t testing.TB, keyholders, threshold int) *system {
 	t.Helper()
-	s := &system{dir: t.TempDir()}
+	s := &system{dir: t.TempDir(), finals: map[common.Hash]*preblockv1.Certificate{}}
 	keys := filepath.Join(s.dir, "keys")
 	_, err := keygen.Run(keygen.Config{Out: keys, Keyholders: keyholders, Threshold: threshold, ChainID: 1337, FirstNumber: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.committee, err = committee.Read(filepath.Join(keys, "committee.json")); err != nil {
+		t.Fatal(err)
+	}
+	if s.owner, err = identity.Read(filepath.Join(keys, "sequencer.identity"), nil); err != nil {
 		t.Fatal(err)
 	}
 	for i := range keyholders {
@@ -136,14 +144,32 @@ func contentOf(number uint64, txs ...[]byte) *preblockv1.Content {
 	}
 }
 
+// proposal is signed by the owner of the view, and shows that the number before is final when the test knows it.
+func (s *system) proposal(t testing.TB, c *preblockv1.Content, previous common.Hash) *keyholderv1.AttestRequest {
+	t.Helper()
+	signature, err := attest.StatementOf(s.committee, c, previous).Propose(s.owner, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := s.committee.Hash()
+	return &keyholderv1.AttestRequest{
+		CommitteeHash: hash[:], Content: c, PreviousPayloadHash: previous[:], Proposal: signature, Finality: s.finals[previous],
+	}
+}
+
 // attest has one keyholder attest.
 func (s *system) attest(t testing.TB, i int, c *preblockv1.Content, previous common.Hash) *keyholderv1.AttestResponse {
 	t.Helper()
+	return untilUp(t, s.proposal(t, c, previous), s.clients[i].Attest)
+}
+
+// untilUp calls a keyholder that may have been started just now.
+func untilUp[Q, A any](t testing.TB, request Q, call func(context.Context, Q, ...grpc.CallOption) (A, error)) A {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	hash := s.committee.Hash()
 	for {
-		answer, err := s.clients[i].Attest(ctx, &keyholderv1.AttestRequest{CommitteeHash: hash[:], Content: c, PreviousPayloadHash: previous[:]})
+		answer, err := call(ctx, request)
 		if err == nil {
 			return answer
 		}
@@ -156,17 +182,16 @@ func (s *system) attest(t testing.TB, i int, c *preblockv1.Content, previous com
 // refuses checks that a keyholder does not attest a content, because of the rules.
 func (s *system) refuses(t testing.TB, i int, c *preblockv1.Content, previous common.Hash) {
 	t.Helper()
-	hash := s.committee.Hash()
-	_, err := s.clients[i].Attest(t.Context(), &keyholderv1.AttestRequest{CommitteeHash: hash[:], Content: c, PreviousPayloadHash: previous[:]})
+	_, err := s.clients[i].Attest(t.Context(), s.proposal(t, c, previous))
 	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "breaks a rule") {
 		t.Errorf("keyholder %d, number %d: %v", i, c.GetNumber(), err)
 	}
 }
 
-// certify has the first keyholders attest, as many as make a quorum, and then the others.
+// certify makes a content final: all keyholders attest and lock it, and those of the first quorum are shown.
 func (s *system) certify(t testing.TB, c *preblockv1.Content, previous common.Hash) (*preblockv1.Certificate, common.Hash) {
 	t.Helper()
-	var list []*preblockv1.Attestation
+	var list, locks []*preblockv1.Attestation
 	for i := range s.clients {
 		answer := s.attest(t, i, c, previous)
 		if answer.GetRefusal() != 0 {
@@ -175,7 +200,38 @@ func (s *system) certify(t testing.TB, c *preblockv1.Content, previous common.Ha
 		list = append(list, answer.GetAttested().GetAttestation())
 	}
 	statement := attest.StatementOf(s.committee, c, previous)
-	return statement.Certificate(list[:s.committee.Quorum()]), statement.Hash()
+	cert := statement.Certificate(0, list[:s.committee.Quorum()])
+	for i := range s.clients {
+		locks = append(locks, untilUp(t, &keyholderv1.LockRequest{Certificate: cert}, s.clients[i].Lock).GetLock())
+	}
+	final := attest.Final(cert, locks[:s.committee.Quorum()])
+	s.finals[statement.Hash()] = final
+	return final, statement.Hash()
+}
+
+// restore has one keyholder sign, by the reports of its peers, as the sequencer would. The answer is the first number that it signs.
+func (s *system) restore(t testing.TB, i int) uint64 {
+	t.Helper()
+	challenge := untilUp(t, &keyholderv1.GetStatusRequest{}, s.clients[i].GetStatus).GetChallenge()
+	request := new(keyholderv1.RestoreRequest)
+	hash := s.committee.Hash()
+	for j, peer := range s.clients {
+		if j != i && len(challenge) > 0 && s.keyholders[j].command != nil {
+			report := untilUp(t, &keyholderv1.ReportRequest{CommitteeHash: hash[:], Challenge: challenge}, peer.Report)
+			request.Reports = append(request.Reports, report.GetReport())
+		}
+	}
+	return untilUp(t, request, s.clients[i].Restore).GetSignsFrom()
+}
+
+// begun is a new committee whose keyholders sign.
+func begun(t testing.TB, keyholders, threshold int) *system {
+	t.Helper()
+	s := newSystem(t, keyholders, threshold)
+	for i := range s.clients {
+		s.restore(t, i)
+	}
+	return s
 }
 
 func (s *system) release(t testing.TB, i int, cert *preblockv1.Certificate, proven ...uint32) (*keyholderv1.SignedShares, error) {
@@ -185,16 +241,20 @@ func (s *system) release(t testing.TB, i int, cert *preblockv1.Certificate, prov
 }
 
 func TestEveryKeyholderRefusesWhatWouldOpenATransactionOutOfItsPlace(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	sealed := s.sealed(t, "plain")
 	first := contentOf(1, sealed, []byte{1})
 	cert, payload := s.certify(t, first, common.Hash{})
-	otherList := attest.StatementOf(s.committee, contentOf(1, []byte{1}, sealed), common.Hash{}).Certificate(cert.GetAttestations())
-	tooFew := attest.StatementOf(s.committee, first, common.Hash{}).Certificate(cert.GetAttestations()[:2])
-	later := attest.StatementOf(s.committee, contentOf(2, sealed), payload).Certificate(cert.GetAttestations())
+	with := func(statement attest.Statement, attestations, locks []*preblockv1.Attestation) *preblockv1.Certificate {
+		return attest.Final(statement.Certificate(0, attestations), locks)
+	}
+	attestations, locks, statement := cert.GetAttestations(), cert.GetLocks(), attest.StatementOf(s.committee, first, common.Hash{})
 	for i := range s.clients {
 		for name, c := range map[string]*preblockv1.Certificate{
-			"no certificate": nil, "no quorum": tooFew, "another list": otherList, "another number": later,
+			"no certificate": nil, "no quorum": with(statement, attestations[:2], locks), "no locks": with(statement, attestations, nil),
+			"too few locks": with(statement, attestations, locks[:2]), "attestations as locks": with(statement, attestations, attestations),
+			"another list":   with(attest.StatementOf(s.committee, contentOf(1, []byte{1}, sealed), common.Hash{}), attestations, locks),
+			"another number": with(attest.StatementOf(s.committee, contentOf(2, sealed), payload), attestations, locks),
 		} {
 			for _, proven := range [][]uint32{nil, {0}} {
 				if _, err := s.release(t, i, c, proven...); status.Code(err) != codes.PermissionDenied {
@@ -234,7 +294,7 @@ func TestEveryKeyholderRefusesWhatWouldOpenATransactionOutOfItsPlace(t *testing.
 }
 
 func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
-	s := newSystem(t, 1, 1)
+	s := begun(t, 1, 1)
 	sealed := s.sealed(t, "plain")
 	c := contentOf(1, sealed)
 	cert, payload := s.certify(t, c, common.Hash{})
@@ -249,6 +309,9 @@ func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
 	if answer := s.attest(t, 0, c, common.Hash{}); answer.GetRefusal() != 0 || !bytes.Equal(answer.GetAttested().GetAttestation().GetSignature(), cert.GetAttestations()[0].GetSignature()) {
 		t.Fatalf("the same content after a kill: %v", answer)
 	}
+	if lock := untilUp(t, &keyholderv1.LockRequest{Certificate: attest.Final(cert, nil)}, s.clients[0].Lock).GetLock(); lock.String() != cert.GetLocks()[0].String() {
+		t.Fatalf("the same lock after a kill: %v", lock)
+	}
 	before, err := s.release(t, 0, cert)
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +324,7 @@ func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
 	if err != nil || next.GetRefusal() != keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT {
 		t.Fatalf("another second content: %v, %v", next, err)
 	}
-	s.refuses(t, 0, contentOf(3, sealed), statement.Hash())
+	s.refuses(t, 0, contentOf(3, sealed), statement.Hash()) // its seq was used
 	after, err := s.release(t, 0, cert)
 	if err != nil || after.String() != before.String() {
 		t.Fatalf("the same shares after a kill: %v, %v", after, err)
@@ -269,7 +332,7 @@ func TestKilledKeyholdersKeepWhatTheyAttestedAndOpened(t *testing.T) {
 }
 
 func TestKeyholderSecretsAreInNoOutput(t *testing.T) {
-	s := newSystem(t, 1, 1)
+	s := begun(t, 1, 1)
 	s.certify(t, contentOf(1, s.sealed(t, "plain")), common.Hash{})
 	secret, err := os.ReadFile(filepath.Join(s.dir, "keys", "keyholder-0.identity"))
 	if err != nil {
@@ -288,7 +351,7 @@ func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 	p := &process{args: []string{
 		"sequencer", "--grpc-address", address, "--http-address", "127.0.0.1:0", "--rpc-address", "127.0.0.1:0",
 		"--data-dir", filepath.Join(s.dir, "sequencer"), "--committee-file", filepath.Join(s.dir, "keys", "committee.json"),
-		"--keyholders", strings.Join(s.addresses, ","),
+		"--keyholders", strings.Join(s.addresses, ","), "--identity-file", filepath.Join(s.dir, "keys", "sequencer.identity"),
 	}}
 	p.start(t)
 	t.Cleanup(p.kill)
@@ -297,7 +360,7 @@ func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 }
 
 func TestKilledSequencerAndKeyholdersLoseNothing(t *testing.T) {
-	s := newSystem(t, 4, 3)
+	s := begun(t, 4, 3)
 	seq := s.sequencer(t)
 	stream, err := seq.StreamPreblocks(t.Context(), &dsnv1.StreamPreblocksRequest{FromNumber: 1})
 	if err != nil {

@@ -24,6 +24,7 @@ type Order struct {
 	committee *committee.Committee
 	checker   *rules.Checker
 	window    *rules.Window
+	timestamp int64 // of the last content, 0 before the first
 }
 
 // New returns the order of a committee that has attested nothing yet.
@@ -33,7 +34,7 @@ func New(c *committee.Committee) *Order {
 
 // Restore makes the order end with a number: it reads as many contents up to there as the rules look back.
 func (o *Order) Restore(ctx context.Context, last uint64, source Source) error {
-	first := o.committee.First
+	first, timestamp := o.committee.First, int64(0)
 	w, err := rules.Rebuild(first, max(last, first-1), o.committee.Limits.Lifetime, func(number uint64) ([]seal.Header, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
@@ -42,18 +43,28 @@ func (o *Order) Restore(ctx context.Context, last uint64, source Source) error {
 		if err != nil {
 			return nil, err
 		}
+		timestamp = c.GetTimestamp().GetSeconds()
 		return rules.Headers(c)
 	})
 	if err != nil {
 		return fmt.Errorf("restore the order up to number %d: %w", last, err)
 	}
-	o.window = w
+	o.window, o.timestamp = w, timestamp
 	return nil
 }
 
 // Rewind makes the order end with an earlier number.
 func (o *Order) Rewind(ctx context.Context, last uint64, source Source) error {
+	timestamp := int64(0)
+	if last >= o.committee.First {
+		c, err := source(last)
+		if err != nil {
+			return fmt.Errorf("rewind the order to number %d: %w", last, err)
+		}
+		timestamp = c.GetTimestamp().GetSeconds()
+	}
 	if o.window.Rewind(last) {
+		o.timestamp = timestamp
 		return nil
 	}
 	return o.Restore(ctx, last, source)
@@ -64,6 +75,9 @@ func (o *Order) Last() uint64 { return o.window.Last() }
 
 // Check examines the content of the next number. A refusal wraps rules.ErrContent and the reason.
 func (o *Order) Check(c *preblockv1.Content) error {
+	if err := rules.CheckTimestamp(o.timestamp, c.GetTimestamp().GetSeconds()); err != nil {
+		return fmt.Errorf("check content %d: %w", c.GetNumber(), err)
+	}
 	_, err := o.checker.Check(c, o.window)
 	return err
 }
@@ -73,6 +87,7 @@ func (o *Order) Add(c *preblockv1.Content) error {
 	if err := o.window.Add(c); err != nil {
 		return fmt.Errorf("add number %d to the order: %w", c.GetNumber(), err)
 	}
+	o.timestamp = c.GetTimestamp().GetSeconds()
 	return nil
 }
 

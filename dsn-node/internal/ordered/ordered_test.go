@@ -33,7 +33,7 @@ func newChain(t *testing.T, length int) *chain {
 	for seq := range uint64(length) + 1 {
 		number := 5 + seq
 		c.contents = append(c.contents, &preblockv1.Content{
-			Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1, 0)),
+			Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(int64(number), 0)),
 			Transactions: [][]byte{c.SealedBy(key, seq, []byte("a"), func(h *seal.Header) { h.Expiry = number })},
 		})
 	}
@@ -63,6 +63,12 @@ func TestARestoredOrderJudgesAsTheOneThatGrew(t *testing.T) {
 			if err := o.Check(c.next); err != nil || o.Last() != last {
 				t.Errorf("%s, %d contents: %v, last %d", name, length, err, o.Last())
 			}
+			early := &preblockv1.Content{
+				Number: last + 1, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(int64(last)-1, 0)),
+			}
+			if err := o.Check(early); (length > 0) != errors.Is(err, rules.ErrTimestamp) || length > 0 && !errors.Is(err, rules.ErrContent) {
+				t.Errorf("%s, %d contents, earlier than the last: %v", name, length, err)
+			}
 			if length == 0 {
 				continue
 			}
@@ -71,6 +77,10 @@ func TestARestoredOrderJudgesAsTheOneThatGrew(t *testing.T) {
 			}
 			if err := o.Check(c.contents[length-1]); err != nil || o.Last() != last-1 {
 				t.Errorf("%s, %d contents, after a step back: %v, last %d", name, length, err, o.Last())
+			}
+			early.Number, early.Timestamp = last, timestamppb.New(time.Unix(int64(last)-2, 0))
+			if err := o.Check(early); (length > 1) != errors.Is(err, rules.ErrTimestamp) {
+				t.Errorf("%s, %d contents, after a step back, earlier than the last: %v", name, length, err)
 			}
 			if err := o.Check(c.next); !errors.Is(err, rules.ErrWindow) {
 				t.Errorf("%s, %d contents, a number ahead: %v", name, length, err)

@@ -1,10 +1,18 @@
-// Package vote decides what a keyholder may sign and adopt: pure functions of what it has signed and adopted before, which
-// the simulator runs too. A keyholder signs one content for a number, and each after the one before. There are no events and
-// effects here: a decision is one call, and what it decides is stored before it is shown.
+// Package vote decides what a keyholder may sign, follow and give shares for: pure functions of what it holds, which the
+// simulator runs too. There are no events and effects here: a decision is one call, and what it decides is stored before it is
+// shown.
+//
+// It guarantees: a keyholder attests one content for a number in a view, each after one that is final; it locks and adopts
+// nothing that contradicts what it locked or knows as final; and after the loss of its votes it signs only for numbers for which
+// it cannot have signed before.
+//
+// Whatever a keyholder holds for a number below its last one is final: it attested or adopted the number after it. So only what
+// it holds for the last number can still be replaced.
 package vote
 
 import (
 	"errors"
+	"fmt"
 
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	"blindseq/seal/attest"
@@ -13,70 +21,174 @@ import (
 )
 
 var (
-	// ErrPredecessor is a certificate whose content does not follow what is final here for the number before.
+	// ErrNotHeld is a number for which nothing is held yet.
+	ErrNotHeld = errors.New("not attested or adopted yet")
+	// ErrOtherOrder is a certificate over another content or predecessor than is held.
+	ErrOtherOrder = errors.New("certificate is over another order than is held")
+	// ErrPredecessor is a certificate whose content follows another one than is held for the number before, which may be replaced.
 	ErrPredecessor = errors.New("the number before has to be adopted first")
-	// ErrContradiction is a certificate that contradicts another one adopted here.
-	ErrContradiction = errors.New("certificate contradicts the one that was adopted")
+	// ErrContradiction is a certificate that contradicts one that was stored, or what is final.
+	ErrContradiction = errors.New("certificate contradicts what is locked or final")
+	// ErrRestored is a number for which the keyholder may have signed before it lost its votes.
+	ErrRestored = errors.New("the votes were lost, and it may have signed for this number before")
+	// ErrReports says that there are not enough reports of peers.
+	ErrReports = errors.New("too few reports of peers")
 )
 
 // Granted is the absence of a refusal.
 const Granted = keyholderv1.AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED
 
-// Position is where the next statement has to stand: its number, and the hash of the one before, zero for the first. It is
-// void while what was attested does not follow what was adopted before it.
-type Position struct {
-	Next     uint64
-	Previous common.Hash
-	Void     bool
+// Held is what a keyholder holds for one number; the zero value is nothing.
+type Held struct {
+	Signed    attest.Statement // what it attested, zero for nothing
+	Certified attest.Statement // what it locked or adopted, zero for nothing
+	Final     bool             // what it follows is final
 }
 
-// Follow decides whether a statement about a number that was not attested yet may be signed.
-func Follow(p Position, s attest.Statement) keyholderv1.AttestRefusal {
+// Follows is the statement that the keyholder follows for the number, zero for none.
+func (h Held) Follows() attest.Statement {
+	if h.Certified != (attest.Statement{}) {
+		return h.Certified
+	}
+	return h.Signed
+}
+
+// Position is where a keyholder is.
+type Position struct {
+	First     uint64 // the committee's first number
+	SignsFrom uint64 // the lowest number that it signs for, 0 for none
+	Last      Held   // what it holds for the last number; zero before the first
+}
+
+// Number is the last number that something is held for, First-1 for none.
+func (p Position) Number() uint64 {
+	if s := p.Last.Follows(); s != (attest.Statement{}) {
+		return s.Number
+	}
+	return p.First - 1
+}
+
+// Hash is what the next number's statement has to follow, zero before the first.
+func (p Position) Hash() common.Hash {
+	if s := p.Last.Follows(); s != (attest.Statement{}) {
+		return s.Hash()
+	}
+	return common.Hash{}
+}
+
+func (p Position) signs(number uint64) bool { return p.SignsFrom != 0 && number >= p.SignsFrom }
+
+// Attest decides whether a statement about a number that nothing is held for is attested.
+func (p Position) Attest(s attest.Statement) keyholderv1.AttestRefusal {
 	switch {
-	case s.Number != p.Next:
+	case !p.signs(s.Number):
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED
+	case s.Number != p.Number()+1:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT
-	case p.Void || s.Previous != p.Previous:
+	case s.Previous != p.Hash():
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS
+	case s.Number > p.First && !p.Last.Final:
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_FINAL
 	}
 	return Granted
 }
 
-// Again decides about a number that was attested, and for which perhaps something else was adopted.
-func Again(signed, adopted, s attest.Statement) keyholderv1.AttestRefusal {
-	switch s {
-	case signed:
+// Again decides about a statement for a number that something is held for. What is locked and not known as final is still another
+// content than the one that was attested.
+func (h Held) Again(s attest.Statement) keyholderv1.AttestRefusal {
+	switch {
+	case s == h.Signed:
 		return Granted
-	case adopted:
+	case s == h.Certified && h.Final:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED
 	}
 	return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT
 }
 
-// Adoptable is what stands for a number when a certificate over it is shown.
-type Adoptable struct {
-	Signed   attest.Statement // by this keyholder
-	Adopted  attest.Statement // instead, zero when there is none
-	Previous common.Hash      // hash of what is final for the number before
-	Last     uint64           // last number adopted, 0 for none
-	Void     bool             // what was signed after it does not follow it
+// Change is what a certificate changes.
+type Change int
+
+const (
+	// Nothing has to be stored.
+	Nothing Change = iota
+	// Certify stores the certificate of what is held.
+	Certify
+	// Replace stores certificate and content in the place of what was attested for the last number.
+	Replace
+	// Append stores certificate and content as those of the next number.
+	Append
+)
+
+// Lock decides whether a certified statement is locked, and what is stored before. held is what is held for its number.
+func (p Position) Lock(held Held, s attest.Statement) (Change, error) {
+	switch {
+	case !p.signs(s.Number):
+		return Nothing, ErrRestored
+	case s.Number > p.Number():
+		return Nothing, ErrNotHeld
+	}
+	return held.certified(s)
 }
 
-// Adopt decides whether a certified statement is adopted now. It is not when it is the final one already. Adoptions only go
-// forward: each certificate is one over everything before it too, so another one below would contradict it.
-func (a Adoptable) Adopt(s attest.Statement) (changes bool, err error) {
-	switch {
-	case s == a.Adopted:
-		return false, nil
-	case a.Adopted != (attest.Statement{}):
-		return false, ErrContradiction
-	case a.Void && s.Number > a.Last+1:
-		return false, ErrPredecessor
-	case s == a.Signed:
-		return false, nil
-	case s.Number < a.Last:
-		return false, ErrContradiction
-	case s.Previous != a.Previous:
-		return false, ErrPredecessor
+// Adopt decides what a final statement changes. held is what is held for its number.
+func (p Position) Adopt(held Held, s attest.Statement) (Change, error) {
+	switch last := p.Number(); {
+	case s.Number <= last:
+		return held.certified(s)
+	case s.Number > last+1:
+		return Nothing, ErrNotHeld
+	case s.Previous == p.Hash(): // then the last one is final too: a quorum attested what follows it
+		return Append, nil
+	case s.Number == p.First || p.Last.Final:
+		return Nothing, ErrContradiction
 	}
-	return true, nil
+	return Nothing, ErrPredecessor
+}
+
+// certified decides what a certificate changes of what is held for its number.
+func (h Held) certified(s attest.Statement) (Change, error) {
+	follows := h.Follows()
+	switch {
+	case s == follows && (h.Final || s == h.Certified):
+		return Nothing, nil
+	case s == follows:
+		return Certify, nil
+	case h.Final || h.Certified != (attest.Statement{}):
+		return Nothing, ErrContradiction
+	case s.Previous != follows.Previous: // which is final, because the number after it was attested
+		return Nothing, ErrContradiction
+	}
+	return Replace, nil
+}
+
+// Release decides whether shares are given for a final statement. held is what is held for its number.
+func (p Position) Release(held Held, s attest.Statement) error {
+	switch {
+	case s.Number > p.Number():
+		return ErrNotHeld
+	case s != held.Follows():
+		return ErrOtherOrder
+	}
+	return nil
+}
+
+// SignsFrom is the lowest number that a keyholder signs for which lost its votes. certified are the highest numbers of which
+// different peers have shown a certificate, 0 for none; size and quorum are the committee's.
+//
+// Whoever attests m has seen m-1 final, so a quorum has stored certificates of m-1; an honest one of them is in every quorum of
+// peers, and nobody can make a certificate up. So the keyholder has signed nothing above the highest one + 1. When nobody shows
+// any, the keyholder and its peers together are enough: a new committee starts while some are down.
+func SignsFrom(first uint64, size, quorum int, certified []uint64) (uint64, error) {
+	highest := uint64(0)
+	for _, number := range certified {
+		highest = max(highest, number)
+	}
+	needed, from := quorum-1, first
+	if highest > 0 {
+		needed, from = min(quorum, size-1), highest+2
+	}
+	if len(certified) < needed {
+		return 0, fmt.Errorf("%w: %d, needed are %d", ErrReports, len(certified), needed)
+	}
+	return from, nil
 }

@@ -11,26 +11,44 @@ import (
 )
 
 var (
-	before = common.Hash{1}
-	mine   = attest.Statement{Number: 8, Previous: before, Content: common.Hash{10}}
-	theirs = attest.Statement{Number: 8, Previous: before, Content: common.Hash{11}}
-	third  = attest.Statement{Number: 8, Previous: before, Content: common.Hash{12}}
+	before = attest.Statement{Number: 7, Content: common.Hash{7}}
+	mine   = of(8, before.Hash(), 10)
+	theirs = of(8, before.Hash(), 11)
+	third  = of(8, before.Hash(), 12)
 	none   attest.Statement
 )
 
-func TestOnlyTheNextStatementIsSigned(t *testing.T) {
+func of(number uint64, previous common.Hash, content byte) attest.Statement {
+	return attest.Statement{Number: number, Previous: previous, Content: common.Hash{content}}
+}
+
+// at is the position of a keyholder of an old committee that holds something for its last number.
+func at(last Held) Position { return Position{First: 2, SignsFrom: 2, Last: last} }
+
+func TestOnlyTheNextStatementIsSignedAfterTheOneBeforeIsFinal(t *testing.T) {
+	final, next := Held{Signed: before, Final: true}, of(3, common.Hash{}, 1)
 	for _, c := range []struct {
 		name string
 		at   Position
+		of   attest.Statement
 		want keyholderv1.AttestRefusal
 	}{
-		{"the next one", Position{Next: 8, Previous: before}, Granted},
-		{"a gap before it", Position{Next: 7, Previous: before}, keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT},
-		{"a number behind", Position{Next: 9, Previous: before}, keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT},
-		{"another predecessor", Position{Next: 8}, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS},
-		{"a void predecessor", Position{Next: 8, Previous: before, Void: true}, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS},
+		{"the next one", at(final), mine, Granted},
+		{"after what was adopted", at(Held{Signed: of(7, common.Hash{}, 9), Certified: before, Final: true}), mine, Granted},
+		{"after what was adopted without a signature", at(Held{Certified: before, Final: true}), mine, Granted},
+		{"the first", Position{First: 3, SignsFrom: 3}, next, Granted},
+		{"not final", at(Held{Signed: before}), mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_FINAL},
+		{"locked here only", at(Held{Signed: before, Certified: before}), mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_FINAL},
+		{"a gap before it", at(final), of(9, before.Hash(), 1), keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT},
+		{"a number behind", at(final), of(7, before.Hash(), 1), keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT},
+		{"after the first", Position{First: 3, SignsFrom: 3}, mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT},
+		{"another predecessor", at(final), of(8, common.Hash{1}, 1), keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS},
+		{"a predecessor of the first", Position{First: 8, SignsFrom: 8}, mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS},
+		{"not restored", Position{First: 2, Last: final}, mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED},
+		{"restored above", Position{First: 2, SignsFrom: 9, Last: final}, mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED},
+		{"restored up to here", Position{First: 2, SignsFrom: 8, Last: final}, mine, Granted},
 	} {
-		if got := Follow(c.at, mine); got != c.want {
+		if got := c.at.Attest(c.of); got != c.want {
 			t.Errorf("%s: %s, not %s", c.name, got, c.want)
 		}
 	}
@@ -38,47 +56,140 @@ func TestOnlyTheNextStatementIsSigned(t *testing.T) {
 
 func TestASecondContentIsNeverSigned(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		adopted attest.Statement
-		asked   attest.Statement
-		want    keyholderv1.AttestRefusal
+		name      string
+		signed    attest.Statement
+		certified attest.Statement
+		asked     attest.Statement
+		final     bool
+		want      keyholderv1.AttestRefusal
 	}{
-		{"what was signed", none, mine, Granted},
-		{"what was signed, another adopted", theirs, mine, Granted},
-		{"what was adopted instead", theirs, theirs, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
-		{"another content", none, theirs, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
-		{"a third content", theirs, third, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"what was signed", mine, none, mine, false, Granted},
+		{"what was signed and locked", mine, mine, mine, false, Granted},
+		{"what was signed, another adopted", mine, theirs, mine, true, Granted},
+		{"what was adopted instead", mine, theirs, theirs, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
+		{"what was locked instead", mine, theirs, theirs, false, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"what was adopted only", none, theirs, theirs, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED},
+		{"another content", mine, none, theirs, false, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"a third content", mine, theirs, third, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
+		{"another than was adopted only", none, theirs, third, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
 	} {
-		if got := Again(mine, c.adopted, c.asked); got != c.want {
+		if got := (Held{Signed: c.signed, Certified: c.certified, Final: c.final}).Again(c.asked); got != c.want {
 			t.Errorf("%s: %s, not %s", c.name, got, c.want)
 		}
 	}
 }
 
-func TestAdoptionsOnlyGoForward(t *testing.T) {
-	elsewhere := theirs
-	elsewhere.Previous = common.Hash{2}
+// TestACertificateIsFollowedUnlessItContradicts: a lock and an adoption of what is held decide alike.
+func TestACertificateIsFollowedUnlessItContradicts(t *testing.T) {
+	elsewhere := of(8, common.Hash{2}, 11)
 	for _, c := range []struct {
-		name    string
-		at      Adoptable
-		shown   attest.Statement
-		changes bool
-		err     error
+		name   string
+		held   Held
+		shown  attest.Statement
+		change Change
+		err    error
 	}{
-		{"another content", Adoptable{Signed: mine, Previous: before}, theirs, true, nil},
-		{"what was signed", Adoptable{Signed: mine, Previous: before}, mine, false, nil},
-		{"what was adopted", Adoptable{Signed: mine, Adopted: theirs, Previous: before, Last: 8}, theirs, false, nil},
-		{"a second adoption", Adoptable{Signed: mine, Adopted: theirs, Previous: before, Last: 8}, third, false, ErrContradiction},
-		{"what was signed, after an adoption", Adoptable{Signed: mine, Adopted: theirs, Previous: before, Last: 8}, mine, false, ErrContradiction},
-		{"below an adoption", Adoptable{Signed: mine, Previous: before, Last: 9}, theirs, false, ErrContradiction},
-		{"right after an adoption", Adoptable{Signed: mine, Previous: before, Last: 7, Void: true}, theirs, true, nil},
-		{"further after an adoption, void", Adoptable{Signed: mine, Previous: before, Last: 6, Void: true}, theirs, false, ErrPredecessor},
-		{"what was signed, void", Adoptable{Signed: mine, Previous: before, Last: 6, Void: true}, mine, false, ErrPredecessor},
-		{"another predecessor", Adoptable{Signed: mine, Previous: before}, elsewhere, false, ErrPredecessor},
+		{"what was signed", Held{Signed: mine}, mine, Certify, nil},
+		{"what was signed and is final", Held{Signed: mine, Final: true}, mine, Nothing, nil},
+		{"what was locked", Held{Signed: mine, Certified: mine}, mine, Nothing, nil},
+		{"what was adopted", Held{Signed: mine, Certified: theirs}, theirs, Nothing, nil},
+		{"what was adopted only", Held{Certified: theirs, Final: true}, theirs, Nothing, nil},
+		{"another content", Held{Signed: mine}, theirs, Replace, nil},
+		{"another than is final", Held{Signed: mine, Final: true}, theirs, Nothing, ErrContradiction},
+		{"another than was locked", Held{Signed: mine, Certified: mine}, theirs, Nothing, ErrContradiction},
+		{"a second adoption", Held{Signed: mine, Certified: theirs}, third, Nothing, ErrContradiction},
+		{"what was signed, after an adoption", Held{Signed: mine, Certified: theirs}, mine, Nothing, ErrContradiction},
+		{"another predecessor", Held{Signed: mine}, elsewhere, Nothing, ErrContradiction},
 	} {
-		changes, err := c.at.Adopt(c.shown)
-		if changes != c.changes || !errors.Is(err, c.err) {
-			t.Errorf("%s: %t, %v; not %t, %v", c.name, changes, err, c.changes, c.err)
+		p := at(c.held)
+		for what, decide := range map[string]func(Held, attest.Statement) (Change, error){"lock": p.Lock, "adopt": p.Adopt} {
+			if change, err := decide(c.held, c.shown); change != c.change || !errors.Is(err, c.err) {
+				t.Errorf("%s, %s: %d, %v; not %d, %v", c.name, what, change, err, c.change, c.err)
+			}
+		}
+	}
+}
+
+func TestTheNextNumberIsAdoptedInOrderAndNotLocked(t *testing.T) {
+	next := of(9, mine.Hash(), 1)
+	for _, c := range []struct {
+		name   string
+		at     Position
+		shown  attest.Statement
+		change Change
+		err    error
+	}{
+		{"the next", at(Held{Signed: mine, Final: true}), next, Append, nil},
+		{"the next, which shows that the last is final", at(Held{Signed: mine}), next, Append, nil},
+		{"the first", Position{First: 8}, of(8, common.Hash{}, 1), Append, nil},
+		{"the first with a predecessor", Position{First: 8}, mine, Nothing, ErrContradiction},
+		{"after another one", at(Held{Signed: theirs}), next, Nothing, ErrPredecessor},
+		{"after another one than is final", at(Held{Signed: theirs, Final: true}), next, Nothing, ErrContradiction},
+		{"one to come", at(Held{Signed: mine, Final: true}), of(10, next.Hash(), 1), Nothing, ErrNotHeld},
+	} {
+		if change, err := c.at.Adopt(Held{}, c.shown); change != c.change || !errors.Is(err, c.err) {
+			t.Errorf("%s: %d, %v; not %d, %v", c.name, change, err, c.change, c.err)
+		}
+		c.at.SignsFrom = c.at.First
+		if change, err := c.at.Lock(Held{}, c.shown); change != Nothing || !errors.Is(err, ErrNotHeld) {
+			t.Errorf("%s, locked: %d, %v", c.name, change, err)
+		}
+	}
+}
+
+func TestNothingIsLockedThatMayHaveBeenLockedOtherwise(t *testing.T) {
+	for _, from := range []uint64{0, 9} {
+		p := Position{First: 2, SignsFrom: from, Last: Held{Certified: mine, Final: true}}
+		if _, err := p.Lock(p.Last, mine); !errors.Is(err, ErrRestored) {
+			t.Errorf("signs from %d: %v", from, err)
+		}
+		if change, err := p.Adopt(p.Last, mine); change != Nothing || err != nil {
+			t.Errorf("signs from %d: %d, %v", from, change, err)
+		}
+	}
+}
+
+func TestSharesAreForWhatIsFollowed(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		held  Held
+		shown attest.Statement
+		want  error
+	}{
+		{"what was signed", Held{Signed: mine}, mine, nil},
+		{"what was adopted", Held{Signed: mine, Certified: theirs}, theirs, nil},
+		{"what was given up", Held{Signed: mine, Certified: theirs}, mine, ErrOtherOrder},
+		{"another", Held{Signed: mine}, theirs, ErrOtherOrder},
+	} {
+		if err := at(c.held).Release(c.held, c.shown); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if err := at(Held{Signed: before}).Release(Held{}, mine); !errors.Is(err, ErrNotHeld) {
+		t.Errorf("a number to come: %v", err)
+	}
+}
+
+func TestReportsOfAQuorumOfPeersSayFromWhereIsSigned(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		size, quorum int
+		certified    []uint64
+		want         uint64
+	}{
+		{"a new committee, all there", 4, 3, []uint64{0, 0, 0}, 5},
+		{"a new committee, one down", 4, 3, []uint64{0, 0}, 5},
+		{"a new committee, two down", 4, 3, []uint64{0}, 0},
+		{"one knows a certificate", 4, 3, []uint64{0, 8, 0}, 10},
+		{"one knows a certificate, one down", 4, 3, []uint64{0, 8}, 0},
+		{"the highest counts", 7, 5, []uint64{3, 9, 8, 9, 20}, 22},
+		{"seven, three down", 7, 5, []uint64{9, 9, 9, 9}, 0},
+		{"a committee of one", 1, 1, nil, 5},
+		{"a committee of two", 2, 2, []uint64{6}, 8},
+	} {
+		from, err := SignsFrom(5, c.size, c.quorum, c.certified)
+		if from != c.want || errors.Is(err, ErrReports) != (c.want == 0) {
+			t.Errorf("%s: %d, %v", c.name, from, err)
 		}
 	}
 }

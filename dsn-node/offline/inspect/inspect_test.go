@@ -18,6 +18,7 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
 	"blindseq/seal/attest"
+	"blindseq/seal/committee"
 	"blindseq/seal/committee/committeetest"
 	"blindseq/seal/evidence"
 
@@ -34,7 +35,7 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	w := world{committeetest.New(t, 4, 3, 1), filepath.Join(t.TempDir(), "committee.json")}
+	w := world{committeetest.NewWith(t, 4, 3, 1, committee.Limits{}, common.Address{0xb}), filepath.Join(t.TempDir(), "committee.json")}
 	if err := w.Write(w.file); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func (w world) equivocation(t *testing.T, number uint64) *keyholderv1.Evidence {
 	for i := range signed {
 		p := &preblockv1.Content{Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(int64(i), 0))}
 		var err error
-		if signed[i], err = attest.StatementOf(w.Committee.Committee, p, common.Hash{}).Sign(w.Identities[2], 2); err != nil {
+		if signed[i], err = attest.StatementOf(w.Committee.Committee, p, common.Hash{}).Sign(w.Identities[2], 2, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,19 +111,26 @@ func TestEveryKindIsRecognisedInEveryForm(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		"preblock":            {marshal(t, p), "preblock 1\n"},
-		"unopenable":          {marshal(t, w.preblock()), "preblock 1\n"},
-		"unopenable as JSON":  {marshalJSON(t, w.preblock()), "preblock 1\n"},
-		"committee":           {committeeFile, "committee " + w.Hash().Hex()},
-		"preblock in hex":     {[]byte(hex.EncodeToString(marshal(t, p))), "preblock 1\n"},
-		"preblock as JSON":    {marshalJSON(t, p), "preblock 1\n"},
-		"preblock of REST":    {[]byte(rest), "preblock 1\n"},
-		"certificate":         {marshal(t, p.Certificate), "certificate of number 1\n"},
-		"certificate as JSON": {marshalJSON(t, p.Certificate), "certificate of number 1\n"},
-		"evidence":            {marshal(t, e), "evidence against authority 2: equivocation\n"},
-		"evidence as JSON":    {marshalJSON(t, e), "evidence against authority 2: equivocation\n"},
+		"preblock":                  {marshal(t, p), "preblock 1\n"},
+		"unopenable":                {marshal(t, w.preblock()), "preblock 1\n"},
+		"unopenable as JSON":        {marshalJSON(t, w.preblock()), "preblock 1\n"},
+		"committee":                 {committeeFile, "committee " + w.Hash().Hex()},
+		"preblock in hex":           {[]byte(hex.EncodeToString(marshal(t, p))), "preblock 1\n"},
+		"preblock as JSON":          {marshalJSON(t, p), "preblock 1\n"},
+		"preblock of REST":          {[]byte(rest), "preblock 1\n"},
+		"certificate":               {marshal(t, p.Certificate), "certificate of number 1\n"},
+		"certificate as JSON":       {marshalJSON(t, p.Certificate), "certificate of number 1\n"},
+		"evidence":                  {marshal(t, e), "evidence against authority 2: equivocation\n"},
+		"evidence as JSON":          {marshalJSON(t, e), "evidence against authority 2: equivocation\n"},
+		"certificate without locks": {marshal(t, attest.Final(p.Certificate, nil)), "certificate of number 1\n"},
 	} {
 		shown, err := w.look(c.b)
+		if strings.Contains(shown, "locked by          nobody") != (name == "certificate without locks") {
+			t.Errorf("%s: %s", name, shown)
+		}
+		if name == "committee" && !(strings.Contains(shown, "sequencer 0        "+w.Roles.Sequencers[0].Hex()) && strings.Contains(shown, "relay 0            "+w.Roles.Relays[0].Hex())) {
+			t.Errorf("%s: %s", name, shown)
+		}
 		if err != nil || !strings.HasPrefix(shown, c.want) || !strings.Contains(shown, "verdict            VALID\n") {
 			t.Errorf("%s: %v\n%s", name, err, shown)
 		}
@@ -161,10 +169,21 @@ func TestWhatDoesNotHoldDoesNotVerify(t *testing.T) {
 		change(p)
 		return marshal(t, p)
 	}
+	certificate := func(change func(*preblockv1.Certificate)) []byte {
+		c := w.preblock().Certificate
+		change(c)
+		return marshal(t, c)
+	}
 	blamed := w.equivocation(t, 7)
 	blamed.Authority = 1
 	for name, b := range map[string][]byte{
 		"preblock without a certificate":   preblock(func(p *preblockv1.Preblock) { p.Certificate = nil }),
+		"preblock without locks":           preblock(func(p *preblockv1.Preblock) { p.Certificate.Locks = nil }),
+		"preblock with a lock too few":     preblock(func(p *preblockv1.Preblock) { p.Certificate.Locks = p.Certificate.Locks[1:] }),
+		"preblock locked by attesting":     preblock(func(p *preblockv1.Preblock) { p.Certificate.Locks = p.Certificate.Attestations }),
+		"preblock of another view":         preblock(func(p *preblockv1.Preblock) { p.Certificate.View++ }),
+		"preblock with another base fee":   preblock(func(p *preblockv1.Preblock) { p.Content.BaseFee++ }),
+		"certificate with a wrong lock":    certificate(func(c *preblockv1.Certificate) { c.Locks[1].Signature[9] ^= 1 }),
 		"preblock with another list":       preblock(func(p *preblockv1.Preblock) { p.Content.Transactions = p.Content.Transactions[1:] }),
 		"preblock with another hash":       preblock(func(p *preblockv1.Preblock) { p.ContentHash[0]++ }),
 		"preblock with another plain text": preblock(func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Transaction[0]++ }),

@@ -24,6 +24,7 @@ func (b *preblockObject) show(p *page) {
 	p.title("preblock %d", c.GetNumber())
 	p.line("parent", "0x%x", c.GetPreviousBlockHash())
 	p.line("timestamp", "%s", c.GetTimestamp().AsTime().Format("2006-01-02 15:04:05Z07:00"))
+	p.line("base fee", "%d", c.GetBaseFee())
 	p.line("content hash", "0x%x", b.GetContentHash())
 	if b.GetRequestId() != "" {
 		p.line("request", "%s, attempt %d", b.GetRequestId(), b.GetAttempt())
@@ -90,13 +91,24 @@ func showCertificate(p *page, cert *preblockv1.Certificate) {
 	p.line("chain", "%d", cert.GetChainId())
 	p.line("committee", "0x%x", cert.GetCommitteeHash())
 	p.line("follows statement", "0x%x", cert.GetPreviousPayloadHash())
+	p.line("view", "%d", cert.GetView())
 	for _, a := range cert.GetAttestations() {
 		p.line("attested by", "authority %d", a.GetAuthority())
 	}
+	for _, a := range cert.GetLocks() {
+		p.line("locked by", "authority %d", a.GetAuthority())
+	}
+	if len(cert.GetLocks()) == 0 {
+		p.line("locked by", "nobody: this does not show that the content is final")
+	}
 }
 
+// verify takes a certificate without locks, which shows what was attested; locks that are there must make the content final.
 func (o *certificateObject) verify(c *committee.Committee) error {
-	_, err := attest.Verify(c, o.Certificate)
+	s, err := attest.Verify(c, o.Certificate)
+	if err == nil && len(o.GetLocks()) > 0 {
+		err = attest.VerifyLocks(c, s, o.Certificate)
+	}
 	return err
 }
 
@@ -108,7 +120,7 @@ func (o *evidenceObject) show(p *page) {
 	p.line("committee", "0x%x", o.GetCommitteeHash())
 	if e := o.GetEquivocation(); e != nil {
 		for _, a := range []*keyholderv1.Attested{e.GetFirst(), e.GetSecond()} {
-			p.line("signed", "content 0x%x after statement 0x%x", a.GetContentHash(), a.GetPreviousPayloadHash())
+			p.line("signed", "content 0x%x after statement 0x%x in view %d", a.GetContentHash(), a.GetPreviousPayloadHash(), a.GetView())
 		}
 	}
 	if w := o.GetWrongShare(); w != nil {
@@ -144,6 +156,12 @@ func (o *committeeObject) show(p *page) {
 	p.line("sealed gas", "%d", o.Limits.SealedGas)
 	for i, address := range o.Members() {
 		p.line(fmt.Sprintf("authority %d", i), "%s", address)
+	}
+	for i, address := range o.Roles.Sequencers {
+		p.line(fmt.Sprintf("sequencer %d", i), "%s", address)
+	}
+	for i, address := range o.Roles.Relays {
+		p.line(fmt.Sprintf("relay %d", i), "%s", address)
 	}
 }
 

@@ -44,9 +44,14 @@ func (o *proofObject) show(p *page) {
 	p.line("parent", "%s", o.PreviousBlockHash)
 	p.line("chain", "%d", uint64(o.ChainID))
 	p.line("committee", "%s", o.CommitteeHash)
+	p.line("base fee", "%d", uint64(o.BaseFee))
 	p.line("follows statement", "%s", o.PreviousPayloadHash)
+	p.line("view", "%d", uint64(o.View))
 	for _, a := range o.Attestations {
 		p.line("attested by", "authority %d", uint64(a.Authority))
+	}
+	for _, a := range o.Locks {
+		p.line("locked by", "authority %d", uint64(a.Authority))
 	}
 }
 

@@ -3,6 +3,7 @@
 package keygen
 
 import (
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -23,15 +24,17 @@ const tokenBytes = 32
 
 // Config of the key generation.
 type Config struct {
-	Out            string `help:"Directory for committee.json and the key files. Existing files are never replaced." default:"." type:"path"`
-	Keyholders     int    `help:"Number of keyholders." default:"4"`
-	Threshold      int    `help:"Number of keyholders needed to open a sealed transaction. 0 means a quorum." default:"0"`
-	ChainID        uint64 `name:"chain-id" help:"Chain id that the committee attests for." required:""`
-	FirstNumber    uint64 `help:"First blueprint number the committee attests." default:"1"`
-	Lifetime       uint64 `help:"Number of blueprints within which a sealed transaction must be ordered, a constant of the chain." default:"50000"`
-	SealedGas      uint64 `help:"Maximum gas of all sealed transactions of a blueprint, a constant of the chain." default:"15000000"`
-	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
-	Keep           bool   `help:"Succeed and change nothing when the directory already has a committee."`
+	Out            string           `help:"Directory for committee.json and the key files. Existing files are never replaced." default:"." type:"path"`
+	Keyholders     int              `help:"Number of keyholders." default:"4"`
+	Threshold      int              `help:"Number of keyholders needed to open a sealed transaction. 0 means a quorum." default:"0"`
+	ChainID        uint64           `name:"chain-id" help:"Chain id that the committee attests for." required:""`
+	FirstNumber    uint64           `help:"First blueprint number the committee attests." default:"1"`
+	Lifetime       uint64           `help:"Number of blueprints within which a sealed transaction must be ordered, a constant of the chain." default:"50000"`
+	SealedGas      uint64           `help:"Maximum gas of all sealed transactions of a blueprint, a constant of the chain." default:"15000000"`
+	Relays         []common.Address `help:"Addresses of relays beside the bundler whose key is made here: their transactions count as sealed by their own senders, a constant of the chain."`
+	Instances      []string         `name:"bundler-instances" help:"Names of the bundlers (--instance) that share the key made here. Each is a relay, beside the bundler without a name."`
+	PassphraseFile string           `help:"File (mode 0600) whose first line is the passphrase to encrypt the key files with." type:"path"`
+	Keep           bool             `help:"Succeed and change nothing when the directory already has a committee."`
 }
 
 // Validate refuses what no committee can be.
@@ -61,13 +64,15 @@ type Files struct {
 	Committee  string
 	Shares     []string // by authority
 	Identities []string
-	Bundler    string // of a bundler; the committee does not know it
+	Sequencer  string // identity key of the sequencer, which signs its proposals
+	Bundler    string // identity key of a bundler, which the committee names as a relay
 	Token      string // of a gateway, for produce_block and admin calls
 }
 
 // Layout says where Run puts, or has put, the keys of a committee.
 func Layout(dir string, keyholders int) *Files {
-	f := &Files{Committee: filepath.Join(dir, "committee.json"), Bundler: filepath.Join(dir, "bundler.identity"), Token: filepath.Join(dir, "api-token")}
+	f := &Files{Committee: filepath.Join(dir, "committee.json"), Sequencer: filepath.Join(dir, "sequencer.identity"),
+		Bundler: filepath.Join(dir, "bundler.identity"), Token: filepath.Join(dir, "api-token")}
 	for i := range keyholders {
 		name := filepath.Join(dir, fmt.Sprintf("keyholder-%d", i))
 		f.Shares = append(f.Shares, name+".share.json")
@@ -114,10 +119,11 @@ func run(cfg Config) (*Files, error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(f.writeBundler(passphrase), f.writeToken()); err != nil {
+	roles, err := f.writeRoles(cfg, passphrase)
+	if err != nil {
 		return nil, err
 	}
-	c, err := committee.New(cfg.FirstNumber, members, keys, cfg.limits())
+	c, err := committee.New(cfg.FirstNumber, members, keys, cfg.limits(), roles)
 	if err != nil {
 		return nil, err
 	}
@@ -127,14 +133,11 @@ func run(cfg Config) (*Files, error) {
 // writeKeyholder writes one keyholder's two files and returns the address it signs with.
 func (f *Files) writeKeyholder(share *seal.Secret, passphrase []byte) (common.Address, error) {
 	defer share.Erase()
-	key, err := crypto.GenerateKey()
+	key, err := writeIdentity(f.Identities[share.Authority()], passphrase)
 	if err != nil {
 		return common.Address{}, err
 	}
-	err = errors.Join(
-		keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase),
-		identity.Write(f.Identities[share.Authority()], key, passphrase))
-	return crypto.PubkeyToAddress(key.PublicKey), err
+	return crypto.PubkeyToAddress(key.PublicKey), keyfile.WriteShare(f.Shares[share.Authority()], share, passphrase)
 }
 
 // writeToken writes a token, as hex.
@@ -151,11 +154,33 @@ func (f *Files) writeToken() error {
 	return errors.Join(err, file.Close())
 }
 
-// writeBundler writes the key of a bundler.
-func (f *Files) writeBundler(passphrase []byte) error {
+// writeRoles writes the keys of a sequencer and a bundler, and the gateway's token.
+func (f *Files) writeRoles(cfg Config, passphrase []byte) (committee.Roles, error) {
+	sequencer, err := writeIdentity(f.Sequencer, passphrase)
+	if err != nil {
+		return committee.Roles{}, err
+	}
+	bundler, err := writeIdentity(f.Bundler, passphrase)
+	if err != nil {
+		return committee.Roles{}, err
+	}
+	roles := committee.Roles{Sequencers: []common.Address{crypto.PubkeyToAddress(sequencer.PublicKey)}}
+	for _, name := range append([]string{""}, cfg.Instances...) {
+		one, err := identity.Instance(bundler, name)
+		if err != nil {
+			return roles, err
+		}
+		roles.Relays = append(roles.Relays, crypto.PubkeyToAddress(one.PublicKey))
+	}
+	roles.Relays = append(roles.Relays, cfg.Relays...)
+	return roles, f.writeToken()
+}
+
+// writeIdentity writes a new identity key and returns it.
+func writeIdentity(path string, passphrase []byte) (*ecdsa.PrivateKey, error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return identity.Write(f.Bundler, key, passphrase)
+	return key, identity.Write(path, key, passphrase)
 }

@@ -177,7 +177,7 @@ func TestVectorsAreOpenedByTheirShares(t *testing.T) {
 				cfg.ShareFile = append(cfg.ShareFile, path)
 			}
 		}
-		c, err := committee.New(1, members, keys, committee.Limits{})
+		c, err := committee.New(1, members, keys, committee.Limits{}, committee.Roles{Sequencers: []common.Address{{0xff}}})
 		if err == nil {
 			err = c.Write(cfg.CommitteeFile)
 		}

@@ -3,8 +3,12 @@
 //
 //	phase      event                                        next       effects
 //	attesting  Attested, fewer than a quorum                attesting  -
-//	attesting  Attested, a quorum                           opening    Certify
-//	attesting  Shown                                        opening    -
+//	attesting  Attested, a quorum                           locking    Certify
+//	attesting  Shown                                        locking    -
+//	attesting  Shown, final                                 opening    -
+//	locking    Locked, fewer than a quorum                  locking    -
+//	locking    Locked, a quorum                             opening    Finalize
+//	locking    Shown, final                                 opening    -
 //	opening    nothing is sealed                            decided    Decide
 //	opening    Answered, fewer than a threshold             opening    -
 //	opening    Answered, a threshold                        opening    Open
@@ -14,8 +18,11 @@
 //	proving    Proven, and a threshold with the right ones  proving    Check
 //	proving    Checked, a threshold is right                decided    Decide
 //	proving    Checked, some are wrong                      proving    Check of others, when they make a threshold
-//	any        Attested, Shown, Waited or Answered again or late  same  -
+//	any        Attested, Shown, Locked, Waited or Answered again or late  same  -
 //	decided    Proven                                       decided    -
+//
+// Shares are asked for when the content is final, that is certified and locked by a quorum, and never before. With nothing
+// sealed the locks decide.
 //
 // Bare shares are cheap and say nothing about themselves: the opening shows whether they are right. Where it fails, shares
 // with proof decide what the right outcome is. Keyholders whose shares were wrong before are left out of an opening while
@@ -96,13 +103,14 @@ type Phase int
 
 const (
 	Attesting Phase = iota // fewer than a quorum attested
-	Opening                // certified; nothing was opened yet
+	Locking                // certified; fewer than a quorum locked
+	Opening                // final; nothing was opened yet
 	Proving                // something did not open; fewer than Threshold proven shares
 	Decided
 )
 
 func (p Phase) String() string {
-	return [...]string{"attesting", "opening", "proving", "decided"}[p]
+	return [...]string{"attesting", "locking", "opening", "proving", "decided"}[p]
 }
 
 // State of one round.
@@ -111,6 +119,7 @@ type State struct {
 
 	phase    Phase
 	attested Set
+	locked   Set
 	sealed   bool // the content has sealed transactions
 	leftOut  Set  // used in an opening only if the others are too few
 	answered Set  // those whose bare shares came
@@ -133,6 +142,9 @@ func (s State) Phase() Phase { return s.phase }
 // Attested are those whose attestation came.
 func (s State) Attested() Set { return s.attested }
 
+// Locked are those whose lock came.
+func (s State) Locked() Set { return s.locked }
+
 // Proven are those whose shares with proof are right.
 func (s State) Proven() Set { return s.right }
 
@@ -142,8 +154,11 @@ type Event interface{ event() }
 type (
 	// Attested says that an authority's attestation came and is valid.
 	Attested struct{ By uint8 }
-	// Shown says that a certificate came from one who adopted it: it was made in a round before a crash.
-	Shown struct{}
+	// Shown says that a certificate came from a keyholder that holds it: it was made in a round before a crash. Final says
+	// that it has the locks of a quorum.
+	Shown struct{ Final bool }
+	// Locked says that an authority's lock came and is valid.
+	Locked struct{ By uint8 }
 	// Answered says that an authority's bare shares came; whether they are right is not known.
 	Answered struct{ By uint8 }
 	// Waited says that the keyholders left out are needed: the others do not answer.
@@ -158,6 +173,7 @@ type (
 
 func (Attested) event() {}
 func (Shown) event()    {}
+func (Locked) event()   {}
 func (Answered) event() {}
 func (Waited) event()   {}
 func (Opened) event()   {}
@@ -168,8 +184,10 @@ func (Checked) event()  {}
 type Effect interface{ effect() }
 
 type (
-	// Certify makes the certificate from these attestations; keyholders may be asked for shares from now on.
+	// Certify makes the certificate from these attestations; keyholders are asked to lock from now on.
 	Certify struct{ By Set }
+	// Finalize adds these locks to the certificate; keyholders may be asked for shares from now on.
+	Finalize struct{ By Set }
 	// Open combines the bare shares of these, opens everything and seals it again; Opened follows.
 	Open struct{ With Set }
 	// Prove asks everybody for shares with proof of what did not open.
@@ -180,11 +198,12 @@ type (
 	Decide struct{ Proven Set }
 )
 
-func (Certify) effect() {}
-func (Open) effect()    {}
-func (Prove) effect()   {}
-func (Check) effect()   {}
-func (Decide) effect()  {}
+func (Certify) effect()  {}
+func (Finalize) effect() {}
+func (Open) effect()     {}
+func (Prove) effect()    {}
+func (Check) effect()    {}
+func (Decide) effect()   {}
 
 // Next is the transition table: the state after an event, and what to do. On an error the state is the one before.
 func Next(s State, e Event) (State, []Effect, error) {
@@ -194,8 +213,12 @@ func Next(s State, e Event) (State, []Effect, error) {
 	}
 	var effects []Effect
 	if next.phase == Attesting && next.attested.Len() >= next.Quorum {
-		next.phase = Opening
+		next.phase = Locking
 		effects = append(effects, Certify{next.attested})
+	}
+	if next.phase == Locking && next.locked.Len() >= next.Quorum {
+		next.phase = Opening
+		effects = append(effects, Finalize{next.locked})
 	}
 	if o, ok := e.(Opened); ok {
 		effects = append(effects, o.then())
@@ -210,12 +233,15 @@ func (s State) take(e Event) (State, error) {
 	case Attested:
 		s.attested = s.attested.With(e.By)
 	case Shown:
+		s.phase = max(s.phase, e.phase())
+	case Locked:
 		if s.phase == Attesting {
-			s.phase = Opening
+			return s, fmt.Errorf("%w: a lock before the certificate", ErrUnexpected)
 		}
+		s.locked = s.locked.With(e.By)
 	case Answered:
-		if s.phase == Attesting {
-			return s, fmt.Errorf("%w: shares before the certificate", ErrUnexpected)
+		if s.phase < Opening {
+			return s, fmt.Errorf("%w: shares before the content is final", ErrUnexpected)
 		}
 		s.answered = s.answered.With(e.By)
 	case Waited:
@@ -249,6 +275,14 @@ func (s State) opened(failed int) (State, error) {
 		s.phase = Proving
 	}
 	return s, nil
+}
+
+// phase is the one that a certificate leads to.
+func (s Shown) phase() Phase {
+	if s.Final {
+		return Opening
+	}
+	return Locking
 }
 
 func (o Opened) then() Effect {

@@ -45,16 +45,32 @@ func TestTransitions(t *testing.T) {
 	}{
 		{"fewer than a quorum wait", attesting(true, 0), Attested{1}, attesting(true, 0, 1), nil, nil},
 		{"the same one again counts once", attesting(true, 0, 1), Attested{1}, attesting(true, 0, 1), nil, nil},
-		{"a quorum with nothing sealed decides", attesting(false, 0, 1), Attested{3},
-			State{Quorum: 3, Threshold: 2, phase: Decided, attested: set(0, 1, 3)}, []Effect{Certify{set(0, 1, 3)}, Decide{}}, nil},
-		{"a quorum certifies", attesting(true, 0, 1), Attested{2}, at(Opening, same), []Effect{Certify{set(0, 1, 2)}}, nil},
+		{"a quorum certifies", attesting(true, 0, 1), Attested{2}, at(Locking, same), []Effect{Certify{set(0, 1, 2)}}, nil},
+		{"a quorum with nothing sealed certifies", attesting(false, 0, 1), Attested{2},
+			at(Locking, func(s *State) { s.sealed = false }), []Effect{Certify{set(0, 1, 2)}}, nil},
 		{"an attestation after the certificate changes nothing more", at(Opening, same), Attested{5},
 			at(Opening, func(s *State) { s.attested = set(0, 1, 2, 5) }), nil, nil},
 		{"a certificate that was made before takes the place of attestations", attesting(true, 0), Shown{},
+			State{Quorum: 3, Threshold: 2, phase: Locking, attested: set(0), sealed: true}, nil, nil},
+		{"a final certificate that was made before takes the place of locks", attesting(true, 0), Shown{Final: true},
 			State{Quorum: 3, Threshold: 2, phase: Opening, attested: set(0), sealed: true}, nil, nil},
-		{"a certificate with nothing sealed decides", attesting(false, 0), Shown{},
+		{"a final certificate takes the place of locks that are missing", at(Locking, same), Shown{Final: true}, at(Opening, same), nil, nil},
+		{"a final certificate with nothing sealed decides", attesting(false, 0), Shown{Final: true},
 			State{Quorum: 3, Threshold: 2, phase: Decided, attested: set(0)}, []Effect{Decide{}}, nil},
-		{"a certificate shown late changes nothing", at(Proving, same), Shown{}, at(Proving, same), nil, nil},
+		{"a certificate without locks shown late changes nothing", at(Opening, same), Shown{}, at(Opening, same), nil, nil},
+		{"a certificate shown late changes nothing", at(Proving, same), Shown{Final: true}, at(Proving, same), nil, nil},
+
+		{"fewer locks than a quorum wait", at(Locking, func(s *State) { s.locked = set(0) }), Locked{4},
+			at(Locking, func(s *State) { s.locked = set(0, 4) }), nil, nil},
+		{"the same lock again counts once", at(Locking, func(s *State) { s.locked = set(0, 4) }), Locked{4},
+			at(Locking, func(s *State) { s.locked = set(0, 4) }), nil, nil},
+		{"a quorum of locks makes it final", at(Locking, func(s *State) { s.locked = set(0, 4) }), Locked{1},
+			at(Opening, func(s *State) { s.locked = set(0, 1, 4) }), []Effect{Finalize{set(0, 1, 4)}}, nil},
+		{"a quorum of locks with nothing sealed decides", at(Locking, func(s *State) { s.locked, s.sealed = set(0, 4), false }), Locked{1},
+			at(Decided, func(s *State) { s.locked, s.sealed = set(0, 1, 4), false }), []Effect{Finalize{set(0, 1, 4)}, Decide{}}, nil},
+		{"attestations of everybody are no locks", at(Locking, same), Attested{5},
+			at(Locking, func(s *State) { s.attested = set(0, 1, 2, 5) }), nil, nil},
+		{"a lock is late", at(Proving, same), Locked{4}, at(Proving, func(s *State) { s.locked = set(4) }), nil, nil},
 
 		{"too few answers wait", at(Opening, same), Answered{4}, at(Opening, func(s *State) { s.answered = set(4) }), nil, nil},
 		{"enough answers are opened", at(Opening, func(s *State) { s.answered = set(4) }), Answered{1},
@@ -86,7 +102,10 @@ func TestTransitions(t *testing.T) {
 		{"a proof is late", at(Decided, same), Proven{3}, at(Decided, func(s *State) { s.waiting = set(3) }), nil, nil},
 		{"waited is late", at(Decided, same), Waited{}, at(Decided, same), nil, nil},
 
+		{"a lock before the certificate", attesting(true, 0), Locked{0}, attesting(true, 0), nil, ErrUnexpected},
 		{"shares before the certificate", attesting(true, 0), Answered{0}, attesting(true, 0), nil, ErrUnexpected},
+		{"shares before the locks", at(Locking, same), Answered{0}, at(Locking, same), nil, ErrUnexpected},
+		{"proofs before the locks", at(Locking, same), Proven{0}, at(Locking, same), nil, ErrUnexpected},
 		{"proofs before they are asked for", at(Opening, same), Proven{0}, at(Opening, same), nil, ErrUnexpected},
 		{"opened without an opening", at(Opening, same), Opened{}, at(Opening, same), nil, ErrUnexpected},
 		{"checked without a check", at(Proving, same), Checked{}, at(Proving, same), nil, ErrUnexpected},
@@ -112,8 +131,8 @@ type lottery struct {
 	liars   Set
 	garbage bool
 
-	certified, failed bool
-	decided           int
+	certified, final, failed bool
+	decided                  int
 }
 
 func (l *lottery) give(e Event) {
@@ -136,8 +155,13 @@ func (l *lottery) carryOut(e Effect) {
 			l.t.Fatalf("seed %d: certified by %v", l.seed, e.By.All())
 		}
 		l.certified = true
+	case Finalize:
+		if !l.certified || l.final || e.By.Len() < 5 {
+			l.t.Fatalf("seed %d: final by %v", l.seed, e.By.All())
+		}
+		l.final = true
 	case Open:
-		if !l.certified || e.With.Len() != 5 {
+		if !l.final || e.With.Len() != 5 {
 			l.t.Fatalf("seed %d: opened with %v", l.seed, e.With.All())
 		}
 		if l.failed = l.garbage || e.With.And(l.liars) != (Set{}); l.failed {
@@ -149,6 +173,9 @@ func (l *lottery) carryOut(e Effect) {
 		l.give(Checked{e.Of.And(l.liars)})
 	case Decide:
 		l.decided++
+		if !l.final {
+			l.t.Fatalf("seed %d: decided and not final", l.seed)
+		}
 		if l.state.sealed && l.failed && (e.Proven.Len() != 5 || e.Proven.And(l.liars) != (Set{})) {
 			l.t.Fatalf("seed %d: decided from %v", l.seed, e.Proven.All())
 		}
@@ -175,8 +202,10 @@ func TestAnyOrderOfAnswersDecidesOnceWithEnoughRightOnes(t *testing.T) {
 				l.give(Attested{a})
 			case k == 3 && r.IntN(20) == 0:
 				l.give(Waited{})
-			case k < 6 && l.certified:
+			case k < 6 && l.final:
 				l.give(Answered{a})
+			case l.certified && !l.final:
+				l.give(Locked{a})
 			case l.state.Phase() == Proving:
 				l.give(Proven{a})
 			}

@@ -1,7 +1,8 @@
 // Package proof checks the proofs that a preblock carries, so that nobody has to trust the sequencer that sent it.
 //
-// It guarantees of a preblock that Check accepts, from the committee's first number on: a quorum of the keyholders signed its
-// content for its number, after the statement that the preblock before it shows; and its outcomes are the only right ones of
+// It guarantees of a preblock that Check accepts, from the committee's first number on: its content is final for its number (a
+// quorum of the keyholders attested it, and locked it in the same view), after the statement that the preblock before it shows;
+// and its outcomes are the only right ones of
 // its sealed transactions: each opening seals to the same bytes again, and what is unopenable is proven by shares. A preblock
 // that no committee answers for (there is none, or it begins later) has neither sealed transactions nor outcomes.
 //

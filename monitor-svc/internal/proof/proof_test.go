@@ -78,7 +78,14 @@ func TestForgedPreblocksAreRefused(t *testing.T) {
 	h.add(1)
 	good := h.add(2, h.Sealed([]byte("plain")), h.Garbage(seal.ErrPadding), []byte{2, 3})
 	for name, change := range map[string]func(*preblockv1.Preblock){
-		"no certificate":      func(p *preblockv1.Preblock) { p.Certificate = nil },
+		"no certificate": func(p *preblockv1.Preblock) { p.Certificate = nil },
+		"no locks":       func(p *preblockv1.Preblock) { p.Certificate.Locks = nil },
+		"a lock too few": func(p *preblockv1.Preblock) { p.Certificate.Locks = p.Certificate.Locks[1:] },
+		"a lock of an attestation": func(p *preblockv1.Preblock) {
+			p.Certificate.Locks[0].Signature = p.Certificate.Attestations[0].Signature
+		},
+		"another view":        func(p *preblockv1.Preblock) { p.Certificate.View++ },
+		"another base fee":    func(p *preblockv1.Preblock) { p.Content.BaseFee++ },
 		"another transaction": func(p *preblockv1.Preblock) { p.Content.Transactions[2][1]++ },
 		"opened otherwise":    func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Transaction[0]++ },
 		"another seed":        func(p *preblockv1.Preblock) { p.Outcomes[0].GetOpened().Seed[0]++ },

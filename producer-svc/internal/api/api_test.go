@@ -101,6 +101,11 @@ func (p *pool) WaitingBytes() uint64 { return p.waitingBytes }
 
 func (p *pool) Gas() uint64 { return p.gas }
 
+// baseFee is that of each block.
+const baseFee = 7
+
+func (p *pool) BaseFee() uint64 { return baseFee }
+
 func (p *pool) UpgradeDue(at int64) bool { return p.fork != 0 && at >= p.fork }
 
 func (p *pool) Head() (uint64, content.Hash, int64) { return p.number, content.Hash{1}, 1000 }
@@ -124,8 +129,8 @@ func (p *pool) Transactions(_ context.Context, room, taken uint64) (txs [][]byte
 // sealed are sealed transactions of these sizes, as package sealedpool gives them, each of gas 1; each is full of its place.
 type sealed []int
 
-func (w sealed) Next(number, share, room uint64) (raws [][]byte, size, gas uint64) {
-	if number != 1 {
+func (w sealed) Next(to *preblockv1.Content, share, room uint64) (raws [][]byte, size, gas uint64) {
+	if to.GetNumber() != 1 || to.GetBaseFee() != baseFee {
 		return nil, 0, 0
 	}
 	for i, n := range w {
@@ -251,6 +256,15 @@ func TestContentIsThatOfOneHead(t *testing.T) {
 		}
 		if err == nil && (answer.GetContent().GetNumber() != p.number+1 || answer.GetContent().GetTimestamp().GetSeconds() != 1000) {
 			t.Errorf("%d moves: %v on head %d", moves, answer.GetContent(), p.number)
+		}
+	}
+}
+
+func TestEveryProposalNamesTheBaseFeeOfItsBlock(t *testing.T) {
+	for name, p := range map[string]*pool{"filled": {sizes: []int{10}}, "an upgrade": {fork: 1}, "empty": {}} {
+		answer, err := assembler(p, nil).Next(t.Context(), 2000, true)
+		if err != nil || answer.GetContent().GetBaseFee() != baseFee {
+			t.Errorf("%s: %v, %v", name, answer, err)
 		}
 	}
 }

@@ -23,8 +23,8 @@ type Block struct {
 	Sealed       []Sealed    // executed first, each at its place or never
 	Delayed      [][]byte    // executed after those that wait since earlier blocks
 	Transactions [][]byte
-	// BarredUntil is the last number from whose content a transaction is barred that its own sender has sealed and that
-	// ends in this block; 0 bars nothing.
+	// BarredUntil is the last number from whose content a transaction is barred that its own sender, or a relay, has sealed and
+	// that ends in this block; 0 bars nothing.
 	BarredUntil uint64
 	Names       []common.Hash // by which NamedIn finds it; no part of its content
 }
@@ -164,6 +164,7 @@ func digest(b Block, own []candidate) common.Hash {
 		hasher.Write(own[i].hash[:])
 		if s := own[i].sealed; s != nil {
 			hasher.Write(s.Submitter[:])
+			number(flag(s.Relay))
 			number(s.Gas)
 			number(s.Fee)
 		}
@@ -171,4 +172,11 @@ func digest(b Block, own []candidate) common.Hash {
 	var sum common.Hash
 	hasher.Read(sum[:]) //nolint:errcheck // a hash state does not fail
 	return sum
+}
+
+func flag(set bool) uint64 {
+	if set {
+		return 1
+	}
+	return 0
 }

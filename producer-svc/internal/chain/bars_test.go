@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"fmt"
 	"testing"
 
 	"blindseq/producer-svc/internal/chain"
@@ -66,6 +67,18 @@ func TestWhatAnotherSealedIsNotBarred(t *testing.T) {
 	equalList(t, "included", apply(t, c, next(c, due, raw)).Included, hashes(due, raw))
 }
 
+// A relay seals nothing that it has seen in public.
+func TestWhatARelaySealedAndHasEndedIsBarred(t *testing.T) {
+	c := open(t, t.TempDir())
+	w := wallets(t)
+	b, raw := ending(t, c, w[0], w[1].address, 3)
+	b.Sealed[0].Relay = true
+	equal(t, "barred until", apply(t, c, b).Skipped[0].BarredUntil, 4)
+	w[0].nonce = 0
+	due := w[0].transfer(t, nobody, 2)
+	equalList(t, "included", apply(t, c, next(c, due, raw)).Included, hashes(due))
+}
+
 // The content in which it ended was ordered before anybody could read it.
 func TestABarHoldsForLaterContentsOnly(t *testing.T) {
 	c := open(t, t.TempDir())
@@ -100,4 +113,22 @@ func TestBarsAreForgotten(t *testing.T) {
 		apply(t, c, b)
 	}
 	equal(t, "stored at the end", stored(), 0)
+}
+
+// TestABarThatHasEndedIsKeptBesideALaterOne: a crash may take back blocks from before the later one, and when they are replayed
+// the first one has to hold again.
+func TestABarThatHasEndedIsKeptBesideALaterOne(t *testing.T) {
+	c := open(t, t.TempDir())
+	b, raw := ending(t, c, wallets(t)[0], wallets(t)[0].address, 2)
+	apply(t, c, b)
+	for number := uint64(2); number <= 5; number++ {
+		b := next(c)
+		if b.BarredUntil = number + 2; number == 5 {
+			b.Sealed = []chain.Sealed{{Raw: raw, Submitter: wallets(t)[0].address, Gas: 100_000, Fee: 1}}
+		}
+		apply(t, c, b)
+	}
+	for number, want := range map[uint64]bool{1: false, 2: true, 3: true, 4: false, 5: false, 6: true, 7: true, 8: false} {
+		equal(t, fmt.Sprint("barred from content ", number), chain.BarredAt(t, c, chain.HashTransaction(raw), number), want)
+	}
 }

@@ -1,6 +1,10 @@
 package chain
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+)
 
 // BarsStored counts what the database holds of bars: two entries for each.
 func BarsStored(t *testing.T, c *Chain) (n int) {
@@ -13,6 +17,16 @@ func BarsStored(t *testing.T, c *Chain) (n int) {
 		it.Release()
 	}
 	return n
+}
+
+// BarredAt says whether a transaction is barred from the content of a number.
+func BarredAt(t *testing.T, c *Chain, hash common.Hash, number uint64) bool {
+	t.Helper()
+	barred, err := c.bars.holds(hash, number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return barred
 }
 
 // MakeOld turns the head's record into one of v0.1.0.

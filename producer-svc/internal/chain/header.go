@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"math"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -16,6 +17,18 @@ const (
 	randaoDomain   = "blindseq/prevrandao/2"
 	minTransaction = params.TxGas
 )
+
+// BaseFee is the base fee of the next block, in wei. It is a function of the head.
+func (c *Chain) BaseFee() uint64 { return baseFeeAfter(c.bc.Config(), c.bc.CurrentBlock()) }
+
+// baseFeeAfter is the base fee of the block after parent; the largest number for one that a content cannot name.
+func baseFeeAfter(config *params.ChainConfig, parent *types.Header) uint64 {
+	fee := eip1559.CalcBaseFee(config, parent)
+	if !fee.IsUint64() {
+		return math.MaxUint64
+	}
+	return fee.Uint64()
+}
 
 // nextHeader is the header of the block after parent, without what execution fills in. The fee recipient is the
 // genesis's coinbase and the gas limit the genesis's: a setting of one process would let replicas disagree.

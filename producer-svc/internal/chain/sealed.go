@@ -16,6 +16,7 @@ import (
 type Sealed struct {
 	Raw       []byte
 	Submitter common.Address
+	Relay     bool   // the submitter is a relay of the chain, whom senders trust as they do themselves
 	Gas       uint64 // upper bound of its gas limit
 	Fee       uint64 // lower bound of its fee cap, in wei for a unit of gas
 }

@@ -125,6 +125,7 @@ func TestABlockIsTheSameOnlyWithTheSameSealedHeaders(t *testing.T) {
 		"gas":       func(_ *chain.Block, s *chain.Sealed) { s.Gas++ },
 		"fee":       func(_ *chain.Block, s *chain.Sealed) { s.Fee++ },
 		"submitter": func(_ *chain.Block, s *chain.Sealed) { s.Submitter[0]++ },
+		"relay":     func(_ *chain.Block, s *chain.Sealed) { s.Relay = true },
 		"content":   func(b *chain.Block, _ *chain.Sealed) { b.ContentHash[0]++ },
 		"bars":      func(b *chain.Block, _ *chain.Sealed) { b.BarredUntil++ },
 		"readable":  func(b *chain.Block, s *chain.Sealed) { b.Transactions, b.Sealed = [][]byte{s.Raw}, nil },

@@ -37,6 +37,8 @@ type Chain interface {
 	Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error)
 	// BlockHash is the hash of an applied block.
 	BlockHash(number uint64) (content.Hash, bool)
+	// BaseFee is that of the block on top of the head, in wei.
+	BaseFee() uint64
 }
 
 // Publisher is notified of each applied block.
@@ -53,6 +55,8 @@ type Deps struct {
 	Check func(*preblockv1.Content) error
 	// Decided is called with each new record; nil when nobody wants to know.
 	Decided func(rec *blueprintv1.LogRecord) error
+	// False is called with the wrong claims of a content before its block is made; nil when nobody wants to know.
+	False func(rec *blueprintv1.LogRecord, claims []logrecord.False)
 	// Token is the highest fencing token that another leader is known to have; nil for none.
 	Token func() uint64
 }
@@ -67,6 +71,9 @@ func New(d Deps) *Engine {
 	}
 	if d.Decided == nil {
 		d.Decided = func(*blueprintv1.LogRecord) error { return nil }
+	}
+	if d.False == nil {
+		d.False = func(*blueprintv1.LogRecord, []logrecord.False) {}
 	}
 	if d.Token == nil {
 		d.Token = func() uint64 { return 0 }
@@ -83,7 +90,7 @@ type Turn struct {
 
 // Append makes a preblock durable as the next record, and returns what the log holds for its number. This decides the block.
 func (e *Engine) Append(p *preblockv1.Preblock, t Turn) (*blueprintv1.LogRecord, error) {
-	rec, err := e.record(p, e.Delayed)
+	rec, err := e.record(p, t.Head, e.Delayed)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +106,7 @@ func (e *Engine) Follow(ctx context.Context, p *preblockv1.Preblock, given map[c
 	if err := section.Follows(head, p); err != nil {
 		return section.Block{}, e.classify(err)
 	}
-	rec, err := e.record(p, supplied{next: e.Delayed, raws: given})
+	rec, err := e.record(p, head, supplied{next: e.Delayed, raws: given})
 	if err != nil {
 		return section.Block{}, err
 	}
@@ -113,12 +120,12 @@ func (e *Engine) Follow(ctx context.Context, p *preblockv1.Preblock, given map[c
 	return block, err
 }
 
-// record is the record of a preblock whose content keeps the rules.
-func (e *Engine) record(p *preblockv1.Preblock, delayed logrecord.Delayed) (*blueprintv1.LogRecord, error) {
+// record is the record of a preblock whose content keeps the rules, on top of the head.
+func (e *Engine) record(p *preblockv1.Preblock, head section.Head, delayed logrecord.Delayed) (*blueprintv1.LogRecord, error) {
 	if err := e.Check(p.GetContent()); err != nil {
 		return nil, e.classify(err)
 	}
-	rec, err := logrecord.Of(p, delayed)
+	rec, err := logrecord.Of(p, logrecord.Parent{Hash: head.Hash, Time: head.Time}, delayed)
 	return rec, e.classify(err)
 }
 
@@ -133,8 +140,14 @@ func (e *Engine) appended(rec *blueprintv1.LogRecord, err error) (*blueprintv1.L
 	return rec, e.classify(err)
 }
 
-// Apply executes a decided record, also when ctx ends meanwhile.
+// Apply executes a decided record, also when ctx ends meanwhile. What its content says wrongly is reported each time that the
+// record becomes the head, so a crash in between loses no report.
 func (e *Engine) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+	if e.Chain.Head().Number+1 == rec.GetNumber() {
+		if claims := logrecord.FalseClaims(rec, e.Chain.BaseFee()); len(claims) > 0 {
+			e.False(rec, claims)
+		}
+	}
 	block, err := e.Chain.Apply(context.WithoutCancel(ctx), rec)
 	if err != nil {
 		return block, e.classify(fmt.Errorf("apply blueprint %d: %w", rec.GetNumber(), err))

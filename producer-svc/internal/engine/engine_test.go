@@ -46,6 +46,7 @@ type rig struct {
 	published published
 	decided   int
 	breaks    error // the rule that each content breaks
+	change    func(*preblockv1.Preblock)
 }
 
 func newRig(appends error, held *blueprintv1.LogRecord, applies error) *rig {
@@ -60,7 +61,11 @@ func newRig(appends error, held *blueprintv1.LogRecord, applies error) *rig {
 }
 
 func (r *rig) preblock() *preblockv1.Preblock {
-	return fakes.Preblock(r.chain.Head(), &proposalv1.RequestProposalRequest{RequestId: "r"}, [][]byte{{1}}, nil)
+	p := fakes.Preblock(r.chain.Head(), &proposalv1.RequestProposalRequest{RequestId: "r"}, [][]byte{{1}}, nil)
+	if r.change != nil {
+		r.change(p)
+	}
+	return p
 }
 
 // section is what a critical section does with a preblock.
@@ -133,6 +138,33 @@ func TestAContentThatBreaksARuleIsAnAlarmAndNotAppended(t *testing.T) {
 		r.breaks = errOther
 		if err := meets(r); !errors.Is(err, errOther) || engine.KindOf(err) != engine.Alarm || r.decided != 0 {
 			t.Errorf("%s: got %v of kind %d, %d appended", who, err, engine.KindOf(err), r.decided)
+		}
+	}
+}
+
+func TestWrongClaimsOfAFinalContentAreReportedWhenItBecomesTheHead(t *testing.T) {
+	for who, meets := range map[string]func(*rig) error{
+		"a section":  func(r *rig) error { return r.section(t.Context()) },
+		"a follower": func(r *rig) error { return r.follow(t.Context()) },
+	} {
+		r := newRig(nil, nil, nil)
+		var reported []logrecord.False
+		r.False = func(rec *blueprintv1.LogRecord, claims []logrecord.False) {
+			if rec.GetNumber() != 1 || r.chain.Head().Number != 0 {
+				t.Errorf("%s: %d is reported at head %d", who, rec.GetNumber(), r.chain.Head().Number)
+			}
+			reported = append(reported, claims...)
+		}
+		r.change = func(p *preblockv1.Preblock) {
+			p.Certificate, p.Content.PreviousBlockHash = &preblockv1.Certificate{}, make([]byte, 32)
+			hash := content.HashOf(p.GetContent())
+			p.ContentHash = hash[:]
+		}
+		if err := meets(r); err != nil || r.chain.Head().Number != 1 {
+			t.Fatalf("%s: head %d, %v", who, r.chain.Head().Number, err)
+		}
+		if len(reported) != 1 || reported[0].Claim != logrecord.ClaimParent {
+			t.Errorf("%s: reported %v", who, reported)
 		}
 	}
 }

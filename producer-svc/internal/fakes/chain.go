@@ -32,6 +32,9 @@ func (c *Chain) Head() section.Head {
 	return c.blocks[len(c.blocks)-1]
 }
 
+// BaseFee implements section.Chain.
+func (c *Chain) BaseFee() uint64 { return 7 }
+
 // BlockHash implements section.Chain.
 func (c *Chain) BlockHash(number uint64) (content.Hash, bool) {
 	c.mu.Lock()

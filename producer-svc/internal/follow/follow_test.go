@@ -95,7 +95,7 @@ func (r *replica) fix(t *testing.T, n int) {
 	for range n {
 		head := r.ahead.Head()
 		p := fakes.Preblock(head, &proposalv1.RequestProposalRequest{RequestId: fmt.Sprint("r-", head.Number)}, [][]byte{{1}}, nil)
-		rec, err := logrecord.Of(p, nothing{})
+		rec, err := logrecord.Of(p, logrecord.Parent{Hash: head.Hash}, nothing{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestNothingIsWrittenWhileTheLogIsHeldAndFollowingGoesOnFromTheMovedHead(t *
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec, err := logrecord.Of(p.GetPreblock(), nothing{})
+		rec, err := logrecord.Of(p.GetPreblock(), logrecord.Parent{}, nothing{})
 		if err != nil {
 			t.Fatal(err)
 		}

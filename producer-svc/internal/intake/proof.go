@@ -55,15 +55,15 @@ func (p Prover) Proof(ctx context.Context, hash common.Hash) (any, error) {
 
 // place finds the blueprint that has a hash, and the place of the sealed transaction in its preblock; -1 for a plain one.
 func (t Transactions) place(hash common.Hash) (number uint64, place int, err error) {
-	one, number, err := t.find(hash)
+	one, rec, err := t.find(hash)
 	if err != nil {
 		return 0, 0, err
 	}
 	if one != nil {
-		return number, int(one.GetIndex()), nil
+		return rec.GetNumber(), int(one.GetIndex()), nil
 	}
-	if number > 0 { // it waited for gas: it stands in an earlier list than that of its block
-		return number, -1, nil
+	if rec != nil { // it waited for gas: it stands in an earlier list than that of its block
+		return rec.GetNumber(), -1, nil
 	}
 	state, number, _, err := t.Plain.Status(hash)
 	if err != nil {
@@ -72,8 +72,7 @@ func (t Transactions) place(hash common.Hash) (number uint64, place int, err err
 	if state != txstore.StateIncluded && state != txstore.StateSkipped {
 		return 0, 0, fmt.Errorf("%w: it is %s", errNotOrdered, state)
 	}
-	rec, err := t.Records(number)
-	if err != nil {
+	if rec, err = t.Records(number); err != nil {
 		return 0, 0, err
 	}
 	for _, one := range rec.GetSealed() {

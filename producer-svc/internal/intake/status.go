@@ -27,15 +27,15 @@ func (t Transactions) status(hash common.Hash) (at rpc.Standing, err error) {
 	if t.Sealed != nil {
 		// This comes first: the block that decides takes it out of the pool after the chain knows what became of it.
 		if waiting, ok := t.Sealed.Where(hash); ok {
-			return rpc.Standing{State: waiting.Name, Number: waiting.Number, Transaction: waiting.Transaction}, nil
+			return rpc.Standing{State: waiting.Name, Number: waiting.Number, Transaction: waiting.Transaction, Reason: waiting.Reason, BaseFee: waiting.BaseFee}, nil
 		}
 	}
-	one, number, err := t.find(hash)
+	one, rec, err := t.find(hash)
 	if err != nil {
 		return rpc.Standing{}, err
 	}
 	if one != nil {
-		return t.settled(one, number)
+		return t.settled(one, rec)
 	}
 	at.State, at.Number, at.Reason, err = t.Plain.Status(hash)
 	if err == nil && at.State != txstore.StateIncluded {
@@ -45,8 +45,9 @@ func (t Transactions) status(hash common.Hash) (at rpc.Standing, err error) {
 }
 
 // settled is what an applied block made of a sealed transaction. It was executed in this block or never.
-func (t Transactions) settled(one *blueprintv1.SealedRecord, number uint64) (at rpc.Standing, err error) {
-	at = rpc.Standing{State: txstore.StateEnded, Number: number, Transaction: common.BytesToHash(one.GetTransactionHash())}
+func (t Transactions) settled(one *blueprintv1.SealedRecord, rec *blueprintv1.LogRecord) (at rpc.Standing, err error) {
+	number, baseFee := rec.GetNumber(), rec.GetBaseFee()
+	at = rpc.Standing{State: txstore.StateEnded, Number: number, Transaction: common.BytesToHash(one.GetTransactionHash()), BaseFee: &baseFee}
 	if len(one.GetTransactionHash()) == 0 {
 		at.Reason = "unopenable: " + outcome.ReasonText(one.GetReason())
 		return at, nil
@@ -77,21 +78,21 @@ func (t Transactions) Resolve(hash common.Hash) (common.Hash, error) {
 	return common.Hash(one.GetTransactionHash()), nil
 }
 
-// find finds the number of the applied blueprint that has a name, 0 for none, and its record of the sealed transaction with this
-// id; nil for a plain one.
-func (t Transactions) find(id common.Hash) (*blueprintv1.SealedRecord, uint64, error) {
+// find finds the record of the applied blueprint that has a name, nil for none, and in it that of the sealed transaction with
+// this id; nil for a plain one.
+func (t Transactions) find(id common.Hash) (*blueprintv1.SealedRecord, *blueprintv1.LogRecord, error) {
 	number, ok, err := t.Chain.NamedIn(id)
 	if err != nil || !ok {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	rec, err := t.Records(number)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	for _, one := range rec.GetSealed() {
 		if common.Hash(one.GetId()) == id {
-			return one, number, nil
+			return one, rec, nil
 		}
 	}
-	return nil, number, nil
+	return nil, rec, nil
 }

@@ -23,11 +23,19 @@ type Ledger struct {
 	Chain  *chain.Chain
 	Keeper *txstore.Keeper
 	Sealed *sealedpool.Pool // nil when nothing is sealed
-	// Lifetime is for how many numbers a transaction is barred that its own sender sealed and that ended; 0 bars none.
-	Lifetime uint64
+	Bars   Bars
 	// Count is called for each applied block.
 	Count func(transactions, skipped int)
 }
+
+// Bars says which transactions are barred after they were opened and ended: those that their own sender sealed, or a relay. Both
+// fields are constants of the chain. The zero value bars none.
+type Bars struct {
+	Lifetime uint64 // for how many numbers
+	IsRelay  func(submitter common.Address) bool
+}
+
+func (b Bars) relay(submitter common.Address) bool { return b.IsRelay != nil && b.IsRelay(submitter) }
 
 // Waiting says whether transactions that were ordered before wait for gas in a later block.
 func (l *Ledger) Waiting() bool { return l.Chain.Waiting().Transactions > 0 }
@@ -40,7 +48,7 @@ func (l *Ledger) Head() section.Head {
 
 // Apply executes a record and removes its transactions from the stores. A repeat gives the same result.
 func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
-	result, err := l.Chain.Apply(ctx, BlockOf(rec, l.Lifetime))
+	result, err := l.Chain.Apply(ctx, BlockOf(rec, l.Bars))
 	if err != nil {
 		return section.Block{}, err
 	}
@@ -62,7 +70,7 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 }
 
 // BlockOf is the block that a record decides.
-func BlockOf(rec *blueprintv1.LogRecord, lifetime uint64) chain.Block {
+func BlockOf(rec *blueprintv1.LogRecord, bars Bars) chain.Block {
 	b := chain.Block{
 		Number: rec.GetNumber(), ParentHash: common.Hash(rec.GetParentHash()), ContentHash: common.Hash(rec.GetContentHash()),
 		Timestamp: uint64(rec.GetTimestamp().GetSeconds()), Transactions: rec.GetTransactions(),
@@ -75,13 +83,14 @@ func BlockOf(rec *blueprintv1.LogRecord, lifetime uint64) chain.Block {
 		if len(one.GetTransactionHash()) == 0 {
 			continue
 		}
+		submitter := common.BytesToAddress(one.GetSubmitter())
 		b.Sealed = append(b.Sealed, chain.Sealed{
-			Raw: b.Transactions[0], Submitter: common.BytesToAddress(one.GetSubmitter()), Gas: one.GetGas(), Fee: one.GetFee(),
+			Raw: b.Transactions[0], Submitter: submitter, Relay: bars.relay(submitter), Gas: one.GetGas(), Fee: one.GetFee(),
 		})
 		b.Transactions = b.Transactions[1:]
 	}
-	if lifetime > 0 {
-		b.BarredUntil = rec.GetNumber() + lifetime
+	if bars.Lifetime > 0 {
+		b.BarredUntil = rec.GetNumber() + bars.Lifetime
 	}
 	return b
 }
@@ -123,6 +132,9 @@ func (p Proposable) Head() (number uint64, hash content.Hash, timestamp int64) {
 func (p Proposable) Transactions(ctx context.Context, room, taken uint64) ([][]byte, error) {
 	return p.Chain.Content(ctx, chain.Limits{Bytes: room, Taken: taken})
 }
+
+// BaseFee is that of the next block.
+func (l *Ledger) BaseFee() uint64 { return l.Chain.BaseFee() }
 
 // Gas is what the next block has beside what waits for it.
 func (p Proposable) Gas() uint64 {

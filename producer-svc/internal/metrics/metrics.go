@@ -7,6 +7,8 @@ package metrics
 import (
 	"time"
 
+	"blindseq/producer-svc/logrecord"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -22,6 +24,8 @@ type Metrics struct {
 	returned *prometheus.CounterVec
 	checks   prometheus.Histogram
 	asked    prometheus.Counter
+	claims   *prometheus.CounterVec
+	differs  prometheus.Counter
 
 	rollupCalls *prometheus.CounterVec
 }
@@ -44,7 +48,12 @@ func New(registry *prometheus.Registry) *Metrics {
 	m.returned = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_locks_unreplicated_total", Help: "Locks and leases given back because too few replicas of Redis confirmed them, by name."}, []string{"lock"})
 	m.alone = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_acknowledged_unreplicated_total", Help: "Acknowledgements that went without the standbys of --ack-replicas, as --ack-short degrade allows."})
 	m.asked = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_rpc_requests_total", Help: "JSON-RPC requests and batches that came by HTTP."})
-	registry.MustRegister(m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
+	m.claims = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_false_claims_total", Help: "Final contents that said something wrong of the block before them, by what: parent, timestamp or base_fee. They were executed all the same."}, []string{"claim"})
+	for _, claim := range []logrecord.Claim{logrecord.ClaimParent, logrecord.ClaimTimestamp, logrecord.ClaimBaseFee} {
+		m.claims.WithLabelValues(string(claim))
+	}
+	m.differs = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_blueprints_differing_total", Help: "Blueprints published by the leader that do not follow from their preblocks, of those that this follower compared."})
+	registry.MustRegister(m.differs, m.claims, m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
 	return m
 }
 
@@ -80,6 +89,14 @@ func (m *Metrics) Checked(d time.Duration) { m.checks.Observe(d.Seconds()) }
 
 // AcknowledgedAlone counts an acknowledgement without standbys.
 func (m *Metrics) AcknowledgedAlone() { m.alone.Inc() }
+
+// ClaimedFalsely counts a wrong claim of a final content.
+func (m *Metrics) ClaimedFalsely(claim logrecord.Claim) {
+	m.claims.WithLabelValues(string(claim)).Inc()
+}
+
+// Differs counts a published blueprint that does not follow from its preblock.
+func (m *Metrics) Differs() { m.differs.Inc() }
 
 // Asked counts a request or batch of JSON-RPC.
 func (m *Metrics) Asked() { m.asked.Inc() }

@@ -69,6 +69,9 @@ func (s *Server) welcome(stream replicationv1.ReplicationService_ReplicateServer
 			hello.GetChainId(), hello.GetGenesisHash(), s.Hello.GetChainId(), s.Hello.GetGenesisHash())
 	case !bytes.Equal(hello.GetSequencerKey(), s.Hello.GetSequencerKey()):
 		return "", fmt.Errorf("%w: its sequencer's key is %x, here it is %x", ErrStranger, hello.GetSequencerKey(), s.Hello.GetSequencerKey())
+	case !bytes.Equal(hello.GetCommitteeHash(), s.Hello.GetCommitteeHash()):
+		return "", fmt.Errorf("%w: its committee is %x, here it is %x; give both the same --committee-file", ErrStranger,
+			hello.GetCommitteeHash(), s.Hello.GetCommitteeHash())
 	}
 	return hello.GetReplica(), nil
 }

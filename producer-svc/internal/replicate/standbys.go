@@ -25,7 +25,7 @@ var (
 	ErrUnreplicated = errors.New("too few standbys have the transaction")
 	// ErrNotLeading is returned by a producer that does not lead.
 	ErrNotLeading = errors.New("not the leading producer")
-	// ErrStranger refuses a replica of another chain, or with another sequencer's key.
+	// ErrStranger refuses a replica of another chain, or with another sequencer's key or committee.
 	ErrStranger = errors.New("replica does not belong here")
 	// ErrBadRequest is returned for a request that is malformed.
 	ErrBadRequest = errors.New("bad request")

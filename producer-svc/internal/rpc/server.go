@@ -35,11 +35,16 @@ type Config struct {
 	NextSeq func(submitter common.Address) uint64
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
+	// Check compares the signed chunks of a published blueprint with what follows from this replica's log; key is who should have
+	// signed them, empty for the key that this replica has.
+	Check func(chunks [][]byte, key []byte) (BlueprintCheck, error)
 	// Head is the number of the last applied block; when set, answers say which blocks they may have seen.
-	Head   func() uint64
-	Count  func() // called for each request by HTTP; may be nil
-	Limits Limits
-	Log    *slog.Logger
+	Head func() uint64
+	// BaseFee is that of the next block, in wei; nil when nothing is sealed.
+	BaseFee func() uint64
+	Count   func() // called for each request by HTTP; may be nil
+	Limits  Limits
+	Log     *slog.Logger
 }
 
 // Limits bounds what a client can ask for.
@@ -83,6 +88,8 @@ type Standing struct {
 	Transaction common.Hash
 	// Barred says that the transaction is skipped wherever it is ordered, for a time: it was opened and has ended.
 	Barred bool
+	// BaseFee is what the content names that ordered a sealed transaction; nil while none did.
+	BaseFee *uint64
 }
 
 // EncryptionKey is the answer of te_getEncryptionKey: the key to seal with, the keyholders that this trusts, and the limits.
@@ -98,11 +105,16 @@ type EncryptionKey struct {
 	// Lifetime is for how many numbers after the head an expiry may be; SealedGas the gas of one content's sealed transactions.
 	Lifetime  hexutil.Uint64 `json:"lifetime"`
 	SealedGas hexutil.Uint64 `json:"sealedGas"`
+	// Relays are the submitters whose transactions are barred when they were opened and ended, as if their own sender had sealed
+	// them.
+	Relays []common.Address `json:"relays"`
+	// BaseFee is that of the next block, in wei: a sealed transaction with a lower fee waits.
+	BaseFee hexutil.Uint64 `json:"baseFeePerGas"`
 	// Head is the number of the last applied block.
 	Head hexutil.Uint64 `json:"head"`
 }
 
-// EncryptionKeyOf is the answer for a committee, without the head; nil for none.
+// EncryptionKeyOf is the answer for a committee, without head and base fee; nil for none.
 func EncryptionKeyOf(c *committee.Committee) *EncryptionKey {
 	if c == nil {
 		return nil
@@ -112,6 +124,7 @@ func EncryptionKeyOf(c *committee.Committee) *EncryptionKey {
 		ChainID: hexutil.Uint64(c.ChainID), Key: key[:], KeyID: id[:], Threshold: c.Keys.Threshold(), Quorum: c.Quorum(),
 		Members: c.Members(), CommitteeHash: c.Hash(), FirstNumber: hexutil.Uint64(c.First),
 		Lifetime: hexutil.Uint64(c.Limits.Lifetime), SealedGas: hexutil.Uint64(c.Limits.SealedGas),
+		Relays: append([]common.Address{}, c.Roles.Relays...),
 	}
 }
 

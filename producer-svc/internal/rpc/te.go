@@ -25,6 +25,9 @@ func (s *teService) GetEncryptionKey() (*EncryptionKey, error) {
 	if s.Config.Head != nil {
 		answer.Head = hexutil.Uint64(s.Config.Head())
 	}
+	if s.BaseFee != nil {
+		answer.BaseFee = hexutil.Uint64(s.BaseFee())
+	}
 	return &answer, nil
 }
 
@@ -44,6 +47,35 @@ func (s *teService) GetOrderProof(ctx context.Context, hash common.Hash) (any, e
 	return s.OrderProof(ctx, hash)
 }
 
+// BlueprintCheck is the answer of te_checkBlueprint.
+type BlueprintCheck struct {
+	Number hexutil.Uint64 `json:"number"`
+	// Follows says that the blueprint is the one that follows from the preblock of its number.
+	Follows bool `json:"follows"`
+	// Signed says that the sequencer's key signed every chunk.
+	Signed bool `json:"signed"`
+	// PublishedHash and OwnHash are Keccak-256 of the blueprint's RLP, as it was published and as it follows here.
+	PublishedHash common.Hash `json:"publishedHash"`
+	OwnHash       common.Hash `json:"ownHash"`
+}
+
+// CheckBlueprint is te_checkBlueprint: whether chunks that were published, for example on layer 1, are those that follow from this
+// replica's log. It is to be asked of a replica that the caller trusts.
+func (s *teService) CheckBlueprint(chunks []hexutil.Bytes, key *hexutil.Bytes) (BlueprintCheck, error) {
+	if s.Check == nil {
+		return BlueprintCheck{}, errors.New("blueprints cannot be checked here")
+	}
+	raws := make([][]byte, len(chunks))
+	for i := range chunks {
+		raws[i] = chunks[i]
+	}
+	var by []byte
+	if key != nil {
+		by = *key
+	}
+	return s.Check(raws, by)
+}
+
 // TransactionStatus is the answer of te_getTransactionStatus.
 type TransactionStatus struct {
 	// By the hash of a transaction: unknown, queued, pending, included, skipped, dropped. By the id of a sealed one: unknown,
@@ -55,12 +87,14 @@ type TransactionStatus struct {
 	TransactionHash *common.Hash `json:"transactionHash,omitempty"`
 	// Barred says that the transaction is skipped wherever it is ordered, for a time: it was opened and has ended.
 	Barred bool `json:"barred,omitempty"`
+	// BaseFee is what the content names that ordered a sealed transaction, in wei.
+	BaseFee *hexutil.Uint64 `json:"baseFeePerGas,omitempty"`
 }
 
 // GetTransactionStatus is te_getTransactionStatus: where a transaction is, whether or not it is in a block.
 func (s *teService) GetTransactionStatus(hash common.Hash) (TransactionStatus, error) {
 	at, err := s.txs.Status(hash)
-	answer := TransactionStatus{Status: at.State, Reason: at.Reason, Barred: at.Barred}
+	answer := TransactionStatus{Status: at.State, Reason: at.Reason, Barred: at.Barred, BaseFee: (*hexutil.Uint64)(at.BaseFee)}
 	if at.Number > 0 {
 		answer.BlockNumber = (*hexutil.Uint64)(&at.Number)
 	}

@@ -74,6 +74,8 @@ type Config struct {
 	Window  Window
 	// Head is the number of the last applied block.
 	Head func() uint64
+	// BaseFee is that of the next block, in wei; nil when nobody asks why a transaction waits.
+	BaseFee func() uint64
 	// Ordered finds the block that has a transaction's id.
 	Ordered func(id common.Hash) (number uint64, ok bool, err error)
 	// Allowed are the submitters that may send; nil for everyone.

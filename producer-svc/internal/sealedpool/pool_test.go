@@ -32,6 +32,7 @@ type rig struct {
 	store   *txstore.Store
 	window  *rules.Window
 	head    uint64
+	baseFee uint64
 	ordered map[common.Hash]uint64
 	cfg     sealedpool.Config
 	keys    []*ecdsa.PrivateKey
@@ -56,7 +57,7 @@ func newRig(t *testing.T, change func(*rig)) *rig {
 	t.Cleanup(func() { _ = r.store.Close() })
 	r.cfg = sealedpool.Config{
 		Store: r.store, Checker: rules.NewChecker(r.c.Committee), Chain: limits, Window: r.window,
-		Head: func() uint64 { return r.head },
+		Head: func() uint64 { return r.head }, BaseFee: func() uint64 { return r.baseFee },
 		Ordered: func(id common.Hash) (uint64, bool, error) {
 			n, ok := r.ordered[id]
 			return n, ok, nil
@@ -102,11 +103,18 @@ func (r *rig) must(raws ...[]byte) {
 
 const plenty = 500_000
 
+// next is the content after the head, with the base fee of the test.
+func (r *rig) next() *preblockv1.Content {
+	return &preblockv1.Content{Number: r.head + 1, BaseFee: r.baseFee}
+}
+
 // offered is what a proposal would hold, as places in of. It must keep the rules.
 func (r *rig) offered(of ...[]byte) (places []int) {
 	r.t.Helper()
-	raws, _, _ := r.Next(r.head+1, plenty, plenty)
-	if _, err := r.cfg.Checker.Check(&preblockv1.Content{Number: r.head + 1, Transactions: raws}, r.window); err != nil {
+	raws, _, _ := r.Next(r.next(), plenty, plenty)
+	to := r.next()
+	to.Transactions = raws
+	if _, err := r.cfg.Checker.Check(to, r.window); err != nil {
 		r.t.Fatal(err)
 	}
 	for _, raw := range raws {
@@ -192,7 +200,7 @@ func TestSealedTransactionsStayInOrderOfArrivalUntilTheirBlockIsAppliedAndOverRe
 	}
 	rec := r.decide(b)
 	want := sealedpool.State{Name: sealedpool.Opened, Number: 1, Transaction: crypto.Keccak256Hash([]byte("transaction"))}
-	if at, _ := r.Where(idOf(b)); at != want {
+	if at, _ := r.Where(idOf(b)); at.BaseFee == nil || at.Name != want.Name || at.Number != want.Number || at.Transaction != want.Transaction {
 		t.Errorf("when its block is decided %+v", at)
 	}
 	r.restart() // it was decided, and not applied
@@ -219,7 +227,7 @@ func TestAnUnopenableOneIsOrderedUntilItsBlockIsApplied(t *testing.T) {
 	rec := r.record(a)
 	rec.Sealed[0].TransactionHash = nil
 	r.Decided(rec)
-	if at, _ := r.Where(idOf(a)); at != (sealedpool.State{Name: sealedpool.Ordered, Number: 1}) {
+	if at, _ := r.Where(idOf(a)); at.Name != sealedpool.Ordered || at.Number != 1 || at.Transaction != (common.Hash{}) {
 		t.Errorf("got %+v", at)
 	}
 }
@@ -258,12 +266,41 @@ func TestAProposalHasAsMuchAsItsBytesAndGasAllow(t *testing.T) {
 		share, room uint64
 		want        int
 	}{{10, 10, 0}, {10, plenty, 1}, {uint64(2 * len(big)), plenty, 1}, {uint64(3 * len(big)), plenty, 2}, {plenty, uint64(3 * len(big)), 2}} {
-		if raws, _, _ := r.Next(1, one.share, one.room); len(raws) != one.want {
+		if raws, _, _ := r.Next(r.next(), one.share, one.room); len(raws) != one.want {
 			t.Errorf("share %d, room %d: %d", one.share, one.room, len(raws))
 		}
 	}
-	if raws, _, _ := r.Next(0, plenty, plenty); len(raws) != 0 {
+	if raws, _, _ := r.Next(&preblockv1.Content{}, plenty, plenty); len(raws) != 0 {
 		t.Error("a number that is fixed has some")
+	}
+}
+
+func paying(fee uint64) func(*seal.Header) { return func(h *seal.Header) { h.Fee = fee } }
+
+// A transaction below the base fee would be opened and end: it waits, and nothing of its submitter overtakes it.
+func TestWhatDoesNotPayTheBaseFeeWaitsUntilItDoesOrExpires(t *testing.T) {
+	r := newRig(t, nil)
+	low, behind := r.sealed(0, 0, paying(9)), r.sealed(0, 1, paying(99))
+	exact, brief := r.sealed(1, 0, paying(10)), r.sealed(2, 0, paying(1), expiring(2))
+	r.baseFee = 10
+	r.must(low, behind, exact, brief)
+	if got := r.offered(low, behind, exact, brief); !sameInts(got, 2) {
+		t.Errorf("at a base fee of 10: offered %v", got)
+	}
+	if at, _ := r.Where(idOf(low)); at.Name != sealedpool.Sealed || at.Reason != "its fee, 9, is below the base fee of the next block, 10" {
+		t.Errorf("it waits because %+v", at)
+	}
+	r.baseFee = 9
+	if at, _ := r.Where(idOf(low)); at.Reason != "" {
+		t.Errorf("it waits because %+v", at)
+	}
+	if got := r.offered(low, behind, exact, brief); !sameInts(got, 0, 1, 2) {
+		t.Errorf("at a base fee of 9: offered %v", got)
+	}
+	r.apply(r.decide())
+	r.apply(r.decide())
+	if reason := r.reason(brief); !strings.Contains(reason, "expired") || r.Count() != 3 {
+		t.Errorf("the one that expired: %q; %d wait", reason, r.Count())
 	}
 }
 
@@ -497,7 +534,7 @@ func TestEveryProposalKeepsTheRules(t *testing.T) {
 			if rnd.IntN(10) == 0 {
 				r.restart()
 			}
-			raws, _, _ := r.Next(r.head+1, plenty, plenty)
+			raws, _, _ := r.Next(r.next(), plenty, plenty)
 			r.offered()
 			raws = raws[:rnd.IntN(len(raws)+1)]
 			if rnd.IntN(3) == 0 { // another producer's content

@@ -1,6 +1,8 @@
 package sealedpool
 
 import (
+	"fmt"
+
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,6 +20,8 @@ type State struct {
 	Name        string
 	Number      uint64      // of the blueprint that has it; 0 for none
 	Transaction common.Hash // inside, when it is opened
+	Reason      string      // why it waits, as far as a look at it tells
+	BaseFee     *uint64     // of the content that has it
 }
 
 // Where says how far a transaction has come; false when it is not in the pool.
@@ -28,7 +32,18 @@ func (p *Pool) Where(id common.Hash) (State, bool) {
 	if !ok || e.raw == nil {
 		return State{}, false
 	}
-	return e.State, true
+	at := e.State
+	if base := p.baseFee(); at.Name == Sealed && e.header.Fee < base {
+		at.Reason = fmt.Sprintf("its fee, %d, is below the base fee of the next block, %d", e.header.Fee, base)
+	}
+	return at, true
+}
+
+func (p *Pool) baseFee() uint64 {
+	if p.cfg.BaseFee == nil {
+		return 0
+	}
+	return p.cfg.BaseFee()
 }
 
 // Decided notes that the places of a record's transactions are fixed.
@@ -40,7 +55,8 @@ func (p *Pool) Decided(rec *blueprintv1.LogRecord) {
 		if !ok || e.raw == nil {
 			continue
 		}
-		e.State = State{Name: Ordered, Number: rec.GetNumber()}
+		baseFee := rec.GetBaseFee()
+		e.State = State{Name: Ordered, Number: rec.GetNumber(), BaseFee: &baseFee}
 		if inside := one.GetTransactionHash(); len(inside) > 0 {
 			e.State.Name, e.State.Transaction = Opened, common.Hash(inside)
 		}

@@ -19,8 +19,8 @@ type candidate struct {
 	err   error
 }
 
-// Submit takes transactions in one go: the proofs of all are checked together, and one fsync makes all durable. For each there is
-// its id or an error that says what is wrong with it.
+// Submit takes transactions in one go: the proofs of all are checked together, with those of other callers at the same time, and
+// one fsync makes all durable. For each there is its id or an error that says what is wrong with it.
 func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
 	head := p.cfg.Head()
 	if err := p.expire(head); err != nil {
@@ -101,7 +101,7 @@ func (p *Pool) prove(all []*candidate) {
 	if len(rest) == 0 {
 		return
 	}
-	_, errs := p.cfg.Checker.CheckAll(raws)
+	errs := p.cfg.Checker.CheckShared(raws)
 	for i, c := range rest {
 		c.err = errs[i]
 	}
@@ -129,7 +129,8 @@ func (p *Pool) enter(all []*candidate, number uint64) (taken []*candidate) {
 	return taken
 }
 
-// mayEnter refuses what was seen before, and what no content from number on could hold. The caller holds mu.
+// mayEnter refuses what was seen before, and what no content from number on could hold. A fee below the base fee of now is no
+// reason: the base fee may fall before the transaction expires. The caller holds mu.
 func (p *Pool) mayEnter(e *entry, number uint64) error {
 	if known, ok := p.byID[e.id]; ok {
 		if known.raw == nil {
@@ -142,7 +143,7 @@ func (p *Pool) mayEnter(e *entry, number uint64) error {
 	} else if ordered {
 		return fmt.Errorf("%w: in block %d", ErrOrdered, at)
 	}
-	if err := rules.Admissible(e.header, number, p.cfg.Chain); err != nil {
+	if err := rules.Admissible(e.header, number, 0, p.cfg.Chain); err != nil {
 		return err
 	}
 	next := p.cfg.Window.Next(e.header.Submitter, number)

@@ -47,7 +47,7 @@ func (w *Window) Check(p *preblockv1.Content) error {
 	if err != nil {
 		return err
 	}
-	return rules.CheckHeaders(p.GetNumber(), headers, w.committee.Limits, w.Window)
+	return rules.CheckHeaders(p, headers, w.committee.Limits, w.Window)
 }
 
 // Add adds the record that was appended last.

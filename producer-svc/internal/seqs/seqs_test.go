@@ -51,7 +51,7 @@ func TestTheWindowFollowsTheLogAndIsTheSameAfterARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		made, _ := c.Preblock(p, common.Hash{})
-		rec, err := logrecord.Of(made, nil)
+		rec, err := logrecord.Of(made, logrecord.Parent{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,8 +23,12 @@ type Committee struct {
 	*committee.Committee
 	Identities []*ecdsa.PrivateKey
 	Secrets    []*seal.Secret
+	Sequencer  *ecdsa.PrivateKey
 	t          testing.TB
 }
+
+// Fee is the fee of sealed transactions unless a test changes it, in wei: above the base fee of a chain's first blocks.
+const Fee = 2_000_000_000
 
 // New makes a committee for chain 1337 that begins at a number.
 func New(t testing.TB, keyholders, threshold int, first uint64) *Committee {
@@ -32,20 +36,22 @@ func New(t testing.TB, keyholders, threshold int, first uint64) *Committee {
 	return NewWith(t, keyholders, threshold, first, committee.Limits{})
 }
 
-// NewWith makes a committee with limits of its own.
-func NewWith(t testing.TB, keyholders, threshold int, first uint64, limits committee.Limits) *Committee {
+// NewWith makes a committee with limits of its own, and relays.
+func NewWith(t testing.TB, keyholders, threshold int, first uint64, limits committee.Limits, relays ...common.Address) *Committee {
 	t.Helper()
 	keys, secrets, err := seal.Deal(rand.Reader, 1337, keyholders, threshold)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &Committee{Secrets: secrets, t: t}
+	c.Sequencer = c.newKey()
+	roles := committee.Roles{Sequencers: []common.Address{crypto.PubkeyToAddress(c.Sequencer.PublicKey)}, Relays: relays}
 	members := make([]common.Address, keyholders)
 	for i := range members {
 		c.Identities = append(c.Identities, c.newKey())
 		members[i] = crypto.PubkeyToAddress(c.Identities[i].PublicKey)
 	}
-	if c.Committee, err = committee.New(first, members, keys, limits); err != nil {
+	if c.Committee, err = committee.New(first, members, keys, limits, roles); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -69,8 +75,8 @@ func (c *Committee) Sealed(tx []byte) []byte {
 	return c.SealedBy(c.newKey(), 0, tx)
 }
 
-// SealedBy seals a transaction by a submitter, with gas for most transactions, and the latest expiry that the committee's
-// first number allows. change may change the header.
+// SealedBy seals a transaction by a submitter, with gas for most transactions, Fee, and the latest expiry that the
+// committee's first number allows. change may change the header.
 func (c *Committee) SealedBy(key *ecdsa.PrivateKey, seq uint64, tx []byte, change ...func(*seal.Header)) []byte {
 	c.t.Helper()
 	s, err := seal.Seal(c.Keys.Key, c.header(key, seq, change), seal.NewSeed(), tx)
@@ -88,7 +94,7 @@ func (c *Committee) Garbage(kind error, change ...func(*seal.Header)) []byte {
 func (c *Committee) header(key *ecdsa.PrivateKey, seq uint64, change []func(*seal.Header)) seal.Header {
 	h := seal.Header{
 		ChainID: c.ChainID, Key: c.Keys.ID(), Submitter: crypto.PubkeyToAddress(key.PublicKey),
-		Seq: seq, Gas: 100_000, Expiry: c.First + c.Limits.Lifetime,
+		Seq: seq, Gas: 100_000, Fee: Fee, Expiry: c.First + c.Limits.Lifetime,
 	}
 	for _, do := range change {
 		do(&h)
@@ -107,19 +113,24 @@ func (c *Committee) signed(key *ecdsa.PrivateKey, s *seal.Sealed, err error) []b
 	return s.Encode()
 }
 
-// Certify is the certificate of the first quorum of members, and the hash the next one follows.
+// Certify makes a content final: the certificate and locks of the first quorum of members, in view 0. It returns the hash that
+// the next one follows, too.
 func (c *Committee) Certify(p *preblockv1.Content, previous common.Hash) (*preblockv1.Certificate, common.Hash) {
 	c.t.Helper()
 	s := attest.StatementOf(c.Committee, p, previous)
-	var list []*preblockv1.Attestation
+	var list, locks []*preblockv1.Attestation
 	for i := range c.Quorum() {
-		signed, err := s.Sign(c.Identities[i], uint8(i))
+		signed, err := s.Sign(c.Identities[i], uint8(i), 0)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		list = append(list, signed.GetAttestation())
+		lock, err := s.Lock(c.Identities[i], uint8(i), 0)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		list, locks = append(list, signed.GetAttestation()), append(locks, lock)
 	}
-	return s.Certificate(list), s.Hash()
+	return attest.Final(s.Certificate(0, list), locks), s.Hash()
 }
 
 // Preblock is a content's preblock with certificate and outcomes, and the hash the next one follows. Only that sealed

@@ -7,9 +7,9 @@ import (
 	"math/big"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
-	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/seal"
 	"blindseq/seal/committee"
+	"blindseq/seal/rules"
 
 	"github.com/ethereum/go-ethereum/core/types"
 )
@@ -20,21 +20,23 @@ var ErrGas = errors.New("gas limit too high for a sealed transaction")
 // gasClasses are what headers say of the gas limit, so that they tell little about the transaction.
 var gasClasses = []uint64{50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 15_000_000}
 
-// gasOf rounds a gas limit up to a class, or to the chain's limit.
+// gasOf rounds a gas limit up to a class, or to the most that a sealed transaction may have.
 func gasOf(gas uint64, limits committee.Limits) (uint64, error) {
-	if gas > limits.SealedGas {
-		return 0, fmt.Errorf("%w: %d, at most %d", ErrGas, gas, limits.SealedGas)
+	most := rules.MostGas(limits)
+	if gas > most {
+		return 0, fmt.Errorf("%w: %d, at most %d", ErrGas, gas, most)
 	}
 	for _, class := range gasClasses {
 		if gas <= class {
-			return min(class, limits.SealedGas), nil
+			return min(class, most), nil
 		}
 	}
-	return limits.SealedGas, nil
+	return most, nil
 }
 
-// feeOf rounds a fee cap down to two significant digits.
-func feeOf(feeCap *big.Int) uint64 {
+// feeOf rounds a fee cap down to two significant digits, or to as many more as keep it at or above the base fee, below which it
+// would not be ordered.
+func feeOf(feeCap, baseFee *big.Int) uint64 {
 	fee := uint64(math.MaxUint64)
 	if feeCap.IsUint64() {
 		fee = feeCap.Uint64()
@@ -42,6 +44,9 @@ func feeOf(feeCap *big.Int) uint64 {
 	unit := uint64(1)
 	for fee/unit >= 100 {
 		unit *= 10
+	}
+	for unit > 1 && new(big.Int).SetUint64(fee/unit*unit).Cmp(baseFee) < 0 {
+		unit /= 10
 	}
 	return fee / unit * unit
 }
@@ -56,18 +61,18 @@ func expiryOf(seq, head, lastOrdered uint64, limits committee.Limits) uint64 {
 	return max(expiry, head+1)
 }
 
-// seal seals a transaction under the seq of its item and makes it durable.
-func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, lead rollup.Lead) (outbox.Item, []byte, error) {
+// seal seals a transaction under the seq of its item.
+func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, at lead) (outbox.Item, []byte, error) {
 	limits := o.Committee.Limits
 	gas, err := gasOf(tx.Gas(), limits)
 	if err != nil {
 		return item, nil, err
 	}
-	item.Expiry = expiryOf(item.Seq, lead.Head, o.Box.LastOrdered(), limits)
+	item.Expiry = expiryOf(item.Seq, at.Head, o.Box.LastOrdered(), limits)
 	key := o.Committee.Keys.Key
 	s, err := seal.Seal(key, seal.Header{
 		ChainID: key.ChainID(), Key: key.ID(), Submitter: o.submitter(), Seq: item.Seq,
-		Gas: gas, Fee: feeOf(tx.GasFeeCap()), Expiry: item.Expiry,
+		Gas: gas, Fee: feeOf(tx.GasFeeCap(), at.BaseFee), Expiry: item.Expiry,
 	}, seal.NewSeed(), raw)
 	if err == nil {
 		err = s.Sign(o.Key)
@@ -76,7 +81,13 @@ func (o *Options) seal(item outbox.Item, tx *types.Transaction, raw []byte, lead
 		return item, nil, err
 	}
 	item.ID = [32]byte(s.ID())
-	sealed := s.Encode()
+	return item, s.Encode(), nil
+}
+
+// store makes a sealed transaction durable.
+func (o *Options) store(item outbox.Item, raw, sealed []byte) error {
 	// gofail: var sealedStoring struct{}
-	return item, sealed, o.Box.Put(item, outbox.Content{Raw: raw, Sealed: sealed})
+	err := o.Box.Put(item, outbox.Content{Raw: raw, Sealed: sealed})
+	// gofail: var sealedStored struct{}
+	return err
 }

@@ -4,13 +4,14 @@
 // It guarantees that a hash is answered only for a transaction that is on disk and that the rollup has accepted, sealed; such a
 // one is handed in again, sealed anew where it must be, until it is in a block, or was ordered and ended, or its nonce is used
 // by another, or it is too old. An error means that the bundler does not keep the transaction; only when the rollup did not
-// answer, which the error says, it may still come into a block.
+// answer, which the error says, or the disk failed, it may still come into a block.
 //
 // The order of blocks is that of sealing: each sealed transaction has the next seq of the bundler's key, and rollups order
 // them by seq without a gap. So the transactions of one sender run in the order of their arrival. They are taken one after
-// the other, and one whose nonce leaves a gap is refused: it would be opened, end, and be readable.
+// the other. One that could not run after those that wait here is refused: it would be opened, end, and be readable.
 //
-// Nothing that is sent to the rollup shows a transaction's hash before its place is fixed.
+// Nothing that is sent to the rollup's leader shows a transaction's sender or hash, before its place is fixed or after. Whether it
+// can run, and how it ended, an observer of the bundler's own says.
 package bundling
 
 import (
@@ -26,11 +27,11 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
-	"blindseq/dsn-node/internal/plaintx"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -39,15 +40,28 @@ var (
 	ErrNonce = errors.New("nonce")
 	// ErrTooHigh is an ErrNonce: transactions before this one are missing.
 	ErrTooHigh = fmt.Errorf("%w too high", ErrNonce)
-	// ErrFunds says that its sender cannot pay for it.
+	// ErrTaken is an ErrNonce: a transaction that waits here uses it. What is sealed cannot be replaced.
+	ErrTaken = fmt.Errorf("%w is used by a transaction that waits for its block", ErrNonce)
+	// ErrFunds says that its sender cannot pay for it, and for those that wait before it.
 	ErrFunds = errors.New("insufficient funds for gas * price + value")
+	// ErrFee says that its fee cap is too low for the next block.
+	ErrFee = errors.New("max fee per gas less than block base fee")
+	// ErrShown says that a transaction was shown in plain before, so sealing it hides nothing.
+	ErrShown = errors.New("the transaction was shown in plain before: sign a new one, or send it without a bundler")
 )
 
-// Rollup is what is asked of the rollup.
-type Rollup interface {
+// Leader is what is asked of the rollup's leader: nothing about a sender.
+type Leader interface {
 	Submit(ctx context.Context, sealed []byte) error
-	Lead(ctx context.Context, submitter common.Address) (rollup.Lead, error)
-	Account(ctx context.Context, a, submitter common.Address) (rollup.Account, rollup.Lead, error)
+	NextSeq(ctx context.Context, submitter common.Address) (uint64, error)
+	Statuses(ctx context.Context, ids []common.Hash) ([]rollup.Status, error)
+	ChainID(ctx context.Context) (uint64, error)
+}
+
+// Observer is what is asked of a node of the bundler's own.
+type Observer interface {
+	Tip(ctx context.Context) (rollup.Tip, error)
+	Sender(ctx context.Context, q rollup.Question) (rollup.Sender, error)
 	Statuses(ctx context.Context, ids []common.Hash) ([]rollup.Status, error)
 	Look(ctx context.Context, queries []rollup.Query) ([]rollup.State, error)
 	ChainID(ctx context.Context) (uint64, error)
@@ -65,7 +79,8 @@ type Options struct {
 	Committee     *committee.Committee
 	Key           *ecdsa.PrivateKey // the submitter's
 	Box           *outbox.Box
-	Rollup        Rollup
+	Leader        Leader
+	Observer      Observer
 	AcceptTimeout time.Duration // of one transaction, until the rollup accepts it
 	MaxAge        time.Duration // after which a transaction is given up
 	Recorder      Recorder
@@ -73,6 +88,20 @@ type Options struct {
 }
 
 func (o *Options) submitter() common.Address { return crypto.PubkeyToAddress(o.Key.PublicKey) }
+
+// lead is what decides about the header of the next sealed transaction.
+type lead struct {
+	rollup.Tip
+	NextSeq uint64 // the first one that neither a block nor the leader's pool has
+}
+
+// lead asks for it.
+func (o *Options) lead(ctx context.Context) (at lead, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { at.Tip, err = o.Observer.Tip(ctx); return err })
+	g.Go(func() (err error) { at.NextSeq, err = o.Leader.NextSeq(ctx, o.submitter()); return err })
+	return at, g.Wait()
+}
 
 // Intake takes transactions. Its methods may be called from any goroutine.
 type Intake struct {
@@ -88,16 +117,13 @@ func NewIntake(o Options) *Intake {
 
 // Send takes a raw transaction and answers its hash. A repeat is a success.
 func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
-	tx, err := plaintx.Check(raw, d.o.Committee.ChainID)
+	tx, err := d.check(raw)
 	if err != nil {
-		return common.Hash{}, err
-	}
-	if _, err := gasOf(tx.Gas(), d.o.Committee.Limits); err != nil {
 		return common.Hash{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.o.AcceptTimeout)
 	defer cancel()
-	done, err := d.turns.take(ctx, tx.From)
+	done, err := d.turns.takeAll(ctx, tx.accounts)
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("%w in time for this sender's earlier transactions", rollup.ErrAway)
 	}
@@ -109,7 +135,7 @@ func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	if d.o.Box.Accepted(hash) {
 		return hash, nil
 	}
-	if err := d.bring(ctx, tx, raw); err != nil {
+	if err := d.bring(ctx, tx); err != nil {
 		return common.Hash{}, err
 	}
 	// gofail: var sealedForwarded struct{}
@@ -118,22 +144,21 @@ func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 }
 
 // bring seals a new transaction and hands it in. If that fails it is not kept.
-func (d *Intake) bring(ctx context.Context, tx *plaintx.Tx, raw []byte) error {
+func (d *Intake) bring(ctx context.Context, tx *transaction) error {
 	mine := d.o.Box.NextSeq()
-	lead, err := d.admit(ctx, tx)
+	a, err := d.admit(ctx, tx)
 	if err != nil {
 		return err
 	}
 	if err := d.busy.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("seal transaction: %w", err)
 	}
-	item, sealed, err := d.keep(tx, raw, lead, mine)
+	item, sealed, err := d.prepare(tx, a, mine)
 	d.busy.Release(1)
 	if err != nil {
 		return err
 	}
-	// gofail: var sealedStored struct{}
-	if err := d.handIn(ctx, item, tx, sealed); err != nil {
+	if err := d.handIn(ctx, item, tx, sealed, a.lead); err != nil {
 		return errors.Join(err, d.drop(item, err))
 	}
 	return nil
@@ -166,47 +191,16 @@ func (d *Intake) settle(ctx context.Context, from common.Address) error {
 	return nil
 }
 
-// admit refuses what would end for certain as things stand. A nonce that seems too high is looked at twice: the transactions
-// before it may have left the outbox for a block after the rollup was asked.
-func (d *Intake) admit(ctx context.Context, tx *plaintx.Tx) (rollup.Lead, error) {
-	lead, err := d.fits(ctx, tx)
-	if errors.Is(err, ErrTooHigh) {
-		lead, err = d.fits(ctx, tx)
-	}
-	return lead, err
-}
-
-func (d *Intake) fits(ctx context.Context, tx *plaintx.Tx) (lead rollup.Lead, err error) {
-	var a rollup.Account
-	err = persist(ctx, func(ctx context.Context) (err error) {
-		a, lead, err = d.o.Rollup.Account(ctx, tx.From, d.o.submitter())
-		return err
-	})
-	if err != nil {
-		return lead, err
-	}
-	next := d.o.Box.NextNonce(tx.From, max(a.Nonce, a.Pending))
-	switch {
-	case tx.Nonce() < a.Nonce:
-		return lead, fmt.Errorf("%w too low: next nonce %d, tx nonce %d", ErrNonce, a.Nonce, tx.Nonce())
-	case tx.Nonce() > next:
-		return lead, fmt.Errorf("%w: next nonce %d, tx nonce %d; send the ones between first", ErrTooHigh, next, tx.Nonce())
-	case a.Balance.Cmp(tx.Cost()) < 0:
-		return lead, fmt.Errorf("%w: balance %s, tx cost %s", ErrFunds, a.Balance, tx.Cost())
-	}
-	return lead, nil
-}
-
-// keep seals a new transaction and makes it durable.
-func (d *Intake) keep(tx *plaintx.Tx, raw []byte, lead rollup.Lead, mine uint64) (outbox.Item, []byte, error) {
+// prepare gives a new transaction a seq and seals it.
+func (d *Intake) prepare(tx *transaction, a admission, mine uint64) (outbox.Item, []byte, error) {
 	start := time.Now()
 	item, err := d.o.Box.Reserve(
 		outbox.Item{Hash: tx.Hash(), From: tx.From, Nonce: tx.Nonce(), Since: uint64(start.Unix())},
-		outbox.Answer{Mine: mine, Leaders: lead.NextSeq})
+		a.use, outbox.Answer{Mine: mine, Leaders: a.NextSeq})
 	if err != nil {
 		return item, nil, err
 	}
-	item, sealed, err := d.o.seal(item, tx.Transaction, raw, lead)
+	item, sealed, err := d.o.seal(item, tx.Transaction, tx.raw, a.lead)
 	if err != nil {
 		return item, nil, errors.Join(err, d.o.Box.GiveBack(item.Hash))
 	}

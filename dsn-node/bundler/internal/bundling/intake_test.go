@@ -22,14 +22,14 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// taker is a rollup that keeps the sealed transactions it is handed, in their order.
+// taker is a leader that keeps the sealed transactions it is handed, in their order, and an observer.
 type taker struct {
-	Rollup
+	Leader
 	sealed   [][]byte
 	refusing func(sealed []byte) bool
 	statuses map[common.Hash]rollup.Status
-	nonces   []uint64
-	lead     rollup.Lead
+	next     uint64
+	observer
 }
 
 func (r *taker) Submit(_ context.Context, sealed []byte) error {
@@ -40,7 +40,7 @@ func (r *taker) Submit(_ context.Context, sealed []byte) error {
 	return nil
 }
 
-func (r *taker) Lead(context.Context, common.Address) (rollup.Lead, error) { return r.lead, nil }
+func (r *taker) NextSeq(context.Context, common.Address) (uint64, error) { return r.next, nil }
 
 func (r *taker) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status, error) {
 	out := make([]rollup.Status, len(ids))
@@ -50,13 +50,40 @@ func (r *taker) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status,
 	return out, nil
 }
 
-// Account answers with one nonce after the other.
-func (r *taker) Account(context.Context, common.Address, common.Address) (rollup.Account, rollup.Lead, error) {
-	nonce := r.nonces[0]
-	if len(r.nonces) > 1 {
-		r.nonces = r.nonces[1:]
+// observer says of every account the same, or what is special about it.
+type observer struct {
+	Observer
+	head    uint64
+	nonce   uint64
+	nonces  map[common.Address]uint64
+	balance *big.Int
+	baseFee int64
+	shown   map[common.Hash]bool
+	asked   func() // before each answer about a sender
+}
+
+func (o *observer) Tip(context.Context) (rollup.Tip, error) {
+	return rollup.Tip{Head: o.head, BaseFee: big.NewInt(o.baseFee)}, nil
+}
+
+func (o *observer) Sender(ctx context.Context, q rollup.Question) (s rollup.Sender, err error) {
+	if o.asked != nil {
+		o.asked()
 	}
-	return rollup.Account{Nonce: nonce, Pending: nonce, Balance: big.NewInt(1e18)}, r.lead, nil
+	s = rollup.Sender{Shown: o.shown[q.Hash], Balance: big.NewInt(1e18), Nonces: map[common.Address]uint64{}}
+	if o.balance != nil {
+		s.Balance = o.balance
+	}
+	for _, a := range q.Accounts {
+		s.Nonces[a] = max(o.nonce, o.nonces[a])
+	}
+	s.Tip, err = o.Tip(ctx)
+	return s, err
+}
+
+// Statuses knows of nothing that is ordered.
+func (o *observer) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status, error) {
+	return make([]rollup.Status, len(ids)), nil
 }
 
 type noFigures struct{ Recorder }
@@ -77,7 +104,7 @@ type counter struct {
 // never handed in.
 func opened(t *testing.T, left ...uint64) *counter {
 	t.Helper()
-	c := &counter{t: t, rollup: &taker{nonces: []uint64{0}}}
+	c := &counter{t: t, rollup: &taker{}}
 	var err error
 	if c.key, err = crypto.GenerateKey(); err != nil {
 		t.Fatal(err)
@@ -88,7 +115,7 @@ func opened(t *testing.T, left ...uint64) *counter {
 		if err != nil {
 			t.Fatal(err)
 		}
-		item, err := box.Reserve(outbox.Item{Hash: c.tx(nonce).Hash(), From: crypto.PubkeyToAddress(c.key.PublicKey), Nonce: nonce}, outbox.Answer{})
+		item, err := box.Reserve(outbox.Item{Hash: c.tx(nonce).Hash(), From: crypto.PubkeyToAddress(c.key.PublicKey), Nonce: nonce}, outbox.Use{}, outbox.Answer{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +129,7 @@ func opened(t *testing.T, left ...uint64) *counter {
 	}
 	t.Cleanup(func() { c.box.Close() }) // a test's
 	c.Intake = NewIntake(Options{
-		Committee: committeetest.New(t, 1, 1, 1).Committee, Key: c.key, Box: c.box, Rollup: c.rollup,
+		Committee: committeetest.New(t, 1, 1, 1).Committee, Key: c.key, Box: c.box, Leader: c.rollup, Observer: &c.rollup.observer,
 		AcceptTimeout: time.Minute, Recorder: noFigures{}, Log: slog.New(slog.DiscardHandler),
 	})
 	return c
@@ -180,17 +207,23 @@ func TestWhatACrashLeftAndTheRollupRefusesIsInNobodysWay(t *testing.T) {
 
 func TestANonceThatOnlySeemedTooHighIsTaken(t *testing.T) {
 	c := opened(t)
-	c.rollup.nonces = []uint64{0, 3} // asked before and after its earlier transactions went from the outbox into a block
+	asked := 0
+	c.rollup.asked = func() {
+		if asked++; asked == 1 { // its earlier transactions went from the outbox into a block that the observer did not have yet
+			c.box.Ordered(9)
+		} else {
+			c.rollup.head, c.rollup.nonce = 9, 3
+		}
+	}
 	c.send(3)
-	c.rollup.nonces = []uint64{4}
-	if _, err := c.Send(t.Context(), c.raw(6)); !errors.Is(err, ErrNonce) {
-		t.Fatalf("a nonce that is too high: %v", err)
+	if _, err := c.Send(t.Context(), c.raw(6)); !errors.Is(err, ErrTooHigh) || asked != 3 {
+		t.Fatalf("a nonce that is too high: %v, asked %d times", err, asked)
 	}
 }
 
 func TestSealedTransactionsHaveConsecutiveSeqsFromTheLeadersOn(t *testing.T) {
 	c := opened(t)
-	c.rollup.lead = rollup.Lead{Head: 9, NextSeq: 57}
+	c.rollup.head, c.rollup.next = 9, 57
 	for nonce := range uint64(3) {
 		c.send(nonce)
 	}
@@ -202,7 +235,7 @@ func TestSealedTransactionsHaveConsecutiveSeqsFromTheLeadersOn(t *testing.T) {
 func TestARefusedTransactionLeavesNoGap(t *testing.T) {
 	c := opened(t)
 	c.send(0)
-	c.rollup.lead.NextSeq = 1
+	c.rollup.next = 1
 	c.rollup.refusing = func([]byte) bool { return true }
 	if _, err := c.Send(t.Context(), c.raw(1)); err == nil || c.box.Len() != 1 {
 		t.Fatalf("refused: %v, %d kept", err, c.box.Len())
@@ -217,7 +250,7 @@ func TestARefusedTransactionLeavesNoGap(t *testing.T) {
 func TestASeqThatIsUsedIsReplaced(t *testing.T) {
 	c := opened(t)
 	c.send(0)
-	c.rollup.lead.NextSeq = 8 // somebody sealed seven more with this key
+	c.rollup.next = 8 // somebody sealed seven more with this key
 	c.rollup.refusing = func(sealed []byte) bool { s, err := seal.Parse(sealed); return err == nil && s.Seq < 8 }
 	c.send(1)
 	if got := c.seqs(); !slices.Equal(got, []uint64{0, 8}) {
@@ -249,15 +282,20 @@ func TestHeaderSaysLittle(t *testing.T) {
 	if _, err := gasOf(12_000_001, limits); !errors.Is(err, ErrGas) {
 		t.Errorf("too much gas: %v", err)
 	}
-	if got, err := gasOf(16_000_000, committee.Limits{SealedGas: 20_000_000}); err != nil || got != 20_000_000 {
+	if got, err := gasOf(16_000_000, committee.Limits{SealedGas: 20_000_000}); err != nil || got != 1<<24 {
 		t.Errorf("gas above all classes becomes %d: %v", got, err)
 	}
 	huge := new(big.Int).Lsh(big.NewInt(1), 70)
 	for feeCap, want := range map[*big.Int]uint64{
 		big.NewInt(0): 0, big.NewInt(7): 7, big.NewInt(99): 99, big.NewInt(109): 100, big.NewInt(1_999_999_999): 1_900_000_000, huge: 18_000_000_000_000_000_000,
 	} {
-		if got := feeOf(feeCap); got != want {
+		if got := feeOf(feeCap, new(big.Int)); got != want {
 			t.Errorf("fee cap %s becomes %d, not %d", feeCap, got, want)
+		}
+	}
+	for baseFee, want := range map[int64]uint64{1_900_000_000: 1_900_000_000, 1_900_000_001: 1_990_000_000, 1_999_999_000: 1_999_999_000, 1_999_999_999: 1_999_999_999} {
+		if got := feeOf(big.NewInt(1_999_999_999), big.NewInt(baseFee)); got != want {
+			t.Errorf("with base fee %d the fee is %d, not %d", baseFee, got, want)
 		}
 	}
 	for name, c := range map[string]struct{ seq, head, last, want uint64 }{

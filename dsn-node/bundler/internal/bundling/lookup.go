@@ -18,19 +18,21 @@ const (
 	Public
 )
 
-// Find says where a transaction is, and the id of its sealed one if it waits here. The rollup is asked for the id alone.
+// Waits says whether a transaction waits here.
+func (d *Intake) Waits(hash common.Hash) bool {
+	_, here := d.o.Box.Find(hash)
+	return here
+}
+
+// Find says where a transaction is, and the id of its sealed one if it waits here.
 func (d *Intake) Find(ctx context.Context, hash common.Hash) (id common.Hash, at Place, err error) {
-	item, opened, here := d.o.Box.Find(hash)
-	switch {
-	case !here:
+	item, here := d.o.Box.Find(hash)
+	if !here {
 		return common.Hash{}, Elsewhere, nil
-	case opened:
-		return item.ID, Public, nil
 	}
-	states, err := d.o.Rollup.Statuses(ctx, []common.Hash{item.ID})
+	states, err := d.o.Observer.Statuses(ctx, []common.Hash{item.ID})
 	if err != nil || !states[0].Public() {
 		return item.ID, Hidden, err
 	}
-	d.o.Box.Opened(hash)
 	return item.ID, Public, nil
 }

@@ -23,17 +23,17 @@ func (w *Watcher) repair(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for i := range repairs {
-		lead, err := w.o.Rollup.Lead(ctx, w.o.submitter())
+		at, err := w.o.lead(ctx)
 		if err != nil {
 			w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
 			return nil
 		}
-		waited := w.waits == lead.NextSeq
-		w.waits = lead.NextSeq
+		waited := w.waits == at.NextSeq
+		w.waits = at.NextSeq
 		if waited != (i == 0) {
 			return nil // it has not waited so long, or what it waits for was refused just now
 		}
-		if again, err := w.repairOne(ctx, lead); err != nil || !again {
+		if again, err := w.repairOne(ctx, at); err != nil || !again {
 			return err
 		}
 	}
@@ -41,15 +41,15 @@ func (w *Watcher) repair(ctx context.Context) error {
 }
 
 // repairOne hands in what the leader waits for, if there is such an item. One that is just being taken is not.
-func (w *Watcher) repairOne(ctx context.Context, lead rollup.Lead) (again bool, err error) {
-	if item, ok := w.o.Box.At(lead.NextSeq); ok {
-		err = w.resend(ctx, item, lead)
-	} else if later, missing := w.o.Box.Missing(lead.NextSeq); missing {
-		item, ok := w.o.Box.Move(later.Hash, lead.NextSeq)
+func (w *Watcher) repairOne(ctx context.Context, at lead) (again bool, err error) {
+	if item, ok := w.o.Box.At(at.NextSeq); ok {
+		err = w.resend(ctx, item, at)
+	} else if later, missing := w.o.Box.Missing(at.NextSeq); missing {
+		item, ok := w.o.Box.Move(later.Hash, at.NextSeq)
 		if !ok {
 			return false, nil // it was removed, or the seq was taken meanwhile
 		}
-		err = w.sealAnew(ctx, item, lead)
+		err = w.sealAnew(ctx, item, at)
 	} else {
 		return false, nil
 	}
@@ -60,9 +60,9 @@ func (w *Watcher) repairOne(ctx context.Context, lead rollup.Lead) (again bool, 
 }
 
 // resendAll hands in again what the leader does not have, in the order of arrival.
-func (w *Watcher) resendAll(ctx context.Context, lead rollup.Lead, missing []outbox.Item) error {
+func (w *Watcher) resendAll(ctx context.Context, at lead, missing []outbox.Item) error {
 	for _, item := range missing {
-		if err := w.resend(ctx, item, lead); errors.Is(err, rollup.ErrAway) {
+		if err := w.resend(ctx, item, at); errors.Is(err, rollup.ErrAway) {
 			return nil // those after it are for the next look
 		} else if err != nil {
 			return err
@@ -72,16 +72,16 @@ func (w *Watcher) resendAll(ctx context.Context, lead rollup.Lead, missing []out
 }
 
 // resend hands an item in again, sealed anew if it has expired, or if the leader has something else under its seq.
-func (w *Watcher) resend(ctx context.Context, item outbox.Item, lead rollup.Lead) error {
-	if item.Seq < lead.NextSeq {
-		renewed, ok := w.o.Box.Renew(item.Hash, lead.NextSeq)
+func (w *Watcher) resend(ctx context.Context, item outbox.Item, at lead) error {
+	if item.Seq < at.NextSeq {
+		renewed, ok := w.o.Box.Renew(item.Hash, at.NextSeq)
 		if !ok {
 			return nil
 		}
-		return w.sealAnew(ctx, renewed, lead)
+		return w.sealAnew(ctx, renewed, at)
 	}
-	if item.Expiry <= lead.Head {
-		return w.sealAnew(ctx, item, lead)
+	if item.Expiry <= at.Head {
+		return w.sealAnew(ctx, item, at)
 	}
 	content, err := w.o.Box.Content(item.Hash)
 	if err != nil || content == nil {
@@ -90,8 +90,12 @@ func (w *Watcher) resend(ctx context.Context, item outbox.Item, lead rollup.Lead
 	return w.submit(ctx, item, content.Sealed)
 }
 
-// sealAnew seals the transaction of an item under its seq, and hands it in.
-func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, lead rollup.Lead) error {
+// sealAnew seals the transaction of an item under its seq, and hands it in. One whose nonce is used ends instead: nobody would read
+// it for anything.
+func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, at lead) error {
+	if used, err := w.used(ctx, item); used || err != nil {
+		return err
+	}
 	content, err := w.o.Box.Content(item.Hash)
 	if err != nil || content == nil {
 		return err
@@ -100,7 +104,10 @@ func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, lead rollup.Le
 	if err := tx.UnmarshalBinary(content.Raw); err != nil {
 		return err
 	}
-	item, sealed, err := w.o.seal(item, tx, content.Raw, lead)
+	item, sealed, err := w.o.seal(item, tx, content.Raw, at)
+	if err == nil {
+		err = w.o.store(item, content.Raw, sealed)
+	}
 	if err != nil {
 		return err
 	}
@@ -108,9 +115,21 @@ func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, lead rollup.Le
 	return w.submit(ctx, item, sealed)
 }
 
+// used says whether the nonce of an item that nobody has read is used, and ends the item then.
+func (w *Watcher) used(ctx context.Context, item outbox.Item) (bool, error) {
+	states, err := w.o.Observer.Look(ctx, []rollup.Query{{Hash: item.Hash, From: item.From}})
+	if err != nil || states[0].Err != nil || !states[0].Included && states[0].Nonce <= item.Nonce {
+		return false, nil
+	}
+	if result, reason := w.judge(item, states[0]); result != "" {
+		return true, w.end(ctx, item, result, reason)
+	}
+	return true, nil // seen once
+}
+
 // submit hands in once. Its error is rollup.ErrAway. A refusal may mean that the leader has it already; the next look tells.
 func (w *Watcher) submit(ctx context.Context, item outbox.Item, sealed []byte) error {
-	err := w.o.Rollup.Submit(ctx, sealed)
+	err := w.o.Leader.Submit(ctx, sealed)
 	switch {
 	case errors.Is(err, rollup.ErrAway):
 		w.o.Recorder.Resent("away")

@@ -8,7 +8,6 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
-	"blindseq/dsn-node/internal/plaintx"
 	"blindseq/kit/retry"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -26,35 +25,40 @@ var errUsed = errors.New("seq is used")
 
 // handIn hands a new transaction in, with another seq if the leader has something else under its own: this outbox is then older
 // than what was sealed with this key.
-func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *plaintx.Tx, sealed []byte) error {
+func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte, at lead) error {
 	for range renewals {
-		err := d.submit(ctx, item, sealed)
+		err := d.send(ctx, item, tx, sealed)
 		if !errors.Is(err, errUsed) {
 			return err
 		}
-		lead, err := d.o.Rollup.Lead(ctx, d.o.submitter())
-		if err != nil {
+		if at.NextSeq, err = d.o.Leader.NextSeq(ctx, d.o.submitter()); err != nil {
 			return err
 		}
-		raw, err := tx.MarshalBinary()
-		if err != nil {
-			return err
-		}
-		renewed, ok := d.o.Box.Renew(item.Hash, lead.NextSeq)
+		renewed, ok := d.o.Box.Renew(item.Hash, at.NextSeq)
 		if !ok {
 			return fmt.Errorf("%w: no seq is free", rollup.ErrAway)
 		}
-		if item, sealed, err = d.o.seal(renewed, tx.Transaction, raw, lead); err != nil {
+		if item, sealed, err = d.o.seal(renewed, tx.Transaction, tx.raw, at); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w with a seq that is free: another process seals with the same key", rollup.ErrAway)
 }
 
+// send makes a sealed transaction durable and hands it in, both at the same time: neither waits for the other. After a crash in
+// between, the leader has a transaction that no wallet was answered for, and a seq that this outbox takes for free: handIn finds
+// that it is used.
+func (d *Intake) send(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error {
+	stored := make(chan error, 1)
+	go func() { stored <- d.o.store(item, tx.raw, sealed) }()
+	err := d.submit(ctx, item, sealed)
+	return errors.Join(<-stored, err)
+}
+
 // submit hands a sealed transaction in until the rollup has it.
 func (d *Intake) submit(ctx context.Context, item outbox.Item, sealed []byte) error {
 	return persist(ctx, func(ctx context.Context) error {
-		err := d.o.Rollup.Submit(ctx, sealed)
+		err := d.o.Leader.Submit(ctx, sealed)
 		if refusal := (*rollup.Refusal)(nil); !errors.As(err, &refusal) {
 			return err
 		}
@@ -65,19 +69,19 @@ func (d *Intake) submit(ctx context.Context, item outbox.Item, sealed []byte) er
 // explain finds out what a refusal means: nothing if an earlier attempt, or one whose answer was lost, brought the transaction
 // there.
 func (o *Options) explain(ctx context.Context, item outbox.Item, refusal error) error {
-	lead, err := o.Rollup.Lead(ctx, o.submitter()) // first: of what is below its seq, the status is known then
+	next, err := o.Leader.NextSeq(ctx, o.submitter()) // first: of what is below its seq, the status is known then
 	if err != nil {
 		return refusal
 	}
-	states, err := o.Rollup.Statuses(ctx, []common.Hash{item.ID})
+	states, err := o.Leader.Statuses(ctx, []common.Hash{item.ID})
 	switch {
 	case err != nil:
 		return refusal
-	case states[0].Held() || states[0].Public():
+	case states[0].Held():
 		return nil
-	case item.Seq < lead.NextSeq:
+	case item.Seq < next:
 		return errUsed
-	case item.Seq-lead.NextSeq >= ahead:
+	case item.Seq-next >= ahead:
 		return fmt.Errorf("%w: too many transactions wait before it: %w", rollup.ErrAway, refusal)
 	}
 	return refusal

@@ -2,6 +2,7 @@ package bundling
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +15,26 @@ type turns struct {
 }
 
 func newTurns() turns { return turns{&sync.Mutex{}, map[common.Address]chan struct{}{}} }
+
+// takeAll waits for the turns of several senders, in one order for everybody, so that no two wait for each other.
+func (t turns) takeAll(ctx context.Context, accounts []common.Address) (done func(), err error) {
+	accounts = slices.SortedFunc(slices.Values(accounts), common.Address.Cmp)
+	var taken []func()
+	done = func() {
+		for _, end := range taken {
+			end()
+		}
+	}
+	for _, a := range slices.Compact(accounts) {
+		end, err := t.take(ctx, a)
+		if err != nil {
+			done()
+			return nil, err
+		}
+		taken = append(taken, end)
+	}
+	return done, nil
+}
 
 // take waits for a sender's turn.
 func (t turns) take(ctx context.Context, a common.Address) (done func(), err error) {

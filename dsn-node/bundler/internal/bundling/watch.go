@@ -30,15 +30,18 @@ const (
 // Watcher follows the transactions that were accepted until they end, and hands in again what the leader does not have.
 type Watcher struct {
 	o      Options
-	health func(reason string)    // why the rollup cannot be used, empty when it can
-	used   map[common.Hash]bool   // seen once with a used nonce
+	health Health
+	once   map[common.Hash]bool   // seen once with a used nonce
 	ended  map[common.Hash]string // ordered and not executed, with the reason
 	waits  uint64                 // seq that the leader waited for lately
 }
 
-// NewWatcher makes a watcher that tells health how the rollup is.
-func NewWatcher(o Options, health func(reason string)) *Watcher {
-	return &Watcher{o: o, health: health, used: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
+// Health takes why a node cannot be used, empty when it can.
+type Health struct{ Leader, Observer func(reason string) }
+
+// NewWatcher makes a watcher that tells health how the nodes are.
+func NewWatcher(o Options, health Health) *Watcher {
+	return &Watcher{o: o, health: health, once: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
 }
 
 // Run follows transactions until ctx ends or the disk fails.
@@ -62,21 +65,29 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// probe asks whether the rollup is there and of the committee's chain, and says when to ask again.
+// probe asks whether the nodes are there and of the committee's chain, and says when to ask again.
 func (w *Watcher) probe(ctx context.Context) time.Duration {
+	leader, observer := w.usable(ctx, w.o.Leader.ChainID), w.usable(ctx, w.o.Observer.ChainID)
+	w.health.Leader(leader)
+	w.health.Observer(observer)
+	if leader != "" || observer != "" {
+		return jitter(probeAgain)
+	}
+	return jitter(probeEvery)
+}
+
+// usable says why a node cannot be used, nothing when it can.
+func (w *Watcher) usable(ctx context.Context, chainID func(context.Context) (uint64, error)) string {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	chain, err := w.o.Rollup.ChainID(ctx)
+	chain, err := chainID(ctx)
 	switch want := w.o.Committee.ChainID; {
 	case err != nil:
-		w.health(err.Error())
+		return err.Error()
 	case chain != want:
-		w.health(fmt.Sprintf("the rollup's chain is %d, the committee's %d", chain, want))
-	default:
-		w.health("")
-		return jitter(probeEvery)
+		return fmt.Sprintf("its chain is %d, the committee's %d", chain, want)
 	}
-	return jitter(probeAgain)
+	return ""
 }
 
 // round looks at everything that is due at a time. A look makes it due later.
@@ -95,21 +106,21 @@ func (w *Watcher) round(ctx context.Context, now time.Time) error {
 	}
 }
 
-// look finds out about some items by their ids. What has ended is removed, what the leader does not have is handed in again.
+// look finds out about some items by their ids. The observer says of those that are ordered how they ended. What the leader does
+// not have of the others is handed in again.
 func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	lead, states, err := w.ask(bounded, items)
+	states, err := w.o.Observer.Statuses(bounded, ids(items))
 	if err != nil {
 		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
 		return nil
 	}
-	var ended, missing []outbox.Item
+	var ended, waiting []outbox.Item
 	for i, item := range items {
 		switch s := states[i]; {
 		case s.Public():
 			w.o.Box.Ordered(s.Number)
-			w.o.Box.Opened(item.Hash)
 			if s.Executed() {
 				err = errors.Join(err, w.end(ctx, item, Included, fmt.Sprintf("block %d", s.Number)))
 			} else if s.Ended() {
@@ -118,25 +129,42 @@ func (w *Watcher) look(ctx context.Context, items []outbox.Item) error {
 			}
 		case time.Since(time.Unix(int64(item.Since), 0)) > w.o.MaxAge:
 			err = errors.Join(err, w.end(ctx, item, Expired, fmt.Sprintf("not in a block after %s", w.o.MaxAge)))
-		case !s.Held():
-			missing = append(missing, item)
+		default:
+			waiting = append(waiting, item)
 		}
 	}
-	return errors.Join(err, w.judgeAll(ctx, bounded, ended), w.resendAll(bounded, lead, missing))
+	return errors.Join(err, w.judgeAll(ctx, bounded, ended), w.bringBack(bounded, waiting))
 }
 
-// ask asks about the sequence, and then about the items.
-func (w *Watcher) ask(ctx context.Context, items []outbox.Item) (rollup.Lead, []rollup.Status, error) {
-	lead, err := w.o.Rollup.Lead(ctx, w.o.submitter())
-	if err != nil {
-		return lead, nil, err
-	}
+func ids(items []outbox.Item) []common.Hash {
 	ids := make([]common.Hash, len(items))
 	for i, item := range items {
 		ids[i] = item.ID
 	}
-	states, err := w.o.Rollup.Statuses(ctx, ids)
-	return lead, states, err
+	return ids
+}
+
+// bringBack hands in again those items that the leader does not have.
+func (w *Watcher) bringBack(ctx context.Context, items []outbox.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	at, err := w.o.lead(ctx) // before the items: what is below its seq has a status then
+	var states []rollup.Status
+	if err == nil {
+		states, err = w.o.Leader.Statuses(ctx, ids(items))
+	}
+	if err != nil {
+		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
+		return nil
+	}
+	var missing []outbox.Item
+	for i, item := range items {
+		if !states[i].Held() {
+			missing = append(missing, item)
+		}
+	}
+	return w.resendAll(ctx, at, missing)
 }
 
 // judgeAll finds out how items ended whose sealed transactions were ordered and not executed. They are public.
@@ -148,7 +176,7 @@ func (w *Watcher) judgeAll(ctx, bounded context.Context, items []outbox.Item) er
 	for i, item := range items {
 		queries[i] = rollup.Query{Hash: item.Hash, From: item.From}
 	}
-	states, err := w.o.Rollup.Look(bounded, queries)
+	states, err := w.o.Observer.Look(bounded, queries)
 	if err != nil {
 		w.o.Log.DebugContext(ctx, "rollup does not answer", "error", err)
 		return nil
@@ -172,15 +200,15 @@ func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string
 		return Included, fmt.Sprintf("block %d", s.Block)
 	case !used:
 		return Skipped, w.ended[item.Hash]
-	case w.used[item.Hash]:
+	case w.once[item.Hash]:
 		return Replaced, fmt.Sprintf("nonce %d was used by another transaction", item.Nonce)
 	}
-	w.used[item.Hash] = true
+	w.once[item.Hash] = true
 	return "", ""
 }
 
 func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason string) error {
-	delete(w.used, item.Hash)
+	delete(w.once, item.Hash)
 	delete(w.ended, item.Hash)
 	// gofail: var sealedRemoving struct{}
 	if err := w.o.Box.Remove(item.Hash); err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"log/slog"
-	"math/big"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -22,9 +21,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// absent is a rollup that answers nothing until a time.
+// absent is a leader and an observer that answer nothing until a time.
 type absent struct {
-	Rollup
+	Leader
 	until time.Time
 }
 
@@ -34,6 +33,15 @@ func (a absent) ChainID(context.Context) (uint64, error) {
 	}
 	return 1337, nil
 }
+
+// watched is the same as an observer.
+type watched struct{ absent }
+
+func (watched) Tip(context.Context) (rollup.Tip, error) { return rollup.Tip{}, nil }
+func (watched) Sender(context.Context, rollup.Question) (rollup.Sender, error) {
+	return rollup.Sender{}, nil
+}
+func (watched) Look(context.Context, []rollup.Query) ([]rollup.State, error) { return nil, nil }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
@@ -55,7 +63,8 @@ func TestARollupThatStartsIsNoticedWithinASecond(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		there := time.Now().Add(1100 * time.Millisecond)
 		reasons := make(chan string, 100)
-		w := NewWatcher(Options{Committee: by, Box: box, Rollup: absent{until: there}}, func(reason string) { reasons <- reason })
+		node := absent{until: there}
+		w := NewWatcher(Options{Committee: by, Box: box, Leader: node, Observer: watched{node}}, Health{func(string) {}, func(reason string) { reasons <- reason }})
 		ended := make(chan error, 1)
 		go func() { ended <- w.Run(ctx) }()
 		for reason := range reasons {
@@ -73,30 +82,24 @@ func TestARollupThatStartsIsNoticedWithinASecond(t *testing.T) {
 	})
 }
 
-// leader is a rollup that has what it was handed, in the order of seqs, until it forgets.
+// leader is a leader that has what it was handed, in the order of seqs, until it forgets.
 type leader struct {
 	taker
 	t    *testing.T
-	away int // it does not take so many after the first
-	head uint64
+	away int    // it does not take so many after the first
 	from uint64 // seq after what was ordered
 	pool map[uint64]*seal.Sealed
 	ends map[common.Hash]rollup.Status
-	used uint64 // next nonce of every account
 	had  map[common.Hash]bool
+	lies map[common.Hash]rollup.Status // what the leader says of what the observer knows nothing about
 }
 
-func (l *leader) Lead(context.Context, common.Address) (rollup.Lead, error) {
+func (l *leader) NextSeq(context.Context, common.Address) (uint64, error) {
 	next := l.from
 	for l.pool[next] != nil {
 		next++
 	}
-	return rollup.Lead{Head: l.head, NextSeq: next}, nil
-}
-
-func (l *leader) Account(ctx context.Context, _, submitter common.Address) (rollup.Account, rollup.Lead, error) {
-	lead, err := l.Lead(ctx, submitter)
-	return rollup.Account{Nonce: l.used, Pending: l.used, Balance: big.NewInt(1e18)}, lead, err
+	return next, nil
 }
 
 func (l *leader) Submit(_ context.Context, raw []byte) error {
@@ -128,14 +131,33 @@ func (l *leader) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status
 		if end, ok := l.ends[id]; ok {
 			out[i] = end
 		}
+		if lie, ok := l.lies[id]; ok {
+			out[i] = lie
+		}
 	}
 	return out, nil
 }
 
-func (l *leader) Look(_ context.Context, queries []rollup.Query) ([]rollup.State, error) {
+// own is the observer of the leader's chain.
+type own struct{ *leader }
+
+func (o own) Tip(ctx context.Context) (rollup.Tip, error) { return o.observer.Tip(ctx) }
+func (o own) Sender(ctx context.Context, q rollup.Question) (rollup.Sender, error) {
+	return o.observer.Sender(ctx, q)
+}
+
+func (o own) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status, error) {
+	out := make([]rollup.Status, len(ids))
+	for i, id := range ids {
+		out[i] = o.ends[id]
+	}
+	return out, nil
+}
+
+func (o own) Look(_ context.Context, queries []rollup.Query) ([]rollup.State, error) {
 	states := make([]rollup.State, len(queries))
 	for i, q := range queries {
-		states[i] = rollup.State{Nonce: l.used, Included: l.had[q.Hash]}
+		states[i] = rollup.State{Nonce: o.nonce, Included: o.had[q.Hash]}
 	}
 	return states, nil
 }
@@ -174,7 +196,7 @@ type follower struct {
 func following(t *testing.T) *follower {
 	t.Helper()
 	f := &follower{
-		leader: &leader{t: t, head: 5, pool: map[uint64]*seal.Sealed{}, ends: map[common.Hash]rollup.Status{}, had: map[common.Hash]bool{}},
+		leader: &leader{t: t, taker: taker{observer: observer{head: 5}}, pool: map[uint64]*seal.Sealed{}, ends: map[common.Hash]rollup.Status{}, had: map[common.Hash]bool{}},
 		ends:   &ends{}, now: time.Now(),
 	}
 	key := newKey(t)
@@ -184,10 +206,10 @@ func following(t *testing.T) *follower {
 	}
 	t.Cleanup(func() { box.Close() }) // a test's
 	o := Options{
-		Committee: committeetest.NewWith(t, 1, 1, 1, committee.Limits{Lifetime: 100}).Committee, Key: key, Box: box, Rollup: f.leader,
+		Committee: committeetest.NewWith(t, 1, 1, 1, committee.Limits{Lifetime: 100}).Committee, Key: key, Box: box, Leader: f.leader, Observer: own{f.leader},
 		AcceptTimeout: time.Minute, MaxAge: time.Hour, Recorder: f.ends, Log: slog.New(slog.DiscardHandler),
 	}
-	f.Watcher = NewWatcher(o, func(string) {})
+	f.Watcher = NewWatcher(o, Health{func(string) {}, func(string) {}})
 	f.counter = counter{Intake: NewIntake(o), t: t, box: box, rollup: &f.leader.taker, key: key}
 	return f
 }
@@ -253,6 +275,18 @@ func TestAnExpiredTransactionIsSealedAnewUnderItsSeq(t *testing.T) {
 	}
 }
 
+func TestAnExpiredTransactionWhoseNonceWasUsedIsNotSealedAgain(t *testing.T) {
+	f := following(t)
+	f.send(0)
+	f.leader.head += 100
+	clear(f.leader.pool)
+	f.leader.nonce = 1 // by a transaction that was sent without the bundler
+	f.polls(4)
+	if len(f.leader.sealed) != 1 || f.box.Len() != 0 || !slices.Equal(f.ends.results, []string{Replaced}) {
+		t.Fatalf("sealed %d times, %d wait, ended %v", len(f.leader.sealed), f.box.Len(), f.ends.results)
+	}
+}
+
 func TestASequenceThatBeganAgainIsFollowed(t *testing.T) {
 	f := following(t)
 	f.leader.from = 57
@@ -308,9 +342,9 @@ func TestHowTransactionsEnd(t *testing.T) {
 		"executed":                       {func(f *follower) { f.leader.order(1, "executed") }, Included},
 		"ended":                          {func(f *follower) { f.leader.order(1, "ended") }, Skipped},
 		"unopenable":                     {func(f *follower) { f.leader.order(1, "unopenable") }, Skipped},
-		"ended, and executed by another": {func(f *follower) { f.leader.order(1, "ended"); f.leader.used, f.leader.had[f.tx(0).Hash()] = 1, true }, Included},
-		"ended, its nonce used":          {func(f *follower) { f.leader.order(1, "ended"); f.leader.used = 1 }, Replaced},
-		"lost and its nonce used":        {func(f *follower) { clear(f.leader.pool); f.polls(2); f.leader.order(1, "ended"); f.leader.used = 1 }, Replaced},
+		"ended, and executed by another": {func(f *follower) { f.leader.order(1, "ended"); f.leader.nonce, f.leader.had[f.tx(0).Hash()] = 1, true }, Included},
+		"ended, its nonce used":          {func(f *follower) { f.leader.order(1, "ended"); f.leader.nonce = 1 }, Replaced},
+		"lost and its nonce used":        {func(f *follower) { clear(f.leader.pool); f.polls(2); f.leader.order(1, "ended"); f.leader.nonce = 1 }, Replaced},
 		"too old":                        {func(f *follower) { f.Watcher.o.MaxAge = -time.Second }, Expired},
 	} {
 		f := following(t)
@@ -336,5 +370,22 @@ func TestATransactionIsHiddenUntilItsPlaceIsFixed(t *testing.T) {
 	}
 	if _, at, err := f.Find(t.Context(), common.Hash{1}); at != Elsewhere || err != nil {
 		t.Errorf("another: %d, %v", at, err)
+	}
+}
+
+func TestALeaderThatSaysAPlaceIsFixedEndsNothingAndLearnsNothing(t *testing.T) {
+	f := following(t)
+	f.send(0)
+	s, err := seal.Parse(f.leader.sealed[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := f.tx(0).Hash()
+	for _, name := range []string{"ordered", "opened", "executed", "ended"} {
+		f.leader.lies = map[common.Hash]rollup.Status{common.Hash(s.ID()): {Name: name, Number: 6}}
+		f.polls(2)
+		if _, at, err := f.Find(t.Context(), hash); at != Hidden || err != nil || f.box.Len() != 1 || len(f.ends.results) != 0 {
+			t.Errorf("the leader says %s: it is at %d, %v, ended %v", name, at, err, f.ends.results)
+		}
 	}
 }

@@ -5,7 +5,7 @@
 //
 // # What is on the disk
 //
-// Of each item the plain transaction, its hash, sender and nonce, and the sealed bytes. The plain transaction is needed: a
+// Of each item the plain transaction, its hash, sender, nonce and use, and the sealed bytes. The plain transaction is needed: a
 // sealed one expires, or loses its seq, and must be sealed anew, also when the process was killed in between; without it an
 // acknowledged transaction would be lost. All of it is encrypted with a key made from the bundler's identity key. So a thief
 // of this folder, of its snapshots and its backups reads how many transactions wait, their sizes, and the counters beside
@@ -19,6 +19,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"sync"
 	"time"
@@ -50,6 +51,21 @@ type Item struct {
 	Expiry uint64
 }
 
+// Use is what a transaction will change of accounts once it is executed, so that later transactions of those can be judged
+// before it is.
+type Use struct {
+	// Nonces are those it uses beyond its sender's: of accounts that sign with it (EIP-7702).
+	Nonces []AccountNonce
+	// Cost is what its sender may pay at most, in wei.
+	Cost *big.Int
+}
+
+// AccountNonce is a nonce of an account.
+type AccountNonce struct {
+	Account common.Address
+	Nonce   uint64
+}
+
 // Keys in the store: 'i' and an item's number to its record, and 'n' to the state.
 const (
 	prefixItem = 'i'
@@ -69,21 +85,17 @@ type Box struct {
 	state  state
 	items  map[common.Hash]*entry
 	bySeq  map[uint64]*entry
-	nonces map[account]int // how many items there are for each
-}
-
-type account struct {
-	from  common.Address
-	nonce uint64
+	nonces map[AccountNonce]int // how many items use each
+	from   map[common.Address]map[*entry]bool
 }
 
 // entry is an item and what is known of it in memory only.
 type entry struct {
 	Item
+	use      Use
 	durable  bool
 	accepted bool // by the rollup, once; from before a restart: perhaps
 	unsure   bool // from before a restart, and not handed in since
-	opened   bool // everybody can read it
 	visits   int
 	due      time.Time
 }
@@ -103,7 +115,8 @@ func Open(dir string, most int, key *ecdsa.PrivateKey) (*Box, error) {
 	}
 	b := &Box{
 		db: db, aead: aead, most: most, failed: make(chan error, 1),
-		items: map[common.Hash]*entry{}, bySeq: map[uint64]*entry{}, nonces: map[account]int{},
+		items: map[common.Hash]*entry{}, bySeq: map[uint64]*entry{}, nonces: map[AccountNonce]int{},
+		from: map[common.Address]map[*entry]bool{},
 	}
 	b.write = func(batch *pebble.Batch) error { return batch.Commit(pebble.Sync) }
 	if err := b.load(); err != nil {
@@ -140,7 +153,7 @@ func (b *Box) loadItems() (err error) {
 		if err != nil {
 			return fmt.Errorf("read item %x: %w", it.Key(), err)
 		}
-		b.keep(&entry{Item: r.Item, durable: true, accepted: true, unsure: true})
+		b.keep(&entry{Item: r.Item, use: r.Use, durable: true, accepted: true, unsure: true})
 		b.state.last = max(b.state.last, r.Item.Number)
 	}
 	if len(b.items) > 0 {
@@ -151,7 +164,18 @@ func (b *Box) loadItems() (err error) {
 
 func (b *Box) keep(e *entry) {
 	b.items[e.Hash], b.bySeq[e.Seq] = e, e
-	b.nonces[account{e.From, e.Nonce}]++
+	for _, one := range e.nonces() {
+		b.nonces[one]++
+	}
+	if b.from[e.From] == nil {
+		b.from[e.From] = map[*entry]bool{}
+	}
+	b.from[e.From][e] = true
+}
+
+// nonces are all that an item uses.
+func (e *entry) nonces() []AccountNonce {
+	return append([]AccountNonce{{e.From, e.Nonce}}, e.use.Nonces...)
 }
 
 func (b *Box) forget(e *entry) {
@@ -159,15 +183,19 @@ func (b *Box) forget(e *entry) {
 	if b.bySeq[e.Seq] == e {
 		delete(b.bySeq, e.Seq)
 	}
-	a := account{e.From, e.Nonce}
-	if b.nonces[a]--; b.nonces[a] == 0 {
-		delete(b.nonces, a)
+	for _, one := range e.nonces() {
+		if b.nonces[one]--; b.nonces[one] == 0 {
+			delete(b.nonces, one)
+		}
+	}
+	if delete(b.from[e.From], e); len(b.from[e.From]) == 0 {
+		delete(b.from, e.From)
 	}
 }
 
 // Put makes an item durable, with its sealed transaction. One that is there already is replaced.
 func (b *Box) Put(item Item, content Content) error {
-	value, err := b.encode(&record{item, content})
+	value, err := b.encode(&record{item, content, b.useOf(item.Hash)})
 	if err == nil {
 		err = b.store(func(batch *pebble.Batch) error { return batch.Set(itemKey(item.Number), value, nil) })
 	}
@@ -184,6 +212,15 @@ func (b *Box) Put(item Item, content Content) error {
 		return fmt.Errorf("keep transaction: %w", b.broken(err))
 	}
 	return nil
+}
+
+func (b *Box) useOf(hash common.Hash) Use {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.items[hash]; e != nil {
+		return e.use
+	}
+	return Use{}
 }
 
 // store makes a change durable, and the state with it.

@@ -42,7 +42,7 @@ func add(t *testing.T, b *Box, hash byte, nonce uint64) Item {
 // reserved reserves an item and makes it durable.
 func reserved(t *testing.T, b *Box, item Item, sealed []byte) Item {
 	t.Helper()
-	item, err := b.Reserve(item, Answer{})
+	item, err := b.Reserve(item, Use{}, Answer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestAWriteThatPanicsEndsTheBoxAndKeepsNothing(t *testing.T) {
 	b := open(t, t.TempDir(), 10)
 	defer b.db.Close()                                                              // a test's
 	b.write = func(*pebble.Batch) error { panic("fatal: no space left on device") } // as the store does
-	item, err := b.Reserve(Item{Hash: common.Hash{1}}, Answer{})
+	item, err := b.Reserve(Item{Hash: common.Hash{1}}, Use{}, Answer{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,11 +134,11 @@ func TestItemsAreBoundedAndDistinct(t *testing.T) {
 	b := open(t, t.TempDir(), 2)
 	defer b.Close() // a test's
 	first := add(t, b, 1, 5)
-	if _, err := b.Reserve(first, Answer{}); !errors.Is(err, ErrKnown) {
+	if _, err := b.Reserve(first, Use{}, Answer{}); !errors.Is(err, ErrKnown) {
 		t.Fatalf("the same again: %v", err)
 	}
 	add(t, b, 2, 6)
-	if _, err := b.Reserve(Item{Hash: common.Hash{3}}, Answer{}); !errors.Is(err, ErrFull) || b.Len() != 2 {
+	if _, err := b.Reserve(Item{Hash: common.Hash{3}}, Use{}, Answer{}); !errors.Is(err, ErrFull) || b.Len() != 2 {
 		t.Fatalf("%v, %d items", err, b.Len())
 	}
 }
@@ -173,7 +173,7 @@ func TestConcurrentUseLosesNothing(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			item, err := b.Reserve(Item{Hash: common.Hash{byte(i), 1}, From: common.Address{byte(i % 4)}}, Answer{})
+			item, err := b.Reserve(Item{Hash: common.Hash{byte(i), 1}, From: common.Address{byte(i % 4)}}, Use{}, Answer{})
 			if err != nil {
 				t.Error(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 
@@ -81,8 +82,8 @@ func (b *Box) Unsure(from common.Address) []Item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var unsure []Item
-	for _, e := range b.items {
-		if e.unsure && e.From == from {
+	for e := range b.from[from] {
+		if e.unsure {
 			unsure = append(unsure, e.Item)
 		}
 	}
@@ -99,14 +100,27 @@ func (b *Box) HandedIn(hash common.Hash) {
 	}
 }
 
-// NextNonce is the first nonce from a given one on that no item of an account has.
+// NextNonce is the first nonce from a given one on that no item uses.
 func (b *Box) NextNonce(from common.Address, nonce uint64) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.nonces[account{from, nonce}] > 0 {
+	for b.nonces[AccountNonce{from, nonce}] > 0 {
 		nonce++
 	}
 	return nonce
+}
+
+// Spent is what the items of an account may cost it together, from a nonce on.
+func (b *Box) Spent(from common.Address, nonce uint64) *big.Int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	spent := new(big.Int)
+	for e := range b.from[from] {
+		if e.Nonce >= nonce && e.use.Cost != nil {
+			spent.Add(spent, e.use.Cost)
+		}
+	}
+	return spent
 }
 
 // Due returns accepted items that are due, in the order of arrival, at most a number of them.
@@ -133,22 +147,13 @@ func (b *Box) Postpone(hash common.Hash, now time.Time, wait func(visits int) ti
 	}
 }
 
-// Find returns the item of a hash, and whether everybody can read it by now.
-func (b *Box) Find(hash common.Hash) (item Item, opened, ok bool) {
+// Find returns the item of a hash that the rollup has accepted.
+func (b *Box) Find(hash common.Hash) (Item, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.items[hash]
 	if e == nil || !e.accepted {
-		return Item{}, false, false
+		return Item{}, false
 	}
-	return e.Item, e.opened, true
-}
-
-// Opened notes that everybody can read an item.
-func (b *Box) Opened(hash common.Hash) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if e := b.items[hash]; e != nil {
-		e.opened = true
-	}
+	return e.Item, true
 }

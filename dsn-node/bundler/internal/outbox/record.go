@@ -31,6 +31,7 @@ type Content struct {
 type record struct {
 	Item    Item
 	Content Content
+	Use     Use
 }
 
 // cipherOf makes the key of the records from the submitter's key.

@@ -21,7 +21,7 @@ type Answer struct{ Mine, Leaders uint64 }
 // While items wait, their seqs are followed by the next one, whatever the leader has of them. When none waits, the leader's
 // answer counts: it knows what was ordered, and after the chain's lifetime without one of ours the sequence begins again at 0.
 // An answer from before another item was reserved is old and does not count.
-func (b *Box) Reserve(item Item, a Answer) (Item, error) {
+func (b *Box) Reserve(item Item, use Use, a Answer) (Item, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.items[item.Hash] != nil {
@@ -36,7 +36,7 @@ func (b *Box) Reserve(item Item, a Answer) (Item, error) {
 	b.state.last++
 	item.Number, item.Seq = b.state.last, b.state.next
 	b.state.next++
-	b.keep(&entry{Item: item})
+	b.keep(&entry{Item: item, use: use})
 	return item, nil
 }
 

@@ -65,7 +65,7 @@ func TestASeqWhoseItemNeverBecameDurableIsGivenAgain(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, 10)
 	add(t, b, 1, 0)
-	if _, err := b.Reserve(Item{Hash: common.Hash{2}}, Answer{}); err != nil {
+	if _, err := b.Reserve(Item{Hash: common.Hash{2}}, Use{}, Answer{}); err != nil {
 		t.Fatal(err)
 	}
 	late := add(t, b, 3, 2) // takes the state to the disk
@@ -87,7 +87,7 @@ func TestTheLeadersAnswerCountsWhenNothingWaits(t *testing.T) {
 	b := open(t, t.TempDir(), 10)
 	defer b.Close() // a test's
 	reserve := func(hash byte, a Answer) uint64 {
-		item, err := b.Reserve(Item{Hash: common.Hash{hash}}, a)
+		item, err := b.Reserve(Item{Hash: common.Hash{hash}}, Use{}, a)
 		if err != nil {
 			t.Fatal(err)
 		}

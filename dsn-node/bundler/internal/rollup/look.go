@@ -9,7 +9,7 @@ import (
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
-// MaxLook is how many transactions are looked for at once: rollups bound their batches.
+// MaxLook is how many transactions are looked for at once: nodes bound their batches.
 const MaxLook = 32
 
 // Status is where a sealed transaction is, as te_getTransactionStatus says of its id.
@@ -28,8 +28,10 @@ type status struct {
 // Public says whether the place of the transaction is fixed, so that everybody can read it or is about to.
 func (s Status) Public() bool { return s.Number > 0 }
 
-// Held says whether the rollup has the transaction and works on it.
-func (s Status) Held() bool { return slices.Contains([]string{"sealed", "ordered", "opened"}, s.Name) }
+// Held says whether the rollup has the transaction and works on it, or has finished with it.
+func (s Status) Held() bool {
+	return s.Public() || slices.Contains([]string{"sealed", "ordered", "opened"}, s.Name)
+}
 
 // Executed says whether the transaction is in a block.
 func (s Status) Executed() bool { return slices.Contains([]string{"executed", "included"}, s.Name) }
@@ -40,8 +42,9 @@ func (s Status) Ended() bool {
 	return s.Public() && slices.Contains([]string{"ended", "unopenable", "skipped"}, s.Name)
 }
 
-// Statuses asks where sealed transactions are, at most MaxLook of them.
-func (c *Client) Statuses(ctx context.Context, ids []common.Hash) ([]Status, error) {
+// Statuses asks where sealed transactions are, at most MaxLook of them. An observer knows of those that are ordered, a leader
+// also of those that wait.
+func (c *client) Statuses(ctx context.Context, ids []common.Hash) ([]Status, error) {
 	answers := make([]status, len(ids))
 	var calls []gethrpc.BatchElem
 	for i, id := range ids {
@@ -57,15 +60,15 @@ func (c *Client) Statuses(ctx context.Context, ids []common.Hash) ([]Status, err
 	return out, nil
 }
 
-// Query names a transaction and its sender. Asking tells both, so the transaction must be public.
+// Query names a transaction and its sender.
 type Query struct {
 	Hash common.Hash
 	From common.Address
 }
 
-// State is where a transaction is, as far as the rollup says.
+// State is where a transaction is, as far as the observer says.
 type State struct {
-	Err      error // the rollup could not say; the rest means nothing then
+	Err      error // the observer could not say; the rest means nothing then
 	Included bool
 	Block    uint64
 	Nonce    uint64 // of the sender's next transaction, read before it was looked for a receipt
@@ -92,25 +95,25 @@ func (l *look) calls(q Query) []gethrpc.BatchElem {
 }
 
 // Look asks where transactions are, at most MaxLook of them, in one batch.
-func (c *Client) Look(ctx context.Context, queries []Query) ([]State, error) {
+func (o Observer) Look(ctx context.Context, queries []Query) ([]State, error) {
 	looks := make([]look, len(queries))
 	var calls []gethrpc.BatchElem
 	for i, q := range queries {
 		calls = append(calls, looks[i].calls(q)...)
 	}
-	if err := c.batch(ctx, calls, 0); err != nil {
+	if err := o.batch(ctx, calls, 0); err != nil {
 		return nil, err
 	}
 	states := make([]State, len(queries))
 	for i := range looks {
-		states[i] = looks[i].state(calls[perLook*i : perLook*(i+1)])
+		states[i] = looks[i].state(o.client, calls[perLook*i:perLook*(i+1)])
 	}
 	return states, nil
 }
 
-func (l *look) state(calls []gethrpc.BatchElem) State {
+func (l *look) state(c *client, calls []gethrpc.BatchElem) State {
 	for _, call := range calls {
-		if err := classify(call.Method, call.Error); err != nil {
+		if err := c.classify(call.Method, call.Error); err != nil {
 			return State{Err: err}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // batch answers the calls of a batch in their order: transactions are sent one after the other, as a sender's nonces are
-// in order, and after them all other calls are forwarded as one batch, or as two when simulations go elsewhere.
+// in order, and after them all other calls are forwarded, those for one node as one batch.
 func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 	raws, ok := parseBatch(body)
 	switch {
@@ -37,7 +37,7 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.RawMessage {
 	calls := make([]*call, len(raws))
 	own := make([]json.RawMessage, len(raws))
-	var others, simulations []*call
+	var others []*call
 	for i, raw := range raws {
 		c, ok := parse(raw)
 		if !ok {
@@ -47,8 +47,6 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 		calls[i] = c
 		answer, mine := h.own(ctx, c)
 		switch {
-		case !mine && h.apart(c):
-			simulations = append(simulations, c)
 		case !mine:
 			others = append(others, c)
 		case !c.notification():
@@ -56,8 +54,9 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 		}
 	}
 	forwarded := map[*call]json.RawMessage{}
-	maps.Copy(forwarded, h.forwardAll(ctx, h.to.Rollup, others))
-	maps.Copy(forwarded, h.forwardAll(ctx, h.to.Simulations, simulations))
+	for _, node := range []Forwarder{h.to.Leader, h.to.Observer} {
+		maps.Copy(forwarded, h.forwardAll(ctx, node, of(node, others)))
+	}
 	var answers []json.RawMessage
 	for i, c := range calls {
 		if own[i] != nil {
@@ -67,6 +66,16 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 		}
 	}
 	return answers
+}
+
+// of are the calls that go to a node.
+func of(node Forwarder, calls []*call) (those []*call) {
+	for _, c := range calls {
+		if c.to == node {
+			those = append(those, c)
+		}
+	}
+	return those
 }
 
 // forwardAll forwards calls as one batch and returns the answer of each that has one.

@@ -19,6 +19,7 @@ import (
 type nothing struct{ answer []byte }
 
 func (nothing) Send(context.Context, []byte) (common.Hash, error) { return common.Hash{1}, nil }
+func (nothing) Waits(common.Hash) bool                            { return true }
 func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
 	return common.Hash{2}, bundling.Public, nil
 }
@@ -34,7 +35,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add([]byte(`[{"id":1,"method":"eth_call"},{"id":1,"method":"eth_blockNumber"}]`), []byte(`[{"id":1,"result":"0x"}]`))
 	f.Fuzz(func(t *testing.T, request, answer []byte) {
 		n := nothing{answer}
-		h := NewHandler(n, Backends{Rollup: n, Simulations: n}, Limits{1 << 20, 10, time.Second}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		h := NewHandler(n, Backends{Leader: &n, Observer: &nothing{answer}}, Limits{1 << 20, 10, time.Second}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(request)))
 		if b := w.Body.Bytes(); len(b) > 0 && !json.Valid(b) {

@@ -1,22 +1,22 @@
 // Package walletrpc is the Ethereum JSON-RPC that plain wallets speak to a bundler. eth_sendRawTransaction is taken by the
-// bundler; all else is forwarded to the rollup as it is, and what would carry a plain transaction there in another way is
-// refused.
+// bundler, and what would carry a plain transaction past it in another way is refused.
 //
-// What a wallet has simulated before it sends, for gas say, shows a transaction in plain to whoever simulates it
-// (simulates has the methods). Backends says where that goes.
+// All else goes to an observer of the bundler's own: a call may name the sender of a transaction, its hash, or what it does,
+// before it is sent or while it waits. The rollup's leader gets of wallets' calls those alone that are about sealed transactions.
+// A bundler without an observer serves of the others those that can name neither an account nor a transaction
+// (public has them), and refuses the rest. See routes.go.
 //
 // A transaction that waits here is answered by eth_getTransactionByHash, so that wallets do not take it for lost: as type 0x5e,
-// of the zero address, with nothing of what is in it. It has no receipt. Its hash is not forwarded before its place is
-// fixed: nobody but its wallet knows it, and it would show later what the wallet of a request sent. Until then its
-// te_getTransactionStatus is that of the sealed transaction. For the same reason the nonces that wait here are added to no
-// eth_getTransactionCount: it would show whose the sealed transactions are. A wallet that sends several in a row counts for
-// itself.
+// of the zero address, with nothing of what is in it. It has no receipt. Until its place is fixed, its te_getTransactionStatus is
+// that of the sealed transaction. The nonces that wait here are added to no eth_getTransactionCount: it would show anybody whose
+// the sealed transactions are. A wallet that sends several in a row counts for itself.
 package walletrpc
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,7 +24,9 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/retry"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -32,21 +34,21 @@ import (
 // Intake takes the transactions.
 type Intake interface {
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
+	Waits(hash common.Hash) bool
 	// Find says where a transaction is, and the id of its sealed one if it waits here.
 	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place, err error)
 }
 
-// Forwarder sends a request to the rollup as it is.
+// Forwarder sends a request to a node as it is.
 type Forwarder interface {
 	Forward(ctx context.Context, body []byte) (*http.Response, error)
 }
 
 // Backends are where requests go.
 type Backends struct {
-	Rollup Forwarder
-	// Simulations takes the calls that simulate a transaction; nil for the rollup, as all others.
-	Simulations Forwarder
-	// RefuseSimulations has them taken by nobody.
+	Leader   Forwarder
+	Observer Forwarder // nil for none
+	// RefuseSimulations has nobody simulate a transaction, not even the observer.
 	RefuseSimulations bool
 }
 
@@ -56,6 +58,9 @@ type Limits struct {
 	Batch   int
 	Timeout time.Duration // of what is forwarded
 }
+
+// observerHold is how long a request waits for an observer that is not there.
+const observerHold = 10 * time.Second
 
 // maxAnswer bounds an answer that is looked into.
 const maxAnswer = 64 << 20
@@ -69,7 +74,7 @@ type Handler struct {
 	log    *slog.Logger
 }
 
-// NewHandler makes a handler. count is called for each transaction sent, each simulation refused and each request forwarded.
+// NewHandler makes a handler. count is called for each transaction sent, each other call refused and each request forwarded.
 func NewHandler(d Intake, u Backends, l Limits, count func(kind, result string), log *slog.Logger) *Handler {
 	return &Handler{d, u, l, count, log}
 }
@@ -115,18 +120,10 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		h.count("send", "refused")
 		return failure(c, jsonrpc.Error{Code: jsonrpc.UnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
 	}
-	if h.to.RefuseSimulations && c.simulates() {
-		h.count("simulate", "refused")
-		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here: it would show the transaction in plain" +
-			" before its place is fixed; set gas and access list yourself, or ask a node of your own for it"}), true
-	}
-	if hash, ok := c.lookUp(); ok {
-		return h.hidden(ctx, c, hash)
-	}
 	raw, mine, bad := c.send()
 	switch {
 	case !mine:
-		return nil, false
+		return h.route(ctx, c)
 	case bad != nil:
 		h.count("send", "refused")
 		return failure(c, *bad), true
@@ -141,34 +138,9 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	return result(c, hash), true
 }
 
-// hidden answers a call that looks for a transaction which waits here and which nobody else can read yet. It comes before the
-// rollup: what leaves here is known there by then, and asked afterwards, it could be in neither place.
-func (h *Handler) hidden(ctx context.Context, c *call, hash common.Hash) (json.RawMessage, bool) {
-	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
-	defer cancel()
-	id, at, err := h.intake.Find(ctx, hash)
-	switch {
-	case err != nil:
-		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
-		return failure(c, away()), true
-	case at == bundling.Elsewhere:
-		return nil, false
-	case c.Method == methodStatus && at == bundling.Hidden:
-		c.byID(id)
-		return nil, false
-	case c.Method == methodLookUp && at == bundling.Hidden:
-		return result(c, pending(hash)), true
-	case c.Method == methodReceipt && at == bundling.Hidden:
-		return result(c, json.RawMessage("null")), true
-	case c.Method == methodLookUp:
-		c.waits = &hash
-	}
-	return nil, false
-}
-
-// forwardOne forwards one call and answers in its place when the rollup does not know what waits here.
+// forwardOne forwards one call and answers in its place when the node does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
-	answer, err := h.forward(ctx, h.backend(c), c.raw)
+	answer, err := h.forward(ctx, c.to, c.raw)
 	if err != nil {
 		return failure(c, away())
 	}
@@ -185,17 +157,7 @@ func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
 	return answer
 }
 
-// apart tells whether a call goes elsewhere than to the rollup.
-func (h *Handler) apart(c *call) bool { return h.to.Simulations != nil && c.simulates() }
-
-func (h *Handler) backend(c *call) Forwarder {
-	if h.apart(c) {
-		return h.to.Simulations
-	}
-	return h.to.Rollup
-}
-
-// forward returns the answer of the rollup, or of who simulates in its place, which is JSON or nothing.
+// forward returns the answer of a node, which is JSON or nothing.
 func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answer json.RawMessage, err error) {
 	defer func() {
 		if err != nil {
@@ -207,7 +169,7 @@ func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answe
 	}()
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
-	res, err := to.Forward(ctx, body)
+	res, err := reach(ctx, to, body)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +186,20 @@ func (h *Handler) forward(ctx context.Context, to Forwarder, body []byte) (answe
 		return nil, fmt.Errorf("read answer: not JSON, HTTP status %d", res.StatusCode)
 	}
 	return b, nil
+}
+
+// reach forwards a request, and again for a while when the observer is not there: it is being replaced, or another one is about to
+// answer in its place. What goes to it only reads.
+func reach(ctx context.Context, to Forwarder, body []byte) (*http.Response, error) {
+	hold, cancel := context.WithTimeout(ctx, observerHold)
+	defer cancel()
+	pause := retry.Policy{First: 20 * time.Millisecond, Longest: time.Second}.New()
+	for {
+		res, err := to.Forward(ctx, body)
+		if err == nil || !errors.Is(err, rollup.ErrObserver) || pause.Wait(hold) != nil {
+			return res, err
+		}
+	}
 }
 
 // away is the answer to what could not be forwarded; the reason is the operator's to know.

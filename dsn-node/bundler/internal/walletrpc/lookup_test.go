@@ -10,23 +10,16 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/dsn-node/bundler/internal/bundling"
-
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// leaving is an intake with one transaction, which enters a block while the rollup answers that it does not know it.
+// leaving is an intake with one transaction, which enters a block while the observer answers that it does not know it.
 type leaving struct {
 	nothing
 	here bool
 }
 
-func (l *leaving) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
-	if l.here {
-		return common.Hash{8}, bundling.Public, nil
-	}
-	return common.Hash{}, bundling.Elsewhere, nil
-}
+func (l *leaving) Waits(common.Hash) bool { return l.here }
 
 func (l *leaving) Forward(_ context.Context, body []byte) (*http.Response, error) {
 	l.here = false
@@ -41,7 +34,7 @@ func TestATransactionIsFoundThoughItEntersABlockWhileItIsLookedFor(t *testing.T)
 	call := `{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionByHash","params":["` + common.Hash{7}.Hex() + `"]}`
 	for _, body := range []string{call, "[" + call + "]"} {
 		l := &leaving{here: true}
-		h := NewHandler(l, Backends{Rollup: l}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		h := NewHandler(l, Backends{Leader: new(nothing), Observer: l}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
 		if !strings.Contains(w.Body.String(), common.Hash{7}.Hex()) {

@@ -3,8 +3,6 @@ package walletrpc
 import (
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
@@ -17,10 +15,10 @@ import (
 
 // What is not only forwarded.
 const (
-	methodSend    = "eth_sendRawTransaction"
-	methodLookUp  = "eth_getTransactionByHash"
-	methodReceipt = "eth_getTransactionReceipt"
-	methodStatus  = "te_getTransactionStatus"
+	methodSend   = "eth_sendRawTransaction"
+	methodLookUp = "eth_getTransactionByHash"
+	methodStatus = "te_getTransactionStatus"
+	methodProof  = "te_getOrderProof"
 )
 
 // call is one request.
@@ -29,6 +27,7 @@ type call struct {
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
 	raw    json.RawMessage // all of it
+	to     Forwarder       // the node that it is forwarded to
 	waits  *common.Hash    // the transaction it looks for by hash, if that waited here before it was forwarded
 }
 
@@ -58,31 +57,6 @@ func (c *call) send() (raw []byte, mine bool, err *jsonrpc.Error) {
 	return params[0], !seal.IsSealed(params[0]), nil
 }
 
-// lookUp returns the hash of a call that looks for a transaction.
-func (c *call) lookUp() (common.Hash, bool) {
-	var params []common.Hash
-	if !slices.Contains([]string{methodLookUp, methodReceipt, methodStatus}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
-		return common.Hash{}, false
-	}
-	return params[0], true
-}
-
-// leaks says whether a method would carry a plain transaction past the sealing.
-func (c *call) leaks() bool {
-	return strings.HasPrefix(c.Method, "eth_send") && c.Method != methodSend || c.Method == "eth_resend" ||
-		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
-}
-
-// simulates tells whether a call shows a transaction that is perhaps sent later, with sender, receiver and data.
-func (c *call) simulates() bool {
-	switch c.Method {
-	case "eth_call", "eth_callMany", "eth_callBundle", "eth_estimateGas", "eth_createAccessList", "eth_simulateV1", "eth_fillTransaction",
-		"eth_signTransaction", "debug_traceCall", "debug_traceCallMany", "trace_call", "trace_callMany", "trace_rawTransaction":
-		return true
-	}
-	return false
-}
-
 // id is null for what is no call.
 func (c *call) id() json.RawMessage {
 	if c == nil {
@@ -99,6 +73,8 @@ func failure(c *call, e jsonrpc.Error) json.RawMessage { return jsonrpc.Failure(
 func errorOf(err error) jsonrpc.Error {
 	refusal := (*rollup.Refusal)(nil)
 	switch {
+	case errors.Is(err, rollup.ErrObserver):
+		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the bundler's observer does not answer; nothing was sent: try again"}
 	case errors.As(err, &refusal):
 		return jsonrpc.Error{Code: refusal.Code, Message: refusal.Message, Data: refusal.Data}
 	case errors.Is(err, rollup.ErrAway):

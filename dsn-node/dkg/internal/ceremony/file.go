@@ -36,6 +36,8 @@ type Ceremony struct {
 	Threshold   int    `json:"threshold"`
 	// Limits of the chain; those that the file lacks take their defaults.
 	committee.Limits
+	// Roles of the chain: the sequencer's address, and relays.
+	committee.Roles
 	// Participants by authority: participant i gets share i.
 	Participants []Participant `json:"participants"`
 }
@@ -101,6 +103,9 @@ func (c *Ceremony) Validate() error {
 	if _, err := c.Limits.OrDefault(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := c.Roles.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	identities, endpoints := map[common.Address]bool{}, map[string]bool{}
 	for i, p := range c.Participants {
 		if _, port, err := net.SplitHostPort(p.Endpoint); err != nil || port == "" || len(p.Endpoint) > maxHostBytes {
@@ -116,7 +121,7 @@ func (c *Ceremony) Validate() error {
 
 // ID names the ceremony: it covers all that the file says, whatever its white space.
 func (c *Ceremony) ID() (common.Hash, error) {
-	b, err := rlp.EncodeToBytes([]any{c.Name, c.ChainID, c.FirstNumber, uint64(c.Threshold), c.Lifetime, c.SealedGas, c.Participants})
+	b, err := rlp.EncodeToBytes([]any{c.Name, c.ChainID, c.FirstNumber, uint64(c.Threshold), c.Lifetime, c.SealedGas, c.Sequencers, c.Relays, c.Participants})
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("hash ceremony: %w", err)
 	}

@@ -40,7 +40,8 @@ func TestACeremonyIsReadAndItsIDCoversEveryField(t *testing.T) {
 	}
 	for name, change := range map[string]func(){
 		"name": func() { read.Name += "2" }, "chain": func() { read.ChainID++ }, "first number": func() { read.FirstNumber++ },
-		"threshold": func() { read.Threshold-- }, "lifetime": func() { read.Lifetime++ }, "sealed gas": func() { read.SealedGas = 1e6 }, "endpoint": func() { read.Participants[1].Endpoint = "other:1" },
+		"threshold": func() { read.Threshold-- }, "lifetime": func() { read.Lifetime++ }, "sealed gas": func() { read.SealedGas = 1e6 },
+		"sequencer": func() { read.Sequencers = []common.Address{{9}} }, "relays": func() { read.Relays = append(read.Relays, common.Address{9}) }, "endpoint": func() { read.Participants[1].Endpoint = "other:1" },
 		"order": func() { p := read.Participants; p[0], p[1] = p[1], p[0] },
 	} {
 		before, _ := read.ID() // it did not fail above
@@ -57,6 +58,8 @@ func TestACeremonyThatCannotWorkIsRefused(t *testing.T) {
 		"no name":              func(c *Ceremony) { c.Name = "" },
 		"long name":            func(c *Ceremony) { c.Name = strings.Repeat("n", 129) },
 		"number 0":             func(c *Ceremony) { c.FirstNumber = 0 },
+		"no sequencer":         func(c *Ceremony) { c.Sequencers = nil },
+		"a relay twice":        func(c *Ceremony) { c.Relays = []common.Address{{8}, {8}} },
 		"everyone knows":       func(c *Ceremony) { c.Threshold = 1 },
 		"over the quorum":      func(c *Ceremony) { c.Threshold = 4 },
 		"below the rest":       func(c *Ceremony) { c.Participants = append(c.Participants, others...); c.Threshold = 2 },

@@ -7,6 +7,8 @@ import (
 	mathrand "math/rand/v2"
 	"testing"
 
+	"blindseq/seal/committee"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -28,7 +30,10 @@ type network struct {
 
 func testCeremony(t *testing.T, n, threshold int) (*Ceremony, []*ecdsa.PrivateKey) {
 	t.Helper()
-	c := &Ceremony{Name: t.Name(), ChainID: 1337, FirstNumber: 1, Threshold: threshold}
+	c := &Ceremony{
+		Name: t.Name(), ChainID: 1337, FirstNumber: 1, Threshold: threshold,
+		Roles: committee.Roles{Sequencers: []common.Address{{7}}, Relays: []common.Address{{8}}},
+	}
 	var keys []*ecdsa.PrivateKey
 	for i := range n {
 		key, err := crypto.GenerateKey()

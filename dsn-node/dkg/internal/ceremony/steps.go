@@ -211,7 +211,7 @@ func (c *Ceremony) committee(keys *seal.Keys) (*committee.Committee, error) {
 	for i, p := range c.Participants {
 		members[i] = p.Identity
 	}
-	return committee.New(c.FirstNumber, members, keys, c.Limits)
+	return committee.New(c.FirstNumber, members, keys, c.Limits, c.Roles)
 }
 
 // publish waits for all finishes and for the acknowledgement of ours.

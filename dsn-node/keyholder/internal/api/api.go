@@ -35,12 +35,19 @@ func Errors() map[error]codes.Code {
 		voter.ErrIndex:          codes.InvalidArgument,
 		content.ErrTooLarge:     codes.ResourceExhausted,
 		voter.ErrOtherCommittee: codes.FailedPrecondition,
-		voter.ErrNotAttested:    codes.FailedPrecondition,
-		attest.ErrCertificate:   codes.PermissionDenied,
-		voter.ErrOtherOrder:     codes.PermissionDenied,
+		voter.ErrContentMissing: codes.FailedPrecondition,
+		rules.ErrClock:          codes.FailedPrecondition,
+		vote.ErrNotHeld:         codes.FailedPrecondition,
 		vote.ErrPredecessor:     codes.FailedPrecondition,
+		vote.ErrRestored:        codes.FailedPrecondition,
+		vote.ErrReports:         codes.FailedPrecondition,
+		voter.ErrView:           codes.PermissionDenied,
+		attest.ErrProposal:      codes.PermissionDenied,
+		attest.ErrCertificate:   codes.PermissionDenied,
+		attest.ErrReport:        codes.PermissionDenied,
+		vote.ErrOtherOrder:      codes.PermissionDenied,
 		vote.ErrContradiction:   codes.PermissionDenied,
-		voter.ErrNotHeld:        codes.NotFound,
+		voter.ErrBeforeFirst:    codes.NotFound,
 		voter.ErrStorage:        codes.Unavailable,
 		wal.ErrClosed:           codes.Unavailable,
 		voter.ErrClosed:         codes.Unavailable,
@@ -57,17 +64,39 @@ type Service struct {
 func New(h *voter.Voter) *Service { return &Service{voter: h} }
 
 func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*keyholderv1.AttestResponse, error) {
-	if len(r.GetCommitteeHash()) != 32 || len(r.GetPreviousPayloadHash()) != 32 {
+	if len(r.GetPreviousPayloadHash()) != 32 {
 		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), errHash)
 	}
-	if ours := s.voter.Status().Committee; common.Hash(r.GetCommitteeHash()) != ours {
-		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), voter.ErrOtherCommittee)
+	if err := s.ours(r.GetCommitteeHash()); err != nil {
+		return nil, fmt.Errorf("attest number %d: %w", r.GetContent().GetNumber(), err)
 	}
-	a, err := s.voter.Attest(ctx, r.GetContent(), common.Hash(r.GetPreviousPayloadHash()))
+	a, err := s.voter.Attest(ctx, voter.Proposal{
+		Content: r.GetContent(), Previous: common.Hash(r.GetPreviousPayloadHash()), View: r.GetView(), Signature: r.GetProposal(),
+		Finality: r.GetFinality(),
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &keyholderv1.AttestResponse{Attested: a.Attested, Refusal: a.Refusal, Certificate: a.Certificate}, nil
+}
+
+// ours checks that the caller means this keyholder's committee.
+func (s *Service) ours(hash []byte) error {
+	if len(hash) != 32 {
+		return errHash
+	}
+	if common.Hash(hash) != s.voter.Committee() {
+		return voter.ErrOtherCommittee
+	}
+	return nil
+}
+
+func (s *Service) Lock(ctx context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+	lock, err := s.voter.Lock(ctx, r.GetCertificate(), r.GetContent())
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.LockResponse{Lock: lock}, nil
 }
 
 func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
@@ -85,6 +114,28 @@ func (s *Service) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyh
 	return &keyholderv1.AdoptResponse{}, nil
 }
 
+func (s *Service) Report(ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
+	if len(r.GetChallenge()) != 32 {
+		return nil, fmt.Errorf("report: %w", errHash)
+	}
+	if err := s.ours(r.GetCommitteeHash()); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	report, err := s.voter.Report(ctx, common.Hash(r.GetChallenge()))
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.ReportResponse{Report: report}, nil
+}
+
+func (s *Service) Restore(ctx context.Context, r *keyholderv1.RestoreRequest) (*keyholderv1.RestoreResponse, error) {
+	from, err := s.voter.Restore(ctx, r.GetReports())
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.RestoreResponse{SignsFrom: from}, nil
+}
+
 func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholderv1.KeyholderService_GetAttestedServer) error {
 	if r.GetFromNumber() == 0 {
 		return errNumberZero
@@ -94,7 +145,7 @@ func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholde
 			return context.Cause(stream.Context())
 		}
 		a, err := s.voter.Attested(number)
-		if errors.Is(err, voter.ErrNotAttested) {
+		if errors.Is(err, vote.ErrNotHeld) {
 			return nil // the end
 		}
 		if err != nil {
@@ -108,8 +159,12 @@ func (s *Service) GetAttested(r *keyholderv1.GetAttestedRequest, stream keyholde
 
 func (s *Service) GetStatus(context.Context, *keyholderv1.GetStatusRequest) (*keyholderv1.GetStatusResponse, error) {
 	st := s.voter.Status()
-	return &keyholderv1.GetStatusResponse{
+	out := &keyholderv1.GetStatusResponse{
 		Authority: uint32(st.Authority), Address: st.Address[:], CommitteeHash: st.Committee[:],
-		LastNumber: st.Last, LastPayloadHash: st.Payload[:],
-	}, nil
+		LastNumber: st.Last, LastPayloadHash: st.Payload[:], SignsFrom: st.SignsFrom,
+	}
+	if st.Challenge != nil {
+		out.Challenge = st.Challenge[:]
+	}
+	return out, nil
 }

@@ -1,7 +1,6 @@
 package voter
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -16,9 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Release gives the shares of a certified content's sealed transactions, signed: bare ones of all, or with proof those at the
-// indexes named in proven. The content is the one attested or adopted here: a certificate over any other is refused, so nobody
-// can have opened what this keyholder has not seen the place of.
+// Release gives the shares of a final content's sealed transactions, signed: bare ones of all, or with proof those at the indexes
+// named in proven. The content is the one held here: a certificate over any other, or without the locks of a quorum, is refused,
+// so nobody can have opened what might still lose its place.
 func (h *Voter) Release(ctx context.Context, cert *preblockv1.Certificate, proven []uint32) (*keyholderv1.SignedShares, error) {
 	s, err := h.release(ctx, cert, proven)
 	if err != nil {
@@ -28,23 +27,16 @@ func (h *Voter) Release(ctx context.Context, cert *preblockv1.Certificate, prove
 }
 
 func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate, proven []uint32) (*keyholderv1.SignedShares, error) {
-	ours := h.o.Committee.Hash()
-	if b := cert.GetCommitteeHash(); len(b) == 32 && !bytes.Equal(b, ours[:]) {
-		return nil, ErrOtherCommittee
+	if err := h.ours(cert); err != nil {
+		return nil, err
 	}
-	certified, err := attest.Verify(h.o.Committee, cert)
+	final, err := h.verified.finality(h.o.Committee, cert)
 	if err != nil {
 		return nil, err
 	}
-	if certified.Number > h.store.last() {
-		return nil, ErrNotAttested
-	}
-	final, c, err := h.final(certified.Number)
+	c, err := h.final(ctx, final, cert)
 	if err != nil {
-		return nil, err
-	}
-	if final != certified {
-		return nil, ErrOtherOrder
+		return nil, h.failing(err)
 	}
 	select {
 	case h.releasing <- struct{}{}:
@@ -53,12 +45,32 @@ func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate, prove
 		return nil, context.Cause(ctx)
 	}
 	if len(proven) > 0 {
-		return h.prove(ctx, certified, c, proven)
+		return h.prove(ctx, final, c, proven)
 	}
-	if h.released.GetNumber() != certified.Number {
-		h.released, err = h.shares(ctx, certified, c)
+	if h.released.GetNumber() != final.Number {
+		h.released, err = h.shares(ctx, final, c)
 	}
 	return h.released, err
+}
+
+// final takes note that what is held for a number is final, and returns it.
+func (h *Voter) final(ctx context.Context, s attest.Statement, cert *preblockv1.Certificate) (*preblockv1.Content, error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	there, err := h.holds(s.Number)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.position().Release(there.Held, s); err != nil {
+		return nil, err
+	}
+	if there == h.last && !there.Final {
+		h.last = there.finally(cert)
+	}
+	return there.content(), nil
 }
 
 // shares makes bare shares of a final content. It stays the final one: that there is a certificate over it was seen.

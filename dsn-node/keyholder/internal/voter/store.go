@@ -2,6 +2,7 @@ package voter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -11,41 +12,182 @@ import (
 	"blindseq/seal/attest"
 	"blindseq/seal/committee"
 
+	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/protobuf/proto"
 )
 
-// record is one attestation with what it is about.
-type record struct {
-	statement attest.Statement
-	attested  *keyholderv1.Attested
-	content   *preblockv1.Content
-}
-
-// store is the log of attestations: record n is the GetAttestedResponse message of number n.
+// store is the directory: three logs, so that each vote is one durable write.
+//
+//	attested    record n is the GetAttestedResponse message of number n: what was attested, or adopted without a signature
+//	certified   what was locked, or adopted in the place of what was attested (certificates)
+//	restored    the last record is the GetStatusResponse message with the lowest number that is signed for, 0 for none; last_number
+//	            is set when attested has, or is about to get, records
 type store struct {
-	log       *wal.Log
+	attested  *wal.Log
+	certified *certificates
+	restored  *wal.Log
 	committee *committee.Committee
 }
 
-func openStore(ctx context.Context, o Options) (*store, error) {
-	log, err := wal.Open(filepath.Join(o.Dir, "attested"), wal.Options{First: o.Committee.First, OnSync: o.OnAppend, FS: o.FS})
-	if err != nil {
-		return nil, fmt.Errorf("open attestations: %w", err)
+func openStore(ctx context.Context, o Options) (_ *store, err error) {
+	s := &store{committee: o.Committee}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.attested, err = openLog(ctx, o, "attested", o.Committee.First); err != nil {
+		return nil, err
 	}
-	if torn := log.Torn(); torn != nil {
-		o.Log.WarnContext(ctx, "cut off an attestation that was being written at a crash; it had not been given",
-			"path", torn.Path, "offset", torn.Offset, "bytes", torn.Bytes, "number", torn.Number)
+	if s.restored, err = openLog(ctx, o, "restored", 0); err != nil {
+		return nil, err
 	}
-	return &store{log: log, committee: o.Committee}, nil
+	if s.certified, err = openCertificates(ctx, o); err != nil {
+		return nil, err
+	}
+	if last := s.certified.last(); last > s.last() {
+		return nil, fmt.Errorf("%w: a certificate of number %d is there, attestations end at %d: empty the whole directory, then the keyholder "+
+			"signs only what it cannot have signed before", ErrStorage, last, s.last())
+	}
+	return s, nil
 }
 
-func (s *store) last() uint64 { return s.log.Last() }
-func (s *store) close() error { return s.log.Close() }
+func openLog(ctx context.Context, o Options, name string, first uint64) (*wal.Log, error) {
+	log, err := wal.Open(filepath.Join(o.Dir, name), wal.Options{First: first, OnSync: o.OnAppend, FS: o.FS})
+	if err != nil {
+		return nil, fmt.Errorf("open log of votes: %w", err)
+	}
+	if torn := log.Torn(); torn != nil {
+		o.Log.WarnContext(ctx, "cut off a vote that was being written at a crash; it had not been given",
+			"path", torn.Path, "offset", torn.Offset, "bytes", torn.Bytes, "record", torn.Number)
+	}
+	return log, nil
+}
 
-func (s *store) append(r *record) error {
-	b, err := proto.Marshal(&keyholderv1.GetAttestedResponse{Attested: r.attested, Content: r.content})
+func (s *store) last() uint64 { return s.attested.Last() }
+
+func (s *store) close() error {
+	var errs []error
+	for _, log := range []*wal.Log{s.attested, s.restored} {
+		if log != nil {
+			errs = append(errs, log.Close())
+		}
+	}
+	if s.certified != nil {
+		errs = append(errs, s.certified.log.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// append keeps what is held for the next number. The first time, it first notes that there is something to lose.
+func (s *store) append(number uint64, r *held) error {
+	if s.last() == 0 {
+		m, err := s.lastRestored()
+		if err == nil {
+			err = s.restore(m.GetSignsFrom(), number)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return put(s.attested, number, r.message())
+}
+
+// certify keeps the certificate of what is held for the last number, and its content when it is not the attested one.
+func (s *store) certify(r *held) error {
+	return s.certified.append(&keyholderv1.Adopted{Content: r.certified, Certificate: r.cert})
+}
+
+// read reads what is held for a number.
+func (s *store) read(number uint64) (*held, error) {
+	m, err := s.message(number)
+	if err != nil {
+		return nil, err
+	}
+	r := &held{
+		attested: m.GetAttested(), signed: m.GetContent(), certified: m.GetAdopted().GetContent(), cert: m.GetAdopted().GetCertificate(),
+	}
+	ours := attest.Statement{ChainID: s.committee.ChainID, Committee: s.committee.Hash(), Number: number}
+	if a := r.attested; a != nil {
+		r.Signed = ours
+		r.Signed.Previous, r.Signed.Content = common.BytesToHash(a.GetPreviousPayloadHash()), common.BytesToHash(a.GetContentHash())
+	}
+	if c := r.cert; c != nil {
+		r.Certified = ours
+		r.Certified.Previous, r.Certified.Content = common.BytesToHash(c.GetPreviousPayloadHash()), common.BytesToHash(c.GetContentHash())
+		r.Final = len(c.GetLocks()) > 0
+	}
+	return r, nil
+}
+
+// message reads the records of a number.
+func (s *store) message(number uint64) (*keyholderv1.GetAttestedResponse, error) {
+	m := new(keyholderv1.GetAttestedResponse)
+	if err := get(s.attested, number, m); err != nil {
+		return nil, err
+	}
+	if m.GetAdopted() != nil {
+		return m, nil
+	}
+	adopted, err := s.certified.of(number)
+	m.Adopted = adopted
+	return m, err
+}
+
+// verified reads what is held for a number and checks its signatures, which also tells a directory of another committee.
+func (s *store) verified(number uint64) (*held, error) {
+	r, err := s.read(number)
+	if err != nil {
+		return nil, err
+	}
+	if r.attested != nil {
+		_, err = attest.Read(s.committee, r.attested)
+	}
+	if err == nil && r.cert != nil {
+		_, err = attest.VerifyContent(s.committee, r.content(), r.cert)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("number %d in the log: %w: %w", number, ErrOtherCommittee, err)
+	}
+	return r, nil
+}
+
+// followed is the content that is followed for a number.
+func (s *store) followed(number uint64) (*preblockv1.Content, error) {
+	m, err := s.message(number)
+	if c := m.GetAdopted().GetContent(); c != nil {
+		return c, err
+	}
+	return m.GetContent(), err
+}
+
+// resume returns the lowest number that is signed for, 0 for none. When the other logs were emptied, what was restored before
+// is void.
+func (s *store) resume() (uint64, error) {
+	m, err := s.lastRestored()
+	if err != nil || s.last() > 0 || m.GetLastNumber() == 0 || m.GetSignsFrom() == 0 {
+		return m.GetSignsFrom(), err
+	}
+	return 0, s.restore(0, 0)
+}
+
+func (s *store) lastRestored() (*keyholderv1.GetStatusResponse, error) {
+	m := new(keyholderv1.GetStatusResponse)
+	if record := s.restored.Last(); record > 0 {
+		return m, get(s.restored, record, m)
+	}
+	return m, nil
+}
+
+// restore keeps the lowest number that is signed for, and the last number that something is held for.
+func (s *store) restore(signsFrom, last uint64) error {
+	return put(s.restored, s.restored.Next(), &keyholderv1.GetStatusResponse{SignsFrom: signsFrom, LastNumber: last})
+}
+
+func put(log *wal.Log, record uint64, m proto.Message) error {
+	b, err := proto.Marshal(m)
 	if err == nil {
-		err = s.log.Append(r.statement.Number, b)
+		err = log.Append(record, b)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStorage, err)
@@ -53,28 +195,13 @@ func (s *store) append(r *record) error {
 	return nil
 }
 
-// message reads a record as it was written.
-func (s *store) message(number uint64) (*keyholderv1.GetAttestedResponse, error) {
-	b, err := s.log.Read(number)
+func get(log *wal.Log, record uint64, m proto.Message) error {
+	b, err := log.Read(record)
+	if err == nil {
+		err = proto.Unmarshal(b, m)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
+		return fmt.Errorf("%w: read record %d: %w", ErrStorage, record, err)
 	}
-	m := new(keyholderv1.GetAttestedResponse)
-	if err := proto.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("%w: decode attestation %d: %w", ErrStorage, number, err)
-	}
-	return m, nil
-}
-
-// read reads a record and checks its signature, which also tells a directory of another committee.
-func (s *store) read(number uint64) (*record, error) {
-	m, err := s.message(number)
-	if err != nil {
-		return nil, err
-	}
-	statement, err := attest.Read(s.committee, m.GetAttested())
-	if err != nil {
-		return nil, fmt.Errorf("attestation %d in the log: %w: %w", number, ErrOtherCommittee, err)
-	}
-	return &record{statement: statement, attested: m.GetAttested(), content: m.GetContent()}, nil
+	return nil
 }

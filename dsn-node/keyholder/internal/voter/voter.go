@@ -1,23 +1,28 @@
-// Package voter is one keyholder: it attests the order and opens what was ordered.
+// Package voter is one keyholder: it attests the order, locks what a quorum attested, and opens what a quorum locked.
 //
 // It guarantees:
-//   - It signs one content for a number, for ever, each after the one before; what it signs is durable before it says so,
-//     also across a crash. Asked again it answers the same, asked for another it shows what it signed.
-//   - What a quorum's certificate shows to be decided for a number, it follows, also when it attested something else for that
-//     number: it adopts that, and attests what comes after it. It still signs no second content for the number.
-//   - It attests and adopts no content that breaks a rule: it checks each against the contents before, which it knows.
-//   - It gives shares only for a content that it attested or adopted itself and that it is shown a quorum's certificate over.
+//   - It attests one content for a number, for ever, after the number before is final, and only what the owner of the view
+//     proposed. It locks a content whose certificate it was shown, also when it attested another one. What it signs is durable
+//     before it says so, also across a crash. Asked again it answers the same, asked for another it shows what it signed.
+//   - What a final certificate shows to be decided for a number, it follows, also when it attested something else for that
+//     number: it adopts that, and attests what comes after it. It still attests no second content for the number.
+//   - It attests, locks and adopts no content that breaks a rule: it checks each against the contents before, which it knows.
+//   - It gives shares only for a content that it holds and that it is shown as final: with attestations and locks of a quorum.
 //     A request names places in that content. What stands there comes from the keyholder's own log, never from the request,
 //     so nobody can have anything opened that has no place in the order.
+//   - Without votes it signs nothing until its peers have reported how far the order is certified, and then only for later numbers:
+//     what it may have signed before its directory was lost, it does not contradict.
 //   - A disk that fails ends Run: nothing is signed or given any more.
 //
 // It asks of callers: never to change a message they are given; and of the operator, that a key is used with one directory
-// only. A keyholder whose directory was lost counts as faulty for what it attested before: it would sign those numbers again.
+// only, and that a directory is never replaced by an older copy of it: an empty one is safe, an old one is not.
 package voter
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,12 +31,10 @@ import (
 
 	"blindseq/dsn-node/internal/ordered"
 	"blindseq/dsn-node/keyholder/vote"
-	"blindseq/kit/content"
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
-	"blindseq/seal/attest"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -43,14 +46,14 @@ var (
 	ErrKeys = errors.New("keys are not of a member of the committee")
 	// ErrOtherCommittee says that a request, or the directory, is of another committee.
 	ErrOtherCommittee = errors.New("of another committee")
-	// ErrNotAttested says that the number was not attested here yet.
-	ErrNotAttested = errors.New("not attested yet")
-	// ErrOtherOrder says that a certificate is over another content or predecessor than was attested here.
-	ErrOtherOrder = errors.New("certificate is over another order than was attested here")
-	// ErrNotHeld says that a number is before the committee's first.
-	ErrNotHeld = errors.New("before the committee's first number")
-	// ErrStorage says that the log of attestations could not be written or read.
-	ErrStorage = errors.New("log of attestations failed")
+	// ErrView says that a request is about a view in which this keyholder takes no part: there is no change of view yet.
+	ErrView = errors.New("only view 0 is taken part in")
+	// ErrContentMissing says that the content of a certificate is needed, because another one was attested here.
+	ErrContentMissing = errors.New("the certified content is not held, send it too")
+	// ErrBeforeFirst says that a number is before the committee's first.
+	ErrBeforeFirst = errors.New("before the committee's first number")
+	// ErrStorage says that the log of votes could not be written or read.
+	ErrStorage = errors.New("log of votes failed")
 	// ErrIndex says that a request names a place without a sealed transaction.
 	ErrIndex = errors.New("indexes must ascend and be those of sealed transactions")
 	// ErrClosed says that the keyholder is stopping.
@@ -72,29 +75,34 @@ type Options struct {
 	Share     *seal.Secret
 	OnAppend  func(time.Duration)                   // called with the time of each write and fsync; may be nil
 	OnStep    func(step string, took time.Duration) // called with the time of each step of a content with sealed transactions; may be nil
-	FS        wal.FS                                // of the log; the operating system's when nil
+	Now       func() time.Time                      // time.Now when nil
+	FS        wal.FS                                // of the logs; the operating system's when nil
 	Log       *slog.Logger
 }
 
 // Voter is one keyholder. Its methods may be called from any goroutine.
 type Voter struct {
-	o      Options
-	store  *store
-	failed chan error // holds the first failure
+	o        Options
+	store    *store
+	failed   chan error // holds the first failure
+	verified verified
 
-	mu        sync.Mutex     // held for a whole attestation
-	order     *ordered.Order // ends with the last number attested, or with the last adopted while what follows is void
-	last      *record        // nil before the first
-	adoptions *adoptions
+	mu        sync.Mutex     // held for a whole vote
+	order     *ordered.Order // ends with last
+	last      *held          // nil before the first
+	signsFrom uint64         // 0 while not restored
+	challenge common.Hash    // while not restored
 	closed    bool
-	void      bool // what was attested after the last adoption does not follow it
 
 	releasing chan struct{} // a token: shares are made for one request at a time
 	released  *keyholderv1.SignedShares
 }
 
-// Open opens the directory of a keyholder and checks that its keys and its log belong to the committee.
+// Open opens the directory of a keyholder and checks that its keys and its logs belong to the committee.
 func Open(ctx context.Context, o Options) (*Voter, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if err := checkKeys(o); err != nil {
 		return nil, fmt.Errorf("open keyholder: %w", err)
 	}
@@ -113,22 +121,22 @@ func Open(ctx context.Context, o Options) (*Voter, error) {
 
 // resume reads where the keyholder stopped, and the order up to there.
 func (h *Voter) resume(ctx context.Context) (err error) {
-	if last := h.store.last(); last > 0 {
-		if h.last, err = h.store.read(last); err != nil {
+	last := h.store.last()
+	if last > 0 {
+		if h.last, err = h.store.verified(last); err != nil {
 			return err
 		}
 	}
-	if h.adoptions, err = openAdoptions(ctx, h.o); err != nil {
+	if h.signsFrom, err = h.store.resume(); err != nil {
 		return err
 	}
-	if err := h.resumeAdoptions(); err != nil {
-		return err
+	if h.signsFrom == 0 {
+		if _, err := rand.Read(h.challenge[:]); err != nil {
+			return err
+		}
+		h.o.Log.InfoContext(ctx, "keyholder has no votes and signs nothing until its peers have reported", "authority", h.o.Share.Authority())
 	}
-	last := h.store.last()
-	if h.void {
-		last = h.adoptions.last()
-	}
-	return h.order.Restore(ctx, last, h.followed)
+	return h.order.Restore(ctx, last, h.store.followed)
 }
 
 func checkKeys(o Options) error {
@@ -147,7 +155,7 @@ func (h *Voter) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	return errors.Join(h.store.close(), h.adoptions.close())
+	return h.store.close()
 }
 
 // Run returns when ctx ends, or with the error of a failed disk, and closes everything.
@@ -160,13 +168,18 @@ func (h *Voter) Run(ctx context.Context) error {
 	}
 }
 
-// Status says how far a keyholder attested.
+// Committee is the hash of the keyholder's committee.
+func (h *Voter) Committee() common.Hash { return h.o.Committee.Hash() }
+
+// Status says how far a keyholder is.
 type Status struct {
 	Authority uint8
 	Address   common.Address
 	Committee common.Hash
-	Last      uint64 // 0 before the first
+	Last      uint64 // number attested or adopted, 0 before the first
 	Payload   common.Hash
+	SignsFrom uint64       // 0 while not restored
+	Challenge *common.Hash // nil once restored
 }
 
 // Status never fails.
@@ -175,146 +188,96 @@ func (h *Voter) Status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.last != nil {
-		s.Last, s.Payload = h.last.statement.Number, h.position().Previous
+		s.Last, s.Payload = h.position().Number(), h.position().Hash()
+	}
+	if s.SignsFrom = h.signsFrom; s.SignsFrom == 0 {
+		challenge := h.challenge
+		s.Challenge = &challenge
 	}
 	return s
 }
 
-// Answer is what was attested for a number.
-type Answer struct {
-	Attested *keyholderv1.Attested // nil when nothing was attested yet
-	Refusal  keyholderv1.AttestRefusal
-	// Certificate is the one over what was asked, when that was adopted.
-	Certificate *preblockv1.Certificate
-}
-
-// Attest signs the place of a content after the statement with the hash previous, or says what was signed instead. A content
-// that breaks a rule is refused with rules.ErrContent, and nothing is signed.
-func (h *Voter) Attest(ctx context.Context, c *preblockv1.Content, previous common.Hash) (Answer, error) {
-	if err := content.Check(c); err != nil {
-		return Answer{}, fmt.Errorf("attest number %d: %w", c.GetNumber(), err)
-	}
-	s := attest.StatementOf(h.o.Committee, c, previous)
+// enter takes the lock for a vote, unless nobody waits for the answer any more or the keyholder is stopping.
+func (h *Voter) enter(ctx context.Context) (leave func(), err error) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	a, err := h.attest(ctx, s, c)
-	if err != nil {
-		return Answer{}, fmt.Errorf("attest number %d: %w", s.Number, err)
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case h.closed:
+		err = ErrClosed
+	default:
+		return h.mu.Unlock, nil
 	}
-	return a, nil
+	h.mu.Unlock()
+	return nil, err
 }
 
-func (h *Voter) attest(ctx context.Context, s attest.Statement, c *preblockv1.Content) (Answer, error) {
-	if err := ctx.Err(); err != nil {
-		return Answer{}, err // nobody waits for the answer any more
-	}
-	if h.closed {
-		return Answer{}, ErrClosed
-	}
-	if s.Number >= h.o.Committee.First && s.Number <= h.store.last() {
-		return h.again(s)
-	}
-	if refusal := vote.Follow(h.position(), s); refusal != vote.Granted {
-		a := Answer{Refusal: refusal}
-		if h.last != nil {
-			a.Attested = h.last.attested
-		}
-		return a, nil
-	}
-	if err := h.check(c); err != nil {
-		h.o.Log.WarnContext(ctx, "content breaks a rule and is not attested", "number", s.Number, "error", err)
-		return Answer{}, err
-	}
-	signed, err := h.sign(s, c)
-	if err != nil {
-		return Answer{}, err
-	}
-	h.o.Log.DebugContext(ctx, "attested", "number", s.Number, "content", common.Hash(signed.GetContentHash()))
-	return Answer{Attested: signed}, nil
-}
-
-// check checks the next number's content by the rules. The caller holds mu.
-func (h *Voter) check(c *preblockv1.Content) error {
-	if ordered.HasSealed(c) {
-		began := time.Now()
-		defer func() { h.took(StepCheck, time.Since(began)) }()
-	}
-	return h.order.Check(c)
-}
-
-// sign signs and keeps a statement. The caller holds mu.
-func (h *Voter) sign(s attest.Statement, c *preblockv1.Content) (*keyholderv1.Attested, error) {
-	signed, err := s.Sign(h.o.Key, h.o.Share.Authority())
-	if err != nil {
-		return nil, err
-	}
-	r := &record{statement: s, attested: signed, content: c}
-	// gofail: var attestationSigned struct{}
-	if err := h.store.append(r); err != nil {
-		h.fail(err)
-		return nil, err
-	}
-	// gofail: var attestationStored struct{}
-	h.last = r
-	if err := h.order.Add(c); err != nil {
-		h.fail(err) // it was checked: what is known here does not fit the log
-		return nil, err
-	}
-	return signed, nil
-}
-
-// again answers about a number that was attested. The caller holds mu.
-func (h *Voter) again(s attest.Statement) (Answer, error) {
-	r, err := h.store.read(s.Number)
-	if err != nil {
-		return Answer{}, err
-	}
-	a := Answer{Attested: r.attested, Refusal: vote.Again(r.statement, h.adoptions.statement(s.Number), s)}
-	if a.Refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED {
-		m, err := h.adoptions.at(h.adoptions.byNumber[s.Number].record)
-		if err != nil {
-			return Answer{}, err
-		}
-		a.Certificate = m.GetCertificate()
-	}
-	return a, nil
-}
-
-// position is where the next statement has to stand.
+// position is where the keyholder is. The caller holds mu.
 func (h *Voter) position() vote.Position {
-	if h.last == nil {
-		return vote.Position{Next: h.o.Committee.First}
+	p := vote.Position{First: h.o.Committee.First, SignsFrom: h.signsFrom}
+	if h.last != nil {
+		p.Last = h.last.Held
 	}
-	last := h.last.statement
-	if adopted, ok := h.adoptions.of(last.Number); ok {
-		last = adopted.statement
-	}
-	return vote.Position{Next: last.Number + 1, Previous: last.Hash(), Void: h.void}
+	return p
 }
 
-// Attested returns what was attested for a number, ErrNotAttested after the last.
-func (h *Voter) Attested(number uint64) (*keyholderv1.GetAttestedResponse, error) {
-	if number < h.o.Committee.First {
-		return nil, fmt.Errorf("read attestation %d: %w: %d", number, ErrNotHeld, h.o.Committee.First)
-	}
-	if number > h.store.last() {
-		return nil, fmt.Errorf("read attestation %d: %w", number, ErrNotAttested)
+// holds is what is held for a number, an empty one for nothing. The caller holds mu.
+func (h *Voter) holds(number uint64) (*held, error) {
+	switch last := h.position().Number(); {
+	case number > last || number < h.o.Committee.First:
+		return new(held), nil
+	case number == last:
+		return h.last, nil
 	}
 	r, err := h.store.read(number)
 	if err != nil {
 		return nil, err
 	}
-	adopted, err := h.adopted(number)
-	if err != nil {
-		return nil, err
+	r.Final = true
+	return r, nil
+}
+
+// Attested returns what is held for a number, vote.ErrNotHeld after the last.
+func (h *Voter) Attested(number uint64) (*keyholderv1.GetAttestedResponse, error) {
+	if number < h.o.Committee.First {
+		return nil, fmt.Errorf("read attestation %d: %w: %d", number, ErrBeforeFirst, h.o.Committee.First)
 	}
-	return &keyholderv1.GetAttestedResponse{Attested: r.attested, Content: r.content, Adopted: adopted}, nil
+	h.mu.Lock()
+	last, r := h.position().Number(), h.last
+	h.mu.Unlock()
+	if number > last {
+		return nil, fmt.Errorf("read attestation %d: %w", number, vote.ErrNotHeld)
+	}
+	if number < last {
+		var err error
+		if r, err = h.store.read(number); err != nil {
+			return nil, err
+		}
+	}
+	return r.message(), nil
+}
+
+// ours checks that a certificate is of this keyholder's committee, as far as it says. What it shows is verified later.
+func (h *Voter) ours(cert *preblockv1.Certificate) error {
+	ours := h.o.Committee.Hash()
+	if b := cert.GetCommitteeHash(); len(b) == 32 && !bytes.Equal(b, ours[:]) {
+		return ErrOtherCommittee
+	}
+	return nil
 }
 
 func (h *Voter) took(step string, d time.Duration) {
 	if h.o.OnStep != nil {
 		h.o.OnStep(step, d)
 	}
+}
+
+// failing ends Run when err is one of the disk.
+func (h *Voter) failing(err error) error {
+	if errors.Is(err, ErrStorage) {
+		h.fail(err)
+	}
+	return err
 }
 
 // fail ends Run. Only the first failure is kept: the others follow from it.

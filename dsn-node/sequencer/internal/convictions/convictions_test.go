@@ -22,7 +22,7 @@ func equivocation(t *testing.T, c *committeetest.Committee, number uint64) *keyh
 	for i := range signed {
 		p := &preblockv1.Content{Number: number, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(int64(i), 0))}
 		var err error
-		if signed[i], err = attest.StatementOf(c.Committee, p, common.Hash{}).Sign(c.Identities[0], 0); err != nil {
+		if signed[i], err = attest.StatementOf(c.Committee, p, common.Hash{}).Sign(c.Identities[0], 0, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // poll is what those heard say of one number.
 type poll struct {
 	size, quorum int
-	unheard      int // said nothing; the others that neither voted nor are free attested something that does not follow
+	unheard      int // said nothing, or may not sign for it; the others that neither voted nor are free attested something that does not follow
 	free         int // attested nothing for the number
 	votes        map[attest.Statement]int
 }

@@ -13,8 +13,10 @@
 // No honest keyholder attests a content that breaks a rule, so one that did counts as if it followed another order.
 //
 // What the log alone knew, the request and attempt of each proposal, is not recovered. A keyholder that attested a content
-// which was given up is shown the certificate over what was decided instead, and adopts that (package round); here, what
-// it adopted counts, and its certificate decides.
+// which was given up is shown the certificate over what was decided instead, and locks or adopts that (package rounds); here, what
+// it locked or adopted counts, and its certificate decides, with or without locks: nothing else can be certified, and what it
+// shows may have been final. A keyholder that lost its votes counts as not heard for the numbers it may not sign: it may have
+// signed them before.
 package recovery
 
 import (
@@ -140,7 +142,7 @@ func (o Options) ask(ctx context.Context) (heard []*source) {
 	wg.Wait()
 	for i, s := range answers {
 		if s != nil {
-			heard = append(heard, &source{authority: uint32(i), last: s.GetLastNumber()})
+			heard = append(heard, &source{authority: uint32(i), last: s.GetLastNumber(), signsFrom: s.GetSignsFrom()})
 		}
 	}
 	return heard

@@ -30,6 +30,9 @@ type keyholder struct {
 	attested []*preblockv1.Content
 	from     time.Time // not heard before
 	hangs    bool      // its stream says nothing
+	voteless uint64    // it signs for later numbers only
+	shows    int       // number that it shows a certificate of, 0 for none
+	shown    []*preblockv1.Content
 }
 
 func (k *keyholder) GetStatus(context.Context, *keyholderv1.GetStatusRequest, ...grpc.CallOption) (*keyholderv1.GetStatusResponse, error) {
@@ -39,7 +42,7 @@ func (k *keyholder) GetStatus(context.Context, *keyholderv1.GetStatusRequest, ..
 	address, _ := k.c.Address(uint32(k.is))
 	hash := k.c.Hash()
 	return &keyholderv1.GetStatusResponse{
-		Authority: uint32(k.is), Address: address[:], CommitteeHash: hash[:], LastNumber: uint64(len(k.attested)),
+		Authority: uint32(k.is), Address: address[:], CommitteeHash: hash[:], LastNumber: uint64(len(k.attested)), SignsFrom: k.voteless + 1,
 	}, nil
 }
 
@@ -76,8 +79,23 @@ func (s *stream) Recv() (*keyholderv1.GetAttestedResponse, error) {
 	s.sent++
 	statement := attest.StatementOf(s.k.c.Committee, c, s.previous)
 	s.previous = statement.Hash()
-	signed, err := statement.Sign(s.k.c.Identities[s.k.is], uint8(s.k.is))
-	return &keyholderv1.GetAttestedResponse{Attested: signed, Content: c}, err
+	signed, err := statement.Sign(s.k.c.Identities[s.k.is], uint8(s.k.is), 0)
+	m := &keyholderv1.GetAttestedResponse{Attested: signed, Content: c}
+	if s.sent == s.k.shows {
+		m.Adopted = s.k.certificate()
+	}
+	return m, err
+}
+
+// certificate is what a keyholder shows of the last of some contents, without locks. The content is absent when it attested it.
+func (k *keyholder) certificate() *keyholderv1.Adopted {
+	before, c := k.shown[:k.shows-1], k.shown[k.shows-1]
+	certificate, _ := k.c.Certify(c, after(k.c, before))
+	out := &keyholderv1.Adopted{Content: c, Certificate: attest.Final(certificate, nil)}
+	if content.HashOf(c) == content.HashOf(k.attested[k.shows-1]) {
+		out.Content = nil
+	}
+	return out
 }
 
 // log is an empty one whose numbers are fixed at once.
@@ -199,6 +217,22 @@ func TestRecovery(t *testing.T) {
 		"one attested what breaks a rule, two something else": {func(k []*keyholder) {
 			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a'), chain('a', 'z')
 		}, "ab", 0, 0},
+		// Two free ones could certify something else with the third if what it signed did not count.
+		"one shows a certificate without locks of what it attested": {func(k []*keyholder) {
+			k[0].attested, k[0].shown, k[0].shows = chain('a'), chain('a'), 1
+			away(k[1], never)
+		}, "a", 0, 0},
+		"one shows a certificate without locks of what it did not attest": {func(k []*keyholder) {
+			k[0].attested, k[0].shown, k[0].shows = chain('x'), chain('a'), 1
+			k[1].attested = chain('x')
+			away(k[2], never)
+		}, "a", 0, 0},
+		"one lost its votes, and may have attested what another one did": {func(k []*keyholder) {
+			k[0].attested, k[1].voteless = chain('a'), 1
+		}, "a", patience, patience + time.Second},
+		"two lost their votes": {func(k []*keyholder) {
+			k[0].attested, k[1].voteless, k[2].voteless = chain('a'), 1, 1
+		}, "", time.Hour, time.Hour},
 		"one followed another order": {func(k []*keyholder) {
 			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a'), chain('x', 'y')
 		}, "ab", 0, 0},

@@ -19,7 +19,8 @@ import (
 // source is a keyholder that was heard, with its attestations in order.
 type source struct {
 	authority uint32
-	last      uint64 // attested, as it said
+	last      uint64 // attested or adopted, as it said
+	signsFrom uint64 // the lowest number it signs for, 0 while it has no votes and none
 	stream    keyholderv1.KeyholderService_GetAttestedClient
 	cancel    context.CancelFunc
 	err       error // it is as if it had never been heard
@@ -39,7 +40,8 @@ func (s *source) receive(timeout time.Duration) (*keyholderv1.GetAttestedRespons
 	return s.stream.Recv()
 }
 
-// said is what a keyholder says of a number: nothing, a content it attested, or one that a certificate shows.
+// said is what a keyholder says of a number: nothing, a content it attested, or one that a certificate shows, with locks or
+// without: what is certified may be locked by those not heard.
 type said struct {
 	statement attest.Statement
 	content   *preblockv1.Content
@@ -57,11 +59,15 @@ func (s *source) next(c *committee.Committee, number uint64, timeout time.Durati
 		return said{}, fmt.Errorf("read attestation %d of keyholder %d: %w", number, s.authority, err)
 	}
 	if a := m.GetAdopted(); a != nil {
-		statement, err := adopted(c, a)
+		held := a.GetContent()
+		if held == nil {
+			held = m.GetContent() // what it locked is what it attested
+		}
+		statement, err := certified(c, held, a.GetCertificate())
 		if err != nil || statement.Number != number {
 			return said{}, nil
 		}
-		return said{statement, a.GetContent(), true}, nil
+		return said{statement, held, true}, nil
 	}
 	statement, err := attest.Read(c, m.GetAttested())
 	if err != nil || content.Check(m.GetContent()) != nil || m.GetAttested().GetAttestation().GetAuthority() != s.authority ||
@@ -71,15 +77,12 @@ func (s *source) next(c *committee.Committee, number uint64, timeout time.Durati
 	return said{statement, m.GetContent(), false}, nil
 }
 
-// adopted returns the statement that a certificate shows of its content.
-func adopted(c *committee.Committee, a *keyholderv1.Adopted) (attest.Statement, error) {
-	if err := content.Check(a.GetContent()); err != nil {
+// certified returns the statement that a certificate shows of a content.
+func certified(c *committee.Committee, p *preblockv1.Content, cert *preblockv1.Certificate) (attest.Statement, error) {
+	if err := content.Check(p); err != nil {
 		return attest.Statement{}, err
 	}
-	if _, err := attest.VerifyPreblock(c, &preblockv1.Preblock{Content: a.GetContent(), Certificate: a.GetCertificate()}); err != nil {
-		return attest.Statement{}, err
-	}
-	return attest.StatementOf(c, a.GetContent(), common.Hash(a.GetCertificate().GetPreviousPayloadHash())), nil
+	return attest.VerifyContent(c, p, cert)
 }
 
 // follower goes through the numbers that sources attested.
@@ -108,7 +111,7 @@ func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Con
 	for _, s := range f.sources {
 		one, free := f.ask(s, number)
 		switch {
-		case s.err != nil:
+		case s.err != nil, free && !s.signs(number):
 			p.unheard++
 		case free:
 			p.free++
@@ -132,6 +135,9 @@ func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Con
 	}
 	return contents[best], nil
 }
+
+// signs tells whether a keyholder may sign for a number. One that lost its votes may not: what it signed before nobody knows.
+func (s *source) signs(number uint64) bool { return s.signsFrom != 0 && number >= s.signsFrom }
 
 // ask returns what a source says of a number; free tells that it attested nothing for it.
 func (f *follower) ask(s *source, number uint64) (one said, free bool) {

@@ -2,63 +2,59 @@ package rounds
 
 import (
 	"context"
+	"fmt"
 
-	"blindseq/kit/retry"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
-	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// A keyholder that attested a content which was lost before it was certified signs no other one for that number. When the
-// others certify another content, it is shown their certificate and continues after it. Where the two orders part is found by
-// going back from the number where it refuses; that is one step, unless it attested several numbers in the lost order.
+// A keyholder follows what is final by adopting it, in these cases: it was away and is brought through what it missed, it
+// attested another content, which was lost before it was certified, or it lost its votes and may not sign yet. Where its order
+// parts from the log is found by going back from the number where it refuses; that is one step, unless it was changed by hand.
 
-// adopt shows the keyholder the certificate of a number for which it attested something else; adopted is false when there is
-// none yet.
-func (f *follower) adopt(ctx context.Context, number uint64) (adopted bool, err error) {
-	c, cert, err := f.d.certified(number)
-	if cert == nil || err != nil {
-		return false, err
+// adopt gives the keyholder what is final for a number.
+func (f *follower) adopt(ctx context.Context, number uint64) error {
+	final, err := f.d.final(number)
+	if err != nil {
+		return err // of the sequencer's own log; the round's own work will meet it too
 	}
 	err = f.call(ctx, "adopt", func(ctx context.Context) error {
-		_, err := f.k.Client.Adopt(ctx, &keyholderv1.AdoptRequest{Adopted: &keyholderv1.Adopted{Content: c, Certificate: cert}})
+		_, err := f.k.Client.Adopt(ctx, &keyholderv1.AdoptRequest{
+			Adopted: &keyholderv1.Adopted{Content: final.content, Certificate: final.certificate},
+		})
 		return err
 	})
-	if status.Code(err) == codes.FailedPrecondition && number > f.d.o.Committee.First {
-		return true, f.stepBack(ctx, number)
+	if status.Code(err) == codes.FailedPrecondition && f.stepBack(number) {
+		return nil
 	}
 	if err != nil {
-		return false, err
+		f.settled = 0
+		return fmt.Errorf("number %d: %w", number, err)
 	}
 	f.settle(number)
-	f.d.o.Log.InfoContext(ctx, "keyholder had attested a content that was lost, and has adopted the certified one", "authority", f.by,
-		"keyholder", f.k.Name, "number", number)
-	return true, nil
+	f.d.o.Log.DebugContext(ctx, "keyholder adopted what is final", "authority", f.by, "keyholder", f.k.Name, "number", number)
+	return nil
 }
 
 // settle notes that the keyholder follows the log up to a number.
 func (f *follower) settle(number uint64) {
 	f.next, f.settled = number+1, number
+	f.d.note(func() {
+		if r := f.d.round; r != nil && r.statement.Number == number {
+			r.holds = r.holds.With(f.by)
+		}
+	})
 	f.d.o.Observer.Reached(f.by, true, number)
 }
 
-// stepBack goes to the number before one that does not follow what the keyholder has there.
-func (f *follower) stepBack(ctx context.Context, number uint64) error {
-	f.next = max(number-1, f.d.o.Committee.First)
-	_ = retry.Sleep(ctx, firstBackoff) // one that says so for ever must not keep both sides busy
-	return nil
-}
-
-// certified returns a number's content with its certificate, which is nil while there is none.
-func (d *Driver) certified(number uint64) (*preblockv1.Content, *preblockv1.Certificate, error) {
-	d.mu.Lock()
-	if r := d.round; r != nil && r.statement.Number == number {
-		defer d.mu.Unlock()
-		return r.content, r.certificate, nil
+// stepBack goes to the number before one that does not follow what the keyholder has there. It is false when the keyholder has
+// that number already, as far as it said: then something is wrong with it.
+func (f *follower) stepBack(number uint64) bool {
+	if number <= f.d.o.Committee.First || f.settled == number-1 {
+		return false
 	}
-	d.mu.Unlock()
-	_, p, err := d.decided(number)
-	return p.GetContent(), p.GetCertificate(), err
+	f.next, f.settled = number-1, 0
+	return true
 }

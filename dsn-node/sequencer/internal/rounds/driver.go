@@ -2,6 +2,7 @@ package rounds
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -19,6 +20,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// View is the only view of each number today.
+const View = 0
+
 // Keyholder is how one keyholder is reached.
 type Keyholder struct {
 	Name   string // for people: its address
@@ -35,7 +39,8 @@ type Cases interface {
 const (
 	PhaseCheck   = "check" // the rules, before the content is accepted; whoever accepts it measures this
 	PhaseAttest  = "attest"
-	PhaseShares  = "shares"  // from the certificate to enough bare shares
+	PhaseLock    = "lock"    // from the certificate to the locks of a quorum
+	PhaseShares  = "shares"  // from the locks to enough bare shares
 	PhaseCombine = "combine" // combine, open and seal again
 	PhaseProve   = "prove"   // from a failed opening to enough proven shares
 	PhaseVerify  = "verify"  // of that, checking the proofs
@@ -44,7 +49,7 @@ const (
 
 // Phases returns all of them, in their order.
 func Phases() []string {
-	return []string{PhaseCheck, PhaseAttest, PhaseShares, PhaseCombine, PhaseProve, PhaseVerify, PhaseOpen}
+	return []string{PhaseCheck, PhaseAttest, PhaseLock, PhaseShares, PhaseCombine, PhaseProve, PhaseVerify, PhaseOpen}
 }
 
 // Observer learns what happens, for metrics. Its methods may be called from several goroutines.
@@ -58,7 +63,8 @@ type Observer interface {
 // Options of a Driver. All are needed.
 type Options struct {
 	Committee  *committee.Committee
-	Keyholders []Keyholder // by authority
+	Key        *ecdsa.PrivateKey // of the sequencer: signs proposals
+	Keyholders []Keyholder       // by authority
 	// Preblock returns what was decided for an earlier number of the committee.
 	Preblock func(number uint64) (*preblockv1.Preblock, error)
 	// Sealed returns the sealed transactions of an accepted content, checked.
@@ -114,16 +120,16 @@ type Decision struct {
 
 // Decide runs the round of a content and returns when it is decided or ctx ends.
 func (d *Driver) Decide(ctx context.Context, c *preblockv1.Content) (*Decision, error) {
-	previous, err := d.PayloadHash(c.GetNumber() - 1)
-	if err != nil {
-		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
-	}
-	sealed, err := d.o.Sealed(c)
+	previous, err := d.before(c.GetNumber())
 	if err != nil {
 		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
 	}
 	live, end := context.WithCancel(ctx)
-	r := newRound(live, d, c, attest.StatementOf(d.o.Committee, c, previous), sealed)
+	r, err := newRound(live, d, c, previous)
+	if err != nil {
+		end()
+		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
+	}
 	d.change(func() { d.round = r })
 	decision, err := r.run(ctx)
 	d.change(func() { r.over = true })
@@ -139,42 +145,53 @@ func (d *Driver) PayloadHash(number uint64) (common.Hash, error) {
 	if number < d.o.Committee.First {
 		return common.Hash{}, nil
 	}
-	s, _, err := d.decided(number)
+	f, err := d.final(number)
 	if err != nil {
 		return common.Hash{}, err
 	}
-	return s.Hash(), nil
+	return f.statement.Hash(), nil
 }
 
-// decided returns the statement and content of a number decided earlier, from the sequencer's own log.
-func (d *Driver) decided(number uint64) (attest.Statement, *preblockv1.Preblock, error) {
+// final is a content with the certificate that makes it final, and the statement it shows.
+type final struct {
+	statement   attest.Statement
+	content     *preblockv1.Content
+	certificate *preblockv1.Certificate
+}
+
+// before returns what is final for the number before one; its certificate is nil before the committee's first.
+func (d *Driver) before(number uint64) (final, error) {
+	if number <= d.o.Committee.First {
+		return final{}, nil
+	}
+	return d.final(number - 1)
+}
+
+// hash is what the next statement follows.
+func (f final) hash() common.Hash {
+	if f.certificate == nil {
+		return common.Hash{}
+	}
+	return f.statement.Hash()
+}
+
+// final returns what is final for a number, from the newest round or from the sequencer's own log.
+func (d *Driver) final(number uint64) (final, error) {
+	d.mu.Lock()
+	if r := d.round; r != nil && r.final && r.statement.Number == number {
+		defer d.mu.Unlock()
+		return final{r.statement, r.content, r.certificate}, nil
+	}
+	d.mu.Unlock()
 	p, err := d.o.Preblock(number)
 	if err != nil {
-		return attest.Statement{}, nil, err
+		return final{}, err
 	}
 	cert := p.GetCertificate()
 	if len(cert.GetPreviousPayloadHash()) != 32 {
-		return attest.Statement{}, nil, fmt.Errorf("preblock %d: %w", number, attest.ErrCertificate)
+		return final{}, fmt.Errorf("preblock %d: %w", number, attest.ErrCertificate)
 	}
-	return attest.StatementOf(d.o.Committee, p.GetContent(), common.Hash(cert.GetPreviousPayloadHash())), p, nil
-}
-
-// task is a content to be attested, with the statement about it.
-type task struct {
-	statement attest.Statement
-	content   *preblockv1.Content
-}
-
-// task returns what a keyholder is to attest for a number.
-func (d *Driver) task(number uint64) (task, error) {
-	if r := d.current(); r != nil && r.statement.Number == number {
-		return task{r.statement, r.content}, nil
-	}
-	s, p, err := d.decided(number)
-	if err != nil {
-		return task{}, err
-	}
-	return task{s, p.GetContent()}, nil
+	return final{attest.StatementOf(d.o.Committee, p.GetContent(), common.Hash(cert.GetPreviousPayloadHash())), p.GetContent(), cert}, nil
 }
 
 func (d *Driver) current() *runningRound {
@@ -191,12 +208,21 @@ func (d *Driver) change(f func()) {
 	d.changed.Notify()
 }
 
+// note changes something that no follower waits for.
+func (d *Driver) note(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+}
+
 // What a round wants of a keyholder.
 type wanted int
 
 const (
 	nothingWanted wanted = iota
 	attestationWanted
+	lockWanted
+	adoptionWanted
 	sharesWanted
 	proofsWanted
 	debtWanted // proofs of a round that is over
@@ -207,19 +233,11 @@ func (d *Driver) wanted(by uint8) (*runningRound, wanted, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r, debtor := d.round, d.owing[by]
-	switch {
-	case r != nil && !r.over && !r.brought.Has(by):
-		return r, attestationWanted, d.changed.Changed()
-	case debtor != nil:
+	want := r.wants(by)
+	if debtor != nil && want != attestationWanted && want != lockWanted && want != adoptionWanted {
 		return debtor, debtWanted, d.changed.Changed()
-	case r == nil || r.over:
-		return r, nothingWanted, d.changed.Changed()
-	case len(r.toProve) > 0 && !r.proved.Has(by):
-		return r, proofsWanted, d.changed.Changed()
-	case len(r.sealed) > 0 && len(r.toProve) == 0 && r.certificate != nil && !r.answered.Has(by):
-		return r, sharesWanted, d.changed.Changed()
 	}
-	return r, nothingWanted, d.changed.Changed()
+	return r, want, d.changed.Changed()
 }
 
 // wrongAnswers is how often the keyholder's answer in a round was wrong.

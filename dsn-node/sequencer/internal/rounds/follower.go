@@ -29,11 +29,15 @@ type follower struct {
 	d    *Driver
 	by   uint8
 	k    Keyholder
-	next uint64 // number to attest next; 0 while not known
+	next uint64 // number to attest or adopt next; 0 while not known
 	// settled is the last number that it attested or adopted as it stands in the log, 0 when that is not known
 	settled uint64
+	// behind is the last number for which it said that another is its next
+	behind uint64
 
-	trouble string // why the last call failed, "" if it did not; guarded by Driver.mu
+	// guarded by Driver.mu
+	trouble   string // why the last call failed, "" if it did not
+	signsFrom uint64 // the lowest number that it signs for, as it said
 }
 
 func newFollower(d *Driver, by uint8, k Keyholder) *follower {
@@ -63,15 +67,20 @@ func (f *follower) work(ctx context.Context) error {
 		return f.greet(ctx)
 	}
 	r, wanted, changed := f.d.wanted(f.by)
-	switch {
-	case wanted == debtWanted:
+	if wanted == debtWanted {
 		return f.settleDebt(ctx, r)
-	case wanted == attestationWanted:
-		f.next = min(f.next, r.statement.Number) // one it attested before this process began is asked for again
+	}
+	if r != nil && f.next < r.statement.Number {
+		return f.adopt(ctx, f.next)
+	}
+	switch wanted {
+	case attestationWanted:
 		return f.attest(ctx, r)
-	case r != nil && f.next <= r.statement.Number:
-		return f.attest(ctx, r)
-	case wanted == sharesWanted, wanted == proofsWanted:
+	case lockWanted:
+		return f.lock(ctx, r, nil)
+	case adoptionWanted:
+		return f.adopt(ctx, r.statement.Number)
+	case sharesWanted, proofsWanted:
 		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been repaired
 			_ = retry.Sleep(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff)) // the call finds out
 		}
@@ -107,6 +116,13 @@ func (f *follower) greet(ctx context.Context) error {
 	case common.BytesToHash(s.GetCommitteeHash()) != ours:
 		return fmt.Errorf("it is of another committee: %w", errWrongAnswer)
 	}
+	if len(s.GetChallenge()) > 0 {
+		if err := f.restore(ctx, common.BytesToHash(s.GetChallenge())); err != nil {
+			return err
+		}
+	} else {
+		f.d.note(func() { f.signsFrom = s.GetSignsFrom() })
+	}
 	f.next, f.settled = max(s.GetLastNumber()+1, f.d.o.Committee.First), 0
 	if hash, err := f.d.PayloadHash(s.GetLastNumber()); err == nil && hash != common.BytesToHash(s.GetLastPayloadHash()) {
 		f.next = max(s.GetLastNumber(), f.d.o.Committee.First) // it attested something else there
@@ -115,103 +131,7 @@ func (f *follower) greet(ctx context.Context) error {
 	return nil
 }
 
-// attest has the next number attested.
-func (f *follower) attest(ctx context.Context, r *runningRound) error {
-	t, err := f.d.task(f.next)
-	if err != nil {
-		return err // of the sequencer's own log; the round's own work will meet it too
-	}
-	committeeHash := f.d.o.Committee.Hash()
-	var answer *keyholderv1.AttestResponse
-	err = f.call(ctx, "attest", func(ctx context.Context) (err error) {
-		answer, err = f.k.Client.Attest(ctx, &keyholderv1.AttestRequest{
-			CommitteeHash: committeeHash[:], Content: t.content, PreviousPayloadHash: t.statement.Previous[:],
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := f.attested(ctx, t.statement, answer); err != nil {
-		f.settled = 0
-		return fmt.Errorf("number %d: %w", t.statement.Number, err)
-	}
-	if t.statement == r.statement && f.settled == r.statement.Number {
-		f.d.change(func() { r.brought = r.brought.With(f.by) })
-		switch {
-		case answer.GetRefusal() == 0:
-			r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
-		case answer.GetCertificate() != nil:
-			r.bring(ctx, shown{answer.GetCertificate()})
-		}
-	}
-	return nil
-}
-
-// attested looks at the answer to a statement and goes to the number that is next now.
-func (f *follower) attested(ctx context.Context, want attest.Statement, answer *keyholderv1.AttestResponse) error {
-	a, refusal := answer.GetAttested(), answer.GetRefusal()
-	if a == nil && refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && want.Number > f.d.o.Committee.First {
-		f.next = f.d.o.Committee.First     // it lost its disk, or is new
-		_ = retry.Sleep(ctx, firstBackoff) // one that says so for ever must not keep both sides busy
-		return nil
-	}
-	got, err := attest.Read(f.d.o.Committee, a)
-	if err == nil && a.GetAttestation().GetAuthority() != uint32(f.by) {
-		err = attest.ErrNotSigned
-	}
-	if err != nil {
-		f.d.faults.name(ctx, f.by, kindInvalid, want.Number, err.Error())
-		return err
-	}
-	f.d.faults.examine(ctx, f.by, got, a, f.logged(got.Number))
-	switch {
-	case refusal == 0 && got == want:
-		f.settle(want.Number)
-		return nil
-	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED:
-		certified, err := attest.Verify(f.d.o.Committee, answer.GetCertificate())
-		if err == nil && certified == want {
-			f.settle(want.Number)
-			return nil
-		}
-	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS && got.Number+1 == want.Number && f.settled != got.Number:
-		return f.stepBack(ctx, want.Number)
-	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && got.Number == want.Number && got != want:
-		if adopted, err := f.adopt(ctx, want.Number); adopted || err != nil {
-			return err
-		}
-	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT && got.Number+1 < want.Number:
-		f.next = got.Number + 1
-		_ = retry.Sleep(ctx, firstBackoff)
-		return nil
-	}
-	err = fmt.Errorf("%w: it signed %s for number %d and says %s", errWrongAnswer, got.Hash(), got.Number, refusal)
-	f.d.faults.name(ctx, f.by, kindDissent, want.Number, err.Error())
-	return err
-}
-
-// logged is this keyholder's attestation in the log for an earlier number, nil if there is none.
-func (f *follower) logged(number uint64) *keyholderv1.Attested {
-	if r := f.d.current(); r == nil || number >= r.statement.Number || number < f.d.o.Committee.First {
-		return nil
-	}
-	_, p, err := f.d.decided(number)
-	if err != nil {
-		return nil
-	}
-	cert := p.GetCertificate()
-	for _, a := range cert.GetAttestations() {
-		if a.GetAuthority() == uint32(f.by) {
-			return &keyholderv1.Attested{
-				Number: number, ContentHash: cert.GetContentHash(), PreviousPayloadHash: cert.GetPreviousPayloadHash(), Attestation: a,
-			}
-		}
-	}
-	return nil
-}
-
-// release asks for the shares of a certified content, or with proof for those of what did not open.
+// release asks for the shares of a final content, or with proof for those of what did not open.
 func (f *follower) release(ctx context.Context, r *runningRound, proven bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -223,7 +143,7 @@ func (f *follower) release(ctx context.Context, r *runningRound, proven bool) er
 	if err != nil {
 		return err
 	}
-	f.d.change(func() {
+	f.d.note(func() {
 		if proven {
 			r.proved = r.proved.With(f.by)
 		} else {
@@ -254,7 +174,7 @@ func (f *follower) settleDebt(ctx context.Context, r *runningRound) error {
 	return nil
 }
 
-// shares gets signed shares of a certified content; proven are those of what did not open.
+// shares gets signed shares of a final content; proven are those of what did not open.
 func (f *follower) shares(ctx context.Context, r *runningRound, proven bool) (*keyholderv1.SignedShares, error) {
 	request, name := &keyholderv1.ReleaseSharesRequest{Certificate: r.certificate}, "release"
 	if proven {

@@ -20,15 +20,21 @@ type runningRound struct {
 	d         *Driver
 	content   *preblockv1.Content
 	statement attest.Statement
+	proposal  []byte                  // the sequencer's signature
+	previous  *preblockv1.Certificate // shows that the number before is final; nil for the committee's first
 	sealed    []rules.Transaction
 	began     time.Time
-	events    chan any        // attestation, shown or shares, from followers
+	events    chan any        // attestation, lock, shown or shares, from followers
 	live      context.Context // ends with the round
 
 	// guarded by Driver.mu
 	state       round.State
-	certificate *preblockv1.Certificate
-	brought     round.Set // those whose attestation came
+	certificate *preblockv1.Certificate // with locks once final
+	final       bool
+	asked       round.Set // those that answered whether they attest
+	holds       round.Set // those that attested, locked or adopted the content
+	abstains    round.Set // those that lost their votes and sign nothing for the number
+	locked      round.Set // those whose lock came
 	answered    round.Set // those whose bare shares came and were not found malformed
 	toProve     []uint32  // indexes to prove the shares of, once some did not open
 	proved      round.Set // those whose shares with proof came and were not found wrong
@@ -38,8 +44,10 @@ type runningRound struct {
 	// of Decide's goroutine
 	leftOut      round.Set
 	certified    time.Time // zero before
+	finalized    time.Time // zero before
 	proving      time.Time // when the opening ended
 	attestations [256]*preblockv1.Attestation
+	locks        [256]*preblockv1.Attestation
 	bare         [256]*bareShares
 	proven       [256]*provenShares
 	used         round.Set // those whose bare shares were combined
@@ -47,9 +55,13 @@ type runningRound struct {
 	outcomes     []*preblockv1.Outcome
 }
 
-// attestation, shown and shares are what followers bring; waited comes from a timer.
+// attestation, lock, shown and shares are what followers bring; waited comes from a timer.
 type (
 	attestation struct {
+		by     uint8
+		signed *preblockv1.Attestation
+	}
+	lock struct {
 		by     uint8
 		signed *preblockv1.Attestation
 	}
@@ -60,18 +72,53 @@ type (
 	}
 	shown struct {
 		certificate *preblockv1.Certificate
+		final       bool // it has the locks of a quorum
 	}
 	waited struct{}
 )
 
-func newRound(live context.Context, d *Driver, c *preblockv1.Content, s attest.Statement, sealed []rules.Transaction) *runningRound {
+// newRound is the round of a content that follows what is final before it.
+func newRound(live context.Context, d *Driver, c *preblockv1.Content, previous final) (*runningRound, error) {
+	sealed, err := d.o.Sealed(c)
+	if err != nil {
+		return nil, err
+	}
+	s := attest.StatementOf(d.o.Committee, c, previous.hash())
+	proposal, err := s.Propose(d.o.Key, View)
+	if err != nil {
+		return nil, err
+	}
 	leftOut := d.distrusted()
 	return &runningRound{
-		d: d, content: c, statement: s, sealed: sealed, began: time.Now(), live: live,
-		events: make(chan any, 4*d.o.Committee.Size()+1), leftOut: leftOut,
+		d: d, content: c, statement: s, proposal: proposal, previous: previous.certificate, sealed: sealed, began: time.Now(), live: live,
+		events: make(chan any, 6*d.o.Committee.Size()+1), leftOut: leftOut,
 		state:    round.New(d.o.Committee.Quorum(), d.o.Committee.Keys.Threshold(), len(sealed) > 0, leftOut),
 		outcomes: make([]*preblockv1.Outcome, len(sealed)), wrong: map[uint8]int{},
+	}, nil
+}
+
+// wants is what the round wants of a keyholder now. The caller holds Driver.mu. Whoever does not hold what is final is given
+// it, also when the round is over; nobody is asked to lock what is final.
+func (r *runningRound) wants(by uint8) wanted {
+	switch {
+	case r == nil:
+		return nothingWanted
+	case r.final && !r.holds.Has(by):
+		return adoptionWanted
+	case r.over:
+		return nothingWanted
+	case !r.asked.Has(by):
+		return attestationWanted
+	case !r.final && (r.certificate == nil || r.locked.Or(r.abstains).Has(by)):
+		return nothingWanted
+	case !r.final:
+		return lockWanted
+	case len(r.toProve) > 0 && !r.proved.Has(by):
+		return proofsWanted
+	case len(r.sealed) > 0 && len(r.toProve) == 0 && !r.answered.Has(by):
+		return sharesWanted
 	}
+	return nothingWanted
 }
 
 // bring hands a follower's result to the round; one that is over takes nothing.
@@ -105,11 +152,14 @@ func (r *runningRound) take(ctx context.Context, e any) (*Decision, error) {
 			r.attestations[e.by] = e.signed
 		}
 		return r.step(ctx, round.Attested{By: e.by})
-	case shown:
-		if r.state.Phase() == round.Attesting {
-			r.certify(ctx, e.certificate)
+	case lock:
+		if r.locks[e.by] == nil {
+			r.locks[e.by] = e.signed
 		}
-		return r.step(ctx, round.Shown{})
+		return r.step(ctx, round.Locked{By: e.by})
+	case shown:
+		r.adopt(ctx, e)
+		return r.step(ctx, round.Shown{Final: e.final})
 	case shares:
 		if e.proven {
 			return r.takeProven(ctx, e)
@@ -162,7 +212,7 @@ func (r *runningRound) step(ctx context.Context, e round.Event) (*Decision, erro
 	if err != nil {
 		return nil, err
 	}
-	r.d.change(func() { r.state = state })
+	r.d.note(func() { r.state = state })
 	for _, effect := range effects {
 		decision, err := r.carryOut(ctx, effect)
 		if decision != nil || err != nil {
@@ -175,11 +225,9 @@ func (r *runningRound) step(ctx context.Context, e round.Event) (*Decision, erro
 func (r *runningRound) carryOut(ctx context.Context, e round.Effect) (*Decision, error) {
 	switch e := e.(type) {
 	case round.Certify:
-		var list []*preblockv1.Attestation
-		for _, a := range e.By.All() {
-			list = append(list, r.attestations[a])
-		}
-		r.certify(ctx, r.statement.Certificate(list))
+		r.certify(r.statement.Certificate(View, signatures(r.attestations[:], e.By)))
+	case round.Finalize:
+		r.finalize(ctx, attest.Final(r.certificate, signatures(r.locks[:], e.By)))
 	case round.Open:
 		return r.step(ctx, round.Opened{Failed: r.open(e.With)})
 	case round.Prove:
@@ -196,11 +244,40 @@ func (r *runningRound) carryOut(ctx context.Context, e round.Effect) (*Decision,
 	return nil, nil
 }
 
-// certify shows the certificate to the followers, which ask for shares from now on.
-func (r *runningRound) certify(ctx context.Context, c *preblockv1.Certificate) {
+// signatures are those of some authorities, ascending.
+func signatures(all []*preblockv1.Attestation, by round.Set) (out []*preblockv1.Attestation) {
+	for _, a := range by.All() {
+		out = append(out, all[a])
+	}
+	return out
+}
+
+// adopt takes a certificate that was made before a crash.
+func (r *runningRound) adopt(ctx context.Context, s shown) {
+	switch phase := r.state.Phase(); {
+	case s.final && phase < round.Opening:
+		r.finalize(ctx, s.certificate)
+	case !s.final && phase < round.Locking:
+		r.certify(s.certificate)
+	}
+}
+
+// certify shows the certificate to the followers, which ask for locks from now on.
+func (r *runningRound) certify(c *preblockv1.Certificate) {
 	r.certified = time.Now()
 	r.d.o.Observer.Phase(PhaseAttest, r.certified.Sub(r.began))
+	// gofail: var certificateMade struct{}
 	r.d.change(func() { r.certificate = c })
+}
+
+// finalize shows the certificate with locks to the followers, which ask for shares from now on.
+func (r *runningRound) finalize(ctx context.Context, c *preblockv1.Certificate) {
+	r.finalized = time.Now()
+	if !r.certified.IsZero() {
+		r.d.o.Observer.Phase(PhaseLock, r.finalized.Sub(r.certified))
+	}
+	// gofail: var contentFinal struct{}
+	r.d.change(func() { r.certificate, r.final = c, true })
 	if r.leftOut != (round.Set{}) && len(r.sealed) > 0 {
 		timer := time.AfterFunc(withoutThem, func() { r.bring(ctx, waited{}) })
 		context.AfterFunc(r.live, func() { timer.Stop() })

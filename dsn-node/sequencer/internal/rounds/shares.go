@@ -80,7 +80,7 @@ func about(tx rules.Transaction, a *keyholderv1.ShareAnswer) error {
 // open opens everything with the bare shares of these, and returns how many transactions did not open.
 func (r *runningRound) open(with round.Set) (failed int) {
 	began := time.Now()
-	r.d.o.Observer.Phase(PhaseShares, began.Sub(r.certified))
+	r.d.o.Observer.Phase(PhaseShares, began.Sub(r.finalized))
 	defer func() { r.d.o.Observer.Phase(PhaseCombine, time.Since(began)) }()
 	authorities := with.All()
 	checked, shares := make([]*seal.Checked, len(r.sealed)), make([][]seal.Share, len(r.sealed))

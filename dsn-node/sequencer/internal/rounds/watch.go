@@ -75,6 +75,9 @@ func (d *Driver) waiting() string {
 	if r.state.Phase() == round.Attesting {
 		return fmt.Sprintf("preblock %d waits for attestations: %d of %d", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
 	}
+	if r.state.Phase() == round.Locking {
+		return fmt.Sprintf("preblock %d waits for locks: %d of %d", r.statement.Number, r.state.Locked().Len(), r.state.Quorum)
+	}
 	came, what := r.answered, "decryption shares"
 	if len(r.toProve) > 0 {
 		came, what = r.proved, "decryption shares with proof"
@@ -97,6 +100,9 @@ func (d *Driver) troubles() []string {
 	out := make([]string, len(d.followers))
 	for i, f := range d.followers {
 		out[i] = f.trouble
+		if r := d.round; out[i] == "" && r != nil && f.signsFrom > r.statement.Number {
+			out[i] = fmt.Sprintf("lost its votes; it signs from number %d on", f.signsFrom)
+		}
 	}
 	return out
 }

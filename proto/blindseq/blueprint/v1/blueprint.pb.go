@@ -149,7 +149,7 @@ func (x *SkippedTransaction) GetBarredUntil() uint64 {
 type Blueprint struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// Hash of the previous block, 32 bytes.
+	// Hash of the previous block, 32 bytes. The content may name another one: see LogRecord.
 	ParentHash []byte `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
 	// Hash of the block that this blueprint produced, 32 bytes.
 	BlockHash           []byte                 `protobuf:"bytes,3,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
@@ -165,7 +165,9 @@ type Blueprint struct {
 	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Transactions of the block, in the order of execution. They are of this blueprint, or of earlier ones: what does not
 	// fit into the gas of its block waits for a later one. The chunks hold these.
-	Executed      []*ExecutedTransaction `protobuf:"bytes,10,rep,name=executed,proto3" json:"executed,omitempty"`
+	Executed []*ExecutedTransaction `protobuf:"bytes,10,rep,name=executed,proto3" json:"executed,omitempty"`
+	// Base fee that the content names, in wei.
+	BaseFee       uint64 `protobuf:"varint,11,opt,name=base_fee,json=baseFee,proto3" json:"base_fee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -270,6 +272,13 @@ func (x *Blueprint) GetExecuted() []*ExecutedTransaction {
 	return nil
 }
 
+func (x *Blueprint) GetBaseFee() uint64 {
+	if x != nil {
+		return x.BaseFee
+	}
+	return 0
+}
+
 // ExecutedTransaction is a transaction of a block.
 type ExecutedTransaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -327,9 +336,11 @@ func (x *ExecutedTransaction) GetDelayed() bool {
 
 // LogRecord is one entry of the blueprint log: all that is needed to reproduce block `number`.
 type LogRecord struct {
-	state               protoimpl.MessageState `protogen:"open.v1"`
-	Number              uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	ParentHash          []byte                 `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// Hash of the block before, 32 bytes.
+	ParentHash []byte `protobuf:"bytes,2,opt,name=parent_hash,json=parentHash,proto3" json:"parent_hash,omitempty"`
+	// The content's, or that of the block before when the content's is earlier.
 	Timestamp           *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	DelayedTransactions []*DelayedTransaction  `protobuf:"bytes,4,rep,name=delayed_transactions,json=delayedTransactions,proto3" json:"delayed_transactions,omitempty"`
 	// Transactions to execute: those inside the preblock's sealed ones, in their order, then its plain ones.
@@ -344,9 +355,16 @@ type LogRecord struct {
 	// The record was written without the lock, by a replica that followed the DSN.
 	Followed bool `protobuf:"varint,11,opt,name=followed,proto3" json:"followed,omitempty"`
 	// The preblock's sealed transactions, in their order.
-	Sealed        []*SealedRecord `protobuf:"bytes,12,rep,name=sealed,proto3" json:"sealed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Sealed []*SealedRecord `protobuf:"bytes,12,rep,name=sealed,proto3" json:"sealed,omitempty"`
+	// Base fee that the content names, in wei.
+	BaseFee uint64 `protobuf:"varint,13,opt,name=base_fee,json=baseFee,proto3" json:"base_fee,omitempty"`
+	// What the content names as the hash of the block before, when that is wrong; else empty. A final content is executed on the
+	// head all the same.
+	NamedParentHash []byte `protobuf:"bytes,14,opt,name=named_parent_hash,json=namedParentHash,proto3" json:"named_parent_hash,omitempty"`
+	// What the content names as its timestamp, when that is before the block before; else absent.
+	NamedTimestamp *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=named_timestamp,json=namedTimestamp,proto3" json:"named_timestamp,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LogRecord) Reset() {
@@ -452,6 +470,27 @@ func (x *LogRecord) GetFollowed() bool {
 func (x *LogRecord) GetSealed() []*SealedRecord {
 	if x != nil {
 		return x.Sealed
+	}
+	return nil
+}
+
+func (x *LogRecord) GetBaseFee() uint64 {
+	if x != nil {
+		return x.BaseFee
+	}
+	return 0
+}
+
+func (x *LogRecord) GetNamedParentHash() []byte {
+	if x != nil {
+		return x.NamedParentHash
+	}
+	return nil
+}
+
+func (x *LogRecord) GetNamedTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NamedTimestamp
 	}
 	return nil
 }
@@ -585,7 +624,7 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12!\n" +
-	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xe3\x03\n" +
+	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xfe\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -600,10 +639,11 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\t \x01(\tR\trequestId\x12F\n" +
 	"\bexecuted\x18\n" +
-	" \x03(\v2*.blindseq.blueprint.v1.ExecutedTransactionR\bexecuted\"A\n" +
+	" \x03(\v2*.blindseq.blueprint.v1.ExecutedTransactionR\bexecuted\x12\x19\n" +
+	"\bbase_fee\x18\v \x01(\x04R\abaseFee\"A\n" +
 	"\x13ExecutedTransaction\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\fR\x03raw\x12\x18\n" +
-	"\adelayed\x18\x02 \x01(\bR\adelayed\"\xd8\x03\n" +
+	"\adelayed\x18\x02 \x01(\bR\adelayed\"\xe4\x04\n" +
 	"\tLogRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\fR\n" +
@@ -617,7 +657,10 @@ const file_blindseq_blueprint_v1_blueprint_proto_rawDesc = "" +
 	"\x05token\x18\b \x01(\x04R\x05token\x12\x16\n" +
 	"\x06holder\x18\t \x01(\tR\x06holder\x12\x1a\n" +
 	"\bfollowed\x18\v \x01(\bR\bfollowed\x12;\n" +
-	"\x06sealed\x18\f \x03(\v2#.blindseq.blueprint.v1.SealedRecordR\x06sealedJ\x04\b\n" +
+	"\x06sealed\x18\f \x03(\v2#.blindseq.blueprint.v1.SealedRecordR\x06sealed\x12\x19\n" +
+	"\bbase_fee\x18\r \x01(\x04R\abaseFee\x12*\n" +
+	"\x11named_parent_hash\x18\x0e \x01(\fR\x0fnamedParentHash\x12C\n" +
+	"\x0fnamed_timestamp\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x0enamedTimestampJ\x04\b\n" +
 	"\x10\vR\abundles\"\x8b\x02\n" +
 	"\fSealedRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
@@ -662,12 +705,13 @@ var file_blindseq_blueprint_v1_blueprint_proto_depIdxs = []int32{
 	6, // 4: blindseq.blueprint.v1.LogRecord.timestamp:type_name -> google.protobuf.Timestamp
 	0, // 5: blindseq.blueprint.v1.LogRecord.delayed_transactions:type_name -> blindseq.blueprint.v1.DelayedTransaction
 	5, // 6: blindseq.blueprint.v1.LogRecord.sealed:type_name -> blindseq.blueprint.v1.SealedRecord
-	7, // 7: blindseq.blueprint.v1.SealedRecord.reason:type_name -> blindseq.preblock.v1.UnopenableReason
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	6, // 7: blindseq.blueprint.v1.LogRecord.named_timestamp:type_name -> google.protobuf.Timestamp
+	7, // 8: blindseq.blueprint.v1.SealedRecord.reason:type_name -> blindseq.preblock.v1.UnopenableReason
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_blueprint_v1_blueprint_proto_init() }

@@ -220,8 +220,10 @@ type Blueprint struct {
 	// Hashes of the transactions of the block, in the order of execution. They are of this blueprint, or of earlier ones: what
 	// does not fit into the gas of its block waits for a later one. The chunks hold these.
 	ExecutedHashes []string `protobuf:"bytes,10,rep,name=executed_hashes,json=executedHashes,proto3" json:"executed_hashes,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Base fee that the content names, in wei.
+	BaseFee       uint64 `protobuf:"varint,11,opt,name=base_fee,json=baseFee,proto3" json:"base_fee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Blueprint) Reset() {
@@ -324,6 +326,13 @@ func (x *Blueprint) GetExecutedHashes() []string {
 	return nil
 }
 
+func (x *Blueprint) GetBaseFee() uint64 {
+	if x != nil {
+		return x.BaseFee
+	}
+	return 0
+}
+
 // Preblock is what the DSN fixed for a number.
 type Preblock struct {
 	state                    protoimpl.MessageState `protogen:"open.v1"`
@@ -336,10 +345,13 @@ type Preblock struct {
 	ContentHash  string   `protobuf:"bytes,6,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	RequestId    string   `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Attempt      uint32   `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Proves that a quorum of the keyholders attested this content for its number; absent when the DSN has no keyholders.
+	// Proves that this content is final for its number: a quorum of the keyholders attested and locked it. Absent when the DSN has
+	// no keyholders.
 	Certificate *Certificate `protobuf:"bytes,9,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// Outcome of each sealed transaction in `transactions`, in their order.
-	Outcomes      []*Outcome `protobuf:"bytes,10,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	Outcomes []*Outcome `protobuf:"bytes,10,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	// Base fee of the block that the content names, in wei. No sealed transaction has a lower `fee`.
+	BaseFee       uint64 `protobuf:"varint,11,opt,name=base_fee,json=baseFee,proto3" json:"base_fee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -444,7 +456,15 @@ func (x *Preblock) GetOutcomes() []*Outcome {
 	return nil
 }
 
-// Certificate is a quorum's signatures over one statement: this content, after that statement, for this number.
+func (x *Preblock) GetBaseFee() uint64 {
+	if x != nil {
+		return x.BaseFee
+	}
+	return 0
+}
+
+// Certificate is a quorum's signatures over one statement in one view: this content, after that statement, for this number.
+// With the locks of a quorum it shows that the content is final.
 // `dsn-node inspect` verifies a preblock with the committee's file.
 type Certificate struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -456,7 +476,11 @@ type Certificate struct {
 	PreviousPayloadHash string `protobuf:"bytes,4,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
 	ContentHash         string `protobuf:"bytes,5,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	// Sorted by authority.
-	Attestations  []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
+	Attestations []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
+	// View of the number in which the keyholders signed, from 0.
+	View uint64 `protobuf:"varint,7,opt,name=view,proto3" json:"view,omitempty"`
+	// Sorted by authority. A keyholder signs a lock after it has stored the content and the attestations.
+	Locks         []*Attestation `protobuf:"bytes,8,rep,name=locks,proto3" json:"locks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,7 +557,21 @@ func (x *Certificate) GetAttestations() []*Attestation {
 	return nil
 }
 
-// Attestation is one keyholder's signature.
+func (x *Certificate) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *Certificate) GetLocks() []*Attestation {
+	if x != nil {
+		return x.Locks
+	}
+	return nil
+}
+
+// Attestation is one keyholder's signature: an attestation, or a lock.
 type Attestation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index of the keyholder in the committee, from 0.
@@ -1436,7 +1474,7 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x12SkippedTransaction\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12!\n" +
-	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xad\x03\n" +
+	"\fbarred_until\x18\x03 \x01(\x04R\vbarredUntil\"\xc8\x03\n" +
 	"\tBlueprint\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x1f\n" +
 	"\vparent_hash\x18\x02 \x01(\tR\n" +
@@ -1451,7 +1489,8 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\t \x01(\tR\trequestId\x12'\n" +
 	"\x0fexecuted_hashes\x18\n" +
-	" \x03(\tR\x0eexecutedHashes\"\xc8\x03\n" +
+	" \x03(\tR\x0eexecutedHashes\x12\x19\n" +
+	"\bbase_fee\x18\v \x01(\x04R\abaseFee\"\xe3\x03\n" +
 	"\bPreblock\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
 	"\x13previous_block_hash\x18\x02 \x01(\tR\x11previousBlockHash\x128\n" +
@@ -1464,14 +1503,17 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\aattempt\x18\b \x01(\rR\aattempt\x12B\n" +
 	"\vcertificate\x18\t \x01(\v2 .blindseq.gateway.v1.CertificateR\vcertificate\x128\n" +
 	"\boutcomes\x18\n" +
-	" \x03(\v2\x1c.blindseq.gateway.v1.OutcomeR\boutcomes\"\x84\x02\n" +
+	" \x03(\v2\x1c.blindseq.gateway.v1.OutcomeR\boutcomes\x12\x19\n" +
+	"\bbase_fee\x18\v \x01(\x04R\abaseFee\"\xd0\x02\n" +
 	"\vCertificate\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12%\n" +
 	"\x0ecommittee_hash\x18\x02 \x01(\tR\rcommitteeHash\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x04R\x06number\x122\n" +
 	"\x15previous_payload_hash\x18\x04 \x01(\tR\x13previousPayloadHash\x12!\n" +
 	"\fcontent_hash\x18\x05 \x01(\tR\vcontentHash\x12D\n" +
-	"\fattestations\x18\x06 \x03(\v2 .blindseq.gateway.v1.AttestationR\fattestations\"I\n" +
+	"\fattestations\x18\x06 \x03(\v2 .blindseq.gateway.v1.AttestationR\fattestations\x12\x12\n" +
+	"\x04view\x18\a \x01(\x04R\x04view\x126\n" +
+	"\x05locks\x18\b \x03(\v2 .blindseq.gateway.v1.AttestationR\x05locks\"I\n" +
 	"\vAttestation\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\tR\tsignature\"\xab\x02\n" +
@@ -1580,17 +1622,18 @@ var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
 	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
 	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
 	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
-	8,  // 7: blindseq.gateway.v1.Outcome.opened:type_name -> blindseq.gateway.v1.Opened
-	9,  // 8: blindseq.gateway.v1.Outcome.unopenable:type_name -> blindseq.gateway.v1.Unopenable
-	10, // 9: blindseq.gateway.v1.Unopenable.shares:type_name -> blindseq.gateway.v1.ProvenShare
-	19, // 10: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 11: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
-	11, // 12: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	6,  // 7: blindseq.gateway.v1.Certificate.locks:type_name -> blindseq.gateway.v1.Attestation
+	8,  // 8: blindseq.gateway.v1.Outcome.opened:type_name -> blindseq.gateway.v1.Opened
+	9,  // 9: blindseq.gateway.v1.Outcome.unopenable:type_name -> blindseq.gateway.v1.Unopenable
+	10, // 10: blindseq.gateway.v1.Unopenable.shares:type_name -> blindseq.gateway.v1.ProvenShare
+	19, // 11: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 12: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	11, // 13: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_proto_init() }

@@ -27,14 +27,18 @@ type AttestRefusal int32
 
 const (
 	AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED AttestRefusal = 0
-	// It has attested another content for this number.
+	// It has attested, or adopted, another content for this number. It may have locked the requested one: see the certificate.
 	AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT AttestRefusal = 1
 	// The number does not follow the last one it attested.
 	AttestRefusal_ATTEST_REFUSAL_NOT_NEXT AttestRefusal = 2
 	// The content follows another statement than the last one it attested.
 	AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS AttestRefusal = 3
-	// It has attested another content for this number, and has adopted the requested one: it continues with the next number.
+	// It holds the requested content as final and has not attested it: it continues with the next number.
 	AttestRefusal_ATTEST_REFUSAL_ADOPTED AttestRefusal = 4
+	// The number before is not final here, and the request does not show that it is.
+	AttestRefusal_ATTEST_REFUSAL_NOT_FINAL AttestRefusal = 5
+	// The keyholder has no votes yet, or lost them and may have signed for this number before.
+	AttestRefusal_ATTEST_REFUSAL_RESTORED AttestRefusal = 6
 )
 
 // Enum value maps for AttestRefusal.
@@ -45,6 +49,8 @@ var (
 		2: "ATTEST_REFUSAL_NOT_NEXT",
 		3: "ATTEST_REFUSAL_OTHER_PREVIOUS",
 		4: "ATTEST_REFUSAL_ADOPTED",
+		5: "ATTEST_REFUSAL_NOT_FINAL",
+		6: "ATTEST_REFUSAL_RESTORED",
 	}
 	AttestRefusal_value = map[string]int32{
 		"ATTEST_REFUSAL_UNSPECIFIED":    0,
@@ -52,6 +58,8 @@ var (
 		"ATTEST_REFUSAL_NOT_NEXT":       2,
 		"ATTEST_REFUSAL_OTHER_PREVIOUS": 3,
 		"ATTEST_REFUSAL_ADOPTED":        4,
+		"ATTEST_REFUSAL_NOT_FINAL":      5,
+		"ATTEST_REFUSAL_RESTORED":       6,
 	}
 )
 
@@ -82,8 +90,8 @@ func (AttestRefusal) EnumDescriptor() ([]byte, []int) {
 	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{0}
 }
 
-// Attested is one keyholder's signed statement, within a committee: this content, after that statement, for this
-// number. The signature also covers chain and committee, which the context gives.
+// Attested is one keyholder's signed statement, within a committee: this content, after that statement, for this number, in
+// this view. The signature also covers chain and committee, which the context gives.
 type Attested struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -92,8 +100,10 @@ type Attested struct {
 	// Hash of the statement for `number - 1`; zeros for the committee's first number. 32 bytes.
 	PreviousPayloadHash []byte          `protobuf:"bytes,3,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
 	Attestation         *v1.Attestation `protobuf:"bytes,4,opt,name=attestation,proto3" json:"attestation,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// View of the number, from 0.
+	View          uint64 `protobuf:"varint,5,opt,name=view,proto3" json:"view,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attested) Reset() {
@@ -154,6 +164,86 @@ func (x *Attested) GetAttestation() *v1.Attestation {
 	return nil
 }
 
+func (x *Attested) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+// Report is what one keyholder tells another that lost its votes: how far the order is certified, as far as it knows. It is
+// signed for one challenge, so that no old report can be shown.
+type Report struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Authority uint32                 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// 32 bytes.
+	Challenge []byte `protobuf:"bytes,2,opt,name=challenge,proto3" json:"challenge,omitempty"`
+	// The certificate of the highest number that the reporting keyholder locked or knows as final; absent when it knows none.
+	Certificate *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// 65 bytes: v, r, s. Go package blindseq/seal/attest defines the digest.
+	Signature     []byte `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Report) Reset() {
+	*x = Report{}
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Report) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Report) ProtoMessage() {}
+
+func (x *Report) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Report.ProtoReflect.Descriptor instead.
+func (*Report) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Report) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
+func (x *Report) GetChallenge() []byte {
+	if x != nil {
+		return x.Challenge
+	}
+	return nil
+}
+
+func (x *Report) GetCertificate() *v1.Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *Report) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // ShareAnswer is a keyholder's decryption share of one sealed transaction of a certified content.
 type ShareAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -171,7 +261,7 @@ type ShareAnswer struct {
 
 func (x *ShareAnswer) Reset() {
 	*x = ShareAnswer{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[1]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -183,7 +273,7 @@ func (x *ShareAnswer) String() string {
 func (*ShareAnswer) ProtoMessage() {}
 
 func (x *ShareAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[1]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -196,7 +286,7 @@ func (x *ShareAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShareAnswer.ProtoReflect.Descriptor instead.
 func (*ShareAnswer) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{1}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ShareAnswer) GetIndex() uint32 {
@@ -244,7 +334,7 @@ type SignedShares struct {
 
 func (x *SignedShares) Reset() {
 	*x = SignedShares{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +346,7 @@ func (x *SignedShares) String() string {
 func (*SignedShares) ProtoMessage() {}
 
 func (x *SignedShares) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +359,7 @@ func (x *SignedShares) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignedShares.ProtoReflect.Descriptor instead.
 func (*SignedShares) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{2}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SignedShares) GetAuthority() uint32 {
@@ -326,7 +416,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +428,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +441,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Evidence) GetCommitteeHash() []byte {
@@ -431,7 +521,7 @@ func (*Evidence_WrongShare) isEvidence_Proof() {}
 
 func (*Evidence_TwoShares) isEvidence_Proof() {}
 
-// Equivocation is two statements for one number, both signed by one keyholder.
+// Equivocation is two statements for one number and view, both signed by one keyholder.
 type Equivocation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	First         *Attested              `protobuf:"bytes,1,opt,name=first,proto3" json:"first,omitempty"`
@@ -442,7 +532,7 @@ type Equivocation struct {
 
 func (x *Equivocation) Reset() {
 	*x = Equivocation{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -454,7 +544,7 @@ func (x *Equivocation) String() string {
 func (*Equivocation) ProtoMessage() {}
 
 func (x *Equivocation) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -467,7 +557,7 @@ func (x *Equivocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Equivocation.ProtoReflect.Descriptor instead.
 func (*Equivocation) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{4}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Equivocation) GetFirst() *Attested {
@@ -498,7 +588,7 @@ type WrongShare struct {
 
 func (x *WrongShare) Reset() {
 	*x = WrongShare{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +600,7 @@ func (x *WrongShare) String() string {
 func (*WrongShare) ProtoMessage() {}
 
 func (x *WrongShare) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +613,7 @@ func (x *WrongShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrongShare.ProtoReflect.Descriptor instead.
 func (*WrongShare) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{5}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WrongShare) GetShares() *SignedShares {
@@ -560,7 +650,7 @@ type TwoShares struct {
 
 func (x *TwoShares) Reset() {
 	*x = TwoShares{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +662,7 @@ func (x *TwoShares) String() string {
 func (*TwoShares) ProtoMessage() {}
 
 func (x *TwoShares) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +675,7 @@ func (x *TwoShares) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoShares.ProtoReflect.Descriptor instead.
 func (*TwoShares) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TwoShares) GetFirst() *SignedShares {
@@ -613,12 +703,18 @@ var File_blindseq_keyholder_v1_keyholder_proto protoreflect.FileDescriptor
 
 const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\n" +
-	"%blindseq/keyholder/v1/keyholder.proto\x12\x15blindseq.keyholder.v1\x1a#blindseq/preblock/v1/preblock.proto\"\xbe\x01\n" +
+	"%blindseq/keyholder/v1/keyholder.proto\x12\x15blindseq.keyholder.v1\x1a#blindseq/preblock/v1/preblock.proto\"\xd2\x01\n" +
 	"\bAttested\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12!\n" +
 	"\fcontent_hash\x18\x02 \x01(\fR\vcontentHash\x122\n" +
 	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\x12C\n" +
-	"\vattestation\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\vattestation\"\xb2\x01\n" +
+	"\vattestation\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\vattestation\x12\x12\n" +
+	"\x04view\x18\x05 \x01(\x04R\x04view\"\xa7\x01\n" +
+	"\x06Report\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
+	"\tchallenge\x18\x02 \x01(\fR\tchallenge\x12C\n" +
+	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x12\x1c\n" +
+	"\tsignature\x18\x04 \x01(\fR\tsignature\"\xb2\x01\n" +
 	"\vShareAnswer\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05share\x18\a \x01(\fR\x05share\x12\x14\n" +
@@ -651,13 +747,15 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\tTwoShares\x129\n" +
 	"\x05first\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x05first\x12;\n" +
 	"\x06second\x18\x02 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06second\x12\x14\n" +
-	"\x05index\x18\x03 \x01(\rR\x05index*\xad\x01\n" +
+	"\x05index\x18\x03 \x01(\rR\x05index*\xe8\x01\n" +
 	"\rAttestRefusal\x12\x1e\n" +
 	"\x1aATTEST_REFUSAL_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cATTEST_REFUSAL_OTHER_CONTENT\x10\x01\x12\x1b\n" +
 	"\x17ATTEST_REFUSAL_NOT_NEXT\x10\x02\x12!\n" +
 	"\x1dATTEST_REFUSAL_OTHER_PREVIOUS\x10\x03\x12\x1a\n" +
-	"\x16ATTEST_REFUSAL_ADOPTED\x10\x04B\xd3\x01\n" +
+	"\x16ATTEST_REFUSAL_ADOPTED\x10\x04\x12\x1c\n" +
+	"\x18ATTEST_REFUSAL_NOT_FINAL\x10\x05\x12\x1b\n" +
+	"\x17ATTEST_REFUSAL_RESTORED\x10\x06B\xd3\x01\n" +
 	"\x19com.blindseq.keyholder.v1B\x0eKeyholderProtoP\x01Z0blindseq/proto/blindseq/keyholder/v1;keyholderv1\xa2\x02\x03BKX\xaa\x02\x15Blindseq.Keyholder.V1\xca\x02\x15Blindseq\\Keyholder\\V1\xe2\x02!Blindseq\\Keyholder\\V1\\GPBMetadata\xea\x02\x17Blindseq::Keyholder::V1b\x06proto3"
 
 var (
@@ -673,34 +771,37 @@ func file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP() []byte {
 }
 
 var file_blindseq_keyholder_v1_keyholder_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_blindseq_keyholder_v1_keyholder_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_blindseq_keyholder_v1_keyholder_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_blindseq_keyholder_v1_keyholder_proto_goTypes = []any{
 	(AttestRefusal)(0),     // 0: blindseq.keyholder.v1.AttestRefusal
 	(*Attested)(nil),       // 1: blindseq.keyholder.v1.Attested
-	(*ShareAnswer)(nil),    // 2: blindseq.keyholder.v1.ShareAnswer
-	(*SignedShares)(nil),   // 3: blindseq.keyholder.v1.SignedShares
-	(*Evidence)(nil),       // 4: blindseq.keyholder.v1.Evidence
-	(*Equivocation)(nil),   // 5: blindseq.keyholder.v1.Equivocation
-	(*WrongShare)(nil),     // 6: blindseq.keyholder.v1.WrongShare
-	(*TwoShares)(nil),      // 7: blindseq.keyholder.v1.TwoShares
-	(*v1.Attestation)(nil), // 8: blindseq.preblock.v1.Attestation
+	(*Report)(nil),         // 2: blindseq.keyholder.v1.Report
+	(*ShareAnswer)(nil),    // 3: blindseq.keyholder.v1.ShareAnswer
+	(*SignedShares)(nil),   // 4: blindseq.keyholder.v1.SignedShares
+	(*Evidence)(nil),       // 5: blindseq.keyholder.v1.Evidence
+	(*Equivocation)(nil),   // 6: blindseq.keyholder.v1.Equivocation
+	(*WrongShare)(nil),     // 7: blindseq.keyholder.v1.WrongShare
+	(*TwoShares)(nil),      // 8: blindseq.keyholder.v1.TwoShares
+	(*v1.Attestation)(nil), // 9: blindseq.preblock.v1.Attestation
+	(*v1.Certificate)(nil), // 10: blindseq.preblock.v1.Certificate
 }
 var file_blindseq_keyholder_v1_keyholder_proto_depIdxs = []int32{
-	8,  // 0: blindseq.keyholder.v1.Attested.attestation:type_name -> blindseq.preblock.v1.Attestation
-	2,  // 1: blindseq.keyholder.v1.SignedShares.answers:type_name -> blindseq.keyholder.v1.ShareAnswer
-	5,  // 2: blindseq.keyholder.v1.Evidence.equivocation:type_name -> blindseq.keyholder.v1.Equivocation
-	6,  // 3: blindseq.keyholder.v1.Evidence.wrong_share:type_name -> blindseq.keyholder.v1.WrongShare
-	7,  // 4: blindseq.keyholder.v1.Evidence.two_shares:type_name -> blindseq.keyholder.v1.TwoShares
-	1,  // 5: blindseq.keyholder.v1.Equivocation.first:type_name -> blindseq.keyholder.v1.Attested
-	1,  // 6: blindseq.keyholder.v1.Equivocation.second:type_name -> blindseq.keyholder.v1.Attested
-	3,  // 7: blindseq.keyholder.v1.WrongShare.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	3,  // 8: blindseq.keyholder.v1.TwoShares.first:type_name -> blindseq.keyholder.v1.SignedShares
-	3,  // 9: blindseq.keyholder.v1.TwoShares.second:type_name -> blindseq.keyholder.v1.SignedShares
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 0: blindseq.keyholder.v1.Attested.attestation:type_name -> blindseq.preblock.v1.Attestation
+	10, // 1: blindseq.keyholder.v1.Report.certificate:type_name -> blindseq.preblock.v1.Certificate
+	3,  // 2: blindseq.keyholder.v1.SignedShares.answers:type_name -> blindseq.keyholder.v1.ShareAnswer
+	6,  // 3: blindseq.keyholder.v1.Evidence.equivocation:type_name -> blindseq.keyholder.v1.Equivocation
+	7,  // 4: blindseq.keyholder.v1.Evidence.wrong_share:type_name -> blindseq.keyholder.v1.WrongShare
+	8,  // 5: blindseq.keyholder.v1.Evidence.two_shares:type_name -> blindseq.keyholder.v1.TwoShares
+	1,  // 6: blindseq.keyholder.v1.Equivocation.first:type_name -> blindseq.keyholder.v1.Attested
+	1,  // 7: blindseq.keyholder.v1.Equivocation.second:type_name -> blindseq.keyholder.v1.Attested
+	4,  // 8: blindseq.keyholder.v1.WrongShare.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	4,  // 9: blindseq.keyholder.v1.TwoShares.first:type_name -> blindseq.keyholder.v1.SignedShares
+	4,  // 10: blindseq.keyholder.v1.TwoShares.second:type_name -> blindseq.keyholder.v1.SignedShares
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_proto_init() }
@@ -708,7 +809,7 @@ func file_blindseq_keyholder_v1_keyholder_proto_init() {
 	if File_blindseq_keyholder_v1_keyholder_proto != nil {
 		return
 	}
-	file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3].OneofWrappers = []any{
+	file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4].OneofWrappers = []any{
 		(*Evidence_Equivocation)(nil),
 		(*Evidence_WrongShare)(nil),
 		(*Evidence_TwoShares)(nil),
@@ -719,7 +820,7 @@ func file_blindseq_keyholder_v1_keyholder_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_keyholder_v1_keyholder_proto_rawDesc), len(file_blindseq_keyholder_v1_keyholder_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,8 +29,15 @@ type AttestRequest struct {
 	Content       *v1.Content `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// Hash of the statement for the number before; zeros for the committee's first number. 32 bytes.
 	PreviousPayloadHash []byte `protobuf:"bytes,3,opt,name=previous_payload_hash,json=previousPayloadHash,proto3" json:"previous_payload_hash,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// View of the number, from 0.
+	View uint64 `protobuf:"varint,4,opt,name=view,proto3" json:"view,omitempty"`
+	// Signature of the view's owner over the statement. 65 bytes: v, r, s. Go package blindseq/seal/attest defines the digest.
+	Proposal []byte `protobuf:"bytes,5,opt,name=proposal,proto3" json:"proposal,omitempty"`
+	// Certificate with locks of the number before; absent for the committee's first number. It may be absent when the keyholder
+	// has seen it.
+	Finality      *v1.Certificate `protobuf:"bytes,6,opt,name=finality,proto3" json:"finality,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AttestRequest) Reset() {
@@ -84,14 +91,35 @@ func (x *AttestRequest) GetPreviousPayloadHash() []byte {
 	return nil
 }
 
+func (x *AttestRequest) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *AttestRequest) GetProposal() []byte {
+	if x != nil {
+		return x.Proposal
+	}
+	return nil
+}
+
+func (x *AttestRequest) GetFinality() *v1.Certificate {
+	if x != nil {
+		return x.Finality
+	}
+	return nil
+}
+
 type AttestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The statement asked for; with OTHER_CONTENT the one signed for this number; with NOT_NEXT and OTHER_PREVIOUS the last
-	// one signed, absent when there is none.
+	// The statement asked for; with OTHER_CONTENT and ADOPTED the one signed for this number; otherwise the one signed for the last
+	// number. Absent when it signed none there.
 	Attested *Attested     `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
 	Refusal  AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
-	// With ADOPTED, the certificate over the requested content. A keyholder that adopted does not sign, so the certificate may
-	// not be reproducible.
+	// What it locked or adopted for a number that it holds. With ADOPTED it is the final certificate over the requested content:
+	// a keyholder that adopted does not sign, so the certificate may not be reproducible.
 	Certificate   *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -148,9 +176,108 @@ func (x *AttestResponse) GetCertificate() *v1.Certificate {
 	return nil
 }
 
+type LockRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without locks.
+	Certificate *v1.Certificate `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// The certified content; absent for a keyholder that attested it.
+	Content       *v1.Content `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockRequest) Reset() {
+	*x = LockRequest{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockRequest) ProtoMessage() {}
+
+func (x *LockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockRequest.ProtoReflect.Descriptor instead.
+func (*LockRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LockRequest) GetCertificate() *v1.Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *LockRequest) GetContent() *v1.Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+type LockResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lock          *v1.Attestation        `protobuf:"bytes,1,opt,name=lock,proto3" json:"lock,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockResponse) Reset() {
+	*x = LockResponse{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockResponse) ProtoMessage() {}
+
+func (x *LockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockResponse.ProtoReflect.Descriptor instead.
+func (*LockResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LockResponse) GetLock() *v1.Attestation {
+	if x != nil {
+		return x.Lock
+	}
+	return nil
+}
+
 type ReleaseSharesRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Certificate *v1.Certificate        `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With locks.
+	Certificate *v1.Certificate `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// Indexes of the sealed transactions to give shares with proof of, ascending; empty for bare shares of all.
 	Proven        []uint32 `protobuf:"varint,2,rep,packed,name=proven,proto3" json:"proven,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -159,7 +286,7 @@ type ReleaseSharesRequest struct {
 
 func (x *ReleaseSharesRequest) Reset() {
 	*x = ReleaseSharesRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[2]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -171,7 +298,7 @@ func (x *ReleaseSharesRequest) String() string {
 func (*ReleaseSharesRequest) ProtoMessage() {}
 
 func (x *ReleaseSharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[2]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -184,7 +311,7 @@ func (x *ReleaseSharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseSharesRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseSharesRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{2}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReleaseSharesRequest) GetCertificate() *v1.Certificate {
@@ -210,7 +337,7 @@ type ReleaseSharesResponse struct {
 
 func (x *ReleaseSharesResponse) Reset() {
 	*x = ReleaseSharesResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[3]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -222,7 +349,7 @@ func (x *ReleaseSharesResponse) String() string {
 func (*ReleaseSharesResponse) ProtoMessage() {}
 
 func (x *ReleaseSharesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[3]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -235,7 +362,7 @@ func (x *ReleaseSharesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseSharesResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseSharesResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ReleaseSharesResponse) GetShares() *SignedShares {
@@ -255,7 +382,7 @@ type GetAttestedRequest struct {
 
 func (x *GetAttestedRequest) Reset() {
 	*x = GetAttestedRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[4]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +394,7 @@ func (x *GetAttestedRequest) String() string {
 func (*GetAttestedRequest) ProtoMessage() {}
 
 func (x *GetAttestedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[4]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +407,7 @@ func (x *GetAttestedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttestedRequest.ProtoReflect.Descriptor instead.
 func (*GetAttestedRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{4}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetAttestedRequest) GetFromNumber() uint64 {
@@ -291,10 +418,13 @@ func (x *GetAttestedRequest) GetFromNumber() uint64 {
 }
 
 type GetAttestedResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Attested *Attested              `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
-	Content  *v1.Content            `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
-	// What it adopted for this number instead, with the certificate; absent when it adopted nothing.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent when the keyholder signed nothing for the number.
+	Attested *Attested `protobuf:"bytes,1,opt,name=attested,proto3" json:"attested,omitempty"`
+	// What was attested; absent with `attested`.
+	Content *v1.Content `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	// What it locked or adopted for this number, with its certificate; absent when it did neither. Its content is absent when it is
+	// the attested one.
 	Adopted       *Adopted `protobuf:"bytes,3,opt,name=adopted,proto3" json:"adopted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -302,7 +432,7 @@ type GetAttestedResponse struct {
 
 func (x *GetAttestedResponse) Reset() {
 	*x = GetAttestedResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[5]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -314,7 +444,7 @@ func (x *GetAttestedResponse) String() string {
 func (*GetAttestedResponse) ProtoMessage() {}
 
 func (x *GetAttestedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[5]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -327,7 +457,7 @@ func (x *GetAttestedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttestedResponse.ProtoReflect.Descriptor instead.
 func (*GetAttestedResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{5}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetAttestedResponse) GetAttested() *Attested {
@@ -362,7 +492,7 @@ type Adopted struct {
 
 func (x *Adopted) Reset() {
 	*x = Adopted{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +504,7 @@ func (x *Adopted) String() string {
 func (*Adopted) ProtoMessage() {}
 
 func (x *Adopted) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +517,7 @@ func (x *Adopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adopted.ProtoReflect.Descriptor instead.
 func (*Adopted) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Adopted) GetContent() *v1.Content {
@@ -413,7 +543,7 @@ type AdoptRequest struct {
 
 func (x *AdoptRequest) Reset() {
 	*x = AdoptRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +555,7 @@ func (x *AdoptRequest) String() string {
 func (*AdoptRequest) ProtoMessage() {}
 
 func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[7]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +568,7 @@ func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptRequest.ProtoReflect.Descriptor instead.
 func (*AdoptRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AdoptRequest) GetAdopted() *Adopted {
@@ -456,7 +586,7 @@ type AdoptResponse struct {
 
 func (x *AdoptResponse) Reset() {
 	*x = AdoptResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[8]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +598,7 @@ func (x *AdoptResponse) String() string {
 func (*AdoptResponse) ProtoMessage() {}
 
 func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[8]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +611,195 @@ func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptResponse.ProtoReflect.Descriptor instead.
 func (*AdoptResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{8}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{10}
+}
+
+type ReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hash of the committee that the caller means. 32 bytes.
+	CommitteeHash []byte `protobuf:"bytes,1,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
+	// Of the keyholder that lost its votes. 32 bytes.
+	Challenge     []byte `protobuf:"bytes,2,opt,name=challenge,proto3" json:"challenge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReportRequest) GetCommitteeHash() []byte {
+	if x != nil {
+		return x.CommitteeHash
+	}
+	return nil
+}
+
+func (x *ReportRequest) GetChallenge() []byte {
+	if x != nil {
+		return x.Challenge
+	}
+	return nil
+}
+
+type ReportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Report        *Report                `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReportResponse) GetReport() *Report {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+type RestoreRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of different peers. A quorum of them; when none shows a certificate, a quorum together with the restored keyholder.
+	Reports       []*Report `protobuf:"bytes,1,rep,name=reports,proto3" json:"reports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRequest) Reset() {
+	*x = RestoreRequest{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRequest) ProtoMessage() {}
+
+func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
+func (*RestoreRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RestoreRequest) GetReports() []*Report {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+type RestoreResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lowest number that it will sign for.
+	SignsFrom     uint64 `protobuf:"varint,1,opt,name=signs_from,json=signsFrom,proto3" json:"signs_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreResponse) Reset() {
+	*x = RestoreResponse{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreResponse) ProtoMessage() {}
+
+func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
+func (*RestoreResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RestoreResponse) GetSignsFrom() uint64 {
+	if x != nil {
+		return x.SignsFrom
+	}
+	return 0
 }
 
 type GetStatusRequest struct {
@@ -492,7 +810,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[9]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +822,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[9]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +835,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{9}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{15}
 }
 
 type GetStatusResponse struct {
@@ -527,17 +845,21 @@ type GetStatusResponse struct {
 	Address []byte `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
 	// 32 bytes.
 	CommitteeHash []byte `protobuf:"bytes,3,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
-	// The last number attested, 0 before the first.
+	// The last number attested or adopted, 0 before the first.
 	LastNumber uint64 `protobuf:"varint,4,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
-	// Hash of the last statement it attested, or of the one it adopted for that number; zeros before the first. 32 bytes.
+	// Hash of the statement it holds for that number; zeros before the first. 32 bytes.
 	LastPayloadHash []byte `protobuf:"bytes,5,opt,name=last_payload_hash,json=lastPayloadHash,proto3" json:"last_payload_hash,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Set while the keyholder has no votes and signs nothing until it is restored; 32 bytes that differ at each start.
+	Challenge []byte `protobuf:"bytes,6,opt,name=challenge,proto3" json:"challenge,omitempty"`
+	// The lowest number that it signs for; 0 while it is not restored.
+	SignsFrom     uint64 `protobuf:"varint,7,opt,name=signs_from,json=signsFrom,proto3" json:"signs_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[10]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +871,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[10]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +884,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{10}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetStatusResponse) GetAuthority() uint32 {
@@ -600,19 +922,41 @@ func (x *GetStatusResponse) GetLastPayloadHash() []byte {
 	return nil
 }
 
+func (x *GetStatusResponse) GetChallenge() []byte {
+	if x != nil {
+		return x.Challenge
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetSignsFrom() uint64 {
+	if x != nil {
+		return x.SignsFrom
+	}
+	return 0
+}
+
 var File_blindseq_keyholder_v1_keyholder_service_proto protoreflect.FileDescriptor
 
 const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\n" +
-	"-blindseq/keyholder/v1/keyholder_service.proto\x12\x15blindseq.keyholder.v1\x1a%blindseq/keyholder/v1/keyholder.proto\x1a#blindseq/preblock/v1/preblock.proto\"\xa3\x01\n" +
+	"-blindseq/keyholder/v1/keyholder_service.proto\x12\x15blindseq.keyholder.v1\x1a%blindseq/keyholder/v1/keyholder.proto\x1a#blindseq/preblock/v1/preblock.proto\"\x92\x02\n" +
 	"\rAttestRequest\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x122\n" +
-	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\"\xd2\x01\n" +
+	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\x12\x12\n" +
+	"\x04view\x18\x04 \x01(\x04R\x04view\x12\x1a\n" +
+	"\bproposal\x18\x05 \x01(\fR\bproposal\x12=\n" +
+	"\bfinality\x18\x06 \x01(\v2!.blindseq.preblock.v1.CertificateR\bfinality\"\xd2\x01\n" +
 	"\x0eAttestResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x12>\n" +
 	"\arefusal\x18\x02 \x01(\x0e2$.blindseq.keyholder.v1.AttestRefusalR\arefusal\x12C\n" +
-	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"s\n" +
+	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"\x8b\x01\n" +
+	"\vLockRequest\x12C\n" +
+	"\vcertificate\x18\x01 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x127\n" +
+	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\"E\n" +
+	"\fLockResponse\x125\n" +
+	"\x04lock\x18\x01 \x01(\v2!.blindseq.preblock.v1.AttestationR\x04lock\"s\n" +
 	"\x14ReleaseSharesRequest\x12C\n" +
 	"\vcertificate\x18\x01 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x12\x16\n" +
 	"\x06proven\x18\x02 \x03(\rR\x06proven\"T\n" +
@@ -630,19 +974,35 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\vcertificate\x18\x02 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"H\n" +
 	"\fAdoptRequest\x128\n" +
 	"\aadopted\x18\x01 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\"\x0f\n" +
-	"\rAdoptResponse\"\x12\n" +
-	"\x10GetStatusRequest\"\xbf\x01\n" +
+	"\rAdoptResponse\"T\n" +
+	"\rReportRequest\x12%\n" +
+	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x12\x1c\n" +
+	"\tchallenge\x18\x02 \x01(\fR\tchallenge\"G\n" +
+	"\x0eReportResponse\x125\n" +
+	"\x06report\x18\x01 \x01(\v2\x1d.blindseq.keyholder.v1.ReportR\x06report\"I\n" +
+	"\x0eRestoreRequest\x127\n" +
+	"\areports\x18\x01 \x03(\v2\x1d.blindseq.keyholder.v1.ReportR\areports\"0\n" +
+	"\x0fRestoreResponse\x12\x1d\n" +
+	"\n" +
+	"signs_from\x18\x01 \x01(\x04R\tsignsFrom\"\x12\n" +
+	"\x10GetStatusRequest\"\xfc\x01\n" +
 	"\x11GetStatusResponse\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\fR\aaddress\x12%\n" +
 	"\x0ecommittee_hash\x18\x03 \x01(\fR\rcommitteeHash\x12\x1f\n" +
 	"\vlast_number\x18\x04 \x01(\x04R\n" +
 	"lastNumber\x12*\n" +
-	"\x11last_payload_hash\x18\x05 \x01(\fR\x0flastPayloadHash2\xf1\x03\n" +
+	"\x11last_payload_hash\x18\x05 \x01(\fR\x0flastPayloadHash\x12\x1c\n" +
+	"\tchallenge\x18\x06 \x01(\fR\tchallenge\x12\x1d\n" +
+	"\n" +
+	"signs_from\x18\a \x01(\x04R\tsignsFrom2\xf3\x05\n" +
 	"\x10KeyholderService\x12U\n" +
-	"\x06Attest\x12$.blindseq.keyholder.v1.AttestRequest\x1a%.blindseq.keyholder.v1.AttestResponse\x12j\n" +
+	"\x06Attest\x12$.blindseq.keyholder.v1.AttestRequest\x1a%.blindseq.keyholder.v1.AttestResponse\x12O\n" +
+	"\x04Lock\x12\".blindseq.keyholder.v1.LockRequest\x1a#.blindseq.keyholder.v1.LockResponse\x12j\n" +
 	"\rReleaseShares\x12+.blindseq.keyholder.v1.ReleaseSharesRequest\x1a,.blindseq.keyholder.v1.ReleaseSharesResponse\x12R\n" +
-	"\x05Adopt\x12#.blindseq.keyholder.v1.AdoptRequest\x1a$.blindseq.keyholder.v1.AdoptResponse\x12f\n" +
+	"\x05Adopt\x12#.blindseq.keyholder.v1.AdoptRequest\x1a$.blindseq.keyholder.v1.AdoptResponse\x12U\n" +
+	"\x06Report\x12$.blindseq.keyholder.v1.ReportRequest\x1a%.blindseq.keyholder.v1.ReportResponse\x12X\n" +
+	"\aRestore\x12%.blindseq.keyholder.v1.RestoreRequest\x1a&.blindseq.keyholder.v1.RestoreResponse\x12f\n" +
 	"\vGetAttested\x12).blindseq.keyholder.v1.GetAttestedRequest\x1a*.blindseq.keyholder.v1.GetAttestedResponse0\x01\x12^\n" +
 	"\tGetStatus\x12'.blindseq.keyholder.v1.GetStatusRequest\x1a(.blindseq.keyholder.v1.GetStatusResponseB\xda\x01\n" +
 	"\x19com.blindseq.keyholder.v1B\x15KeyholderServiceProtoP\x01Z0blindseq/proto/blindseq/keyholder/v1;keyholderv1\xa2\x02\x03BKX\xaa\x02\x15Blindseq.Keyholder.V1\xca\x02\x15Blindseq\\Keyholder\\V1\xe2\x02!Blindseq\\Keyholder\\V1\\GPBMetadata\xea\x02\x17Blindseq::Keyholder::V1b\x06proto3"
@@ -659,53 +1019,73 @@ func file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescData
 }
 
-var file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_blindseq_keyholder_v1_keyholder_service_proto_goTypes = []any{
 	(*AttestRequest)(nil),         // 0: blindseq.keyholder.v1.AttestRequest
 	(*AttestResponse)(nil),        // 1: blindseq.keyholder.v1.AttestResponse
-	(*ReleaseSharesRequest)(nil),  // 2: blindseq.keyholder.v1.ReleaseSharesRequest
-	(*ReleaseSharesResponse)(nil), // 3: blindseq.keyholder.v1.ReleaseSharesResponse
-	(*GetAttestedRequest)(nil),    // 4: blindseq.keyholder.v1.GetAttestedRequest
-	(*GetAttestedResponse)(nil),   // 5: blindseq.keyholder.v1.GetAttestedResponse
-	(*Adopted)(nil),               // 6: blindseq.keyholder.v1.Adopted
-	(*AdoptRequest)(nil),          // 7: blindseq.keyholder.v1.AdoptRequest
-	(*AdoptResponse)(nil),         // 8: blindseq.keyholder.v1.AdoptResponse
-	(*GetStatusRequest)(nil),      // 9: blindseq.keyholder.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 10: blindseq.keyholder.v1.GetStatusResponse
-	(*v1.Content)(nil),            // 11: blindseq.preblock.v1.Content
-	(*Attested)(nil),              // 12: blindseq.keyholder.v1.Attested
-	(AttestRefusal)(0),            // 13: blindseq.keyholder.v1.AttestRefusal
-	(*v1.Certificate)(nil),        // 14: blindseq.preblock.v1.Certificate
-	(*SignedShares)(nil),          // 15: blindseq.keyholder.v1.SignedShares
+	(*LockRequest)(nil),           // 2: blindseq.keyholder.v1.LockRequest
+	(*LockResponse)(nil),          // 3: blindseq.keyholder.v1.LockResponse
+	(*ReleaseSharesRequest)(nil),  // 4: blindseq.keyholder.v1.ReleaseSharesRequest
+	(*ReleaseSharesResponse)(nil), // 5: blindseq.keyholder.v1.ReleaseSharesResponse
+	(*GetAttestedRequest)(nil),    // 6: blindseq.keyholder.v1.GetAttestedRequest
+	(*GetAttestedResponse)(nil),   // 7: blindseq.keyholder.v1.GetAttestedResponse
+	(*Adopted)(nil),               // 8: blindseq.keyholder.v1.Adopted
+	(*AdoptRequest)(nil),          // 9: blindseq.keyholder.v1.AdoptRequest
+	(*AdoptResponse)(nil),         // 10: blindseq.keyholder.v1.AdoptResponse
+	(*ReportRequest)(nil),         // 11: blindseq.keyholder.v1.ReportRequest
+	(*ReportResponse)(nil),        // 12: blindseq.keyholder.v1.ReportResponse
+	(*RestoreRequest)(nil),        // 13: blindseq.keyholder.v1.RestoreRequest
+	(*RestoreResponse)(nil),       // 14: blindseq.keyholder.v1.RestoreResponse
+	(*GetStatusRequest)(nil),      // 15: blindseq.keyholder.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 16: blindseq.keyholder.v1.GetStatusResponse
+	(*v1.Content)(nil),            // 17: blindseq.preblock.v1.Content
+	(*v1.Certificate)(nil),        // 18: blindseq.preblock.v1.Certificate
+	(*Attested)(nil),              // 19: blindseq.keyholder.v1.Attested
+	(AttestRefusal)(0),            // 20: blindseq.keyholder.v1.AttestRefusal
+	(*v1.Attestation)(nil),        // 21: blindseq.preblock.v1.Attestation
+	(*SignedShares)(nil),          // 22: blindseq.keyholder.v1.SignedShares
+	(*Report)(nil),                // 23: blindseq.keyholder.v1.Report
 }
 var file_blindseq_keyholder_v1_keyholder_service_proto_depIdxs = []int32{
-	11, // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
-	12, // 1: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	13, // 2: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
-	14, // 3: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
-	14, // 4: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
-	15, // 5: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	12, // 6: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	11, // 7: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
-	6,  // 8: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
-	11, // 9: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
-	14, // 10: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
-	6,  // 11: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
-	0,  // 12: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
-	2,  // 13: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
-	7,  // 14: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
-	4,  // 15: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
-	9,  // 16: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
-	1,  // 17: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
-	3,  // 18: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
-	8,  // 19: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
-	5,  // 20: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
-	10, // 21: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	17, // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
+	18, // 1: blindseq.keyholder.v1.AttestRequest.finality:type_name -> blindseq.preblock.v1.Certificate
+	19, // 2: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	20, // 3: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
+	18, // 4: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
+	18, // 5: blindseq.keyholder.v1.LockRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	17, // 6: blindseq.keyholder.v1.LockRequest.content:type_name -> blindseq.preblock.v1.Content
+	21, // 7: blindseq.keyholder.v1.LockResponse.lock:type_name -> blindseq.preblock.v1.Attestation
+	18, // 8: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	22, // 9: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	19, // 10: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	17, // 11: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
+	8,  // 12: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	17, // 13: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
+	18, // 14: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
+	8,  // 15: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	23, // 16: blindseq.keyholder.v1.ReportResponse.report:type_name -> blindseq.keyholder.v1.Report
+	23, // 17: blindseq.keyholder.v1.RestoreRequest.reports:type_name -> blindseq.keyholder.v1.Report
+	0,  // 18: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
+	2,  // 19: blindseq.keyholder.v1.KeyholderService.Lock:input_type -> blindseq.keyholder.v1.LockRequest
+	4,  // 20: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
+	9,  // 21: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
+	11, // 22: blindseq.keyholder.v1.KeyholderService.Report:input_type -> blindseq.keyholder.v1.ReportRequest
+	13, // 23: blindseq.keyholder.v1.KeyholderService.Restore:input_type -> blindseq.keyholder.v1.RestoreRequest
+	6,  // 24: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
+	15, // 25: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
+	1,  // 26: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
+	3,  // 27: blindseq.keyholder.v1.KeyholderService.Lock:output_type -> blindseq.keyholder.v1.LockResponse
+	5,  // 28: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
+	10, // 29: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
+	12, // 30: blindseq.keyholder.v1.KeyholderService.Report:output_type -> blindseq.keyholder.v1.ReportResponse
+	14, // 31: blindseq.keyholder.v1.KeyholderService.Restore:output_type -> blindseq.keyholder.v1.RestoreResponse
+	7,  // 32: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
+	16, // 33: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
+	26, // [26:34] is the sub-list for method output_type
+	18, // [18:26] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_service_proto_init() }
@@ -720,7 +1100,7 @@ func file_blindseq_keyholder_v1_keyholder_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc), len(file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,8 +20,11 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	KeyholderService_Attest_FullMethodName        = "/blindseq.keyholder.v1.KeyholderService/Attest"
+	KeyholderService_Lock_FullMethodName          = "/blindseq.keyholder.v1.KeyholderService/Lock"
 	KeyholderService_ReleaseShares_FullMethodName = "/blindseq.keyholder.v1.KeyholderService/ReleaseShares"
 	KeyholderService_Adopt_FullMethodName         = "/blindseq.keyholder.v1.KeyholderService/Adopt"
+	KeyholderService_Report_FullMethodName        = "/blindseq.keyholder.v1.KeyholderService/Report"
+	KeyholderService_Restore_FullMethodName       = "/blindseq.keyholder.v1.KeyholderService/Restore"
 	KeyholderService_GetAttested_FullMethodName   = "/blindseq.keyholder.v1.KeyholderService/GetAttested"
 	KeyholderService_GetStatus_FullMethodName     = "/blindseq.keyholder.v1.KeyholderService/GetStatus"
 )
@@ -30,36 +33,54 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// KeyholderService is one keyholder as the sequencer sees it. It signs one content for each number, each after the
-// one before, and releases its decryption shares only for contents that a quorum has signed.
+// KeyholderService is one keyholder as the sequencer sees it. For each number it signs an attestation of one content, then, when
+// a quorum attested it, a lock. It releases its decryption shares only for contents that a quorum has locked: those are final.
 // A repeated call gets the same answer. No REST bindings: only the sequencer calls it, over mutual TLS.
 type KeyholderServiceClient interface {
-	// Attest signs the place of a content. The answer is durable before it is returned. `refusal` says whether it is a
-	// signature over the requested content. A refusal is an answer and not an error, because it shows what was signed
-	// instead.
-	// INVALID_ARGUMENT: malformed content or hash, or a content that breaks a rule (Go package blindseq/seal/rules): it is
-	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
-	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
+	// Attest signs the place of a content that the owner of the view has proposed, after the number before is final. The answer is
+	// durable before it is returned. `refusal` says whether it is a signature over the requested content. A refusal is an answer
+	// and not an error, because it shows what was signed instead.
+	// INVALID_ARGUMENT: malformed content, hash or certificate, or a content that breaks a rule (Go package blindseq/seal/rules): it is
+	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION: another committee's keyholder, or a
+	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, a view above 0, or `finality` is no final
+	// certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(ctx context.Context, in *AttestRequest, opts ...grpc.CallOption) (*AttestResponse, error)
-	// ReleaseShares returns the keyholder's share of every sealed transaction of a certified content, or shares with proof of
+	// Lock shows a keyholder a certificate. It stores certificate and content, then signs a lock, also when it attested another
+	// content for the number. With the locks of a quorum the content is final.
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's
+	// keyholder; a number that it does not hold yet: let it attest the number first; a content that it did not attest and that is not
+	// given; or a number that it may have signed for before it lost its votes. PERMISSION_DENIED: the certificate has no quorum of
+	// valid signatures, is of a view above 0, is over another content than the one given, or contradicts what is locked or final
+	// here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
+	Lock(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
+	// ReleaseShares returns the keyholder's share of every sealed transaction of a final content, or shares with proof of
 	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
-	// INVALID_ARGUMENT: malformed certificate, or an index that is no sealed transaction. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
-	// not attested yet: let it attest the number first. PERMISSION_DENIED: the certificate has no quorum of valid signatures,
-	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
-	// keyholder is stopping; retry.
+	// INVALID_ARGUMENT: malformed certificate, or an index that is no sealed transaction. FAILED_PRECONDITION: another committee's
+	// keyholder, or a number that it does not hold yet: let it attest or adopt the number first. PERMISSION_DENIED: the
+	// certificate has no quorum of valid attestations and locks, or is over another content, number or predecessor than this
+	// keyholder holds. UNAVAILABLE: the disk failed or the keyholder is stopping; retry.
 	ReleaseShares(ctx context.Context, in *ReleaseSharesRequest, opts ...grpc.CallOption) (*ReleaseSharesResponse, error)
-	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
-	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
-	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
-	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder, a number that it
-	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
-	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
-	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
+	// Adopt gives a keyholder a final content: of the next number, which it was away for or may not sign, or of a number for
+	// which it attested another one. It accepts the content as decided, durably before it answers, and attests what follows; it
+	// signs nothing here. A repeat is a success, and so is the content that it attested itself.
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder,
+	// a number that it cannot follow yet, or one whose predecessor is not what it holds: let it adopt that first.
+	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
+	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
-	// GetAttested sends what this keyholder attested from a number on, in order, and ends with the last. A sequencer that
+	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
+	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself and has not caught up, or is of another committee. One that
+	// holds nothing at all reports that: it may be of a new committee.
+	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
+	// Restore shows the reports of its peers to a keyholder that has no votes. Afterwards it signs for numbers above the highest
+	// certified one and the one after that; for any number when nothing is certified yet. A repeat is a success.
+	// INVALID_ARGUMENT: a malformed report. PERMISSION_DENIED: a report that is not of a peer, not for its challenge, or whose
+	// certificate does not hold. FAILED_PRECONDITION: too few reports. UNAVAILABLE: the disk failed; retry.
+	Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*RestoreResponse, error)
+	// GetAttested sends what this keyholder holds from a number on, in order, and ends with the last. A sequencer that
 	// lost its disk recovers from it. INVALID_ARGUMENT: number 0. NOT_FOUND: before the committee's first number.
 	GetAttested(ctx context.Context, in *GetAttestedRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetAttestedResponse], error)
-	// GetStatus returns the identity of this keyholder and how far it attested. It never fails while the keyholder runs.
+	// GetStatus returns the identity of this keyholder and how far it is. It never fails while the keyholder runs.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
 
@@ -81,6 +102,16 @@ func (c *keyholderServiceClient) Attest(ctx context.Context, in *AttestRequest, 
 	return out, nil
 }
 
+func (c *keyholderServiceClient) Lock(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LockResponse)
+	err := c.cc.Invoke(ctx, KeyholderService_Lock_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *keyholderServiceClient) ReleaseShares(ctx context.Context, in *ReleaseSharesRequest, opts ...grpc.CallOption) (*ReleaseSharesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReleaseSharesResponse)
@@ -95,6 +126,26 @@ func (c *keyholderServiceClient) Adopt(ctx context.Context, in *AdoptRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AdoptResponse)
 	err := c.cc.Invoke(ctx, KeyholderService_Adopt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyholderServiceClient) Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportResponse)
+	err := c.cc.Invoke(ctx, KeyholderService_Report_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyholderServiceClient) Restore(ctx context.Context, in *RestoreRequest, opts ...grpc.CallOption) (*RestoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreResponse)
+	err := c.cc.Invoke(ctx, KeyholderService_Restore_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -134,36 +185,54 @@ func (c *keyholderServiceClient) GetStatus(ctx context.Context, in *GetStatusReq
 // All implementations must embed UnimplementedKeyholderServiceServer
 // for forward compatibility.
 //
-// KeyholderService is one keyholder as the sequencer sees it. It signs one content for each number, each after the
-// one before, and releases its decryption shares only for contents that a quorum has signed.
+// KeyholderService is one keyholder as the sequencer sees it. For each number it signs an attestation of one content, then, when
+// a quorum attested it, a lock. It releases its decryption shares only for contents that a quorum has locked: those are final.
 // A repeated call gets the same answer. No REST bindings: only the sequencer calls it, over mutual TLS.
 type KeyholderServiceServer interface {
-	// Attest signs the place of a content. The answer is durable before it is returned. `refusal` says whether it is a
-	// signature over the requested content. A refusal is an answer and not an error, because it shows what was signed
-	// instead.
-	// INVALID_ARGUMENT: malformed content or hash, or a content that breaks a rule (Go package blindseq/seal/rules): it is
-	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION:
-	// another committee's keyholder. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
+	// Attest signs the place of a content that the owner of the view has proposed, after the number before is final. The answer is
+	// durable before it is returned. `refusal` says whether it is a signature over the requested content. A refusal is an answer
+	// and not an error, because it shows what was signed instead.
+	// INVALID_ARGUMENT: malformed content, hash or certificate, or a content that breaks a rule (Go package blindseq/seal/rules): it is
+	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION: another committee's keyholder, or a
+	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, a view above 0, or `finality` is no final
+	// certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(context.Context, *AttestRequest) (*AttestResponse, error)
-	// ReleaseShares returns the keyholder's share of every sealed transaction of a certified content, or shares with proof of
+	// Lock shows a keyholder a certificate. It stores certificate and content, then signs a lock, also when it attested another
+	// content for the number. With the locks of a quorum the content is final.
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's
+	// keyholder; a number that it does not hold yet: let it attest the number first; a content that it did not attest and that is not
+	// given; or a number that it may have signed for before it lost its votes. PERMISSION_DENIED: the certificate has no quorum of
+	// valid signatures, is of a view above 0, is over another content than the one given, or contradicts what is locked or final
+	// here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
+	Lock(context.Context, *LockRequest) (*LockResponse, error)
+	// ReleaseShares returns the keyholder's share of every sealed transaction of a final content, or shares with proof of
 	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
-	// INVALID_ARGUMENT: malformed certificate, or an index that is no sealed transaction. FAILED_PRECONDITION: another committee's keyholder, or a number that it has
-	// not attested yet: let it attest the number first. PERMISSION_DENIED: the certificate has no quorum of valid signatures,
-	// or is over another content, number or predecessor than this keyholder attested. UNAVAILABLE: the disk failed or the
-	// keyholder is stopping; retry.
+	// INVALID_ARGUMENT: malformed certificate, or an index that is no sealed transaction. FAILED_PRECONDITION: another committee's
+	// keyholder, or a number that it does not hold yet: let it attest or adopt the number first. PERMISSION_DENIED: the
+	// certificate has no quorum of valid attestations and locks, or is over another content, number or predecessor than this
+	// keyholder holds. UNAVAILABLE: the disk failed or the keyholder is stopping; retry.
 	ReleaseShares(context.Context, *ReleaseSharesRequest) (*ReleaseSharesResponse, error)
-	// Adopt shows a keyholder that its number was certified with another content than the one it attested. That can happen
-	// when a sequencer lost its proposals. The keyholder accepts the certified content as decided, durably before it answers,
-	// and attests what follows; it signs nothing here. A repeat is a success, and so is the content that it attested itself.
-	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder, a number that it
-	// has not attested yet, or one whose predecessor is not what it attested or adopted: let it adopt that first.
-	// PERMISSION_DENIED: the certificate has no quorum of valid signatures, is over another content, or contradicts one that
-	// was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
+	// Adopt gives a keyholder a final content: of the next number, which it was away for or may not sign, or of a number for
+	// which it attested another one. It accepts the content as decided, durably before it answers, and attests what follows; it
+	// signs nothing here. A repeat is a success, and so is the content that it attested itself.
+	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's keyholder,
+	// a number that it cannot follow yet, or one whose predecessor is not what it holds: let it adopt that first.
+	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
+	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
-	// GetAttested sends what this keyholder attested from a number on, in order, and ends with the last. A sequencer that
+	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
+	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself and has not caught up, or is of another committee. One that
+	// holds nothing at all reports that: it may be of a new committee.
+	Report(context.Context, *ReportRequest) (*ReportResponse, error)
+	// Restore shows the reports of its peers to a keyholder that has no votes. Afterwards it signs for numbers above the highest
+	// certified one and the one after that; for any number when nothing is certified yet. A repeat is a success.
+	// INVALID_ARGUMENT: a malformed report. PERMISSION_DENIED: a report that is not of a peer, not for its challenge, or whose
+	// certificate does not hold. FAILED_PRECONDITION: too few reports. UNAVAILABLE: the disk failed; retry.
+	Restore(context.Context, *RestoreRequest) (*RestoreResponse, error)
+	// GetAttested sends what this keyholder holds from a number on, in order, and ends with the last. A sequencer that
 	// lost its disk recovers from it. INVALID_ARGUMENT: number 0. NOT_FOUND: before the committee's first number.
 	GetAttested(*GetAttestedRequest, grpc.ServerStreamingServer[GetAttestedResponse]) error
-	// GetStatus returns the identity of this keyholder and how far it attested. It never fails while the keyholder runs.
+	// GetStatus returns the identity of this keyholder and how far it is. It never fails while the keyholder runs.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedKeyholderServiceServer()
 }
@@ -178,11 +247,20 @@ type UnimplementedKeyholderServiceServer struct{}
 func (UnimplementedKeyholderServiceServer) Attest(context.Context, *AttestRequest) (*AttestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Attest not implemented")
 }
+func (UnimplementedKeyholderServiceServer) Lock(context.Context, *LockRequest) (*LockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Lock not implemented")
+}
 func (UnimplementedKeyholderServiceServer) ReleaseShares(context.Context, *ReleaseSharesRequest) (*ReleaseSharesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseShares not implemented")
 }
 func (UnimplementedKeyholderServiceServer) Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Adopt not implemented")
+}
+func (UnimplementedKeyholderServiceServer) Report(context.Context, *ReportRequest) (*ReportResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
+}
+func (UnimplementedKeyholderServiceServer) Restore(context.Context, *RestoreRequest) (*RestoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Restore not implemented")
 }
 func (UnimplementedKeyholderServiceServer) GetAttested(*GetAttestedRequest, grpc.ServerStreamingServer[GetAttestedResponse]) error {
 	return status.Error(codes.Unimplemented, "method GetAttested not implemented")
@@ -229,6 +307,24 @@ func _KeyholderService_Attest_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyholderService_Lock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyholderServiceServer).Lock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyholderService_Lock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyholderServiceServer).Lock(ctx, req.(*LockRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyholderService_ReleaseShares_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReleaseSharesRequest)
 	if err := dec(in); err != nil {
@@ -261,6 +357,42 @@ func _KeyholderService_Adopt_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(KeyholderServiceServer).Adopt(ctx, req.(*AdoptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyholderService_Report_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyholderServiceServer).Report(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyholderService_Report_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyholderServiceServer).Report(ctx, req.(*ReportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyholderService_Restore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyholderServiceServer).Restore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyholderService_Restore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyholderServiceServer).Restore(ctx, req.(*RestoreRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -306,12 +438,24 @@ var KeyholderService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _KeyholderService_Attest_Handler,
 		},
 		{
+			MethodName: "Lock",
+			Handler:    _KeyholderService_Lock_Handler,
+		},
+		{
 			MethodName: "ReleaseShares",
 			Handler:    _KeyholderService_ReleaseShares_Handler,
 		},
 		{
 			MethodName: "Adopt",
 			Handler:    _KeyholderService_Adopt_Handler,
+		},
+		{
+			MethodName: "Report",
+			Handler:    _KeyholderService_Report_Handler,
+		},
+		{
+			MethodName: "Restore",
+			Handler:    _KeyholderService_Restore_Handler,
 		},
 		{
 			MethodName: "GetStatus",

@@ -146,7 +146,10 @@ type Content struct {
 	// Keccak-256 hashes of delayed transactions, 32 bytes each; executed before `transactions`.
 	DelayedTransactionHashes [][]byte `protobuf:"bytes,4,rep,name=delayed_transaction_hashes,json=delayedTransactionHashes,proto3" json:"delayed_transaction_hashes,omitempty"`
 	// Raw transactions in execution order (EIP-2718 bytes): sealed ones first, then plain ones.
-	Transactions  [][]byte `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	Transactions [][]byte `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	// Base fee of the block, in wei. No sealed transaction has a lower `fee`. 0 is for a content without sealed transactions whose
+	// proposer does not name it.
+	BaseFee       uint64 `protobuf:"varint,6,opt,name=base_fee,json=baseFee,proto3" json:"base_fee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -216,6 +219,13 @@ func (x *Content) GetTransactions() [][]byte {
 	return nil
 }
 
+func (x *Content) GetBaseFee() uint64 {
+	if x != nil {
+		return x.BaseFee
+	}
+	return 0
+}
+
 // Preblock is the one content that the DSN has fixed for a blueprint number. It never changes.
 type Preblock struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -226,7 +236,8 @@ type Preblock struct {
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Attempt of the proposer, from 1; 0 for a proposal from the origin's HTTP protocol.
 	Attempt uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	// Proves that a quorum of the keyholders attested `content` for its number; absent when the DSN has no keyholders.
+	// Proves that `content` is final for its number: attestations and locks of a quorum of the keyholders. Absent when the DSN
+	// has no keyholders.
 	Certificate *Certificate `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// Outcome of each sealed transaction in `content.transactions`, in their order. The content stays as it was submitted
 	// and attested; in the place of a sealed transaction, a block executes the one inside.
@@ -307,8 +318,8 @@ func (x *Preblock) GetOutcomes() []*Outcome {
 	return nil
 }
 
-// Certificate is a quorum's signatures over one statement: "this content, after that statement, for this number".
-// Go package blindseq/seal/attest defines the digest they sign.
+// Certificate is a quorum's signatures over one statement in one view: "this content, after that statement, for this number".
+// With the locks of a quorum it shows that the content is final. Go package blindseq/seal/attest defines the digests they sign.
 type Certificate struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	ChainId uint64                 `protobuf:"varint,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
@@ -320,7 +331,12 @@ type Certificate struct {
 	// Hash of the content, as in Preblock. 32 bytes.
 	ContentHash []byte `protobuf:"bytes,5,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	// Sorted by authority, each once; at least the quorum of the committee, at most 255.
-	Attestations  []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
+	Attestations []*Attestation `protobuf:"bytes,6,rep,name=attestations,proto3" json:"attestations,omitempty"`
+	// View of the number in which the keyholders signed, from 0.
+	View uint64 `protobuf:"varint,7,opt,name=view,proto3" json:"view,omitempty"`
+	// Locks of a quorum, sorted by authority, each once; empty while the content is certified and not final. A keyholder signs a
+	// lock after it has stored the content and the attestations.
+	Locks         []*Attestation `protobuf:"bytes,8,rep,name=locks,proto3" json:"locks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,7 +413,21 @@ func (x *Certificate) GetAttestations() []*Attestation {
 	return nil
 }
 
-// Attestation is one keyholder's signature.
+func (x *Certificate) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *Certificate) GetLocks() []*Attestation {
+	if x != nil {
+		return x.Locks
+	}
+	return nil
+}
+
+// Attestation is one keyholder's signature: an attestation, or a lock.
 type Attestation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index of the keyholder in the committee, from 0.
@@ -856,13 +886,14 @@ var File_blindseq_preblock_v1_preblock_proto protoreflect.FileDescriptor
 
 const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"\n" +
-	"#blindseq/preblock/v1/preblock.proto\x12\x14blindseq.preblock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x01\n" +
+	"#blindseq/preblock/v1/preblock.proto\x12\x14blindseq.preblock.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x02\n" +
 	"\aContent\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12.\n" +
 	"\x13previous_block_hash\x18\x02 \x01(\fR\x11previousBlockHash\x128\n" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12<\n" +
 	"\x1adelayed_transaction_hashes\x18\x04 \x03(\fR\x18delayedTransactionHashes\x12\"\n" +
-	"\ftransactions\x18\x05 \x03(\fR\ftransactions\"\x9f\x02\n" +
+	"\ftransactions\x18\x05 \x03(\fR\ftransactions\x12\x19\n" +
+	"\bbase_fee\x18\x06 \x01(\x04R\abaseFee\"\x9f\x02\n" +
 	"\bPreblock\x127\n" +
 	"\acontent\x18\x01 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12!\n" +
 	"\fcontent_hash\x18\x02 \x01(\fR\vcontentHash\x12\x1d\n" +
@@ -870,14 +901,16 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12\x18\n" +
 	"\aattempt\x18\x04 \x01(\rR\aattempt\x12C\n" +
 	"\vcertificate\x18\x05 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x129\n" +
-	"\boutcomes\x18\x06 \x03(\v2\x1d.blindseq.preblock.v1.OutcomeR\boutcomes\"\x85\x02\n" +
+	"\boutcomes\x18\x06 \x03(\v2\x1d.blindseq.preblock.v1.OutcomeR\boutcomes\"\xd2\x02\n" +
 	"\vCertificate\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12%\n" +
 	"\x0ecommittee_hash\x18\x02 \x01(\fR\rcommitteeHash\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x04R\x06number\x122\n" +
 	"\x15previous_payload_hash\x18\x04 \x01(\fR\x13previousPayloadHash\x12!\n" +
 	"\fcontent_hash\x18\x05 \x01(\fR\vcontentHash\x12E\n" +
-	"\fattestations\x18\x06 \x03(\v2!.blindseq.preblock.v1.AttestationR\fattestations\"I\n" +
+	"\fattestations\x18\x06 \x03(\v2!.blindseq.preblock.v1.AttestationR\fattestations\x12\x12\n" +
+	"\x04view\x18\a \x01(\x04R\x04view\x127\n" +
+	"\x05locks\x18\b \x03(\v2!.blindseq.preblock.v1.AttestationR\x05locks\"I\n" +
 	"\vAttestation\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xda\x01\n" +
@@ -956,18 +989,19 @@ var file_blindseq_preblock_v1_preblock_proto_depIdxs = []int32{
 	4,  // 2: blindseq.preblock.v1.Preblock.certificate:type_name -> blindseq.preblock.v1.Certificate
 	6,  // 3: blindseq.preblock.v1.Preblock.outcomes:type_name -> blindseq.preblock.v1.Outcome
 	5,  // 4: blindseq.preblock.v1.Certificate.attestations:type_name -> blindseq.preblock.v1.Attestation
-	7,  // 5: blindseq.preblock.v1.Outcome.opened:type_name -> blindseq.preblock.v1.Opened
-	8,  // 6: blindseq.preblock.v1.Outcome.unopenable:type_name -> blindseq.preblock.v1.Unopenable
-	0,  // 7: blindseq.preblock.v1.Unopenable.reason:type_name -> blindseq.preblock.v1.UnopenableReason
-	9,  // 8: blindseq.preblock.v1.Unopenable.shares:type_name -> blindseq.preblock.v1.ProvenShare
-	1,  // 9: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
-	3,  // 10: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
-	10, // 11: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 5: blindseq.preblock.v1.Certificate.locks:type_name -> blindseq.preblock.v1.Attestation
+	7,  // 6: blindseq.preblock.v1.Outcome.opened:type_name -> blindseq.preblock.v1.Opened
+	8,  // 7: blindseq.preblock.v1.Outcome.unopenable:type_name -> blindseq.preblock.v1.Unopenable
+	0,  // 8: blindseq.preblock.v1.Unopenable.reason:type_name -> blindseq.preblock.v1.UnopenableReason
+	9,  // 9: blindseq.preblock.v1.Unopenable.shares:type_name -> blindseq.preblock.v1.ProvenShare
+	1,  // 10: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
+	3,  // 11: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
+	10, // 12: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_preblock_v1_preblock_proto_init() }

@@ -271,7 +271,9 @@ type Hello struct {
 	// 32 bytes.
 	GenesisHash []byte `protobuf:"bytes,3,opt,name=genesis_hash,json=genesisHash,proto3" json:"genesis_hash,omitempty"`
 	// Ed25519 public key that this replica would sign blueprints with, 32 bytes.
-	SequencerKey  []byte `protobuf:"bytes,4,opt,name=sequencer_key,json=sequencerKey,proto3" json:"sequencer_key,omitempty"`
+	SequencerKey []byte `protobuf:"bytes,4,opt,name=sequencer_key,json=sequencerKey,proto3" json:"sequencer_key,omitempty"`
+	// Hash of the committee's file, 32 bytes; empty without keyholders. Lifetime and relays follow from it, and blocks from these.
+	CommitteeHash []byte `protobuf:"bytes,5,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +332,13 @@ func (x *Hello) GetGenesisHash() []byte {
 func (x *Hello) GetSequencerKey() []byte {
 	if x != nil {
 		return x.SequencerKey
+	}
+	return nil
+}
+
+func (x *Hello) GetCommitteeHash() []byte {
+	if x != nil {
+		return x.CommitteeHash
 	}
 	return nil
 }
@@ -659,12 +668,13 @@ const file_blindseq_replication_v1_replication_service_proto_rawDesc = "" +
 	"\x10ReplicateRequest\x126\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1e.blindseq.replication.v1.HelloH\x00R\x05hello\x12<\n" +
 	"\adurable\x18\x02 \x01(\v2 .blindseq.replication.v1.DurableH\x00R\adurableB\t\n" +
-	"\amessage\"\x84\x01\n" +
+	"\amessage\"\xab\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x19\n" +
 	"\bchain_id\x18\x02 \x01(\x04R\achainId\x12!\n" +
 	"\fgenesis_hash\x18\x03 \x01(\fR\vgenesisHash\x12#\n" +
-	"\rsequencer_key\x18\x04 \x01(\fR\fsequencerKey\"%\n" +
+	"\rsequencer_key\x18\x04 \x01(\fR\fsequencerKey\x12%\n" +
+	"\x0ecommittee_hash\x18\x05 \x01(\fR\rcommitteeHash\"%\n" +
 	"\aDurable\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\"\x93\x02\n" +
 	"\x11ReplicateResponse\x12\x1a\n" +

@@ -1,0 +1,113 @@
+package walletrpc
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/kit/jsonrpc"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// route decides which node a call goes to, or answers it.
+func (h *Handler) route(ctx context.Context, c *call) (json.RawMessage, bool) {
+	if c.simulates() && (h.to.RefuseSimulations || h.to.Observer == nil) {
+		h.count("simulate", "refused")
+		return failure(c, h.unsimulated(c)), true
+	}
+	switch {
+	case c.sealed():
+		c.to = h.to.Leader
+	case h.to.Observer != nil:
+		c.to = h.to.Observer
+		return h.lookUp(ctx, c)
+	case c.public():
+		c.to = h.to.Leader
+	default:
+		h.count("read", "refused")
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here: " + rollup.ErrNoObserver.Error()}), true
+	}
+	return nil, false
+}
+
+func (h *Handler) unsimulated(c *call) jsonrpc.Error {
+	why := rollup.ErrNoObserver.Error()
+	if h.to.RefuseSimulations {
+		why = "its operator has set --simulations=refuse"
+	}
+	return jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here, because it would show the transaction in plain" +
+		" before its place is fixed; set gas and access list yourself, or ask a node of your own for it: " + why}
+}
+
+// lookUp prepares a call that looks for a transaction which waits here. It comes before the observer is asked: what leaves here is
+// known there by then, and asked afterwards, it could be in neither place.
+func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
+	hash, ok := c.lookedFor()
+	switch {
+	case !ok || !h.intake.Waits(hash):
+		return nil, false
+	case c.Method == methodLookUp:
+		c.waits = &hash
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
+	defer cancel()
+	id, at, err := h.intake.Find(ctx, hash)
+	if err != nil {
+		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
+		return failure(c, away()), true
+	}
+	switch {
+	case at == bundling.Hidden && c.Method == methodProof:
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "prove order: the transaction's place is not fixed"}), true
+	case at == bundling.Hidden:
+		c.byID(id)
+		c.to = h.to.Leader
+	}
+	return nil, false
+}
+
+// lookedFor returns the hash of a call that looks for a transaction, its status, or its place.
+func (c *call) lookedFor() (common.Hash, bool) {
+	var params []common.Hash
+	if !slices.Contains([]string{methodLookUp, methodStatus, methodProof}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+		return common.Hash{}, false
+	}
+	return params[0], true
+}
+
+// sealed says whether a call is about sealed transactions alone: it sends one, or asks for the seq of the next one of a
+// submitter, who stands in each of them.
+func (c *call) sealed() bool { return c.Method == methodSend || c.Method == "te_getNextSeq" }
+
+// public says whether a method can name neither an account nor a transaction, so that the leader may answer it.
+func (c *call) public() bool {
+	switch c.Method {
+	case "eth_chainId", "net_version", "net_listening", "web3_clientVersion", "eth_blockNumber", "eth_syncing", "eth_gasPrice",
+		"eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_blobBaseFee", "eth_getBlockByNumber", "eth_getBlockByHash", "eth_getHeaderByNumber",
+		"eth_getHeaderByHash", "eth_getBlockReceipts", "eth_getBlockTransactionCountByNumber", "eth_getBlockTransactionCountByHash",
+		"te_getEncryptionKey":
+		return true
+	}
+	return false
+}
+
+// leaks says whether a method would carry a plain transaction past the sealing.
+func (c *call) leaks() bool {
+	return strings.HasPrefix(c.Method, "eth_send") && c.Method != methodSend || c.Method == "eth_resend" ||
+		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
+}
+
+// simulates tells whether a call shows a transaction that is perhaps sent later, with sender, receiver and data.
+func (c *call) simulates() bool {
+	switch c.Method {
+	case "eth_call", "eth_callMany", "eth_callBundle", "eth_estimateGas", "eth_createAccessList", "eth_simulateV1", "eth_fillTransaction",
+		"eth_signTransaction", "debug_traceCall", "debug_traceCallMany", "trace_call", "trace_callMany", "trace_rawTransaction":
+		return true
+	}
+	return false
+}
