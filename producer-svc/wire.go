@@ -10,6 +10,7 @@ import (
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/audit"
@@ -33,7 +34,6 @@ import (
 	"blindseq/seal/committee"
 	"blindseq/seal/rules"
 
-	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
 	"google.golang.org/grpc"
 )
@@ -69,12 +69,15 @@ func (s *Service) openSealed() (err error) {
 
 // peers are the connections to other services.
 type peers struct {
-	redis                      redis.UniversalClient
+	redis                      *redisx.Client
 	proposer, monitor, leading *grpc.ClientConn
 }
 
 // connect prepares the connections, and connects the parts over them.
 func (s *Service) connect() (err error) {
+	if err := rediskeys.CheckChain(s.cfg.Deployment, s.disk.Chain.ChainID()); err != nil {
+		return err
+	}
 	var p peers
 	if p.redis, err = host.Redis(s.Host); err != nil {
 		return err
@@ -108,7 +111,7 @@ func (s *Service) connect() (err error) {
 }
 
 // locker is a lock in Redis that this replica may hold.
-func (s *Service) locker(rdb redis.UniversalClient, name string, ttl time.Duration) *lock.Locker {
+func (s *Service) locker(rdb *redisx.Client, name string, ttl time.Duration) *lock.Locker {
 	return lock.New(rdb, lock.Options{Name: name, TTL: ttl, Holder: s.candidate.Endpoint.ID(), Log: s.Log, Guard: lock.Guard{
 		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
 		Report: s.Health.Reporter("lock "+name, s.metrics.LockReturned(name)),

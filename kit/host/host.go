@@ -25,7 +25,6 @@ import (
 	"blindseq/kit/service"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 )
 
@@ -100,8 +99,10 @@ func Open[T io.Closer](h *Host, name string, open func() (T, error)) (T, error) 
 
 // Redis opens the client of the Redis that --redis-url names. It connects when it is first used. It is no method, so that the
 // programs without Redis do not link its client.
-func Redis(h *Host) (redis.UniversalClient, error) {
-	return Open(h, "redis", func() (redis.UniversalClient, error) { return redisx.Open(h.Common.RedisURL) })
+func Redis(h *Host) (*redisx.Client, error) {
+	return Open(h, "redis", func() (*redisx.Client, error) {
+		return redisx.Open(redisx.Config{URL: h.Common.RedisURL, CA: h.Common.RedisCA, Deployment: h.Common.Deployment})
+	})
 }
 
 // Dial prepares a connection to another service. It connects when it is first used.

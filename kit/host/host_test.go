@@ -17,7 +17,7 @@ import (
 )
 
 func common() *config.Common {
-	return &config.Common{GRPCAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0", RedisURL: "redis://127.0.0.1:1/0"}
+	return &config.Common{GRPCAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0", RedisURL: "redis://127.0.0.1:1/0", Deployment: "test"}
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

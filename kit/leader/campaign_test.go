@@ -12,7 +12,6 @@ import (
 
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -99,7 +98,7 @@ func TestNoTwoLeadAtOnceAndALostLeaseIsRegained(t *testing.T) {
 		const ttl = time.Second
 		a := campaignForT(t, r, ttl, leader.Endpoint{GRPC: "a:1"})
 		first := receive(t, a.terms)
-		if err := r.Client.Del(t.Context(), rediskeys.LockLease("producer")).Err(); err != nil {
+		if err := r.Client.Del(t.Context(), redistest.Names.LockLease("producer")).Err(); err != nil {
 			t.Fatal(err)
 		}
 		receive(t, first.ctx.Done())
