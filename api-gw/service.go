@@ -10,6 +10,7 @@ import (
 	"blindseq/api-gw/internal/tracker"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
+	"blindseq/kit/roles"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -76,10 +77,19 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	leaders := tracker.New(producers{directory}, s.leaderKnown)
+	certificates, err := s.Certificates()
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if certificates != nil {
+		scheme = "https"
+	}
+	leaders := tracker.New(producers{directory, certificates != nil}, s.leaderKnown)
 	proxy := rpcproxy.New(rpcproxy.Config{
-		Leader: leaders.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
+		Leader: leaders.Current, Replicas: readers{roster, directory, scheme}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
 		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Hold: lines.Leader, Recorder: s.metrics, Log: s.Log,
+		Certificates: certificates,
 	})
 	s.Defer("connections to producers", func() error { proxy.Close(); return nil })
 
@@ -120,17 +130,17 @@ func (s *Service) lines(ctx context.Context, directory *leader.Directory) gatewa
 
 // api connects the public API with the services behind it.
 func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gateway.Server, error) {
-	producer, err := s.Dial("leader:///"+leading, directory.DialOption(),
-		grpc.WithChainUnaryInterceptor(refuseUnary(producers{directory})),
-		grpc.WithChainStreamInterceptor(refuseStream(producers{directory})))
+	producer, err := s.Dial("leader:///"+leading, roles.Producer, directory.DialOption(),
+		grpc.WithChainUnaryInterceptor(refuseUnary(producers{Directory: directory})),
+		grpc.WithChainStreamInterceptor(refuseStream(producers{Directory: directory})))
 	if err != nil {
 		return nil, err
 	}
-	proposer, err := s.Dial(s.cfg.Proposer)
+	proposer, err := s.Dial(s.cfg.Proposer, roles.Proposer)
 	if err != nil {
 		return nil, err
 	}
-	monitor, err := s.Dial(s.cfg.Monitor)
+	monitor, err := s.Dial(s.cfg.Monitor, roles.Monitor)
 	if err != nil {
 		return nil, err
 	}

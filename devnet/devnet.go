@@ -13,6 +13,7 @@ import (
 	"blindseq/kit/config"
 	"blindseq/kit/host"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/roles"
 	monitor "blindseq/monitor-svc"
 	producer "blindseq/producer-svc"
 	proposer "blindseq/proposer-svc"
@@ -44,7 +45,7 @@ func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ 
 	if err := d.build(ctx); err != nil {
 		return nil, err
 	}
-	gateway, err := d.Dial(d.gateway)
+	gateway, err := d.Dial(d.gateway, roles.Gateway)
 	if err != nil {
 		return nil, err
 	}

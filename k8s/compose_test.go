@@ -57,7 +57,7 @@ func unreachable(p *types.Project, s types.ServiceConfig, name, value string) (o
 		out.unless(mounted, "%s: nothing is mounted at %s", name, path.Dir(value))
 		return out
 	}
-	if strings.HasSuffix(name, "_ADDRESS") || name == "BLINDSEQ_ADVERTISE" {
+	if strings.HasSuffix(name, "_ADDRESS") || name == "BLINDSEQ_ADVERTISE" || name == "BLINDSEQ_INSECURE" {
 		return nil
 	}
 	if _, rest, ok := strings.Cut(value, "://"); ok {

@@ -11,6 +11,7 @@ import (
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
+	"blindseq/kit/roles"
 	"blindseq/producer-svc/contents"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/audit"
@@ -83,13 +84,13 @@ func (s *Service) connect() (err error) {
 		return err
 	}
 	directory := leader.NewDirectory(p.redis, rediskeys.ProducerLease)
-	if p.proposer, err = s.Dial(s.cfg.Proposer); err != nil {
+	if p.proposer, err = s.Dial(s.cfg.Proposer, roles.Proposer); err != nil {
 		return err
 	}
-	if p.monitor, err = s.Dial(s.cfg.Monitor); err != nil {
+	if p.monitor, err = s.Dial(s.cfg.Monitor, roles.Monitor); err != nil {
 		return err
 	}
-	if p.leading, err = s.Dial(leader.Scheme+":///"+rediskeys.ProducerLease, directory.DialOption()); err != nil {
+	if p.leading, err = s.Dial(leader.Scheme+":///"+rediskeys.ProducerLease, roles.Producer, directory.DialOption()); err != nil {
 		return err
 	}
 	s.monitor = preblockv1.NewMonitorServiceClient(p.monitor)
@@ -150,11 +151,18 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
+	certificates, err := s.Door("json-rpc", s.cfg.RPCAddress)
+	if err != nil {
+		return err
+	}
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*rpc.Server, error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
-			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
+			Address: s.cfg.RPCAddress, Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
+		}
+		if certificates != nil {
+			cfg.TLS = certificates.Server("http/1.1")
 		}
 		if s.sealed != nil {
 			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee
@@ -289,7 +297,7 @@ func (s *Service) register() {
 	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), &replicate.Server{
 		Standbys: s.standbys, Store: s.disk.Store, Hello: s.hello(), Locked: s.disk.Store.Locked,
 		Take:  intake.Taker{Intake: s.intake, Leads: leads, AddDelayed: s.pool.AddDelayed}.Take,
-		Token: func() uint64 { return max(s.disk.Log.LastToken(), s.standby.Token()) },
+		Token: func() uint64 { return max(s.disk.Log.LastToken(), s.standby.Token()) }, Log: s.Log,
 	})
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: leads})
 }

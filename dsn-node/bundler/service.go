@@ -91,7 +91,13 @@ func (s *Service) connect(ctx context.Context, cfg Config) (n nodes, err error) 
 		n.observer = rollup.Alone{Leader: n.leader}
 		return n, err
 	}
-	o, err := host.Open(s.Host, "client of the observer", func() (rollup.Observer, error) { return rollup.NewObserver(ctx, cfg.ObserverRPC) })
+	certificates, err := s.Certificates()
+	if err != nil {
+		return n, err
+	}
+	o, err := host.Open(s.Host, "client of the observer", func() (rollup.Observer, error) {
+		return rollup.NewObserver(ctx, cfg.ObserverRPC, certificates)
+	})
 	n.observer, n.forwards = o, o
 	return n, err
 }

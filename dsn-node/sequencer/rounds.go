@@ -18,6 +18,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/host"
 	"blindseq/kit/ops"
+	"blindseq/kit/roles"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
@@ -105,7 +106,7 @@ func readKey(cfg Config, c *committee.Committee) (*ecdsa.PrivateKey, error) {
 func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, error) {
 	var out []rounds.Keyholder
 	for _, target := range cfg.Keyholders {
-		conn, err := h.Dial(target)
+		conn, err := h.Dial(target, roles.Keyholder)
 		if err != nil {
 			return nil, fmt.Errorf("reach keyholder: %w", err)
 		}

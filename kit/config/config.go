@@ -30,6 +30,7 @@ type Common struct {
 	MemoryLimit   int    `help:"Soft memory limit in MiB: near it, garbage is collected more often. GOMEMLIMIT takes precedence. 0 means no limit." default:"400"`
 	OTLPEndpoint  string `name:"otlp-endpoint" help:"URL to send traces to by OTLP over gRPC, for example http://127.0.0.1:4317. Empty sends none."`
 	TLS           TLS    `embed:"" prefix:"tls-"`
+	Insecure      bool   `help:"Serve other services in plain text on an address that other machines can reach, and call them in plain text. Whoever reaches it may then call everything."`
 }
 
 // Base returns the common part; it makes every config that embeds Common a Service.
@@ -55,9 +56,9 @@ func (g LockGuard) Validate() error {
 	return nil
 }
 
-// TLS is the mutual TLS of gRPC between services: all three files, or none for plain text.
+// TLS is the mutual TLS between services: all three files, or none for plain text.
 type TLS struct {
-	Cert string `help:"Certificate (PEM) of this process, for mutual TLS on gRPC between services." type:"path"`
+	Cert string `help:"Certificate (PEM) of this process, for mutual TLS between services. Its common name says which service this is, and so what it may call. It is read again when it changes." type:"path"`
 	Key  string `help:"Private key (PEM, mode 0600) of the certificate." type:"path"`
 	CA   string `name:"ca" help:"Certificates (PEM) of the authority that signs the certificates of all services." type:"path"`
 }

@@ -23,7 +23,9 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/certs"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/roles"
 
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
@@ -57,7 +59,8 @@ type Config struct {
 	BodyLimit     int64                  // of a request's body and of a WebSocket's message
 	Timeout       time.Duration          // of a request, without the time its body takes to arrive
 	MaxWebSockets int64
-	Hold          *hold.Line // where requests wait that cannot be served yet; nil refuses them
+	Hold          *hold.Line    // where requests wait that cannot be served yet; nil refuses them
+	Certificates  *certs.Source // for TLS to producers; nil for plain text
 	Recorder      Recorder
 	Log           *slog.Logger
 }
@@ -66,7 +69,8 @@ type Config struct {
 type Proxy struct {
 	cfg        Config
 	cors       *cors.Cors
-	transport  *http.Transport
+	transport  *http.Transport // to the leader
+	replicas   *http.Transport
 	bodies     sync.Pool // *bytes.Buffer
 	copies     sync.Pool // *[]byte
 	held       atomic.Int64
@@ -85,8 +89,17 @@ func New(cfg Config) *Proxy {
 		AllowedHeaders: []string{"Content-Type"},
 		MaxAge:         600,
 	})
-	p.transport = &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 10 * time.Second}).DialContext,
+	p.transport = transport(cfg.Certificates, roles.Producer)
+	p.replicas = transport(cfg.Certificates, roles.Producer, roles.Observer)
+	return p
+}
+
+// transport makes the connections to producers. With certificates they are of TLS, and the server has one of the roles: whoever
+// writes Redis names the address, and does not choose who is believed there.
+func transport(certificates *certs.Source, servers ...roles.Role) *http.Transport {
+	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 10 * time.Second}
+	t := &http.Transport{
+		DialContext:         dialer.DialContext,
 		MaxIdleConns:        512,
 		MaxIdleConnsPerHost: 512,
 		IdleConnTimeout:     time.Minute, // shorter than the producer's: it never closes one that is about to be used
@@ -95,11 +108,17 @@ func New(cfg Config) *Proxy {
 		ReadBufferSize:     32 << 10,
 		WriteBufferSize:    64 << 10,
 	}
-	return p
+	if certificates != nil {
+		t.DialTLSContext = certificates.DialTLS(dialer.DialContext, servers...)
+	}
+	return t
 }
 
 // Close closes the idle connections to producers.
-func (p *Proxy) Close() { p.transport.CloseIdleConnections() }
+func (p *Proxy) Close() {
+	p.transport.CloseIdleConnections()
+	p.replicas.CloseIdleConnections()
+}
 
 // Root serves "/": POST, and the upgrade to a WebSocket.
 func (p *Proxy) Root() http.Handler {

@@ -123,7 +123,7 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	defer cancel()
 	body := &payload{data: data}
 	defer body.release()
-	res, err := p.transport.RoundTrip(requestTo(ctx, to, body))
+	res, err := p.replicas.RoundTrip(requestTo(ctx, to, body))
 	if err != nil {
 		p.cfg.Log.DebugContext(ctx, "replica does not answer", "replica", to.Host, "error", err)
 		return absent

@@ -9,6 +9,7 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -28,9 +29,11 @@ import (
 
 // Config has the server's settings. Zero limits take the defaults.
 type Config struct {
-	Address string         // where to listen
-	Feed    http.Handler   // serves what is under /evm/; nil for nothing
-	Key     *EncryptionKey // nil when nothing is sealed
+	Address string                                                                  // where to listen
+	TLS     *tls.Config                                                             // nil serves plain text
+	Guard   func(method func(*http.Request) string, next http.Handler) http.Handler // decides who may ask; nil lets everybody
+	Feed    http.Handler                                                            // serves what is under /evm/; nil for nothing
+	Key     *EncryptionKey                                                          // nil when nothing is sealed
 	// NextSeq is the seq for a submitter's next sealed transaction; nil when nothing is sealed.
 	NextSeq func(submitter common.Address) uint64
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
@@ -192,7 +195,8 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 func (s *Server) Run(ctx context.Context) error {
 	limits := s.cfg.Limits
 	server := &http.Server{
-		Handler:           s.handler(),
+		Handler:           s.guarded(),
+		TLSConfig:         s.cfg.TLS,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      limits.WriteTimeout,

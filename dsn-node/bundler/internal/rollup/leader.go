@@ -14,7 +14,7 @@ type Leader struct{ *client }
 
 // NewLeader makes a client of the leader; nothing is sent yet.
 func NewLeader(ctx context.Context, url string) (Leader, error) {
-	c, err := dial(ctx, url, ErrAway)
+	c, err := dial(ctx, url, ErrAway, nil)
 	return Leader{c}, err
 }
 
