@@ -24,6 +24,7 @@ func (c *Cluster) args(name string) []string {
 		args = append(args, "keyholder")
 	}
 	args = append(args, "--grpc-address", p.grpc, "--http-address", p.http)
+	args = append(args, c.tlsArgs(name)...)
 	if c.o.OTLP != "" {
 		args = append(args, "--otlp-endpoint", c.o.OTLP)
 	}

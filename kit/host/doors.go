@@ -17,7 +17,7 @@ import (
 
 const (
 	// lookEvery is how often the certificate's files are looked at besides at every handshake.
-	lookEvery = 5 * time.Second
+	lookEvery = 2 * time.Second
 	// warnEvery is how often what is wrong is logged again.
 	warnEvery = time.Hour
 	// fewLeft of a certificate's life is when an issuer should have renewed it, unless its whole life is short.

@@ -23,6 +23,7 @@ type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	PEM         []byte
+	Hosts       []string // names and addresses that every certificate is for, besides localhost and 127.0.0.1
 }
 
 // NewAuthority makes an authority.
@@ -40,7 +41,7 @@ func NewAuthority() (*Authority, error) {
 		return nil, err
 	}
 	parsed, err := x509.ParseCertificate(der)
-	return &Authority{parsed, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, err
+	return &Authority{certificate: parsed, key: key, PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, err
 }
 
 func serial() *big.Int {
@@ -51,15 +52,23 @@ func serial() *big.Int {
 	return n
 }
 
-// Issue makes a certificate for a common name, good for this machine's loopback address and for names.
-func (a *Authority) Issue(commonName string, validFor time.Duration, names ...string) (certificate, key []byte, err error) {
+// Issue makes a certificate for a common name.
+func (a *Authority) Issue(commonName string, validFor time.Duration) (certificate, key []byte, err error) {
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
+	names, addresses := []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	for _, host := range a.Hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			addresses = append(addresses, ip)
+		} else {
+			names = append(names, host)
+		}
+	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: commonName}, DNSNames: append([]string{"localhost"}, names...),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(validFor),
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: commonName}, DNSNames: names,
+		IPAddresses: addresses, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(validFor),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.certificate, own.Public(), a.key)
 	if err != nil {

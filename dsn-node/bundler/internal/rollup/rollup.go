@@ -66,8 +66,10 @@ type client struct {
 func dial(ctx context.Context, address string, away error, certificates *certs.Source) (*client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = 64, time.Minute
-	if certificates != nil && !onLoopback(address) {
-		address = strings.Replace(address, "http://", "https://", 1)
+	if certificates != nil {
+		if !onLoopback(address) {
+			address = strings.Replace(address, "http://", "https://", 1)
+		}
 		transport.DialTLSContext = certificates.DialTLS(new(net.Dialer).DialContext, roles.Observer)
 	}
 	h := &http.Client{Transport: transport}
