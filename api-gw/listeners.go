@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"blindseq/api-gw/internal/auth"
+	"blindseq/kit/auth"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/private"

@@ -89,6 +89,9 @@ func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa
 	common.GRPCAddress = cfg.GRPCAddress
 	h := host.New(ctx, common, log)
 	defer h.CloseOn(&err)
+	if weakness := seal.Weakness(len(c.Participants)); weakness != "" {
+		log.WarnContext(ctx, "committee is small; use four participants or more", "weakness", weakness)
+	}
 	st, err := newStage(cfg.Out)
 	if err != nil {
 		return nil, err

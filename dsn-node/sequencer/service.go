@@ -27,7 +27,7 @@ type Service struct {
 	core   *core.Core
 	rounds *keyholderRounds // nil without keyholders
 	grpc   *grpckit.Server
-	origin *originhttp.Server
+	origin *originhttp.Server // nil when the origin's protocol is off
 }
 
 // New builds the service. On an error nothing is left open.
@@ -47,7 +47,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s.Add("core", s.runCore)
 	s.Add("grpc", s.grpc.Run)
-	s.Add("origin http", s.origin.Run)
+	if s.origin != nil {
+		s.Add("origin http", s.origin.Run)
+	}
 	return s, nil
 }
 
@@ -75,13 +77,16 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 }
 
 func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error) {
-	s.origin, err = host.Open(s.Host, "origin http", func() (*originhttp.Server, error) {
-		return originhttp.NewServer(ctx, originhttp.Options{
-			Address: cfg.RPCAddress, Core: c, MaxContentBytes: cfg.MaxContentBytes, Log: s.Log,
+	if cfg.RPCAddress != "" {
+		s.origin, err = host.Open(s.Host, "origin http", func() (*originhttp.Server, error) {
+			return originhttp.NewServer(ctx, originhttp.Options{
+				Address: cfg.RPCAddress, TokenFile: cfg.OriginTokenFile, Core: c, MaxContentBytes: cfg.MaxContentBytes,
+				Refused: c.m.forbidden, Log: s.Log,
+			})
 		})
-	})
-	if err != nil {
-		return err
+		if err != nil {
+			return err
+		}
 	}
 	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.Errors()}); err != nil {
 		return err
@@ -90,9 +95,12 @@ func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error)
 	return s.Ops()
 }
 
-// Addresses are where the service listens.
+// Addresses are where the service listens; rpc is empty when the origin's protocol is off.
 func (s *Service) Addresses() (grpc, rpc, http string) {
-	return s.grpc.Addr(), s.origin.Addr(), s.OpsAddr()
+	if s.origin != nil {
+		rpc = s.origin.Addr()
+	}
+	return s.grpc.Addr(), rpc, s.OpsAddr()
 }
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.

@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"blindseq/api-gw/internal/auth"
+	"blindseq/kit/auth"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"

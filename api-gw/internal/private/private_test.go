@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/api-gw/internal/auth"
+	"blindseq/kit/auth"
 	"blindseq/api-gw/internal/fakes"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/private"

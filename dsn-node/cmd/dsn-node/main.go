@@ -19,6 +19,7 @@ import (
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/service"
+	"blindseq/seal"
 )
 
 const (
@@ -98,6 +99,9 @@ func generateAlone(cfg keygen.Config) int {
 		return report(err)
 	}
 	fmt.Fprintln(os.Stderr, "These keys are for development: this process knew every secret of the committee.")
+	if weakness := seal.Weakness(cfg.Keyholders); weakness != "" {
+		fmt.Fprintf(os.Stderr, "This committee is small: %s. Use four keyholders or more.\n", weakness)
+	}
 	fmt.Println(files.Committee)
 	return 0
 }
