@@ -6,10 +6,12 @@ import (
 
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/hold"
+	"blindseq/api-gw/internal/idempotency"
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/api-gw/internal/tracker"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
+	"blindseq/kit/redisx"
 	"blindseq/kit/roles"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -73,7 +75,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	directory, roster := leader.NewDirectory(rdb, leading), leader.NewRoster(rdb, leading)
 	lines := s.lines(ctx, directory)
 
-	api, err := s.api(directory, lines)
+	api, err := s.api(directory, lines, rdb)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (s *Service) lines(ctx context.Context, directory *leader.Directory) gatewa
 }
 
 // api connects the public API with the services behind it.
-func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gateway.Server, error) {
+func (s *Service) api(directory *leader.Directory, lines gateway.Lines, rdb *redisx.Client) (*gateway.Server, error) {
 	producer, err := s.Dial("leader:///"+leading, roles.Producer, directory.DialOption(),
 		grpc.WithChainUnaryInterceptor(refuseUnary(producers{Directory: directory})),
 		grpc.WithChainStreamInterceptor(refuseStream(producers{Directory: directory})))
@@ -149,6 +151,7 @@ func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gatewa
 		Admin:    blueprintv1.NewAdminServiceClient(producer),
 		Proposer: proposalv1.NewProposerServiceClient(proposer),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
+		Bind:     idempotency.New(rdb).Bind,
 	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.Log), nil
 }
 

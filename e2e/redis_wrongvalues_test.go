@@ -41,6 +41,7 @@ func redisKeys() []redisKey {
 		{builder: "EndingRequest", key: always(redistest.Names.EndingRequest())},
 		{builder: "MonitorNoPreblock", key: redistest.Names.MonitorNoPreblock, ofRequest: true},
 		{builder: "MonitorConflict", key: always(redistest.Names.MonitorConflict(1))},
+		{builder: "GatewayBody", key: redistest.Names.GatewayBody, ofRequest: true},
 		{builder: "Probe", key: always(redistest.Names.Probe())},
 		{builder: "Roster", key: always(redistest.Names.Roster(rediskeys.ProducerLease))},
 	}

@@ -21,7 +21,6 @@ import (
 	"blindseq/kit/grpckit"
 	"blindseq/kit/httpkit"
 	"blindseq/kit/ops"
-	"blindseq/kit/redisx"
 	"blindseq/kit/roles"
 	"blindseq/kit/service"
 
@@ -97,14 +96,6 @@ func Open[T io.Closer](h *Host, name string, open func() (T, error)) (T, error) 
 	}
 	h.Defer(name, opened.Close)
 	return opened, nil
-}
-
-// Redis opens the client of the Redis that --redis-url names. It connects when it is first used. It is no method, so that the
-// programs without Redis do not link its client.
-func Redis(h *Host) (*redisx.Client, error) {
-	return Open(h, "redis", func() (*redisx.Client, error) {
-		return redisx.Open(redisx.Config{URL: h.Common.RedisURL, CA: h.Common.RedisCA, Deployment: h.Common.Deployment})
-	})
 }
 
 // Dial prepares a connection to another service, which has to be of a role. It connects when it is first used.

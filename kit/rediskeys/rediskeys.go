@@ -114,6 +114,12 @@ func (n Names) MonitorConflict(number uint64) string {
 	return n.keys + "monitor:conflict:" + strconv.FormatUint(number, 10)
 }
 
+// GatewayBody is the body of the produce_block call that an idempotency key was first used with: string. Written by api-gw.
+// TTL 1 h.
+func (n Names) GatewayBody(idempotencyKey string) string {
+	return n.keys + "gateway:body:" + idempotencyKey
+}
+
 // Probe is a key that every process writes, to learn whether it may use this Redis: string. TTL 1 s.
 func (n Names) Probe() string { return n.keys + "{probe}" }
 

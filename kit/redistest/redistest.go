@@ -55,8 +55,9 @@ func Each(t *testing.T, test func(t *testing.T, r Redis)) {
 // Mini is for tests in which Redis is incidental, and for benchmarks without a server.
 func Mini(t testing.TB) Redis { return open(t, newMini(t)) }
 
-// Real is for what only a real server shows, such as benchmarks. It fails where redis-server is missing.
-func Real(t testing.TB) Redis { return open(t, newProcess(t)) }
+// Real is for what only a real server shows, such as benchmarks; settings are further arguments of redis-server. It fails where
+// redis-server is missing.
+func Real(t testing.TB, settings ...string) Redis { return open(t, newProcess(t, settings...)) }
 
 func open(t testing.TB, s server) Redis {
 	r := Redis{URL: s.url(), server: s}
