@@ -80,7 +80,9 @@ func TestAKeyIsBoundToItsBody(t *testing.T) {
 	}
 	s := gateway.New(b, gateway.Timeouts{Produce: 5 * time.Second, Call: time.Second, Status: time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler))
 	yes, no := true, false
-	at := func(seconds int64, nanos int32) *timestamppb.Timestamp { return &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos} }
+	at := func(seconds int64, nanos int32) *timestamppb.Timestamp {
+		return &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}
+	}
 	for _, same := range []*gatewayv1.ProduceBlockRequest{{Timestamp: at(5, 0)}, {Timestamp: at(5, 9), WithDelayedTransactions: &yes}} {
 		if _, err := s.ProduceBlock(withKey(t.Context(), "k"), same); err != nil {
 			t.Errorf("%v: %v", same, err)
