@@ -80,12 +80,13 @@ backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/
 
 .PHONY: redis-long
-redis-long: build deps ## Test faults of Redis and the network for longer: FAILOVERS (20), SCHEDULES (2000), each link half open alone
+redis-long: build deps ## Test faults of Redis and the network for longer: FAILOVERS (20), SCHEDULES (2000), each link half open alone, 10,000 calls beside another deployment
 	@BLINDSEQ_LOCK_SECTIONS=10000 go test -count=1 -v -timeout 1h -run TestSectionsNeverOverlap ./kit/lock
 	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
 		-run 'TestProductionSurvives|TestProductionContinuesAfterEveryLink' ./e2e
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_NEIGHBOURS=10000 go test -count=1 -v -timeout 1h -run TestDeploymentsOnOneRedis ./e2e
 
 .PHONY: k8s-up k8s-down k8s-secrets k8s-e2e k8s-e2e-long
 k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all pods are ready (make images first)
