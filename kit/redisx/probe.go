@@ -79,7 +79,7 @@ var changes = map[string]string{
 	"full":        "the memory of Redis is full: raise maxmemory",
 	"name":        "the host in --redis-url has no address: correct the name, or the DNS",
 	"password":    "Redis refuses the user or the password: correct them in --redis-url",
-	"permission":  "the user of Redis may not do what is needed: allow all commands but @admin and @dangerous, and INFO, with keys ~blindseq:* and channels &blindseq:*",
+	"permission":  "the user of Redis may not do what is needed: set +@all -@admin -@dangerous +info ~blindseq:* &blindseq:*",
 	"protected":   "Redis is in protected mode and serves its own machine only: give it a password, or bind it to an address",
 	"read_only":   "Redis is a replica: name the master in --redis-url, or the sentinels (redis+sentinel://)",
 	"refused":     "Redis refuses a command: see the error",

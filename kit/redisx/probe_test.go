@@ -76,6 +76,23 @@ func TestTheProbeSaysWhyARedisCannotBeUsed(t *testing.T) {
 	}
 }
 
+func TestTheUserThatTheProbeAsksForIsEnough(t *testing.T) {
+	r := redistest.Real(t)
+	admin := r.NewClient(t)
+	user := []any{"ACL", "SETUSER", "blindseq", "reset", "on", ">secret", "+@all", "-@admin", "-@dangerous", "+info", "~blindseq:*", "&blindseq:*"}
+	if err := admin.Do(t.Context(), user...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	rdb, err := redisx.Open(redisx.Config{URL: strings.Replace(r.URL, "redis://", "redis://blindseq:secret@", 1), Deployment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rdb.Close()
+	if got := reason(t, rdb); got != "" {
+		t.Error(got)
+	}
+}
+
 func TestKeysAndChannelsAreAmongWhatIsProbed(t *testing.T) {
 	for _, rule := range []string{"resetkeys", "resetchannels"} {
 		r := redistest.Real(t)
