@@ -158,11 +158,8 @@ func (s *Service) listen() (err error) {
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*rpc.Server, error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
-			Address: s.cfg.RPCAddress, Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
+			Address: s.cfg.RPCAddress, TLS: certificates.Server("http/1.1"), Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
-		}
-		if certificates != nil {
-			cfg.TLS = certificates.Server("http/1.1")
 		}
 		if s.sealed != nil {
 			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee

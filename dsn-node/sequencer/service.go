@@ -5,6 +5,7 @@ package sequencer
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"blindseq/dsn-node/internal/ordered"
@@ -13,6 +14,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/originhttp"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
+	"blindseq/kit/roles"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 )
 
@@ -78,10 +80,14 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 
 func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error) {
 	if cfg.RPCAddress != "" {
+		certificates, err := s.Door("origin http", cfg.RPCAddress)
+		if err != nil {
+			return err
+		}
 		s.origin, err = host.Open(s.Host, "origin http", func() (*originhttp.Server, error) {
 			return originhttp.NewServer(ctx, originhttp.Options{
 				Address: cfg.RPCAddress, TokenFile: cfg.OriginTokenFile, Core: c, MaxContentBytes: cfg.MaxContentBytes,
-				Refused: c.m.forbidden, Log: s.Log,
+				TLS: certificates.Server("http/1.1"), Guard: s.guardOrigin, Refused: c.m.forbidden, Log: s.Log,
 			})
 		})
 		if err != nil {
@@ -93,6 +99,10 @@ func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error)
 	}
 	dsnv1.RegisterSequencerServiceServer(s.grpc.Registrar(), api.New(c))
 	return s.Ops()
+}
+
+func (s *Service) guardOrigin(next http.Handler) http.Handler {
+	return s.GuardHTTP(func(*http.Request) string { return roles.SequencerOrigin }, next)
 }
 
 // Addresses are where the service listens; rpc is empty when the origin's protocol is off.

@@ -163,8 +163,11 @@ func (m *material) end() {
 	}
 }
 
-// Server has every client of a protocol (h2, http/1.1) show a certificate of the authority.
+// Server has every client of a protocol (h2, http/1.1) show a certificate of the authority. That of a nil Source is nil: plain text.
 func (s *Source) Server(protocol string) *tls.Config {
+	if s == nil {
+		return nil
+	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {

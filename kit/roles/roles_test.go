@@ -140,8 +140,13 @@ func TestTheTableIsDocumented(t *testing.T) {
 // short is the name of a service, and of its method.
 func short(method string) (service, name string) {
 	service, name, _ = strings.Cut(strings.TrimPrefix(method, "/"), "/")
-	if method == roles.ProducerFeed || method == roles.ProducerRPC {
-		return "a producer's HTTP", map[string]string{roles.ProducerFeed: "feed of blueprints", roles.ProducerRPC: "JSON-RPC"}[method]
+	switch method {
+	case roles.ProducerFeed:
+		return "a producer's HTTP", "feed of blueprints"
+	case roles.ProducerRPC:
+		return "a producer's HTTP", "JSON-RPC"
+	case roles.SequencerOrigin:
+		return "the sequencer's HTTP", "the origin's protocol"
 	}
 	if rest, ours := strings.CutPrefix(service, "blindseq."); ours {
 		service = rest[strings.LastIndex(rest, ".")+1:]

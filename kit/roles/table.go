@@ -1,9 +1,10 @@
 package roles
 
-// JSON-RPC over HTTP is one method for the table: all of a producer's, and its feed of blueprints.
+// What is served over HTTP is one method for the table: all JSON-RPC of a producer, its feed of blueprints, and the origin's protocol.
 const (
-	ProducerRPC  = "http:producer/rpc"
-	ProducerFeed = "http:producer/evm"
+	ProducerRPC     = "http:producer/rpc"
+	ProducerFeed    = "http:producer/evm"
+	SequencerOrigin = "http:sequencer/origin"
 )
 
 // anybody has a certificate with a role.
@@ -68,6 +69,9 @@ var table = map[string][]Role{
 
 	ProducerRPC:  {Gateway, Bundler, Operator},
 	ProducerFeed: {Client, Operator},
+
+	// It needs its token besides.
+	SequencerOrigin: {Client, Operator},
 
 	"/grpc.health.v1.Health/Check": anybody,
 	"/grpc.health.v1.Health/List":  anybody,
