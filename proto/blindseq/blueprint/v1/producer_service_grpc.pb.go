@@ -38,7 +38,8 @@ type ProducerServiceClient interface {
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
 	// UNAVAILABLE: this replica does not lead, or the lock or another service is not available; retry with the same id.
 	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production is halted until an operator acts; the
-	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more.
+	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more, or the id was
+	// used with another timestamp or choice of delayed transactions.
 	// REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
 	// GetProposalContent returns the content of a proposal on top of the head.
@@ -132,7 +133,8 @@ type ProducerServiceServer interface {
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
 	// UNAVAILABLE: this replica does not lead, or the lock or another service is not available; retry with the same id.
 	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production is halted until an operator acts; the
-	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more.
+	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more, or the id was
+	// used with another timestamp or choice of delayed transactions.
 	// REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
 	// GetProposalContent returns the content of a proposal on top of the head.

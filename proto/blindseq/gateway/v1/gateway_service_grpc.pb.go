@@ -42,6 +42,7 @@ type GatewayServiceClient interface {
 	// `Idempotency-Key` header, a repeat returns the first result and makes no second block. The gateway holds a call that it
 	// cannot serve yet and retries it until it succeeds, or its deadline or the gateway's timeout passes.
 	// INVALID_ARGUMENT: a timestamp before the head's, or too far in the future.
+	// ALREADY_EXISTS: the key was used with another body.
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
 	// GetStatus returns the state of the whole pipeline. A part that does not answer is named in `errors` and omitted.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
@@ -182,6 +183,7 @@ type GatewayServiceServer interface {
 	// `Idempotency-Key` header, a repeat returns the first result and makes no second block. The gateway holds a call that it
 	// cannot serve yet and retries it until it succeeds, or its deadline or the gateway's timeout passes.
 	// INVALID_ARGUMENT: a timestamp before the head's, or too far in the future.
+	// ALREADY_EXISTS: the key was used with another body.
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
 	// GetStatus returns the state of the whole pipeline. A part that does not answer is named in `errors` and omitted.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
