@@ -20,7 +20,7 @@ type Config struct {
 	LogLevel       string        `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string        `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
 	TLS            config.TLS    `embed:"" prefix:"tls-"`
-	Insecure       bool          `help:"Serve the other participants in plain text on an address that other machines can reach, and call them in plain text."`
+	Insecure       bool          `help:"Allow plain text on an address that other machines can reach, where mutual TLS is not configured."`
 }
 
 // Validate refuses what a participant cannot run with.

@@ -30,7 +30,7 @@ type Common struct {
 	MemoryLimit   int    `help:"Soft memory limit in MiB: near it, garbage is collected more often. GOMEMLIMIT takes precedence. 0 means no limit." default:"400"`
 	OTLPEndpoint  string `name:"otlp-endpoint" help:"URL to send traces to by OTLP over gRPC, for example http://127.0.0.1:4317. Empty sends none."`
 	TLS           TLS    `embed:"" prefix:"tls-"`
-	Insecure      bool   `help:"Serve other services in plain text on an address that other machines can reach, and call them in plain text. Whoever reaches it may then call everything."`
+	Insecure      bool   `help:"Allow plain text on addresses that other machines can reach, where mutual TLS is not configured. Whoever reaches them may then call everything."`
 }
 
 // Base returns the common part; it makes every config that embeds Common a Service.

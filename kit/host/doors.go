@@ -80,6 +80,7 @@ func (h *Host) Door(name, at string) (*certs.Source, error) {
 		return nil, fmt.Errorf("serve %s on %s: %w", name, at, ErrPlainText)
 	}
 	h.doors.insecure = append(h.doors.insecure, fmt.Sprintf("%s on %s", name, at))
+	h.warnPlain(h.ctx, h.doors.insecure[len(h.doors.insecure)-1:])
 	return nil, nil
 }
 
@@ -96,9 +97,7 @@ func (h *Host) watchDoors(ctx context.Context) error {
 	for {
 		if time.Since(h.doors.warned) >= warnEvery {
 			h.doors.warned = time.Now()
-			for _, one := range h.doors.insecure {
-				h.Log.WarnContext(ctx, "other machines are served in plain text", "listener", one)
-			}
+			h.warnPlain(ctx, h.doors.insecure)
 			if h.doors.source != nil {
 				h.warn(ctx, h.doors.source.Look())
 			}
@@ -137,6 +136,13 @@ func (h *Host) look(ctx context.Context) {
 	}
 	if changed {
 		h.warn(ctx, st)
+	}
+}
+
+func (h *Host) warnPlain(ctx context.Context, listeners []string) {
+	h.doors.warned = time.Now()
+	for _, one := range listeners {
+		h.Log.WarnContext(ctx, "other machines are served in plain text", "listener", one)
 	}
 }
 
