@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,44 +35,17 @@ func TestDeploymentsOnOneRedisDoNotHearEachOther(t *testing.T) {
 			t.Parallel()
 			r := redistest.Real(t)
 			said := overhear(t, r)
-			var apis [2]*rest.Client
-			var heads [2]uint64
+			var apis [2]*neighbour
 			for i := range apis {
-				args := map[string][]string{}
-				for _, service := range cluster.Services() {
-					args[service] = []string{"--deployment", of.deployments[i]}
-				}
-				dir := filepath.Join(t.ArtifactDir(), strconv.Itoa(i))
-				must(t, os.MkdirAll(dir, 0o700))
-				c := start(t, cluster.Options{Dir: dir, RedisURL: fmt.Sprintf("%s/%d", r.URL, of.databases[i]), Args: args})
-				apis[i] = rest.New(c.REST, 1)
-				t.Cleanup(apis[i].Close)
-				if i == 1 {
-					lockPool(t, blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer)), true)
-				}
+				apis[i] = startNeighbour(t, r, of.deployments[i], of.databases[i], i == 1)
 			}
 			calls := number(t, neighboursEnv, 200)
 			began := time.Now()
 			for n := range calls {
-				id := fmt.Sprintf("same-%d", n)
 				var group sync.WaitGroup
 				var answers [2]string
 				for i, api := range apis {
-					group.Go(func() {
-						a, err := api.ProduceBlock(t.Context(), id, "")
-						switch {
-						case err != nil:
-							answers[i] = err.Error()
-						case a.GetNoBlock() != nil:
-							answers[i] = a.GetNoBlock().GetReason()
-						default:
-							answers[i] = "block"
-							if a.GetBlock().GetNumber() <= heads[i] {
-								answers[i] = fmt.Sprintf("block %d after %d", a.GetBlock().GetNumber(), heads[i])
-							}
-							heads[i] = a.GetBlock().GetNumber()
-						}
-					})
+					group.Go(func() { answers[i] = api.produce(t.Context(), fmt.Sprintf("same-%d", n)) })
 				}
 				group.Wait()
 				if want := [2]string{"block", "pool_locked"}; answers != want {
@@ -84,6 +56,45 @@ func TestDeploymentsOnOneRedisDoNotHearEachOther(t *testing.T) {
 			ownNames(t, r, of.databases, of.deployments, said())
 		})
 	}
+}
+
+// neighbour is a deployment that shares a Redis.
+type neighbour struct {
+	api  *rest.Client
+	head uint64
+}
+
+func startNeighbour(t *testing.T, r redistest.Redis, deployment string, database int, locked bool) *neighbour {
+	t.Helper()
+	args := map[string][]string{}
+	for _, service := range cluster.Services() {
+		args[service] = []string{"--deployment", deployment}
+	}
+	dir := filepath.Join(t.ArtifactDir(), fmt.Sprintf("%s-%d", deployment, database))
+	must(t, os.MkdirAll(dir, 0o700))
+	c := start(t, cluster.Options{Dir: dir, RedisURL: fmt.Sprintf("%s/%d", r.URL, database), Args: args})
+	n := &neighbour{api: rest.New(c.REST, 1)}
+	t.Cleanup(n.api.Close)
+	if locked {
+		lockPool(t, blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer)), true)
+	}
+	return n
+}
+
+// produce says what a call was answered with: "block" for a new one.
+func (n *neighbour) produce(ctx context.Context, id string) string {
+	a, err := n.api.ProduceBlock(ctx, id, "")
+	block := a.GetBlock()
+	switch {
+	case err != nil:
+		return err.Error()
+	case block == nil:
+		return a.GetNoBlock().GetReason()
+	case block.GetNumber() <= n.head:
+		return fmt.Sprintf("block %d after %d", block.GetNumber(), n.head)
+	}
+	n.head = block.GetNumber()
+	return "block"
 }
 
 // overhear listens to every channel of a Redis; the function returns their names.
