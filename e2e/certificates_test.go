@@ -19,6 +19,7 @@ import (
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
+	"github.com/ethereum/go-ethereum/ethclient"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -68,6 +69,11 @@ func TestCertificatesAreExchangedUnderLoad(t *testing.T) {
 	t.Logf("%d blocks on demand, %d transactions, %d reads: %d requests failed; %d messages on %d streams",
 		s.blocks.Load(), s.sent.Load(), s.reads.Load(), s.failed.Load(), open.messages.Load(), open.streams)
 
+	bundler, err := ethclient.DialContext(t.Context(), c.Wallets)
+	must(t, err)
+	t.Cleanup(bundler.Close)
+	tx, err := accounts[2].Transfer(accounts[2].Address)
+	send(t, bundler, tx, err) // which asks its observer
 	strangersAreRefused(t, c, before, after)
 	endIsNoticed(t, c, after)
 	o.judge(t)
