@@ -44,8 +44,8 @@ var table = map[string][]Role{
 
 	"/blindseq.blueprint.v1.ProducerService/ProduceBlock":       {Gateway},
 	"/blindseq.blueprint.v1.ProducerService/GetProposalContent": {Proposer},
-	"/blindseq.blueprint.v1.ProducerService/GetBlueprint":       {Gateway, Producer, Observer, Operator},
-	"/blindseq.blueprint.v1.ProducerService/StreamBlueprints":   {Gateway, Operator},
+	"/blindseq.blueprint.v1.ProducerService/GetBlueprint":       {Gateway, Producer, Observer, Operator, Client},
+	"/blindseq.blueprint.v1.ProducerService/StreamBlueprints":   {Gateway, Operator, Client},
 	"/blindseq.blueprint.v1.ProducerService/GetStatus":          {Gateway, Operator},
 
 	"/blindseq.blueprint.v1.AdminService/LockPool":              {Gateway, Operator},
