@@ -1,6 +1,8 @@
 package chain
 
 import (
+	"math/big"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -48,6 +50,33 @@ func (c *Chain) PoolSize() (pending, queued int) {
 
 // Pooled says whether the pool has the transaction.
 func (c *Chain) Pooled(hash common.Hash) bool { return c.eth.TxPool().Has(hash) }
+
+// Account is what the pool has of an account: the transactions that follow its nonce without a gap, the others, and the first
+// nonce that is missing.
+func (c *Chain) Account(from common.Address) (pending, queued []*types.Transaction, next uint64) {
+	pending, queued = c.eth.TxPool().ContentFrom(from)
+	return pending, queued, c.eth.TxPool().PoolNonce(from)
+}
+
+// Pool is what the pool has, by account: transactions that follow the account's nonce without a gap, and the others.
+func (c *Chain) Pool() (pending, queued map[common.Address][]*types.Transaction) {
+	return c.eth.TxPool().Content()
+}
+
+// Sender is who signed a transaction that Decode gave.
+func (c *Chain) Sender(tx *types.Transaction) common.Address {
+	from, _ := types.Sender(c.signer, tx) // Decode has recovered it
+	return from
+}
+
+// DropBelow takes transactions with a lower tip out of the pool.
+func (c *Chain) DropBelow(tip *big.Int) {
+	c.eth.TxPool().SetGasTip(tip)
+	c.eth.TxPool().SetGasTip(big.NewInt(lowestTip))
+}
+
+// Clear takes all transactions out of the pool.
+func (c *Chain) Clear() { c.eth.TxPool().Clear() }
 
 // Included finds the block of a transaction.
 func (c *Chain) Included(hash common.Hash) (number uint64, ok bool) {

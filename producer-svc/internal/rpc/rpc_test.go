@@ -56,7 +56,7 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	store, err := txstore.Open(dir+"/transactions", txstore.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
-	keep := txstore.NewKeeper(store, c)
+	keep := txstore.NewKeeper(store, c, txstore.Limits{})
 	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, ReceiptHold: hold, Log: log}, c, plain{keep})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

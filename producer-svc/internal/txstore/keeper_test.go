@@ -37,7 +37,7 @@ func newProducer(t testing.TB, dir string, options txstore.Options) *producer {
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Close()) })
 	s := open(t, dir+"/transactions", options)
-	p := &producer{store: s, chain: c, Keeper: txstore.NewKeeper(s, c)}
+	p := &producer{store: s, chain: c, Keeper: txstore.NewKeeper(s, c, txstore.Limits{})}
 	must(t, p.Recover(ctx))
 	return p
 }
@@ -127,7 +127,7 @@ func TestAcknowledgedTransactionsAreInThePoolAgainAfterARestart(t *testing.T) {
 	c, err := chain.Open(chain.Config{Dir: dir + "/chain", Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Close()) })
-	again := &producer{store: p.store, chain: c, Keeper: txstore.NewKeeper(p.store, c)}
+	again := &producer{store: p.store, chain: c, Keeper: txstore.NewKeeper(p.store, c, txstore.Limits{})}
 	must(t, again.Recover(ctx))
 	again.wantState(t, lost, txstore.StateIncluded)
 	equal(t, "stored", p.store.Has(lost), false)
