@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"strings"
 
-	"blindseq/kit/auth"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/private"
 	"blindseq/api-gw/internal/rest"
 	"blindseq/api-gw/internal/rpcproxy"
+	"blindseq/kit/auth"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"

@@ -51,6 +51,7 @@ var table = map[string][]Role{
 	"/blindseq.blueprint.v1.AdminService/LockPool":              {Gateway, Operator},
 	"/blindseq.blueprint.v1.AdminService/UnlockPool":            {Gateway, Operator},
 	"/blindseq.blueprint.v1.AdminService/AddDelayedTransaction": {Gateway, Operator},
+	"/blindseq.blueprint.v1.AdminService/DropTransactions":      {Gateway, Operator},
 
 	// A standby is sent what was acknowledged. Replicas that do not stand by hand in what they were sent.
 	"/blindseq.replication.v1.ReplicationService/Replicate": {Producer},
@@ -64,6 +65,7 @@ var table = map[string][]Role{
 	"/blindseq.gateway.v1.GatewayService/GetPreblock":           {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/ListProposals":         {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/LockPool":              {Operator},
+	"/blindseq.gateway.v1.GatewayService/DropTransactions":      {Operator},
 	"/blindseq.gateway.v1.GatewayService/UnlockPool":            {Operator},
 	"/blindseq.gateway.v1.GatewayService/AddDelayedTransaction": {Client, Operator},
 

@@ -115,6 +115,21 @@ func TestALockedPoolIsNoBlockWithItsReason(t *testing.T) {
 	}
 }
 
+func TestTransactionsAreDroppedByHashAndSender(t *testing.T) {
+	s, _ := start(t)
+	hash, sender := "0x"+strings.Repeat("ab", 32), "0x"+strings.Repeat("cd", 20)
+	for _, c := range []struct {
+		hash, sender string
+		dropped      uint32
+		ok           bool
+	}{{hash, "", 1, true}, {"", sender, 1, true}, {hash, sender, 2, true}, {"", "", 0, false}, {sender, "", 0, false}, {"", hash, 0, false}, {"ab", "", 0, false}} {
+		res, err := s.DropTransactions(t.Context(), &gatewayv1.DropTransactionsRequest{Hash: c.hash, Sender: c.sender})
+		if c.ok != (err == nil) || res.GetDropped() != c.dropped || !c.ok && status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%+v: %v, %v", c, res, err)
+		}
+	}
+}
+
 func TestRefusedInputNamesItsFieldAndReachesNobody(t *testing.T) {
 	s, f := start(t)
 	_, badKey := s.ProduceBlock(withKey(t.Context(), "no spaces"), &gatewayv1.ProduceBlockRequest{})

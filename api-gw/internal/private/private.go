@@ -11,8 +11,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"blindseq/kit/auth"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/kit/auth"
 	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 

@@ -13,9 +13,9 @@ import (
 	"net/http"
 	"strings"
 
-	"blindseq/kit/auth"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/kit/auth"
 	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 	"blindseq/proto/openapi"
