@@ -2,8 +2,11 @@ package grpckit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -255,6 +258,35 @@ func TestAStreamGoesOnWhileCertificatesAreExchanged(t *testing.T) {
 	case err := <-ended:
 		t.Errorf("the stream ended: %v", err)
 	default:
+	}
+}
+
+// TestAConnectionThatDoesNotSayWhoItIsIsClosed, with and without TLS: a stranger would otherwise hold it for two minutes.
+func TestAConnectionThatDoesNotSayWhoItIsIsClosed(t *testing.T) {
+	t.Parallel()
+	files, err := authority(t).Write(t.TempDir(), "keyholder-0", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tls := range map[string]config.TLS{"plain text": {}, "TLS": files} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := every(t, ServerConfig{TLS: tls})
+			conn, err := net.Dial("tcp", s.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetReadDeadline(time.Now().Add(3 * handshakeTimeout)); err != nil {
+				t.Fatal(err)
+			}
+			for err == nil {
+				_, err = conn.Read(make([]byte, 64)) // a server of plain text says its settings first
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("it is still open")
+			}
+		})
 	}
 }
 

@@ -33,6 +33,9 @@ const (
 	// gracefulStop is how long calls that run may take to end when the server stops.
 	gracefulStop = 4 * time.Second
 
+	// handshakeTimeout is how long a caller may take to say who it is. Until then nobody knows, and it costs a connection.
+	handshakeTimeout = 5 * time.Second
+
 	keepaliveTime    = 10 * time.Second
 	keepaliveTimeout = 4 * time.Second // with the time, a second less than the 15 that are promised
 	// streamWorkers is how many goroutines stay to serve calls. A new one for each call would begin with a small stack, and growing
@@ -93,6 +96,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		grpc.Creds(serverCredentials(source)),
 		grpc.MaxRecvMsgSize(MaxMessageBytes),
 		grpc.MaxSendMsgSize(MaxMessageBytes),
+		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.MaxConcurrentStreams(4096),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: connectionAge}),
