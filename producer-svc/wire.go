@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"fmt"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"blindseq/kit/redisx"
 	"blindseq/kit/roles"
 	"blindseq/producer-svc/contents"
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/audit"
 	"blindseq/producer-svc/internal/engine"
@@ -53,17 +55,22 @@ func (s *Service) openSealed() (err error) {
 	if err := s.disk.Chain.CheckSealedGas(s.committee.Limits.SealedGas); err != nil {
 		return err
 	}
-	allowed, err := s.cfg.submitters()
+	entry, err := s.cfg.entry()
 	if err != nil {
 		return err
 	}
+	entry.Relay, entry.Balance = s.committee.IsRelay, s.disk.Chain.Balance
+	s.book = admission.NewBook(admission.Config{
+		Gas: cmp.Or(s.cfg.SealQuotaGas, s.committee.Limits.SealedGas), Bytes: s.cfg.SealQuotaBytes, Trusted: entry.Trusted,
+	})
 	if s.seqs, err = seqs.Of(s.committee, s.disk.Log); err != nil {
 		return err
 	}
 	s.sealed = sealedpool.New(sealedpool.Config{
 		Store: s.disk.Store, Checker: rules.NewChecker(s.committee), Chain: s.committee.Limits, Window: s.seqs,
 		Head:    func() uint64 { number, _, _ := s.disk.Chain.Head(); return number },
-		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
+		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Admit: entry.Check, Book: s.book, Arrived: s.pool.Wake.Notify,
+		Checked: s.metrics.Checked, Refused: s.metrics.SealedRefused, Judged: s.metrics.Judged,
 	})
 	return nil
 }
@@ -162,7 +169,7 @@ func (s *Service) listen() (err error) {
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
 		}
 		if s.sealed != nil {
-			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee
+			cfg.NextSeq, cfg.Submitter, cfg.BaseFee = s.sealed.NextSeq, s.sealed.Submitter, s.disk.Chain.BaseFee
 		}
 		return rpc.NewServer(cfg, s.disk.Chain, s.intake)
 	})

@@ -1,12 +1,14 @@
 package chain
 
 import (
+	"fmt"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 )
 
 // Where a transaction is.
@@ -46,6 +48,16 @@ func (c *Chain) refusal(tx *types.Transaction) error {
 // PoolSize counts the transactions that are ready for a block and those that wait for an earlier nonce.
 func (c *Chain) PoolSize() (pending, queued int) {
 	return c.eth.TxPool().Stats()
+}
+
+// Balance is that of an account on the head, in wei.
+func (c *Chain) Balance(of common.Address) (*uint256.Int, error) {
+	head, err := c.bc.State()
+	if err != nil {
+		return nil, fmt.Errorf("open state of the head: %w", err)
+	}
+	balance := head.GetBalance(of)
+	return balance, head.Error()
 }
 
 // Pooled says whether the pool has the transaction.

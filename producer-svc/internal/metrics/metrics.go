@@ -27,6 +27,8 @@ type Metrics struct {
 	asked    prometheus.Counter
 	claims   *prometheus.CounterVec
 	differs  prometheus.Counter
+	refused  *prometheus.CounterVec
+	fates    *prometheus.CounterVec
 
 	rollupCalls *prometheus.CounterVec
 
@@ -66,6 +68,7 @@ func New(registry *prometheus.Registry) *Metrics {
 		m.poolEnded.WithLabelValues(reason)
 	}
 	registry.MustRegister(m.poolRefused, m.poolEnded, m.differs, m.claims, m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
+	m.admission(registry)
 	return m
 }
 

@@ -1,5 +1,5 @@
 // Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
-// tracers under debug, and te_getTransactionStatus, te_getEncryptionKey, te_getNextSeq and
+// tracers under debug, and te_getTransactionStatus, te_getEncryptionKey, te_getNextSeq, te_getSubmitter and
 // te_getOrderProof.
 //
 // What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"blindseq/kit/httpkit"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -36,6 +37,8 @@ type Config struct {
 	Key     *EncryptionKey                                                          // nil when nothing is sealed
 	// NextSeq is the seq for a submitter's next sealed transaction; nil when nothing is sealed.
 	NextSeq func(submitter common.Address) uint64
+	// Submitter says what a submitter may do here; nil when nothing is sealed.
+	Submitter func(submitter common.Address) sealedpool.Submitter
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
 	// Check compares the signed chunks of a published blueprint with what follows from this replica's log; key is who should have
