@@ -138,3 +138,24 @@ func TestWhoMaySubmit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFewNewOnesAreTriedAtOnceAfterGarbageUntilOthersBehave(t *testing.T) {
+	b := newBook()
+	for i, x := range []struct {
+		fates []admission.Fate
+		want  int
+	}{
+		{nil, 64},
+		{fates(submitter, 1, admission.Garbage), 32},
+		{fates(submitter, 2, admission.Garbage), 8},
+		{fates(common.Address{9}, 5, admission.Executed), 9}, // one new one
+		{fates(common.Address{9}, 5, admission.Executed), 9},
+		{fates(common.Address{8}, 1, admission.Ended), 9},
+		{fates(submitter, 50, admission.Garbage), admission.MinFresh},
+	} {
+		b.Add(uint64(i+1), 1000, x.fates)
+		if got := b.Fresh(); got != x.want {
+			t.Errorf("after block %d: %d, want %d", i+1, got, x.want)
+		}
+	}
+}

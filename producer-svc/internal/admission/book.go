@@ -28,6 +28,8 @@ const (
 	maxCredit = 512
 	// growth executed transactions double the quota that a new submitter has; it grows up to maxGrowth of them.
 	growth, maxGrowth = 16, 240
+	// MinFresh and maxFresh bound Fresh.
+	MinFresh, maxFresh = 4, 64
 )
 
 // Unbounded is the quota of a trusted submitter.
@@ -107,6 +109,7 @@ type Book struct {
 
 	mu    sync.Mutex
 	last  uint64
+	fresh int
 	notes []note // the oldest first
 	sums  map[common.Address]tally
 }
@@ -125,7 +128,7 @@ func NewBook(cfg Config) *Book {
 	if cfg.Trusted == nil {
 		cfg.Trusted = func(common.Address) bool { return false }
 	}
-	return &Book{cfg: cfg, sums: map[common.Address]tally{}}
+	return &Book{cfg: cfg, fresh: maxFresh, sums: map[common.Address]tally{}}
 }
 
 // Add notes what became of the sealed transactions of a block, by its number and time in seconds. It returns false, and
@@ -137,6 +140,7 @@ func (b *Book) Add(number uint64, at int64, fates []Fate) bool {
 		return false
 	}
 	b.last = number
+	b.learn(fates)
 	here := map[common.Address]int{}
 	for _, one := range fates {
 		i, ok := here[one.Submitter]
@@ -151,6 +155,29 @@ func (b *Book) Add(number uint64, at int64, fates []Fate) bool {
 	}
 	b.forget(at)
 	return true
+}
+
+// learn adapts how much of submitters that are not in front is tried at once: half as much after each piece of garbage, and one
+// more for each of them that had its first transaction executed.
+func (b *Book) learn(fates []Fate) {
+	known := map[common.Address]bool{}
+	for _, one := range fates {
+		switch {
+		case one.Outcome == Garbage:
+			b.fresh = max(MinFresh, b.fresh/2)
+		case one.Outcome == Executed && b.sums[one.Submitter].executed == 0 && !known[one.Submitter]:
+			known[one.Submitter] = true
+			b.fresh = min(maxFresh, b.fresh+1)
+		}
+	}
+}
+
+// Fresh is how many transactions of submitters that are not in front one content may hold. They may be garbage, which takes
+// milliseconds to open; MinFresh says that lately they were.
+func (b *Book) Fresh() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fresh
 }
 
 func (b *Book) count(t *tally, one Fate) {

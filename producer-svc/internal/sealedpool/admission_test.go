@@ -46,20 +46,26 @@ func (r *rig) many(n int) (first int) {
 	return first
 }
 
-// wait gives the number of blocks until a transaction is ordered. What anybody but honest sealed shows to be garbage.
-func (r *rig) wait(raw []byte, honest *ecdsa.PrivateKey) (blocks int) {
+// block orders what the pool offers. What anybody but honest sealed shows to be garbage.
+func (r *rig) block(honest *ecdsa.PrivateKey) (raws [][]byte) {
 	r.t.Helper()
 	good := crypto.PubkeyToAddress(honest.PublicKey)
-	for blocks = 1; blocks < 1000; blocks++ {
-		raws, _, _ := r.Next(r.next(), plenty, plenty)
-		rec := r.decide(raws...)
-		for _, one := range rec.GetSealed() {
-			if common.BytesToAddress(one.GetSubmitter()) != good {
-				one.TransactionHash = nil
-			}
+	raws, _, _ = r.Next(r.next(), plenty, plenty)
+	rec := r.decide(raws...)
+	for _, one := range rec.GetSealed() {
+		if common.BytesToAddress(one.GetSubmitter()) != good {
+			one.TransactionHash = nil
 		}
-		r.apply(rec)
-		if slices.ContainsFunc(raws, func(one []byte) bool { return string(one) == string(raw) }) {
+	}
+	r.apply(rec)
+	return raws
+}
+
+// wait gives the number of blocks until a transaction is ordered.
+func (r *rig) wait(raw []byte, honest *ecdsa.PrivateKey) int {
+	r.t.Helper()
+	for blocks := 1; blocks < 1000; blocks++ {
+		if slices.ContainsFunc(r.block(honest), func(one []byte) bool { return string(one) == string(raw) }) {
 			return blocks
 		}
 	}
@@ -88,7 +94,8 @@ func TestGarbageOfOneAccountDoesNotHoldAnHonestOneUp(t *testing.T) {
 	if got := r.wait(honest, r.keys[0]); got != 1 {
 		t.Errorf("it waited for %d blocks", got)
 	}
-	// The first four pieces showed what they are.
+	// Then at the latest, four pieces have shown what they are.
+	r.block(r.keys[0])
 	if errs := r.submit(r.sealed(1, 25)); !errors.Is(errs[0], sealedpool.ErrSpoilt) || !strings.Contains(errs[0].Error(), "4 of the 4 transactions") {
 		t.Errorf("then it was answered with %v", errs[0])
 	}
@@ -120,23 +127,24 @@ func TestGarbageOfAThousandNewAccountsDoesNotHoldAnHonestOneUp(t *testing.T) {
 	before := r.Count()
 	brief := r.sealed(fresh, 0)
 	r.must(brief)
-	if got, most := r.wait(brief, r.keys[fresh]), before/16+2; got > most {
+	if got, most := r.wait(brief, r.keys[fresh]), before/admission.MinFresh+2; got > most {
 		t.Errorf("a new account waited for %d blocks, at most %d for %d that came before", got, most, before)
 	}
 }
 
 func TestAContentHoldsLittleOfNewSubmitters(t *testing.T) {
 	r := admitting(t, nil)
-	first := r.many(20)
+	first := r.many(100)
 	var all [][]byte
-	for by := first; by < first+20; by++ {
-		for seq := range uint64(2) {
-			all = append(all, r.sealed(by, seq))
-		}
+	for by := first; by < first+100; by++ {
+		all = append(all, r.sealed(by, 0))
 	}
 	r.must(all...)
-	if got := r.offered(all...); len(got) != 16 {
-		t.Errorf("%d are offered", len(got))
+	// Fewer after garbage.
+	for number, want := range []int{30, 4, 4} { // as many as there is gas for, at first
+		if got := r.block(r.keys[0]); len(got) != want {
+			t.Errorf("block %d has %d", number+1, len(got))
+		}
 	}
 	r.known(0)
 	r.known(1)
@@ -145,8 +153,9 @@ func TestAContentHoldsLittleOfNewSubmitters(t *testing.T) {
 		known = append(known, r.sealed(0, 1+seq), r.sealed(1, 1+seq))
 	}
 	r.must(known...)
-	if got := r.offered(known...); len(got) != 12 {
-		t.Errorf("%d of known ones are offered", len(got))
+	raws, _, _ := r.Next(r.next(), plenty, plenty)
+	if got := r.offered(known...); len(got) != 12 || len(raws) != 12 {
+		t.Errorf("of known ones %d are offered, of all %d", len(got), len(raws))
 	}
 }
 

@@ -2,6 +2,7 @@ package sealedpool
 
 import (
 	"container/heap"
+	"slices"
 
 	"blindseq/producer-svc/internal/admission"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -15,12 +16,13 @@ const (
 	kibGas = 16_000
 	// newWeight and backWeight are how much more a transaction of such a submitter counts.
 	newWeight, backWeight = 8, 64
-	// maxNew and maxNewBytes bound what one content holds of submitters that are not in front: it may be garbage, which costs
-	// milliseconds to open. The first transaction of a content may be larger.
-	maxNew, maxNewBytes = 16, 32 << 10
+	// freshBytes is how many bytes one content holds of submitters that are not in front, for each transaction that it may hold of
+	// them. The first transaction of a content may be larger.
+	freshBytes = 8 << 10
 	// maxEachNew bounds what it holds of one of them.
 	maxEachNew = 4
-	// oldestEvery is how often the transaction that has waited longest goes first, so that none waits for ever.
+	// oldestEvery is how often a content begins with the transaction that has waited longest, and while there is garbage, holds
+	// what is not in front beside what is, so that nothing waits for ever.
 	oldestEvery = 4
 )
 
@@ -83,11 +85,12 @@ type choice struct {
 
 	raws      [][]byte
 	size, gas uint64
-	fresh     int // transactions of submitters that are not in front, and their bytes
+	mayFresh  int // transactions of submitters that are not in front
+	fresh     int // those it has, and their bytes
 	freshSize uint64
 }
 
-// begin gives every submitter that is not out a turn. In some contents the oldest transaction goes first.
+// begin gives every submitter that is not out a turn.
 func (c *choice) begin() {
 	var oldest *turn
 	for submitter := range c.pool.waiting {
@@ -108,10 +111,24 @@ func (c *choice) begin() {
 			oldest = t
 		}
 	}
-	if oldest != nil && c.to.GetNumber()%oldestEvery == 0 {
+	if book := c.pool.cfg.Book; book != nil {
+		c.mayFresh = book.Fresh()
+	}
+	switch {
+	case c.to.GetNumber()%oldestEvery != 0 && c.mayFresh == admission.MinFresh:
+		c.frontOnly()
+	case c.to.GetNumber()%oldestEvery == 0 && oldest != nil:
 		oldest.weight = 0
 	}
 	heap.Init(&c.turns)
+}
+
+// frontOnly takes away the turns of those that are not in front, if others are.
+func (c *choice) frontOnly() {
+	behind := func(t *turn) bool { return t.class != admission.Front }
+	if rest := slices.DeleteFunc(slices.Clone(c.turns), behind); len(rest) > 0 {
+		c.turns = rest
+	}
 }
 
 // due reports whether a turn's transaction may be in the content, and adds it to what its submitter has of it.
@@ -162,5 +179,5 @@ func (c *choice) fits(t *turn) bool {
 	case t.class == admission.Front:
 		return true
 	}
-	return c.fresh < maxNew && c.freshSize+uint64(len(t.raw)) <= maxNewBytes && t.taken < maxEachNew && (t.class == admission.New || t.taken == 0)
+	return c.fresh < c.mayFresh && c.freshSize+uint64(len(t.raw)) <= freshBytes*uint64(c.mayFresh) && t.taken < maxEachNew && (t.class == admission.New || t.taken == 0)
 }
