@@ -9,6 +9,7 @@ import (
 	"blindseq/api-gw/internal/idempotency"
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/budget"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
 	"blindseq/kit/redisx"
@@ -28,6 +29,7 @@ type Service struct {
 	*host.Host
 	cfg     Config
 	metrics *metrics
+	budget  *budget.Budget
 	front   *front
 }
 
@@ -41,6 +43,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s := &Service{Host: host.New(ctx, &cfg.Common, log), cfg: cfg}
 	defer s.CloseOn(&err)
 	s.metrics = newMetrics(s.Registry)
+	if s.budget, err = budget.New(cfg.Flags, s.Registry); err != nil {
+		return nil, err
+	}
 	if err := s.wire(ctx); err != nil {
 		return nil, err
 	}

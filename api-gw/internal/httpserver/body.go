@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"blindseq/kit/budget"
 )
 
 // bodyTimeout bounds how long a client may take to send its request's body.
@@ -27,12 +29,23 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 	if r.ContentLength == 0 {
 		return nil
 	}
+	expected := r.ContentLength
+	if expected < 0 {
+		expected = limit
+	}
+	release, err := budget.Reserve(r.Context(), expected)
+	if err != nil {
+		RetryAfter(w, err)
+		w.Header().Set("Connection", "close") // it is not read
+		return err
+	}
+	defer release()
 	if r.ContentLength > 0 { // memory is taken for what arrives, not for what is announced
 		buf.Grow(int(min(r.ContentLength, 128<<10)) + bytes.MinRead)
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported by a test's recorder
-	_, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	_, err = buf.ReadFrom(io.LimitReader(r.Body, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %s", ErrBodySlow, bodyTimeout)
@@ -50,6 +63,8 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 // BodyStatus is the HTTP status of an error of Body.
 func BodyStatus(err error) int {
 	switch {
+	case errors.Is(err, budget.ErrExceeded):
+		return http.StatusTooManyRequests
 	case errors.Is(err, ErrBodyTooLarge):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrBodySlow):

@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
+
+	"blindseq/kit/budget"
 )
 
 // writeTimeout bounds each write to a client. A client that reads nothing for so long is cut off; a stream has no other limit.
@@ -25,8 +28,22 @@ func (s *Server) handler() http.Handler {
 			out.touch()
 			s.ended(r, out, time.Since(start))
 		}()
-		s.cfg.Handler.ServeHTTP(out, r)
+		ctx, leave, err := s.cfg.Budget.Enter(r, strings.EqualFold(r.Header.Get("Upgrade"), "websocket"))
+		if err != nil {
+			RetryAfter(out, err)
+			s.cfg.Refuse(out, err)
+			return
+		}
+		defer leave()
+		s.cfg.Handler.ServeHTTP(out, r.WithContext(ctx))
 	})
+}
+
+// RetryAfter sets the header of a refusal by a budget.
+func RetryAfter(w http.ResponseWriter, err error) {
+	if refusal := (*budget.Refusal)(nil); errors.As(err, &refusal) {
+		w.Header().Set("Retry-After", refusal.RetryAfter())
+	}
 }
 
 // recovered answers for a handler that panicked. The details go to the operator's log, not to the client.

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/kit/budget"
+
 	"golang.org/x/net/netutil"
 )
 
@@ -44,6 +46,8 @@ type Config struct {
 	Listener       net.Listener
 	Handler        http.Handler
 	MaxConnections int // further ones wait to be accepted
+	Budget         *budget.Budget
+	Refuse         func(w http.ResponseWriter, err error) // answers 429 in the listener's own form
 	Recorder       Recorder
 	Log            *slog.Logger
 }
@@ -81,7 +85,9 @@ func New(ctx context.Context, cfg Config) *Server {
 // their connections are closed in the end.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(netutil.LimitListener(s.cfg.Listener, s.cfg.MaxConnections)) }()
+	go func() {
+		served <- s.http.Serve(s.cfg.Budget.Listener(netutil.LimitListener(s.cfg.Listener, s.cfg.MaxConnections)))
+	}()
 	defer s.abort(ErrStopping)
 	defer s.drain(ErrStopping)
 	select {

@@ -77,3 +77,19 @@ func (p *Proxy) anywhere(c rpcCall, alone bool) bool {
 	}
 	return !bytes.Equal(bytes.TrimSpace(c.Params[block]), []byte(`"pending"`))
 }
+
+// methodsOf are the methods of a request's calls; what does not parse is one call of none.
+func methodsOf(body []byte) []string {
+	type named struct {
+		Method string `json:"method"`
+	}
+	calls, _ := parse[named](body)
+	if len(calls) == 0 {
+		return []string{""}
+	}
+	methods := make([]string, len(calls))
+	for i, c := range calls {
+		methods[i] = c.Method
+	}
+	return methods
+}

@@ -13,6 +13,7 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 )
 
@@ -33,6 +34,10 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	if !p.readBody(w, r, buf) {
 		return
 	}
+	if err := charge(r.Context(), buf.Bytes()); err != nil {
+		exceeded(w, buf.Bytes(), err)
+		return
+	}
 	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), sends: sendsOf(buf.Bytes())}
 	if err := p.cfg.Hold.Do(r.Context(), x.attempt); err != nil {
 		p.forwardFailed(w, r, buf.Bytes(), err)
@@ -48,6 +53,9 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 	err := httpserver.Body(w, r, p.cfg.BodyLimit, buf)
 	p.held.Add(int64(buf.Len())) // taken back by giveBody
 	switch {
+	case errors.Is(err, budget.ErrExceeded):
+		exceeded(w, nil, err)
+		return false
 	case err != nil:
 		refuse(w, nil, httpserver.BodyStatus(err), jsonrpc.InvalidRequest, err.Error())
 		return false
@@ -56,6 +64,20 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 		return false
 	}
 	return true
+}
+
+// charge takes what the calls of a request cost from the budget of its client.
+func charge(ctx context.Context, body []byte) error {
+	if !budget.Limited(ctx) {
+		return nil
+	}
+	return budget.Charge(ctx, methodsOf(body))
+}
+
+// exceeded answers a request that a budget refuses.
+func exceeded(w http.ResponseWriter, request []byte, err error) {
+	httpserver.RetryAfter(w, err)
+	refuse(w, request, http.StatusTooManyRequests, jsonrpc.LimitExceeded, err.Error())
 }
 
 func requestTo(ctx context.Context, to *url.URL, body *payload) *http.Request {

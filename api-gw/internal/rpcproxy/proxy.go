@@ -153,6 +153,9 @@ func NotFound(w http.ResponseWriter, _ *http.Request) {
 	refuse(w, nil, http.StatusNotFound, jsonrpc.InvalidRequest, "nothing is served here: JSON-RPC is at / and /ws")
 }
 
+// Refuse answers a request that a budget of the listener refuses.
+func Refuse(w http.ResponseWriter, err error) { exceeded(w, nil, err) }
+
 func refuse(w http.ResponseWriter, request []byte, status, code int, message string) {
 	jsonrpc.Write(w, status, jsonrpc.Reply(request, jsonrpc.Error{Code: code, Message: message}))
 }

@@ -13,6 +13,7 @@ import (
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 
 	"github.com/coder/websocket"
@@ -109,11 +110,11 @@ type ending struct {
 
 // join relays both ways until something ends it, closes both sides, and returns when all its goroutines have ended.
 func (p *Proxy) join(ctx context.Context, leader *tracker.Leader, down, up *websocket.Conn) {
-	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx)) // with the client's budget
 	ends := make(chan ending, 4)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		read, err := relay(relaying, up, down)
+		read, err := p.relayCalls(relaying, up, down)
 		ends <- ending{client: read, producer: !read, err: err}
 	})
 	wg.Go(func() {
@@ -234,4 +235,40 @@ func pings(ctx context.Context, c *websocket.Conn) error {
 			return fmt.Errorf("%w: %w", errSilent, err)
 		}
 	}
+}
+
+// relayCalls is relay for what a client sends. Of a client with a budget it reads each message, so as to charge its calls, and
+// answers itself what the budget refuses.
+func (p *Proxy) relayCalls(ctx context.Context, up, down *websocket.Conn) (read bool, err error) {
+	if !budget.Limited(ctx) {
+		return relay(ctx, up, down)
+	}
+	subscriptions := budget.NewSubscriptions(ctx)
+	for {
+		kind, message, err := down.Read(ctx)
+		if err != nil {
+			return true, err
+		}
+		if err := chargeMessage(ctx, subscriptions, message); err != nil {
+			answer := jsonrpc.Reply(message, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()})
+			if err := down.Write(ctx, websocket.MessageText, answer); err != nil {
+				return true, err
+			}
+			continue
+		}
+		if err := up.Write(ctx, kind, message); err != nil {
+			return false, fmt.Errorf("relay message: %w", err)
+		}
+	}
+}
+
+// chargeMessage takes what the calls of a message cost.
+func chargeMessage(ctx context.Context, subscriptions *budget.SubscriptionCount, message []byte) error {
+	methods := methodsOf(message)
+	for _, m := range methods {
+		if err := subscriptions.Note(m); err != nil {
+			return err
+		}
+	}
+	return budget.Charge(ctx, methods)
 }

@@ -1,0 +1,383 @@
+// Package budget bounds what one client can take of an HTTP server: connections, requests at a time, WebSockets, bytes being
+// read, and compute units a second. Who exceeds a bound is refused at once with 429 and Retry-After, counted, and never held.
+//
+// A client is an address; of IPv6, a network of 64 bits. Behind a proxy that the operator names it is the address that the
+// proxy forwards for. A client on this machine that comes through no such proxy has no budget: developers notice nothing, and what
+// an operator runs beside the server is trusted. The bound of bytes being read is for all together, those too.
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+)
+
+// Flags are the bounds, as a service's configuration embeds them.
+type Flags struct {
+	Connections    int            `name:"client-connections" help:"Maximum number of connections of one address." default:"256"`
+	Requests       int            `name:"client-requests" help:"Maximum number of requests of one client at a time." default:"128"`
+	Sockets        int            `name:"client-websockets" help:"Maximum number of WebSockets of one client." default:"32"`
+	Subscriptions  int            `name:"client-subscriptions" help:"Maximum number of subscriptions of one WebSocket." default:"64"`
+	Units          int            `name:"client-units" help:"Compute units a second of one client. A method costs what --method-costs says, any other call one unit." default:"5000"`
+	Burst          int            `name:"client-burst" help:"Compute units that a client may save up." default:"20000"`
+	Costs          map[string]int `name:"method-costs" help:"Compute units of methods, as method=units;method=units. A name that ends with * is a prefix; the longest that fits counts." default:"eth_call=20;eth_estimateGas=50;eth_createAccessList=50;eth_simulateV1=200;eth_getLogs=75;eth_getFilterLogs=75;eth_getProof=20;eth_feeHistory=10;eth_sendRawTransaction=10;debug_*=500;txpool_content*=200"`
+	ReadingBytes   int64          `name:"reading-bytes" help:"Maximum bytes of all requests that are being read. One client may have a quarter." default:"67108864"`
+	TrustedProxies []string       `name:"trusted-proxies" help:"Networks (CIDR) of proxies whose X-Forwarded-For says who the client is."`
+}
+
+// Validate refuses bounds that let nothing through.
+func (f Flags) Validate() error {
+	for name, n := range map[string]int64{
+		"client-connections": int64(f.Connections), "client-requests": int64(f.Requests), "client-websockets": int64(f.Sockets),
+		"client-subscriptions": int64(f.Subscriptions), "client-units": int64(f.Units), "client-burst": int64(f.Burst), "reading-bytes": f.ReadingBytes,
+	} {
+		if n < 1 {
+			return fmt.Errorf("--%s must be at least 1, not %d", name, n)
+		}
+	}
+	for method, n := range f.Costs {
+		if n < 0 || n > f.Burst {
+			return fmt.Errorf("--method-costs: %s must cost from 0 to --client-burst (%d) units, not %d", method, f.Burst, n)
+		}
+	}
+	_, err := networks(f.TrustedProxies)
+	return err
+}
+
+func networks(list []string) (out []netip.Prefix, err error) {
+	for _, one := range list {
+		p, err := netip.ParsePrefix(one)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %q is no network such as 10.0.0.0/8", one)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// Names of the bounds, in refusals and metrics.
+const (
+	Connections   = "connections"
+	Requests      = "requests"
+	Sockets       = "websockets"
+	Subscriptions = "subscriptions"
+	Units         = "units"
+	Reading       = "reading_bytes"
+)
+
+var names = []string{Connections, Requests, Sockets, Subscriptions, Units, Reading}
+
+// ErrExceeded is wrapped by every Refusal.
+var ErrExceeded = errors.New("budget exceeded")
+
+// Refusal says which bound a client exceeds, and after how long it may try again.
+type Refusal struct {
+	Budget string
+	After  time.Duration
+	detail string
+}
+
+func (r *Refusal) Error() string { return ErrExceeded.Error() + ": " + r.detail }
+
+// Unwrap makes it an ErrExceeded.
+func (*Refusal) Unwrap() error { return ErrExceeded }
+
+// RetryAfter is the header's value: whole seconds, at least one.
+func (r *Refusal) RetryAfter() string {
+	return fmt.Sprint(int64(max(r.After, time.Second)+time.Second-1) / int64(time.Second))
+}
+
+// Budget bounds the clients of a server. A nil one bounds nothing. Its methods may be called from any goroutine.
+type Budget struct {
+	flags   Flags
+	proxies []netip.Prefix
+	costs   costs
+	refused func(budget string)
+	now     func() time.Time
+
+	mu      sync.Mutex
+	clients map[netip.Addr]*Client
+	reading int64
+	forgot  time.Time
+}
+
+// New makes a Budget and registers its metric.
+func New(f Flags, registry prometheus.Registerer) (*Budget, error) {
+	if err := f.Validate(); err != nil {
+		return nil, err
+	}
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "blindseq_budget_refused_total",
+		Help: "Connections, requests and calls refused because a client exceeded a bound, by bound: connections, requests, websockets, subscriptions, units (compute units a second) or reading_bytes.",
+	}, []string{"budget"})
+	for _, name := range names {
+		counter.WithLabelValues(name)
+	}
+	registry.MustRegister(counter)
+	proxies, _ := networks(f.TrustedProxies) // Validate has checked them
+	return &Budget{flags: f, proxies: proxies, costs: newCosts(f.Costs), refused: func(name string) { counter.WithLabelValues(name).Inc() }, now: time.Now, clients: map[netip.Addr]*Client{}}, nil
+}
+
+// Client is what one client takes now. A nil one has no budget of its own.
+type Client struct {
+	b       *Budget
+	units   *rate.Limiter
+	uses    int // requests, sockets and connections
+	using   map[string]int
+	reading int64
+}
+
+// many is from how many clients on those that take nothing are forgotten; most is how many are told apart.
+const (
+	many        = 4096
+	most        = 1 << 16
+	forgetEvery = time.Second // a look at all of them
+)
+
+// of returns the client at an address, nil for one without a budget. The caller holds mu.
+func (b *Budget) of(addr netip.Addr) *Client {
+	if c := b.clients[addr]; c != nil {
+		return c
+	}
+	if now := b.now(); len(b.clients) >= many && now.Sub(b.forgot) >= forgetEvery {
+		b.forgot = now
+		b.forget(now)
+	}
+	if len(b.clients) >= most {
+		addr = netip.Addr{} // all further ones together are one client
+		if c := b.clients[addr]; c != nil {
+			return c
+		}
+	}
+	c := &Client{b: b, units: rate.NewLimiter(rate.Limit(b.flags.Units), b.flags.Burst), using: map[string]int{}}
+	b.clients[addr] = c
+	return c
+}
+
+func (b *Budget) forget(now time.Time) {
+	for addr, c := range b.clients {
+		if c.uses == 0 && c.reading == 0 && c.units.TokensAt(now) >= float64(b.flags.Burst) {
+			delete(b.clients, addr)
+		}
+	}
+}
+
+// key is what tells clients apart, and whether the client has a budget.
+func (b *Budget) key(r *http.Request) (netip.Addr, bool) {
+	addr, ok := addressOf(r.RemoteAddr)
+	if !ok {
+		return netip.Addr{}, true
+	}
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	through := false
+	for i := len(forwarded) - 1; i >= 0 && b.trusted(addr); i-- {
+		before, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
+		if err != nil {
+			break
+		}
+		addr, through = before.Unmap(), true
+	}
+	if addr.IsLoopback() && !through {
+		return addr, false
+	}
+	return network(addr), true
+}
+
+func (b *Budget) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(b.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// network is the address itself, or that of the IPv6 network it is in.
+func network(addr netip.Addr) netip.Addr {
+	if addr.Is4() {
+		return addr
+	}
+	p, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return p.Addr()
+}
+
+func addressOf(hostport string) (netip.Addr, bool) {
+	ap, err := netip.ParseAddrPort(hostport)
+	return ap.Addr().Unmap(), err == nil
+}
+
+// acquire counts one more use of a kind, at most so many.
+func (b *Budget) acquire(addr netip.Addr, kind string, most int) (*Client, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.of(addr)
+	if c.using[kind] >= most {
+		b.refused(kind)
+		return nil, &Refusal{kind, time.Second, fmt.Sprintf("at most %d %s of one client at a time", most, kind)}
+	}
+	c.using[kind]++
+	c.uses++
+	return c, nil
+}
+
+func (c *Client) release(kind string) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.using[kind]--
+	c.uses--
+}
+
+// Enter begins a request, or a WebSocket. leave ends it.
+func (b *Budget) Enter(r *http.Request, socket bool) (ctx context.Context, leave func(), err error) {
+	if b == nil {
+		return r.Context(), func() {}, nil
+	}
+	ctx = context.WithValue(r.Context(), budgetKey{}, b)
+	addr, limited := b.key(r)
+	if !limited {
+		return ctx, func() {}, nil
+	}
+	kind, most := Requests, b.flags.Requests
+	if socket {
+		kind, most = Sockets, b.flags.Sockets
+	}
+	c, err := b.acquire(addr, kind, most)
+	if err != nil {
+		return ctx, nil, err
+	}
+	return context.WithValue(ctx, clientKey{}, c), func() { c.release(kind) }, nil
+}
+
+type (
+	clientKey struct{}
+	budgetKey struct{}
+)
+
+// Charge takes the compute units of calls from the client of a request. Either all are paid or none.
+func Charge(ctx context.Context, methods []string) error {
+	c, _ := ctx.Value(clientKey{}).(*Client)
+	if c == nil {
+		return nil
+	}
+	cost := 0
+	for _, m := range methods {
+		cost += c.b.costs.of(m)
+	}
+	cost = min(cost, c.b.flags.Burst)
+	now := c.b.now()
+	if c.units.AllowN(now, cost) {
+		return nil
+	}
+	c.b.refused(Units)
+	after := time.Duration(float64(cost) / float64(c.b.flags.Units) * float64(time.Second))
+	return &Refusal{Units, after, fmt.Sprintf("these calls cost %d compute units; a client has %d a second", cost, c.b.flags.Units)}
+}
+
+// Limited says whether the client of a request has a budget.
+func Limited(ctx context.Context) bool { return ctx.Value(clientKey{}) != nil }
+
+// Reserve takes bytes that are about to be read for a request. release gives them back.
+func Reserve(ctx context.Context, bytes int64) (release func(), err error) {
+	b, _ := ctx.Value(budgetKey{}).(*Budget)
+	if b == nil {
+		return func() {}, nil
+	}
+	c, _ := ctx.Value(clientKey{}).(*Client)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reading+bytes > b.flags.ReadingBytes || c != nil && c.reading+bytes > max(b.flags.ReadingBytes/4, bytes) {
+		b.refused(Reading)
+		return nil, &Refusal{Reading, time.Second, fmt.Sprintf("%d bytes of requests are being read, at most %d, and of one client a quarter", b.reading, b.flags.ReadingBytes)}
+	}
+	b.reading += bytes
+	if c != nil {
+		c.reading += bytes
+	}
+	return sync.OnceFunc(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.reading -= bytes
+		if c != nil {
+			c.reading -= bytes
+		}
+	}), nil
+}
+
+// Subscriptions counts the subscriptions of one WebSocket.
+type SubscriptionCount struct {
+	b    *Budget
+	open int
+}
+
+// NewSubscriptions returns the count of a WebSocket of a request; nil without a budget.
+func NewSubscriptions(ctx context.Context) *SubscriptionCount {
+	if c, _ := ctx.Value(clientKey{}).(*Client); c != nil {
+		return &SubscriptionCount{b: c.b}
+	}
+	return nil
+}
+
+// Note counts a call of a method, or refuses it.
+func (s *SubscriptionCount) Note(method string) error {
+	switch {
+	case s == nil:
+	case method == "eth_unsubscribe":
+		s.open = max(s.open-1, 0)
+	case method == "eth_subscribe" && s.open >= s.b.flags.Subscriptions:
+		s.b.refused(Subscriptions)
+		return &Refusal{Subscriptions, time.Second, fmt.Sprintf("a WebSocket has at most %d subscriptions", s.b.flags.Subscriptions)}
+	case method == "eth_subscribe":
+		s.open++
+	}
+	return nil
+}
+
+// Listener refuses connections of an address that has too many. Those of proxies are the proxy's own, and not counted.
+func (b *Budget) Listener(l net.Listener) net.Listener {
+	if b == nil {
+		return l
+	}
+	return &listener{l, b}
+}
+
+type listener struct {
+	net.Listener
+	b *Budget
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		addr, ok := addressOf(conn.RemoteAddr().String())
+		if !ok || addr.IsLoopback() || l.b.trusted(addr) {
+			return conn, nil
+		}
+		c, err := l.b.acquire(network(addr), Connections, l.b.flags.Connections)
+		if err == nil {
+			return &counted{Conn: conn, release: sync.OnceFunc(func() { c.release(Connections) })}, nil
+		}
+		_ = conn.Close() // refused
+	}
+}
+
+// counted is a connection that gives its place back when it is closed.
+type counted struct {
+	net.Conn
+	release func()
+}
+
+func (c *counted) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}

@@ -1,0 +1,318 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func flags() Flags {
+	return Flags{
+		Connections: 3, Requests: 2, Sockets: 2, Subscriptions: 2, Units: 10, Burst: 100, ReadingBytes: 1000,
+		Costs: map[string]int{"eth_call": 20, "debug_*": 50, "debug_trace*": 100}, TrustedProxies: []string{"10.0.0.0/8", "127.0.0.0/8"},
+	}
+}
+
+func newBudget(t *testing.T) *Budget {
+	t.Helper()
+	b, err := New(flags(), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func from(address string, forwarded ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.RemoteAddr = net.JoinHostPort(address, "1234")
+	for _, f := range forwarded {
+		r.Header.Add("X-Forwarded-For", f)
+	}
+	return r
+}
+
+func exceeds(t *testing.T, err error, budget string) {
+	t.Helper()
+	refusal := (*Refusal)(nil)
+	if !errors.As(err, &refusal) || refusal.Budget != budget || !errors.Is(err, ErrExceeded) || refusal.RetryAfter() < "1" {
+		t.Errorf("got %v, want a refusal by %s", err, budget)
+	}
+}
+
+// Who a client is: its address, or what a trusted proxy says; nobody else's header counts.
+func TestAClientIsItsAddressOrWhatATrustedProxySays(t *testing.T) {
+	b := newBudget(t)
+	for _, c := range []struct {
+		address   string
+		forwarded []string
+		want      string
+		limited   bool
+	}{
+		{"203.0.113.7", nil, "203.0.113.7", true},
+		{"203.0.113.7", []string{"198.51.100.1"}, "203.0.113.7", true}, // it is no proxy of ours
+		{"10.1.2.3", []string{"198.51.100.1"}, "198.51.100.1", true},
+		{"10.1.2.3", []string{"192.0.2.9, 198.51.100.1"}, "198.51.100.1", true}, // the client wrote the first
+		{"10.1.2.3", []string{"192.0.2.9", "198.51.100.1, 10.9.9.9"}, "198.51.100.1", true},
+		{"10.1.2.3", []string{"nonsense"}, "10.1.2.3", true},
+		{"10.1.2.3", nil, "10.1.2.3", true},
+		{"127.0.0.1", nil, "127.0.0.1", false},
+		{"::1", nil, "::1", false},
+		{"127.0.0.1", []string{"198.51.100.1"}, "198.51.100.1", true},
+		{"127.0.0.1", []string{"127.0.0.9"}, "127.0.0.9", true}, // it came through a proxy
+		{"2001:db8:1:2:3:4:5:6", nil, "2001:db8:1:2::", true},
+		{"::ffff:203.0.113.7", nil, "203.0.113.7", true},
+	} {
+		if got, limited := b.key(from(c.address, c.forwarded...)); got.String() != c.want || limited != c.limited {
+			t.Errorf("%s for %v: %s, limited %v", c.address, c.forwarded, got, limited)
+		}
+	}
+}
+
+func TestRequestsAndSocketsOfAClientAreBounded(t *testing.T) {
+	b := newBudget(t)
+	for socket, kind := range map[bool]string{false: Requests, true: Sockets} {
+		var leaves []func()
+		for range 2 {
+			_, leave, err := b.Enter(from("203.0.113.7"), socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaves = append(leaves, leave)
+		}
+		_, _, err := b.Enter(from("203.0.113.7"), socket)
+		exceeds(t, err, kind)
+		if _, leave, err := b.Enter(from("203.0.113.8"), socket); err != nil {
+			t.Errorf("another client: %v", err)
+		} else {
+			leave()
+		}
+		for range 5 {
+			if _, _, err := b.Enter(from("127.0.0.1"), socket); err != nil {
+				t.Errorf("on this machine: %v", err)
+			}
+		}
+		leaves[0]()
+		if _, leave, err := b.Enter(from("203.0.113.7"), socket); err != nil {
+			t.Errorf("after one has ended: %v", err)
+		} else {
+			leave()
+		}
+		leaves[1]()
+	}
+}
+
+func TestCallsCostUnitsThatGrowBack(t *testing.T) {
+	b := newBudget(t)
+	now := time.Unix(1_000, 0)
+	b.now = func() time.Time { return now }
+	enter := func(address string) context.Context {
+		ctx, leave, err := b.Enter(from(address), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(leave)
+		return ctx
+	}
+	one, other := enter("203.0.113.7"), enter("203.0.113.8")
+	calls := []string{"eth_call", "eth_call", "eth_chainId", "debug_gcStats"} // 20 + 20 + 1 + 50 of 100
+	if err := Charge(one, calls); err != nil {
+		t.Fatal(err)
+	}
+	exceeds(t, Charge(one, calls), Units)
+	if err := Charge(one, []string{"a", "b", "c"}); err != nil {
+		t.Errorf("a refused request cost something: %v", err)
+	}
+	if err := Charge(other, []string{"debug_traceCall"}); err != nil {
+		t.Errorf("another client: %v", err)
+	}
+	now = now.Add(9 * time.Second)
+	if err := Charge(one, calls); err != nil {
+		t.Errorf("after 9 seconds: %v", err)
+	}
+	if err := Charge(t.Context(), calls); err != nil || Limited(t.Context()) {
+		t.Errorf("without a client: %v", err)
+	}
+}
+
+func TestBytesAreReservedBeforeTheyAreRead(t *testing.T) {
+	b := newBudget(t)
+	enter := func(address string) context.Context {
+		ctx, leave, err := b.Enter(from(address), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(leave)
+		return ctx
+	}
+	reserve := func(ctx context.Context, n int64) func() {
+		release, err := Reserve(ctx, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return release
+	}
+	one := enter("203.0.113.7")
+	release := reserve(one, 200)
+	_, err := Reserve(one, 100) // a quarter of 1,000 at most
+	exceeds(t, err, Reading)
+	local := enter("127.0.0.1")
+	second := reserve(local, 800)
+	_, err = Reserve(local, 1)
+	exceeds(t, err, Reading)
+	release()
+	release() // again is harmless
+	reserve(one, 100)()
+	second()
+	if b.reading != 0 {
+		t.Errorf("%d bytes are never given back", b.reading)
+	}
+}
+
+func TestAWebSocketHasFewSubscriptions(t *testing.T) {
+	b := newBudget(t)
+	ctx, leave, err := b.Enter(from("203.0.113.7"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	s := NewSubscriptions(ctx)
+	for _, m := range []string{"eth_subscribe", "eth_subscribe", "eth_call"} {
+		if err := s.Note(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exceeds(t, s.Note("eth_subscribe"), Subscriptions)
+	if err := errors.Join(s.Note("eth_unsubscribe"), s.Note("eth_subscribe")); err != nil {
+		t.Error(err)
+	}
+	if NewSubscriptions(t.Context()).Note("eth_subscribe") != nil {
+		t.Error("one without a budget is refused")
+	}
+}
+
+// arriving is a listener whose connections come from an address.
+type arriving struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+func (a arriving) Accept() (net.Conn, error) {
+	c, ok := <-a.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+type conn struct {
+	net.Conn
+	address string
+	closed  chan struct{}
+}
+
+func (c conn) RemoteAddr() net.Addr {
+	a, _ := net.ResolveTCPAddr("tcp", net.JoinHostPort(c.address, "9"))
+	return a
+}
+func (c conn) Close() error { close(c.closed); return nil }
+
+func TestConnectionsOfAnAddressAreBounded(t *testing.T) {
+	b := newBudget(t)
+	a := arriving{conns: make(chan net.Conn, 20)}
+	l := b.Listener(a)
+	dial := func(address string) conn {
+		c := conn{address: address, closed: make(chan struct{})}
+		a.conns <- c
+		return c
+	}
+	var first net.Conn
+	for i := range 3 {
+		dial("203.0.113.7")
+		got, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = got
+		}
+	}
+	refused := dial("203.0.113.7")
+	for _, address := range []string{"203.0.113.8", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "127.0.0.1"} {
+		dial(address)
+		if got, err := l.Accept(); err != nil || got.RemoteAddr().(*net.TCPAddr).IP.String() != address {
+			t.Errorf("%s: %v, %v", address, got, err)
+		}
+	}
+	<-refused.closed
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dial("203.0.113.7")
+	if _, err := l.Accept(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What clients leave behind is forgotten, and further ones than can be told apart share a budget.
+func TestTheNumberOfClientsIsBounded(t *testing.T) {
+	b := newBudget(t)
+	now := time.Unix(1_000, 0)
+	b.now = func() time.Time { return now }
+	visit := func(i int, cost bool) {
+		ctx, leave, err := b.Enter(from(net.IPv4(20, byte(i>>16), byte(i>>8), byte(i)).String()), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cost {
+			_ = Charge(ctx, []string{"eth_call"})
+		}
+		leave()
+	}
+	for i := range 2 * many {
+		visit(i, false)
+		now = now.Add(time.Second / many)
+	}
+	if n := len(b.clients); n > many+many/2 {
+		t.Errorf("%d clients are remembered", n)
+	}
+	for i := range most + 100 {
+		visit(i, true)
+	}
+	if n := len(b.clients); n > most+1 {
+		t.Errorf("%d clients are remembered", n)
+	}
+}
+
+func TestFlagsThatLetNothingThroughAreRefused(t *testing.T) {
+	for name, change := range map[string]func(*Flags){
+		"no requests": func(f *Flags) { f.Requests = 0 }, "a network": func(f *Flags) { f.TrustedProxies = []string{"10.0.0.1"} },
+		"a cost above the burst": func(f *Flags) { f.Costs = map[string]int{"x": 101} }, "a negative cost": func(f *Flags) { f.Costs = map[string]int{"x": -1} },
+	} {
+		f := flags()
+		if change(&f); f.Validate() == nil {
+			t.Error(name)
+		}
+	}
+	if f := flags(); f.Validate() != nil {
+		t.Error("good ones are refused")
+	}
+}
+
+func TestANilBudgetBoundsNothing(t *testing.T) {
+	ctx, leave, err := (*Budget)(nil).Enter(from("203.0.113.7"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	if release, err := Reserve(ctx, 1<<40); err != nil {
+		t.Error(err)
+	} else {
+		release()
+	}
+}
