@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"blindseq/kit/budget"
 	"blindseq/kit/config"
 )
 
@@ -27,12 +28,13 @@ type Config struct {
 	MaxAge        time.Duration `help:"Age at which the bundler gives up a transaction that is in no block." default:"24h"`
 	MaxPending    int           `help:"Maximum number of transactions that wait for a block. More are refused." default:"10000"`
 
-	CORSOrigins []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC. * allows all." default:"*"`
-	BodyLimit   int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request in bytes." default:"5242880"`
-	BatchLimit  int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
-	RPCTimeout  time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
-	ReceiptHold time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`
-	MaxConns    int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
+	budget.Flags `embed:""`
+	CORSOrigins  []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC. * allows all." default:"*"`
+	BodyLimit    int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request in bytes." default:"5242880"`
+	BatchLimit   int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
+	RPCTimeout   time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
+	ReceiptHold  time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`
+	MaxConns     int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
 }
 
 // DefaultAddresses are the ports of gRPC, which serves health only, and of health and metrics.
@@ -53,6 +55,9 @@ func (c *Config) Validate() error {
 		if file == "" {
 			return fmt.Errorf("--%s must not be empty", flag)
 		}
+	}
+	if err := c.Flags.Validate(); err != nil {
+		return err
 	}
 	for flag, d := range map[string]time.Duration{"accept-timeout": c.AcceptTimeout, "max-age": c.MaxAge, "rpc-timeout": c.RPCTimeout} {
 		if d < 10*time.Millisecond {

@@ -13,6 +13,7 @@ import (
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/bundler/internal/walletrpc"
+	"blindseq/kit/budget"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/seal/committee"
@@ -121,9 +122,13 @@ func (s *Service) follow(cfg Config) bundling.Health {
 
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
 func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) (grpc *grpckit.Server, err error) {
+	clients, err := budget.New(cfg.Flags, s.Registry)
+	if err != nil {
+		return nil, err
+	}
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*walletrpc.Server, error) {
 		return walletrpc.NewServer(ctx, walletrpc.ServerOptions{
-			Address: cfg.RPCAddress, Handler: h, Connections: cfg.MaxConns, Origins: cfg.CORSOrigins, Log: s.Log,
+			Address: cfg.RPCAddress, Handler: h, Connections: cfg.MaxConns, Origins: cfg.CORSOrigins, Budget: clients, Log: s.Log,
 		})
 	})
 	if err != nil {

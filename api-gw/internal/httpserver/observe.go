@@ -35,7 +35,8 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		defer leave()
-		s.cfg.Handler.ServeHTTP(out, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		s.cfg.Handler.ServeHTTP(out, r)
 	})
 }
 

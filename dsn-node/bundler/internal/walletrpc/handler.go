@@ -25,6 +25,7 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/retry"
 
@@ -87,17 +88,57 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
-	if err != nil {
+	body, err := h.read(w, r)
+	if errors.Is(err, budget.ErrExceeded) {
+		w.Header().Set("Connection", "close") // it is not read
+		exceeded(w, nil, err)
+		return
+	} else if err != nil {
 		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
 		return
 	}
 	body = bytes.TrimSpace(body)
+	if err := charge(r.Context(), body); err != nil {
+		exceeded(w, body, err)
+		return
+	}
 	if len(body) > 0 && body[0] == '[' {
 		h.batch(w, r, body)
 		return
 	}
 	h.single(w, r, body)
+}
+
+// read reads the body of a request. Its bytes are reserved before.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	expected := r.ContentLength
+	if expected < 0 || expected > h.limits.Body {
+		expected = h.limits.Body
+	}
+	release, err := budget.Reserve(r.Context(), expected)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
+}
+
+// charge takes what the calls of a request cost from the budget of its client.
+func charge(ctx context.Context, body []byte) error {
+	if !budget.Limited(ctx) {
+		return nil
+	}
+	raws := []json.RawMessage{body}
+	if len(body) > 0 && body[0] == '[' {
+		raws, _ = parseBatch(body)
+	}
+	var methods []string
+	for _, raw := range raws {
+		if c, ok := parse(raw); ok {
+			methods = append(methods, c.Method)
+		}
+	}
+	return budget.Charge(ctx, methods)
 }
 
 func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {

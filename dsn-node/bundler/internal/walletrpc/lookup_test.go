@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/kit/budget"
+
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // leaving is an intake with one transaction, which enters a block while the observer answers that it does not know it.
@@ -82,5 +85,37 @@ func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestABundlersClientsHaveBudgets(t *testing.T) {
+	b, err := budget.New(budget.Flags{
+		Connections: 1, Requests: 1, Sockets: 1, Subscriptions: 1, Units: 1, Burst: 10, ReadingBytes: 1000, Costs: map[string]int{"eth_call": 10},
+	}, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &asked{answer: `{"id":1,"result":{}}`}
+	h := budgeted(b, NewHandler(a, Backends{Leader: a, Observer: a}, Limits{Body: 1 << 10, Batch: 5, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler)))
+	ask := func(client, body string) (int, string) {
+		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+		r.RemoteAddr = client + ":1"
+		h.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	call := `{"jsonrpc":"2.0","id":7,"method":"eth_call","params":[]}`
+	if status, text := ask("203.0.113.7", call); status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	for _, body := range []string{call, "[" + call + "]", call + strings.Repeat(" ", 500)} {
+		if status, text := ask("203.0.113.7", body); status != http.StatusTooManyRequests || !strings.Contains(text, "-32005") {
+			t.Errorf("%d %s", status, text)
+		}
+	}
+	if status, text := ask("203.0.113.8", call); status != http.StatusOK {
+		t.Errorf("another client: %d %s", status, text)
+	}
+	if status, _ := ask("127.0.0.1", call); status != http.StatusOK {
+		t.Error("on this machine there is no budget")
 	}
 }

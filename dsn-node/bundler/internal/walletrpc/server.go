@@ -2,13 +2,16 @@ package walletrpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"blindseq/kit/budget"
 	"blindseq/kit/httpkit"
+	"blindseq/kit/jsonrpc"
 
 	"github.com/rs/cors"
 	"golang.org/x/net/netutil"
@@ -29,6 +32,7 @@ type ServerOptions struct {
 	Handler     *Handler
 	Connections int
 	Origins     []string // web origins whose pages may call; * is any
+	Budget      *budget.Budget
 	Log         *slog.Logger
 }
 
@@ -41,14 +45,35 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	crossing := cors.New(cors.Options{
 		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type"}, MaxAge: 600,
 	})
-	return &Server{listener: netutil.LimitListener(l, o.Connections), http: &http.Server{
-		Handler:           crossing.Handler(o.Handler),
+	return &Server{listener: o.Budget.Listener(netutil.LimitListener(l, o.Connections)), http: &http.Server{
+		Handler:           crossing.Handler(budgeted(o.Budget, o.Handler)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// budgeted lets through what the client's budget allows.
+func budgeted(b *budget.Budget, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, leave, err := b.Enter(r, false)
+		if err != nil {
+			exceeded(w, nil, err)
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// exceeded answers a request that a budget refuses.
+func exceeded(w http.ResponseWriter, request []byte, err error) {
+	if refusal := (*budget.Refusal)(nil); errors.As(err, &refusal) {
+		w.Header().Set("Retry-After", refusal.RetryAfter())
+	}
+	jsonrpc.Write(w, http.StatusTooManyRequests, jsonrpc.Reply(request, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}))
 }
 
 // Addr is where the server listens.
