@@ -9,7 +9,7 @@ ARG VERSION=dev
 ARG REVISION=unknown
 WORKDIR /src
 COPY . .
-RUN go build -trimpath -buildvcs=false -tags netgo,osusergo,static_build \
+RUN go build -trimpath -buildvcs=false -tags netgo,osusergo,static_build,grpcnotrace \
       -ldflags "-s -w -X blindseq/kit/service.Version=${VERSION} -X blindseq/kit/service.Revision=${REVISION} -linkmode external -extldflags '-static'" \
       -o /out/program "./${SERVICE}/cmd/${SERVICE}" \
  && /out/program --sbom >/out/sbom.json && mkdir /out/data

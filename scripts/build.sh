@@ -3,7 +3,7 @@
 # With a C compiler, the secp256k1 library in C is linked in statically; without one, its Go counterpart.
 set -euo pipefail
 out=$1 ldflags=$2
-tags=netgo,osusergo,static_build
+tags=netgo,osusergo,static_build,grpcnotrace
 if [ "$(go env CGO_ENABLED)" = 1 ] && [ "$(go env GOOS)" = linux ]; then
   ldflags="$ldflags -linkmode external -extldflags '-static'"
 else

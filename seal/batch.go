@@ -16,11 +16,7 @@ import (
 func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
 	checked, errs := make([]*Checked, len(txs)), make([]error, len(txs))
 	signatures := make([]error, len(txs))
-	parallel(len(txs), func(i int) {
-		if checked[i], errs[i] = r.prepare(txs[i]); errs[i] == nil {
-			signatures[i] = txs[i].verifySignature()
-		}
-	})
+	parallel(len(txs), func(i int) { checked[i], errs[i] = r.prepare(txs[i]) })
 	var sum []int
 	for i := range txs {
 		if errs[i] == nil {
@@ -28,7 +24,7 @@ func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
 		}
 	}
 	if len(sum) > 0 {
-		verifyAll(checked, sum, errs)
+		both(len(sum), func() { verifyAll(checked, sum, errs) }, func() { r.submitters.verifySignatures(txs, sum, signatures) })
 	}
 	for i, err := range errs {
 		if err == nil {
@@ -39,6 +35,17 @@ func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
 		}
 	}
 	return checked, errs
+}
+
+// both calls two functions about n transactions, at the same time unless there are few: then the second goroutine costs more
+// than it saves.
+func both(n int, first, second func()) {
+	if n <= 4 {
+		first()
+		second()
+		return
+	}
+	parallel(2, func(i int) { []func(){first, second}[i]() })
 }
 
 // verifyAll sets the error of each one at these indexes whose proof does not hold.

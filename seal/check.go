@@ -2,10 +2,7 @@ package seal
 
 import (
 	"fmt"
-	"math/big"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/gtank/ristretto255"
 )
 
@@ -34,7 +31,7 @@ func (r *Ring) Check(s *Sealed) (*Checked, error) {
 		err = c.verify()
 	}
 	if err == nil {
-		err = s.verifySignature()
+		err = r.submitters.verifySignature(s)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check sealed transaction %v: %w", s.id, err)
@@ -84,24 +81,6 @@ func (c *Checked) verify() error {
 	wBar.Add(wBar, secondGeneratorTable().mul(c.f))
 	if wBar.Equal(c.wBar) != 1 {
 		return ErrProof
-	}
-	return nil
-}
-
-// verifySignature checks that the submitter signed the id, with a low s and v of 0 or 1: the one form that nobody but the
-// submitter can vary.
-func (s *Sealed) verifySignature() error {
-	r, v := new(big.Int).SetBytes(s.signature[:32]), s.signature[64]
-	if !crypto.ValidateSignatureValues(v, r, new(big.Int).SetBytes(s.signature[32:64]), true) {
-		return fmt.Errorf("%w: r, s or v out of range", ErrSignature)
-	}
-	digest := s.Digest()
-	signer, err := crypto.Ecrecover(digest[:], s.signature[:]) // 0x04 ‖ x ‖ y
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, err)
-	}
-	if address := common.BytesToAddress(crypto.Keccak256(signer[1:])[12:]); address != s.Submitter {
-		return fmt.Errorf("%w: of %v, not of submitter %v", ErrSignature, address, s.Submitter)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	blindseq/kit v0.0.0
 	blindseq/proto v0.0.0
+	github.com/consensys/gnark-crypto v0.21.0
 	github.com/ethereum/go-ethereum v1.17.10
 	github.com/gtank/ristretto255 v0.2.0
 	golang.org/x/crypto v0.58.0
@@ -17,6 +18,7 @@ require google.golang.org/grpc v1.85.0 // indirect
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/ProjectZKM/Ziren/crates/go-runtime/zkvm_runtime v0.0.0-20251001021608-1fe7b43fc4d6 // indirect
+	github.com/bits-and-blooms/bitset v1.24.6 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.0.1 // indirect
 	github.com/holiman/uint256 v1.3.2 // indirect
 	golang.org/x/net v0.61.0 // indirect

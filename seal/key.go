@@ -51,14 +51,15 @@ func leadingZeros(b []byte) int {
 
 // Ring is the keys of a chain that are in force. It never changes; other keys in force are another ring.
 type Ring struct {
-	chainID uint64
-	keys    map[KeyID]*Key
+	chainID    uint64
+	keys       map[KeyID]*Key
+	submitters submitters
 }
 
 // NewRing puts keys together. It refuses a key of another chain, and two keys with the same id: a transaction would name
 // both, and they open it to different things.
 func NewRing(chainID uint64, keys ...*Key) (*Ring, error) {
-	r := &Ring{chainID, make(map[KeyID]*Key, len(keys))}
+	r := &Ring{chainID, make(map[KeyID]*Key, len(keys)), newSubmitters()}
 	for _, k := range keys {
 		other, taken := r.keys[k.id]
 		switch {

@@ -65,7 +65,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 		AcceptTimeout: cfg.AcceptTimeout, MaxAge: cfg.MaxAge, Recorder: m, Log: log,
 	}
 	watcher := bundling.NewWatcher(o, s.follow(cfg))
-	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout}
+	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout, ReceiptHold: cfg.ReceiptHold}
 	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewIntake(o), n.backends(cfg), limits, m.count, log))
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/kit/telemetry"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
@@ -35,10 +36,12 @@ func Dial(target string, tls config.TLS, options ...grpc.DialOption) (*grpc.Clie
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", target, err)
 	}
+	if telemetry.On() {
+		options = append(options, grpc.WithStatsHandler(otelgrpc.NewClientHandler()))
+	}
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
 		creds,
 		grpc.WithChainUnaryInterceptor(sendToken),
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),

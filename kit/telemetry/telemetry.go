@@ -5,6 +5,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -14,6 +15,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 )
+
+var on atomic.Bool
+
+// On says whether this process sends traces. One that does not leaves out what costs a twelfth of a small call's processor time.
+func On() bool { return on.Load() }
 
 // Start installs the W3C propagator and, when an endpoint (a URL, "http://host:4317") is given, a tracer that exports
 // to it. The returned function sends what is still buffered and waits for that at most 2 seconds.
@@ -31,6 +37,7 @@ func Start(ctx context.Context, service, version, endpoint string) (flush func()
 		trace.WithResource(resource.NewSchemaless(semconv.ServiceName(service), semconv.ServiceVersion(version))),
 	)
 	otel.SetTracerProvider(provider)
+	on.Store(true)
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()

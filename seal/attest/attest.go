@@ -37,6 +37,7 @@ import (
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -163,7 +164,20 @@ func sign(key *ecdsa.PrivateKey, digest common.Hash) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte{rsv[64]}, rsv[:64]...), nil
+	signature := append([]byte{rsv[64]}, rsv[:64]...)
+	known.Add(signed{crypto.PubkeyToAddress(key.PublicKey), digest, [signatureSize]byte(signature)}, struct{}{})
+	return signature, nil
+}
+
+// known is signatures that this process made or verified. The same ones come again: a keyholder's own in certificates, a
+// certificate's with its locks, and with the next number. So each signer is recovered once.
+var known = lru.NewCache[signed, struct{}](4096)
+
+// signed is a signature that holds.
+type signed struct {
+	by        common.Address
+	digest    common.Hash
+	signature [signatureSize]byte
 }
 
 // verify checks that an authority of the committee signed a digest.
@@ -182,6 +196,10 @@ func signedBy(want common.Address, signature []byte, digest common.Hash) error {
 	if len(signature) != signatureSize {
 		return fmt.Errorf("%w: a signature of %d bytes", ErrNotSigned, len(signature))
 	}
+	claim := signed{want, digest, [signatureSize]byte(signature)}
+	if known.Contains(claim) {
+		return nil
+	}
 	if !crypto.ValidateSignatureValues(signature[0], new(big.Int).SetBytes(signature[1:33]), new(big.Int).SetBytes(signature[33:]), true) {
 		return fmt.Errorf("%w: r, s or v out of range", ErrNotSigned)
 	}
@@ -192,5 +210,6 @@ func signedBy(want common.Address, signature []byte, digest common.Hash) error {
 	if got := crypto.PubkeyToAddress(*key); got != want {
 		return fmt.Errorf("%w: by %s, not %s", ErrNotSigned, got, want)
 	}
+	known.Add(claim, struct{}{})
 	return nil
 }

@@ -34,6 +34,9 @@ var (
 	nobody  = common.HexToAddress("0xbeef")
 )
 
+// hold is longer than any test waits.
+const hold = time.Minute
+
 // served is a chain with its JSON-RPC on a port, and blocks on demand.
 type served struct {
 	t     testing.TB
@@ -54,7 +57,7 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	keep := txstore.NewKeeper(store, c)
-	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, Log: log}, c, plain{keep})
+	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, ReceiptHold: hold, Log: log}, c, plain{keep})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -239,6 +242,46 @@ func TestSendSyncAnswersWithTheReceipt(t *testing.T) {
 
 	err := client.Call(&receipt, "eth_sendRawTransactionSync", raw(t, transfer(t, 1, 0)), 1)
 	wantCode(t, err, 4)
+}
+
+// A call for the receipt of what is pending waits for its block; others are answered at once.
+func TestACallForThePendingReceiptWaitsForTheBlock(t *testing.T) {
+	s := serve(t, rpc.Limits{})
+	client := s.dial("http", "/")
+	tx, later := transfer(t, 0, 0), transfer(t, 1, 0)
+	var hash common.Hash
+	must(t, client.Call(&hash, "eth_sendRawTransaction", raw(t, tx)))
+	answers := make(chan types.Receipt, 2)
+	for _, c := range []struct {
+		method string
+		params []any
+	}{
+		{"eth_getTransactionReceipt", []any{tx.Hash()}},
+		{"te_awaitReceipt", []any{later.Hash(), 60_000}}, // which is not here yet
+	} {
+		go func() {
+			var receipt types.Receipt
+			if err := client.Call(&receipt, c.method, c.params...); err != nil {
+				t.Error(err)
+			}
+			answers <- receipt
+		}()
+	}
+	var none json.RawMessage
+	must(t, client.Call(&none, "eth_getTransactionReceipt", common.Hash{1}))
+	must(t, client.Call(&none, "te_awaitReceipt", common.Hash{1}, 1))
+	equal(t, "an unknown one", string(none), "null")
+	batch := []gethrpc.BatchElem{{Method: "eth_getTransactionReceipt", Args: []any{tx.Hash()}, Result: &none}}
+	must(t, client.BatchCall(batch))
+	must(t, batch[0].Error)
+	equal(t, "in a batch", string(none), "null")
+	must(t, client.Call(&hash, "eth_sendRawTransaction", raw(t, later)))
+	s.awaitPending(later.Hash())
+	result := s.block()
+	for range cap(answers) {
+		receipt := <-answers
+		equal(t, "block", receipt.BlockHash, result.Hash)
+	}
 }
 
 func TestSubscribersSeeABlockAndItsLogs(t *testing.T) {

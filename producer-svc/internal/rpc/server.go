@@ -42,9 +42,11 @@ type Config struct {
 	Head func() uint64
 	// BaseFee is that of the next block, in wei; nil when nothing is sealed.
 	BaseFee func() uint64
-	Count   func() // called for each request by HTTP; may be nil
-	Limits  Limits
-	Log     *slog.Logger
+	// ReceiptHold is how long a call for the receipt of a pending transaction waits for its block; 0 for not at all.
+	ReceiptHold time.Duration
+	Count       func() // called for each request by HTTP; may be nil
+	Limits      Limits
+	Log         *slog.Logger
 }
 
 // Limits bounds what a client can ask for.
@@ -133,6 +135,7 @@ type Server struct {
 	cfg      Config
 	rpc      *gethrpc.Server
 	client   *gethrpc.Client
+	receipts *receipts
 	listener net.Listener
 	bulk     *bulk
 }
@@ -144,7 +147,9 @@ func NewServer(cfg Config, chain Chain, txs Transactions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start JSON-RPC: %w", err)
 	}
-	s := &Server{cfg: cfg, rpc: gethrpc.NewServer(), client: client, bulk: &bulk{txs: txs, items: cfg.Limits.BatchItems}}
+	s := &Server{
+		cfg: cfg, rpc: gethrpc.NewServer(), client: client, receipts: newReceipts(chain), bulk: &bulk{txs: txs, items: cfg.Limits.BatchItems},
+	}
 	s.rpc.SetBatchLimits(cfg.Limits.BatchItems, cfg.Limits.ResponseBytes)
 	s.rpc.SetHTTPBodyLimit(cfg.Limits.BodyBytes)
 	s.rpc.SetWebsocketReadLimit(int64(cfg.Limits.BodyBytes))
@@ -162,9 +167,14 @@ func NewServer(cfg Config, chain Chain, txs Transactions) (*Server, error) {
 // register puts geth's services first: ours of the same namespace replace methods of the same name.
 func (s *Server) register(chain Chain, txs Transactions) error {
 	services := append([]gethrpc.API(nil), chain.APIs()...)
+	geth, err := receiptsOf(services)
+	if err != nil {
+		return err
+	}
+	eth := &ethService{txs: txs, client: s.client, geth: geth, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
-		gethrpc.API{Namespace: "eth", Service: &ethService{chain: chain, txs: txs, client: s.client}},
-		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg}},
+		gethrpc.API{Namespace: "eth", Service: eth},
+		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: eth}},
 		gethrpc.API{Namespace: "debug", Service: notServed{}},
 	)
 	for _, one := range services {
@@ -203,5 +213,6 @@ func (s *Server) Close() error {
 
 func (s *Server) close() {
 	s.rpc.Stop() // closes WebSocket connections, which the HTTP server no longer knows
+	s.receipts.close()
 	s.client.Close()
 }

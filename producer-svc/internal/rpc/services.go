@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -24,9 +23,12 @@ var errClosing = errors.New("the node is stopping; the transaction stays in its 
 
 // ethService replaces what of geth's eth namespace sends transactions and looks for them.
 type ethService struct {
-	chain  Chain
 	txs    Transactions
 	client *gethrpc.Client
+	geth   gethReceipts
+
+	receipts *receipts
+	hold     time.Duration // of calls for the receipt of what is pending
 }
 
 // SendRawTransaction is eth_sendRawTransaction: the transaction is in the pool and durable when it answers.
@@ -37,9 +39,6 @@ func (s *ethService) SendRawTransaction(ctx context.Context, raw hexutil.Bytes) 
 
 // SendRawTransactionSync is eth_sendRawTransactionSync (EIP-7966): it answers with the receipt.
 func (s *ethService) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, timeout *uint64) (json.RawMessage, error) {
-	blocks := make(chan core.ChainEvent, blockBuffer)
-	sub := s.chain.SubscribeBlocks(blocks)
-	defer sub.Unsubscribe()
 	hash, err := s.SendRawTransaction(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -48,49 +47,54 @@ func (s *ethService) SendRawTransactionSync(ctx context.Context, raw hexutil.Byt
 	if timeout != nil && *timeout > 0 {
 		limit = time.Duration(min(*timeout, uint64(syncTimeoutMax/time.Millisecond))) * time.Millisecond
 	}
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	for {
-		select {
-		case block := <-blocks:
-			inner, err := s.txs.Resolve(hash)
-			if err != nil {
-				return nil, err
-			}
-			if holds(block, inner) {
-				return s.receipt(ctx, inner)
-			}
-		case <-deadline.C:
-			return nil, &syncTimeout{hash: hash, after: limit}
-		case <-sub.Err():
-			return nil, fmt.Errorf("wait for %s: %w", hash, errClosing)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	receipt, err := s.awaitReceipt(ctx, hash, limit)
+	if err == nil && isNull(receipt) {
+		err = &syncTimeout{hash: hash, after: limit}
 	}
+	return receipt, err
 }
 
-func holds(block core.ChainEvent, hash common.Hash) bool {
-	for _, tx := range block.Transactions {
-		if tx.Hash() == hash {
-			return true
-		}
-	}
-	return false
-}
-
-// GetTransactionReceipt is eth_getTransactionReceipt.
-func (s *ethService) GetTransactionReceipt(ctx context.Context, hash common.Hash) (json.RawMessage, error) {
-	hash, err := s.txs.Resolve(hash)
+// GetTransactionReceipt is eth_getTransactionReceipt. For a transaction that is pending here it waits a while for its block, when
+// the call came alone: the calls of a batch are answered one after the other.
+func (s *ethService) GetTransactionReceipt(ctx context.Context, name common.Hash) (json.RawMessage, error) {
+	hash, err := s.txs.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
-	return s.receipt(ctx, hash)
+	receipt, err := s.receipt(ctx, hash)
+	if err != nil || !isNull(receipt) || s.hold <= 0 || !cameAlone(ctx) {
+		return receipt, err
+	}
+	at, err := s.txs.Status(name)
+	if err != nil || !at.pending() && at.State != "included" && at.State != "executed" { // it may have come into a block just now
+		return receipt, err
+	}
+	return s.awaitReceipt(ctx, name, s.hold)
 }
 
-func (s *ethService) receipt(ctx context.Context, hash common.Hash) (receipt json.RawMessage, err error) {
-	err = s.client.CallContext(ctx, &receipt, "eth_getTransactionReceipt", hash)
-	return receipt, err
+// receipt is null while the transaction is in no block.
+func (s *ethService) receipt(ctx context.Context, hash common.Hash) (json.RawMessage, error) {
+	fields, err := s.geth.GetTransactionReceipt(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
+}
+
+// gethReceipts is what of geth's eth namespace is called directly: a call through its client costs its JSON twice more.
+type gethReceipts interface {
+	GetTransactionReceipt(ctx context.Context, hash common.Hash) (map[string]any, error)
+}
+
+var errNoReceipts = errors.New("geth has no service for receipts")
+
+func receiptsOf(apis []gethrpc.API) (gethReceipts, error) {
+	for _, api := range apis {
+		if r, ok := api.Service.(gethReceipts); ok {
+			return r, nil
+		}
+	}
+	return nil, errNoReceipts
 }
 
 // GetTransactionByHash is eth_getTransactionByHash.
@@ -115,7 +119,7 @@ func (s *ethService) find(ctx context.Context, method string, hash common.Hash) 
 		if err := s.client.CallContext(ctx, &found, method, hash); err != nil {
 			return nil, err
 		}
-		if second || !(len(found) == 0 || bytes.Equal(found, []byte("null")) || bytes.Equal(found, []byte(`"0x"`))) {
+		if second || !isNull(found) && !bytes.Equal(found, []byte(`"0x"`)) {
 			return found, nil
 		}
 	}

@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -12,6 +14,14 @@ import (
 type teService struct {
 	Config
 	txs Transactions
+	eth *ethService
+}
+
+// AwaitReceipt is te_awaitReceipt: the receipt of a transaction as soon as it is in a block, also of one that is not known here
+// yet; null when it is not within so many milliseconds, at most --receipt-hold.
+func (s *teService) AwaitReceipt(ctx context.Context, hash common.Hash, milliseconds uint64) (json.RawMessage, error) {
+	limit := time.Duration(min(milliseconds, uint64(s.eth.hold/time.Millisecond))) * time.Millisecond
+	return s.eth.awaitReceipt(ctx, hash, limit)
 }
 
 var errNotSealed = errors.New("this rollup has no keyholders: send plain transactions")

@@ -51,19 +51,24 @@ func (d *Intake) check(raw []byte) (*transaction, error) {
 // admission is what a transaction that can run is sealed with.
 type admission struct {
 	lead
-	use outbox.Use
+	leaders outbox.Answer
+	use     outbox.Use
 }
 
-// admit refuses what would end for certain as things stand (rule E3). Leader and observer are asked at the same time.
+// admit refuses what would end for certain as things stand (rule E3). Leader and observer are asked at the same time, the leader
+// only when nothing waits here: its answer counts only then.
 func (d *Intake) admit(ctx context.Context, tx *transaction) (a admission, err error) {
-	var next uint64
+	var leaders outbox.Answer
 	g, asking := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return persist(asking, func(ctx context.Context) (err error) {
-			next, err = d.o.Leader.NextSeq(ctx, d.o.submitter())
-			return err
+	if d.o.Box.Len() == 0 {
+		g.Go(func() error {
+			return persist(asking, func(ctx context.Context) (err error) {
+				leaders.Mine, leaders.Known = d.o.Box.NextSeq(), true
+				leaders.Leaders, err = d.o.Leader.NextSeq(ctx, d.o.submitter())
+				return err
+			})
 		})
-	})
+	}
 	g.Go(func() error {
 		return persist(asking, func(ctx context.Context) (err error) {
 			a, err = d.fits(ctx, tx)
@@ -71,7 +76,7 @@ func (d *Intake) admit(ctx context.Context, tx *transaction) (a admission, err e
 		})
 	})
 	err = g.Wait()
-	a.NextSeq = next
+	a.leaders, a.NextSeq = leaders, leaders.Leaders
 	return a, err
 }
 

@@ -145,7 +145,6 @@ func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 
 // bring seals a new transaction and hands it in. If that fails it is not kept.
 func (d *Intake) bring(ctx context.Context, tx *transaction) error {
-	mine := d.o.Box.NextSeq()
 	a, err := d.admit(ctx, tx)
 	if err != nil {
 		return err
@@ -153,7 +152,7 @@ func (d *Intake) bring(ctx context.Context, tx *transaction) error {
 	if err := d.busy.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("seal transaction: %w", err)
 	}
-	item, sealed, err := d.prepare(tx, a, mine)
+	item, sealed, err := d.prepare(tx, a)
 	d.busy.Release(1)
 	if err != nil {
 		return err
@@ -192,11 +191,11 @@ func (d *Intake) settle(ctx context.Context, from common.Address) error {
 }
 
 // prepare gives a new transaction a seq and seals it.
-func (d *Intake) prepare(tx *transaction, a admission, mine uint64) (outbox.Item, []byte, error) {
+func (d *Intake) prepare(tx *transaction, a admission) (outbox.Item, []byte, error) {
 	start := time.Now()
 	item, err := d.o.Box.Reserve(
 		outbox.Item{Hash: tx.Hash(), From: tx.From, Nonce: tx.Nonce(), Since: uint64(start.Unix())},
-		a.use, outbox.Answer{Mine: mine, Leaders: a.NextSeq})
+		a.use, a.leaders)
 	if err != nil {
 		return item, nil, err
 	}

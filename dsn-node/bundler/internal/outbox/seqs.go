@@ -14,7 +14,10 @@ func (b *Box) NextSeq() uint64 {
 }
 
 // Answer is what the leader says is the submitter's next seq, and what NextSeq was before it was asked.
-type Answer struct{ Mine, Leaders uint64 }
+type Answer struct {
+	Known         bool // it was asked
+	Mine, Leaders uint64
+}
 
 // Reserve gives an item its number and its seq. The item is not durable before Put.
 //
@@ -30,7 +33,7 @@ func (b *Box) Reserve(item Item, use Use, a Answer) (Item, error) {
 	if len(b.items) >= b.most {
 		return item, fmt.Errorf("keep transaction: %w: %d", ErrFull, b.most)
 	}
-	if len(b.items) == 0 && b.state.next == a.Mine {
+	if a.Known && len(b.items) == 0 && b.state.next == a.Mine {
 		b.state.next = a.Leaders
 	}
 	b.state.last++

@@ -93,10 +93,10 @@ func TestTheLeadersAnswerCountsWhenNothingWaits(t *testing.T) {
 		}
 		return item.Seq
 	}
-	if seq := reserve(1, Answer{Mine: 0, Leaders: 57}); seq != 57 {
+	if seq := reserve(1, Answer{true, 0, 57}); seq != 57 {
 		t.Errorf("the first has %d", seq)
 	}
-	if seq := reserve(2, Answer{Mine: 58, Leaders: 60}); seq != 58 {
+	if seq := reserve(2, Answer{true, 58, 60}); seq != 58 {
 		t.Errorf("one waits, and the next one has %d", seq)
 	}
 	for _, hash := range []byte{1, 2} {
@@ -104,13 +104,13 @@ func TestTheLeadersAnswerCountsWhenNothingWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if seq := reserve(3, Answer{Mine: 58, Leaders: 58}); seq != 59 {
+	if seq := reserve(3, Answer{true, 58, 58}); seq != 59 {
 		t.Errorf("an old answer counted: %d", seq)
 	}
 	if err := b.Remove(common.Hash{3}); err != nil {
 		t.Fatal(err)
 	}
-	if seq := reserve(4, Answer{Mine: 60, Leaders: 0}); seq != 0 {
+	if seq := reserve(4, Answer{true, 60, 0}); seq != 0 {
 		t.Errorf("the sequence began again, and the next one has %d", seq)
 	}
 }

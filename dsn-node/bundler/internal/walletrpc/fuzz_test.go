@@ -35,7 +35,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add([]byte(`[{"id":1,"method":"eth_call"},{"id":1,"method":"eth_blockNumber"}]`), []byte(`[{"id":1,"result":"0x"}]`))
 	f.Fuzz(func(t *testing.T, request, answer []byte) {
 		n := nothing{answer}
-		h := NewHandler(n, Backends{Leader: &n, Observer: &nothing{answer}}, Limits{1 << 20, 10, time.Second}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		h := NewHandler(n, Backends{Leader: &n, Observer: &nothing{answer}}, Limits{1 << 20, 10, time.Second, 0}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(request)))
 		if b := w.Body.Bytes(); len(b) > 0 && !json.Valid(b) {

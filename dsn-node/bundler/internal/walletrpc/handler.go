@@ -7,7 +7,7 @@
 // (public has them), and refuses the rest. See routes.go.
 //
 // A transaction that waits here is answered by eth_getTransactionByHash, so that wallets do not take it for lost: as type 0x5e,
-// of the zero address, with nothing of what is in it. It has no receipt. Until its place is fixed, its te_getTransactionStatus is
+// of the zero address, with nothing of what is in it. A call for its receipt waits a while for its block. Until its place is fixed, its te_getTransactionStatus is
 // that of the sealed transaction. The nonces that wait here are added to no eth_getTransactionCount: it would show anybody whose
 // the sealed transactions are. A wallet that sends several in a row counts for itself.
 package walletrpc
@@ -57,6 +57,8 @@ type Limits struct {
 	Body    int64
 	Batch   int
 	Timeout time.Duration // of what is forwarded
+	// ReceiptHold is how long a call for the receipt of what waits here waits for its block; 0 for not at all.
+	ReceiptHold time.Duration
 }
 
 // observerHold is how long a request waits for an observer that is not there.
@@ -104,6 +106,7 @@ func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
 		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the request is not JSON-RPC")
 		return
 	}
+	c.alone = true
 	answer, mine := h.own(r.Context(), c)
 	if !mine {
 		answer = h.forwardOne(r.Context(), c)
@@ -141,6 +144,9 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 // forwardOne forwards one call and answers in its place when the node does not know what waits here.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 	answer, err := h.forward(ctx, c.to, c.raw)
+	if err == nil && c.plain != nil && unknownMethod(answer) { // an observer of an earlier version
+		answer, err = h.forward(ctx, c.to, c.plain)
+	}
 	if err != nil {
 		return failure(c, away())
 	}

@@ -42,3 +42,45 @@ func TestATransactionIsFoundThoughItEntersABlockWhileItIsLookedFor(t *testing.T)
 		}
 	}
 }
+
+// asked is an intake that everything waits at, and an observer that notes what it is asked.
+type asked struct {
+	nothing
+	answer string
+	bodies []string
+}
+
+func (*asked) Waits(common.Hash) bool { return true }
+
+func (a *asked) Forward(_ context.Context, body []byte) (*http.Response, error) {
+	a.bodies = append(a.bodies, string(body))
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a.answer))}, nil
+}
+
+func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
+	call := `{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionReceipt","params":["` + common.Hash{7}.Hex() + `"]}`
+	for name, c := range map[string]struct {
+		body, answer string
+		hold         time.Duration
+		want         []string // parts of what the observer is asked, one after the other
+	}{
+		"held":                              {call, `{"id":1,"result":{}}`, time.Second, []string{`"te_awaitReceipt","params":["` + common.Hash{7}.Hex() + `",1000]`}},
+		"an observer of an earlier version": {call, `{"id":1,"error":{"code":-32601}}`, time.Second, []string{"te_awaitReceipt", "eth_getTransactionReceipt"}},
+		"not held":                          {call, `{"id":1,"result":{}}`, 0, []string{"eth_getTransactionReceipt"}},
+		"in a batch":                        {"[" + call + "]", `[{"id":1,"result":{}}]`, time.Second, []string{"eth_getTransactionReceipt"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &asked{answer: c.answer}
+			h := NewHandler(a, Backends{Leader: new(nothing), Observer: a}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute, ReceiptHold: c.hold}, func(string, string) {}, slog.New(slog.DiscardHandler))
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(c.body)))
+			if len(a.bodies) != len(c.want) {
+				t.Fatalf("it is asked %v", a.bodies)
+			}
+			for i, want := range c.want {
+				if !strings.Contains(a.bodies[i], want) {
+					t.Errorf("it is asked %s, want %s", a.bodies[i], want)
+				}
+			}
+		})
+	}
+}

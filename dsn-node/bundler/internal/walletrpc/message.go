@@ -3,6 +3,7 @@ package walletrpc
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
@@ -15,10 +16,12 @@ import (
 
 // What is not only forwarded.
 const (
-	methodSend   = "eth_sendRawTransaction"
-	methodLookUp = "eth_getTransactionByHash"
-	methodStatus = "te_getTransactionStatus"
-	methodProof  = "te_getOrderProof"
+	methodSend    = "eth_sendRawTransaction"
+	methodLookUp  = "eth_getTransactionByHash"
+	methodReceipt = "eth_getTransactionReceipt"
+	methodStatus  = "te_getTransactionStatus"
+	methodProof   = "te_getOrderProof"
+	methodAwait   = "te_awaitReceipt" // of an observer
 )
 
 // call is one request.
@@ -28,6 +31,8 @@ type call struct {
 	Params json.RawMessage `json:"params"`
 	raw    json.RawMessage // all of it
 	to     Forwarder       // the node that it is forwarded to
+	plain  json.RawMessage // what to forward to a node that does not know the method of raw; nil for nothing
+	alone  bool            // in no batch
 	waits  *common.Hash    // the transaction it looks for by hash, if that waited here before it was forwarded
 }
 
@@ -92,6 +97,12 @@ func (c *call) byID(id common.Hash) {
 	c.raw = jsonrpc.Encode(map[string]any{"jsonrpc": "2.0", "id": c.ID, "method": c.Method, "params": []common.Hash{id}})
 }
 
+// awaits makes a call for a receipt wait for it at the observer, which knows nothing of the transaction before its block.
+func (c *call) awaits(hash common.Hash, atMost time.Duration) {
+	c.plain = c.raw
+	c.raw = jsonrpc.Encode(map[string]any{"jsonrpc": "2.0", "id": c.ID, "method": methodAwait, "params": []any{hash, atMost.Milliseconds()}})
+}
+
 // pending is a transaction that waits, with nothing of what is in it.
 func pending(hash common.Hash) map[string]any {
 	zero := common.Hash{}
@@ -107,6 +118,12 @@ type answered struct {
 	ID     json.RawMessage `json:"id"`
 	Result json.RawMessage `json:"result"`
 	Error  json.RawMessage `json:"error"`
+}
+
+// unknownMethod tells whether a node does not have the method that was called.
+func unknownMethod(answer json.RawMessage) bool {
+	var a struct{ Error struct{ Code int } }
+	return json.Unmarshal(answer, &a) == nil && a.Error.Code == jsonrpc.UnknownMethod
 }
 
 // foundNothing tells whether an answer is an empty result.

@@ -53,6 +53,11 @@ func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 	case c.Method == methodLookUp:
 		c.waits = &hash
 		return nil, false
+	case c.Method == methodReceipt:
+		if c.alone && h.limits.ReceiptHold > 0 {
+			c.awaits(hash, h.limits.ReceiptHold)
+		}
+		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
@@ -71,10 +76,10 @@ func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// lookedFor returns the hash of a call that looks for a transaction, its status, or its place.
+// lookedFor returns the hash of a call that looks for a transaction, its receipt, its status, or its place.
 func (c *call) lookedFor() (common.Hash, bool) {
 	var params []common.Hash
-	if !slices.Contains([]string{methodLookUp, methodStatus, methodProof}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+	if !slices.Contains([]string{methodLookUp, methodReceipt, methodStatus, methodProof}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
 		return common.Hash{}, false
 	}
 	return params[0], true

@@ -31,7 +31,7 @@ func (h *Voter) adopt(ctx context.Context, m *keyholderv1.Adopted) error {
 	if err := h.ours(m.GetCertificate()); err != nil {
 		return err
 	}
-	s, err := h.verified.finality(h.o.Committee, m.GetCertificate())
+	s, err := attest.VerifyFinal(h.o.Committee, m.GetCertificate())
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (h *Voter) shown(finality *preblockv1.Certificate) error {
 	if err := h.ours(finality); err != nil {
 		return err
 	}
-	s, err := h.verified.finality(h.o.Committee, finality)
+	s, err := attest.VerifyFinal(h.o.Committee, finality)
 	if err != nil {
 		return fmt.Errorf("finality of the number before: %w", err)
 	}

@@ -31,7 +31,7 @@ func (h *Voter) lock(ctx context.Context, cert *preblockv1.Certificate, c *prebl
 	if cert.GetView() != 0 {
 		return nil, fmt.Errorf("%w: the certificate is of view %d", ErrView, cert.GetView())
 	}
-	s, err := h.verified.certificate(h.o.Committee, cert)
+	s, err := attest.Verify(h.o.Committee, cert)
 	if err == nil && c != nil {
 		err = over(s, c)
 	}

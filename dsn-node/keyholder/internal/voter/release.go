@@ -30,7 +30,7 @@ func (h *Voter) release(ctx context.Context, cert *preblockv1.Certificate, prove
 	if err := h.ours(cert); err != nil {
 		return nil, err
 	}
-	final, err := h.verified.finality(h.o.Committee, cert)
+	final, err := attest.VerifyFinal(h.o.Committee, cert)
 	if err != nil {
 		return nil, err
 	}

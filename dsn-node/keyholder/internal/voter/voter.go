@@ -82,10 +82,9 @@ type Options struct {
 
 // Voter is one keyholder. Its methods may be called from any goroutine.
 type Voter struct {
-	o        Options
-	store    *store
-	failed   chan error // holds the first failure
-	verified verified
+	o      Options
+	store  *store
+	failed chan error // holds the first failure
 
 	mu        sync.Mutex     // held for a whole vote
 	order     *ordered.Order // ends with last
