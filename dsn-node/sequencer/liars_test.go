@@ -288,6 +288,7 @@ func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
 				n.lie(t, i, l)
 			}
 			s := start(t, n.config(t))
+			n.awaitAll(t, s)
 			number, named := uint64(0), ""
 			block := func() {
 				number++

@@ -101,6 +101,21 @@ func (n *network) startKeyholder(i int) {
 	}
 }
 
+// awaitAll waits until all keyholders take part. One that joins a new committee after its first certificate signs nothing for the first
+// numbers; with two that lie beside it, the first would have no quorum.
+func (n *network) awaitAll(t *testing.T, s *node) {
+	t.Helper()
+	eventually(t, func() bool {
+		metrics := get(t, "http://"+s.http+"/metrics")
+		for _, address := range n.addresses {
+			if !strings.Contains(metrics, fmt.Sprintf("blindseq_dsn_keyholder_up{keyholder=%q} 1\n", address)) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 func (n *network) stopKeyholder(i int) {
 	if stop := n.stops[i]; stop != nil {
 		n.stops[i] = nil
