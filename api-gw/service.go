@@ -43,7 +43,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s := &Service{Host: host.New(ctx, &cfg.Common, log), cfg: cfg}
 	defer s.CloseOn(&err)
 	s.metrics = newMetrics(s.Registry)
-	if s.budget, err = budget.New(cfg.Flags, s.Registry); err != nil {
+	if s.budget, err = budget.New(cfg.Flags, s.Registry, log); err != nil {
 		return nil, err
 	}
 	if err := s.wire(ctx); err != nil {

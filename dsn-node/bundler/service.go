@@ -122,7 +122,7 @@ func (s *Service) follow(cfg Config) bundling.Health {
 
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
 func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) (grpc *grpckit.Server, err error) {
-	clients, err := budget.New(cfg.Flags, s.Registry)
+	clients, err := budget.New(cfg.Flags, s.Registry, s.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 // Package budget bounds what one client can take of an HTTP server: connections, requests at a time, WebSockets, bytes being
 // read, and compute units a second. Who exceeds a bound is refused at once with 429 and Retry-After, counted, and never held.
 //
-// A client is an address; of IPv6, a network of 64 bits. Behind a proxy that the operator names it is the address that the
+// A client is whoever has an API key of the clients file, or else an address; of IPv6, a network of 64 bits. Behind a proxy that the operator names it is the address that the
 // proxy forwards for. A client on this machine that comes through no such proxy has no budget: developers notice nothing, and what
 // an operator runs beside the server is trusted. The bound of bytes being read is for all together, those too.
 package budget
@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -32,6 +33,7 @@ type Flags struct {
 	Burst          int            `name:"client-burst" help:"Compute units that a client may save up." default:"20000"`
 	Costs          map[string]int `name:"method-costs" help:"Compute units of methods, as method=units;method=units. A name that ends with * is a prefix; the longest that fits counts." default:"eth_call=20;eth_estimateGas=50;eth_createAccessList=50;eth_simulateV1=200;eth_getLogs=75;eth_getFilterLogs=75;eth_getProof=20;eth_feeHistory=10;eth_sendRawTransaction=10;debug_*=500;txpool_content*=200"`
 	ReadingBytes   int64          `name:"reading-bytes" help:"Maximum bytes of all requests that are being read. One client may have a quarter." default:"67108864"`
+	ClientsFile    string         `name:"clients-file" help:"File (mode 0600) with the API keys of clients: a JSON list of name, key and factor. A client that sends its key in X-Api-Key has bounds so many times as high, wherever it comes from. It is read again when it changes." type:"path"`
 	TrustedProxies []string       `name:"trusted-proxies" help:"Networks (CIDR) of proxies whose X-Forwarded-For says who the client is."`
 }
 
@@ -105,16 +107,24 @@ type Budget struct {
 	refused func(budget string)
 	now     func() time.Time
 
+	keys *keys
+
 	mu      sync.Mutex
-	clients map[netip.Addr]*Client
+	clients map[identity]*Client
 	reading int64
 	forgot  time.Time
 }
 
 // New makes a Budget and registers its metric.
-func New(f Flags, registry prometheus.Registerer) (*Budget, error) {
+func New(f Flags, registry prometheus.Registerer, log *slog.Logger) (*Budget, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
+	}
+	keys, err := openKeys(f.ClientsFile, func(err error) {
+		log.Warn("clients file cannot be used; the keys before stay", "error", err)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--clients-file: %w", err)
 	}
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "blindseq_budget_refused_total",
@@ -125,12 +135,20 @@ func New(f Flags, registry prometheus.Registerer) (*Budget, error) {
 	}
 	registry.MustRegister(counter)
 	proxies, _ := networks(f.TrustedProxies) // Validate has checked them
-	return &Budget{flags: f, proxies: proxies, costs: newCosts(f.Costs), refused: func(name string) { counter.WithLabelValues(name).Inc() }, now: time.Now, clients: map[netip.Addr]*Client{}}, nil
+	return &Budget{flags: f, proxies: proxies, costs: newCosts(f.Costs), refused: func(name string) { counter.WithLabelValues(name).Inc() }, now: time.Now, keys: keys, clients: map[identity]*Client{}}, nil
+}
+
+// identity tells clients apart: an address, or the name that belongs to an API key. Its bounds are so many times those of the flags.
+type identity struct {
+	addr   netip.Addr
+	name   string
+	factor int
 }
 
 // Client is what one client takes now. A nil one has no budget of its own.
 type Client struct {
 	b       *Budget
+	factor  int
 	units   *rate.Limiter
 	uses    int // requests, sockets and connections
 	using   map[string]int
@@ -144,9 +162,9 @@ const (
 	forgetEvery = time.Second // a look at all of them
 )
 
-// of returns the client at an address, nil for one without a budget. The caller holds mu.
-func (b *Budget) of(addr netip.Addr) *Client {
-	if c := b.clients[addr]; c != nil {
+// of returns a client. The caller holds mu.
+func (b *Budget) of(id identity) *Client {
+	if c := b.clients[id]; c != nil {
 		return c
 	}
 	if now := b.now(); len(b.clients) >= many && now.Sub(b.forgot) >= forgetEvery {
@@ -154,29 +172,34 @@ func (b *Budget) of(addr netip.Addr) *Client {
 		b.forget(now)
 	}
 	if len(b.clients) >= most {
-		addr = netip.Addr{} // all further ones together are one client
-		if c := b.clients[addr]; c != nil {
+		id = identity{factor: 1} // all further ones together are one client
+		if c := b.clients[id]; c != nil {
 			return c
 		}
 	}
-	c := &Client{b: b, units: rate.NewLimiter(rate.Limit(b.flags.Units), b.flags.Burst), using: map[string]int{}}
-	b.clients[addr] = c
+	c := &Client{
+		b: b, factor: id.factor, units: rate.NewLimiter(rate.Limit(b.flags.Units*id.factor), b.flags.Burst*id.factor), using: map[string]int{},
+	}
+	b.clients[id] = c
 	return c
 }
 
 func (b *Budget) forget(now time.Time) {
-	for addr, c := range b.clients {
-		if c.uses == 0 && c.reading == 0 && c.units.TokensAt(now) >= float64(b.flags.Burst) {
-			delete(b.clients, addr)
+	for id, c := range b.clients {
+		if c.uses == 0 && c.reading == 0 && c.units.TokensAt(now) >= float64(c.units.Burst()) {
+			delete(b.clients, id)
 		}
 	}
 }
 
-// key is what tells clients apart, and whether the client has a budget.
-func (b *Budget) key(r *http.Request) (netip.Addr, bool) {
+// key says who the client of a request is, and whether it has a budget.
+func (b *Budget) key(r *http.Request) (identity, bool) {
+	if h := b.keys.of(r.Header.Get(KeyHeader), b.now()); h != nil {
+		return identity{name: h.Name, factor: h.Factor}, true
+	}
 	addr, ok := addressOf(r.RemoteAddr)
 	if !ok {
-		return netip.Addr{}, true
+		return identity{factor: 1}, true
 	}
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	through := false
@@ -188,9 +211,9 @@ func (b *Budget) key(r *http.Request) (netip.Addr, bool) {
 		addr, through = before.Unmap(), true
 	}
 	if addr.IsLoopback() && !through {
-		return addr, false
+		return identity{addr: addr, factor: 1}, false
 	}
-	return network(addr), true
+	return identity{addr: network(addr), factor: 1}, true
 }
 
 func (b *Budget) trusted(addr netip.Addr) bool {
@@ -215,11 +238,11 @@ func addressOf(hostport string) (netip.Addr, bool) {
 }
 
 // acquire counts one more use of a kind, at most so many.
-func (b *Budget) acquire(addr netip.Addr, kind string, most int) (*Client, error) {
+func (b *Budget) acquire(id identity, kind string, most int) (*Client, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.of(addr)
-	if c.using[kind] >= most {
+	c := b.of(id)
+	if most *= c.factor; c.using[kind] >= most {
 		b.refused(kind)
 		return nil, &Refusal{kind, time.Second, fmt.Sprintf("at most %d %s of one client at a time", most, kind)}
 	}
@@ -241,7 +264,7 @@ func (b *Budget) Enter(r *http.Request, socket bool) (ctx context.Context, leave
 		return r.Context(), func() {}, nil
 	}
 	ctx = context.WithValue(r.Context(), budgetKey{}, b)
-	addr, limited := b.key(r)
+	id, limited := b.key(r)
 	if !limited {
 		return ctx, func() {}, nil
 	}
@@ -249,7 +272,7 @@ func (b *Budget) Enter(r *http.Request, socket bool) (ctx context.Context, leave
 	if socket {
 		kind, most = Sockets, b.flags.Sockets
 	}
-	c, err := b.acquire(addr, kind, most)
+	c, err := b.acquire(id, kind, most)
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -271,14 +294,14 @@ func Charge(ctx context.Context, methods []string) error {
 	for _, m := range methods {
 		cost += c.b.costs.of(m)
 	}
-	cost = min(cost, c.b.flags.Burst)
+	cost = min(cost, c.units.Burst())
 	now := c.b.now()
 	if c.units.AllowN(now, cost) {
 		return nil
 	}
 	c.b.refused(Units)
-	after := time.Duration(float64(cost) / float64(c.b.flags.Units) * float64(time.Second))
-	return &Refusal{Units, after, fmt.Sprintf("these calls cost %d compute units; a client has %d a second", cost, c.b.flags.Units)}
+	after := time.Duration(float64(cost) / float64(c.units.Limit()) * float64(time.Second))
+	return &Refusal{Units, after, fmt.Sprintf("these calls cost %d compute units; this client has %.0f a second", cost, float64(c.units.Limit()))}
 }
 
 // Limited says whether the client of a request has a budget.
@@ -293,7 +316,7 @@ func Reserve(ctx context.Context, bytes int64) (release func(), err error) {
 	c, _ := ctx.Value(clientKey{}).(*Client)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.reading+bytes > b.flags.ReadingBytes || c != nil && c.reading+bytes > max(b.flags.ReadingBytes/4, bytes) {
+	if b.reading+bytes > b.flags.ReadingBytes || c != nil && c.reading > 0 && c.reading+bytes > b.flags.ReadingBytes/4 {
 		b.refused(Reading)
 		return nil, &Refusal{Reading, time.Second, fmt.Sprintf("%d bytes of requests are being read, at most %d, and of one client a quarter", b.reading, b.flags.ReadingBytes)}
 	}
@@ -313,14 +336,14 @@ func Reserve(ctx context.Context, bytes int64) (release func(), err error) {
 
 // Subscriptions counts the subscriptions of one WebSocket.
 type SubscriptionCount struct {
-	b    *Budget
+	c    *Client
 	open int
 }
 
 // NewSubscriptions returns the count of a WebSocket of a request; nil without a budget.
 func NewSubscriptions(ctx context.Context) *SubscriptionCount {
 	if c, _ := ctx.Value(clientKey{}).(*Client); c != nil {
-		return &SubscriptionCount{b: c.b}
+		return &SubscriptionCount{c: c}
 	}
 	return nil
 }
@@ -331,9 +354,9 @@ func (s *SubscriptionCount) Note(method string) error {
 	case s == nil:
 	case method == "eth_unsubscribe":
 		s.open = max(s.open-1, 0)
-	case method == "eth_subscribe" && s.open >= s.b.flags.Subscriptions:
-		s.b.refused(Subscriptions)
-		return &Refusal{Subscriptions, time.Second, fmt.Sprintf("a WebSocket has at most %d subscriptions", s.b.flags.Subscriptions)}
+	case method == "eth_subscribe" && s.open >= s.c.b.flags.Subscriptions*s.c.factor:
+		s.c.b.refused(Subscriptions)
+		return &Refusal{Subscriptions, time.Second, fmt.Sprintf("a WebSocket has at most %d subscriptions", s.open)}
 	case method == "eth_subscribe":
 		s.open++
 	}
@@ -363,7 +386,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if !ok || addr.IsLoopback() || l.b.trusted(addr) {
 			return conn, nil
 		}
-		c, err := l.b.acquire(network(addr), Connections, l.b.flags.Connections)
+		c, err := l.b.acquire(identity{addr: network(addr), factor: 1}, Connections, l.b.flags.Connections)
 		if err == nil {
 			return &counted{Conn: conn, release: sync.OnceFunc(func() { c.release(Connections) })}, nil
 		}

@@ -3,9 +3,12 @@ package budget
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,7 +24,7 @@ func flags() Flags {
 
 func newBudget(t *testing.T) *Budget {
 	t.Helper()
-	b, err := New(flags(), prometheus.NewRegistry())
+	b, err := New(flags(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +71,8 @@ func TestAClientIsItsAddressOrWhatATrustedProxySays(t *testing.T) {
 		{"2001:db8:1:2:3:4:5:6", nil, "2001:db8:1:2::", true},
 		{"::ffff:203.0.113.7", nil, "203.0.113.7", true},
 	} {
-		if got, limited := b.key(from(c.address, c.forwarded...)); got.String() != c.want || limited != c.limited {
-			t.Errorf("%s for %v: %s, limited %v", c.address, c.forwarded, got, limited)
+		if got, limited := b.key(from(c.address, c.forwarded...)); got.addr.String() != c.want || limited != c.limited {
+			t.Errorf("%s for %v: %s, limited %v", c.address, c.forwarded, got.addr, limited)
 		}
 	}
 }
@@ -314,5 +317,69 @@ func TestANilBudgetBoundsNothing(t *testing.T) {
 		t.Error(err)
 	} else {
 		release()
+	}
+}
+
+func TestAClientWithAKeyHasHigherBounds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "clients")
+	write := func(text string, at int64) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, time.Time{}, time.Unix(at, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`[{"name":"acme","key":"0123456789abcdef","factor":3}]`, 1)
+	f := flags()
+	f.ClientsFile = file
+	b, err := New(f, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_000, 0)
+	b.now = func() time.Time { return now }
+	entered := func(key string) (n int) {
+		r := from("203.0.113.7")
+		r.Header.Set(KeyHeader, key)
+		for {
+			_, leave, err := b.Enter(r, false)
+			if err != nil {
+				return n
+			}
+			n++
+			defer leave()
+		}
+	}
+	for key, want := range map[string]int{"0123456789abcdef": 6, "0123456789abcdeX": 2, "": 2} {
+		if n := entered(key); n != want {
+			t.Errorf("key %q: %d requests at a time, want %d", key, n, want)
+		}
+	}
+	write(`[{"name":"acme","key":"fedcba9876543210","factor":5}]`, 2)
+	now = now.Add(time.Second)
+	if one, other := entered("0123456789abcdef"), entered("fedcba9876543210"); one != 2 || other != 10 {
+		t.Errorf("after a change: %d and %d", one, other)
+	}
+	write(`[{"name":"acme"`, 3)
+	now = now.Add(time.Second)
+	if n := entered("fedcba9876543210"); n != 10 {
+		t.Errorf("a file that cannot be used takes keys away: %d", n)
+	}
+	for name, text := range map[string]string{
+		"no JSON": "x", "no name": `[{"key":"0123456789abcdef","factor":1}]`, "a short key": `[{"name":"a","key":"0123","factor":1}]`,
+		"no factor": `[{"name":"a","key":"0123456789abcdef"}]`, "another field": `[{"name":"a","key":"0123456789abcdef","factor":1,"x":1}]`,
+		"a name twice": `[{"name":"a","key":"0123456789abcdef","factor":1},{"name":"a","key":"1123456789abcdef","factor":1}]`,
+	} {
+		write(text, 9)
+		if _, err := New(f, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrClientsFile) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(f, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); !errors.Is(err, ErrClientsFile) {
+		t.Errorf("others can read it: %v", err)
 	}
 }

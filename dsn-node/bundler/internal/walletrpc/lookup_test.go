@@ -91,7 +91,7 @@ func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
 func TestABundlersClientsHaveBudgets(t *testing.T) {
 	b, err := budget.New(budget.Flags{
 		Connections: 1, Requests: 1, Sockets: 1, Subscriptions: 1, Units: 1, Burst: 10, ReadingBytes: 1000, Costs: map[string]int{"eth_call": 10},
-	}, prometheus.NewRegistry())
+	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
