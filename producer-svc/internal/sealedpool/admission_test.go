@@ -17,7 +17,7 @@ import (
 )
 
 // admitting is a rig with a book, and more room.
-func admitting(t *testing.T, change func(*admission.Config)) *rig {
+func admitting(t testing.TB, change func(*admission.Config)) *rig {
 	t.Helper()
 	old := limits
 	limits = committee.Limits{Lifetime: 500, SealedGas: 3_000_000}
@@ -274,4 +274,36 @@ func TestNewSubmittersLeaveRoomToKnownOnes(t *testing.T) {
 		t.Errorf("new ones: %v", errs)
 	}
 	r.must(r.sealed(0, 1))
+}
+
+// A relay seals for many wallets, so it has more of a content than a wallet that seals for itself, which is not kept out by it.
+func TestARelayHasTheTurnsOfManyAndKeepsNobodyOut(t *testing.T) {
+	var relay common.Address
+	r := admitting(t, func(c *admission.Config) { c.Trusted = func(a common.Address) bool { return a == relay } })
+	relay = r.address(0)
+	r.known(1)
+	r.known(2)
+	var all [][]byte
+	for seq := range uint64(25) {
+		all = append(all, r.sealed(1, 1+seq), r.sealed(2, 1+seq))
+	}
+	for seq := range uint64(40) {
+		all = append(all, r.sealed(0, seq))
+	}
+	r.must(all...)
+	if relayed, own := r.offered(all[50:]...), r.offered(all[:50]...); len(relayed) != 28 || len(own) != 2 {
+		t.Errorf("%d of the relay are offered, and %d of the wallets", len(relayed), len(own))
+	}
+}
+
+func BenchmarkNextBesideManyNewSubmitters(b *testing.B) {
+	r := admitting(b, nil)
+	var all [][]byte
+	for by, last := r.many(4000), len(r.keys); by < last; by++ {
+		all = append(all, r.sealed(by, 0))
+	}
+	r.must(all...)
+	for b.Loop() {
+		r.Next(r.next(), plenty, plenty)
+	}
 }

@@ -14,8 +14,9 @@ import (
 const (
 	// kibGas is what a KiB, also a begun one, counts in gas when turns are divided.
 	kibGas = 16_000
-	// newWeight and backWeight are how much more a transaction of such a submitter counts.
-	newWeight, backWeight = 8, 64
+	// trustedWeight, frontWeight, newWeight and backWeight are how much a transaction of such a submitter counts. A bundler that is
+	// a relay has as many turns as 16 wallets that seal for themselves.
+	trustedWeight, frontWeight, newWeight, backWeight = 1, 16, 128, 1024
 	// freshBytes is how many bytes one content holds of submitters that are not in front, for each transaction that it may hold of
 	// them. The first transaction of a content may be larger.
 	freshBytes = 8 << 10
@@ -54,6 +55,20 @@ type turn struct {
 	taken  int
 	used   uint64 // what its submitter has of the content with it
 	weight uint64
+	first  bool // it goes before all others
+}
+
+func newTurn(s admission.Standing) *turn {
+	t := &turn{class: s.Class, weight: frontWeight}
+	switch {
+	case s.Class == admission.Back:
+		t.weight = backWeight
+	case s.Class == admission.New:
+		t.weight = newWeight
+	case !s.Bounded():
+		t.weight = trustedWeight
+	}
+	return t
 }
 
 // turns is a heap.
@@ -63,6 +78,9 @@ func (t turns) Len() int      { return len(t) }
 func (t turns) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
 func (t *turns) Push(x any)   { *t = append(*t, x.(*turn)) }
 func (t turns) Less(i, j int) bool {
+	if t[i].first != t[j].first {
+		return t[i].first
+	}
 	if a, b := t[i].used*t[i].weight, t[j].used*t[j].weight; a != b {
 		return a < b
 	}
@@ -94,14 +112,9 @@ type choice struct {
 func (c *choice) begin() {
 	var oldest *turn
 	for submitter := range c.pool.waiting {
-		t := &turn{class: c.pool.standing(submitter).Class, weight: 1}
-		switch t.class {
-		case admission.Out:
+		t := newTurn(c.pool.standing(submitter))
+		if t.class == admission.Out {
 			continue
-		case admission.Back:
-			t.weight = backWeight
-		case admission.New:
-			t.weight = newWeight
 		}
 		if t.entry = c.pool.byPlace[place{submitter, c.plan.Next(submitter)}]; !c.due(t) {
 			continue
@@ -118,7 +131,7 @@ func (c *choice) begin() {
 	case c.to.GetNumber()%oldestEvery != 0 && c.mayFresh == admission.MinFresh:
 		c.frontOnly()
 	case c.to.GetNumber()%oldestEvery == 0 && oldest != nil:
-		oldest.weight = 0
+		oldest.first = true
 	}
 	heap.Init(&c.turns)
 }
@@ -156,10 +169,7 @@ func (c *choice) take(t *turn) {
 	if t.class != admission.Front {
 		c.fresh, c.freshSize = c.fresh+1, c.freshSize+uint64(len(t.raw))
 	}
-	t.taken++
-	if t.weight == 0 { // it was the oldest
-		t.weight = max(1, newWeight*uint64(t.class))
-	}
+	t.taken, t.first = t.taken+1, false
 	if t.entry = c.pool.byPlace[place{submitter, c.plan.Next(submitter)}]; !c.due(t) {
 		heap.Pop(&c.turns)
 		return

@@ -28,7 +28,7 @@ var limits = committee.Limits{Lifetime: 20, SealedGas: 1_000_000}
 // rig is a pool over a real store, and a chain that orders what the test says.
 type rig struct {
 	*sealedpool.Pool
-	t       *testing.T
+	t       testing.TB
 	c       *committeetest.Committee
 	store   *txstore.Store
 	window  *rules.Window
@@ -40,7 +40,7 @@ type rig struct {
 	fate    admission.Outcome // of what is opened
 }
 
-func newRig(t *testing.T, change func(*rig)) *rig {
+func newRig(t testing.TB, change func(*rig)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, c: committeetest.NewWith(t, 4, 3, 1, limits), window: rules.NewWindow(1, limits.Lifetime), ordered: map[common.Hash]uint64{},
