@@ -478,7 +478,8 @@ func TestASubmitterOfGarbageIsOutAlsoAfterARestart(t *testing.T) {
 	if state, reason := n.state(t, last); state != "ended" || !strings.Contains(reason, "garbage") {
 		t.Errorf("what waited of it is %s: %s", state, reason)
 	}
-	fakes.WaitFor(t, func() bool { return headOf(b)() == 1 })
+	n.produce(t, &blueprintv1.ProduceBlockRequest{}) // the head is applied again at a start, so another block has to be remembered
+	fakes.WaitFor(t, func() bool { return headOf(b)() == 2 })
 	check("standby", b)
 	n.stop()
 	n.start(t)

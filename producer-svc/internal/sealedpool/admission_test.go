@@ -296,6 +296,74 @@ func TestARelayHasTheTurnsOfManyAndKeepsNobodyOut(t *testing.T) {
 	}
 }
 
+// spoil lets new submitters have garbage ordered, so that few of them are tried at once.
+func (r *rig) spoil() {
+	r.t.Helper()
+	var all [][]byte
+	for by, last := r.many(8), len(r.keys); by < last; by++ {
+		all = append(all, r.sealed(by, 0))
+	}
+	r.must(all...)
+	r.block(r.keys[0])
+}
+
+func TestWhileThereIsGarbageNewOnesAreNotBesideKnownOnesAndTakeFewBytes(t *testing.T) {
+	r := admitting(t, nil)
+	r.known(0)
+	r.spoil()
+	honest, other := r.sealed(0, 1), r.sealed(1, 0)
+	large := [][]byte{r.c.SealedBy(r.keys[2], 0, make([]byte, 10<<10)), r.c.SealedBy(r.keys[3], 0, make([]byte, 10<<10))}
+	r.must(honest, other, large[0], large[1])
+	for range 4 {
+		number := r.head + 1
+		want := 1
+		if number%4 == 0 {
+			want = 3 // the small one and a large one too
+		}
+		if raws, _, _ := r.Next(r.next(), plenty, plenty); len(raws) != want {
+			t.Errorf("content %d has %d, want %d", number, len(raws), want)
+		}
+		r.apply(r.decide())
+	}
+}
+
+func TestWhatWaitsOfASubmitterThatIsOutIsNotOrderedAndEndsAtAStart(t *testing.T) {
+	r := admitting(t, nil)
+	waits := r.sealed(0, 0)
+	r.must(waits)
+	var spoilt []admission.Fate
+	for range 4 {
+		spoilt = append(spoilt, admission.Fate{Submitter: r.address(0), Outcome: admission.Garbage})
+	}
+	r.cfg.Book.Add(1, 0, spoilt)
+	if raws, _, _ := r.Next(r.next(), plenty, plenty); len(raws) != 0 {
+		t.Error("it is offered")
+	}
+	r.restart()
+	if r.Count() != 0 || !strings.Contains(r.reason(waits), "garbage") {
+		t.Errorf("%d wait, it ended because %q", r.Count(), r.reason(waits))
+	}
+}
+
+func TestAQuotaIsOfBytesAndOfWhatIsFreeToo(t *testing.T) {
+	for name, x := range map[string]struct {
+		book   admission.Config
+		limits sealedpool.Limits
+		want   int
+	}{
+		"bytes": {admission.Config{Bytes: 1500}, sealedpool.Limits{}, 2},
+		"free":  {admission.Config{}, sealedpool.Limits{Transactions: 80}, 4}, // 4 of 40, of which an eighth of the other 36
+	} {
+		r := newRig(t, func(r *rig) { r.cfg.Book, r.cfg.Limits = admission.NewBook(x.book), x.limits })
+		for seq := range uint64(6) {
+			err := r.submit(r.sealed(0, seq))[0]
+			if taken := int(seq) < x.want; taken != (err == nil) || !taken && !errors.Is(err, sealedpool.ErrQuota) {
+				t.Errorf("%s: transaction %d is answered with %v", name, seq, err)
+			}
+		}
+	}
+}
+
 func BenchmarkNextBesideManyNewSubmitters(b *testing.B) {
 	r := admitting(b, nil)
 	var all [][]byte
