@@ -70,6 +70,19 @@ npm: e2e/wallets/node_modules/.package-lock.json seal/jstest/node_modules/.packa
 soak: build deps npm ## Repeat the suites with real processes for SOAK (60m), stop at no failure, and print a tally by test
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(BIN)/blindseq-soak -for $(or $(SOAK),60m)
 
+.PHONY: soak-abuse
+soak-abuse: build deps ## Attack the real programs in every known way at once for SOAK_ABUSE (10m) beside honest wallets: latency, memory, history
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SOAK_ABUSE=$(or $(SOAK_ABUSE),10m) \
+		go test -count=1 -v -timeout 5h -run TestHonestWalletsAreServedUnderAbuse ./e2e/abuse
+
+.PHONY: fuzz-api
+fuzz-api: build deps $(TOOLS)/schemathesis/bin/schemathesis ## Fuzz JSON-RPC of gateway, bundler and producer, and REST by its OpenAPI document, for FUZZTIME (10m) each
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_FUZZ_API=$(or $(FUZZTIME),10m) BLINDSEQ_SCHEMATHESIS=$(TOOLS)/schemathesis/bin/schemathesis \
+		go test -count=1 -v -timeout 5h -run TestFuzzedAPIsAnswerAndDoNotGrow ./e2e/abuse
+
+$(TOOLS)/schemathesis/bin/schemathesis: tools/schemathesis/requirements.txt
+	@python3 -m venv $(TOOLS)/schemathesis && $(TOOLS)/schemathesis/bin/pip install --quiet --requirement $< && touch $@
+
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints BLINDSEQ_E2E_KILLS=$(or $(KILLS),2000) \
