@@ -43,7 +43,7 @@ var attacks = []attack{
 	{name: "64 connections with batches of 100 eth_call", run: callBatches, open: true},
 	{name: "1,024 WebSockets", run: manySockets, open: true},
 	{name: "3,000 log subscriptions on one socket", run: manySubscriptions, open: true},
-	{name: "debug_traceCall of an endless loop", run: traces, open: true},
+	{name: "debug_traceCall of an endless loop", run: traces},
 	{name: "eth_getLogs over the whole chain", run: wholeLogs},
 	{name: "1,100 transactions of 130 kB with a nonce gap", run: poolFiller},
 	{name: "sealed garbage of one funded account", run: oneSpoiler},

@@ -177,11 +177,15 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
+	debug, err := newDebugService(services)
+	if err != nil {
+		return err
+	}
 	eth := &ethService{txs: txs, client: s.client, geth: geth, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: eth},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: eth}},
-		gethrpc.API{Namespace: "debug", Service: notServed{}},
+		gethrpc.API{Namespace: "debug", Service: debug},
 	)
 	for _, one := range services {
 		if err := s.rpc.RegisterName(one.Namespace, one.Service); err != nil {
