@@ -40,7 +40,8 @@ const receiptTimeout = 10 * time.Second
 func newHonest(t *testing.T, url string, by *committee.Committee, a *load.Account, r *history.Recorder) *honest {
 	t.Helper()
 	transport := &http.Transport{}
-	conn, err := rpc.DialOptions(t.Context(), url, rpc.WithHTTPClient(&http.Client{Transport: transport}))
+	conn, err := rpc.DialOptions(t.Context(), url, rpc.WithHTTPClient(&http.Client{Transport: transport}),
+		rpc.WithHeader("X-Forwarded-For", "198.51.100."+a.Address.Big().Text(10)[:2]))
 	must(t, err)
 	client := ethclient.NewClient(conn)
 	t.Cleanup(client.Close)
