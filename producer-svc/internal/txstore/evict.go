@@ -23,10 +23,16 @@ func (k *Keeper) evict(tip *big.Int, batch *room) (bool, error) {
 	if room := k.room().less(batch); room.transactions > 0 && room.bytes > MaxTransactionBytes {
 		return true, nil // another call has made room
 	}
+	if now := time.Now(); now.Before(k.lowestUntil) && tip.Cmp(k.lowest) <= 0 {
+		return false, nil // a refusal is cheap: the whole pool is looked at once a second
+	}
 	all := k.pooled()
 	slices.SortFunc(all, func(a, b *types.Transaction) int { return a.GasTipCapCmp(b) })
 	lowest, found := k.threshold(all, tip)
 	if !found {
+		if len(all) > 0 {
+			k.lowest, k.lowestUntil = all[0].GasTipCap(), time.Now().Add(sweepEvery)
+		}
 		return false, nil
 	}
 	var outbid []Ending
@@ -149,10 +155,9 @@ func (k *Keeper) end(gone []Ending, reason string) error {
 	return nil
 }
 
-// expireEvery is how often expired transactions are looked for.
-func (k *Keeper) expireEvery() time.Duration {
-	return min(max(k.limits.Lifetime/10, sweepEvery), time.Minute)
-}
+// expireEvery is how often expired transactions are looked for. Not more often: each time that finds one, the pool is emptied and
+// filled again.
+func (k *Keeper) expireEvery() time.Duration { return max(k.limits.Lifetime/10, sweepEvery) }
 
 // MaxTransactionBytes bounds one transaction.
 const MaxTransactionBytes = 128 << 10

@@ -65,6 +65,8 @@ type Keeper struct {
 	limits Limits
 
 	evicting     sync.Mutex
+	lowest       *big.Int                  // tip of the full pool when it was last looked at in vain
+	lowestUntil  time.Time                 // when to look again
 	waitingSince map[common.Hash]time.Time // of what cannot be executed; Run's alone
 }
 

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -75,7 +77,14 @@ type usage struct {
 	transactions, waiting int
 	bytes, waitingBytes   int64
 	next                  uint64 // nonce of the first one that is missing
-	stuck                 bool   // one before next waits for a lower base fee
+	stuckAt               uint64 // the first nonce that waits for a lower base fee; what follows it waits too
+	taken                 map[uint64]taken
+}
+
+// taken is what one transaction takes of its account's limits.
+type taken struct {
+	size  int64
+	waits bool
 }
 
 func (k *Keeper) quota() *quota {
@@ -91,8 +100,8 @@ func (q *quota) take(from common.Address, tx *types.Transaction, size int) error
 		return nil // the pool refuses it as known
 	}
 	u := q.of(from)
-	waits := tx.Nonce() > u.next || u.stuck || waitsForFee(tx, q.baseFee)
-	if err := q.limits.allow(u, from, int64(size), waits); err != nil {
+	waits, left := q.waits(u, tx), u.without(tx.Nonce())
+	if err := q.limits.allow(&left, from, int64(size), waits); err != nil {
 		return err
 	}
 	if waits && q.space.halfFull() {
@@ -101,7 +110,8 @@ func (q *quota) take(from common.Address, tx *types.Transaction, size int) error
 	if err := q.space.take(size); err != nil {
 		return err
 	}
-	u.add(tx, int64(size), waits)
+	*u = left
+	q.add(u, tx, int64(size))
 	return nil
 }
 
@@ -126,35 +136,43 @@ func (q *quota) of(from common.Address) *usage {
 		return u
 	}
 	pending, queued, next := q.pool.Account(from)
-	u = &usage{next: next}
-	for _, tx := range pending {
-		u.stuck = u.stuck || waitsForFee(tx, q.baseFee)
-		u.count(int64(tx.Size()), u.stuck)
-	}
-	for _, tx := range queued { // some of them follow without a gap: the pool moves them a little later
-		follows := tx.Nonce() == u.next
-		if follows {
-			u.next++
-			u.stuck = u.stuck || waitsForFee(tx, q.baseFee)
-		}
-		u.count(int64(tx.Size()), !follows || u.stuck)
+	u = &usage{next: next, stuckAt: math.MaxUint64, taken: make(map[uint64]taken)}
+	for _, tx := range slices.Concat(pending, queued) { // some queued ones follow without a gap: the pool moves them a little later
+		q.add(u, tx, int64(tx.Size()))
 	}
 	q.accounts[from] = u
 	return u
 }
 
-func (u *usage) add(tx *types.Transaction, size int64, waits bool) {
-	u.count(size, waits)
+func (q *quota) waits(u *usage, tx *types.Transaction) bool {
+	return tx.Nonce() > u.next || tx.Nonce() > u.stuckAt || waitsForFee(tx, q.baseFee)
+}
+
+func (q *quota) add(u *usage, tx *types.Transaction, size int64) {
+	one := taken{size: size, waits: q.waits(u, tx)}
+	u.taken[tx.Nonce()] = one
+	u.count(one, 1)
 	if tx.Nonce() == u.next {
 		u.next++
-		u.stuck = u.stuck || waits
+	}
+	if tx.Nonce() < u.next && waitsForFee(tx, q.baseFee) {
+		u.stuckAt = min(u.stuckAt, tx.Nonce())
 	}
 }
 
-func (u *usage) count(size int64, waits bool) {
-	u.transactions, u.bytes = u.transactions+1, u.bytes+size
-	if waits {
-		u.waiting, u.waitingBytes = u.waiting+1, u.waitingBytes+size
+// without is what is left when a transaction is replaced: one that takes its nonce, with a higher fee, needs no room of its own.
+func (u *usage) without(nonce uint64) usage {
+	left := *u
+	if one, ok := u.taken[nonce]; ok {
+		left.count(one, -1)
+	}
+	return left
+}
+
+func (u *usage) count(one taken, n int) {
+	u.transactions, u.bytes = u.transactions+n, u.bytes+int64(n)*one.size
+	if one.waits {
+		u.waiting, u.waitingBytes = u.waiting+n, u.waitingBytes+int64(n)*one.size
 	}
 }
 

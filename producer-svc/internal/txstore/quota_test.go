@@ -119,6 +119,23 @@ func TestWhatCannotBeExecutedUsesHalfOfThePool(t *testing.T) {
 	}
 }
 
+// A wallet whose transaction is stuck raises its fee, also while others fill half of the pool or the account has its share.
+func TestAReplacementNeedsNoRoomOfItsOwn(t *testing.T) {
+	stuck := func(from int) []byte {
+		return sign(t, from, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DevChainID), To: &nobody, Gas: params.TxGas, GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(1)})
+	}
+	l := newLimited(t, txstore.Options{Transactions: 10}, txstore.Limits{Transactions: 2, Waiting: 1})
+	l.wants(t, stuck(0), nil)
+	for from := 1; from < 5; from++ {
+		l.wants(t, transfer(t, from, 7, 2), nil)
+	}
+	l.wants(t, transfer(t, 5, 7, 2), txstore.ErrPoolHalfFull)
+	l.wants(t, transfer(t, 0, 0, 2), nil)
+	l.wants(t, transfer(t, 0, 1, 2), nil)
+	l.wants(t, transfer(t, 0, 2, 2), txstore.ErrAccountFull)
+	l.wants(t, transfer(t, 0, 1, 20), nil)
+}
+
 func TestAFullPoolTakesWhatPaysMore(t *testing.T) {
 	l := newLimited(t, txstore.Options{Transactions: 10}, txstore.Limits{})
 	first := l.submit(t, transfer(t, 0, 0, 2))
