@@ -50,7 +50,7 @@ func (s *scene) latencies(from *load.Account, n int) (times []time.Duration, blo
 	return times, blocks
 }
 
-// flood sends raw transactions in batches, one after the other, until ctx ends, and gives the errors of the first batch.
+// flood sends raw transactions in batches, one after the other. What admission refuses of a submitter is no error.
 func (s *scene) flood(ctx context.Context, raws [][]byte) (taken int, err error) {
 	for part := range slices.Chunk(raws, 50) {
 		batch, err := load.NewRawBatch(part)
@@ -153,4 +153,15 @@ func TestGarbageOfAThousandAccountsDoesNotHoldAnHonestWalletUp(t *testing.T) {
 		taken, err := s.flood(ctx, all)
 		return fmt.Sprintf("%d taken", taken), err
 	})
+	head, err := s.client.BlockNumber(t.Context())
+	must(t, err)
+	most, opened := 0, 0
+	for number := uint64(1); number <= head; number++ {
+		n := len(s.preblock(number).GetOutcomes())
+		most, opened = max(most, n), opened+n
+	}
+	t.Logf("%d blocks have %d sealed transactions, at most %d in one", head, opened, most)
+	if most > 18 { // 16 of new accounts, one more since the honest one came, and that one's
+		t.Errorf("one block has %d sealed transactions", most)
+	}
 }

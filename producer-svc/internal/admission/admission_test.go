@@ -145,12 +145,12 @@ func TestFewNewOnesAreTriedAtOnceAfterGarbageUntilOthersBehave(t *testing.T) {
 		fates []admission.Fate
 		want  int
 	}{
-		{nil, 64},
-		{fates(submitter, 1, admission.Garbage), 32},
-		{fates(submitter, 2, admission.Garbage), 8},
-		{fates(common.Address{9}, 5, admission.Executed), 9}, // one new one
-		{fates(common.Address{9}, 5, admission.Executed), 9},
-		{fates(common.Address{8}, 1, admission.Ended), 9},
+		{nil, 16},
+		{fates(submitter, 1, admission.Garbage), 8},
+		{fates(submitter, 2, admission.Garbage), 4},
+		{fates(common.Address{9}, 5, admission.Executed), 5}, // one new one
+		{fates(common.Address{9}, 5, admission.Executed), 5},
+		{fates(common.Address{8}, 1, admission.Ended), 5},
 		{fates(submitter, 50, admission.Garbage), admission.MinFresh},
 	} {
 		b.Add(uint64(i+1), 1000, x.fates)

@@ -28,8 +28,8 @@ const (
 	maxCredit = 512
 	// growth executed transactions double the quota that a new submitter has; it grows up to maxGrowth of them.
 	growth, maxGrowth = 16, 240
-	// MinFresh and maxFresh bound Fresh.
-	MinFresh, maxFresh = 4, 64
+	// MinFresh and maxFresh bound Fresh, which begins at firstFresh.
+	MinFresh, firstFresh, maxFresh = 4, 16, 64
 )
 
 // Unbounded is the quota of a trusted submitter.
@@ -128,7 +128,7 @@ func NewBook(cfg Config) *Book {
 	if cfg.Trusted == nil {
 		cfg.Trusted = func(common.Address) bool { return false }
 	}
-	return &Book{cfg: cfg, fresh: maxFresh, sums: map[common.Address]tally{}}
+	return &Book{cfg: cfg, fresh: firstFresh, sums: map[common.Address]tally{}}
 }
 
 // Add notes what became of the sealed transactions of a block, by its number and time in seconds. It returns false, and

@@ -141,7 +141,7 @@ func TestAContentHoldsLittleOfNewSubmitters(t *testing.T) {
 	}
 	r.must(all...)
 	// Fewer after garbage.
-	for number, want := range []int{30, 4, 4} { // as many as there is gas for, at first
+	for number, want := range []int{16, 4, 4} {
 		if got := r.block(r.keys[0]); len(got) != want {
 			t.Errorf("block %d has %d", number+1, len(got))
 		}
