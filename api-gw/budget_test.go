@@ -113,7 +113,7 @@ func TestAClientHasFewWebSocketsAndSubscriptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.CloseNow() //nolint:errcheck // the end of the test
+		defer c.CloseNow()
 		if i == 0 {
 			first = c
 		}
@@ -124,7 +124,7 @@ func TestAClientHasFewWebSocketsAndSubscriptions(t *testing.T) {
 	if c, _, err := dial("203.0.113.8"); err != nil {
 		t.Error(err)
 	} else {
-		defer c.CloseNow() //nolint:errcheck // the end of the test
+		defer c.CloseNow()
 	}
 	for i := range 4 {
 		if err := first.Write(t.Context(), websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["logs",{}]}`)); err != nil {

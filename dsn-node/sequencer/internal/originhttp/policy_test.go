@@ -53,7 +53,7 @@ func TestNeitherAWebPageNorAStrangerProposes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Close() //nolint:errcheck // it never ran
+			defer s.Close()
 			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:5303/proposal", strings.NewReader(origintest.Vector))
 			for k, v := range c.headers {
 				if r.Header.Set(k, v); k == "Host" {
