@@ -250,7 +250,7 @@ func schemathesis(ctx context.Context, t *testing.T, program, url string, d time
 	// It ends by itself; calls that wait for a block are held for long.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d+patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "run", url+"/openapi.json", "--url", url, "--workers", "4", "--checks", "not_a_server_error",
+	cmd := exec.CommandContext(ctx, program, "run", url+"/openapi.json", "--url", url, "--workers", "1", "--checks", "not_a_server_error",
 		"--max-time", fmt.Sprint(max(1, int(d.Seconds()))), "--request-timeout", "60", "--continue-on-failure", "--no-color")
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
