@@ -39,16 +39,13 @@ func assembleAPIs(backend *eth.Ethereum) []rpc.API {
 			apis = append(apis, api)
 		}
 	}
-	system := filters.NewFilterSystem(backend.APIBackend, filters.Config{LogCacheSize: logCacheBlocks, RangeLimit: logRangeBlocks})
+	system := filters.NewFilterSystem(backend.APIBackend, filters.Config{LogCacheSize: logCacheBlocks})
 	apis = append(apis,
 		rpc.API{Namespace: "eth", Service: filters.NewFilterAPI(system)},
 		rpc.API{Namespace: "web3", Service: web3{}},
 	)
 	return append(apis, tracers.APIs(backend.APIBackend)...)
 }
-
-// logRangeBlocks is how many blocks one query for logs may span.
-const logRangeBlocks = 10_000
 
 // SubscribeBlocks announces each block after it is readable. The channel must be read: geth waits for it.
 func (c *Chain) SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription {

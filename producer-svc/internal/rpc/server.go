@@ -181,7 +181,11 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	eth := &ethService{txs: txs, client: s.client, geth: geth, receipts: s.receipts, hold: s.cfg.ReceiptHold}
+	logs, err := logsOf(services)
+	if err != nil {
+		return err
+	}
+	eth := &ethService{txs: txs, client: s.client, geth: geth, logs: logs, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: eth},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: eth}},

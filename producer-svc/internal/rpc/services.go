@@ -27,6 +27,8 @@ type ethService struct {
 	txs    Transactions
 	client *gethrpc.Client
 	geth   gethReceipts
+	logs   gethLogs
+	head   func() uint64 // number of the last applied block; nil bounds no query for logs
 
 	receipts *receipts
 	hold     time.Duration // of calls for the receipt of what is pending
