@@ -135,6 +135,7 @@ func startCluster(ctx context.Context, o Options, co cluster.Options, accounts [
 	if err := os.WriteFile(path, genesis, 0o600); err != nil {
 		return nil, fmt.Errorf("write genesis: %w", err)
 	}
+	co.ChainID = load.ChainID
 	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path, "--seal-min-balance", "0"}, cluster.Observer: {"--genesis", path}}
 	return cluster.Start(ctx, co)
 }

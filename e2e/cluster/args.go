@@ -3,6 +3,8 @@ package cluster
 import (
 	"net"
 	"path/filepath"
+
+	"blindseq/kit/rediskeys"
 )
 
 func (c *Cluster) redisArgs() []string {
@@ -30,6 +32,9 @@ func (c *Cluster) args(name string) []string {
 	}
 	if c.program(name) != DSN {
 		args = append(args, "--redis-url", c.redisURL(name))
+		if c.o.ChainID != 0 {
+			args = append(args, "--deployment", rediskeys.OfChain(c.o.ChainID))
+		}
 	}
 	data := filepath.Join(c.dir, name, "data")
 	switch role {

@@ -60,7 +60,7 @@ type Options struct {
 
 	Keyholders int    // how many there are, with keys of a dealer; none: nothing is sealed
 	Threshold  int    // how many of them open a sealed transaction
-	ChainID    uint64 // that they attest for; the development chain's when zero
+	ChainID    uint64 // that they attest for, and whose name the deployment has; the development chain's when zero
 	SealedGas  uint64 // of all sealed transactions of a blueprint; keygen's default when zero
 	Bundler    bool   // seals for plain wallets, with an observer of its own; needs keyholders
 	Fronts     map[string]Front
