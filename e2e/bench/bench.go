@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"runtime"
 	"time"
 
@@ -135,7 +136,11 @@ func startCluster(ctx context.Context, o Options, co cluster.Options, accounts [
 	if err := os.WriteFile(path, genesis, 0o600); err != nil {
 		return nil, fmt.Errorf("write genesis: %w", err)
 	}
+	var named []string // submitters without a quota, as a bundler is that the committee names
+	for _, a := range accounts {
+		named = append(named, a.Address.Hex())
+	}
 	co.ChainID = load.ChainID
-	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path, "--seal-min-balance", "0"}, cluster.Observer: {"--genesis", path}}
+	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path, "--seal-min-balance", "0", "--seal-allow", strings.Join(named, ",")}, cluster.Observer: {"--genesis", path}}
 	return cluster.Start(ctx, co)
 }
