@@ -64,20 +64,12 @@ func (k *Keeper) Offered(txs []Tx) error { return k.warm(txs) }
 func (k *Keeper) Recover(ctx context.Context) error {
 	err := k.forgetDelayed()
 	if err == nil {
-		k.forgetPooled()
 		err = k.sweep(ctx, true)
 	}
 	if err != nil {
 		return fmt.Errorf("recover transactions: %w", err)
 	}
 	return nil
-}
-
-// forgetPooled empties the pool when it has more than is acknowledged: what ended at the leader before stays in a standby's pool.
-func (k *Keeper) forgetPooled() {
-	if pending, queued := k.pool.PoolSize(); pending+queued > k.store.Count() {
-		k.pool.Clear()
-	}
 }
 
 // Run looks after acknowledged transactions until ctx ends, while this producer leads.
