@@ -164,7 +164,7 @@ func modN(x *big.Int) *big.Int { return x.Mod(x, fr.Modulus()) }
 func numerator(s *Sealed, key *ecdsa.PrivateKey) *big.Int {
 	digest := s.Digest()
 	r := new(big.Int).SetBytes(s.signature[:32])
-	return modN(new(big.Int).Add(new(big.Int).SetBytes(digest[:]), r.Mul(r, key.D)))
+	return modN(new(big.Int).Add(new(big.Int).SetBytes(digest[:]), r.Mul(r, new(big.Int).SetBytes(crypto.FromECDSA(key)))))
 }
 
 func inverseOfS(s *Sealed) *big.Int {
