@@ -10,7 +10,7 @@ TOOLS := $(BIN)/tools
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # All builds without the race detector have the flags of the programs, so that nothing is compiled twice.
 ifeq ($(findstring -trimpath,$(GOFLAGS)),)
-export GOFLAGS := $(strip $(shell go env GOFLAGS) -trimpath -tags=netgo,osusergo,static_build)
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -trimpath -tags=netgo,osusergo,static_build,grpcnotrace)
 endif
 LDFLAGS := -s -w -X blindseq/kit/service.Version=$(VERSION) -X blindseq/kit/service.Revision=$(REVISION)
 # Every package of every module of go.work.

@@ -60,6 +60,9 @@ func (c *Config) observes() bool { return c.Role == roleObserver }
 // DefaultAddresses are the ports of gRPC and of health and metrics.
 func (*Config) DefaultAddresses() (grpc, http string) { return "127.0.0.1:7103", "127.0.0.1:7203" }
 
+// maxReceiptHold is within the time that gateways give a request.
+const maxReceiptHold = 20 * time.Second
+
 // Validate refuses what the producer cannot run with.
 func (c *Config) Validate() error {
 	if err := c.TLS.Validate(); err != nil {
@@ -84,6 +87,8 @@ func (c *Config) Validate() error {
 		return err
 	}
 	switch {
+	case c.ReceiptHold < 0 || c.ReceiptHold > maxReceiptHold:
+		return fmt.Errorf("--receipt-hold must be within 0 and %s, not %s", maxReceiptHold, c.ReceiptHold)
 	case c.DataDir == "":
 		return errors.New("--data-dir must not be empty")
 	case c.CreateSequencerKey && c.SequencerKeyFile == "":

@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/rand"
 	"fmt"
+	"sync"
 
 	"github.com/gtank/ristretto255"
 )
@@ -37,15 +38,20 @@ func (r *Ring) CheckBatch(txs []*Sealed) ([]*Checked, []error) {
 	return checked, errs
 }
 
-// both calls two functions about n transactions, at the same time unless there are few: then the second goroutine costs more
-// than it saves.
+// fewForBoth is up to how many transactions a second goroutine costs more than it saves.
+const fewForBoth = 4
+
+// both calls two functions about n transactions, at the same time unless there are few.
 func both(n int, first, second func()) {
-	if n <= 4 {
+	if n <= fewForBoth {
 		first()
 		second()
 		return
 	}
-	parallel(2, func(i int) { []func(){first, second}[i]() })
+	var wg sync.WaitGroup
+	wg.Go(first)
+	second()
+	wg.Wait()
 }
 
 // verifyAll sets the error of each one at these indexes whose proof does not hold.

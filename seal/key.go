@@ -49,7 +49,8 @@ func leadingZeros(b []byte) int {
 	return len(b)
 }
 
-// Ring is the keys of a chain that are in force. It never changes; other keys in force are another ring.
+// Ring is the keys of a chain that are in force. They never change; other keys in force are another ring. It remembers public keys
+// of submitters, which changes what a check costs and never its result.
 type Ring struct {
 	chainID    uint64
 	keys       map[KeyID]*Key

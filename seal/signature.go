@@ -67,7 +67,8 @@ func (s *Sealed) signatureInRange() error {
 // A submitter's key Q is known once a signature (r, s, v) of it was recovered. Then the signature of digest z holds when
 // R = (z/s)·G + (r/s)·Q, where R is the point with the abscissa r and the parity v. These equations of all are summed, each
 // multiplied by its own random coefficient of 128 bits. The curve has a prime order, so a sum with a wrong equation in it is
-// the identity with a probability of 2^-128. When the sum fails, each signer is recovered.
+// the identity with a probability of 2^-128. When the sum fails, each signer is recovered: a bad one costs its batch the sum, which is
+// less than half of recovering all.
 func (k submitters) verifySignatures(all []*Sealed, indexes []int, errs []error) {
 	var unknown []int
 	sum := &signatureSum{keys: make(map[common.Address]*secp256k1.G1Affine)}

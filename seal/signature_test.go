@@ -2,9 +2,11 @@ package seal
 
 import (
 	"crypto/ecdsa"
+	"math/big"
 	"testing"
 
 	"github.com/consensys/gnark-crypto/ecc/secp256k1"
+	"github.com/consensys/gnark-crypto/ecc/secp256k1/fr"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -66,7 +68,7 @@ func TestASumOfSignaturesNamesExactlyTheBadOnes(t *testing.T) {
 			"r without R":    func(s *Sealed) { copy(s.signature[:32], noAbscissa(t)) },
 			"another id":     func(s *Sealed) { s.id[9] ^= 1 },
 			"another sender": func(s *Sealed) { s.Submitter[3] ^= 1 },
-			"another's":      func(s *Sealed) { s.Submitter = good[(1)%len(good)].Submitter; s.id[9] ^= 1 },
+			"another's":      func(s *Sealed) { s.Submitter = good[1%len(good)].Submitter; s.id[9] ^= 1 },
 		} {
 			txs := make([]*Sealed, len(good))
 			for i, s := range good {
@@ -84,16 +86,109 @@ func TestASumOfSignaturesNamesExactlyTheBadOnes(t *testing.T) {
 	}
 }
 
-// Two wrong signatures whose errors cancel in a sum without coefficients are found.
+// A submitter makes two wrong signatures whose errors cancel in a sum without coefficients: it draws both points R and the first s,
+// and solves the sum for the second s.
 func TestErrorsOfTwoSignaturesDoNotCancel(t *testing.T) {
 	w := newWorld(t, 4, 3)
-	txs := signedBySome(t, w, 64, 1, 1)
-	txs[3].signature, txs[4].signature = txs[4].signature, txs[3].signature
+	txs, key := signedByOne(t, w, 64)
+	for first, second := txs[3], txs[4]; ; {
+		k1, k2 := setPoint(t, first), setPoint(t, second)
+		copy(first.signature[32:64], lowScalar(t))
+		rest := new(big.Int).Add(k1, k2) // k1 + k2 - (z1 + r1·q)/s1 = (z2 + r2·q)/s2
+		rest.Sub(rest, modN(new(big.Int).Mul(numerator(first, key), inverseOfS(first))))
+		s2 := modN(new(big.Int).Mul(numerator(second, key), new(big.Int).ModInverse(modN(rest), fr.Modulus())))
+		if s2.FillBytes(second.signature[32:64]); second.signatureInRange() == nil {
+			break // its s is low
+		}
+	}
+	if sum := sumWithoutCoefficients(w, txs[3], txs[4]); !sum {
+		t.Fatal("the errors do not cancel even without coefficients: the attack is not one")
+	}
 	for i, err := range verifyAllSignatures(w, txs) {
 		if (err != nil) != (i == 3 || i == 4) {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
+}
+
+// signedByOne is sealed transactions of one submitter whose key the ring knows.
+func signedByOne(t *testing.T, w *world, n int) ([]*Sealed, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	like := w.seal(t, []byte{1})
+	txs := make([]*Sealed, n)
+	for i := range txs {
+		s := *like
+		s.Submitter, s.id = crypto.PubkeyToAddress(key.PublicKey), ID{byte(i), 1}
+		if err := s.Sign(key); err != nil {
+			t.Fatal(err)
+		}
+		txs[i] = &s
+	}
+	if err := w.ring.submitters.verifySignature(txs[0]); err != nil {
+		t.Fatal(err)
+	}
+	return txs, key
+}
+
+// setPoint draws k and gives a signature the point R = k·G: its abscissa and parity.
+func setPoint(t *testing.T, s *Sealed) *big.Int {
+	t.Helper()
+	var k fr.Element
+	var point secp256k1.G1Affine
+	if _, err := k.SetRandom(); err != nil {
+		t.Fatal(err)
+	}
+	scalar := k.BigInt(new(big.Int))
+	x := point.ScalarMultiplicationBase(scalar).X.Bytes()
+	copy(s.signature[:32], x[:])
+	s.signature[64] = byte(point.Y.Bits()[0] & 1)
+	return scalar
+}
+
+func lowScalar(t *testing.T) []byte {
+	t.Helper()
+	var k fr.Element
+	if _, err := k.SetRandom(); err != nil {
+		t.Fatal(err)
+	}
+	return new(big.Int).Rsh(k.BigInt(new(big.Int)), 1).FillBytes(make([]byte, 32))
+}
+
+func modN(x *big.Int) *big.Int { return x.Mod(x, fr.Modulus()) }
+
+// numerator is z + r·q.
+func numerator(s *Sealed, key *ecdsa.PrivateKey) *big.Int {
+	digest := s.Digest()
+	r := new(big.Int).SetBytes(s.signature[:32])
+	return modN(new(big.Int).Add(new(big.Int).SetBytes(digest[:]), r.Mul(r, new(big.Int).SetBytes(crypto.FromECDSA(key)))))
+}
+
+func inverseOfS(s *Sealed) *big.Int {
+	return new(big.Int).ModInverse(new(big.Int).SetBytes(s.signature[32:64]), fr.Modulus())
+}
+
+// sumWithoutCoefficients says whether the equations of these add up to the identity.
+func sumWithoutCoefficients(w *world, txs ...*Sealed) bool {
+	var sum secp256k1.G1Jac
+	for _, s := range txs {
+		var point secp256k1.G1Affine
+		if !s.lift(&point) {
+			return false
+		}
+		key, _ := w.ring.submitters.keys.Get(s.Submitter)
+		digest := s.Digest()
+		z := modN(new(big.Int).Mul(new(big.Int).SetBytes(digest[:]), inverseOfS(s)))
+		r := modN(new(big.Int).Mul(new(big.Int).SetBytes(s.signature[:32]), inverseOfS(s)))
+		var onG, onKey secp256k1.G1Affine
+		sum.AddMixed(&point)
+		sum.AddMixed(onG.Neg(onG.ScalarMultiplicationBase(z)))
+		sum.AddMixed(onKey.Neg(onKey.ScalarMultiplication(key, r)))
+	}
+	return sum.Z.IsZero()
 }
 
 // The sum is what finds most batches good: it is used, and does not fail for good ones.

@@ -64,6 +64,9 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("--%s must be at least 10ms, not %s", flag, d)
 		}
 	}
+	if c.ReceiptHold < 0 || c.ReceiptHold >= c.RPCTimeout {
+		return fmt.Errorf("--receipt-hold must be at least 0 and below --rpc-timeout (%s), not %s", c.RPCTimeout, c.ReceiptHold)
+	}
 	for flag, n := range map[string]int64{
 		"max-pending": int64(c.MaxPending), "rpc-body-limit": c.BodyLimit, "rpc-batch-limit": int64(c.BatchLimit), "max-connections": int64(c.MaxConns),
 	} {

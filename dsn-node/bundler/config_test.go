@@ -20,7 +20,7 @@ func TestDefaultsAreItsOwnPortsAndBackends(t *testing.T) {
 
 func TestConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	for _, arg := range []string{"--rollup-rpc=localhost:8545", "--rpc-address=3000", "--simulations=maybe", "--observer-rpc=localhost:7303", "--observer-rpc=http://127.0.0.1:8545", "--committee-file=", "--identity-file=", "--data-dir=",
-		"--accept-timeout=0s", "--max-age=0s", "--rpc-timeout=1ms", "--max-pending=0", "--rpc-body-limit=0", "--rpc-batch-limit=0", "--max-connections=0"} {
+		"--accept-timeout=0s", "--max-age=0s", "--rpc-timeout=1ms", "--max-pending=0", "--rpc-body-limit=0", "--rpc-batch-limit=0", "--max-connections=0", "--receipt-hold=-1s", "--receipt-hold=30s"} {
 		flag, _, _ := strings.Cut(arg, "=")
 		_, _, err := config.Parse("dsn-node", "", &Config{}, []string{arg}, &bytes.Buffer{})
 		if err == nil || !strings.Contains(err.Error(), flag) {

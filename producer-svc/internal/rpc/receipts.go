@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/event"
+	"golang.org/x/sync/semaphore"
 )
 
 // receipts lets calls wait for the block of a transaction. One goroutine reads the chain's blocks; a block costs one look for
@@ -20,6 +21,7 @@ import (
 type receipts struct {
 	sub    event.Subscription
 	closed chan struct{}
+	held   *semaphore.Weighted // calls that wait though they need not
 
 	mu     sync.Mutex
 	byHash map[common.Hash]*waiters
@@ -32,8 +34,8 @@ type waiters struct {
 	arrived chan struct{}
 }
 
-func newReceipts(chain Chain) *receipts {
-	r := &receipts{closed: make(chan struct{}), byHash: map[common.Hash]*waiters{}}
+func newReceipts(chain Chain, held int) *receipts {
+	r := &receipts{closed: make(chan struct{}), held: semaphore.NewWeighted(int64(held)), byHash: map[common.Hash]*waiters{}}
 	blocks := make(chan core.ChainEvent, blockBuffer)
 	r.sub = chain.SubscribeBlocks(blocks)
 	go r.run(blocks)
@@ -92,38 +94,63 @@ func (r *receipts) next() <-chan struct{} {
 	return r.blocks.Changed()
 }
 
+// holdReceipt is awaitReceipt for a call that needs no wait: when too many wait already, it is answered at once.
+func (s *ethService) holdReceipt(ctx context.Context, name common.Hash, limit time.Duration) (json.RawMessage, error) {
+	if !s.receipts.held.TryAcquire(1) {
+		limit = 0
+	} else {
+		defer s.receipts.held.Release(1)
+	}
+	return s.awaitReceipt(ctx, name, limit)
+}
+
 // awaitReceipt returns the receipt of a transaction, or of the one inside a sealed one, once it is in a block; null when it is
 // not within the limit.
 func (s *ethService) awaitReceipt(ctx context.Context, name common.Hash, limit time.Duration) (json.RawMessage, error) {
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
+	deadline := time.Now().Add(limit)
 	for {
-		receipt, arrived, forget, err := s.look(ctx, name)
+		receipt, wait, err := s.look(ctx, name)
 		if err != nil || !isNull(receipt) {
 			return receipt, err
 		}
-		select {
-		case <-arrived:
-			forget()
-		case <-deadline.C:
-			forget()
+		left := time.Until(deadline)
+		if left <= 0 {
+			wait.forget()
 			return receipt, nil
-		case <-s.receipts.closed:
-			forget()
-			return nil, fmt.Errorf("wait for %s: %w", name, errClosing)
-		case <-ctx.Done():
-			forget()
-			return nil, ctx.Err()
+		}
+		if err := s.receipts.until(ctx, wait, left); err != nil {
+			return nil, fmt.Errorf("wait for %s: %w", name, err)
 		}
 	}
 }
 
-// look returns the receipt if there is one, and else a channel that is closed when there may be.
-func (s *ethService) look(ctx context.Context, name common.Hash) (_ json.RawMessage, arrived <-chan struct{}, forget func(), err error) {
-	next := s.receipts.next() // before the look: nothing is missed in between
-	arrived, forget = s.receipts.watch(name)
+// waiting is for a block that may have a transaction.
+type waiting struct {
+	arrived <-chan struct{}
+	forget  func() // nobody waits any more
+}
+
+// until waits, at most so long.
+func (r *receipts) until(ctx context.Context, w waiting, long time.Duration) error {
+	defer w.forget()
+	timer := time.NewTimer(long)
+	defer timer.Stop()
+	select {
+	case <-w.arrived:
+	case <-timer.C:
+	case <-r.closed:
+		return errClosing
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// look returns the receipt if there is one, and else what to wait for.
+func (s *ethService) look(ctx context.Context, name common.Hash) (receipt json.RawMessage, w waiting, err error) {
+	next := s.receipts.next() // both before the look: nothing is missed in between
+	w.arrived, w.forget = s.receipts.watch(name)
 	hash, err := s.txs.Resolve(name)
-	var receipt json.RawMessage
 	if err == nil {
 		receipt, err = s.receipt(ctx, hash)
 	}
@@ -131,14 +158,12 @@ func (s *ethService) look(ctx context.Context, name common.Hash) (_ json.RawMess
 	if err == nil && isNull(receipt) {
 		at, err = s.txs.Status(name)
 	}
-	switch {
-	case err != nil || !isNull(receipt):
-		forget()
-		return receipt, nil, nil, err
-	case hash != name || at.unopened():
-		return receipt, next, forget, nil
+	if err != nil || !isNull(receipt) {
+		w.forget()
+	} else if hash != name || at.unopened() {
+		w.arrived = next // the hash that the block will have is not known
 	}
-	return receipt, arrived, forget, nil
+	return receipt, w, err
 }
 
 // pending says whether a transaction is here and may come into a block.

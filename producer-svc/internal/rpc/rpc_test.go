@@ -311,6 +311,30 @@ func TestAQueryForLogsSpansSoManyBlocks(t *testing.T) {
 	}
 }
 
+// One client cannot have the node's connections wait for receipts: beyond a bound calls are answered at once.
+func TestCallsForReceiptsThatWaitAreBounded(t *testing.T) {
+	s := serve(t, rpc.Limits{HeldReceipts: 1})
+	client := s.dial("http", "/")
+	ask := func(ctx context.Context) error {
+		var none json.RawMessage
+		return client.CallContext(ctx, &none, "te_awaitReceipt", common.Hash{1}, 60_000)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ask(ctx) == nil { // the other one has the place
+		}
+	}()
+	for answered := false; !answered; {
+		bounded, end := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		answered = ask(bounded) == nil // the other one waits
+		end()
+	}
+	cancel()
+	<-ended
+}
+
 func TestSubscribersSeeABlockAndItsLogs(t *testing.T) {
 	s := serve(t, rpc.Limits{})
 	client := ethclient.NewClient(s.dial("ws", "/"))

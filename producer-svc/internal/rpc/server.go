@@ -61,13 +61,14 @@ type Limits struct {
 	BatchItems    int           // default 1,000
 	ResponseBytes int           // of a batch; default 25 MiB
 	Connections   int           // default 4,096
+	HeldReceipts  int           // calls for a receipt that wait at the same time; more are answered at once; default 1,024
 	WriteTimeout  time.Duration // of one HTTP request; default 75 s
 }
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, 1000), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
-		Connections: cmp.Or(l.Connections, 4096), WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
+		Connections: cmp.Or(l.Connections, 4096), HeldReceipts: cmp.Or(l.HeldReceipts, 1024), WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
 	}
 }
 
@@ -154,7 +155,7 @@ func NewServer(cfg Config, chain Chain, txs Transactions) (*Server, error) {
 		return nil, fmt.Errorf("start JSON-RPC: %w", err)
 	}
 	s := &Server{
-		cfg: cfg, rpc: gethrpc.NewServer(), client: client, receipts: newReceipts(chain), bulk: &bulk{txs: txs, items: cfg.Limits.BatchItems},
+		cfg: cfg, rpc: gethrpc.NewServer(), client: client, receipts: newReceipts(chain, cfg.Limits.HeldReceipts), bulk: &bulk{txs: txs, items: cfg.Limits.BatchItems},
 	}
 	s.rpc.SetBatchLimits(cfg.Limits.BatchItems, cfg.Limits.ResponseBytes)
 	s.rpc.SetHTTPBodyLimit(cfg.Limits.BodyBytes)

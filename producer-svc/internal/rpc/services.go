@@ -72,7 +72,7 @@ func (s *ethService) GetTransactionReceipt(ctx context.Context, name common.Hash
 	if err != nil || !at.pending() && at.State != "included" && at.State != "executed" { // it may have come into a block just now
 		return receipt, err
 	}
-	return s.awaitReceipt(ctx, name, s.hold)
+	return s.holdReceipt(ctx, name, s.hold)
 }
 
 // receipt is null while the transaction is in no block.

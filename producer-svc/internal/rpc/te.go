@@ -21,7 +21,7 @@ type teService struct {
 // yet; null when it is not within so many milliseconds, at most --receipt-hold.
 func (s *teService) AwaitReceipt(ctx context.Context, hash common.Hash, milliseconds uint64) (json.RawMessage, error) {
 	limit := time.Duration(min(milliseconds, uint64(s.eth.hold/time.Millisecond))) * time.Millisecond
-	return s.eth.awaitReceipt(ctx, hash, limit)
+	return s.eth.holdReceipt(ctx, hash, limit)
 }
 
 var errNotSealed = errors.New("this rollup has no keyholders: send plain transactions")

@@ -119,3 +119,16 @@ func TestABundlersClientsHaveBudgets(t *testing.T) {
 		t.Error("on this machine there is no budget")
 	}
 }
+
+// A node reads the exact names of fields, Go's decoder any case and the last one. What a call is judged by must be what is forwarded.
+func TestWhatIsForwardedIsWhatWasJudged(t *testing.T) {
+	public := `"id":1,"method":"debug_traceCall","params":[{}],"METHOD":"eth_chainId","Params":[]`
+	for _, body := range []string{"{" + public + "}", "[{" + public + "}]", `{"id":1,"method":"debug_traceCall","method":"eth_chainId"}`} {
+		leader := &asked{answer: `{"id":1,"result":"0x1"}`}
+		h := NewHandler(new(asked), Backends{Leader: leader}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
+		if len(leader.bodies) != 1 || strings.Contains(leader.bodies[0], "debug_traceCall") || !strings.Contains(leader.bodies[0], `"method":"eth_chainId"`) {
+			t.Errorf("%s: the leader is asked %v", body, leader.bodies)
+		}
+	}
+}

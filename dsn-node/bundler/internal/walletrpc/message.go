@@ -29,16 +29,36 @@ type call struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
-	raw    json.RawMessage // all of it
+	raw    json.RawMessage // what is forwarded
 	to     Forwarder       // the node that it is forwarded to
 	plain  json.RawMessage // what to forward to a node that does not know the method of raw; nil for nothing
 	alone  bool            // in no batch
 	waits  *common.Hash    // the transaction it looks for by hash, if that waited here before it was forwarded
 }
 
+// parse reads a call. What is forwarded is written anew from what was read and judged: of a field that a client wrote twice, or in
+// another case, a node would perhaps take the other one.
 func parse(raw json.RawMessage) (*call, bool) {
-	c := &call{raw: raw}
-	return c, json.Unmarshal(raw, c) == nil
+	c := new(call)
+	if json.Unmarshal(raw, c) != nil {
+		return nil, false
+	}
+	var params any
+	if len(c.Params) > 0 {
+		params = c.Params
+	}
+	c.raw = c.encode(c.Method, params)
+	return c, true
+}
+
+// encode is the call with a method and its parameters.
+func (c *call) encode(method string, params any) json.RawMessage {
+	return jsonrpc.Encode(struct {
+		Version string          `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id,omitempty"`
+		Method  string          `json:"method"`
+		Params  any             `json:"params,omitempty"`
+	}{"2.0", c.ID, method, params})
 }
 
 // parseBatch returns the calls of a batch; one that is no call is nil.
@@ -94,13 +114,13 @@ func errorOf(err error) jsonrpc.Error {
 
 // byID makes a call ask for the status of a sealed transaction instead of the one inside.
 func (c *call) byID(id common.Hash) {
-	c.raw = jsonrpc.Encode(map[string]any{"jsonrpc": "2.0", "id": c.ID, "method": c.Method, "params": []common.Hash{id}})
+	c.raw = c.encode(c.Method, []common.Hash{id})
 }
 
 // awaits makes a call for a receipt wait for it at the observer, which knows nothing of the transaction before its block.
 func (c *call) awaits(hash common.Hash, atMost time.Duration) {
 	c.plain = c.raw
-	c.raw = jsonrpc.Encode(map[string]any{"jsonrpc": "2.0", "id": c.ID, "method": methodAwait, "params": []any{hash, atMost.Milliseconds()}})
+	c.raw = c.encode(methodAwait, []any{hash, atMost.Milliseconds()})
 }
 
 // pending is a transaction that waits, with nothing of what is in it.

@@ -141,7 +141,6 @@ func (f *follower) release(ctx context.Context, r *runningRound, proven bool) er
 		return nil
 	}
 	if err != nil {
-		r.askEverybody()
 		return err
 	}
 	f.d.note(func() {

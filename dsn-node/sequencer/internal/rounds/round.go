@@ -12,8 +12,7 @@ import (
 	"blindseq/seal/rules"
 )
 
-// withoutThem is how long an opening waits for those whose shares were asked for first, before all others are asked too, and one
-// is used whose shares were wrong before.
+// withoutThem is how long an opening waits for keyholders whose shares were right, before it uses one whose were wrong before.
 const withoutThem = 250 * time.Millisecond
 
 // runningRound is the round of one number. Its goroutine is the one of Decide; followers see what Driver.mu guards.
@@ -36,7 +35,6 @@ type runningRound struct {
 	holds       round.Set // those that attested, locked or adopted the content
 	abstains    round.Set // those that lost their votes and sign nothing for the number
 	locked      round.Set // those whose lock came
-	askFirst    round.Set // those whose shares are asked for; empty for everybody's
 	answered    round.Set // those whose bare shares came and were not found malformed
 	toProve     []uint32  // indexes to prove the shares of, once some did not open
 	proved      round.Set // those whose shares with proof came and were not found wrong
@@ -117,7 +115,7 @@ func (r *runningRound) wants(by uint8) wanted {
 		return lockWanted
 	case len(r.toProve) > 0 && !r.proved.Has(by):
 		return proofsWanted
-	case len(r.sealed) > 0 && len(r.toProve) == 0 && !r.answered.Has(by) && (r.askFirst == (round.Set{}) || r.askFirst.Has(by)):
+	case len(r.sealed) > 0 && len(r.toProve) == 0 && !r.answered.Has(by):
 		return sharesWanted
 	}
 	return nothingWanted
@@ -168,7 +166,6 @@ func (r *runningRound) take(ctx context.Context, e any) (*Decision, error) {
 		}
 		return r.takeBare(ctx, e)
 	case waited:
-		r.askEverybody()
 		return r.step(ctx, round.Waited{})
 	}
 	return nil, fmt.Errorf("%w: %T", round.ErrUnexpected, e)
@@ -180,7 +177,6 @@ func (r *runningRound) takeBare(ctx context.Context, s shares) (*Decision, error
 		r.d.distrust(s.by)
 		r.d.faults.name(ctx, s.by, kindInvalid, r.statement.Number, err.Error())
 		r.reject(round.Set{}.With(s.by))
-		r.askEverybody()
 		return nil, nil
 	}
 	if r.bare[s.by] == nil {
@@ -274,26 +270,16 @@ func (r *runningRound) certify(c *preblockv1.Certificate) {
 	r.d.change(func() { r.certificate = c })
 }
 
-// finalize shows the certificate with locks to the followers, which ask for shares from now on: a threshold of those that have just
-// locked it, and the others when one of these does not answer.
+// finalize shows the certificate with locks to the followers, which ask for shares from now on.
 func (r *runningRound) finalize(ctx context.Context, c *preblockv1.Certificate) {
 	r.finalized = time.Now()
 	if !r.certified.IsZero() {
 		r.d.o.Observer.Phase(PhaseLock, r.finalized.Sub(r.certified))
 	}
 	// gofail: var contentFinal struct{}
-	first := r.state.Locked().Without(r.leftOut).First(r.state.Threshold)
-	if first.Len() < r.state.Threshold {
-		first = round.Set{}
-	}
-	r.d.change(func() { r.certificate, r.final, r.askFirst = c, true, first })
-	if len(r.sealed) > 0 {
+	r.d.change(func() { r.certificate, r.final = c, true })
+	if r.leftOut != (round.Set{}) && len(r.sealed) > 0 {
 		timer := time.AfterFunc(withoutThem, func() { r.bring(ctx, waited{}) })
 		context.AfterFunc(r.live, func() { timer.Stop() })
 	}
-}
-
-// askEverybody has the shares of all keyholders asked for.
-func (r *runningRound) askEverybody() {
-	r.d.change(func() { r.askFirst = round.Set{} })
 }
