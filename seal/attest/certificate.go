@@ -2,11 +2,13 @@ package attest
 
 import (
 	"fmt"
+	"runtime"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
 )
 
 // Certificate writes the certificate of a statement in a view. The attestations must be by authority, ascending.
@@ -67,13 +69,18 @@ func quorum(c *committee.Committee, list []*preblockv1.Attestation, what string,
 	case n > c.Size():
 		return fmt.Errorf("%w: %d %s of %d members", ErrCertificate, n, what, c.Size())
 	}
-	for i, a := range list {
-		if i > 0 && a.GetAuthority() <= list[i-1].GetAuthority() {
+	for i := 1; i < len(list); i++ {
+		if list[i].GetAuthority() <= list[i-1].GetAuthority() {
 			return fmt.Errorf("%w: authorities of %s are not ascending", ErrCertificate, what)
 		}
-		if err := verify(c, a.GetAuthority(), a.GetSignature(), digest); err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrCertificate, what, err)
-		}
+	}
+	var g errgroup.Group // whoever waits for a certificate waits for a processor that is free
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, a := range list {
+		g.Go(func() error { return verify(c, a.GetAuthority(), a.GetSignature(), digest) })
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrCertificate, what, err)
 	}
 	return nil
 }
