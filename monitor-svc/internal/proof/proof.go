@@ -10,6 +10,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,11 +68,10 @@ func (c *Checker) Examine(p *preblockv1.Preblock) (statement [32]byte, err error
 	if !c.answers(p) {
 		return statement, plain(p)
 	}
-	payload, err := attest.VerifyPreblock(c.committee, p)
-	if err != nil {
-		return statement, err
-	}
-	return payload, outcome.Verify(c.committee, p)
+	outcomes := make(chan error, 1) // checked at the same time as the certificate
+	go func() { outcomes <- outcome.Verify(c.committee, p) }()
+	statement, err = attest.VerifyPreblock(c.committee, p)
+	return statement, cmp.Or(err, <-outcomes)
 }
 
 // Link is the rest: an examined preblock follows the one before it. In order it costs nothing, else a fetch.
