@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/dsn-node/sequencer/internal/rounds"
@@ -328,6 +329,42 @@ func TestMisbehavingKeyholdersCostNoBlockAndAreNamed(t *testing.T) {
 				t.Fatalf("convicted %v, want %v", got, c.convicts)
 			}
 		})
+	}
+}
+
+// silent gives no share, and leaves the call open.
+func silent(l *liar, ctx context.Context, r *keyholderv1.ReleaseSharesRequest) (*keyholderv1.ReleaseSharesResponse, error) {
+	l.called(r.GetCertificate().GetNumber())
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Four keyholders, one is late with its lock: the silent one is among those that are asked for shares first.
+func TestAKeyholderThatIsSilentAboutItsSharesIsNotWaitedFor(t *testing.T) {
+	n := newNetwork(t, 4, 3)
+	quiet := &liar{release: silent}
+	n.lie(t, 0, quiet)
+	others := make(chan struct{})
+	n.lie(t, 3, &liar{lock: func(l *liar, ctx context.Context, r *keyholderv1.LockRequest) (*keyholderv1.LockResponse, error) {
+		select {
+		case <-others:
+		case <-ctx.Done():
+		}
+		return l.KeyholderServiceClient.Lock(ctx, r)
+	}})
+	c := n.config(t)
+	c.KeyholderTimeout = time.Hour
+	s := start(t, c)
+	n.awaitAll(t, s)
+	s.submit(t, with(1, n.sealed("one")))
+	eventually(t, func() bool { // asked
+		quiet.mu.Lock()
+		defer quiet.mu.Unlock()
+		return quiet.calls[1] > 0
+	})
+	close(others)
+	if p := s.preblock(t, n, 1); plainOf(p, 0) != "one" {
+		t.Fatalf("outcomes %v", p.GetOutcomes())
 	}
 }
 

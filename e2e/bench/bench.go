@@ -24,6 +24,7 @@ type Options struct {
 	Batch       int
 	Connections int
 	Singles     int    // transfers sent one by one for the latency
+	SingleProcs int    // GOMAXPROCS of each process for single sealed transfers; 0: the machine's
 	Sealed      int    // sealed transfers; 0: none
 	SealedGas   uint64 // of all sealed transactions of a block
 	Garbage     int    // sealed pieces of each kind of garbage; 0: none
@@ -85,7 +86,7 @@ func systems(o Options) []system {
 	}
 	if o.Sealed > 0 {
 		bundler := committee
-		bundler.Bundler = true
+		bundler.Bundler, bundler.Procs = true, o.SingleProcs
 		all = append(all, system{name: "bundler", cluster: bundler, measure: []func(*run, context.Context) error{(*run).throughBundler}})
 	}
 	if len(measure) > 0 {

@@ -46,9 +46,18 @@ func (b *run) throughBundler(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b.out, "\nSingle sealed transfer through the bundler, idle, %d of them one after the other, %d keyholder processes:\n", b.Singles, keyholders)
+	fmt.Fprintf(b.out, "\nSingle sealed transfer through the bundler, idle, %d of them one after the other, %d keyholder processes, %s:\n",
+		b.Singles, keyholders, procs(b.SingleProcs))
 	fmt.Fprintf(b.out, "  sent to acknowledged:  %s\n", quantiles(acknowledged))
 	fmt.Fprintf(b.out, "  sent to having the receipt: %s   (wanted: a median of 15 ms or less)\n", quantiles(included))
 	b.processorTime(before, after, took, b.Singles)
 	return nil
+}
+
+// procs says what GOMAXPROCS is in each process.
+func procs(n int) string {
+	if n == 0 {
+		return "GOMAXPROCS as it is"
+	}
+	return fmt.Sprintf("GOMAXPROCS=%d in each process", n)
 }

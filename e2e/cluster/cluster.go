@@ -49,11 +49,12 @@ const readyTimeout = 60 * time.Second
 
 // Options of a cluster.
 type Options struct {
-	Bin  string              // directory of the programs
-	Dir  string              // for data and logs; must exist
-	Args map[string][]string // further arguments, by process
-	OTLP string              // where to send traces; none when empty
-	Only []string            // run these alone, and the keyholders; everything when empty
+	Bin   string              // directory of the programs
+	Dir   string              // for data and logs; must exist
+	Args  map[string][]string // further arguments, by process
+	OTLP  string              // where to send traces; none when empty
+	Procs int                 // GOMAXPROCS of each process; when zero that of this one's environment, or the machine's
+	Only  []string            // run these alone, and the keyholders; everything when empty
 
 	RedisURL string           // a Redis of the caller's; when empty one is run
 	Network  *network.Network // to carry what the processes say to each other; direct connections when nil
@@ -174,6 +175,9 @@ func (c *Cluster) process(name, path string, args []string, ready func(context.C
 	}
 	if c.o.Failpoints {
 		p.env = failpoint.Serve(c.ports[name].steps)
+	}
+	if c.o.Procs > 0 {
+		p.env = append(p.env, fmt.Sprintf("GOMAXPROCS=%d", c.o.Procs))
 	}
 	return p
 }

@@ -24,6 +24,7 @@ func run() int {
 	flag.IntVar(&o.Batch, "batch", 200, "transfers in one JSON-RPC batch")
 	flag.IntVar(&o.Connections, "connections", 4, "connections that send batches")
 	flag.IntVar(&o.Singles, "singles", 200, "transfers sent one by one")
+	flag.IntVar(&o.SingleProcs, "single-procs", 1, "GOMAXPROCS of each process for single sealed transfers: twelve of them share the machine; 0: as many as there are cores")
 	flag.IntVar(&o.Sealed, "sealed", 6000, "sealed transfers; 0: none")
 	flag.Uint64Var(&o.SealedGas, "sealed-gas", 60_000_000, "maximum gas of the sealed transactions of a block; the block's own limit is 200 million")
 	flag.IntVar(&o.Garbage, "garbage", 300, "sealed pieces of each kind of garbage; 0: none")

@@ -86,6 +86,7 @@ type Driver struct {
 	mu      sync.Mutex
 	round   *runningRound           // the newest; nil before the first
 	wrong   round.Set               // those whose last shares were wrong, as far as that is known
+	late    round.Set               // those that let an opening wait for their shares, until they answer again
 	owing   map[uint8]*runningRound // those whose shares may have spoiled an opening, until they have proven them
 	changed notify.Broadcast        // when what followers wait for changes
 }
@@ -287,4 +288,14 @@ func (d *Driver) distrusted() round.Set {
 		return round.Set{}
 	}
 	return d.wrong
+}
+
+// prompt are so many of these that let no opening wait when they were asked last; nobody, when they are too few.
+func (d *Driver) prompt(these round.Set, n int) round.Set {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if these = these.Without(d.late); these.Len() < n {
+		return round.Set{}
+	}
+	return these.First(n)
 }

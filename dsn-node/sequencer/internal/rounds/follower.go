@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/dsn-node/sequencer/round"
 	"blindseq/kit/retry"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	"blindseq/seal/attest"
@@ -141,9 +142,11 @@ func (f *follower) release(ctx context.Context, r *runningRound, proven bool) er
 		return nil
 	}
 	if err != nil {
+		r.askOthers(round.Set{}.With(f.by))
 		return err
 	}
 	f.d.note(func() {
+		f.d.late = f.d.late.Without(round.Set{}.With(f.by))
 		if proven {
 			r.proved = r.proved.With(f.by)
 		} else {

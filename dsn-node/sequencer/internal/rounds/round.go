@@ -15,6 +15,13 @@ import (
 // withoutThem is how long an opening waits for keyholders whose shares were right, before it uses one whose were wrong before.
 const withoutThem = 250 * time.Millisecond
 
+// How long an opening waits for those whose shares are asked for first, before all others are asked too: what an idle network
+// needs many times over, and some time for each share.
+const (
+	patience      = 20 * time.Millisecond
+	patienceShare = time.Millisecond
+)
+
 // runningRound is the round of one number. Its goroutine is the one of Decide; followers see what Driver.mu guards.
 type runningRound struct {
 	d         *Driver
@@ -35,6 +42,7 @@ type runningRound struct {
 	holds       round.Set // those that attested, locked or adopted the content
 	abstains    round.Set // those that lost their votes and sign nothing for the number
 	locked      round.Set // those whose lock came
+	askFirst    round.Set // those whose shares are asked for; empty for everybody's
 	answered    round.Set // those whose bare shares came and were not found malformed
 	toProve     []uint32  // indexes to prove the shares of, once some did not open
 	proved      round.Set // those whose shares with proof came and were not found wrong
@@ -115,7 +123,7 @@ func (r *runningRound) wants(by uint8) wanted {
 		return lockWanted
 	case len(r.toProve) > 0 && !r.proved.Has(by):
 		return proofsWanted
-	case len(r.sealed) > 0 && len(r.toProve) == 0 && !r.answered.Has(by):
+	case len(r.sealed) > 0 && len(r.toProve) == 0 && !r.answered.Has(by) && (r.askFirst == (round.Set{}) || r.askFirst.Has(by)):
 		return sharesWanted
 	}
 	return nothingWanted
@@ -177,6 +185,7 @@ func (r *runningRound) takeBare(ctx context.Context, s shares) (*Decision, error
 		r.d.distrust(s.by)
 		r.d.faults.name(ctx, s.by, kindInvalid, r.statement.Number, err.Error())
 		r.reject(round.Set{}.With(s.by))
+		r.askOthers(round.Set{}.With(s.by))
 		return nil, nil
 	}
 	if r.bare[s.by] == nil {
@@ -270,16 +279,34 @@ func (r *runningRound) certify(c *preblockv1.Certificate) {
 	r.d.change(func() { r.certificate = c })
 }
 
-// finalize shows the certificate with locks to the followers, which ask for shares from now on.
+// finalize shows the certificate with locks to the followers, which ask for shares from now on: those of the keyholders that locked it
+// first, and everybody's when one of these fails or lets the opening wait.
 func (r *runningRound) finalize(ctx context.Context, c *preblockv1.Certificate) {
 	r.finalized = time.Now()
 	if !r.certified.IsZero() {
 		r.d.o.Observer.Phase(PhaseLock, r.finalized.Sub(r.certified))
 	}
 	// gofail: var contentFinal struct{}
-	r.d.change(func() { r.certificate, r.final = c, true })
-	if r.leftOut != (round.Set{}) && len(r.sealed) > 0 {
-		timer := time.AfterFunc(withoutThem, func() { r.bring(ctx, waited{}) })
-		context.AfterFunc(r.live, func() { timer.Stop() })
+	first := r.d.prompt(r.state.Locked().Without(r.leftOut), r.state.Threshold)
+	r.d.change(func() { r.certificate, r.final, r.askFirst = c, true, first })
+	if len(r.sealed) == 0 {
+		return
 	}
+	if first != (round.Set{}) {
+		r.after(patience+time.Duration(len(r.sealed))*patienceShare, func() { r.askOthers(first) })
+	}
+	if r.leftOut != (round.Set{}) {
+		r.after(withoutThem, func() { r.bring(ctx, waited{}) })
+	}
+}
+
+// after does something later, unless the round is over by then.
+func (r *runningRound) after(wait time.Duration, do func()) {
+	timer := time.AfterFunc(wait, do)
+	context.AfterFunc(r.live, func() { timer.Stop() })
+}
+
+// askOthers has everybody's shares asked for, because these have not given what an opening can use.
+func (r *runningRound) askOthers(these round.Set) {
+	r.d.change(func() { r.askFirst, r.d.late = round.Set{}, r.d.late.Or(these.Without(r.answered)) })
 }
