@@ -15,7 +15,7 @@ type Store interface {
 	SetLocked(ctx context.Context, locked bool) error
 	AddDelayed(ctx context.Context, raw []byte) (content.Hash, error)
 	// Drop ends transactions of the pool: one, and all of an account; zero values are none. It returns how many there were.
-	Drop(ctx context.Context, hash common.Hash, sender common.Address) (int, error)
+	Drop(hash common.Hash, sender common.Address) (int, error)
 }
 
 // Admin is the AdminService.
@@ -71,7 +71,7 @@ func (a *Admin) DropTransactions(ctx context.Context, r *blueprintv1.DropTransac
 	case len(hash) != 0 && len(hash) != common.HashLength, len(sender) != 0 && len(sender) != common.AddressLength:
 		return nil, fmt.Errorf("drop transactions: %w: a hash of %d bytes, a sender of %d bytes", ErrBadRequest, len(hash), len(sender))
 	}
-	n, err := a.Store.Drop(ctx, common.BytesToHash(hash), common.BytesToAddress(sender))
+	n, err := a.Store.Drop(common.BytesToHash(hash), common.BytesToAddress(sender))
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/txpool"
@@ -81,14 +80,25 @@ func (c *Chain) Sender(tx *types.Transaction) common.Address {
 	return from
 }
 
-// DropBelow takes transactions with a lower tip out of the pool.
-func (c *Chain) DropBelow(tip *big.Int) {
-	c.eth.TxPool().SetGasTip(tip)
-	c.eth.TxPool().SetGasTip(big.NewInt(lowestTip))
+// Drop takes transactions out of the pool. Geth's pool removes nothing by name, so it is emptied and filled again with all others;
+// for that time it may not know them.
+func (c *Chain) Drop(gone map[common.Hash]bool) {
+	c.dropping.Lock()
+	defer c.dropping.Unlock()
+	pending, queued := c.Pool()
+	var stay []*types.Transaction
+	for _, accounts := range []map[common.Address][]*types.Transaction{pending, queued} {
+		for _, txs := range accounts {
+			for _, tx := range txs {
+				if !gone[tx.Hash()] {
+					stay = append(stay, tx)
+				}
+			}
+		}
+	}
+	c.eth.TxPool().Clear()
+	c.eth.TxPool().Add(stay, false) // one that it does not take any more is found by the next sweep
 }
-
-// Clear takes all transactions out of the pool.
-func (c *Chain) Clear() { c.eth.TxPool().Clear() }
 
 // Included finds the block of a transaction.
 func (c *Chain) Included(hash common.Hash) (number uint64, ok bool) {

@@ -75,8 +75,8 @@ func (p *Pool) AddDelayed(ctx context.Context, raw []byte) (content.Hash, error)
 }
 
 // Drop ends transactions of the pool: one, and all of an account.
-func (p *Pool) Drop(ctx context.Context, hash common.Hash, sender common.Address) (int, error) {
-	return p.Keeper.Drop(ctx, hash, sender)
+func (p *Pool) Drop(hash common.Hash, sender common.Address) (int, error) {
+	return p.Keeper.Drop(hash, sender)
 }
 
 // SetLocked locks or unlocks the pool.

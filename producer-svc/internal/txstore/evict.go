@@ -2,7 +2,6 @@ package txstore
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/big"
 	"slices"
@@ -15,71 +14,70 @@ import (
 // evictShare is the part of the pool that is freed at once when it is full: one look at all of it makes room for many.
 const evictShare = 20
 
-// evict makes room for a transaction that pays more than others: those with the lowest tips end. It is false when too few pay
-// less.
-func (k *Keeper) evict(tip *big.Int, batch *room) (bool, error) {
+// priced is a transaction with the tip that a block with the next base fee would pay, in wei for each gas; negative when its fee
+// cap is below the base fee.
+type priced struct {
+	*types.Transaction
+	tip *big.Int
+}
+
+func pricedAt(tx *types.Transaction, baseFee *big.Int) priced {
+	tip, _ := tx.EffectiveGasTip(baseFee) // its error says that it is negative
+	return priced{tx, tip}
+}
+
+// evict makes room for a transaction that pays more than others: those that would pay the lowest tips end. It is false when none
+// pays less.
+func (k *Keeper) evict(tx *types.Transaction, batch *room) (bool, error) {
 	k.evicting.Lock()
 	defer k.evicting.Unlock()
 	if room := k.room().less(batch); room.transactions > 0 && room.bytes > MaxTransactionBytes {
 		return true, nil // another call has made room
 	}
-	if now := time.Now(); now.Before(k.lowestUntil) && tip.Cmp(k.lowest) <= 0 {
+	baseFee := new(big.Int).SetUint64(k.pool.BaseFee())
+	offered := pricedAt(tx, baseFee)
+	if now := time.Now(); now.Before(k.lowestUntil) && offered.tip.Cmp(k.lowest) <= 0 {
 		return false, nil // a refusal is cheap: the whole pool is looked at once a second
 	}
-	all := k.pooled()
-	slices.SortFunc(all, func(a, b *types.Transaction) int { return a.GasTipCapCmp(b) })
-	lowest, found := k.threshold(all, tip)
-	if !found {
-		if len(all) > 0 {
-			k.lowest, k.lowestUntil = all[0].GasTipCap(), time.Now().Add(sweepEvery)
-		}
+	all := k.pooled(baseFee)
+	if len(all) > 0 && all[0].tip.Cmp(offered.tip) >= 0 {
+		k.lowest, k.lowestUntil = all[0].tip, time.Now().Add(sweepEvery)
 		return false, nil
 	}
-	var outbid []Ending
-	for _, tx := range all {
-		if tx.GasTipCapIntCmp(lowest) >= 0 {
+	gone := k.outbid(all, offered.tip)
+	return len(gone) > 0, k.drop(gone, ReasonOutbid)
+}
+
+// outbid are those of the sorted transactions that pay less than a tip, as many as one eviction frees.
+func (k *Keeper) outbid(sorted []priced, tip *big.Int) (gone []Ending) {
+	count, bytes := k.store.options.Transactions/evictShare, k.store.options.TransactionBytes/evictShare
+	size := int64(0)
+	for _, one := range sorted {
+		if len(gone) > count || size > bytes || one.tip.Cmp(tip) >= 0 {
 			break
 		}
-		outbid = append(outbid, Ending{Hash: tx.Hash(), Kind: Dropped, Reason: "the transaction pool was full, and others pay a higher tip"})
+		gone = append(gone, Ending{Hash: one.Hash(), Kind: Dropped, Reason: "the transaction pool was full, and others pay a higher tip"})
+		size += int64(one.Size())
 	}
-	if err := k.end(outbid, ReasonOutbid); err != nil {
-		return false, err
-	}
-	k.pool.DropBelow(lowest)
-	return true, nil
+	return gone
 }
 
-// threshold is the lowest tip that stays, at most a given one, when the pool's share is freed of what is sorted by tip.
-func (k *Keeper) threshold(sorted []*types.Transaction, most *big.Int) (*big.Int, bool) {
-	count, bytes := k.store.options.Transactions/evictShare, k.store.options.TransactionBytes/evictShare
-	freed, size := 0, int64(0)
-	for _, tx := range sorted {
-		if freed > count || size > bytes {
-			if tx.GasTipCapIntCmp(most) <= 0 && tx.GasTipCapCmp(sorted[0]) > 0 {
-				return tx.GasTipCap(), true
-			}
-			if tx.GasTipCapIntCmp(most) > 0 {
-				break
-			}
-		}
-		freed, size = freed+1, size+int64(tx.Size())
-	}
-	// As much as that does not pay less: what pays less than the new one is freed all the same.
-	return most, len(sorted) > 0 && sorted[0].GasTipCapIntCmp(most) < 0
-}
-
-func (k *Keeper) pooled() (all []*types.Transaction) {
+// pooled is all that the pool has, with the lowest tip first.
+func (k *Keeper) pooled(baseFee *big.Int) (all []priced) {
 	pending, queued := k.pool.Pool()
 	for _, accounts := range []map[common.Address][]*types.Transaction{pending, queued} {
 		for _, txs := range accounts {
-			all = append(all, txs...)
+			for _, tx := range txs {
+				all = append(all, pricedAt(tx, baseFee))
+			}
 		}
 	}
+	slices.SortFunc(all, func(a, b priced) int { return a.tip.Cmp(b.tip) })
 	return all
 }
 
 // expire ends what could not be executed for the lifetime. How long that is, is counted from when this process first saw it.
-func (k *Keeper) expire(ctx context.Context, now time.Time) error {
+func (k *Keeper) expire(now time.Time) error {
 	pending, queued := k.pool.Pool()
 	baseFee := new(big.Int).SetUint64(k.pool.BaseFee())
 	waiting := make(map[common.Hash]time.Time)
@@ -109,11 +107,11 @@ func (k *Keeper) expire(ctx context.Context, now time.Time) error {
 		}
 	}
 	k.waitingSince = waiting
-	return k.drop(ctx, expired, ReasonExpired)
+	return k.drop(expired, ReasonExpired)
 }
 
 // Drop ends acknowledged transactions for an operator: one, all of an account, or both. It returns how many there were.
-func (k *Keeper) Drop(ctx context.Context, hash common.Hash, from common.Address) (int, error) {
+func (k *Keeper) Drop(hash common.Hash, from common.Address) (int, error) {
 	var gone []Ending
 	note := func(one common.Hash) {
 		if k.store.Has(one) {
@@ -129,20 +127,23 @@ func (k *Keeper) Drop(ctx context.Context, hash common.Hash, from common.Address
 			note(tx.Hash())
 		}
 	}
-	return len(gone), k.drop(ctx, gone, ReasonAdmin)
+	return len(gone), k.drop(gone, ReasonAdmin)
 }
 
-// drop ends transactions and takes them out of the pool. Geth's pool removes nothing by name, so it is emptied and filled again
-// with all others.
-func (k *Keeper) drop(ctx context.Context, gone []Ending, reason string) error {
+// drop ends transactions and takes them out of the pool.
+func (k *Keeper) drop(gone []Ending, reason string) error {
 	if len(gone) == 0 {
 		return nil
 	}
 	if err := k.end(gone, reason); err != nil {
 		return err
 	}
-	k.pool.Clear()
-	return k.each(ctx, k.offerMissing)
+	out := make(map[common.Hash]bool, len(gone))
+	for _, one := range gone {
+		out[one.Hash] = true
+	}
+	k.pool.Drop(out)
+	return nil
 }
 
 func (k *Keeper) end(gone []Ending, reason string) error {

@@ -45,10 +45,8 @@ type Pool interface {
 	Pool() (pending, queued map[common.Address][]*types.Transaction)
 	// BaseFee is that of the next block, in wei.
 	BaseFee() uint64
-	// DropBelow takes out what pays a lower tip.
-	DropBelow(tip *big.Int)
-	// Clear takes everything out.
-	Clear()
+	// Drop takes transactions out.
+	Drop(gone map[common.Hash]bool)
 }
 
 const (
@@ -122,7 +120,7 @@ func (k *Keeper) admit(txs []*types.Transaction, raws [][]byte, errs []error) {
 		from := k.pool.Sender(txs[i])
 		err := q.take(from, txs[i], len(raws[i]))
 		if errors.Is(err, ErrPoolFull) {
-			if made, failed := k.evict(txs[i].GasTipCap(), q.space); failed != nil {
+			if made, failed := k.evict(txs[i], q.space); failed != nil {
 				err = failed
 			} else if made {
 				q.space = k.room().less(q.space)

@@ -150,16 +150,37 @@ func TestAFullPoolTakesWhatPaysMore(t *testing.T) {
 	must(t, l.Sweep(ctx))
 	l.wantState(t, first, txstore.StateDropped) // it does not come back
 	l.wantState(t, better, txstore.StatePending)
+	equal(t, "stored", l.store.Count(), 10) // only as much went as the new one needs
+}
+
+// A high tip that the fee cap does not leave room for pays nothing. Once the base fee has risen above the fee cap, no block takes it.
+func TestAFullPoolLooksAtWhatABlockWouldPay(t *testing.T) {
+	l := newLimited(t, txstore.Options{Transactions: 10}, txstore.Limits{})
+	base := int64(l.chain.BaseFee())
+	boasting := func(nonce uint64, feeCap int64) []byte {
+		return sign(t, 0, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DevChainID), Nonce: nonce, To: &nobody, Gas: params.TxGas,
+			GasTipCap: big.NewInt(feeCap), GasFeeCap: big.NewInt(feeCap)})
+	}
+	for nonce := range uint64(9) {
+		l.wants(t, transfer(t, 1, nonce, 2), nil)
+	}
+	hash := l.submit(t, boasting(0, base+1)) // the highest tip cap beside the lowest tip
+	low := sign(t, 2, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DevChainID), To: &nobody, Gas: params.TxGas,
+		GasTipCap: big.NewInt(1000), GasFeeCap: big.NewInt(2 * params.GWei)})
+	honest := l.submit(t, low)
+	l.wantState(t, hash, txstore.StateDropped)
+	l.wantState(t, honest, txstore.StatePending)
+	equal(t, "stored", l.store.Count(), 10)
 }
 
 func TestWhatCannotBeExecutedExpires(t *testing.T) {
 	l := newLimited(t, txstore.Options{}, txstore.Limits{Lifetime: time.Hour})
 	waiting, ready := l.submit(t, transfer(t, 0, 5, 2)), l.submit(t, transfer(t, 1, 0, 2))
 	now := time.Now()
-	must(t, l.Expire(ctx, now))
-	must(t, l.Expire(ctx, now.Add(59*time.Minute)))
+	must(t, l.Expire(now))
+	must(t, l.Expire(now.Add(59*time.Minute)))
 	l.wantState(t, waiting, txstore.StateQueued)
-	must(t, l.Expire(ctx, now.Add(time.Hour)))
+	must(t, l.Expire(now.Add(time.Hour)))
 	if reason := l.wantState(t, waiting, txstore.StateDropped); !strings.Contains(reason, "expired") || l.ended[txstore.ReasonExpired] != 1 {
 		t.Errorf("it ended because of %q; %v", reason, l.ended)
 	}
@@ -172,12 +193,12 @@ func TestWhatCannotBeExecutedExpires(t *testing.T) {
 func TestAnOperatorDropsTransactions(t *testing.T) {
 	l := newLimited(t, txstore.Options{}, txstore.Limits{})
 	one, two, others := l.submit(t, transfer(t, 0, 0, 2)), l.submit(t, transfer(t, 0, 1, 2)), l.submit(t, transfer(t, 1, 0, 2))
-	n, err := l.Drop(ctx, two, [20]byte{})
+	n, err := l.Drop(two, [20]byte{})
 	must(t, err)
 	equal(t, "dropped", n, 1)
 	l.wantState(t, one, txstore.StatePending)
 	l.wantState(t, two, txstore.StateDropped)
-	n, err = l.Drop(ctx, two, l.chain.Sender(decoded(t, l.chain, transfer(t, 0, 0, 2))))
+	n, err = l.Drop(two, l.chain.Sender(decoded(t, l.chain, transfer(t, 0, 0, 2))))
 	must(t, err)
 	equal(t, "dropped", n, 1)
 	equal(t, "reason", l.wantState(t, one, txstore.StateDropped), "dropped by an operator")

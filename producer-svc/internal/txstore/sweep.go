@@ -83,7 +83,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-expiry.C:
-			err = k.expire(ctx, now)
+			err = k.expire(now)
 		case <-ticker.C:
 			err = k.sweep(ctx, n%sweepsUntilFull == 0)
 		}
