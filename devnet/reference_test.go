@@ -47,6 +47,7 @@ func programs() []struct {
 		{"dsn-node dkg", &dkg.Config{}},
 		{"dsn-node identity", &dkg.Identity{}},
 		{"dsn-node keyholder", &keyholder.Config{}},
+		{"dsn-node change-view", &keyholder.ChangeView{}},
 		{"dsn-node bundler", &bundler.Config{}},
 		{"dsn-node submitter", &bundler.Submitter{}},
 		{"devnet", &Config{}},

@@ -97,7 +97,7 @@ func readKey(cfg Config, c *committee.Committee) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, want := crypto.PubkeyToAddress(key.PublicKey), c.Owner(rounds.View); got != want {
+	if got, want := crypto.PubkeyToAddress(key.PublicKey), c.Owner(0); got != want {
 		return nil, fmt.Errorf("read identity key %s: %w: its address is %s, the committee file names %s", cfg.IdentityFile, errNotSequencer, got, want)
 	}
 	return key, nil

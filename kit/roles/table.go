@@ -21,6 +21,7 @@ var table = map[string][]Role{
 	"/blindseq.keyholder.v1.KeyholderService/Report":        {Sequencer},
 	"/blindseq.keyholder.v1.KeyholderService/Restore":       {Sequencer},
 	"/blindseq.keyholder.v1.KeyholderService/GetAttested":   {Sequencer},
+	"/blindseq.keyholder.v1.KeyholderService/ChangeView":    {Operator},
 	"/blindseq.keyholder.v1.KeyholderService/GetStatus":     {Sequencer, Operator},
 
 	// The participants of a ceremony are keyholders to be.
