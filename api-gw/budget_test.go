@@ -71,30 +71,45 @@ func TestAClientWithoutUnitsIsRefusedAndOthersAreNot(t *testing.T) {
 	}
 }
 
+// unfinished sends a part of a request that announces a megabyte.
+func unfinished(t *testing.T, address, client string, part int) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Forwarded-For: %s\r\nContent-Length: 1000000\r\n\r\n[%s", client, strings.Repeat(" ", part-1))
+	return conn
+}
+
 // Clients that announce bodies and do not send them took memory, and kept others out.
 func TestUnfinishedBodiesKeepNobodyOut(t *testing.T) {
 	s := bounded(t, func(c *Config) { c.ReadingBytes = 4 << 20 })
-	refused := 0
 	for i := range 20 {
-		conn, err := net.Dial("tcp", s.RPCAddr())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Forwarded-For: 203.0.113.7\r\nContent-Length: 1000000\r\n\r\n[%s", strings.Repeat(" ", 1000))
-		if i == 0 { // it is being read
-			continue
-		}
-		answer := make([]byte, 12)
-		if _, err := io.ReadFull(conn, answer); err == nil && string(answer) == "HTTP/1.1 429" {
-			refused++
+		unfinished(t, s.RPCAddr(), fmt.Sprintf("198.51.100.%d", i), 1000)
+	}
+	body := `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}` + strings.Repeat(" ", 500_000)
+	if status, _, text := ask(t, "http://"+s.RPCAddr(), "203.0.113.7", body); status != http.StatusOK {
+		t.Errorf("a long request of another client: %d %s", status, text)
+	}
+	refused := make(chan string, 3) // each is less than a quarter, two are more
+	for range 3 {
+		conn := unfinished(t, s.RPCAddr(), "203.0.113.7", 900_000)
+		go func() {
+			answer := make([]byte, 12)
+			if _, err := io.ReadFull(conn, answer); err == nil {
+				refused <- string(answer)
+			}
+		}()
+	}
+	for range 2 {
+		if answer := <-refused; answer != "HTTP/1.1 429" {
+			t.Errorf("more than a quarter: %s", answer)
 		}
 	}
-	if refused < 18 { // whichever of the first comes first is read
-		t.Errorf("%d of 20 were refused", refused)
-	}
-	if status, _, text := ask(t, "http://"+s.RPCAddr(), "203.0.113.8", `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`); status != http.StatusOK {
+	if status, _, text := ask(t, "http://"+s.RPCAddr(), "203.0.113.8", body); status != http.StatusOK {
 		t.Errorf("another client: %d %s", status, text)
 	}
 	if status, _, _ := ask(t, "http://"+s.RESTAddr()+"/v1/pool/lock", "203.0.113.7", strings.Repeat(" ", 1_000_000)); status != http.StatusTooManyRequests {
@@ -102,21 +117,20 @@ func TestUnfinishedBodiesKeepNobodyOut(t *testing.T) {
 	}
 }
 
-func TestAClientHasFewWebSocketsAndSubscriptions(t *testing.T) {
-	s := bounded(t, func(c *Config) { c.Sockets, c.Subscriptions = 2, 3 })
+func TestAClientHasFewWebSocketsAndFewBytesInThem(t *testing.T) {
+	s := bounded(t, func(c *Config) { c.Sockets, c.ReadingBytes = 2, 1<<20 })
 	dial := func(client string) (*websocket.Conn, *http.Response, error) {
 		return websocket.Dial(t.Context(), "ws://"+s.RPCAddr(), &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {client}}})
 	}
-	var first *websocket.Conn
-	for i := range 2 {
+	var sockets []*websocket.Conn
+	for range 2 {
 		c, _, err := dial("203.0.113.7")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.CloseNow()
-		if i == 0 {
-			first = c
-		}
+		c.SetReadLimit(-1)
+		sockets = append(sockets, c)
 	}
 	if _, res, err := dial("203.0.113.7"); err == nil || res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("a third one: %v", err)
@@ -126,16 +140,15 @@ func TestAClientHasFewWebSocketsAndSubscriptions(t *testing.T) {
 	} else {
 		defer c.CloseNow()
 	}
-	for i := range 4 {
-		if err := first.Write(t.Context(), websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["logs",{}]}`)); err != nil {
+	call := `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`
+	for i, size := range []int{1000, 200_000, 300_000} { // a quarter of a mebibyte
+		if err := sockets[0].Write(t.Context(), websocket.MessageText, []byte(call+strings.Repeat(" ", size))); err != nil && i < 2 {
 			t.Fatal(err)
 		}
-		_, answer, err := first.Read(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if refused := strings.Contains(string(answer), "-32005"); refused != (i == 3) {
-			t.Errorf("subscription %d: %s", i, answer)
+		if _, answer, err := sockets[0].Read(t.Context()); (err == nil) != (i < 2) {
+			t.Errorf("%d bytes: %s, %v", size, answer, err)
+		} else if i == 2 && websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+			t.Error(err)
 		}
 	}
 }

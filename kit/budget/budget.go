@@ -1,9 +1,10 @@
-// Package budget bounds what one client can take of an HTTP server: connections, requests at a time, WebSockets, bytes being
-// read, and compute units a second. Who exceeds a bound is refused at once with 429 and Retry-After, counted, and never held.
+// Package budget bounds what one client can take of an HTTP server: connections, requests at a time, WebSockets, bytes of requests
+// in memory, and compute units a second. Who exceeds a bound is refused at once with 429 and Retry-After, counted, and never held.
 //
-// A client is whoever has an API key of the clients file, or else an address; of IPv6, a network of 64 bits. Behind a proxy that the operator names it is the address that the
-// proxy forwards for. A client on this machine that comes through no such proxy has no budget: developers notice nothing, and what
-// an operator runs beside the server is trusted. The bound of bytes being read is for all together, those too.
+// A client is whoever has an API key of the clients file, or else an address; of IPv6, a network of 64 bits. Behind a proxy that the
+// operator names it is the address that the proxy forwards for. A client on this machine that comes through no such proxy has no
+// budget: developers notice nothing, and what an operator runs beside the server is trusted. The bound of bytes is for all together,
+// those too.
 package budget
 
 import (
@@ -19,6 +20,8 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/kit/jsonrpc"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 )
@@ -28,11 +31,10 @@ type Flags struct {
 	Connections    int            `name:"client-connections" help:"Maximum number of connections of one address." default:"256"`
 	Requests       int            `name:"client-requests" help:"Maximum number of requests of one client at a time." default:"128"`
 	Sockets        int            `name:"client-websockets" help:"Maximum number of WebSockets of one client." default:"32"`
-	Subscriptions  int            `name:"client-subscriptions" help:"Maximum number of subscriptions of one WebSocket." default:"64"`
 	Units          int            `name:"client-units" help:"Compute units a second of one client. A method costs what --method-costs says, any other call one unit." default:"5000"`
 	Burst          int            `name:"client-burst" help:"Compute units that a client may save up." default:"20000"`
 	Costs          map[string]int `name:"method-costs" help:"Compute units of methods, as method=units;method=units. A name that ends with * is a prefix; the longest that fits counts." default:"eth_call=20;eth_estimateGas=50;eth_createAccessList=50;eth_simulateV1=200;eth_getLogs=75;eth_getFilterLogs=75;eth_getProof=20;eth_feeHistory=10;eth_sendRawTransaction=10;debug_*=500;txpool_content*=200"`
-	ReadingBytes   int64          `name:"reading-bytes" help:"Maximum bytes of all requests that are being read. One client may have a quarter." default:"67108864"`
+	ReadingBytes   int64          `name:"reading-bytes" help:"Maximum bytes of all requests in memory, from when they arrive until they are answered. One client may have a quarter; 64 KiB each client always has." default:"67108864"`
 	ClientsFile    string         `name:"clients-file" help:"File (mode 0600) with the API keys of clients: a JSON list of name, key and factor. A client that sends its key in X-Api-Key has bounds so many times as high, wherever it comes from. It is read again when it changes." type:"path"`
 	TrustedProxies []string       `name:"trusted-proxies" help:"Networks (CIDR) of proxies whose X-Forwarded-For says who the client is."`
 }
@@ -41,7 +43,7 @@ type Flags struct {
 func (f Flags) Validate() error {
 	for name, n := range map[string]int64{
 		"client-connections": int64(f.Connections), "client-requests": int64(f.Requests), "client-websockets": int64(f.Sockets),
-		"client-subscriptions": int64(f.Subscriptions), "client-units": int64(f.Units), "client-burst": int64(f.Burst), "reading-bytes": f.ReadingBytes,
+		"client-units": int64(f.Units), "client-burst": int64(f.Burst), "reading-bytes": f.ReadingBytes,
 	} {
 		if n < 1 {
 			return fmt.Errorf("--%s must be at least 1, not %d", name, n)
@@ -69,15 +71,14 @@ func networks(list []string) (out []netip.Prefix, err error) {
 
 // Names of the bounds, in refusals and metrics.
 const (
-	Connections   = "connections"
-	Requests      = "requests"
-	Sockets       = "websockets"
-	Subscriptions = "subscriptions"
-	Units         = "units"
-	Reading       = "reading_bytes"
+	Connections = "connections"
+	Requests    = "requests"
+	Sockets     = "websockets"
+	Units       = "units"
+	Reading     = "reading_bytes"
 )
 
-var names = []string{Connections, Requests, Sockets, Subscriptions, Units, Reading}
+var names = []string{Connections, Requests, Sockets, Units, Reading}
 
 // ErrExceeded is wrapped by every Refusal.
 var ErrExceeded = errors.New("budget exceeded")
@@ -128,7 +129,7 @@ func New(f Flags, registry prometheus.Registerer, log *slog.Logger) (*Budget, er
 	}
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "blindseq_budget_refused_total",
-		Help: "Connections, requests and calls refused because a client exceeded a bound, by bound: connections, requests, websockets, subscriptions, units (compute units a second) or reading_bytes.",
+		Help: "Connections, requests and calls refused because a client exceeded a bound, by bound: connections, requests, websockets, units (compute units a second) or reading_bytes.",
 	}, []string{"budget"})
 	for _, name := range names {
 		counter.WithLabelValues(name)
@@ -145,9 +146,18 @@ type identity struct {
 	factor int
 }
 
+// String is the client's name in logs of others.
+func (id identity) String() string {
+	if id.name != "" {
+		return id.name
+	}
+	return id.addr.String()
+}
+
 // Client is what one client takes now. A nil one has no budget of its own.
 type Client struct {
 	b       *Budget
+	name    string
 	factor  int
 	units   *rate.Limiter
 	uses    int // requests, sockets and connections
@@ -178,7 +188,7 @@ func (b *Budget) of(id identity) *Client {
 		}
 	}
 	c := &Client{
-		b: b, factor: id.factor, units: rate.NewLimiter(rate.Limit(b.flags.Units*id.factor), b.flags.Burst*id.factor), using: map[string]int{},
+		b: b, name: id.String(), factor: id.factor, units: rate.NewLimiter(rate.Limit(b.flags.Units*id.factor), b.flags.Burst*id.factor), using: map[string]int{},
 	}
 	b.clients[id] = c
 	return c
@@ -258,110 +268,70 @@ func (c *Client) release(kind string) {
 	c.uses--
 }
 
-// Enter begins a request, or a WebSocket. leave ends it.
+// Enter begins a request, or a WebSocket. leave ends it, and gives back the bytes that it took.
 func (b *Budget) Enter(r *http.Request, socket bool) (ctx context.Context, leave func(), err error) {
 	if b == nil {
 		return r.Context(), func() {}, nil
 	}
-	ctx = context.WithValue(r.Context(), budgetKey{}, b)
+	account := &Bytes{b: b}
+	ctx = context.WithValue(r.Context(), bytesKey{}, account)
 	id, limited := b.key(r)
 	if !limited {
-		return ctx, func() {}, nil
+		return ctx, account.Release, nil
 	}
 	kind, most := Requests, b.flags.Requests
 	if socket {
 		kind, most = Sockets, b.flags.Sockets
 	}
-	c, err := b.acquire(id, kind, most)
-	if err != nil {
+	if account.c, err = b.acquire(id, kind, most); err != nil {
 		return ctx, nil, err
 	}
-	return context.WithValue(ctx, clientKey{}, c), func() { c.release(kind) }, nil
+	return ctx, func() { account.Release(); account.c.release(kind) }, nil
 }
 
-type (
-	clientKey struct{}
-	budgetKey struct{}
-)
+type bytesKey struct{}
+
+func accountOf(ctx context.Context) *Bytes {
+	a, _ := ctx.Value(bytesKey{}).(*Bytes)
+	return a
+}
+
+// Of is the client of a request, nil for one without a budget.
+func Of(ctx context.Context) *Client {
+	if a := accountOf(ctx); a != nil {
+		return a.c
+	}
+	return nil
+}
 
 // Charge takes the compute units of calls from the client of a request. Either all are paid or none.
-func Charge(ctx context.Context, methods []string) error {
-	c, _ := ctx.Value(clientKey{}).(*Client)
+func Charge(ctx context.Context, calls []jsonrpc.Call) error {
+	c := Of(ctx)
 	if c == nil {
 		return nil
 	}
 	cost := 0
-	for _, m := range methods {
-		cost += c.b.costs.of(m)
+	for _, one := range calls {
+		cost += c.b.costs.of(one)
 	}
-	cost = min(cost, c.units.Burst())
 	now := c.b.now()
 	if c.units.AllowN(now, cost) {
 		return nil
 	}
 	c.b.refused(Units)
-	after := time.Duration(float64(cost) / float64(c.units.Limit()) * float64(time.Second))
-	return &Refusal{Units, after, fmt.Sprintf("these calls cost %d compute units; this client has %.0f a second", cost, float64(c.units.Limit()))}
+	perSecond := float64(c.units.Limit())
+	if cost > c.units.Burst() {
+		return &Refusal{Units, 0, fmt.Sprintf("these calls cost %d compute units together, more than this client can have at once (%d): split the batch", cost, c.units.Burst())}
+	}
+	after := time.Duration((float64(cost) - c.units.TokensAt(now)) / perSecond * float64(time.Second))
+	return &Refusal{Units, after, fmt.Sprintf("these calls cost %d compute units; this client has %.0f a second", cost, perSecond)}
 }
 
-// Limited says whether the client of a request has a budget.
-func Limited(ctx context.Context) bool { return ctx.Value(clientKey{}) != nil }
+// Name is the client's: that of its API key, or its address.
+func (c *Client) Name() string { return c.name }
 
-// Reserve takes bytes that are about to be read for a request. release gives them back.
-func Reserve(ctx context.Context, bytes int64) (release func(), err error) {
-	b, _ := ctx.Value(budgetKey{}).(*Budget)
-	if b == nil {
-		return func() {}, nil
-	}
-	c, _ := ctx.Value(clientKey{}).(*Client)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.reading+bytes > b.flags.ReadingBytes || c != nil && c.reading > 0 && c.reading+bytes > b.flags.ReadingBytes/4 {
-		b.refused(Reading)
-		return nil, &Refusal{Reading, time.Second, fmt.Sprintf("%d bytes of requests are being read, at most %d, and of one client a quarter", b.reading, b.flags.ReadingBytes)}
-	}
-	b.reading += bytes
-	if c != nil {
-		c.reading += bytes
-	}
-	return sync.OnceFunc(func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.reading -= bytes
-		if c != nil {
-			c.reading -= bytes
-		}
-	}), nil
-}
-
-// Subscriptions counts the subscriptions of one WebSocket.
-type SubscriptionCount struct {
-	c    *Client
-	open int
-}
-
-// NewSubscriptions returns the count of a WebSocket of a request; nil without a budget.
-func NewSubscriptions(ctx context.Context) *SubscriptionCount {
-	if c, _ := ctx.Value(clientKey{}).(*Client); c != nil {
-		return &SubscriptionCount{c: c}
-	}
-	return nil
-}
-
-// Note counts a call of a method, or refuses it.
-func (s *SubscriptionCount) Note(method string) error {
-	switch {
-	case s == nil:
-	case method == "eth_unsubscribe":
-		s.open = max(s.open-1, 0)
-	case method == "eth_subscribe" && s.open >= s.c.b.flags.Subscriptions*s.c.factor:
-		s.c.b.refused(Subscriptions)
-		return &Refusal{Subscriptions, time.Second, fmt.Sprintf("a WebSocket has at most %d subscriptions", s.open)}
-	case method == "eth_subscribe":
-		s.open++
-	}
-	return nil
-}
+// Factor is how many times the bounds of a client without an API key it has.
+func (c *Client) Factor() int { return c.factor }
 
 // Listener refuses connections of an address that has too many. Those of proxies are the proxy's own, and not counted.
 func (b *Budget) Listener(l net.Listener) net.Listener {

@@ -3,21 +3,26 @@ package budget
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"blindseq/kit/jsonrpc"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 func flags() Flags {
 	return Flags{
-		Connections: 3, Requests: 2, Sockets: 2, Subscriptions: 2, Units: 10, Burst: 100, ReadingBytes: 1000,
+		Connections: 3, Requests: 2, Sockets: 2, Units: 10, Burst: 100, ReadingBytes: 1000,
 		Costs: map[string]int{"eth_call": 20, "debug_*": 50, "debug_trace*": 100}, TrustedProxies: []string{"10.0.0.0/8", "127.0.0.0/8"},
 	}
 }
@@ -110,92 +115,124 @@ func TestRequestsAndSocketsOfAClientAreBounded(t *testing.T) {
 	}
 }
 
+// asking are calls that name their methods.
+func asking(methods ...string) (calls []jsonrpc.Call) {
+	for _, m := range methods {
+		calls = append(calls, jsonrpc.Call{Methods: []string{m}})
+	}
+	return calls
+}
+
+// enter begins a request of an address.
+func (b *Budget) enter(t *testing.T, address string) context.Context {
+	t.Helper()
+	ctx, leave, err := b.Enter(from(address), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(leave)
+	return ctx
+}
+
 func TestCallsCostUnitsThatGrowBack(t *testing.T) {
 	b := newBudget(t)
 	now := time.Unix(1_000, 0)
 	b.now = func() time.Time { return now }
-	enter := func(address string) context.Context {
-		ctx, leave, err := b.Enter(from(address), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(leave)
-		return ctx
-	}
-	one, other := enter("203.0.113.7"), enter("203.0.113.8")
-	calls := []string{"eth_call", "eth_call", "eth_chainId", "debug_gcStats"} // 20 + 20 + 1 + 50 of 100
+	one, other := b.enter(t, "203.0.113.7"), b.enter(t, "203.0.113.8")
+	calls := asking("eth_call", "eth_call", "eth_chainId", "debug_gcStats") // 20 + 20 + 1 + 50 of 100
 	if err := Charge(one, calls); err != nil {
 		t.Fatal(err)
 	}
 	exceeds(t, Charge(one, calls), Units)
-	if err := Charge(one, []string{"a", "b", "c"}); err != nil {
+	if err := Charge(one, asking("a", "b", "c")); err != nil {
 		t.Errorf("a refused request cost something: %v", err)
 	}
-	if err := Charge(other, []string{"debug_traceCall"}); err != nil {
+	if err := Charge(other, asking("debug_traceCall")); err != nil {
 		t.Errorf("another client: %v", err)
 	}
 	now = now.Add(9 * time.Second)
 	if err := Charge(one, calls); err != nil {
 		t.Errorf("after 9 seconds: %v", err)
 	}
-	if err := Charge(t.Context(), calls); err != nil || Limited(t.Context()) {
+	if err := Charge(t.Context(), calls); err != nil || Of(t.Context()) != nil {
 		t.Errorf("without a client: %v", err)
 	}
 }
 
-func TestBytesAreReservedBeforeTheyAreRead(t *testing.T) {
+// What a call names as its method counts however it is written, and what is no call costs a unit too.
+func TestACallCostsWhatTheDearestOfItsNamesDoes(t *testing.T) {
 	b := newBudget(t)
-	enter := func(address string) context.Context {
-		ctx, leave, err := b.Enter(from(address), false)
-		if err != nil {
+	for _, body := range []string{
+		`{"METHOD":"debug_traceCall"}`, `{"method":"debug_traceCall","method":"eth_chainId"}`, `{"method":"eth_chainId","Method":"debug_traceCall"}`,
+		`[{"method":"debug_gcStats"},7,{"method":"eth_call"}]`, `[` + strings.Repeat("7,", 70) + `7]`,
+	} {
+		calls, _ := jsonrpc.Calls([]byte(body))
+		ctx := b.enter(t, "203.0.113."+strconv.Itoa(len(b.clients)+1))
+		if err := Charge(ctx, calls); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(leave)
-		return ctx
-	}
-	reserve := func(ctx context.Context, n int64) func() {
-		release, err := Reserve(ctx, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return release
-	}
-	one := enter("203.0.113.7")
-	release := reserve(one, 200)
-	_, err := Reserve(one, 100) // a quarter of 1,000 at most
-	exceeds(t, err, Reading)
-	local := enter("127.0.0.1")
-	second := reserve(local, 800)
-	_, err = Reserve(local, 1)
-	exceeds(t, err, Reading)
-	release()
-	release() // again is harmless
-	reserve(one, 100)()
-	second()
-	if b.reading != 0 {
-		t.Errorf("%d bytes are never given back", b.reading)
+		exceeds(t, Charge(ctx, asking("eth_call", "eth_call")), Units) // fewer than 40 of 100 are left
 	}
 }
 
-func TestAWebSocketHasFewSubscriptions(t *testing.T) {
+func TestABatchThatCanNeverBePaidIsToBeSplit(t *testing.T) {
 	b := newBudget(t)
-	ctx, leave, err := b.Enter(from("203.0.113.7"), true)
+	ctx := b.enter(t, "203.0.113.7")
+	err := Charge(ctx, asking("debug_traceCall", "debug_traceCall"))
+	exceeds(t, err, Units)
+	if !strings.Contains(err.Error(), "split") {
+		t.Error(err)
+	}
+}
+
+// reading reads n bytes for a request.
+func reading(ctx context.Context, n int64) error {
+	_, err := io.Copy(io.Discard, Reader(ctx, io.LimitReader(zeros{}, n)))
+	return err
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return min(len(p), 1000), nil }
+
+// Bytes count as they arrive: what is only announced takes nobody's room. However much others have, a usual request is read.
+func TestBytesAreCountedUntilTheRequestEnds(t *testing.T) {
+	f := flags()
+	f.ReadingBytes = 1 << 20
+	b, err := New(f, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer leave()
-	s := NewSubscriptions(ctx)
-	for _, m := range []string{"eth_subscribe", "eth_subscribe", "eth_call"} {
-		if err := s.Note(m); err != nil {
+	ctx, leave, err := b.Enter(from("203.0.113.7"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reading(ctx, 200_000); err != nil {
+		t.Fatal(err)
+	}
+	exceeds(t, reading(ctx, 100_000), Reading) // a quarter at most
+	message := Message(ctx)
+	_, err = io.Copy(io.Discard, message.Reader(io.LimitReader(zeros{}, 10_000)))
+	exceeds(t, err, Reading)
+	message.Release()
+	for i := range 4 {
+		if err := reading(b.enter(t, "203.0.113.1"+strconv.Itoa(i)), 200_000); i < 3 && err != nil {
 			t.Fatal(err)
 		}
 	}
-	exceeds(t, s.Note("eth_subscribe"), Subscriptions)
-	if err := errors.Join(s.Note("eth_unsubscribe"), s.Note("eth_subscribe")); err != nil {
-		t.Error(err)
+	exceeds(t, reading(b.enter(t, "203.0.113.99"), 200_000), Reading) // all is taken
+	if err := reading(b.enter(t, "203.0.113.100"), 50_000); err != nil {
+		t.Errorf("a usual request of another client: %v", err)
 	}
-	if NewSubscriptions(t.Context()).Note("eth_subscribe") != nil {
-		t.Error("one without a budget is refused")
+	if err := reading(b.enter(t, "127.0.0.1"), 50_000); err != nil {
+		t.Errorf("a usual request of this machine: %v", err)
+	}
+	exceeds(t, reading(b.enter(t, "127.0.0.1"), 100_000), Reading)
+	before := b.reading
+	leave()
+	leave() // again is harmless for the bytes
+	if before-b.reading < 200_000 {
+		t.Errorf("%d bytes before, %d after the request ended", before, b.reading)
 	}
 }
 
@@ -273,7 +310,7 @@ func TestTheNumberOfClientsIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if cost {
-			_ = Charge(ctx, []string{"eth_call"})
+			_ = Charge(ctx, asking("eth_call"))
 		}
 		leave()
 	}
@@ -313,11 +350,10 @@ func TestANilBudgetBoundsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave()
-	if release, err := Reserve(ctx, 1<<40); err != nil {
+	if err := reading(ctx, 1<<20); err != nil {
 		t.Error(err)
-	} else {
-		release()
 	}
+	Message(ctx).Release()
 }
 
 func TestAClientWithAKeyHasHigherBounds(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"blindseq/kit/jsonrpc"
 )
 
 // costs are the compute units of methods.
@@ -30,7 +32,16 @@ func newCosts(table map[string]int) costs {
 	return c
 }
 
-func (c costs) of(method string) int {
+// of is what a call costs: the most that any of its names does, and at least one unit.
+func (c costs) of(call jsonrpc.Call) int {
+	units := 1
+	for _, name := range call.Methods {
+		units = max(units, c.named(name))
+	}
+	return units
+}
+
+func (c costs) named(method string) int {
 	if units, known := c.exact[method]; known {
 		return units
 	}

@@ -31,6 +31,9 @@ func (s *Server) handler() http.Handler {
 		ctx, leave, err := s.cfg.Budget.Enter(r, strings.EqualFold(r.Header.Get("Upgrade"), "websocket"))
 		if err != nil {
 			RetryAfter(out, err)
+			if budget.Unread(r) {
+				out.Header().Set("Connection", "close")
+			}
 			s.cfg.Refuse(out, err)
 			return
 		}

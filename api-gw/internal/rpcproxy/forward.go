@@ -46,13 +46,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 
 // readBody reads the request into buf, or refuses it.
 func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) bool {
-	if p.held.Load() > maxHeldBytes {
-		refuse(w, nil, http.StatusServiceUnavailable, jsonrpc.LimitExceeded, "too many bytes of requests are held; try again")
-		return false
-	}
-	err := httpserver.Body(w, r, p.cfg.BodyLimit, buf)
-	p.held.Add(int64(buf.Len())) // taken back by giveBody
-	switch {
+	switch err := httpserver.Body(w, r, p.cfg.BodyLimit, buf); {
 	case errors.Is(err, budget.ErrExceeded):
 		exceeded(w, nil, err)
 		return false
@@ -68,10 +62,11 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 
 // charge takes what the calls of a request cost from the budget of its client.
 func charge(ctx context.Context, body []byte) error {
-	if !budget.Limited(ctx) {
+	if budget.Of(ctx) == nil {
 		return nil
 	}
-	return budget.Charge(ctx, methodsOf(body))
+	calls, _ := jsonrpc.Calls(body)
+	return budget.Charge(ctx, calls)
 }
 
 // exceeded answers a request that a budget refuses.
@@ -80,10 +75,20 @@ func exceeded(w http.ResponseWriter, request []byte, err error) {
 	refuse(w, request, http.StatusTooManyRequests, jsonrpc.LimitExceeded, err.Error())
 }
 
+// onBehalf is the User-Agent of a request to a producer, which counts for each client what it keeps for it: its name and how many
+// times the usual bounds it has. It is empty for a client without a budget.
+func onBehalf(ctx context.Context) string {
+	c := budget.Of(ctx)
+	if c == nil {
+		return ""
+	}
+	return jsonrpc.Behalf(c.Name(), c.Factor())
+}
+
 func requestTo(ctx context.Context, to *url.URL, body *payload) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {""}},
+		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {onBehalf(ctx)}},
 		ContentLength: int64(len(body.data)),
 		Body:          body.reader(),
 		GetBody:       func() (io.ReadCloser, error) { return body.reader(), nil },
@@ -147,7 +152,6 @@ func (p *Proxy) takeBody() *bytes.Buffer {
 }
 
 func (p *Proxy) giveBody(buf *bytes.Buffer) {
-	p.held.Add(-int64(buf.Len()))
 	if buf.Cap() <= maxPooledBody {
 		buf.Reset()
 		p.bodies.Put(buf)

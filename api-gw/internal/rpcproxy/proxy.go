@@ -23,6 +23,7 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/budget"
 	"blindseq/kit/certs"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/roles"
@@ -39,9 +40,6 @@ const (
 	NotTaken    = "not_taken" // a transaction that cannot be accepted now
 	Broken      = "broken"    // an answer or a WebSocket that ended in the middle
 )
-
-// maxHeldBytes bounds the bodies of all requests that are held at once.
-const maxHeldBytes = 256 << 20
 
 // Recorder records the proxy's metrics.
 type Recorder interface {
@@ -71,9 +69,8 @@ type Proxy struct {
 	cors       *cors.Cors
 	transport  *http.Transport // to the leader
 	replicas   *http.Transport
-	bodies     sync.Pool // *bytes.Buffer
-	copies     sync.Pool // *[]byte
-	held       atomic.Int64
+	bodies     sync.Pool      // *bytes.Buffer
+	copies     sync.Pool      // *[]byte
 	methods    map[string]int // that any replica may answer
 	horizon    horizon
 	turn       atomic.Uint64
@@ -86,7 +83,7 @@ func New(cfg Config) *Proxy {
 	p.cors = cors.New(cors.Options{
 		AllowedOrigins: cfg.Origins,
 		AllowedMethods: []string{http.MethodPost},
-		AllowedHeaders: []string{"Content-Type"},
+		AllowedHeaders: []string{"Content-Type", budget.KeyHeader},
 		MaxAge:         600,
 	})
 	p.transport = transport(cfg.Certificates, roles.Producer)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"blindseq/kit/jsonrpc"
 )
 
 // Which replica answered a read, the label of its counter.
@@ -56,6 +59,7 @@ type read struct {
 	body     []byte
 	replicas []*url.URL // not asked yet, best first
 	seen     uint64
+	heavy    bool // the leader answers it only when no replica does
 }
 
 // asRead returns the request as a read. It is nil when only the leader may answer it, or there is no other replica.
@@ -64,10 +68,14 @@ func (p *Proxy) asRead(body []byte) *read {
 		return nil
 	}
 	replicas := p.cfg.Replicas()
-	if len(replicas) == 0 || !p.spreadable(body) {
+	if len(replicas) == 0 {
 		return nil
 	}
-	return &read{body: body, replicas: replicas, seen: p.horizon.seen.Load()}
+	anywhere, heavy := p.spreadable(body)
+	if !anywhere {
+		return nil
+	}
+	return &read{body: body, replicas: replicas, seen: p.horizon.seen.Load(), heavy: heavy}
 }
 
 // spread lets a replica answer a read when it is a replica's turn, and reports whether one did. If not, nothing was written
@@ -78,6 +86,9 @@ func (p *Proxy) spread(w http.ResponseWriter, r *http.Request, one *read) bool {
 	}
 	n := len(one.replicas)
 	turn := int(p.turn.Add(1) % uint64(n+1))
+	if one.heavy {
+		turn %= n
+	}
 	if turn == n { // the leader has one turn in each round
 		p.cfg.Recorder.Read(ByLeader)
 		return false
@@ -153,7 +164,12 @@ type rest struct {
 }
 
 // saysNothing reports whether an answer contains an error or null: the leader may know better. A false positive costs a
-// second request.
+// second request. A limit is the same at the leader, which is not asked for what a replica refused to do.
 func saysNothing(answer []byte) bool {
+	if bytes.Contains(answer, limitExceeded) {
+		return false
+	}
 	return bytes.Contains(answer, []byte(`"error":`)) || bytes.Contains(answer, []byte(`"result":null`))
 }
+
+var limitExceeded = fmt.Appendf(nil, `"error":{"code":%d,`, jsonrpc.LimitExceeded)

@@ -182,13 +182,14 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	logs, err := logsOf(services)
+	polling, err := filtersOf(services)
 	if err != nil {
 		return err
 	}
-	eth := &ethService{txs: txs, client: s.client, geth: geth, logs: logs, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
+	eth := &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: eth},
+		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, eth.GetLogs)},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: eth}},
 		gethrpc.API{Namespace: "debug", Service: debug},
 	)

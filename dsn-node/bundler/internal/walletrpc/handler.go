@@ -109,36 +109,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.single(w, r, body)
 }
 
-// read reads the body of a request. Its bytes are reserved before.
+// read reads the body of a request. The bytes count as the client's until the request ends.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	expected := r.ContentLength
-	if expected < 0 || expected > h.limits.Body {
-		expected = h.limits.Body
-	}
-	release, err := budget.Reserve(r.Context(), expected)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
+	return io.ReadAll(budget.Reader(r.Context(), http.MaxBytesReader(w, r.Body, h.limits.Body)))
 }
 
 // charge takes what the calls of a request cost from the budget of its client.
 func charge(ctx context.Context, body []byte) error {
-	if !budget.Limited(ctx) {
+	if budget.Of(ctx) == nil {
 		return nil
 	}
-	raws := []json.RawMessage{body}
-	if len(body) > 0 && body[0] == '[' {
-		raws, _ = parseBatch(body)
-	}
-	var methods []string
-	for _, raw := range raws {
-		if c, ok := parse(raw); ok {
-			methods = append(methods, c.Method)
-		}
-	}
-	return budget.Charge(ctx, methods)
+	calls, _ := jsonrpc.Calls(body)
+	return budget.Charge(ctx, calls)
 }
 
 func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {

@@ -90,13 +90,13 @@ func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
 
 func TestABundlersClientsHaveBudgets(t *testing.T) {
 	b, err := budget.New(budget.Flags{
-		Connections: 1, Requests: 1, Sockets: 1, Subscriptions: 1, Units: 1, Burst: 10, ReadingBytes: 1000, Costs: map[string]int{"eth_call": 10},
+		Connections: 1, Requests: 1, Sockets: 1, Units: 1, Burst: 10, ReadingBytes: 1 << 20, Costs: map[string]int{"eth_call": 10},
 	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &asked{answer: `{"id":1,"result":{}}`}
-	h := budgeted(b, NewHandler(a, Backends{Leader: a, Observer: a}, Limits{Body: 1 << 10, Batch: 5, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler)))
+	h := budgeted(b, NewHandler(a, Backends{Leader: a, Observer: a}, Limits{Body: 1 << 20, Batch: 5, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler)))
 	ask := func(client, body string) (int, string) {
 		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 		r.RemoteAddr = client + ":1"
@@ -107,7 +107,7 @@ func TestABundlersClientsHaveBudgets(t *testing.T) {
 	if status, text := ask("203.0.113.7", call); status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}
-	for _, body := range []string{call, "[" + call + "]", call + strings.Repeat(" ", 500)} {
+	for _, body := range []string{call, "[" + call + ",7]", strings.Replace(call, "method", "METHOD", 1), call + strings.Repeat(" ", 500_000)} {
 		if status, text := ask("203.0.113.7", body); status != http.StatusTooManyRequests || !strings.Contains(text, "-32005") {
 			t.Errorf("%d %s", status, text)
 		}

@@ -43,7 +43,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("serve JSON-RPC: %w", err)
 	}
 	crossing := cors.New(cors.Options{
-		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type"}, MaxAge: 600,
+		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader}, MaxAge: 600,
 	})
 	return &Server{listener: o.Budget.Listener(netutil.LimitListener(l, o.Connections)), http: &http.Server{
 		Handler:           crossing.Handler(budgeted(o.Budget, o.Handler)),
@@ -60,6 +60,9 @@ func budgeted(b *budget.Budget, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, leave, err := b.Enter(r, false)
 		if err != nil {
+			if budget.Unread(r) {
+				w.Header().Set("Connection", "close")
+			}
 			exceeded(w, nil, err)
 			return
 		}
