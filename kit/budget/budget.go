@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -32,7 +31,7 @@ type Flags struct {
 	Requests       int            `name:"client-requests" help:"Maximum number of requests of one client at a time." default:"128"`
 	Sockets        int            `name:"client-websockets" help:"Maximum number of WebSockets of one client." default:"32"`
 	Units          int            `name:"client-units" help:"Compute units a second of one client. A method costs what --method-costs says, any other call one unit." default:"5000"`
-	Burst          int            `name:"client-burst" help:"Compute units that a client may save up." default:"20000"`
+	Burst          int            `name:"client-burst" help:"Compute units that a client may save up, and the most that one request may cost." default:"10000"`
 	Costs          map[string]int `name:"method-costs" help:"Compute units of methods, as method=units;method=units. A name that ends with * is a prefix; the longest that fits counts." default:"eth_call=20;eth_estimateGas=50;eth_createAccessList=50;eth_simulateV1=200;eth_getLogs=75;eth_getFilterLogs=75;eth_getProof=20;eth_feeHistory=10;eth_sendRawTransaction=10;debug_*=500;txpool_content*=200"`
 	ReadingBytes   int64          `name:"reading-bytes" help:"Maximum bytes of all requests in memory, from when they arrive until they are answered. One client may have a quarter; 64 KiB each client always has." default:"67108864"`
 	ClientsFile    string         `name:"clients-file" help:"File (mode 0600) with the API keys of clients: a JSON list of name, key and factor. A client that sends its key in X-Api-Key has bounds so many times as high, wherever it comes from. It is read again when it changes." type:"path"`
@@ -332,45 +331,3 @@ func (c *Client) Name() string { return c.name }
 
 // Factor is how many times the bounds of a client without an API key it has.
 func (c *Client) Factor() int { return c.factor }
-
-// Listener refuses connections of an address that has too many. Those of proxies are the proxy's own, and not counted.
-func (b *Budget) Listener(l net.Listener) net.Listener {
-	if b == nil {
-		return l
-	}
-	return &listener{l, b}
-}
-
-type listener struct {
-	net.Listener
-	b *Budget
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		addr, ok := addressOf(conn.RemoteAddr().String())
-		if !ok || addr.IsLoopback() || l.b.trusted(addr) {
-			return conn, nil
-		}
-		c, err := l.b.acquire(identity{addr: network(addr), factor: 1}, Connections, l.b.flags.Connections)
-		if err == nil {
-			return &counted{Conn: conn, release: sync.OnceFunc(func() { c.release(Connections) })}, nil
-		}
-		_ = conn.Close() // refused
-	}
-}
-
-// counted is a connection that gives its place back when it is closed.
-type counted struct {
-	net.Conn
-	release func()
-}
-
-func (c *counted) Close() error {
-	defer c.release()
-	return c.Conn.Close()
-}

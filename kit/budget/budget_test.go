@@ -260,12 +260,19 @@ func (c conn) RemoteAddr() net.Addr {
 	a, _ := net.ResolveTCPAddr("tcp", net.JoinHostPort(c.address, "9"))
 	return a
 }
-func (c conn) Close() error { close(c.closed); return nil }
+func (c conn) Close() error {
+	select {
+	case <-c.closed:
+	default:
+		close(c.closed)
+	}
+	return nil
+}
 
 func TestConnectionsOfAnAddressAreBounded(t *testing.T) {
 	b := newBudget(t)
 	a := arriving{conns: make(chan net.Conn, 20)}
-	l := b.Listener(a)
+	l := b.Door(a, 100)
 	dial := func(address string) conn {
 		c := conn{address: address, closed: make(chan struct{})}
 		a.conns <- c
@@ -296,6 +303,52 @@ func TestConnectionsOfAnAddressAreBounded(t *testing.T) {
 	dial("203.0.113.7")
 	if _, err := l.Accept(); err != nil {
 		t.Error(err)
+	}
+}
+
+// However many addresses hold connections, a new one is taken: for it, the one that has been idle for longest is closed.
+func TestWhoHoldsAllConnectionsKeepsNobodyOut(t *testing.T) {
+	for name, b := range map[string]*Budget{"with budgets": newBudget(t), "without": nil} {
+		a := arriving{conns: make(chan net.Conn, 20)}
+		d := b.Door(a, 3)
+		arrive := func(address string) (conn, net.Conn) {
+			c := conn{address: address, closed: make(chan struct{})}
+			a.conns <- c
+			got, err := d.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c, got
+		}
+		first, served := arrive("198.51.100.1")
+		second, kept := arrive("10.0.0.1") // of a proxy
+		_, third := arrive("198.51.100.3")
+		d.State(served, http.StateActive)
+		d.State(kept, http.StateActive)
+		d.State(kept, http.StateIdle) // it was used after the third
+		fourth, _ := arrive("198.51.100.4")
+		if err := third.Close(); err != nil { // it was closed for the fourth, and counts no more
+			t.Fatal(err)
+		}
+		if len(d.open) != 3 || d.idle.Len() != 2 {
+			t.Errorf("%s: %d are open, %d of them idle", name, len(d.open), d.idle.Len())
+		}
+		arrive("198.51.100.5")
+		<-second.closed
+		arrive("198.51.100.6")
+		<-fourth.closed
+		select {
+		case <-first.closed:
+			t.Errorf("%s: one that is served was closed", name)
+		default:
+		}
+		for one := range d.open {
+			d.State(one, http.StateActive)
+		}
+		refused := conn{address: "198.51.100.7", closed: make(chan struct{})}
+		if d.admit(refused) != nil {
+			t.Errorf("%s: a fourth one that is served", name)
+		}
 	}
 }
 

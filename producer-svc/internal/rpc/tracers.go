@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/metrics"
 	"time"
 
@@ -19,13 +20,15 @@ import (
 
 // Limits of the tracers. A stranger's call may cost seconds of a processor and, for each of its bytes, megabytes.
 const (
-	tracesAtOnce = 2
 	traceTime    = 5 * time.Second
 	traceBytes   = 16 << 20 // of the answer for one transaction
 	traceMemory  = 32 << 20 // by which what the process keeps may grow while traces run
 	traceLook    = 2 * time.Millisecond
 	leastHeap    = 8 << 20 // of a process that has just begun
 )
+
+// tracesAtOnce is how many run at a time: they leave half of the processors to blocks and to other calls.
+func tracesAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // limitExceeded is the error of what asks for too much.
 type limitExceeded string
@@ -39,7 +42,7 @@ func (invalidArgument) ErrorCode() int { return jsonrpc.InvalidParams }
 
 var (
 	errNoTracers    = errors.New("geth has no tracers")
-	errTracesBusy   = limitExceeded(fmt.Sprintf("%d traces run already; try again later", tracesAtOnce))
+	errTracesBusy   = limitExceeded("as many traces run already as may at a time; try again later")
 	errTraceMemory  = limitExceeded(fmt.Sprintf("the trace needs more than %d MiB of memory; trace less at once, or with disableStack and without enableMemory", traceMemory>>20))
 	errTraceTooLong = limitExceeded(fmt.Sprintf("the trace takes longer than %s", traceTime))
 	errTraceTooBig  = limitExceeded(fmt.Sprintf("the trace of a transaction is larger than %d MiB; use callTracer, or disableStack and no enableMemory", traceBytes>>20))
@@ -56,7 +59,7 @@ type debugService struct {
 func newDebugService(apis []gethrpc.API) (*debugService, error) {
 	for _, api := range apis {
 		if geth, ok := api.Service.(*tracers.API); ok {
-			return &debugService{geth: geth, call: decoding(geth.TraceCall), running: make(chan struct{}, tracesAtOnce)}, nil
+			return &debugService{geth: geth, call: decoding(geth.TraceCall), running: make(chan struct{}, tracesAtOnce())}, nil
 		}
 	}
 	return nil, errNoTracers

@@ -14,7 +14,6 @@ import (
 	"blindseq/kit/jsonrpc"
 
 	"github.com/rs/cors"
-	"golang.org/x/net/netutil"
 )
 
 // stopTimeout is how long requests that run may take to end when the server stops.
@@ -45,7 +44,9 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	crossing := cors.New(cors.Options{
 		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader}, MaxAge: 600,
 	})
-	return &Server{listener: o.Budget.Listener(netutil.LimitListener(l, o.Connections)), http: &http.Server{
+	door := o.Budget.Door(l, o.Connections)
+	return &Server{listener: door, http: &http.Server{
+		ConnState:         door.State,
 		Handler:           crossing.Handler(budgeted(o.Budget, o.Handler)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
