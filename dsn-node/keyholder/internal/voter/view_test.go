@@ -241,6 +241,23 @@ func TestWhatAHigherViewDecidesIsFollowed(t *testing.T) {
 	}
 }
 
+// TestTheOrderEndsWithWhatWasAttestedInTheHighestView, before it is locked here, and whatever was attested or locked before.
+func TestTheOrderEndsWithWhatWasAttestedInTheHighestView(t *testing.T) {
+	l := newLone(t)
+	given, certified, next, other := l.orders()
+	h := l.restored()
+	l.expect(h, "view 0", given, common.Hash{}, vote.Granted)
+	l.locks(h, l.certifyIn(0, given, common.Hash{}), nil)
+	l.expectIn(h, "view 1", l.in(1, certified, common.Hash{}), vote.Granted)
+	l.expectIn(h, "the first again, in view 2", l.in(2, given, common.Hash{}), vote.Granted)
+	l.expectIn(h, "the other, in view 3", l.in(3, certified, common.Hash{}), vote.Granted)
+	spent := changed(given, func(c *preblockv1.Content) { c.Transactions = c.Transactions[1:] })
+	if _, err := h.Attest(t.Context(), l.in(4, spent, common.Hash{})); !errors.Is(err, rules.ErrSeq) {
+		t.Fatalf("a content that breaks a rule, in view 4: %v", err)
+	}
+	l.continues(h, certified, next, other)
+}
+
 // TestAKeyholderThatWasAwayAdoptsWhatAHigherViewDecided, whatever it attested or locked before.
 func TestAKeyholderThatWasAwayAdoptsWhatAHigherViewDecided(t *testing.T) {
 	for name, locks := range map[string]bool{"attested another": false, "locked another": true} {
@@ -266,4 +283,65 @@ func TestAKeyholderThatWasAwayAdoptsWhatAHigherViewDecided(t *testing.T) {
 
 func hashOf(l *lone, c *preblockv1.Content) common.Hash {
 	return attest.StatementOf(l.Committee.Committee, c, common.Hash{}).Hash()
+}
+
+// TestCrashAtAnyStepOfAChangeOfViewIsFollowedByTheSame crashes at every operation of the disk, when a view is left, and when
+// something is attested and locked in the next one. What was shown before the crash is shown again, and nothing else is.
+func TestCrashAtAnyStepOfAChangeOfViewIsFollowedByTheSame(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for good, done := 0, false; !done; good++ {
+			l := newLone(t)
+			given, certified, next, other := l.orders()
+			zero, one := l.certifyIn(0, given, common.Hash{}), l.certifyIn(1, certified, common.Hash{})
+			h := l.restored()
+			l.expect(h, "view 0", given, common.Hash{}, vote.Granted)
+			l.locks(h, zero, nil)
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+			steps := []func(*Voter) (proto.Message, error){
+				func(h *Voter) (proto.Message, error) { return h.ChangeView(t.Context(), 5, 1) },
+				func(h *Voter) (proto.Message, error) {
+					a, err := h.Attest(t.Context(), l.in(1, certified, common.Hash{}))
+					return a.Attested, err
+				},
+				func(h *Voter) (proto.Message, error) { return h.Lock(t.Context(), unlocked(one), nil) },
+			}
+			o := l.o
+			o.FS = &crashingFS{good: good, late: late}
+			var shown []proto.Message
+			h, err := Open(t.Context(), o)
+			for _, step := range steps {
+				if err == nil {
+					var m proto.Message
+					if m, err = step(h); err == nil {
+						shown = append(shown, m)
+					}
+				}
+			}
+			if done = err == nil; !done && !errors.Is(err, errDisk) && !errors.Is(err, ErrStorage) {
+				t.Fatalf("crash %d: %v", good, err)
+			}
+			if h != nil {
+				_ = h.Close()
+			}
+			h = l.open()
+			if len(shown) > 0 {
+				l.expect(h, "another in view 0", contentOf(5, 9), common.Hash{}, leftView)
+				if _, err := h.Lock(t.Context(), unlocked(zero), nil); !errors.Is(err, vote.ErrLeft) {
+					t.Fatalf("crash %d: a lock in view 0: %v", good, err)
+				}
+			}
+			if len(shown) > 1 {
+				l.expectIn(h, "another in view 1", l.in(1, contentOf(5, 9), common.Hash{}), otherContent)
+			}
+			for i, step := range steps {
+				m, err := step(h)
+				if err != nil || i < len(shown) && !proto.Equal(m, shown[i]) {
+					t.Fatalf("crash %d, step %d again: %v, %v", good, i, m, err)
+				}
+			}
+			l.continues(h, certified, next, other)
+		}
+	}
 }
