@@ -90,7 +90,8 @@ func undecided(t *testing.T, seq dsnv1.SequencerServiceClient, number uint64) {
 func TestTwoSequencersSplitKeyholdersAndAnOperatorEndsIt(t *testing.T) {
 	s := begun(t, 4, 3)
 	seq := s.sequencerIn(t, "sequencer")
-	paused := s.ordering.command.Process
+	ordering := s.ordering
+	paused := ordering.command.Process
 	second := s.sequencerIn(t, "second")
 	first, previous := s.decide(t, seq, contentOf(1, s.sealed(t, "first")))
 	if _, err := second.SubmitProposal(t.Context(), &dsnv1.SubmitProposalRequest{Content: first.GetContent()}); err != nil {
@@ -153,7 +154,11 @@ func TestTwoSequencersSplitKeyholdersAndAnOperatorEndsIt(t *testing.T) {
 	if code, shown := s.changeView(t, 2, 2, 0, 1, 2, 3); code != 1 || strings.Count(shown, "nothing changes what is final") != 4 {
 		t.Fatalf("of what is final: %d: %s", code, shown)
 	}
+	s.ordering = ordering
 	s.loseDisk(t)
+	if strings.Contains(ordering.output.String(), "keyholder convicted") {
+		t.Fatal("a keyholder is convicted that attested another content in a higher view")
+	}
 	recovered := s.sequencerIn(t, "third")
 	for _, p := range []*preblockv1.Preblock{first, p, third} {
 		s.same(t, recovered, p)
@@ -205,6 +210,48 @@ func TestALockedContentStaysWhateverTheSequencersLogHas(t *testing.T) {
 	seq := s.sequencer(t)
 	p, _ := s.decided(t, seq, 1)
 	if p.GetCertificate().GetView() != 1 || plainOf(p, 0) != "locked" {
+		t.Fatalf("decided is %v", p)
+	}
+	s.goesOn(t, seq, locked)
+}
+
+// TestASequencerWhoseLogContradictsALockedContentSaysSo, and decides the locked one once its log is moved away.
+func TestASequencerWhoseLogContradictsALockedContentSaysSo(t *testing.T) {
+	s := begun(t, 4, 3)
+	seq := s.sequencer(t)
+	_, previous := s.decide(t, seq, contentOf(1))
+	locked, other := contentOf(2, s.sealed(t, "locked")), contentOf(2, []byte{2})
+	for i := range 3 {
+		s.keyholders[i].kill()
+	}
+	if _, err := seq.SubmitProposal(t.Context(), &dsnv1.SubmitProposalRequest{Content: other}); err != nil {
+		t.Fatal(err)
+	}
+	s.reaches(t, 3, 2)
+	paused := s.ordering.command.Process
+	send(t, paused, syscall.SIGSTOP)
+	var list []*preblockv1.Attestation
+	for i := range 3 {
+		s.keyholders[i].start(t)
+		list = append(list, s.attest(t, i, locked, previous).GetAttested().GetAttestation())
+	}
+	cert := attest.StatementOf(s.committee, locked, previous).Certificate(0, list)
+	for i := range 2 {
+		untilUp(t, &keyholderv1.LockRequest{Certificate: cert}, s.clients[i].Lock)
+	}
+	send(t, paused, syscall.SIGCONT)
+	if code, shown := s.changeView(t, 2, 1, 0, 1, 2, 3); code != 0 {
+		t.Fatalf("%d: %s", code, shown)
+	}
+	eventually(t, "the sequencer does not say why it waits", func() (string, bool) {
+		answer, err := seq.GetStatus(t.Context(), &dsnv1.GetStatusRequest{})
+		return answer.GetWaiting(), err == nil && strings.Contains(answer.GetWaiting(), "locked another content of number 2 than is in the log")
+	})
+	undecided(t, seq, 2)
+	s.loseDisk(t)
+	seq = s.sequencer(t)
+	p, _ := s.decided(t, seq, 2)
+	if plainOf(p, 0) != "locked" || p.GetCertificate().GetView() != 1 {
 		t.Fatalf("decided is %v", p)
 	}
 	s.goesOn(t, seq, locked)
