@@ -44,6 +44,7 @@ func programs() []struct {
 		{"monitor-svc", &monitor.Config{}},
 		{"api-gw", &apigw.Config{}},
 		{"dsn-node sequencer", &sequencer.Config{}},
+		{"dsn-node take-back", &sequencer.TakeBack{}},
 		{"dsn-node dkg", &dkg.Config{}},
 		{"dsn-node identity", &dkg.Identity{}},
 		{"dsn-node keyholder", &keyholder.Config{}},

@@ -10,21 +10,24 @@ import (
 	"time"
 
 	"blindseq/e2e/cluster"
+	"blindseq/kit/certs/certstest"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
-// changeView runs the operator's command over all keyholders.
-func (s *scene) changeView(number, view uint64) (shown string, err error) {
+// changeView runs the operator's command over all keyholders, with more arguments.
+func (s *scene) changeView(number, view uint64, more ...string) (shown string, err error) {
 	s.t.Helper()
 	var targets []string
 	for authority := range s.by.Size() {
 		targets = append(targets, s.GRPC(cluster.Keyholder(authority)))
 	}
-	out, err := exec.CommandContext(s.t.Context(), filepath.Join(programs, cluster.DSN), "change-view", "--committee-file", s.Keys.Committee,
-		"--keyholders", strings.Join(targets, ","), "--number", fmt.Sprint(number), "--view", fmt.Sprint(view)).CombinedOutput()
+	args := []string{"change-view", "--committee-file", s.Keys.Committee, "--keyholders", strings.Join(targets, ","),
+		"--number", fmt.Sprint(number), "--view", fmt.Sprint(view)}
+	out, err := exec.CommandContext(s.t.Context(), filepath.Join(programs, cluster.DSN), append(args, more...)...).CombinedOutput()
 	return string(out), err
 }
 
@@ -85,4 +88,44 @@ func TestASplitChainGoesOnInAHigherView(t *testing.T) {
 	for number := range after.BlockNumber.Uint64() {
 		s.mustAgree("late", number+1)
 	}
+}
+
+// TestOnlyAnOperatorHasTheViewChanged: with mutual TLS, no other service's certificate will do, not the sequencer's either. An operator who
+// does it while nothing is wrong changes nothing and stops nothing.
+func TestOnlyAnOperatorHasTheViewChanged(t *testing.T) {
+	t.Parallel()
+	a, err := certstest.NewAuthority()
+	must(t, err)
+	s := newScene(t, cluster.Options{TLS: a})
+	block := s.receipt(s.transfer().Hash())
+	before := block.BlockNumber.Uint64()
+	as := func(name string) []string {
+		files := certstest.Layout(s.CertificateDir(name))
+		return []string{"--tls-cert", files.Cert, "--tls-key", files.Key, "--tls-ca", files.CA}
+	}
+	for _, name := range []string{cluster.DSN, cluster.Keyholder(0), cluster.Gateway, cluster.Producer, cluster.Monitor} {
+		if shown, err := s.changeView(before, 1, as(name)...); err == nil || strings.Count(shown, "error: ") != 4 || !strings.Contains(shown, "0 of 4") {
+			t.Errorf("%s: %v\n%s", name, err, shown)
+		}
+	}
+	if shown, err := s.changeView(0, 1, as("operator")...); err != nil || strings.Contains(shown, "view") {
+		t.Fatalf("nobody is in another view: %v\n%s", err, shown)
+	}
+	// Keyholders learn that a number is final with the next one. Until then they leave its view, and say what they have locked.
+	if shown, err := s.changeView(before, 1, as("operator")...); err != nil || !strings.Contains(shown, "is locked, and may be final") {
+		t.Fatalf("%v\n%s", err, shown)
+	}
+	after := s.receipt(s.transfer().Hash()).BlockNumber.Uint64()
+	if again := s.receipt(block.TxHash); after != before+1 || again.BlockHash != block.BlockHash || s.preblock(before).GetCertificate().GetView() != 0 {
+		t.Fatalf("block %d after %d, which is %s and was %s", after, before, again.BlockHash, block.BlockHash)
+	}
+}
+
+// transfer sends a plain one.
+func (s *scene) transfer() *types.Transaction {
+	s.t.Helper()
+	tx, err := s.accounts[0].Transfer(s.accounts[1].Address)
+	must(s.t, err)
+	must(s.t, s.client.SendTransaction(s.t.Context(), tx))
+	return tx
 }

@@ -34,6 +34,7 @@ type commands struct {
 	Sequencer  sequencer.Config     `cmd:"" help:"Fix one content for each blueprint number and stream the preblocks."`
 	Keyholder  keyholder.Config     `cmd:"" help:"Attest the order and give decryption shares for what a quorum attested."`
 	ChangeView keyholder.ChangeView `cmd:"" help:"Have keyholders that are split over a number go to a higher view of it, in which the sequencer proposes again. It undoes nothing that is final."`
+	TakeBack   sequencer.TakeBack   `cmd:"" help:"Copy the log of a sequencer without keyholders, but not its last number, which was fixed wrongly."`
 	Dkg        dkg.Config           `cmd:"" help:"Generate a committee's key together with the other keyholders. Nobody ever knows the whole key."`
 	Identity   dkg.Identity         `cmd:"" help:"Create the signing key of a keyholder and print its address."`
 	Bundler    bundler.Config       `cmd:"" help:"Accept transactions from plain wallets over Ethereum JSON-RPC and seal each."`
@@ -52,6 +53,7 @@ var actions = map[string]func(c *commands) int{
 	"sequencer":   func(c *commands) int { return serve("sequencer", c.Sequencer.Base(), c.Sequencer, sequencer.Run) },
 	"keyholder":   func(c *commands) int { return serve("keyholder", c.Keyholder.Base(), c.Keyholder, keyholder.Run) },
 	"change-view": func(c *commands) int { return changeView(c.ChangeView) },
+	"take-back":   func(c *commands) int { return report(c.TakeBack.Run()) },
 	"dkg":         func(c *commands) int { return serve("dkg", c.Dkg.Base(), c.Dkg, generateTogether) },
 	"bundler":     func(c *commands) int { return serve("bundler", c.Bundler.Base(), c.Bundler, bundler.Run) },
 	"identity":    func(c *commands) int { return makeIdentity(c.Identity) },
