@@ -19,6 +19,9 @@ import (
 // stopTimeout is how long requests that run may take to end when the server stops.
 const stopTimeout = 3 * time.Second
 
+// restTimeout is how long a client that was refused may take to send the rest of its body. Its connection is closed then.
+const restTimeout = time.Second
+
 // Server serves a Handler over HTTP.
 type Server struct {
 	listener net.Listener
@@ -61,6 +64,7 @@ func budgeted(b *budget.Budget, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, leave, err := b.Enter(r, false)
 		if err != nil {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) // the server reads the body before it answers
 			if budget.Unread(r) {
 				w.Header().Set("Connection", "close")
 			}
