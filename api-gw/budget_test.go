@@ -140,6 +140,12 @@ func TestAClientHasFewWebSocketsAndFewBytesInThem(t *testing.T) {
 	} else {
 		defer c.CloseNow()
 	}
+	if err := sockets[1].Write(t.Context(), websocket.MessageText, []byte("["+strings.Repeat("1,", 1000)+"1]")); err != nil {
+		t.Fatal(err)
+	}
+	if _, answer, err := sockets[1].Read(t.Context()); err != nil || !strings.Contains(string(answer), "at most 1000 calls") {
+		t.Errorf("a long batch: %s, %v", answer, err)
+	}
 	call := `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`
 	for i, size := range []int{1000, 200_000, 300_000} { // a quarter of a mebibyte
 		if err := sockets[0].Write(t.Context(), websocket.MessageText, []byte(call+strings.Repeat(" ", size))); err != nil && i < 2 {

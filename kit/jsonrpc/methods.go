@@ -46,3 +46,35 @@ func callOf(raw []byte) (c Call) {
 	}
 	return c
 }
+
+// MaxBatch is how many calls a batch has at most.
+const MaxBatch = 1000
+
+// TooMany reports whether a request is a batch of more elements than most. It takes no memory for them: of five megabytes, a list of
+// what they hold has hundreds.
+func TooMany(request []byte, most int) bool {
+	request = bytes.TrimLeft(request, " \t\r\n")
+	if len(request) < 2*most || request[0] != '[' { // each element has a byte and a comma
+		return false
+	}
+	d := json.NewDecoder(bytes.NewReader(request))
+	if _, err := d.Token(); err != nil {
+		return false
+	}
+	var element ignored
+	for n := 0; d.More(); n++ {
+		if n == most {
+			return true
+		}
+		if d.Decode(&element) != nil {
+			return false // no JSON
+		}
+	}
+	return false
+}
+
+// ignored is any value.
+type ignored struct{}
+
+// UnmarshalJSON keeps nothing.
+func (*ignored) UnmarshalJSON([]byte) error { return nil }

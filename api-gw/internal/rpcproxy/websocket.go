@@ -262,6 +262,10 @@ func (p *Proxy) relayCall(ctx context.Context, up, down *websocket.Conn) (read b
 	if err != nil {
 		return true, err
 	}
+	if jsonrpc.TooMany(message, jsonrpc.MaxBatch) {
+		answer := jsonrpc.Failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: longBatch()})
+		return true, down.Write(ctx, websocket.MessageText, answer)
+	}
 	if err := charge(ctx, message); err != nil {
 		answer := jsonrpc.Reply(message, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()})
 		return true, down.Write(ctx, websocket.MessageText, answer)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"blindseq/kit/httpkit"
+	"blindseq/kit/jsonrpc"
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/seal/committee"
 
@@ -67,7 +68,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, 1000), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
+		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, jsonrpc.MaxBatch), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
 		Connections: cmp.Or(l.Connections, 4096), HeldReceipts: cmp.Or(l.HeldReceipts, 1024), WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
 	}
 }

@@ -98,6 +98,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body = bytes.TrimSpace(body)
+	if jsonrpc.TooMany(body, h.limits.Batch) {
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
+		return
+	}
 	if err := charge(r.Context(), body); err != nil {
 		exceeded(w, body, err)
 		return

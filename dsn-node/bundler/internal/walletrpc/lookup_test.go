@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -130,5 +131,20 @@ func TestWhatIsForwardedIsWhatWasJudged(t *testing.T) {
 		if len(leader.bodies) != 1 || strings.Contains(leader.bodies[0], "debug_traceCall") || !strings.Contains(leader.bodies[0], `"method":"eth_chainId"`) {
 			t.Errorf("%s: the leader is asked %v", body, leader.bodies)
 		}
+	}
+}
+
+// What a batch of five megabytes holds would take hundreds of them: it is refused before it is read into a list.
+func TestALongBatchIsRefusedBeforeItIsReadIntoAList(t *testing.T) {
+	a := &asked{answer: `[]`}
+	h := NewHandler(a, Backends{Leader: a, Observer: a}, Limits{Body: 6 << 20, Batch: 5, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
+	w := httptest.NewRecorder()
+	body := "[" + strings.Repeat("1,", 5<<19) + "1]"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 || !strings.Contains(w.Body.String(), "at most 5 calls") {
+		t.Errorf("it took %d MiB: %s", took>>20, w.Body)
 	}
 }
