@@ -20,11 +20,11 @@ import (
 
 // Limits of the tracers. A stranger's call may cost seconds of a processor and, for each of its bytes, megabytes.
 const (
-	traceTime    = 5 * time.Second
-	traceBytes   = 16 << 20 // of the answer for one transaction
-	traceMemory  = 32 << 20 // by which what the process keeps may grow while traces run
-	traceLook    = 2 * time.Millisecond
-	leastHeap    = 8 << 20 // of a process that has just begun
+	traceTime   = 5 * time.Second
+	traceBytes  = 16 << 20 // of the answer for one transaction
+	traceMemory = 32 << 20 // by which what the process keeps may grow while traces run
+	traceLook   = 2 * time.Millisecond
+	leastHeap   = 8 << 20 // of a process that has just begun
 )
 
 // tracesAtOnce is how many run at a time: they leave half of the processors to blocks and to other calls.
