@@ -39,7 +39,7 @@ type attack struct {
 // attacks are all of them.
 var attacks = []attack{
 	{name: "200 unfinished bodies of 5 MiB", run: unfinishedBodies},
-	{name: "4,096 idle connections", run: idleConnections, open: true},
+	{name: "4,096 idle connections", run: idleConnections},
 	{name: "64 connections with batches of 100 eth_call", run: callBatches},
 	{name: "1,024 WebSockets", run: manySockets},
 	{name: "3,000 log subscriptions on one socket", run: manySubscriptions},

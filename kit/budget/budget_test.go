@@ -242,6 +242,8 @@ type arriving struct {
 	conns chan net.Conn
 }
 
+func (a arriving) Close() error { return nil }
+
 func (a arriving) Accept() (net.Conn, error) {
 	c, ok := <-a.conns
 	if !ok {
@@ -345,9 +347,31 @@ func TestWhoHoldsAllConnectionsKeepsNobodyOut(t *testing.T) {
 		for one := range d.open {
 			d.State(one, http.StateActive)
 		}
-		refused := conn{address: "198.51.100.7", closed: make(chan struct{})}
-		if d.admit(refused) != nil {
-			t.Errorf("%s: a fourth one that is served", name)
+		a.conns <- conn{address: "198.51.100.7", closed: make(chan struct{})}
+		waits := make(chan net.Conn)
+		go func() {
+			got, _ := d.Accept()
+			waits <- got
+		}()
+		d.State(served, http.StateIdle) // now there is one to close
+		<-first.closed
+		if got := <-waits; got == nil || len(d.open) != 3 {
+			t.Errorf("%s: %v, %d are open", name, got, len(d.open))
+		}
+		for one := range d.open {
+			d.State(one, http.StateActive)
+		}
+		a.conns <- conn{address: "198.51.100.8", closed: make(chan struct{})}
+		close(a.conns)
+		go func() {
+			got, _ := d.Accept()
+			waits <- got
+		}()
+		if err := errors.Join(d.Close(), d.Close()); err != nil {
+			t.Error(err)
+		}
+		if got := <-waits; got != nil {
+			t.Errorf("%s: it was accepted at a closed door", name)
 		}
 	}
 }

@@ -9,15 +9,17 @@ import (
 
 // Door is a listener with at most so many connections open, and of one address as many as its budget allows. Those of proxies are the
 // proxy's own, and count for nobody. When all are taken, the one that has been idle for longest is closed for a new one: nobody can
-// keep others out by holding connections, from however many addresses.
+// keep others out by holding connections, from however many addresses. While none is idle, a new one waits.
 type Door struct {
 	net.Listener
 	b    *Budget
 	most int
 
-	mu   sync.Mutex
-	open map[*visitor]struct{}
-	idle list.List // of *visitor, the longest idle first
+	mu     sync.Mutex
+	freed  sync.Cond // a connection has ended or is idle, or closed is true
+	open   map[*visitor]struct{}
+	idle   list.List // of *visitor, the longest idle first
+	closed bool
 }
 
 // visitor is one connection.
@@ -30,7 +32,9 @@ type visitor struct {
 
 // Door makes a listener's. An http.Server that uses it has its State as ConnState. A nil budget bounds no address.
 func (b *Budget) Door(l net.Listener, most int) *Door {
-	return &Door{Listener: l, b: b, most: most, open: map[*visitor]struct{}{}}
+	d := &Door{Listener: l, b: b, most: most, open: map[*visitor]struct{}{}}
+	d.freed.L = &d.mu
+	return d
 }
 
 // Accept waits for a connection that may stay.
@@ -57,33 +61,46 @@ func (d *Door) admit(conn net.Conn) *visitor {
 		}
 		v.release = func() { c.release(Connections) }
 	}
-	d.mu.Lock()
-	var gone *visitor
-	if len(d.open) >= d.most {
-		if d.idle.Len() == 0 {
-			d.mu.Unlock()
-			v.release()
-			d.b.refuse(Connections)
-			return nil
+	gone, entered := d.enter(v)
+	if !entered {
+		v.release()
+		return nil
+	}
+	if gone != nil {
+		gone.leave()
+		if d.b != nil {
+			d.b.refused(Connections)
 		}
+	}
+	return v
+}
+
+// enter waits for a place, and returns the connection to be closed for it. It is false when the door is closed.
+func (d *Door) enter(v *visitor) (gone *visitor, entered bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.open) >= d.most && d.idle.Len() == 0 && !d.closed {
+		d.freed.Wait()
+	}
+	if d.closed {
+		return nil, false
+	}
+	if len(d.open) >= d.most {
 		gone, _ = d.idle.Front().Value.(*visitor)
 		d.forget(gone)
 	}
 	d.open[v] = struct{}{}
 	v.idle = d.idle.PushBack(v)
-	d.mu.Unlock()
-	if gone != nil {
-		gone.leave()
-		d.b.refuse(Connections)
-	}
-	return v
+	return gone, true
 }
 
-// refuse counts a refusal by a bound of all clients together.
-func (b *Budget) refuse(kind string) {
-	if b != nil {
-		b.refused(kind)
-	}
+// Close ends the listener; connections go on.
+func (d *Door) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	d.freed.Broadcast()
+	d.mu.Unlock()
+	return d.Listener.Close()
 }
 
 // State notes which connections are idle.
@@ -103,6 +120,7 @@ func (d *Door) State(conn net.Conn, state http.ConnState) {
 	v.busy()
 	if state == http.StateIdle || state == http.StateNew {
 		v.idle = d.idle.PushBack(v)
+		d.freed.Broadcast()
 	}
 }
 
@@ -119,6 +137,7 @@ func (d *Door) forget(v *visitor) bool {
 	_, open := d.open[v]
 	delete(d.open, v)
 	v.busy()
+	d.freed.Broadcast()
 	return open
 }
 

@@ -38,7 +38,10 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 		exceeded(w, buf.Bytes(), err)
 		return
 	}
-	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), sends: sendsOf(buf.Bytes())}
+	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), joins: p.joinable(buf.Bytes())}
+	if !x.joins {
+		x.sends = sendsOf(x.body)
+	}
 	if err := p.cfg.Hold.Do(r.Context(), x.attempt); err != nil {
 		p.forwardFailed(w, r, buf.Bytes(), err)
 	}
@@ -119,6 +122,17 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 		}
 		panic(http.ErrAbortHandler) // the client must not mistake a part for the whole answer
 	}
+}
+
+// joined asks a producer for a read together with others. The answer is written when usable says so.
+func (x *exchange) joined(ctx context.Context, through http.RoundTripper, to *url.URL, usable func(answer []byte, h http.Header) bool) (bool, error) {
+	answer, header, err := x.p.joiner.ask(ctx, through, to, x.body)
+	if err != nil || !usable(answer, header) {
+		return false, err
+	}
+	x.p.horizon.note(header)
+	jsonrpc.Write(x.w, http.StatusOK, answer)
+	return true, nil
 }
 
 // forwardFailed answers the client when no producer did.

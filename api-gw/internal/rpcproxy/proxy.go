@@ -72,6 +72,7 @@ type Proxy struct {
 	bodies     sync.Pool      // *bytes.Buffer
 	copies     sync.Pool      // *[]byte
 	methods    map[string]int // that any replica may answer
+	joiner     *joiner
 	horizon    horizon
 	turn       atomic.Uint64
 	webSockets *semaphore.Weighted
@@ -79,7 +80,7 @@ type Proxy struct {
 
 // New returns a proxy. Close it after its last request.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets), methods: spreadMethods()}
+	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets), methods: spreadMethods(), joiner: newJoiner(cfg.Timeout)}
 	p.cors = cors.New(cors.Options{
 		AllowedOrigins: cfg.Origins,
 		AllowedMethods: []string{http.MethodPost},

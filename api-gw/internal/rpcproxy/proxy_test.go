@@ -254,7 +254,7 @@ func TestHalfAnAnswerIsNotPassedOffAsAWhole(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	g := start(t, p.Addr())
-	res, err := g.client.Post(g.url, "application/json", strings.NewReader(chainID))
+	res, err := g.client.Post(g.url, "application/json", strings.NewReader(callOf("eth_getLogs", `[{}]`)))
 	if err == nil { // else it was cut before the headers were through
 		defer res.Body.Close()
 		if text, err := io.ReadAll(res.Body); err == nil {

@@ -56,14 +56,14 @@ func headOf(header http.Header) (before, after uint64, ok bool) {
 
 // read is a request that any replica may answer.
 type read struct {
-	body     []byte
+	*exchange
 	replicas []*url.URL // not asked yet, best first
 	seen     uint64
 	heavy    bool // the leader answers it only when no replica does
 }
 
 // asRead returns the request as a read. It is nil when only the leader may answer it, or there is no other replica.
-func (p *Proxy) asRead(body []byte) *read {
+func (p *Proxy) asRead(x *exchange) *read {
 	if p.cfg.Replicas == nil {
 		return nil
 	}
@@ -71,11 +71,11 @@ func (p *Proxy) asRead(body []byte) *read {
 	if len(replicas) == 0 {
 		return nil
 	}
-	anywhere, heavy := p.spreadable(body)
+	anywhere, heavy := p.spreadable(x.body)
 	if !anywhere {
 		return nil
 	}
-	return &read{body: body, replicas: replicas, seen: p.horizon.seen.Load(), heavy: heavy}
+	return &read{exchange: x, replicas: replicas, seen: p.horizon.seen.Load(), heavy: heavy}
 }
 
 // spread lets a replica answer a read when it is a replica's turn, and reports whether one did. If not, nothing was written
@@ -109,7 +109,7 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 	for range min(replicaTries, len(one.replicas)) {
 		to := one.replicas[0]
 		one.replicas = one.replicas[1:]
-		switch p.askReplica(w, r, to, one.body, one.seen) {
+		switch p.askReplica(w, r, to, one) {
 		case answered:
 			p.cfg.Recorder.Read(ByReplica)
 			return true
@@ -129,10 +129,21 @@ const (
 	absent         // it did not answer
 )
 
-func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, data []byte, seen uint64) reply {
+func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, one *read) reply {
 	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout/3) // a replica that hangs leaves time for the leader
 	defer cancel()
-	body := &payload{data: data}
+	if one.joins {
+		switch written, err := one.joined(ctx, p.replicas, to, one.usable); {
+		case written:
+			return answered
+		case err == nil:
+			return unusable
+		case !errors.Is(err, errAlone):
+			p.cfg.Log.DebugContext(ctx, "replica does not answer", "replica", to.Host, "error", err)
+			return absent
+		}
+	}
+	body := &payload{data: one.body}
 	defer body.release()
 	res, err := p.replicas.RoundTrip(requestTo(ctx, to, body))
 	if err != nil {
@@ -140,7 +151,7 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 		return absent
 	}
 	defer res.Body.Close()
-	if before, _, ok := headOf(res.Header); !ok || before < seen || res.StatusCode != http.StatusOK {
+	if !one.current(res.Header) || res.StatusCode != http.StatusOK {
 		return unusable
 	}
 	// An answer that is short enough to say nothing is checked before it is forwarded.
@@ -155,6 +166,17 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	res.Body = &rest{Reader: io.MultiReader(start, res.Body), Closer: res.Body}
 	p.answer(w, r, res)
 	return answered
+}
+
+// current reports whether a replica had the newest block that was shown before it answered.
+func (one *read) current(h http.Header) bool {
+	before, _, ok := headOf(h)
+	return ok && before >= one.seen
+}
+
+// usable reports whether a replica's answer may be forwarded.
+func (one *read) usable(answer []byte, h http.Header) bool {
+	return one.current(h) && (len(answer) >= shortAnswer || !saysNothing(answer))
 }
 
 // rest is a body whose start was already read.
