@@ -59,6 +59,9 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 	case buf.Len() == 0:
 		refuse(w, nil, http.StatusBadRequest, jsonrpc.InvalidRequest, "the request has no body")
 		return false
+	case jsonrpc.TooMany(buf.Bytes(), jsonrpc.MaxBatch):
+		refuse(w, nil, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, longBatch())
+		return false
 	}
 	return true
 }

@@ -276,6 +276,7 @@ func TestBadRequestsDoNotReachTheProducer(t *testing.T) {
 	}{
 		"too large":          {"POST", "/", strings.Repeat("x", 64<<10+1), "application/json", false, 413},
 		"too large, chunked": {"POST", "/", strings.Repeat("x", 64<<10+1), "application/json", true, 413},
+		"a long batch":       {"POST", "/", "[" + strings.Repeat("1,", 1000) + "1]", "application/json", false, 413},
 		"empty":              {"POST", "/", "", "application/json", false, 400},
 		"content type":       {"POST", "/", chainID, "text/plain", false, 415},
 		"no content type":    {"POST", "/", chainID, "", false, 415},
