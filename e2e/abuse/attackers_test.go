@@ -33,7 +33,6 @@ import (
 type attack struct {
 	name string
 	run  func(ctx context.Context, a *attacker)
-	open bool // nothing stops it on a loopback address: only long runs do it, if they are asked for it by name
 }
 
 // attacks are all of them.
@@ -58,6 +57,7 @@ type attacker struct {
 	ip     string        // of its own, as its proxy says
 	dialer *net.Dialer
 	http   *http.Client
+	direct string // where the gateway is reached by no proxy (host:port)
 
 	answered, refused atomic.Int64
 }
@@ -65,10 +65,10 @@ type attacker struct {
 // afterRefusal is how long an attacker waits that was refused: it is one client, and shares this machine's processors.
 const afterRefusal = 250 * time.Millisecond
 
-func newAttacker(c *cluster.Cluster, by *committee.Committee, number int, dust *load.Account) *attacker {
+func newAttacker(c *cluster.Cluster, direct string, by *committee.Committee, number int, dust *load.Account) *attacker {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 66, byte(1+number))}, Timeout: 5 * time.Second}
 	transport := &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 64}
-	return &attacker{c: c, by: by, dust: dust, ip: fmt.Sprintf("203.0.113.%d", 1+number), dialer: dialer, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	return &attacker{c: c, direct: direct, by: by, dust: dust, ip: fmt.Sprintf("203.0.113.%d", 1+number), dialer: dialer, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
 }
 
 // count takes the result of one try; a refused attacker waits a little.
@@ -154,22 +154,32 @@ func unfinishedBodies(ctx context.Context, a *attacker) {
 	})
 }
 
+// idleConnections come through no proxy: the proxy's own connections are its own to bound.
 func idleConnections(ctx context.Context, a *attacker) {
-	many(ctx, 4096, func(ctx context.Context, i int) {
-		sleep(ctx, time.Duration(i%100)*time.Millisecond)
-		conn, err := a.dialer.DialContext(ctx, "tcp", a.host())
-		if err != nil {
-			a.count(ctx, false)
-			sleep(ctx, time.Second)
-			return
-		}
-		defer conn.Close()
-		defer context.AfterFunc(ctx, func() { conn.Close() })()
-		a.answered.Add(1)
-		_, _ = io.Copy(io.Discard, conn)
-		a.refused.Add(1)
-		sleep(ctx, time.Second)
+	many(ctx, idle, func(ctx context.Context, i int) {
+		sleep(ctx, time.Duration(i)*time.Millisecond)
+		a.idle(ctx)
+		sleep(ctx, idleAgain)
 	})
+}
+
+const (
+	idle      = 4096
+	idleAgain = 5 * time.Second // how long an attacker waits that was refused
+)
+
+// idle connects and says nothing, until the server or ctx ends it.
+func (a *attacker) idle(ctx context.Context) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", a.direct)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	a.answered.Add(1)
+	_, _ = io.Copy(io.Discard, conn)
+	a.refused.Add(1)
 }
 
 func callBatches(ctx context.Context, a *attacker) {

@@ -11,13 +11,17 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/load"
+	"blindseq/kit/testaddr"
 	"blindseq/producer-svc/devaccounts"
 )
 
@@ -72,13 +76,13 @@ func duration(t *testing.T, variable string, short time.Duration) time.Duration 
 	return d
 }
 
-// start runs a system with four keyholders, of which three open, and a bundler if asked for.
-func start(t *testing.T, bundler bool) *cluster.Cluster {
+// start runs a system with four keyholders, of which three open, and a bundler if asked for. More are further arguments of the gateway.
+func start(t *testing.T, bundler bool, more ...string) *cluster.Cluster {
 	t.Helper()
 	c, err := cluster.Start(t.Context(), cluster.Options{
 		Bin: programs, Dir: t.ArtifactDir(), Keyholders: 4, Threshold: 3, Bundler: bundler,
 		// Clients on this machine have no budget, so they come as through a proxy.
-		Args: map[string][]string{cluster.Gateway: {"--trusted-proxies", "127.0.0.0/8"}},
+		Args: map[string][]string{cluster.Gateway: append(more, "--trusted-proxies", "127.0.0.0/8")},
 	})
 	must(t, err)
 	t.Cleanup(func() {
@@ -90,6 +94,36 @@ func start(t *testing.T, bundler bool) *cluster.Cluster {
 		}
 	})
 	return c
+}
+
+// startOpen is start with a gateway that serves JSON-RPC on all addresses. direct is where it is reached by no proxy (host:port): what
+// comes from there has a budget of connections.
+func startOpen(t *testing.T) (c *cluster.Cluster, direct string) {
+	t.Helper()
+	address, err := testaddr.On("0.0.0.0").Next()
+	must(t, err)
+	_, port, err := net.SplitHostPort(address)
+	must(t, err)
+	token := filepath.Join(t.TempDir(), "token") // without one, nothing listens there
+	must(t, os.WriteFile(token, []byte(strings.Repeat("t", 64)), 0o600))
+	c = start(t, false, "--rpc-address", address, "--api-token-file", token)
+	local := net.JoinHostPort("127.0.0.1", port)
+	c.RPC, c.WS = "http://"+local, "ws://"+local+"/ws"
+	return c, net.JoinHostPort(ownAddress(t), port)
+}
+
+// ownAddress is an address of this machine that is none of its loopback's.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	must(t, err)
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return n.IP.String()
+		}
+	}
+	t.Fatal("this machine has only its loopback address")
+	return ""
 }
 
 // developers are the rich accounts of the development genesis.

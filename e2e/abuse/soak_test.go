@@ -40,7 +40,8 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{c: start(t, false), r: history.NewRecorder(), attackers: map[string]*attacker{}}
+	c, direct := startOpen(t)
+	s := &scene{c: c, r: history.NewRecorder(), attackers: map[string]*attacker{}}
 	by, err := committee.Read(s.c.Keys.Committee)
 	must(t, err)
 	s.client, err = s.c.Eth(t.Context())
@@ -49,10 +50,10 @@ func newScene(t *testing.T) *scene {
 	accounts := developers(t)
 	s.plain = newHonest(t, s.c.RPC, nil, accounts[0], s.r)
 	s.sealed = newHonest(t, s.c.RPC, by, accounts[1], s.r)
-	only, all := regexp.MustCompile(os.Getenv(onlyEnv)), os.Getenv(onlyEnv) != ""
+	only := regexp.MustCompile(os.Getenv(onlyEnv))
 	for i, a := range attacks {
-		if only.MatchString(a.name) && (all || !a.open) {
-			s.attackers[a.name] = newAttacker(s.c, by, i, accounts[2+i%(len(accounts)-2)])
+		if only.MatchString(a.name) {
+			s.attackers[a.name] = newAttacker(s.c, direct, by, i, accounts[2+i%(len(accounts)-2)])
 		}
 	}
 	return s
