@@ -137,6 +137,10 @@ sim-long: ## Run SCHEDULES (250,000) simulated schedules on all cores, starting 
 bench: build deps ## Measure sealing, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
 
+.PHONY: bench-reads
+bench-reads: build deps ## Compare reads through the gateway with those of geth --dev (builds geth once: minutes)
+	@./scripts/bench-reads.sh $(BIN) $(TOOLS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (5m) each and print a tally; continues a run that was stopped; JOBS=2 ONLY=seal
 	@JOBS=$(or $(JOBS),0) ONLY=$(or $(ONLY),.) ./scripts/fuzz.sh $(or $(FUZZTIME),5m)

@@ -31,6 +31,7 @@ type Options struct {
 	Rounds      int    // proposals with nothing sealed
 	Idle        time.Duration
 	Profile     bool
+	Geth        string // program to compare reads with; empty: they are not measured
 }
 
 // Run measures everything and writes the report to out as it goes.
@@ -66,7 +67,7 @@ type system struct {
 func systems(o Options) []system {
 	var all []system
 	if o.Transfers > 0 {
-		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).pipeline}})
+		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).reads, (*run).pipeline}})
 	}
 	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID, SealedGas: o.SealedGas}
 	if o.Rounds > 0 {
