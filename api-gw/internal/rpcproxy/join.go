@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"blindseq/kit/budget"
+	"blindseq/kit/jsonrpc"
 )
 
 // Reads that come at the same time travel as one batch: a connection's costs are then those of all of them together. Nobody waits for
@@ -37,16 +38,17 @@ func joinedMethods() map[string]bool {
 	return all
 }
 
-// joinable reports whether a request is one call that may travel in a batch with others. It has an id: what has none gets no answer.
+// joinable reports whether a request is one call that may travel in a batch with others. It has an id: what has none gets no answer. It
+// names its method once: of several names a producer takes which it likes.
 func (p *Proxy) joinable(body []byte) bool {
 	if len(body) > maxJoinedBody {
 		return false
 	}
 	var c struct {
-		ID     json.RawMessage `json:"id"`
-		Method string          `json:"method"`
+		ID json.RawMessage `json:"id"`
+		jsonrpc.Call
 	}
-	return json.Unmarshal(body, &c) == nil && len(c.ID) > 0 && p.joiner.methods[c.Method]
+	return json.Unmarshal(body, &c) == nil && len(c.ID) > 0 && len(c.Methods) == 1 && p.joiner.methods[c.Methods[0]]
 }
 
 // errAlone says that a call's batch was not answered as a batch of calls is: the call has to be asked alone.

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // calls is a producer that answers each call with its parameters, and notes how the calls came.
@@ -105,6 +107,28 @@ func TestWhatMayTakeLongIsAskedAlone(t *testing.T) {
 		if c.batched.Load() != 0 {
 			t.Errorf("%s: %d calls came in batches", method, c.batched.Load())
 		}
+	}
+}
+
+// A producer takes the exact name of a field, and a decoder of Go's the last one in any case.
+func TestACallThatNamesItsMethodTwiceIsAskedAlone(t *testing.T) {
+	const n = 20
+	c := startCalls(t)
+	c.hold = make(chan struct{})
+	g := start(t, c.address)
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			g.post(t, `{"jsonrpc":"2.0","id":"1","method":"debug_traceCall","METHOD":"eth_chainId","params":[1]}`)
+		})
+	}
+	for began := time.Now(); c.requests.Load() < n && time.Since(began) < time.Second; { // none waits for the first
+		runtime.Gosched()
+	}
+	close(c.hold)
+	all.Wait()
+	if c.batched.Load() != 0 {
+		t.Errorf("%d calls came in batches", c.batched.Load())
 	}
 }
 
