@@ -7,12 +7,14 @@ package bundler
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/bundler/internal/walletrpc"
+	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/budget"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
@@ -87,7 +89,11 @@ type nodes struct {
 
 // connect makes the clients of the nodes; nothing is sent yet.
 func (s *Service) connect(ctx context.Context, cfg Config) (n nodes, err error) {
-	n.leader, err = host.Open(s.Host, "client of the rollup", func() (rollup.Leader, error) { return rollup.NewLeader(ctx, cfg.RollupRPC) })
+	apiKey, err := identity.ReadPassphrase(cfg.RollupKeyFile)
+	if err != nil {
+		return n, fmt.Errorf("--rollup-key-file: %w", err)
+	}
+	n.leader, err = host.Open(s.Host, "client of the rollup", func() (rollup.Leader, error) { return rollup.NewLeader(ctx, cfg.RollupRPC, string(apiKey)) })
 	if err != nil || cfg.ObserverRPC == "" {
 		n.observer = rollup.Alone{Leader: n.leader}
 		return n, err

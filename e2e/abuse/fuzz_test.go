@@ -119,7 +119,7 @@ func damaged(r *rand.Rand, body []byte) []byte {
 }
 
 // Every API that strangers reach is given what nobody would send. Each answer is one, none says that the server failed, no
-// process ends, panics or grows.
+// process ends, panics or grows. All are asked at the same time.
 func TestFuzzedAPIsAnswerAndDoNotGrow(t *testing.T) {
 	d := duration(t, fuzzEnv, shortFuzz)
 	c := start(t, true)
@@ -127,10 +127,14 @@ func TestFuzzedAPIsAnswerAndDoNotGrow(t *testing.T) {
 		{"the gateway's JSON-RPC", c.RPC}, {"the gateway's private route", c.Private},
 		{"the bundler's JSON-RPC", c.Wallets}, {"the producer's JSON-RPC", c.Direct},
 	} {
-		t.Run(api.name, func(t *testing.T) { fuzzed(t, c, d, func(ctx context.Context) { fuzz(ctx, t, api.url) }) })
+		t.Run(api.name, func(t *testing.T) {
+			t.Parallel()
+			fuzzed(t, c, d, func(ctx context.Context) { fuzz(ctx, t, api.url) })
+		})
 	}
 	if program := os.Getenv(schemathesisEnv); program != "" {
 		t.Run("REST", func(t *testing.T) {
+			t.Parallel()
 			fuzzed(t, c, d, func(ctx context.Context) { schemathesis(ctx, t, program, c.REST, d) })
 		})
 	}
