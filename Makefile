@@ -70,6 +70,19 @@ npm: e2e/wallets/node_modules/.package-lock.json seal/jstest/node_modules/.packa
 soak: build deps npm ## Repeat the suites with real processes for SOAK (60m), stop at no failure, and print a tally by test
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(BIN)/blindseq-soak -for $(or $(SOAK),60m)
 
+.PHONY: soak-abuse
+soak-abuse: build deps ## Attack the real programs in every known way at once for SOAK_ABUSE (10m) beside honest wallets: latency, memory, history
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SOAK_ABUSE=$(or $(SOAK_ABUSE),10m) \
+		go test -count=1 -v -timeout 5h -run TestHonestWalletsAreServedUnderAbuse ./e2e/abuse
+
+.PHONY: fuzz-api
+fuzz-api: build deps $(TOOLS)/schemathesis/bin/schemathesis ## Fuzz JSON-RPC of gateway, bundler and producer, and REST by its OpenAPI document, for FUZZTIME (10m) each
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_FUZZ_API=$(or $(FUZZTIME),10m) BLINDSEQ_SCHEMATHESIS=$(TOOLS)/schemathesis/bin/schemathesis \
+		go test -count=1 -v -timeout 5h -run TestFuzzedAPIsAnswerAndDoNotGrow ./e2e/abuse
+
+$(TOOLS)/schemathesis/bin/schemathesis: tools/schemathesis/requirements.txt
+	@python3 -m venv $(TOOLS)/schemathesis && $(TOOLS)/schemathesis/bin/pip install --quiet --requirement $< && touch $@
+
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints BLINDSEQ_E2E_KILLS=$(or $(KILLS),2000) \
@@ -80,12 +93,13 @@ backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/
 
 .PHONY: redis-long
-redis-long: build deps ## Test faults of Redis and the network for longer: FAILOVERS (20), SCHEDULES (2000), each link half open alone
+redis-long: build deps ## Test faults of Redis and the network for longer: FAILOVERS (20), SCHEDULES (2000), each link half open alone, 10,000 calls beside another deployment
 	@BLINDSEQ_LOCK_SECTIONS=10000 go test -count=1 -v -timeout 1h -run TestSectionsNeverOverlap ./kit/lock
 	@BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) go test -count=1 -v -timeout 1h -run TestOfTwoHolders ./producer-svc
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SENTINEL_FAILOVERS=$(or $(FAILOVERS),20) BLINDSEQ_E2E_HALF_OPEN=1 \
 		BLINDSEQ_E2E_REDIS_SCHEDULES=$(or $(SCHEDULES),2000) go test -count=1 -v -timeout 3h \
 		-run 'TestProductionSurvives|TestProductionContinuesAfterEveryLink' ./e2e
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_NEIGHBOURS=10000 go test -count=1 -v -timeout 1h -run TestDeploymentsOnOneRedis ./e2e
 
 .PHONY: k8s-up k8s-down k8s-secrets k8s-e2e k8s-e2e-long
 k8s-up: ## Deploy on the cluster of the current kubeconfig and wait until all pods are ready (make images first)
@@ -122,6 +136,10 @@ sim-long: ## Run SCHEDULES (250,000) simulated schedules on all cores, starting 
 .PHONY: bench
 bench: build deps ## Measure sealing, engine, blueprint log and the whole pipeline in one run
 	@BLINDSEQ_E2E_BIN=$(BIN) ./scripts/bench.sh
+
+.PHONY: bench-reads
+bench-reads: build deps ## Compare reads through the gateway with those of geth --dev (builds geth once: minutes)
+	@./scripts/bench-reads.sh $(BIN) $(TOOLS)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (5m) each and print a tally; continues a run that was stopped; JOBS=2 ONLY=seal

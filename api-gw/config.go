@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"blindseq/kit/budget"
 	"blindseq/kit/config"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	ProduceWait   time.Duration `name:"produce-timeout" help:"Timeout of produce_block, including the wait for the consumption lock and the time the call is held." default:"30s"`
 	CallTimeout   time.Duration `name:"call-timeout" help:"Timeout of any other call to a service." default:"5s"`
 	HoldTimeout   time.Duration `name:"hold-timeout" help:"Time for which a call is held and retried when it cannot be served yet: no producer leads, Redis is down or a service restarts. The caller's deadline may end it earlier, for produce_block also --produce-timeout. 0 holds no call." default:"30s"`
+	budget.Flags  `embed:""`
 	MaxHeld       int64         `name:"max-held" help:"Maximum number of held calls. More are refused." default:"4096"`
 	StatusTimeout time.Duration `name:"status-timeout" help:"Timeout of each service's answer for /v1/status." default:"1s"`
 }
@@ -64,6 +66,7 @@ func (c *Config) Validate() error {
 	if c.MaxSockets < 1 || c.MaxConns < 1 || c.MaxHeld < 1 {
 		errs = append(errs, errors.New("--max-websockets, --max-connections and --max-held: must be above 0"))
 	}
+	errs = append(errs, c.Flags.Validate())
 	for _, o := range c.CORSOrigins {
 		if o != "*" && !strings.Contains(o, "://") {
 			errs = append(errs, fmt.Errorf("--cors-origins: %q is not an origin such as https://app.example.org", o))

@@ -3,6 +3,7 @@ package apigw
 import (
 	"context"
 	"net/url"
+	"strings"
 
 	"google.golang.org/grpc"
 
@@ -11,18 +12,36 @@ import (
 )
 
 // producers is the directory of leaders, for the leading producer.
-type producers struct{ *leader.Directory }
+type producers struct {
+	*leader.Directory
+	tls bool // JSON-RPC is asked over TLS, whatever the lease says
+}
 
 // Current is the address of the leading producer's JSON-RPC.
 func (p producers) Current() (address string, ok bool) {
 	e, ok := p.Directory.Current(leading)
+	if p.tls {
+		return overTLS(e.RPC), ok
+	}
 	return e.RPC, ok
+}
+
+// overTLS is an address of a lease, host:port or a URL, with the scheme that is asked here.
+func overTLS(address string) string {
+	if _, rest, found := strings.Cut(address, "://"); found {
+		address = rest
+	}
+	if address == "" {
+		return ""
+	}
+	return "https://" + address
 }
 
 // readers are the producers that serve reads.
 type readers struct {
 	roster    *leader.Roster
 	directory *leader.Directory
+	scheme    string
 }
 
 // others are the JSON-RPC of those that serve reads and do not lead.
@@ -31,7 +50,7 @@ func (r readers) others() []*url.URL {
 	var all []*url.URL
 	for _, one := range r.roster.Current() {
 		if one.GRPC != leads.GRPC {
-			all = append(all, &url.URL{Scheme: "http", Host: one.RPC})
+			all = append(all, &url.URL{Scheme: r.scheme, Host: one.RPC})
 		}
 	}
 	return all

@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"strings"
 
-	"blindseq/api-gw/internal/auth"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/private"
 	"blindseq/api-gw/internal/rest"
 	"blindseq/api-gw/internal/rpcproxy"
+	"blindseq/kit/auth"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
@@ -107,7 +107,7 @@ func (s *Service) restServer(ctx context.Context, api *gateway.Server) (*httpser
 	if err != nil {
 		return nil, err
 	}
-	return s.httpServer(ctx, "rest", s.front.rest, handler), nil
+	return s.httpServer(ctx, "rest", s.front.rest, handler, rest.Refuse), nil
 }
 
 // rpcServer serves JSON-RPC: what is forwarded at / and /ws, our own at /private.
@@ -117,11 +117,11 @@ func (s *Service) rpcServer(ctx context.Context, api *gateway.Server, proxy *rpc
 	mux.Handle("/ws", proxy.WebSocket())
 	mux.Handle("/private", private.New(api, s.front.rpc.policy))
 	mux.HandleFunc("/", rpcproxy.NotFound)
-	return s.httpServer(ctx, "rpc", s.front.rpc, mux)
+	return s.httpServer(ctx, "rpc", s.front.rpc, mux, rpcproxy.Refuse)
 }
 
-func (s *Service) httpServer(ctx context.Context, name string, l net.Listener, handler http.Handler) *httpserver.Server {
+func (s *Service) httpServer(ctx context.Context, name string, l net.Listener, handler http.Handler, refuse func(http.ResponseWriter, error)) *httpserver.Server {
 	return httpserver.New(ctx, httpserver.Config{
-		Name: name, Listener: l, Handler: handler, MaxConnections: s.cfg.MaxConns, Recorder: s.metrics, Log: s.Log,
+		Name: name, Listener: l, Handler: handler, MaxConnections: s.cfg.MaxConns, Budget: s.budget, Refuse: refuse, Recorder: s.metrics, Log: s.Log,
 	})
 }

@@ -6,10 +6,14 @@ import (
 
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/hold"
+	"blindseq/api-gw/internal/idempotency"
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/budget"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
+	"blindseq/kit/redisx"
+	"blindseq/kit/roles"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
@@ -25,6 +29,7 @@ type Service struct {
 	*host.Host
 	cfg     Config
 	metrics *metrics
+	budget  *budget.Budget
 	front   *front
 }
 
@@ -38,6 +43,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s := &Service{Host: host.New(ctx, &cfg.Common, log), cfg: cfg}
 	defer s.CloseOn(&err)
 	s.metrics = newMetrics(s.Registry)
+	if s.budget, err = budget.New(cfg.Flags, s.Registry, log); err != nil {
+		return nil, err
+	}
 	if err := s.wire(ctx); err != nil {
 		return nil, err
 	}
@@ -72,14 +80,23 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	directory, roster := leader.NewDirectory(rdb, leading), leader.NewRoster(rdb, leading)
 	lines := s.lines(ctx, directory)
 
-	api, err := s.api(directory, lines)
+	api, err := s.api(directory, lines, rdb)
 	if err != nil {
 		return err
 	}
-	leaders := tracker.New(producers{directory}, s.leaderKnown)
+	certificates, err := s.Certificates()
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if certificates != nil {
+		scheme = "https"
+	}
+	leaders := tracker.New(producers{directory, certificates != nil}, s.leaderKnown)
 	proxy := rpcproxy.New(rpcproxy.Config{
-		Leader: leaders.Current, Replicas: readers{roster, directory}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
+		Leader: leaders.Current, Replicas: readers{roster, directory, scheme}.others, Origins: s.cfg.CORSOrigins, BodyLimit: s.cfg.RPCBodyLimit, Timeout: s.cfg.RPCTimeout,
 		MaxWebSockets: s.cfg.MaxSockets, Unreachable: directory.Refresh, Hold: lines.Leader, Recorder: s.metrics, Log: s.Log,
+		Certificates: certificates,
 	})
 	s.Defer("connections to producers", func() error { proxy.Close(); return nil })
 
@@ -119,18 +136,18 @@ func (s *Service) lines(ctx context.Context, directory *leader.Directory) gatewa
 }
 
 // api connects the public API with the services behind it.
-func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gateway.Server, error) {
-	producer, err := s.Dial("leader:///"+leading, directory.DialOption(),
-		grpc.WithChainUnaryInterceptor(refuseUnary(producers{directory})),
-		grpc.WithChainStreamInterceptor(refuseStream(producers{directory})))
+func (s *Service) api(directory *leader.Directory, lines gateway.Lines, rdb *redisx.Client) (*gateway.Server, error) {
+	producer, err := s.Dial("leader:///"+leading, roles.Producer, directory.DialOption(),
+		grpc.WithChainUnaryInterceptor(refuseUnary(producers{Directory: directory})),
+		grpc.WithChainStreamInterceptor(refuseStream(producers{Directory: directory})))
 	if err != nil {
 		return nil, err
 	}
-	proposer, err := s.Dial(s.cfg.Proposer)
+	proposer, err := s.Dial(s.cfg.Proposer, roles.Proposer)
 	if err != nil {
 		return nil, err
 	}
-	monitor, err := s.Dial(s.cfg.Monitor)
+	monitor, err := s.Dial(s.cfg.Monitor, roles.Monitor)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +156,7 @@ func (s *Service) api(directory *leader.Directory, lines gateway.Lines) (*gatewa
 		Admin:    blueprintv1.NewAdminServiceClient(producer),
 		Proposer: proposalv1.NewProposerServiceClient(proposer),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
+		Bind:     idempotency.New(rdb).Bind,
 	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.Log), nil
 }
 

@@ -287,6 +287,7 @@ func openToOthers(t *testing.T, f *fakes.Services) *Service {
 	lead(t, r, leader.Endpoint{GRPC: f.Addr, RPC: "127.0.0.1:1"})
 	cfg := withToken(t, cfgFor(t, r.URL, f))
 	cfg.GRPCAddress, cfg.RESTAddress, cfg.RPCAddress = "0.0.0.0:0", "0.0.0.0:0", "0.0.0.0:0"
+	cfg.Insecure = true
 	s, _ := run(t, cfg)
 	until(t, "a leader", ready(s))
 	return s

@@ -12,6 +12,8 @@ import (
 	"blindseq/dsn-node/sequencer"
 	"blindseq/kit/config"
 	"blindseq/kit/host"
+	"blindseq/kit/rediskeys"
+	"blindseq/kit/roles"
 	monitor "blindseq/monitor-svc"
 	producer "blindseq/producer-svc"
 	proposer "blindseq/proposer-svc"
@@ -35,10 +37,15 @@ func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error
 func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ *devnet, err error) {
 	d := &devnet{Host: host.New(ctx, &config.Common{}, log), cfg: cfg, redisURL: cfg.RedisURL}
 	defer d.CloseOn(&err)
+	chainID, err := d.chainID()
+	if err != nil {
+		return nil, err
+	}
+	d.deployment = rediskeys.OfChain(chainID)
 	if err := d.build(ctx); err != nil {
 		return nil, err
 	}
-	gateway, err := d.Dial(d.gateway)
+	gateway, err := d.Dial(d.gateway, roles.Gateway)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +55,9 @@ func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ 
 
 type devnet struct {
 	*host.Host
-	cfg      Config
-	redisURL string
+	cfg        Config
+	redisURL   string
+	deployment string
 
 	keys       *keygen.Files // nil without keyholders
 	keyholders []string      // gRPC addresses, by authority
@@ -107,7 +115,7 @@ func add[C any, P part, S interface {
 		}
 		common := cfg.Base()
 		common.GRPCAddress, common.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
-		common.RedisURL = d.redisURL
+		common.RedisURL, common.Deployment = d.redisURL, d.deployment
 		configure(cfg)
 		p, err := start(ctx, *cfg, d.Log.With("part", name))
 		if err != nil {

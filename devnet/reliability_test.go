@@ -47,14 +47,14 @@ type row struct {
 	tests int
 }
 
-// rowsOf reads the tables of a page under ../docs. Every test that is named there must exist, and be named as `folder: Test`.
+// rowsOf reads the tables of a page under ../docs whose last column is "shown by". Every test that is named there must exist, and be named as `folder: Test`.
 func rowsOf(t *testing.T, page string) (rows []row) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("../docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := map[string]map[string]bool{}
+	tests, shows := map[string]map[string]bool{}, false
 	for line := range strings.Lines(string(raw)) {
 		references := reference.FindAllStringSubmatch(line, -1)
 		for _, r := range references {
@@ -66,7 +66,11 @@ func rowsOf(t *testing.T, page string) (rows []row) {
 			}
 		}
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) < 2 || strings.HasPrefix(line, "|---") || strings.TrimSpace(cells[len(cells)-1]) == "shown by" {
+		if head := strings.TrimSpace(cells[len(cells)-1]) == "shown by"; head || len(cells) < 2 {
+			shows = head
+			continue
+		}
+		if !shows || strings.HasPrefix(line, "|---") {
 			continue
 		}
 		for i := range cells {

@@ -52,7 +52,7 @@ func TestMemoryIsBoundedUnderABacklogAndReleasedAfterIt(t *testing.T) {
 	}
 	accounts, err := load.Accounts(backlogAccounts)
 	must(t, err)
-	c := start(t, cluster.Options{Args: map[string][]string{cluster.Producer: {"--genesis", genesisFile(t, accounts)}}})
+	c := start(t, cluster.Options{ChainID: load.ChainID, Args: map[string][]string{cluster.Producer: {"--genesis", genesisFile(t, accounts)}}})
 	admin := blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer))
 	must(t, fill(t.Context(), c.RPC, accounts, warmUp))
 	drain(t, c)

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"testing"
 
 	"blindseq/e2e/cluster"
@@ -90,6 +92,10 @@ func produceBlockMakesABlock(t *testing.T, client *ethclient.Client, api *rest.C
 	must(t, err)
 	if again.GetBlock().GetHash() != block.GetHash() {
 		t.Fatalf("the repeat gave %v, the first %v", again, answer)
+	}
+	_, err = api.ProduceBlock(t.Context(), "e2e-once", `{"with_delayed_transactions": false}`)
+	if refused := new(rest.Error); !errors.As(err, &refused) || refused.Status != http.StatusConflict {
+		t.Fatalf("the key with another body: %v", err)
 	}
 }
 

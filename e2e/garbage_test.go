@@ -34,7 +34,9 @@ type garbage struct {
 func TestGarbageInsideEndsWithItsReasonAndTheNextTransactionsRun(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Args: onDemand()})
+	args := onDemand() // and strangers without funds are let in
+	args[cluster.Producer] = append(args[cluster.Producer], "--seal-min-balance", "0")
+	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Args: args})
 	client, accounts := wallet(t, c)
 	by := committeeOf(t, c)
 	api := rest.New(c.REST, 2)

@@ -14,8 +14,10 @@ import (
 	"blindseq/e2e/load"
 	"blindseq/e2e/rest"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 
 	"github.com/ethereum/go-ethereum/ethclient"
+	"google.golang.org/grpc"
 )
 
 // withKeyholders is a cluster of which each keyholder is needed for each block.
@@ -152,11 +154,38 @@ func (k *killer) bring(t *testing.T, s step) {
 	case stopping:
 		must(t, steps.Arm(ctx, s.name))
 		must(t, p.Signal(syscall.SIGTERM))
+	case leaving:
+		must(t, steps.Arm(ctx, s.name))
+		asking, stop := context.WithCancel(ctx)
+		var asked sync.WaitGroup
+		asked.Go(func() { leave(asking, k.c.Conn(s.process)) })
+		defer asked.Wait()
+		defer stop()
 	default:
 		must(t, steps.Arm(ctx, s.name))
 	}
 	if err := steps.Reached(ctx, s.name); err != nil {
 		t.Fatalf("%s: %v", s.process, err)
+	}
+}
+
+// leave has a keyholder leave the first view of the number that it takes part in, again and again until ctx ends.
+func leave(ctx context.Context, conn *grpc.ClientConn) {
+	keyholder := keyholderv1.NewKeyholderServiceClient(conn)
+	for {
+		status, err := keyholder.GetStatus(ctx, &keyholderv1.GetStatusRequest{})
+		for _, number := range []uint64{status.GetLastNumber() + 1, status.GetLastNumber()} {
+			if err != nil {
+				continue
+			}
+			// What it holds becomes final only with the next number: then another try succeeds.
+			_, _ = keyholder.ChangeView(ctx, &keyholderv1.ChangeViewRequest{CommitteeHash: status.GetCommitteeHash(), Number: number, View: 1})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 

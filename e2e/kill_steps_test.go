@@ -27,6 +27,7 @@ const (
 	retrying             // a proposer does that was killed between recording an attempt and submitting it
 	behind               // a keyholder does that starts after the others have decided something without it
 	emptied              // a keyholder does that starts without its disk
+	leaving              // a keyholder does that an operator has leave the view of a number
 )
 
 // steps is a list that is being written.
@@ -81,6 +82,7 @@ func followingSteps() []step {
 	keyholder := cluster.Keyholder(1)
 	all.add(keyholder, behind, "adoptionStoring", "adoptionStored")
 	all.add(keyholder, emptied, "restoreStoring", "restoreStored")
+	all.add(keyholder, leaving, "viewLeaving", "viewLeft")
 	return all
 }
 

@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func start(t *testing.T, o cluster.Options) *cluster.Cluster {
 // startFrom is start with the programs of another directory.
 func startFrom(t *testing.T, bin string, o cluster.Options) *cluster.Cluster {
 	t.Helper()
-	o.Bin, o.Dir = bin, t.ArtifactDir()
+	o.Bin, o.Dir = bin, cmp.Or(o.Dir, t.ArtifactDir())
 	c, err := cluster.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

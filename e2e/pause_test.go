@@ -9,8 +9,8 @@ import (
 	"blindseq/e2e/cluster"
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -48,9 +48,8 @@ func TestAHolderThatPausedForLongerThanItsLeaseWritesNothingLate(t *testing.T) {
 
 func pauseAll(t *testing.T, bin string, steps []paused) {
 	k := newKiller(t, bin, cluster.Options{Failpoints: true})
-	options, err := redis.ParseURL(k.c.RedisURL())
+	rdb, err := redisx.Open(redisx.Config{URL: k.c.RedisURL(), Deployment: rediskeys.OfChain(1337)})
 	must(t, err)
-	rdb := redis.NewClient(options)
 	t.Cleanup(func() { must(t, rdb.Close()) })
 	lost := map[uint64]loss{} // by token
 	for _, s := range steps {
@@ -78,7 +77,7 @@ type loss struct {
 
 // pause pauses a program at a step until another has had its lock, and returns the token of the consumption lock that was
 // held meanwhile, and the head at the step.
-func (k *killer) pause(t *testing.T, rdb *redis.Client, s paused) (token, head uint64) {
+func (k *killer) pause(t *testing.T, rdb *redisx.Client, s paused) (token, head uint64) {
 	t.Helper()
 	ctx, cancel := bounded(t)
 	defer cancel()
@@ -88,7 +87,7 @@ func (k *killer) pause(t *testing.T, rdb *redis.Client, s paused) (token, head u
 	must(t, err)
 	p := k.c.Process(s.process)
 	must(t, p.Signal(syscall.SIGSTOP))
-	token, err = rdb.Get(ctx, rediskeys.LockToken(rediskeys.ConsumptionLock)).Uint64()
+	token, err = rdb.Get(ctx, rdb.Names.LockToken(rediskeys.ConsumptionLock)).Uint64()
 	must(t, err)
 	name := rediskeys.ConsumptionLock
 	if s.process == cluster.Proposer {

@@ -21,6 +21,7 @@ import (
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/leak"
 	"blindseq/e2e/load"
+	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 	"blindseq/seal"
 
@@ -99,7 +100,7 @@ func (e *eavesdropper) listen(t *testing.T) {
 	e.commands, err = leak.Monitor(t.Context(), options.Addr)
 	must(t, err)
 	t.Cleanup(func() { _ = e.commands.Close() }) // the server may have ended first
-	e.redis, err = redisx.Open(url)
+	e.redis, err = redisx.Open(redisx.Config{URL: url, Deployment: rediskeys.OfChain(1337)})
 	must(t, err)
 	t.Cleanup(func() { _ = e.redis.Close() })
 }

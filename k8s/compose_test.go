@@ -57,8 +57,12 @@ func unreachable(p *types.Project, s types.ServiceConfig, name, value string) (o
 		out.unless(mounted, "%s: nothing is mounted at %s", name, path.Dir(value))
 		return out
 	}
-	if strings.HasSuffix(name, "_ADDRESS") || name == "BLINDSEQ_ADVERTISE" {
+	if strings.HasSuffix(name, "_ADDRESS") || name == "BLINDSEQ_ADVERTISE" || name == "BLINDSEQ_INSECURE" {
 		return nil
+	}
+	if name == trustedProxies {
+		out.unless(areNetworks(value), "%s: %q are no networks", name, value)
+		return out
 	}
 	if _, rest, ok := strings.Cut(value, "://"); ok {
 		value, _, _ = strings.Cut(rest, "/")
@@ -70,6 +74,16 @@ func unreachable(p *types.Project, s types.ServiceConfig, name, value string) (o
 		out.unless(ok && listens(to, port), "%s: %s does not listen on %s", name, host, port)
 	}
 	return out
+}
+
+// A client behind a proxy on the machine is told from others.
+func TestTheComposeFileTrustsProxiesOnItsMachine(t *testing.T) {
+	p := compose(t)
+	for _, name := range []string{"api-gw", "bundler"} {
+		if networks := p.Services[name].Environment[trustedProxies]; networks == nil {
+			t.Errorf("%s takes all that come through a proxy for one client", name)
+		}
+	}
 }
 
 func listens(s types.ServiceConfig, port string) bool {

@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -115,6 +116,35 @@ func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
 		spread := w.Template.Spec.Affinity != nil && w.Template.Spec.Affinity.PodAntiAffinity != nil
 		if lone := w.Replicas != nil && *w.Replicas == 1; !lone && !spread {
 			t.Errorf("%s: its pods may all be on one node", w.Name)
+		}
+	}
+}
+
+const trustedProxies = "BLINDSEQ_TRUSTED_PROXIES"
+
+func areNetworks(list string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		if _, err := netip.ParsePrefix(one); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Programs that an ingress leads to believe its X-Forwarded-For: else all its clients would share one budget. Others believe nobody.
+func clientsBehindAnIngressAreToldApart(t *testing.T, o *rendertest.Objects) {
+	behind := map[string]bool{}
+	for _, in := range o.Ingresses {
+		for _, rule := range in.Spec.Rules {
+			for _, p := range rule.HTTP.Paths {
+				behind[p.Backend.Service.Name] = true
+			}
+		}
+	}
+	for _, w := range o.Workloads {
+		networks, named := environment(o, w.Template.Spec.Containers[0])[trustedProxies]
+		if named != behind[w.Name] || named && !areNetworks(networks) {
+			t.Errorf("%s: behind an ingress: %t; it trusts the proxies %q", w.Name, behind[w.Name], networks)
 		}
 	}
 }

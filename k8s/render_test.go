@@ -23,6 +23,7 @@ func TestEveryCombination(t *testing.T) {
 				"no secret is in a manifest":                                   noSecretIsInAManifest,
 				"services find pods and their ports":                           servicesFindPodsAndTheirPorts,
 				"budgets, scalers and ingresses are of what there is":          budgetsScalersAndIngressesAreOfWhatThereIs,
+				"clients behind an ingress are told apart":                     clientsBehindAnIngressAreToldApart,
 				"policies name every needed flow and no other":                 policiesNameEveryNeededFlowAndNoOther,
 			} {
 				t.Run(rule, func(t *testing.T) { check(t, o) })

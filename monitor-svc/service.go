@@ -14,6 +14,7 @@ import (
 	"blindseq/kit/host"
 	"blindseq/kit/requestid"
 	"blindseq/kit/retry"
+	"blindseq/kit/roles"
 	"blindseq/monitor-svc/internal/api"
 	"blindseq/monitor-svc/internal/conflict"
 	"blindseq/monitor-svc/internal/notices"
@@ -60,7 +61,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	if err != nil {
 		return nil, err
 	}
-	dsn, err := s.Dial(cfg.DSN)
+	dsn, err := s.Dial(cfg.DSN, roles.Sequencer)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"blindseq/kit/dsntest"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/monitor-svc/internal/conflict"
 	"blindseq/monitor-svc/internal/notices/noticestest"
@@ -251,7 +250,7 @@ func TestConflictingPreblocksHalt(t *testing.T) {
 		}
 		var record conflict.Record
 		a.eventually("record of the conflict", func() bool {
-			value, err := r.Client.Get(t.Context(), rediskeys.MonitorConflict(1)).Bytes()
+			value, err := r.Client.Get(t.Context(), redistest.Names.MonitorConflict(1)).Bytes()
 			return err == nil && json.Unmarshal(value, &record) == nil
 		})
 		if record.FirstHash != fmt.Sprintf("%x", first.ContentHash) || record.SecondHash != fmt.Sprintf("%x", second.ContentHash) ||

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/publish"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 )
 
 // noBlocks as --time-between-blocks makes blocks on demand only.
@@ -23,6 +25,7 @@ type Config struct {
 	Role               string           `help:"Role of this replica: ${enum}. A producer leads while it holds the lease and stands by otherwise. An observer only follows and serves reads." enum:"producer,observer" default:"producer"`
 	RPCAddress         string           `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
 	ReceiptHold        time.Duration    `help:"How long a call for the receipt of a pending transaction waits for its block. 0 answers at once." default:"1s"`
+	Pool               Pool             `embed:"" prefix:"pool-"`
 	DataDir            string           `help:"Directory of the chain, the blueprint log and the transaction store. One process per directory." default:"data/producer" type:"path"`
 	Genesis            string           `help:"geth genesis.json. Empty uses the development genesis. It is read when the chain begins and checked at every start." type:"path"`
 	SequencerKeyFile   string           `help:"File (mode 0600) with the Ed25519 key that signs blueprints: the seed in hex. Empty uses sequencer.key in the data directory, which is created when the chain begins." type:"path"`
@@ -37,7 +40,10 @@ type Config struct {
 	MaxWaiting         int              `help:"Maximum number of waiting ProduceBlock callers. More are refused." default:"1024"`
 	EventTimeout       time.Duration    `help:"Timeout of a request's event. The request is then retried with the same id." default:"3s"`
 	CommitteeFile      string           `help:"Committee file of the keyholders. With it, sealed transactions (type 0x5e) are accepted." type:"path"`
-	SealAllow          []string         `help:"Addresses of the submitters whose sealed transactions are accepted. Empty accepts those of everybody."`
+	SealAllow          []string         `help:"Addresses of submitters whose sealed transactions are accepted whatever their balance is. They have no quota while they send no garbage. Without --seal-min-balance, the list is of all submitters that are accepted; empty lists nobody and accepts everybody with the default balance."`
+	SealMinBalance     string           `help:"Balance (wei) that a submitter of sealed transactions needs which is neither on --seal-allow nor a relay of the chain. 0 accepts everybody. Empty is 10000000000000000 (0.01 ether), or nobody when --seal-allow has a list."`
+	SealQuotaGas       uint64           `help:"Gas in the headers of a new submitter's waiting sealed transactions, at most. It grows to 16 times that with what was executed. 0 is the gas that one content may hold."`
+	SealQuotaBytes     uint64           `help:"Bytes of a new submitter's waiting sealed transactions, at most. It grows to 16 times that with what was executed." default:"262144"`
 	SealedShare        float64          `help:"Share of a blueprint's bytes reserved for sealed transactions, from 0.01 to 0.99. The rest is for plain transactions; either may use what the other leaves." default:"0.5"`
 	AckReplicas        int              `help:"Number of standbys that must have a transaction on disk before it is acknowledged. With 0 the leader's own disk is enough."`
 	AckTimeout         time.Duration    `help:"Timeout of an acknowledgement that waits for standbys." default:"3s"`
@@ -71,10 +77,13 @@ func (c *Config) Validate() error {
 	if _, err := c.rollup(); err != nil {
 		return err
 	}
-	if _, err := c.submitters(); err != nil {
+	if _, err := c.entry(); err != nil {
 		return err
 	}
 	if err := c.Rollup.Validate(); err != nil {
+		return err
+	}
+	if err := c.Pool.Validate(); err != nil {
 		return err
 	}
 	switch {
@@ -116,19 +125,24 @@ func (c *Config) between() (time.Duration, error) {
 	return d, nil
 }
 
-// submitters are those that may send sealed transactions; nil for everyone.
-func (c *Config) submitters() (map[common.Address]bool, error) {
-	if len(c.SealAllow) == 0 {
-		return nil, nil
-	}
-	allowed := map[common.Address]bool{}
+// defaultMinBalance is 0.01 ether, in wei.
+const defaultMinBalance = 1e16
+
+// entry says who may submit sealed transactions, so far as flags say it.
+func (c *Config) entry() (admission.Entry, error) {
+	e := admission.Entry{Allowed: map[common.Address]bool{}, Closed: c.SealMinBalance == "" && len(c.SealAllow) > 0}
 	for _, text := range c.SealAllow {
 		if !common.IsHexAddress(text) {
-			return nil, fmt.Errorf("--seal-allow must have addresses (20 bytes in hex), not %q", text)
+			return e, fmt.Errorf("--seal-allow must have addresses (20 bytes in hex), not %q", text)
 		}
-		allowed[common.HexToAddress(text)] = true
+		e.Allowed[common.HexToAddress(text)] = true
 	}
-	return allowed, nil
+	if e.Least = uint256.NewInt(defaultMinBalance); c.SealMinBalance != "" {
+		if err := e.Least.SetFromDecimal(c.SealMinBalance); err != nil {
+			return e, fmt.Errorf("--seal-min-balance must be a number of wei, not %q", c.SealMinBalance)
+		}
+	}
+	return e, nil
 }
 
 func (c *Config) rollup() (address feed.RollupAddress, err error) {

@@ -139,7 +139,7 @@ func TestAStandbyWithAnotherCommitteeIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Run(soon(t)); err == nil || !strings.Contains(err.Error(), "its committee is") {
+	if err := other.Run(soon(t)); err == nil || !strings.Contains(err.Error(), "it has another committee than the leader") {
 		t.Errorf("it ends with %v", err)
 	}
 }

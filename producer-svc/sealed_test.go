@@ -40,7 +40,7 @@ func sealing(t *testing.T, change func(*Config)) (*node, *committeetest.Committe
 	t.Helper()
 	c := committeetest.New(t, 4, 3, 1)
 	n := startLeaderWith(t, func(cfg *Config) {
-		cfg.CommitteeFile = fileOf(t, c)
+		cfg.CommitteeFile, cfg.SealMinBalance = fileOf(t, c), "0"
 		if change != nil {
 			change(cfg)
 		}
@@ -439,5 +439,52 @@ func TestACommitteeWhoseSealedTransactionsCouldFillABlockIsRefused(t *testing.T)
 	n.cfg.CommitteeFile = fileOf(t, committeetest.NewWith(t, 4, 3, 1, limits))
 	if s, err := New(t.Context(), n.cfg, n.logger); err == nil || !strings.Contains(err.Error(), "sealed_gas") {
 		t.Errorf("started: %v, %v", s, err)
+	}
+}
+
+// A submitter of garbage is out, at every replica and after a restart. A funded one is let in.
+func TestASubmitterOfGarbageIsOutAlsoAfterARestart(t *testing.T) {
+	n, c := sealing(t, func(cfg *Config) { cfg.SealMinBalance = "" })
+	b := beside(t, n, func(cfg *Config) { cfg.CommitteeFile = n.cfg.CommitteeFile })
+	honest, spoiler := newWallet(t, 0), newWallet(t, 1)
+	if err := n.call(t, nil, "eth_sendRawTransaction", hexutil.Bytes(c.Sealed([]byte{1}))); err == nil || !strings.Contains(err.Error(), "--seal-min-balance") {
+		t.Errorf("an unfunded submitter is answered with %v", err)
+	}
+	over := func(h *seal.Header) { h.Gas = 21_000 }
+	for seq := range uint64(2) {
+		n.send(t, c.SealedBy(honest.key, seq, raw(t, honest.transaction(t, nil))))
+		n.send(t, c.SealedBy(spoiler.key, 2*seq, []byte("no transaction")))
+		n.send(t, c.SealedBy(spoiler.key, 2*seq+1, raw(t, spoiler.transaction(t, bytes.Repeat([]byte{1}, 100))), over))
+	}
+	last := n.send(t, c.SealedBy(spoiler.key, 4, []byte("one more")))
+	n.produce(t, &blueprintv1.ProduceBlockRequest{})
+	submitter := func(n *node, w *wallet) (answer rpc.Submitter) {
+		t.Helper()
+		if err := n.call(t, &answer, "te_getSubmitter", crypto.PubkeyToAddress(w.key.PublicKey)); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	check := func(who string, n *node) {
+		t.Helper()
+		if got := submitter(n, spoiler); got.Class != "out" || got.Garbage != 4 || got.Refused == "" || got.NextSeq != 4 {
+			t.Errorf("%s: the spoiler is %+v", who, got)
+		}
+		if got := submitter(n, honest); got.Class != "front" || got.Executed != 2 || got.Refused != "" || got.Quota == nil || got.NextSeq != 2 {
+			t.Errorf("%s: the honest one is %+v", who, got)
+		}
+	}
+	check("leader", n)
+	if state, reason := n.state(t, last); state != "ended" || !strings.Contains(reason, "garbage") {
+		t.Errorf("what waited of it is %s: %s", state, reason)
+	}
+	n.produce(t, &blueprintv1.ProduceBlockRequest{}) // the head is applied again at a start, so another block has to be remembered
+	fakes.WaitFor(t, func() bool { return headOf(b)() == 2 })
+	check("standby", b)
+	n.stop()
+	n.start(t)
+	check("after a restart", n)
+	if err := n.call(t, nil, "eth_sendRawTransaction", hexutil.Bytes(c.SealedBy(spoiler.key, 4, []byte("again")))); err == nil || !strings.Contains(err.Error(), "garbage") {
+		t.Errorf("then it is answered with %v", err)
 	}
 }

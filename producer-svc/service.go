@@ -15,6 +15,7 @@ import (
 	"blindseq/kit/notify"
 	"blindseq/kit/service"
 	"blindseq/producer-svc/blueprint"
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/audit"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/engine"
@@ -72,6 +73,7 @@ type sealedLane struct {
 	committee *committee.Committee
 	seqs      *seqs.Window
 	sealed    *sealedpool.Pool
+	book      *admission.Book // of submitters
 }
 
 // making turns preblocks into blocks and publishes them.
@@ -131,7 +133,7 @@ func (s *Service) openDisk() (err error) {
 	s.end = engine.NewEnd(s.Health)
 	s.disk, err = volume.Open(s.Host, volume.Config{
 		Dir: s.cfg.DataDir, Genesis: s.cfg.Genesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
-		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.Synced, End: s.end,
+		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.Synced, Pool: s.cfg.Pool.limits(s.metrics), End: s.end,
 	})
 	if err != nil {
 		return err
@@ -195,6 +197,11 @@ func (s *Service) serve(ctx context.Context) error {
 
 // recover replays what the chain lost and puts what was acknowledged back into the pool.
 func (s *Service) recover(ctx context.Context) error {
+	if s.book != nil { // before the replay, which adds what follows
+		if err := s.ledger.Remember(s.book, s.disk.Log.Get); err != nil {
+			return err
+		}
+	}
 	if err := s.engine.Replay(ctx, s.Log); errors.Is(err, chain.ErrExecution) {
 		s.follow.Halt(ctx, err) // the next start would meet it again
 	} else if err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"blindseq/kit/config"
+	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/producer-svc/devaccounts"
 	"blindseq/producer-svc/internal/fakes"
@@ -393,6 +395,25 @@ func TestALostKeyIsNotReplacedSilently(t *testing.T) {
 	if s, err := New(t.Context(), n.cfg, slog.New(slog.DiscardHandler)); err == nil {
 		_ = s.Close()
 		t.Fatal("started with another key")
+	}
+}
+
+func TestTheDeploymentIsNotNamedAfterAnotherChain(t *testing.T) {
+	order, err := fakes.Serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(order.Stop)
+	cfg := testConfig(t, redistest.Mini(t), order)
+	for name, want := range map[string]error{"chain-7": rediskeys.ErrDeployment, "a:b": rediskeys.ErrDeployment, "chain-1337": nil, "prod": nil} {
+		cfg.Deployment = name
+		s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			_ = s.Close()
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"fmt"
 	"time"
@@ -10,7 +11,10 @@ import (
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
+	"blindseq/kit/roles"
 	"blindseq/producer-svc/contents"
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/api"
 	"blindseq/producer-svc/internal/audit"
 	"blindseq/producer-svc/internal/engine"
@@ -33,7 +37,6 @@ import (
 	"blindseq/seal/committee"
 	"blindseq/seal/rules"
 
-	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
 	"google.golang.org/grpc"
 )
@@ -52,41 +55,49 @@ func (s *Service) openSealed() (err error) {
 	if err := s.disk.Chain.CheckSealedGas(s.committee.Limits.SealedGas); err != nil {
 		return err
 	}
-	allowed, err := s.cfg.submitters()
+	entry, err := s.cfg.entry()
 	if err != nil {
 		return err
 	}
+	entry.Relay, entry.Balance = s.committee.IsRelay, s.disk.Chain.Balance
+	s.book = admission.NewBook(admission.Config{
+		Gas: cmp.Or(s.cfg.SealQuotaGas, s.committee.Limits.SealedGas), Bytes: s.cfg.SealQuotaBytes, Trusted: entry.Trusted,
+	})
 	if s.seqs, err = seqs.Of(s.committee, s.disk.Log); err != nil {
 		return err
 	}
 	s.sealed = sealedpool.New(sealedpool.Config{
 		Store: s.disk.Store, Checker: rules.NewChecker(s.committee), Chain: s.committee.Limits, Window: s.seqs,
 		Head:    func() uint64 { number, _, _ := s.disk.Chain.Head(); return number },
-		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Allowed: allowed, Arrived: s.pool.Wake.Notify, Checked: s.metrics.Checked,
+		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Admit: entry.Check, Book: s.book, Arrived: s.pool.Wake.Notify,
+		Checked: s.metrics.Checked, Refused: s.metrics.SealedRefused, Judged: s.metrics.Judged,
 	})
 	return nil
 }
 
 // peers are the connections to other services.
 type peers struct {
-	redis                      redis.UniversalClient
+	redis                      *redisx.Client
 	proposer, monitor, leading *grpc.ClientConn
 }
 
 // connect prepares the connections, and connects the parts over them.
 func (s *Service) connect() (err error) {
+	if err := rediskeys.CheckChain(s.cfg.Deployment, s.disk.Chain.ChainID()); err != nil {
+		return err
+	}
 	var p peers
 	if p.redis, err = host.Redis(s.Host); err != nil {
 		return err
 	}
 	directory := leader.NewDirectory(p.redis, rediskeys.ProducerLease)
-	if p.proposer, err = s.Dial(s.cfg.Proposer); err != nil {
+	if p.proposer, err = s.Dial(s.cfg.Proposer, roles.Proposer); err != nil {
 		return err
 	}
-	if p.monitor, err = s.Dial(s.cfg.Monitor); err != nil {
+	if p.monitor, err = s.Dial(s.cfg.Monitor, roles.Monitor); err != nil {
 		return err
 	}
-	if p.leading, err = s.Dial(leader.Scheme+":///"+rediskeys.ProducerLease, directory.DialOption()); err != nil {
+	if p.leading, err = s.Dial(leader.Scheme+":///"+rediskeys.ProducerLease, roles.Producer, directory.DialOption()); err != nil {
 		return err
 	}
 	s.monitor = preblockv1.NewMonitorServiceClient(p.monitor)
@@ -108,7 +119,7 @@ func (s *Service) connect() (err error) {
 }
 
 // locker is a lock in Redis that this replica may hold.
-func (s *Service) locker(rdb redis.UniversalClient, name string, ttl time.Duration) *lock.Locker {
+func (s *Service) locker(rdb *redisx.Client, name string, ttl time.Duration) *lock.Locker {
 	return lock.New(rdb, lock.Options{Name: name, TTL: ttl, Holder: s.candidate.Endpoint.ID(), Log: s.Log, Guard: lock.Guard{
 		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
 		Report: s.Health.Reporter("lock "+name, s.metrics.LockReturned(name)),
@@ -147,14 +158,18 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
+	certificates, err := s.Door("json-rpc", s.cfg.RPCAddress)
+	if err != nil {
+		return err
+	}
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*rpc.Server, error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
-			Address: s.cfg.RPCAddress, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
+			Address: s.cfg.RPCAddress, TLS: certificates.Server("http/1.1"), Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
 		}
 		if s.sealed != nil {
-			cfg.NextSeq, cfg.BaseFee = s.sealed.NextSeq, s.disk.Chain.BaseFee
+			cfg.NextSeq, cfg.Submitter, cfg.BaseFee = s.sealed.NextSeq, s.sealed.Submitter, s.disk.Chain.BaseFee
 		}
 		return rpc.NewServer(cfg, s.disk.Chain, s.intake)
 	})
@@ -286,7 +301,7 @@ func (s *Service) register() {
 	replicationv1.RegisterReplicationServiceServer(s.grpc.Registrar(), &replicate.Server{
 		Standbys: s.standbys, Store: s.disk.Store, Hello: s.hello(), Locked: s.disk.Store.Locked,
 		Take:  intake.Taker{Intake: s.intake, Leads: leads, AddDelayed: s.pool.AddDelayed}.Take,
-		Token: func() uint64 { return max(s.disk.Log.LastToken(), s.standby.Token()) },
+		Token: func() uint64 { return max(s.disk.Log.LastToken(), s.standby.Token()) }, Log: s.Log,
 	})
 	blueprintv1.RegisterAdminServiceServer(s.grpc.Registrar(), &api.Admin{Store: s.pool, Leading: leads})
 }

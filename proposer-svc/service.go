@@ -14,6 +14,7 @@ import (
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/requestid"
 	"blindseq/kit/retry"
+	"blindseq/kit/roles"
 	"blindseq/proposer-svc/internal/api"
 	"blindseq/proposer-svc/internal/redisqueue"
 	"blindseq/proposer-svc/internal/submit"
@@ -99,15 +100,15 @@ func (s *Service) lease(cfg Config) lock.Options {
 
 // dial prepares the connections to the services the loop calls. Each connects when it is first used.
 func (s *Service) dial(cfg Config) error {
-	producer, err := s.Dial("leader:///"+rediskeys.ProducerLease, s.directory.DialOption())
+	producer, err := s.Dial("leader:///"+rediskeys.ProducerLease, roles.Producer, s.directory.DialOption())
 	if err != nil {
 		return err
 	}
-	dsn, err := s.Dial(cfg.DSN)
+	dsn, err := s.Dial(cfg.DSN, roles.Sequencer)
 	if err != nil {
 		return err
 	}
-	monitor, err := s.Dial(cfg.Monitor)
+	monitor, err := s.Dial(cfg.Monitor, roles.Monitor)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,19 @@ const MaxAuthorities = 255
 // Quorum is how many of n keyholders must sign: n - ⌊(n+1)/4⌋.
 func Quorum(n int) int { return n - (n+1)/4 }
 
+// Weakness says what a committee of n keyholders does not protect from that one of four does; empty from four on.
+func Weakness(n int) string {
+	switch n {
+	case 1:
+		return "one keyholder reads every sealed transaction and fixes the order alone"
+	case 2:
+		return "each of two keyholders stops the chain alone"
+	case 3:
+		return "one of three keyholders that lies can have two contents certified for a number"
+	}
+	return ""
+}
+
 // Keys are the public keys of a committee: its Key and each keyholder's share of it. They are consistent: all lie on one
 // polynomial, so every set of Threshold shares opens a transaction to the same.
 type Keys struct {

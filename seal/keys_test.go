@@ -91,3 +91,14 @@ func TestRingsOfKeysThatCannotBeToldApartAreRefused(t *testing.T) {
 		t.Errorf("two keys of one id: %v", err)
 	}
 }
+
+// A committee is weak when one of its keyholders can stop the chain, split the order, or read everything.
+func TestSmallCommitteesAreWeak(t *testing.T) {
+	for n := 1; n <= 20; n++ {
+		quorum := Quorum(n)
+		stops, splits := n-1 < quorum, 2*quorum-n <= 1
+		if weak := Weakness(n) != ""; weak != (stops || splits) {
+			t.Errorf("%d keyholders: said to be weak: %v, one stops the chain: %v, one splits the order: %v", n, weak, stops, splits)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"blindseq/kit/budget"
 	"blindseq/kit/config"
 )
 
@@ -15,7 +16,8 @@ type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
 	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on (HTTP)." default:"127.0.0.1:3000"`
 	RollupRPC      string `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. It gets sealed transactions, and is asked about them by their ids and about this bundler's own submitter. It is asked about no sender." default:"http://127.0.0.1:8545"`
-	ObserverRPC    string `name:"observer-rpc" help:"URL of the JSON-RPC of an observer of your own, a producer-svc with --role observer. It is asked about senders before their transactions are sealed, and answers what wallets ask. Without it plain transactions are refused, and so is all that names an account or a transaction."`
+	ObserverRPC    string `name:"observer-rpc" help:"URL of the JSON-RPC of an observer of your own, a producer-svc with --role observer. It is asked about senders before their transactions are sealed, and answers what wallets ask. With --tls-cert one on another machine is asked over TLS, and its certificate must be an observer's. Without it plain transactions are refused, and so is all that names an account or a transaction."`
+	RollupKeyFile  string `help:"File (mode 0600) whose first line is the API key that is sent to --rollup-rpc (X-Api-Key). All wallets of a bundler are one client of the gateway; its --clients-file gives the key a higher budget. Empty sends none." type:"path"`
 	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. observer has --observer-rpc answer them, and refuses them without it. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"observer,refuse" default:"observer"`
 	CommitteeFile  string `help:"Committee file to seal for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
 	IdentityFile   string `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
@@ -27,12 +29,13 @@ type Config struct {
 	MaxAge        time.Duration `help:"Age at which the bundler gives up a transaction that is in no block." default:"24h"`
 	MaxPending    int           `help:"Maximum number of transactions that wait for a block. More are refused." default:"10000"`
 
-	CORSOrigins []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC. * allows all." default:"*"`
-	BodyLimit   int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request in bytes." default:"5242880"`
-	BatchLimit  int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
-	RPCTimeout  time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
-	ReceiptHold time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`
-	MaxConns    int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
+	budget.Flags `embed:""`
+	CORSOrigins  []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC. * allows all." default:"*"`
+	BodyLimit    int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request in bytes." default:"5242880"`
+	BatchLimit   int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
+	RPCTimeout   time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
+	ReceiptHold  time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`
+	MaxConns     int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
 }
 
 // DefaultAddresses are the ports of gRPC, which serves health only, and of health and metrics.
@@ -53,6 +56,9 @@ func (c *Config) Validate() error {
 		if file == "" {
 			return fmt.Errorf("--%s must not be empty", flag)
 		}
+	}
+	if err := c.Flags.Validate(); err != nil {
+		return err
 	}
 	for flag, d := range map[string]time.Duration{"accept-timeout": c.AcceptTimeout, "max-age": c.MaxAge, "rpc-timeout": c.RPCTimeout} {
 		if d < 10*time.Millisecond {

@@ -7,12 +7,15 @@ package bundler
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/bundler/internal/walletrpc"
+	"blindseq/dsn-node/internal/identity"
+	"blindseq/kit/budget"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/seal/committee"
@@ -86,12 +89,22 @@ type nodes struct {
 
 // connect makes the clients of the nodes; nothing is sent yet.
 func (s *Service) connect(ctx context.Context, cfg Config) (n nodes, err error) {
-	n.leader, err = host.Open(s.Host, "client of the rollup", func() (rollup.Leader, error) { return rollup.NewLeader(ctx, cfg.RollupRPC) })
+	apiKey, err := identity.ReadPassphrase(cfg.RollupKeyFile)
+	if err != nil {
+		return n, fmt.Errorf("--rollup-key-file: %w", err)
+	}
+	n.leader, err = host.Open(s.Host, "client of the rollup", func() (rollup.Leader, error) { return rollup.NewLeader(ctx, cfg.RollupRPC, string(apiKey)) })
 	if err != nil || cfg.ObserverRPC == "" {
 		n.observer = rollup.Alone{Leader: n.leader}
 		return n, err
 	}
-	o, err := host.Open(s.Host, "client of the observer", func() (rollup.Observer, error) { return rollup.NewObserver(ctx, cfg.ObserverRPC) })
+	certificates, err := s.Certificates()
+	if err != nil {
+		return n, err
+	}
+	o, err := host.Open(s.Host, "client of the observer", func() (rollup.Observer, error) {
+		return rollup.NewObserver(ctx, cfg.ObserverRPC, certificates)
+	})
 	n.observer, n.forwards = o, o
 	return n, err
 }
@@ -115,9 +128,13 @@ func (s *Service) follow(cfg Config) bundling.Health {
 
 // listen opens the listeners. Over gRPC there is health alone, as every service has it.
 func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) (grpc *grpckit.Server, err error) {
+	clients, err := budget.New(cfg.Flags, s.Registry, s.Log)
+	if err != nil {
+		return nil, err
+	}
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*walletrpc.Server, error) {
 		return walletrpc.NewServer(ctx, walletrpc.ServerOptions{
-			Address: cfg.RPCAddress, Handler: h, Connections: cfg.MaxConns, Origins: cfg.CORSOrigins, Log: s.Log,
+			Address: cfg.RPCAddress, Handler: h, Connections: cfg.MaxConns, Origins: cfg.CORSOrigins, Budget: clients, Log: s.Log,
 		})
 	})
 	if err != nil {

@@ -20,6 +20,7 @@ type Config struct {
 	LogLevel       string        `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string        `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
 	TLS            config.TLS    `embed:"" prefix:"tls-"`
+	Insecure       bool          `help:"Allow plain text on an address that other machines can reach, where mutual TLS is not configured."`
 }
 
 // Validate refuses what a participant cannot run with.
@@ -39,5 +40,5 @@ func (c *Config) Validate() error {
 
 // Base is what the process is set up with.
 func (c *Config) Base() *config.Common {
-	return &config.Common{LogLevel: c.LogLevel, LogFormat: c.LogFormat, TLS: c.TLS}
+	return &config.Common{LogLevel: c.LogLevel, LogFormat: c.LogFormat, TLS: c.TLS, Insecure: c.Insecure}
 }

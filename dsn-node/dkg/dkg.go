@@ -20,6 +20,7 @@ import (
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
+	"blindseq/kit/roles"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 	"blindseq/seal"
 
@@ -88,6 +89,9 @@ func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa
 	common.GRPCAddress = cfg.GRPCAddress
 	h := host.New(ctx, common, log)
 	defer h.CloseOn(&err)
+	if weakness := seal.Weakness(len(c.Participants)); weakness != "" {
+		log.WarnContext(ctx, "committee is small; use four participants or more", "weakness", weakness)
+	}
 	st, err := newStage(cfg.Out)
 	if err != nil {
 		return nil, err
@@ -105,7 +109,7 @@ func newDriver(ctx context.Context, cfg Config, c *ceremony.Ceremony, key *ecdsa
 		if uint8(i) == m.Self() {
 			continue
 		}
-		conn, err := h.Dial(participant.Endpoint)
+		conn, err := h.Dial(participant.Endpoint, roles.Keyholder)
 		if err != nil {
 			return nil, fmt.Errorf("reach participant %d: %w", i, err)
 		}

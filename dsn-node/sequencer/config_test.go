@@ -18,7 +18,7 @@ func TestDefaultsAreThoseOfTheOriginAndTheLimits(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if c.RPCAddress != "127.0.0.1:5303" || c.GRPCAddress != "127.0.0.1:7105" || c.HTTPAddress != "127.0.0.1:7205" ||
+	if c.RPCAddress != "" || c.GRPCAddress != "127.0.0.1:7105" || c.HTTPAddress != "127.0.0.1:7205" ||
 		c.FirstNumber != 1 || c.PreblockTime != 0 || c.MaxContentBytes != content.MaxBlueprintBytes {
 		t.Fatalf("defaults %+v", c)
 	}

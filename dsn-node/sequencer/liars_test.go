@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"blindseq/dsn-node/internal/identity"
-	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -189,7 +188,7 @@ func equivocating(l *liar, ctx context.Context, r *keyholderv1.AttestRequest) (*
 	}
 	other := proto.CloneOf(r.GetContent())
 	other.Number--
-	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetFinality().GetPreviousPayloadHash())).Sign(l.key, l.authority, rounds.View)
+	signed, err := attest.StatementOf(l.n.committee, other, common.Hash(r.GetFinality().GetPreviousPayloadHash())).Sign(l.key, l.authority, 0)
 	return &keyholderv1.AttestResponse{Attested: signed, Refusal: keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_PREVIOUS}, err
 }
 
@@ -200,7 +199,7 @@ func lockingAnother(l *liar, _ context.Context, r *keyholderv1.LockRequest) (*ke
 		return nil, err
 	}
 	s.Content[0] ^= 1
-	lock, err := s.Lock(l.key, l.authority, rounds.View)
+	lock, err := s.Lock(l.key, l.authority, 0)
 	return &keyholderv1.LockResponse{Lock: lock}, err
 }
 
@@ -210,7 +209,7 @@ func lockingLater(l *liar, _ context.Context, r *keyholderv1.LockRequest) (*keyh
 	if err != nil {
 		return nil, err
 	}
-	lock, err := s.Lock(l.key, l.authority, rounds.View+1)
+	lock, err := s.Lock(l.key, l.authority, 1)
 	return &keyholderv1.LockResponse{Lock: lock}, err
 }
 

@@ -21,7 +21,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		proposals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_dsn_proposals_total",
-			Help: "Proposals that came in, by result: accepted, repeated (same content again), conflicting (another content for a known number), not_next, refused, failed (the disk).",
+			Help: "Proposals that came in, by result: accepted, repeated (same content again), conflicting (another content for a known number), not_next, refused, failed (the disk), forbidden (a request of the origin's HTTP protocol without the token, or from a web page).",
 		}, []string{"result"}),
 		append: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "blindseq_dsn_log_append_seconds",
@@ -29,12 +29,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(.0001, 2, 15),
 		}),
 	}
-	for _, result := range []string{"accepted", "repeated", "conflicting", "not_next", "refused", "failed"} {
+	for _, result := range []string{"accepted", "repeated", "conflicting", "not_next", "refused", "failed", "forbidden"} {
 		m.proposals.WithLabelValues(result) // shown as 0 from the start
 	}
 	reg.MustRegister(m.proposals, m.append)
 	return m
 }
+
+func (m *metrics) forbidden() { m.proposals.WithLabelValues("forbidden").Inc() }
 
 func (m *metrics) appended(d time.Duration) { m.append.Observe(d.Seconds()) }
 

@@ -18,6 +18,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/host"
 	"blindseq/kit/ops"
+	"blindseq/kit/roles"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
@@ -96,7 +97,7 @@ func readKey(cfg Config, c *committee.Committee) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, want := crypto.PubkeyToAddress(key.PublicKey), c.Owner(rounds.View); got != want {
+	if got, want := crypto.PubkeyToAddress(key.PublicKey), c.Owner(0); got != want {
 		return nil, fmt.Errorf("read identity key %s: %w: its address is %s, the committee file names %s", cfg.IdentityFile, errNotSequencer, got, want)
 	}
 	return key, nil
@@ -105,7 +106,7 @@ func readKey(cfg Config, c *committee.Committee) (*ecdsa.PrivateKey, error) {
 func (r *keyholderRounds) dial(cfg Config, h *host.Host) ([]rounds.Keyholder, error) {
 	var out []rounds.Keyholder
 	for _, target := range cfg.Keyholders {
-		conn, err := h.Dial(target)
+		conn, err := h.Dial(target, roles.Keyholder)
 		if err != nil {
 			return nil, fmt.Errorf("reach keyholder: %w", err)
 		}

@@ -16,7 +16,6 @@ import (
 	"blindseq/dsn-node/keyholder"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/sequencer/internal/convictions"
-	"blindseq/dsn-node/sequencer/internal/rounds"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
@@ -509,7 +508,7 @@ func TestAnotherKeyThanTheCommitteesSequencersIsRefused(t *testing.T) {
 	cfg := n.config(t)
 	cfg.IdentityFile = n.files.Bundler
 	_, err := New(t.Context(), cfg, n.log)
-	if !errors.Is(err, errNotSequencer) || !strings.Contains(err.Error(), n.committee.Owner(rounds.View).Hex()) {
+	if !errors.Is(err, errNotSequencer) || !strings.Contains(err.Error(), n.committee.Owner(0).Hex()) {
 		t.Errorf("another key: %v", err)
 	}
 	cfg.IdentityFile = n.files.Sequencer

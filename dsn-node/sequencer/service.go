@@ -5,6 +5,7 @@ package sequencer
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"blindseq/dsn-node/internal/ordered"
@@ -13,6 +14,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/originhttp"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
+	"blindseq/kit/roles"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 )
 
@@ -27,7 +29,7 @@ type Service struct {
 	core   *core.Core
 	rounds *keyholderRounds // nil without keyholders
 	grpc   *grpckit.Server
-	origin *originhttp.Server
+	origin *originhttp.Server // nil when the origin's protocol is off
 }
 
 // New builds the service. On an error nothing is left open.
@@ -47,7 +49,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s.Add("core", s.runCore)
 	s.Add("grpc", s.grpc.Run)
-	s.Add("origin http", s.origin.Run)
+	if s.origin != nil {
+		s.Add("origin http", s.origin.Run)
+	}
 	return s, nil
 }
 
@@ -75,13 +79,20 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 }
 
 func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error) {
-	s.origin, err = host.Open(s.Host, "origin http", func() (*originhttp.Server, error) {
-		return originhttp.NewServer(ctx, originhttp.Options{
-			Address: cfg.RPCAddress, Core: c, MaxContentBytes: cfg.MaxContentBytes, Log: s.Log,
+	if cfg.RPCAddress != "" {
+		certificates, err := s.Door("origin http", cfg.RPCAddress)
+		if err != nil {
+			return err
+		}
+		s.origin, err = host.Open(s.Host, "origin http", func() (*originhttp.Server, error) {
+			return originhttp.NewServer(ctx, originhttp.Options{
+				Address: cfg.RPCAddress, TokenFile: cfg.OriginTokenFile, Core: c, MaxContentBytes: cfg.MaxContentBytes,
+				TLS: certificates.Server("http/1.1"), Guard: s.guardOrigin, Refused: c.m.forbidden, Log: s.Log,
+			})
 		})
-	})
-	if err != nil {
-		return err
+		if err != nil {
+			return err
+		}
 	}
 	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: api.Errors()}); err != nil {
 		return err
@@ -90,9 +101,16 @@ func (s *Service) listen(ctx context.Context, cfg Config, c counted) (err error)
 	return s.Ops()
 }
 
-// Addresses are where the service listens.
+func (s *Service) guardOrigin(next http.Handler) http.Handler {
+	return s.GuardHTTP(func(*http.Request) string { return roles.SequencerOrigin }, next)
+}
+
+// Addresses are where the service listens; rpc is empty when the origin's protocol is off.
 func (s *Service) Addresses() (grpc, rpc, http string) {
-	return s.grpc.Addr(), s.origin.Addr(), s.OpsAddr()
+	if s.origin != nil {
+		rpc = s.origin.Addr()
+	}
+	return s.grpc.Addr(), rpc, s.OpsAddr()
 }
 
 // Run runs the service until ctx ends or its log fails, and closes everything. It runs once.

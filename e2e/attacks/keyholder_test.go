@@ -28,7 +28,8 @@ const liar = 1
 func TestALyingKeyholderIsConvictedAndHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	var lies *standin.Keyholder
-	s := newScene(t, cluster.Options{Fronts: map[string]cluster.Front{
+	strangers := map[string][]string{cluster.Producer: {"--seal-min-balance", "0"}} // who send garbage
+	s := newScene(t, cluster.Options{Args: strangers, Fronts: map[string]cluster.Front{
 		cluster.Keyholder(liar): func(address string, keys *keygen.Files) (string, error) {
 			var err error
 			if lies, err = standin.Serve(liar, address, keys); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"blindseq/e2e/cluster"
@@ -30,6 +31,7 @@ type Options struct {
 	Rounds      int    // proposals with nothing sealed
 	Idle        time.Duration
 	Profile     bool
+	Geth        string // program to compare reads with; empty: they are not measured
 }
 
 // Run measures everything and writes the report to out as it goes.
@@ -65,7 +67,7 @@ type system struct {
 func systems(o Options) []system {
 	var all []system
 	if o.Transfers > 0 {
-		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).pipeline}})
+		all = append(all, system{name: "plain", measure: []func(*run, context.Context) error{(*run).idle, (*run).latency, (*run).reads, (*run).pipeline}})
 	}
 	committee := cluster.Options{Keyholders: keyholders, Threshold: threshold, ChainID: load.ChainID, SealedGas: o.SealedGas}
 	if o.Rounds > 0 {
@@ -136,6 +138,11 @@ func startCluster(ctx context.Context, o Options, co cluster.Options, accounts [
 	if err := os.WriteFile(path, genesis, 0o600); err != nil {
 		return nil, fmt.Errorf("write genesis: %w", err)
 	}
-	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path}, cluster.Observer: {"--genesis", path}}
+	var named []string // submitters without a quota, as a bundler is that the committee names
+	for _, a := range accounts {
+		named = append(named, a.Address.Hex())
+	}
+	co.ChainID = load.ChainID
+	co.Bin, co.Dir, co.Args = o.Bin, o.Dir, map[string][]string{cluster.Producer: {"--genesis", path, "--seal-min-balance", "0", "--seal-allow", strings.Join(named, ",")}, cluster.Observer: {"--genesis", path}}
 	return cluster.Start(ctx, co)
 }

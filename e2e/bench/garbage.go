@@ -45,21 +45,22 @@ func (b *run) garbage(ctx context.Context) error {
 	return nil
 }
 
-// costOf sends pieces of one kind, all by one submitter, so in their order.
+// costOf sends pieces of one kind. Honest ones are all by one submitter, so in their order; each piece of garbage is by another,
+// or its submitter would soon be out. What admission adds, that a block holds few of new submitters, is in the figure.
 func (b *run) costOf(ctx context.Context, client *ethclient.Client, by *committee.Committee, p piece) (n int, each float64, err error) {
 	head, err := client.BlockNumber(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	account := b.single
+	sealer := load.NewSealer(by, b.single, head)
+	next := func() (*load.Sealer, error) { return sealer, nil }
 	if p.name != honest {
-		key, err := crypto.GenerateKey()
-		if err != nil {
-			return 0, 0, err
+		next = func() (*load.Sealer, error) {
+			key, err := crypto.GenerateKey()
+			return load.NewSealer(by, load.NewAccount(key, big.NewInt(load.ChainID)), head), err
 		}
-		account = load.NewAccount(key, big.NewInt(load.ChainID))
 	}
-	batches, last, err := batchesOf(load.NewSealer(by, account, head), p, b.Garbage)
+	batches, last, err := batchesOf(next, p, b.Garbage)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -84,11 +85,15 @@ func (b *run) costOf(ctx context.Context, client *ethclient.Client, by *committe
 const batchBytes = 2 << 20
 
 // batchesOf makes n pieces, or as many as have largeBytes together, and returns the id of the last one.
-func batchesOf(s *load.Sealer, p piece, n int) (batches []load.Batch, last common.Hash, err error) {
+func batchesOf(next func() (*load.Sealer, error), p piece, n int) (batches []load.Batch, last common.Hash, err error) {
 	const largeBytes = 8 << 20
 	var raws [][]byte
 	size, total := 0, 0
 	for i := range n {
+		s, err := next()
+		if err != nil {
+			return nil, last, err
+		}
 		sealed, err := p.make(s)
 		if err != nil {
 			return nil, last, err

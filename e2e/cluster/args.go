@@ -3,6 +3,8 @@ package cluster
 import (
 	"net"
 	"path/filepath"
+
+	"blindseq/kit/rediskeys"
 )
 
 func (c *Cluster) redisArgs() []string {
@@ -24,11 +26,15 @@ func (c *Cluster) args(name string) []string {
 		args = append(args, "keyholder")
 	}
 	args = append(args, "--grpc-address", p.grpc, "--http-address", p.http)
+	args = append(args, c.tlsArgs(name)...)
 	if c.o.OTLP != "" {
 		args = append(args, "--otlp-endpoint", c.o.OTLP)
 	}
 	if c.program(name) != DSN {
 		args = append(args, "--redis-url", c.redisURL(name))
+		if c.o.ChainID != 0 {
+			args = append(args, "--deployment", rediskeys.OfChain(c.o.ChainID))
+		}
 	}
 	data := filepath.Join(c.dir, name, "data")
 	switch role {

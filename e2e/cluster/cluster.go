@@ -20,7 +20,7 @@ import (
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/e2e/failpoint"
 	"blindseq/e2e/network"
-	"blindseq/kit/config"
+	"blindseq/kit/certs/certstest"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/testaddr"
 
@@ -61,7 +61,7 @@ type Options struct {
 
 	Keyholders int    // how many there are, with keys of a dealer; none: nothing is sealed
 	Threshold  int    // how many of them open a sealed transaction
-	ChainID    uint64 // that they attest for; the development chain's when zero
+	ChainID    uint64 // that they attest for, and whose name the deployment has; the development chain's when zero
 	SealedGas  uint64 // of all sealed transactions of a blueprint; keygen's default when zero
 	Bundler    bool   // seals for plain wallets, with an observer of its own; needs keyholders
 	Fronts     map[string]Front
@@ -70,6 +70,8 @@ type Options struct {
 	Failpoints bool
 
 	Replicas []Replica // producers besides the first
+
+	TLS *certstest.Authority // signs a certificate of every process; plain text when nil
 }
 
 // Cluster is a running system.
@@ -135,13 +137,17 @@ func (c *Cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	c.addresses()
+	operator, err := c.certify(free)
+	if err != nil {
+		return err
+	}
 	for _, name := range c.names {
 		if name == Redis {
 			c.procs[name] = c.process(name, name, c.redisArgs(), c.redisReady)
 			continue
 		}
 		c.procs[name] = c.process(name, filepath.Join(c.o.Bin, c.program(name)), c.args(name), httpReady(c.ports[name].http))
-		conn, err := grpckit.Dial(c.ports[name].grpc, config.TLS{})
+		conn, err := grpckit.Dial(c.ports[name].grpc, operator)
 		if err != nil {
 			return fmt.Errorf("dial %s: %w", name, err)
 		}

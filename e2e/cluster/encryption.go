@@ -126,7 +126,7 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 		return args
 	case name == Bundler:
 		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.addressFor(Gateway, c.ports[Gateway].rpc),
-			"--observer-rpc", "http://"+c.addressFor(Observer, c.ports[Observer].rpc), "--identity-file", c.Keys.Bundler, "--data-dir", data)
+			"--observer-rpc", c.scheme()+"://"+c.addressFor(Observer, c.ports[Observer].rpc), "--identity-file", c.Keys.Bundler, "--data-dir", data)
 	}
 	if i := c.authority(name); i >= 0 {
 		return append(args, "--share-file", c.Keys.Shares[i], "--identity-file", c.Keys.Identities[i], "--data-dir", data)

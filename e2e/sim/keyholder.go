@@ -159,7 +159,7 @@ func (k *keyholder) takeProposal(p proposal, answer func(attestation, error)) {
 		k.again(s, answer)
 		return
 	}
-	refusal := k.position().Attest(s)
+	refusal := k.position().Attest(s, 0)
 	if refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_FINAL && (k.finally(p.finality) || k.w.bug(AttestsBeforeFinality)) {
 		refusal = vote.Granted
 	}
@@ -185,7 +185,7 @@ func (k *keyholder) takeProposal(p proposal, answer func(attestation, error)) {
 // again answers about a number that something is held for.
 func (k *keyholder) again(s attest.Statement, answer func(attestation, error)) {
 	h := k.at(s.Number)
-	signed, refusal := h.Signed, h.Again(s)
+	signed, refusal := h.Signed, h.Again(s, 0, 0)
 	if refusal != 0 && k.w.bug(AttestsTwoContents) {
 		signed, refusal = s, 0
 	}
@@ -222,7 +222,7 @@ func (k *keyholder) lock(cert *preblockv1.Certificate, c *preblockv1.Content, an
 func (k *keyholder) takeCertificate(cert *preblockv1.Certificate, c *preblockv1.Content, answer func(bool, error)) {
 	s := statementIn(cert)
 	h := k.at(s.Number)
-	change, err := k.position().Lock(h.Held, s)
+	change, err := k.position().Lock(h.Held, s, 0)
 	if !k.w.certified(cert) && !k.w.bug(LocksWithoutACertificate) {
 		err = errNotCertified
 	}
@@ -250,7 +250,7 @@ func (k *keyholder) takeFinal(cert *preblockv1.Certificate, c *preblockv1.Conten
 		answer(false, errNotFinal)
 		return
 	}
-	change, err := k.position().Adopt(k.at(s.Number).Held, s)
+	change, err := k.position().Adopt(k.at(s.Number).Held, s, 0)
 	if err == nil && change == vote.Append {
 		err = k.check(c)
 	}

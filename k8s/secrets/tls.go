@@ -71,7 +71,8 @@ func (m *maker) certificates() error {
 	if err != nil {
 		return err
 	}
-	services := []string{"api-gw", "bundler", "monitor-svc", "producer-observer", "producer-svc", "proposer-svc", "sequencer"}
+	// The operator's is for a person, and no pod has it.
+	services := []string{"api-gw", "bundler", "monitor-svc", "operator", "producer-observer", "producer-svc", "proposer-svc", "sequencer"}
 	for i := range m.o.Keyholders {
 		services = append(services, fmt.Sprintf("keyholder-%d", i))
 	}

@@ -23,11 +23,14 @@ type Common struct {
 	Advertise     string `help:"Host at which others reach this process. Defaults to the host of each listen address."`
 	AdvertiseName string `help:"Name of this process where --advertise is an IP address: the name in its certificate. Defaults to the advertised host."`
 	RedisURL      string `name:"redis-url" help:"URL of Redis: redis://, rediss:// for TLS, or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
+	RedisCA       string `name:"redis-ca" help:"Certificates (PEM) of the authority that signed the certificate of Redis, for rediss://. Empty trusts the system's authorities." type:"path"`
+	Deployment    string `help:"Name of the deployment, in every Redis key and channel: the same in all its services, and another in every other deployment on this Redis. A name chain-N must be of chain N." default:"chain-1337"`
 	LogLevel      string `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
 	LogFormat     string `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
 	MemoryLimit   int    `help:"Soft memory limit in MiB: near it, garbage is collected more often. GOMEMLIMIT takes precedence. 0 means no limit." default:"400"`
 	OTLPEndpoint  string `name:"otlp-endpoint" help:"URL to send traces to by OTLP over gRPC, for example http://127.0.0.1:4317. Empty sends none."`
 	TLS           TLS    `embed:"" prefix:"tls-"`
+	Insecure      bool   `help:"Allow plain text on addresses that other machines can reach, where mutual TLS is not configured. Whoever reaches them may then call everything."`
 }
 
 // Base returns the common part; it makes every config that embeds Common a Service.
@@ -53,9 +56,9 @@ func (g LockGuard) Validate() error {
 	return nil
 }
 
-// TLS is the mutual TLS of gRPC between services: all three files, or none for plain text.
+// TLS is the mutual TLS between services: all three files, or none for plain text.
 type TLS struct {
-	Cert string `help:"Certificate (PEM) of this process, for mutual TLS on gRPC between services." type:"path"`
+	Cert string `help:"Certificate (PEM) of this process, for mutual TLS between services. Its common name says which service this is, and so what it may call. It is read again when it changes." type:"path"`
 	Key  string `help:"Private key (PEM, mode 0600) of the certificate." type:"path"`
 	CA   string `name:"ca" help:"Certificates (PEM) of the authority that signs the certificates of all services." type:"path"`
 }

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/kit/certs"
 	"blindseq/kit/config"
+	"blindseq/kit/roles"
 	"blindseq/kit/telemetry"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver/dns"
 )
@@ -30,17 +33,26 @@ const lookupEvery = 500 * time.Millisecond
 func init() { dns.SetMinResolutionInterval(lookupEvery) }
 
 // Dial returns a connection to a target ("host:port", "dns:///name:port", "leader:///name"). It connects when first
-// used, and again, with backoff, whenever it is broken.
+// used, and again, with backoff, whenever it is broken. With TLS, any server that the authority knows by this name will do.
 func Dial(target string, tls config.TLS, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	creds, err := clientCredentials(tls)
+	source, err := open(tls)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", target, err)
 	}
+	return dial(target, clientCredentials(source, nil), options)
+}
+
+// DialRole is Dial for a server that has to be of a role, as its certificate says. Without TLS (source is nil) nobody is.
+func DialRole(target string, server roles.Role, source *certs.Source, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return dial(target, clientCredentials(source, []roles.Role{server}), options)
+}
+
+func dial(target string, creds credentials.TransportCredentials, options []grpc.DialOption) (*grpc.ClientConn, error) {
 	if telemetry.On() {
 		options = append(options, grpc.WithStatsHandler(otelgrpc.NewClientHandler()))
 	}
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
-		creds,
+		grpc.WithTransportCredentials(creds),
 		grpc.WithChainUnaryInterceptor(sendToken),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),

@@ -1,6 +1,7 @@
 // Package grpckit gives every gRPC server and client of the system the same defaults: keepalive that finds a
 // half-open connection within 15 seconds, message limits, traces, metrics, health, one mapping of domain errors to
-// status codes, and mutual TLS when it is configured.
+// status codes, and mutual TLS when it is configured. With TLS, a server lets nobody call what the table of roles (package
+// roles) does not allow to the name in the caller's certificate.
 package grpckit
 
 import (
@@ -11,6 +12,7 @@ import (
 	"net"
 	"time"
 
+	"blindseq/kit/certs"
 	"blindseq/kit/config"
 	"blindseq/kit/ops"
 	"blindseq/kit/telemetry"
@@ -31,6 +33,9 @@ const (
 	// gracefulStop is how long calls that run may take to end when the server stops.
 	gracefulStop = 4 * time.Second
 
+	// handshakeTimeout is how long a caller may take to say who it is. Until then nobody knows, and it costs a connection.
+	handshakeTimeout = 5 * time.Second
+
 	keepaliveTime    = 10 * time.Second
 	keepaliveTimeout = 4 * time.Second // with the time, a second less than the 15 that are promised
 	// streamWorkers is how many goroutines stay to serve calls. A new one for each call would begin with a small stack, and growing
@@ -46,6 +51,8 @@ type ServerConfig struct {
 	Address  string
 	Listener net.Listener // used instead of Address when set
 	TLS      config.TLS
+	Certs    *certs.Source          // used instead of TLS when set
+	Refused  *prometheus.CounterVec // counts calls refused for their caller's role; may be nil
 	Health   *ops.Health
 	Registry *prometheus.Registry
 	Log      *slog.Logger
@@ -70,9 +77,11 @@ var errStopping = errors.New("server is stopping")
 
 // NewServer listens and prepares the server; services are registered before Run.
 func NewServer(cfg ServerConfig) (*Server, error) {
-	creds, err := serverCredentials(cfg.TLS)
-	if err != nil {
-		return nil, fmt.Errorf("serve grpc: %w", err)
+	source, err := cfg.Certs, error(nil)
+	if source == nil {
+		if source, err = open(cfg.TLS); err != nil {
+			return nil, fmt.Errorf("serve grpc: %w", err)
+		}
 	}
 	listener := cfg.Listener
 	if listener == nil {
@@ -82,17 +91,18 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	s := &Server{listener: listener, health: health.NewServer()}
 	s.streams, s.end = context.WithCancelCause(context.Background())
-	w := newWatch(cfg)
+	w, g := newWatch(cfg), guard{cfg.Refused}
 	options := []grpc.ServerOption{
-		creds,
+		grpc.Creds(serverCredentials(source)),
 		grpc.MaxRecvMsgSize(MaxMessageBytes),
 		grpc.MaxSendMsgSize(MaxMessageBytes),
+		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.MaxConcurrentStreams(4096),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: connectionAge}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{receiveToken, w.unary}, cfg.Unary...)...),
-		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{w.stream, s.endWithServer}, cfg.Stream...)...),
+		grpc.ChainUnaryInterceptor(append([]grpc.UnaryServerInterceptor{receiveToken, w.unary, g.unary}, cfg.Unary...)...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{w.stream, g.stream, s.endWithServer}, cfg.Stream...)...),
 	}
 	if telemetry.On() {
 		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler()))

@@ -1,70 +1,84 @@
 package grpckit
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
-	"os"
+	"net"
 
+	"blindseq/kit/certs"
 	"blindseq/kit/config"
-	"blindseq/kit/secretfile"
+	"blindseq/kit/roles"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/peer"
 )
 
-func serverCredentials(cfg config.TLS) (grpc.ServerOption, error) {
-	if !cfg.On() {
-		return grpc.Creds(insecure.NewCredentials()), nil
+// open reads the files of a TLS, if there are any.
+func open(files config.TLS) (*certs.Source, error) {
+	if !files.On() {
+		return nil, nil
 	}
-	pair, pool, err := load(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return grpc.Creds(credentials.NewTLS(&tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{pair},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    pool,
-	})), nil
+	return certs.Open(files)
 }
 
-func clientCredentials(cfg config.TLS) (grpc.DialOption, error) {
-	if !cfg.On() {
-		return grpc.WithTransportCredentials(insecure.NewCredentials()), nil
+func serverCredentials(s *certs.Source) credentials.TransportCredentials {
+	if s == nil {
+		return insecure.NewCredentials()
 	}
-	pair, pool, err := load(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{pair},
-		RootCAs:      pool,
-	})), nil
+	return credentials.NewTLS(s.Server("h2"))
 }
 
-func load(cfg config.TLS) (tls.Certificate, *x509.CertPool, error) {
-	info, err := os.Stat(cfg.Key)
+func clientCredentials(s *certs.Source, is []roles.Role) credentials.TransportCredentials {
+	if s == nil {
+		return insecure.NewCredentials()
+	}
+	return &tlsClient{TransportCredentials: credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13}), source: s, is: is}
+}
+
+// tlsClient makes each connection with the certificate and the authorities of that time.
+type tlsClient struct {
+	credentials.TransportCredentials // for what does not concern a handshake
+	source                           *certs.Source
+	is                               []roles.Role
+}
+
+func (c *tlsClient) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	name, _, err := net.SplitHostPort(authority)
 	if err != nil {
-		return tls.Certificate{}, nil, fmt.Errorf("read TLS key: %w", err)
+		name = authority
 	}
-	if err := secretfile.Check(info); err != nil {
-		return tls.Certificate{}, nil, fmt.Errorf("read TLS key %s: %w", cfg.Key, err)
+	return credentials.NewTLS(c.source.Client(name, c.is...)).ClientHandshake(ctx, authority, conn)
+}
+
+func (c *tlsClient) Clone() credentials.TransportCredentials {
+	return &tlsClient{TransportCredentials: c.TransportCredentials.Clone(), source: c.source, is: c.is}
+}
+
+// roleOf is the role of a call's caller.
+func roleOf(ctx context.Context) roles.Role {
+	state, ok := tlsOf(ctx)
+	if !ok {
+		return roles.Local
 	}
-	pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
-	if err != nil {
-		return tls.Certificate{}, nil, fmt.Errorf("read TLS certificate: %w", err)
+	return certs.RoleOf(&state)
+}
+
+func tlsOf(ctx context.Context) (state tls.ConnectionState, ok bool) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return state, false
 	}
-	ca, err := os.ReadFile(cfg.CA)
-	if err != nil {
-		return tls.Certificate{}, nil, fmt.Errorf("read TLS authority: %w", err)
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	return info.State, ok
+}
+
+// CertificateOf is the certificate of a call's caller; nil where the server has no TLS.
+func CertificateOf(ctx context.Context) *x509.Certificate {
+	state, ok := tlsOf(ctx)
+	if !ok || len(state.PeerCertificates) == 0 {
+		return nil
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(ca) {
-		return tls.Certificate{}, nil, errors.New("read TLS authority: no certificate in " + cfg.CA)
-	}
-	return pair, pool, nil
+	return state.PeerCertificates[0]
 }

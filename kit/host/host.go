@@ -21,11 +21,10 @@ import (
 	"blindseq/kit/grpckit"
 	"blindseq/kit/httpkit"
 	"blindseq/kit/ops"
-	"blindseq/kit/redisx"
+	"blindseq/kit/roles"
 	"blindseq/kit/service"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 )
 
@@ -37,6 +36,7 @@ type Host struct {
 	Registry *prometheus.Registry
 
 	ctx        context.Context // of the start; carries the steps of a test
+	doors      doors
 	ops        *ops.Server
 	components []component
 	stopping   []func()
@@ -98,16 +98,14 @@ func Open[T io.Closer](h *Host, name string, open func() (T, error)) (T, error) 
 	return opened, nil
 }
 
-// Redis opens the client of the Redis that --redis-url names. It connects when it is first used. It is no method, so that the
-// programs without Redis do not link its client.
-func Redis(h *Host) (redis.UniversalClient, error) {
-	return Open(h, "redis", func() (redis.UniversalClient, error) { return redisx.Open(h.Common.RedisURL) })
-}
-
-// Dial prepares a connection to another service. It connects when it is first used.
-func (h *Host) Dial(target string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+// Dial prepares a connection to another service, which has to be of a role. It connects when it is first used.
+func (h *Host) Dial(target string, server roles.Role, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	return Open(h, "connection to "+target, func() (*grpc.ClientConn, error) {
-		return grpckit.Dial(target, h.Common.TLS, options...)
+		source, err := h.Certificates()
+		if err != nil {
+			return nil, fmt.Errorf("dial %s: %w", target, err)
+		}
+		return grpckit.DialRole(target, server, source, options...)
 	})
 }
 
@@ -125,19 +123,22 @@ func (h *Host) Listen(name, address string) (net.Listener, error) {
 }
 
 // GRPC listens for gRPC and prepares the server. What cfg leaves empty is the Host's: address, TLS, health, metrics and log.
-func (h *Host) GRPC(cfg grpckit.ServerConfig) (*grpckit.Server, error) {
+// Without TLS it listens on a loopback address, or the operator has said --insecure.
+func (h *Host) GRPC(cfg grpckit.ServerConfig) (_ *grpckit.Server, err error) {
 	if cfg.Listener == nil {
 		address := cfg.Address
 		if address == "" {
 			address = h.Common.GRPCAddress
 		}
-		listener, err := h.Listen("grpc", address)
-		if err != nil {
+		if cfg.Listener, err = h.Listen("grpc", address); err != nil {
 			return nil, err
 		}
-		cfg.Listener = listener
 	}
-	cfg.TLS, cfg.Health, cfg.Registry, cfg.Log = h.Common.TLS, h.Health, h.Registry, h.Log
+	if cfg.Certs, err = h.Door("grpc", cfg.Listener.Addr().String()); err != nil {
+		return nil, err
+	}
+	cfg.Refused = h.Refusals()
+	cfg.Health, cfg.Registry, cfg.Log = h.Health, h.Registry, h.Log
 	return Open(h, "grpc server", func() (*grpckit.Server, error) { return grpckit.NewServer(cfg) })
 }
 
@@ -173,6 +174,9 @@ func (h *Host) Run(ctx context.Context) error {
 	g := service.NewGroup(h.Log)
 	if h.ops != nil {
 		g.Add("health and metrics", h.ops.Run)
+	}
+	if h.doors.watched() {
+		g.Add("doors", h.watchDoors)
 	}
 	for _, c := range h.components {
 		g.Add(c.name, c.run)

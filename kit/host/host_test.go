@@ -14,10 +14,11 @@ import (
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/kit/host/hosttest"
+	"blindseq/kit/roles"
 )
 
 func common() *config.Common {
-	return &config.Common{GRPCAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0", RedisURL: "redis://127.0.0.1:1/0"}
+	return &config.Common{GRPCAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0", RedisURL: "redis://127.0.0.1:1/0", Deployment: "test"}
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -29,7 +30,7 @@ func program(ctx context.Context) (_ *host.Host, err error) {
 	if _, err = host.Redis(h); err != nil {
 		return nil, err
 	}
-	if _, err = h.Dial("127.0.0.1:1"); err != nil {
+	if _, err = h.Dial("127.0.0.1:1", roles.Monitor); err != nil {
 		return nil, err
 	}
 	if _, err = h.Listen("public", "127.0.0.1:0"); err != nil {

@@ -20,12 +20,19 @@ type Grace struct {
 }
 
 // Serve serves s on l until ctx ends, and returns nil then. name says what is served, in errors. s.BaseContext is set here.
+// With s.TLSConfig it serves TLS.
 func Serve(ctx context.Context, name string, s *http.Server, l net.Listener, g Grace) error {
 	running, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
 	s.BaseContext = func(net.Listener) context.Context { return running }
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	go func() {
+		if s.TLSConfig != nil {
+			served <- s.ServeTLS(l, "", "")
+		} else {
+			served <- s.Serve(l)
+		}
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", name, err)

@@ -12,7 +12,6 @@ import (
 
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -99,7 +98,7 @@ func TestNoTwoLeadAtOnceAndALostLeaseIsRegained(t *testing.T) {
 		const ttl = time.Second
 		a := campaignForT(t, r, ttl, leader.Endpoint{GRPC: "a:1"})
 		first := receive(t, a.terms)
-		if err := r.Client.Del(t.Context(), rediskeys.LockLease("producer")).Err(); err != nil {
+		if err := r.Client.Del(t.Context(), redistest.Names.LockLease("producer")).Err(); err != nil {
 			t.Fatal(err)
 		}
 		receive(t, first.ctx.Done())
@@ -115,9 +114,13 @@ func TestNoTwoLeadAtOnceAndALostLeaseIsRegained(t *testing.T) {
 		r.Start(t)
 		r.FastForward(ttl) // on miniredis the old lease is still there
 		third := receive(t, a.terms)
-		if third.ctx.Err() != nil {
-			t.Error("the third term is over at once")
+		for range 5 {
+			if third.ctx.Err() == nil {
+				return
+			}
+			third = receive(t, a.terms) // a machine that is busy for a whole TTL loses the lease once more
 		}
+		t.Error("no term lasts")
 	})
 }
 

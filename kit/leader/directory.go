@@ -8,12 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"blindseq/kit/lock"
 	"blindseq/kit/notify"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 	"blindseq/kit/retry"
 )
@@ -24,7 +22,7 @@ const refreshEvery = 5 * time.Second
 // Directory knows the last leader of each lease it follows. It remembers a leader until it knows the next, also while there
 // is none and while Redis is down: the former leader may still serve reads, and refuses everything else itself.
 type Directory struct {
-	rdb   redis.UniversalClient
+	rdb   *redisx.Client
 	names []string
 	view  atomic.Pointer[view]
 	nudge notify.Wake
@@ -43,7 +41,7 @@ type term struct {
 }
 
 // NewDirectory makes a directory of the leases with these names. It knows nothing before Run.
-func NewDirectory(rdb redis.UniversalClient, names ...string) *Directory {
+func NewDirectory(rdb *redisx.Client, names ...string) *Directory {
 	d := &Directory{rdb: rdb, names: slices.Clone(names), nudge: notify.NewWake()}
 	d.view.Store(&view{changed: make(chan struct{})})
 	return d
@@ -68,7 +66,7 @@ func (d *Directory) Refresh() {
 func (d *Directory) Run(ctx context.Context) error {
 	channels := make([]string, len(d.names))
 	for i, name := range d.names {
-		channels[i] = rediskeys.LockEvents(name)
+		channels[i] = d.rdb.Names.LockEvents(name)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

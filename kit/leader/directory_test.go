@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"blindseq/kit/leader"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -73,7 +72,7 @@ func TestTheDirectoryFollowsTheLeaderAndKeepsTheLastOne(t *testing.T) {
 		d.Refresh()
 		wantLeader(t, d, eb)
 		r.Start(t)
-		r.Client.Del(t.Context(), rediskeys.LockLease("producer"))
+		r.Client.Del(t.Context(), redistest.Names.LockLease("producer"))
 		campaignForT(t, r, longTTL, ea)
 		wantLeader(t, d, ea)
 		if e, ok := d.Current("proposer"); ok {
@@ -109,7 +108,7 @@ func TestTheDirectoryIgnoresARecordItCannotRead(t *testing.T) {
 		campaignForT(t, r, longTTL, e)
 		wantLeader(t, d, e)
 		for _, bad := range []string{"", "{", `{"grpc":7}`, `{"rpc":"http://x"}`, "\xff"} {
-			if err := r.Client.HSet(t.Context(), rediskeys.LockLease("producer"), "meta", bad).Err(); err != nil {
+			if err := r.Client.HSet(t.Context(), redistest.Names.LockLease("producer"), "meta", bad).Err(); err != nil {
 				t.Fatal(err)
 			}
 			d.Refresh()
@@ -219,7 +218,7 @@ func TestCallsFollowTheLeader(t *testing.T) {
 		b.cancel()
 		receive(t, b.ended)
 		r.Start(t)
-		r.Client.Del(t.Context(), rediskeys.LockLease("producer"))
+		r.Client.Del(t.Context(), redistest.Names.LockLease("producer"))
 		campaignForT(t, r, longTTL, ec)
 		wantAnswerFrom(t, client, "c")
 	})

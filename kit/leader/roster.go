@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 )
 
 var (
@@ -37,13 +37,13 @@ type Replica struct {
 
 // Enroll keeps a replica in the roster of a service while describe says that it serves reads, until ctx ends; then it is
 // taken out at once. While Redis cannot be asked, others remember the last roster they have seen.
-func Enroll(ctx context.Context, rdb redis.UniversalClient, name string, describe func() (r Replica, serves bool)) error {
+func Enroll(ctx context.Context, rdb *redisx.Client, name string, describe func() (r Replica, serves bool)) error {
 	script := redis.NewScript(enrollSource)
 	say := func(ctx context.Context, r Replica, text string) {
 		ctx, cancel := context.WithTimeout(ctx, rosterCall)
 		defer cancel()
 		// An error is ignored: the next tick repeats the call, and a replica that is silent for the TTL leaves the roster.
-		_ = script.Run(ctx, rdb, []string{rediskeys.Roster(name)}, r.GRPC, text, rosterTTL.Milliseconds()).Err()
+		_ = script.Run(ctx, rdb, []string{rdb.Names.Roster(name)}, r.GRPC, text, rosterTTL.Milliseconds()).Err()
 	}
 	tick := time.NewTicker(rosterEvery)
 	defer tick.Stop()
@@ -72,14 +72,14 @@ func Enroll(ctx context.Context, rdb redis.UniversalClient, name string, describ
 
 // Roster knows the replicas of a service that serve reads.
 type Roster struct {
-	rdb    redis.UniversalClient
+	rdb    *redisx.Client
 	script *redis.Script
 	name   string
 	seen   atomic.Pointer[[]Replica]
 }
 
 // NewRoster makes a roster that is empty before Run.
-func NewRoster(rdb redis.UniversalClient, name string) *Roster {
+func NewRoster(rdb *redisx.Client, name string) *Roster {
 	r := &Roster{rdb: rdb, script: redis.NewScript(rosterSource), name: name}
 	r.seen.Store(new([]Replica))
 	return r
@@ -106,7 +106,7 @@ func (r *Roster) Run(ctx context.Context) error {
 func (r *Roster) Look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rosterCall)
 	defer cancel()
-	texts, err := r.script.Run(ctx, r.rdb, []string{rediskeys.Roster(r.name)}).StringSlice()
+	texts, err := r.script.Run(ctx, r.rdb, []string{r.rdb.Names.Roster(r.name)}).StringSlice()
 	if err != nil {
 		return fmt.Errorf("read the roster of %s: %w", r.name, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"blindseq/kit/leader"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -68,7 +67,7 @@ func TestARosterHasThoseThatServeAndNoOthers(t *testing.T) {
 		leave()
 		until(t, func() bool { return slices.Equal(addresses(roster), []string{"b:1"}) })
 		// One that was killed says nothing; here its last word is long ago.
-		if err := r.Client.HSet(t.Context(), rediskeys.Roster("producer"), "dead:1", `1 {"grpc":"dead:1","rpc":"dead:1"}`).Err(); err != nil {
+		if err := r.Client.HSet(t.Context(), redistest.Names.Roster("producer"), "dead:1", `1 {"grpc":"dead:1","rpc":"dead:1"}`).Err(); err != nil {
 			t.Fatal(err)
 		}
 		serves.Store(false)
@@ -84,7 +83,7 @@ func TestWhatNoReplicaWroteDoesNotStayInARoster(t *testing.T) {
 		"an end far away": func(ctx context.Context, p redis.Pipeliner, key string) { p.HSet(ctx, key, "ghost:1", ghost) },
 	}
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
-		key := rediskeys.Roster("producer")
+		key := redistest.Names.Roster("producer")
 		roster := leader.NewRoster(r.NewClient(t), "producer")
 		ctx, cancel := context.WithCancel(t.Context())
 		var tasks errgroup.Group

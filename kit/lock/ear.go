@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"blindseq/kit/notify"
 	"blindseq/kit/redisx"
 )
@@ -17,7 +15,7 @@ const linger = 200 * time.Millisecond
 // ear is the one subscription of a Locker to its lock's events. It exists only while somebody waits for a holder in
 // another process (and a little longer): the path without contention never opens it.
 type ear struct {
-	rdb     redis.UniversalClient
+	rdb     *redisx.Client
 	channel string
 	heard   notify.Wake // look again; only the waiter whose turn it is receives
 
@@ -26,7 +24,7 @@ type ear struct {
 	idle   *time.Timer
 }
 
-func newEar(rdb redis.UniversalClient, channel string) *ear {
+func newEar(rdb *redisx.Client, channel string) *ear {
 	return &ear{rdb: rdb, channel: channel, heard: notify.NewWake()}
 }
 

@@ -17,7 +17,7 @@ func Example() {
 		panic(err)
 	}
 	defer server.Close()
-	rdb, err := redisx.Open("redis://" + server.Addr())
+	rdb, err := redisx.Open(redisx.Config{URL: "redis://" + server.Addr(), Deployment: "example"})
 	if err != nil {
 		panic(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -107,7 +106,7 @@ func (l *Locker) waiting() int {
 
 func subscribers(t *testing.T, r redistest.Redis) int {
 	t.Helper()
-	channel := rediskeys.LockEvents("test")
+	channel := redistest.Names.LockEvents("test")
 	n, err := r.Client.PubSubNumSub(t.Context(), channel).Result()
 	if err != nil {
 		t.Fatal(err)

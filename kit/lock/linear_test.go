@@ -11,7 +11,6 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"blindseq/kit/linear"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -270,7 +269,7 @@ func TestTheModelOfTheLockRefusesBrokenOnes(t *testing.T) {
 					t.Logf("found with seed %d", seed)
 					return
 				}
-				if err := r.Client.Del(t.Context(), rediskeys.LockLease("test"), rediskeys.LockToken("test")).Err(); err != nil {
+				if err := r.Client.Del(t.Context(), redistest.Names.LockLease("test"), redistest.Names.LockToken("test")).Err(); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -25,7 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"blindseq/kit/redisx"
 )
 
 // Errors to decide on with errors.Is.
@@ -82,7 +82,7 @@ type Locker struct {
 
 // New makes a Locker. The client should come from redisx.Open: a client that retries commands or ignores deadlines weakens
 // what this package guarantees.
-func New(rdb redis.UniversalClient, o Options) *Locker {
+func New(rdb *redisx.Client, o Options) *Locker {
 	if o.TTL < time.Millisecond {
 		o.TTL = 5 * time.Second
 	}
@@ -112,6 +112,6 @@ func (l *Locker) Holder() string { return l.holder }
 func (l *Locker) Inspect(ctx context.Context) (Status, error) { return l.store.status(ctx) }
 
 // Inspect reads the state of a lock without a Locker.
-func Inspect(ctx context.Context, rdb redis.UniversalClient, name string) (Status, error) {
+func Inspect(ctx context.Context, rdb *redisx.Client, name string) (Status, error) {
 	return newStore(rdb, name, 0, nil).status(ctx)
 }

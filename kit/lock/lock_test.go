@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -138,7 +137,7 @@ func TestALeaseIsRenewedOnRedis(t *testing.T) {
 		for range 4 {
 			r.FastForward(500 * time.Millisecond)
 			until(t, "it is renewed", func() bool {
-				left, err := r.Client.PTTL(t.Context(), rediskeys.LockLease("test")).Result()
+				left, err := r.Client.PTTL(t.Context(), redistest.Names.LockLease("test")).Result()
 				return err == nil && left > 600*time.Millisecond
 			})
 		}

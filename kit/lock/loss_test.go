@@ -8,7 +8,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -17,10 +16,10 @@ const lossTTL = time.Second // its belief ends after 0.6 s: 0.4 s for a busy mac
 func TestTheContextEndsBeforeTheLeaseCan(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, r redistest.Redis){
 		"key deleted": func(t *testing.T, r redistest.Redis) {
-			r.Client.Del(t.Context(), rediskeys.LockLease("test"))
+			r.Client.Del(t.Context(), redistest.Names.LockLease("test"))
 		},
 		"stolen": func(t *testing.T, r redistest.Redis) {
-			r.Client.HSet(t.Context(), rediskeys.LockLease("test"), "attempt", "thief", "holder", "thief")
+			r.Client.HSet(t.Context(), redistest.Names.LockLease("test"), "attempt", "thief", "holder", "thief")
 		},
 		"redis gone":  func(t *testing.T, r redistest.Redis) { r.Stop(t) },
 		"redis wiped": func(t *testing.T, r redistest.Redis) { r.Client.FlushAll(t.Context()) },
@@ -58,7 +57,7 @@ func TestReleasingALostLockLeavesTheNewHolderAlone(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		a, b := lockerForT(t, r, lossTTL), lockerForT(t, r, longTTL)
 		h := acquire(t, a, Request{})
-		r.Client.Del(t.Context(), rediskeys.LockLease("test"))
+		r.Client.Del(t.Context(), redistest.Names.LockLease("test"))
 		next := acquire(t, b, Request{})
 		if next.Token() <= h.Token() {
 			t.Errorf("token %d after %d", next.Token(), h.Token())
@@ -79,7 +78,7 @@ func TestALostLockKeepsOthersOfTheProcessOutUntilItsSectionEnded(t *testing.T) {
 		h := acquire(t, l, Request{})
 		got := make(chan result, 1)
 		acquireSoon(contextForT(t), l, "next", Request{}, got)
-		r.Client.Del(t.Context(), rediskeys.LockLease("test"))
+		r.Client.Del(t.Context(), redistest.Names.LockLease("test"))
 		wantLost(t, h, lossTTL)
 		if n := l.waiting(); n != 2 || len(got) > 0 {
 			t.Fatal("the next one came in beside it")

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
@@ -82,7 +81,7 @@ func TestSectionsNeverOverlap(t *testing.T) {
 		}
 		all.Wait()
 		noneOverlap(t, done, sections)
-		if n := r.Client.Exists(ctx, rediskeys.LockLease("test")).Val(); n != 0 {
+		if n := r.Client.Exists(ctx, redistest.Names.LockLease("test")).Val(); n != 0 {
 			t.Errorf("%d keys left behind", n)
 		}
 		t.Logf("%d sections of %d contenders in %s, none overlaps", len(done), contenders, time.Since(began).Round(time.Millisecond))

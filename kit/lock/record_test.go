@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"blindseq/kit/lock/locktest"
 	"blindseq/kit/redistest"
+	"blindseq/kit/redisx"
 )
 
 // TestTheRecordIsWhatTheScriptsDo gives the scripts and locktest.Record the same random commands, on both kinds of Redis, and
@@ -44,7 +43,7 @@ type pair struct {
 	t      *testing.T
 	ctx    context.Context
 	rng    *rand.Rand
-	rdb    redis.UniversalClient
+	rdb    *redisx.Client
 	store  *store
 	record *locktest.Record
 }

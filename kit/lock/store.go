@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 )
 
 var (
@@ -44,7 +44,7 @@ const maxJump = 1 << 32
 // store is the lock's record in Redis. Each method is one round trip, and (but for inspect) one script: it happens
 // wholly or not at all.
 type store struct {
-	rdb                             redis.UniversalClient
+	rdb                             *redisx.Client
 	log                             *slog.Logger // of wrong values removed
 	name                            string
 	lease, token, events            string
@@ -52,11 +52,11 @@ type store struct {
 	acquireLua, renewLua, returnLua *redis.Script
 }
 
-func newStore(rdb redis.UniversalClient, name string, ttl time.Duration, log *slog.Logger) *store {
+func newStore(rdb *redisx.Client, name string, ttl time.Duration, log *slog.Logger) *store {
 	return &store{
 		rdb: rdb, log: log, name: name, ttl: ttl,
-		lease: rediskeys.LockLease(name), token: rediskeys.LockToken(name),
-		events:     rediskeys.LockEvents(name),
+		lease: rdb.Names.LockLease(name), token: rdb.Names.LockToken(name),
+		events:     rdb.Names.LockEvents(name),
 		acquireLua: redis.NewScript(acquireSource), renewLua: redis.NewScript(renewSource),
 		returnLua: redis.NewScript(releaseSource),
 	}

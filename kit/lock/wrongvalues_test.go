@@ -5,34 +5,32 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
+	"blindseq/kit/redisx"
 )
 
 // Whatever somebody wrote into the lock's keys, the lock is had again, and with a token that can be counted on from.
 func TestWrongValuesInRedisDoNotKeepTheLockFromAnyone(t *testing.T) {
-	lease, token := rediskeys.LockLease("test"), rediskeys.LockToken("test")
-	for name, write := range map[string]func(ctx context.Context, c redis.UniversalClient) error{
-		"lease is a string": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, lease, "x", 0).Err() },
-		"lease is a list":   func(ctx context.Context, c redis.UniversalClient) error { return c.RPush(ctx, lease, "x").Err() },
-		"lease does not end": func(ctx context.Context, c redis.UniversalClient) error {
+	lease, token := redistest.Names.LockLease("test"), redistest.Names.LockToken("test")
+	for name, write := range map[string]func(ctx context.Context, c *redisx.Client) error{
+		"lease is a string": func(ctx context.Context, c *redisx.Client) error { return c.Set(ctx, lease, "x", 0).Err() },
+		"lease is a list":   func(ctx context.Context, c *redisx.Client) error { return c.RPush(ctx, lease, "x").Err() },
+		"lease does not end": func(ctx context.Context, c *redisx.Client) error {
 			return c.HSet(ctx, lease, "attempt", "x").Err()
 		},
-		"lease without owner": func(ctx context.Context, c redis.UniversalClient) error {
+		"lease without owner": func(ctx context.Context, c *redisx.Client) error {
 			return c.HSet(ctx, lease, "token", "x").Err()
 		},
-		"lease for a year": func(ctx context.Context, c redis.UniversalClient) error {
+		"lease for a year": func(ctx context.Context, c *redisx.Client) error {
 			c.HSet(ctx, lease, "attempt", "x")
 			return c.Expire(ctx, lease, 365*24*time.Hour).Err()
 		},
-		"token is a hash":     func(ctx context.Context, c redis.UniversalClient) error { return c.HSet(ctx, token, "a", "b").Err() },
-		"token is text":       func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "x", 0).Err() },
-		"token is negative":   func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "-5", 0).Err() },
-		"token is a fraction": func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "1.5", 0).Err() },
-		"token is infinite":   func(ctx context.Context, c redis.UniversalClient) error { return c.Set(ctx, token, "1e999", 0).Err() },
-		"token is the last there can be": func(ctx context.Context, c redis.UniversalClient) error {
+		"token is a hash":     func(ctx context.Context, c *redisx.Client) error { return c.HSet(ctx, token, "a", "b").Err() },
+		"token is text":       func(ctx context.Context, c *redisx.Client) error { return c.Set(ctx, token, "x", 0).Err() },
+		"token is negative":   func(ctx context.Context, c *redisx.Client) error { return c.Set(ctx, token, "-5", 0).Err() },
+		"token is a fraction": func(ctx context.Context, c *redisx.Client) error { return c.Set(ctx, token, "1.5", 0).Err() },
+		"token is infinite":   func(ctx context.Context, c *redisx.Client) error { return c.Set(ctx, token, "1e999", 0).Err() },
+		"token is the last there can be": func(ctx context.Context, c *redisx.Client) error {
 			return c.Set(ctx, token, "9007199254740991", 0).Err()
 		},
 	} {
@@ -75,7 +73,7 @@ func TestARecordChangedUnderItsHolderIsWrittenAgain(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		l := lockerForT(t, r, time.Second)
 		h := acquire(t, l, Request{Meta: "here"})
-		lease := rediskeys.LockLease("test")
+		lease := redistest.Names.LockLease("test")
 		if err := r.Client.HSet(t.Context(), lease, "token", "x", "holder", "thief", "meta", "elsewhere").Err(); err != nil {
 			t.Fatal(err)
 		}

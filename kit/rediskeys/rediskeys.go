@@ -2,10 +2,36 @@
 // spells a key, so this file lists everything in Redis. Nothing here is the only copy of anything acknowledged: the services
 // rebuild a wiped Redis.
 //
+// Every key carries the deployment's name, so that several deployments may share a Redis. A channel carries the database's
+// number too, because Pub/Sub knows no databases.
+//
 // The braces are hash tags: the keys of one script fall into one slot, should Redis ever be a cluster.
 package rediskeys
 
-import "strconv"
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// ErrDeployment is a name that no deployment can have.
+var ErrDeployment = errors.New("bad name of a deployment")
+
+// OfChain is the name that a deployment of a chain has by default.
+func OfChain(id uint64) string { return ofChain + strconv.FormatUint(id, 10) }
+
+const ofChain = "chain-"
+
+// CheckChain refuses the default name of another chain's deployment: two chains would use the same keys.
+func CheckChain(deployment string, id uint64) error {
+	if strings.HasPrefix(deployment, ofChain) && deployment != OfChain(id) {
+		return fmt.Errorf("--deployment: %w: %q is the name of another chain: set --deployment %s (BLINDSEQ_DEPLOYMENT), or a name of your own, in every service",
+			ErrDeployment, deployment, OfChain(id))
+	}
+	return nil
+}
 
 // Names of the locks and leases there are; the argument of the Lock builders and of leader.NewDirectory.
 const (
@@ -14,61 +40,88 @@ const (
 	ProposerLease   = "proposer"    // held by the active proposer-svc
 )
 
-const prefix = "blindseq:"
+// Names are the keys and channels of one deployment in one database of Redis. New makes them.
+type Names struct{ keys, channels string }
+
+// deployment has neither the colon that ends a part of a key nor the braces of a hash tag.
+var deployment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// New returns the names of a deployment in the database with this number.
+func New(name string, database int) (Names, error) {
+	if !deployment.MatchString(name) {
+		return Names{}, fmt.Errorf("%w: %q: want 1 to 63 letters, digits and ._-, the first a letter or digit", ErrDeployment, name)
+	}
+	keys := "blindseq:" + name + ":"
+	return Names{keys: keys, channels: keys + strconv.Itoa(database) + ":"}, nil
+}
 
 // LockLease is the holder of the lock: hash {attempt, holder, token, meta}. Written by kit/lock. TTL: the lock's.
-func LockLease(name string) string { return prefix + "{lock:" + name + "}:lease" }
+func (n Names) LockLease(name string) string { return n.keys + "{lock:" + name + "}:lease" }
 
 // LockToken is the last fencing token minted: a decimal number. Written by kit/lock. No TTL.
-func LockToken(name string) string { return prefix + "{lock:" + name + "}:token" }
+func (n Names) LockToken(name string) string { return n.keys + "{lock:" + name + "}:token" }
 
 // LockEvents is the channel on which kit/lock says "released", and "acquired" by a holder that has something to tell
 // (a leader's endpoint). A message is a hint to look again, never the fact itself.
-func LockEvents(name string) string { return prefix + "{lock:" + name + "}:events" }
+func (n Names) LockEvents(name string) string { return n.channels + "{lock:" + name + "}:events" }
 
 // Roster is the replicas of a service that serve reads: hash of address to "<Redis time in ms at which the entry is void>
 // <JSON>". Written by kit/leader. TTL: that of its last entry.
-func Roster(name string) string { return prefix + "roster:" + name }
+func (n Names) Roster(name string) string { return n.keys + "roster:" + name }
 
 // proposerTag puts the FIFO into the slot of the proposer's lease: one script checks the lease and changes the FIFO.
-const proposerTag = prefix + "{lock:" + ProposerLease + "}:"
+const proposerTag = "{lock:" + ProposerLease + "}:"
 
 // ProposerState is the FIFO's tag, by which a change is noticed, and the id of the current request: hash {tag,
 // current}. Written by proposer-svc. No TTL.
-func ProposerState() string { return proposerTag + "state" }
+func (n Names) ProposerState() string { return n.keys + proposerTag + "state" }
 
 // ProposerFIFO is the ids of the requests queued, the first to be served first: list. Written by proposer-svc. No TTL.
-func ProposerFIFO() string { return proposerTag + "fifo" }
+func (n Names) ProposerFIFO() string { return n.keys + proposerTag + "fifo" }
 
 // ProposerRequests is the requests queued and the current one: hash of request id to JSON. Written by proposer-svc. No TTL.
-func ProposerRequests() string { return proposerTag + "requests" }
+func (n Names) ProposerRequests() string { return n.keys + proposerTag + "requests" }
 
 // ProposerRecent is the last requests processed, newest first: list of JSON, bounded. Written by proposer-svc. No TTL.
-func ProposerRecent() string { return proposerTag + "recent" }
+func (n Names) ProposerRecent() string { return n.keys + proposerTag + "recent" }
 
 // ProposerProcessed is a processed request: JSON. Written by proposer-svc. TTL: --processed-ttl, 1 h by default. Without
 // an id it is the prefix of them all.
-func ProposerProcessed(id string) string { return proposerTag + "processed:" + id }
+func (n Names) ProposerProcessed(id string) string { return n.keys + proposerTag + "processed:" + id }
 
 // ProposerEvents is the channel on which a proposer-svc says that it changed the FIFO. The message is the tag.
-func ProposerEvents() string { return proposerTag + "events" }
+func (n Names) ProposerEvents() string { return n.channels + proposerTag + "events" }
 
 // EndingRequest is the id of the request that is ending without a preblock; there is no key while none is. It is the contract
 // between proposer-svc and monitor-svc about notices (docs/adr/004): proposer-svc writes it in the same script that changes
 // the FIFO, so that the two never differ, in any copy of Redis. monitor-svc reads it in the same script that records a
 // notice, and reads nothing else of the FIFO. String. No TTL.
-func EndingRequest() string { return proposerTag + "ending" }
+func (n Names) EndingRequest() string { return n.keys + proposerTag + "ending" }
 
 // MonitorNoPreblock is why a request ended without a preblock: JSON. Written once, by monitor-svc, while the request is the
 // EndingRequest: both are in one slot. TTL 1 h.
-func MonitorNoPreblock(requestID string) string { return proposerTag + "no-preblock:" + requestID }
+func (n Names) MonitorNoPreblock(requestID string) string {
+	return n.keys + proposerTag + "no-preblock:" + requestID
+}
 
 // MonitorEvents is the channel on which monitor-svc says that a request ended without a preblock: JSON.
-const MonitorEvents = prefix + "monitor:events"
+func (n Names) MonitorEvents() string { return n.channels + "monitor:events" }
 
 // MonitorConflict is two preblocks that the DSN showed for one number: JSON {number, first_hash, second_hash, first,
 // second}, the preblocks in protobuf wire format. Written once for each number, by monitor-svc; kept for the operator.
 // No TTL.
-func MonitorConflict(number uint64) string {
-	return prefix + "monitor:conflict:" + strconv.FormatUint(number, 10)
+func (n Names) MonitorConflict(number uint64) string {
+	return n.keys + "monitor:conflict:" + strconv.FormatUint(number, 10)
 }
+
+// GatewayBody is the body of the produce_block call that an idempotency key was first used with: string. Written by api-gw.
+// TTL 1 h.
+func (n Names) GatewayBody(idempotencyKey string) string {
+	return n.keys + "gateway:body:" + idempotencyKey
+}
+
+// Probe is a key that every process writes, to learn whether it may use this Redis: string. TTL 1 s.
+func (n Names) Probe() string { return n.keys + "{probe}" }
+
+// ProbeEvents is a channel on which a probe publishes; nobody listens.
+func (n Names) ProbeEvents() string { return n.channels + "{probe}:events" }

@@ -7,13 +7,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 )
 
 // Only, set to "miniredis", leaves out the real server (for machines without one).
 const Only = "BLINDSEQ_TEST_REDIS"
+
+// deployment is the default of --deployment, so that a test and the services it starts mean the same keys.
+const deployment = "chain-1337"
+
+// Names are the keys and channels of the clients that a test opens.
+var Names = must(rediskeys.New(deployment, 0))
+
+func must(n rediskeys.Names, err error) rediskeys.Names {
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
 
 // server is what both Redises can do for a test.
 type server interface {
@@ -26,7 +38,7 @@ type server interface {
 // Redis is one empty Redis of a test's own, gone when the test ends.
 type Redis struct {
 	URL    string
-	Client redis.UniversalClient
+	Client *redisx.Client
 	server server
 }
 
@@ -43,8 +55,9 @@ func Each(t *testing.T, test func(t *testing.T, r Redis)) {
 // Mini is for tests in which Redis is incidental, and for benchmarks without a server.
 func Mini(t testing.TB) Redis { return open(t, newMini(t)) }
 
-// Real is for what only a real server shows, such as benchmarks. It fails where redis-server is missing.
-func Real(t testing.TB) Redis { return open(t, newProcess(t)) }
+// Real is for what only a real server shows, such as benchmarks; settings are further arguments of redis-server. It fails where
+// redis-server is missing.
+func Real(t testing.TB, settings ...string) Redis { return open(t, newProcess(t, settings...)) }
 
 func open(t testing.TB, s server) Redis {
 	r := Redis{URL: s.url(), server: s}
@@ -53,9 +66,9 @@ func open(t testing.TB, s server) Redis {
 }
 
 // NewClient opens a further client, as another process would have; it is closed when the test ends.
-func (r Redis) NewClient(t testing.TB) redis.UniversalClient {
+func (r Redis) NewClient(t testing.TB) *redisx.Client {
 	t.Helper()
-	client, err := redisx.Open(r.URL)
+	client, err := redisx.Open(redisx.Config{URL: r.URL, Deployment: deployment})
 	if err != nil {
 		t.Fatal(err)
 	}

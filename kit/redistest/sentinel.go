@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/kit/redisx"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -75,13 +77,13 @@ func newSentinel(t testing.TB, master string) *process {
 }
 
 // Node opens a client of the i-th redis-server itself, master or replica.
-func (s *Sentinels) Node(t testing.TB, i int) redis.UniversalClient {
+func (s *Sentinels) Node(t testing.TB, i int) *redisx.Client {
 	t.Helper()
 	return Redis{URL: s.nodes[i].url()}.NewClient(t)
 }
 
 // Open opens a client of the master, through the sentinels.
-func (s *Sentinels) Open(t testing.TB) redis.UniversalClient {
+func (s *Sentinels) Open(t testing.TB) *redisx.Client {
 	t.Helper()
 	return Redis{URL: s.URL}.NewClient(t)
 }

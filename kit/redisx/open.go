@@ -6,12 +6,15 @@ package redisx
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"blindseq/kit/rediskeys"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -29,24 +32,54 @@ const (
 const usage = "want redis://[user:password@]host:port[/db], rediss:// for TLS, or " +
 	"redis+sentinel://[user:password@]host:port,host:port/db?master=name (percent-encode special characters)"
 
+// Config says which Redis, and for which deployment.
+type Config struct {
+	URL        string
+	CA         string // file with the certificates (PEM) of the authority of Redis; empty trusts the system's
+	Deployment string
+}
+
+// Client is a client and the names of its deployment's keys and channels.
+type Client struct {
+	redis.UniversalClient
+	Names rediskeys.Names
+}
+
 // Open makes a client; it does not connect. Timeouts and pool sizes in the URL's query win over the defaults here.
-func Open(rawURL string) (redis.UniversalClient, error) {
-	scheme, rest, ok := strings.Cut(rawURL, "://")
+func Open(cfg Config) (*Client, error) {
+	scheme, rest, ok := strings.Cut(cfg.URL, "://")
+	secure, err := secured(scheme, cfg.CA)
+	if err != nil {
+		return nil, err
+	}
+	var client *redis.Client
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%w: no scheme: %s", ErrURL, usage)
 	case scheme == "redis+sentinel" || scheme == "rediss+sentinel":
-		return openSentinel(scheme, rest)
+		client, err = openSentinel(rest, secure)
 	case scheme == "redis" || scheme == "rediss" || scheme == "unix":
-		return openSingle(rawURL)
+		client, err = openSingle(cfg.URL, secure)
+	default:
+		return nil, fmt.Errorf("%w: scheme %q is not known: %s", ErrURL, scheme, usage)
 	}
-	return nil, fmt.Errorf("%w: scheme %q is not known: %s", ErrURL, scheme, usage)
+	if err != nil {
+		return nil, err
+	}
+	names, err := rediskeys.New(cfg.Deployment, client.Options().DB)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("--deployment: %w", err), client.Close())
+	}
+	return &Client{client, names}, nil
 }
 
-func openSingle(rawURL string) (redis.UniversalClient, error) {
+func openSingle(rawURL string, secure *tls.Config) (*redis.Client, error) {
 	o, err := redis.ParseURL(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrURL, explain(err))
+	}
+	if o.TLSConfig != nil {
+		o.TLSConfig.RootCAs = secure.RootCAs
 	}
 	o.MaxRetries = -1
 	o.DialerRetries = 1
@@ -69,7 +102,7 @@ func explain(err error) string {
 }
 
 // openSentinel takes the list of hosts apart itself: net/url knows no such authority.
-func openSentinel(scheme, rest string) (redis.UniversalClient, error) {
+func openSentinel(rest string, secure *tls.Config) (*redis.Client, error) {
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		authority, tail = rest[:i], rest[i:]
@@ -86,8 +119,9 @@ func openSentinel(scheme, rest string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	if scheme == "rediss+sentinel" {
-		o.TLSConfig = sentinelTLS(o.SentinelAddrs[0])
+	if secure != nil {
+		secure.ServerName = hostOf(o.SentinelAddrs[0])
+		o.TLSConfig = secure
 	}
 	return redis.NewFailoverClient(o), nil
 }

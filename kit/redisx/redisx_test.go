@@ -25,7 +25,7 @@ func TestOpenRefusesBadURLsWithoutTellingThePassword(t *testing.T) {
 		"redis+sentinel://:" + secret + "@a:1/zero?master=m", "redis+sentinel://:" + secret + "@/0?master=m",
 		"redis+sentinel://:" + secret + "@a:1/0?master=m&nope=1", "redis+sentinel://:" + secret + "%@a:1/0?master=m",
 	} {
-		client, err := redisx.Open(bad)
+		client, err := redisx.Open(redisx.Config{URL: bad, Deployment: "test"})
 		if !errors.Is(err, redisx.ErrURL) {
 			t.Errorf("%q: got %v, want ErrURL", bad, err)
 			if client != nil {
@@ -44,12 +44,12 @@ func TestOpenSetsWhatALockNeeds(t *testing.T) {
 		"redis://user:p%40ss@localhost:6380/3", "rediss://user:p%40ss@localhost:6380/3",
 		"redis+sentinel://user:p%40ss@a:26379,b:26379/3?master=mymaster", "rediss+sentinel://user:p%40ss@a:26379/3?master=mymaster",
 	} {
-		client, err := redisx.Open(url)
+		client, err := redisx.Open(redisx.Config{URL: url, Deployment: "test"})
 		if err != nil {
 			t.Fatalf("%s: %v", url, err)
 		}
 		defer client.Close()
-		o := client.(*redis.Client).Options()
+		o := client.UniversalClient.(*redis.Client).Options()
 		if o.MaxRetries != 0 { // go-redis turns -1 into 0 retries
 			t.Errorf("%s: %d retries", url, o.MaxRetries)
 		}

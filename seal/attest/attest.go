@@ -1,5 +1,5 @@
 // Package attest is what keyholders and sequencers sign about the order: proposals, attestations, locks, the certificates made
-// of them, decryption shares, and reports to keyholders that lost their votes.
+// of them, changes of view, decryption shares, and reports to keyholders that lost their votes.
 //
 // # Digests
 //
@@ -19,6 +19,9 @@
 // Attestations of a quorum certify a content for a number and view; no other one can be certified there. A keyholder that has
 // stored the certificate signs a lock. Locks of a quorum make the content final: whatever is decided later for the number, in
 // any view, is this content.
+//
+// A keyholder that has left a view attests and locks nothing there. Statements of a quorum that it has left all views below one
+// open that view (Opens); they say which content has to be proposed there.
 //
 // A signature made for one domain is none in another: every digest begins with its own domain, and none is the prefix of
 // another.

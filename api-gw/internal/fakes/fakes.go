@@ -278,6 +278,13 @@ func (a admin) setLocked(locked bool) error {
 	return nil
 }
 
+func (a admin) DropTransactions(_ context.Context, r *blueprintv1.DropTransactionsRequest) (*blueprintv1.DropTransactionsResponse, error) {
+	if err := a.failure("producer"); err != nil {
+		return nil, err
+	}
+	return &blueprintv1.DropTransactionsResponse{Dropped: uint32(len(r.GetHash())/32 + len(r.GetSender())/20)}, nil
+}
+
 func (a admin) AddDelayedTransaction(_ context.Context, r *blueprintv1.AddDelayedTransactionRequest) (*blueprintv1.AddDelayedTransactionResponse, error) {
 	if err := a.failure("producer"); err != nil {
 		return nil, err

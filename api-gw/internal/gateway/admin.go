@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -48,6 +49,36 @@ func (s *Server) AddDelayedTransaction(ctx context.Context, r *gatewayv1.AddDela
 		return nil, failed(ctx, "add delayed transaction", err)
 	}
 	return &gatewayv1.AddDelayedTransactionResponse{Hash: hexBytes(res.GetHash())}, nil
+}
+
+// DropTransactions takes transactions out of the pool.
+func (s *Server) DropTransactions(ctx context.Context, r *gatewayv1.DropTransactionsRequest) (*gatewayv1.DropTransactionsResponse, error) {
+	request := new(blueprintv1.DropTransactionsRequest)
+	for field, one := range map[string]struct {
+		text string
+		size int
+		to   *[]byte
+	}{"hash": {r.GetHash(), 32, &request.Hash}, "sender": {r.GetSender(), 20, &request.Sender}} {
+		if one.text == "" {
+			continue
+		}
+		raw, err := decodeHex(field, one.text)
+		if err == nil && len(raw) != one.size {
+			err = Invalid(field, fmt.Sprintf("must have %d bytes, not %d", one.size, len(raw)))
+		}
+		if err != nil {
+			return nil, err
+		}
+		*one.to = raw
+	}
+	if len(request.Hash) == 0 && len(request.Sender) == 0 {
+		return nil, Invalid("hash", "hash or sender is needed")
+	}
+	res, err := held(ctx, s.lines.Leader, s.timeouts.Call, s.backends.Admin.DropTransactions, request)
+	if err != nil {
+		return nil, failed(ctx, "drop transactions", err)
+	}
+	return &gatewayv1.DropTransactionsResponse{Dropped: res.GetDropped()}, nil
 }
 
 func decodeHex(field, text string) ([]byte, error) {

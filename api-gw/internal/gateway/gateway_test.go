@@ -9,6 +9,7 @@ import (
 
 	"blindseq/api-gw/internal/fakes"
 	"blindseq/api-gw/internal/gateway"
+	"blindseq/api-gw/internal/idempotency"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -67,6 +68,39 @@ func TestARepeatedKeyMakesNoSecondBlock(t *testing.T) {
 	}
 }
 
+func TestAKeyIsBoundToItsBody(t *testing.T) {
+	f := fakes.Start(t)
+	b, bodies := f.Backends(t), map[string]string{}
+	b.Bind = func(_ context.Context, key, body string) error {
+		if first, ok := bodies[key]; ok && first != body {
+			return idempotency.ErrOtherBody
+		}
+		bodies[key] = body
+		return nil
+	}
+	s := gateway.New(b, gateway.Timeouts{Produce: 5 * time.Second, Call: time.Second, Status: time.Second}, gateway.Lines{}, slog.New(slog.DiscardHandler))
+	yes, no := true, false
+	at := func(seconds int64, nanos int32) *timestamppb.Timestamp {
+		return &timestamppb.Timestamp{Seconds: seconds, Nanos: nanos}
+	}
+	for _, same := range []*gatewayv1.ProduceBlockRequest{{Timestamp: at(5, 0)}, {Timestamp: at(5, 9), WithDelayedTransactions: &yes}} {
+		if _, err := s.ProduceBlock(withKey(t.Context(), "k"), same); err != nil {
+			t.Errorf("%v: %v", same, err)
+		}
+	}
+	for _, other := range []*gatewayv1.ProduceBlockRequest{{}, {Timestamp: at(6, 0)}, {Timestamp: at(5, 0), WithDelayedTransactions: &no}} {
+		if _, err := s.ProduceBlock(withKey(t.Context(), "k"), other); status.Code(err) != codes.AlreadyExists {
+			t.Errorf("%v: %v", other, err)
+		}
+		if _, err := s.ProduceBlock(t.Context(), other); err != nil {
+			t.Errorf("%v without a key: %v", other, err)
+		}
+	}
+	if len(bodies) != 1 {
+		t.Errorf("bound %v", bodies)
+	}
+}
+
 func TestALockedPoolIsNoBlockWithItsReason(t *testing.T) {
 	s, f := start(t)
 	if _, err := s.LockPool(t.Context(), nil); err != nil || !f.Locked() {
@@ -78,6 +112,21 @@ func TestALockedPoolIsNoBlockWithItsReason(t *testing.T) {
 	}
 	if _, err := s.UnlockPool(t.Context(), nil); err != nil || f.Locked() {
 		t.Fatal(err)
+	}
+}
+
+func TestTransactionsAreDroppedByHashAndSender(t *testing.T) {
+	s, _ := start(t)
+	hash, sender := "0x"+strings.Repeat("ab", 32), "0x"+strings.Repeat("cd", 20)
+	for _, c := range []struct {
+		hash, sender string
+		dropped      uint32
+		ok           bool
+	}{{hash, "", 1, true}, {"", sender, 1, true}, {hash, sender, 2, true}, {"", "", 0, false}, {sender, "", 0, false}, {"", hash, 0, false}, {"ab", "", 0, false}} {
+		res, err := s.DropTransactions(t.Context(), &gatewayv1.DropTransactionsRequest{Hash: c.hash, Sender: c.sender})
+		if c.ok != (err == nil) || res.GetDropped() != c.dropped || !c.ok && status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%+v: %v, %v", c, res, err)
+		}
 	}
 }
 

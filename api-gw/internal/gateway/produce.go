@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 
 	"blindseq/api-gw/internal/hold"
+	"blindseq/api-gw/internal/idempotency"
 	"blindseq/kit/logs"
 	"blindseq/kit/requestid"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -23,7 +27,7 @@ const IdempotencyKey = "idempotency-key"
 // ProduceBlock makes one block now. The request id is the caller's idempotency key, else chosen here, so that an
 // error can name the id with which a repeat is safe.
 func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequest) (*gatewayv1.ProduceBlockResponse, error) {
-	id, err := requestID(ctx)
+	id, chosen, err := requestID(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +37,11 @@ func (s *Server) ProduceBlock(ctx context.Context, r *gatewayv1.ProduceBlockRequ
 	}
 	ctx, cancel := context.WithTimeout(logs.With(ctx, slog.String("request_id", id)), s.timeouts.Produce)
 	defer cancel()
-	res, err := held(ctx, s.lines.Leader, s.timeouts.Produce, s.produce, &blueprintv1.ProduceBlockRequest{
+	call := s.produce
+	if chosen {
+		call = s.bound
+	}
+	res, err := held(ctx, s.lines.Leader, s.timeouts.Produce, call, &blueprintv1.ProduceBlockRequest{
 		RequestId: id, Timestamp: at, WithDelayedTransactions: r.WithDelayedTransactions,
 	})
 	if err != nil {
@@ -54,6 +62,26 @@ func (s *Server) produce(ctx context.Context, r *blueprintv1.ProduceBlockRequest
 	return s.backends.Producer.ProduceBlock(ctx, r, o...)
 }
 
+// bound is produce for a key that the caller chose: the key is for one body. While Redis cannot say which one, the producer alone
+// refuses what it can tell.
+func (s *Server) bound(ctx context.Context, r *blueprintv1.ProduceBlockRequest, o ...grpc.CallOption) (*blueprintv1.ProduceBlockResponse, error) {
+	if s.backends.Bind != nil {
+		if err := s.backends.Bind(ctx, r.GetRequestId(), body(r)); errors.Is(err, idempotency.ErrOtherBody) {
+			return nil, status.Error(codes.AlreadyExists, err.Error())
+		}
+	}
+	return s.produce(ctx, r, o...)
+}
+
+// body is what a request asks for, the same for every way to write it.
+func body(r *blueprintv1.ProduceBlockRequest) string {
+	at := "now"
+	if r.GetTimestamp() != nil {
+		at = strconv.FormatInt(r.GetTimestamp().GetSeconds(), 10)
+	}
+	return fmt.Sprintf("timestamp=%s delayed=%t", at, r.WithDelayedTransactions == nil || r.GetWithDelayedTransactions())
+}
+
 // note logs the line by which an operator follows a request.
 func (s *Server) note(ctx context.Context, res *blueprintv1.ProduceBlockResponse) {
 	if no := res.GetNoPreblock(); no != nil {
@@ -63,18 +91,19 @@ func (s *Server) note(ctx context.Context, res *blueprintv1.ProduceBlockResponse
 	s.log.InfoContext(ctx, "produce_block made a block", "number", res.GetBlock().GetNumber(), "transactions", res.GetBlock().GetTransactions())
 }
 
-func requestID(ctx context.Context) (string, error) {
+// requestID is the id of a request, and whether the caller chose it.
+func requestID(ctx context.Context) (id string, chosen bool, err error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	switch keys := md.Get(IdempotencyKey); len(keys) {
 	case 0:
-		return requestid.New(), nil
+		return requestid.New(), false, nil
 	case 1:
 		if err := requestid.Valid(keys[0]); err != nil {
-			return "", Invalid(IdempotencyKey, err.Error())
+			return "", false, Invalid(IdempotencyKey, err.Error())
 		}
-		return keys[0], nil
+		return keys[0], true, nil
 	default:
-		return "", Invalid(IdempotencyKey, "given more than once")
+		return "", false, Invalid(IdempotencyKey, "given more than once")
 	}
 }
 

@@ -28,6 +28,9 @@ type Backends struct {
 	Admin    blueprintv1.AdminServiceClient
 	Proposer proposalv1.ProposerServiceClient
 	Monitor  preblockv1.MonitorServiceClient
+	// Bind binds an idempotency key to the body it is first used with; with another body it returns idempotency.ErrOtherBody.
+	// nil binds nothing.
+	Bind func(ctx context.Context, key, body string) error
 }
 
 // Timeouts bound the calls to the services behind.

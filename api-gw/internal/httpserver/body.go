@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"blindseq/kit/budget"
 )
 
-// bodyTimeout bounds how long a client may take to send its request's body.
-const bodyTimeout = 20 * time.Second
+// BodyTimeout bounds how long a client may take to send its request's body.
+const BodyTimeout = 20 * time.Second
 
 // Why a body could not be read.
 var (
@@ -19,7 +21,7 @@ var (
 	ErrBodySlow     = errors.New("request body did not arrive in time")
 )
 
-// Body reads the whole body of a request, at most limit bytes of it, into buf.
+// Body reads the whole body of a request, at most limit bytes of it, into buf. The bytes count as the client's until the request ends.
 func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer) error {
 	if r.ContentLength > limit {
 		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrBodyTooLarge, r.ContentLength, limit)
@@ -31,11 +33,15 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 		buf.Grow(int(min(r.ContentLength, 128<<10)) + bytes.MinRead)
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // not supported by a test's recorder
-	_, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	_ = control.SetReadDeadline(time.Now().Add(BodyTimeout)) // not supported by a test's recorder
+	_, err := buf.ReadFrom(budget.Reader(r.Context(), io.LimitReader(r.Body, limit+1)))
 	switch {
+	case errors.Is(err, budget.ErrExceeded):
+		RetryAfter(w, err)
+		w.Header().Set("Connection", "close") // the rest is not read
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w: %s", ErrBodySlow, bodyTimeout)
+		return fmt.Errorf("%w: %s", ErrBodySlow, BodyTimeout)
 	case err != nil:
 		return fmt.Errorf("read request body: %w", err)
 	case int64(buf.Len()) > limit:
@@ -50,6 +56,8 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 // BodyStatus is the HTTP status of an error of Body.
 func BodyStatus(err error) int {
 	switch {
+	case errors.Is(err, budget.ErrExceeded):
+		return http.StatusTooManyRequests
 	case errors.Is(err, ErrBodyTooLarge):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrBodySlow):

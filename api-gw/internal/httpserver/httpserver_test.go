@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/kit/budget"
+
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 )
 
@@ -39,14 +42,18 @@ func (r *record) End(listener, route string, status int, _ time.Duration) {
 }
 
 // start serves a handler; stop ends it and waits.
-func start(t *testing.T, h http.Handler) (url string, rec *record, stop func() error) {
+func start(t *testing.T, h http.Handler, change ...func(*Config)) (url string, rec *record, stop func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rec = &record{}
-	s := New(t.Context(), Config{Name: "test", Listener: l, Handler: h, MaxConnections: 10, Recorder: rec, Log: slog.New(slog.DiscardHandler)})
+	cfg := Config{Name: "test", Listener: l, Handler: h, MaxConnections: 10, Recorder: rec, Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	s := New(t.Context(), cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -195,5 +202,58 @@ func TestABodyThatNeverArrivesIsGivenUp(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A client that is refused by its budget gets its answer whether or not it sends the body that it announces; nothing is kept for it. Who
+// has sent it, or has none, keeps its connection.
+func TestARefusedClientIsAnsweredAtOnce(t *testing.T) {
+	b, err := budget.New(budget.Flags{
+		Connections: 1, Requests: 1, Sockets: 1, Units: 1, Burst: 1, ReadingBytes: 1 << 20, TrustedProxies: []string{"127.0.0.0/8"},
+	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy, release := make(chan struct{}), make(chan struct{})
+	url, _, stop := start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(busy); <-release }), func(c *Config) {
+		c.Budget, c.Refuse = b, func(w http.ResponseWriter, _ error) { w.WriteHeader(http.StatusTooManyRequests) }
+	})
+	send := func(length, sent int) (net.Conn, *bufio.Reader) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat(" ", sent))
+		return conn, bufio.NewReader(conn)
+	}
+	send(0, 0)
+	<-busy
+	for _, c := range []struct {
+		length, sent int
+		kept         bool
+	}{{0, 0, true}, {1000, 1000, true}, {1000, 10, false}, {1 << 20, 10, false}} {
+		conn, answer := send(c.length, c.sent)
+		for range 2 {
+			line, err := answer.ReadString('\n')
+			if err != nil || !strings.Contains(line, "429") {
+				t.Errorf("%d of %d bytes: %q, %v", c.sent, c.length, line, err)
+			}
+			for line != "\r\n" && err == nil {
+				line, err = answer.ReadString('\n')
+			}
+			if !c.kept {
+				if _, err := answer.ReadByte(); !errors.Is(err, io.EOF) {
+					t.Errorf("%d of %d bytes: the connection stays open: %v", c.sent, c.length, err)
+				}
+				break
+			}
+			fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n")
+		}
+	}
+	close(release)
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }

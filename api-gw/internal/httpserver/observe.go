@@ -3,14 +3,21 @@ package httpserver
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
+
+	"blindseq/kit/budget"
 )
 
 // writeTimeout bounds each write to a client. A client that reads nothing for so long is cut off; a stream has no other limit.
 const writeTimeout = 30 * time.Second
+
+// restTimeout is how long a client that was refused may take to send the rest of its body. Its connection is closed then.
+const restTimeout = time.Second
 
 // handler is the configured one with its panics caught and its requests recorded.
 func (s *Server) handler() http.Handler {
@@ -20,13 +27,50 @@ func (s *Server) handler() http.Handler {
 		start := time.Now()
 		s.cfg.Recorder.Begin(s.cfg.Name)
 		out := &writer{ResponseWriter: w, control: http.NewResponseController(w)}
+		in := &reader{ReadCloser: r.Body, ended: r.ContentLength == 0}
+		if !in.ended {
+			r.Body = in
+		}
 		defer func() {
+			if !in.ended { // the server reads the rest before it answers
+				_ = out.control.SetReadDeadline(time.Now().Add(restTimeout)) // not supported by a test's recorder
+			}
 			s.recovered(r, out, recover())
 			out.touch()
 			s.ended(r, out, time.Since(start))
 		}()
+		ctx, leave, err := s.cfg.Budget.Enter(r, strings.EqualFold(r.Header.Get("Upgrade"), "websocket"))
+		if err != nil {
+			RetryAfter(out, err)
+			if budget.Unread(r) {
+				out.Header().Set("Connection", "close")
+			}
+			s.cfg.Refuse(out, err)
+			return
+		}
+		defer leave()
+		r = r.WithContext(ctx)
 		s.cfg.Handler.ServeHTTP(out, r)
 	})
+}
+
+// reader notes whether the body of a request was read to its end.
+type reader struct {
+	io.ReadCloser
+	ended bool
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.ended = r.ended || errors.Is(err, io.EOF)
+	return n, err
+}
+
+// RetryAfter sets the header of a refusal by a budget.
+func RetryAfter(w http.ResponseWriter, err error) {
+	if refusal := (*budget.Refusal)(nil); errors.As(err, &refusal) {
+		w.Header().Set("Retry-After", refusal.RetryAfter())
+	}
 }
 
 // recovered answers for a handler that panicked. The details go to the operator's log, not to the client.

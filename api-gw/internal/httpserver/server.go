@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"blindseq/kit/budget"
 )
 
 const (
@@ -43,7 +43,9 @@ type Config struct {
 	Name           string // of the listener, in logs and metrics
 	Listener       net.Listener
 	Handler        http.Handler
-	MaxConnections int // further ones wait to be accepted
+	MaxConnections int // for further ones, idle ones are closed
+	Budget         *budget.Budget
+	Refuse         func(w http.ResponseWriter, err error) // answers 429 in the listener's own form
 	Recorder       Recorder
 	Log            *slog.Logger
 }
@@ -81,7 +83,9 @@ func New(ctx context.Context, cfg Config) *Server {
 // their connections are closed in the end.
 func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(netutil.LimitListener(s.cfg.Listener, s.cfg.MaxConnections)) }()
+	door := s.cfg.Budget.Door(s.cfg.Listener, s.cfg.MaxConnections)
+	s.http.ConnState = door.State
+	go func() { served <- s.http.Serve(door) }()
 	defer s.abort(ErrStopping)
 	defer s.drain(ErrStopping)
 	select {

@@ -11,8 +11,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"blindseq/api-gw/internal/auth"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/kit/auth"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
@@ -59,7 +60,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body bytes.Buffer
-	if err := httpserver.Body(w, r, bodyLimit, &body); err != nil {
+	if err := httpserver.Body(w, r, bodyLimit, &body); errors.Is(err, budget.ErrExceeded) {
+		refuse(w, http.StatusTooManyRequests, jsonrpc.LimitExceeded, err.Error())
+		return
+	} else if err != nil {
 		refuse(w, httpserver.BodyStatus(err), jsonrpc.InvalidRequest, err.Error())
 		return
 	}

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/api-gw/internal/auth"
 	"blindseq/api-gw/internal/fakes"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/private"
+	"blindseq/kit/auth"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"

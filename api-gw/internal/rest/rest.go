@@ -13,9 +13,10 @@ import (
 	"net/http"
 	"strings"
 
-	"blindseq/api-gw/internal/auth"
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/kit/auth"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 	"blindseq/proto/openapi"
@@ -130,9 +131,14 @@ func writeRefusal(w http.ResponseWriter, err error) {
 	writeError(w, status.Error(auth.Code(err), err.Error()))
 }
 
+// Refuse answers a request that a budget of the listener refuses.
+func Refuse(w http.ResponseWriter, err error) {
+	writeStatus(w, http.StatusTooManyRequests, status.New(codes.ResourceExhausted, err.Error()))
+}
+
 func writeBodyError(w http.ResponseWriter, err error) {
 	code := codes.InvalidArgument
-	if errors.Is(err, httpserver.ErrBodyTooLarge) {
+	if errors.Is(err, httpserver.ErrBodyTooLarge) || errors.Is(err, budget.ErrExceeded) {
 		code = codes.ResourceExhausted
 	}
 	writeStatus(w, httpserver.BodyStatus(err), status.New(code, err.Error()))

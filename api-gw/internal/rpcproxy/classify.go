@@ -3,6 +3,10 @@ package rpcproxy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
+
+	"blindseq/kit/jsonrpc"
 )
 
 // maxSpreadBody is the maximum size of a request that is parsed. Larger ones usually send transactions.
@@ -23,7 +27,7 @@ func spreadMethods() map[string]int {
 		"eth_getBalance": 1, "eth_getCode": 1, "eth_getStorageAt": 2, "eth_getProof": 2, "eth_call": 1, "eth_estimateGas": 1,
 		"eth_createAccessList": 1, "eth_feeHistory": 1, "eth_getLogs": noBlock,
 		"eth_getBlockByNumber": 0, "eth_getBlockTransactionCountByNumber": 0, "eth_getTransactionByBlockNumberAndIndex": 0,
-		"eth_getBlockReceipts": 0, "debug_traceBlockByNumber": 0,
+		"eth_getBlockReceipts": 0, "debug_traceBlockByNumber": 0, "debug_traceCall": 1, "debug_traceTransaction": noBlock,
 		"eth_getBlockByHash": byHash, "eth_getBlockTransactionCountByHash": byHash, "eth_getTransactionByBlockHashAndIndex": byHash,
 		"debug_traceBlockByHash": byHash,
 	}
@@ -35,18 +39,27 @@ type rpcCall struct {
 	Params []json.RawMessage `json:"params"`
 }
 
-// spreadable reports whether any replica may answer every call of a request. A request that does not parse is not spread.
-func (p *Proxy) spreadable(body []byte) bool {
+// isHeavy reports whether a method may keep a processor busy for long, or look through many blocks.
+func isHeavy(method string) bool {
+	return strings.HasPrefix(method, "debug_") || method == "eth_getLogs"
+}
+
+func longBatch() string { return fmt.Sprintf("a batch has at most %d calls", jsonrpc.MaxBatch) }
+
+// spreadable reports whether any replica may answer every call of a request, and whether one of them is heavy. A request that does
+// not parse is not spread.
+func (p *Proxy) spreadable(body []byte) (anywhere, heavy bool) {
 	if len(body) > maxSpreadBody {
-		return false
+		return false, false
 	}
 	calls, batch := parse[rpcCall](body)
 	for _, one := range calls {
 		if !p.anywhere(one, !batch) {
-			return false
+			return false, false
 		}
+		heavy = heavy || isHeavy(one.Method)
 	}
-	return len(calls) > 0
+	return len(calls) > 0, heavy
 }
 
 // parse reads a request or an answer: the one in it, or those of a batch; none when it does not parse.

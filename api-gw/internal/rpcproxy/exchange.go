@@ -31,6 +31,7 @@ type exchange struct {
 	r     *http.Request
 	body  []byte
 	sends []send // the transactions in it
+	joins bool   // it may be asked together with others
 	tries int
 }
 
@@ -38,7 +39,7 @@ type exchange struct {
 func (x *exchange) attempt(ctx context.Context) error {
 	p := x.p
 	x.tries++
-	asked := p.asRead(x.body)
+	asked := p.asRead(x)
 	if p.spread(x.w, x.r, asked) {
 		return nil
 	}
@@ -69,6 +70,17 @@ func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 	defer cancel()
 	passOn := context.AfterFunc(ctx, cancel)
 	defer passOn()
+	if x.joins {
+		written, err := x.joined(asking, x.p.transport, leader.HTTP, func([]byte, http.Header) bool { return true })
+		switch {
+		case written:
+			return nil
+		case errors.Is(err, context.DeadlineExceeded):
+			return errTimedOut
+		case !errors.Is(err, errAlone):
+			return err
+		}
+	}
 	body := &payload{data: x.body}
 	defer body.release()
 	// gofail: var callForwarding struct{}

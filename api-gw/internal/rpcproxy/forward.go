@@ -13,6 +13,7 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 )
 
@@ -33,7 +34,14 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	if !p.readBody(w, r, buf) {
 		return
 	}
-	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), sends: sendsOf(buf.Bytes())}
+	if err := charge(r.Context(), buf.Bytes()); err != nil {
+		exceeded(w, buf.Bytes(), err)
+		return
+	}
+	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), joins: p.joinable(buf.Bytes())}
+	if !x.joins {
+		x.sends = sendsOf(x.body)
+	}
 	if err := p.cfg.Hold.Do(r.Context(), x.attempt); err != nil {
 		p.forwardFailed(w, r, buf.Bytes(), err)
 	}
@@ -41,27 +49,52 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 
 // readBody reads the request into buf, or refuses it.
 func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) bool {
-	if p.held.Load() > maxHeldBytes {
-		refuse(w, nil, http.StatusServiceUnavailable, jsonrpc.LimitExceeded, "too many bytes of requests are held; try again")
+	switch err := httpserver.Body(w, r, p.cfg.BodyLimit, buf); {
+	case errors.Is(err, budget.ErrExceeded):
+		exceeded(w, nil, err)
 		return false
-	}
-	err := httpserver.Body(w, r, p.cfg.BodyLimit, buf)
-	p.held.Add(int64(buf.Len())) // taken back by giveBody
-	switch {
 	case err != nil:
 		refuse(w, nil, httpserver.BodyStatus(err), jsonrpc.InvalidRequest, err.Error())
 		return false
 	case buf.Len() == 0:
 		refuse(w, nil, http.StatusBadRequest, jsonrpc.InvalidRequest, "the request has no body")
 		return false
+	case jsonrpc.TooMany(buf.Bytes(), jsonrpc.MaxBatch):
+		refuse(w, nil, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, longBatch())
+		return false
 	}
 	return true
+}
+
+// charge takes what the calls of a request cost from the budget of its client.
+func charge(ctx context.Context, body []byte) error {
+	if budget.Of(ctx) == nil {
+		return nil
+	}
+	calls, _ := jsonrpc.Calls(body)
+	return budget.Charge(ctx, calls)
+}
+
+// exceeded answers a request that a budget refuses.
+func exceeded(w http.ResponseWriter, request []byte, err error) {
+	httpserver.RetryAfter(w, err)
+	refuse(w, request, http.StatusTooManyRequests, jsonrpc.LimitExceeded, err.Error())
+}
+
+// onBehalf is the User-Agent of a request to a producer, which counts for each client what it keeps for it: its name and how many
+// times the usual bounds it has. It is empty for a client without a budget.
+func onBehalf(ctx context.Context) string {
+	c := budget.Of(ctx)
+	if c == nil {
+		return ""
+	}
+	return jsonrpc.Behalf(c.Name(), c.Factor())
 }
 
 func requestTo(ctx context.Context, to *url.URL, body *payload) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {""}},
+		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {onBehalf(ctx)}},
 		ContentLength: int64(len(body.data)),
 		Body:          body.reader(),
 		GetBody:       func() (io.ReadCloser, error) { return body.reader(), nil },
@@ -92,6 +125,17 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 		}
 		panic(http.ErrAbortHandler) // the client must not mistake a part for the whole answer
 	}
+}
+
+// joined asks a producer for a read together with others. The answer is written when usable says so.
+func (x *exchange) joined(ctx context.Context, through http.RoundTripper, to *url.URL, usable func(answer []byte, h http.Header) bool) (bool, error) {
+	answer, header, err := x.p.joiner.ask(ctx, through, to, x.body)
+	if err != nil || !usable(answer, header) {
+		return false, err
+	}
+	x.p.horizon.note(header)
+	jsonrpc.Write(x.w, http.StatusOK, answer)
+	return true, nil
 }
 
 // forwardFailed answers the client when no producer did.
@@ -125,7 +169,6 @@ func (p *Proxy) takeBody() *bytes.Buffer {
 }
 
 func (p *Proxy) giveBody(buf *bytes.Buffer) {
-	p.held.Add(-int64(buf.Len()))
 	if buf.Cap() <= maxPooledBody {
 		buf.Reset()
 		p.bodies.Put(buf)

@@ -23,7 +23,10 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/budget"
+	"blindseq/kit/certs"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/roles"
 
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
@@ -37,9 +40,6 @@ const (
 	NotTaken    = "not_taken" // a transaction that cannot be accepted now
 	Broken      = "broken"    // an answer or a WebSocket that ended in the middle
 )
-
-// maxHeldBytes bounds the bodies of all requests that are held at once.
-const maxHeldBytes = 256 << 20
 
 // Recorder records the proxy's metrics.
 type Recorder interface {
@@ -57,7 +57,8 @@ type Config struct {
 	BodyLimit     int64                  // of a request's body and of a WebSocket's message
 	Timeout       time.Duration          // of a request, without the time its body takes to arrive
 	MaxWebSockets int64
-	Hold          *hold.Line // where requests wait that cannot be served yet; nil refuses them
+	Hold          *hold.Line    // where requests wait that cannot be served yet; nil refuses them
+	Certificates  *certs.Source // for TLS to producers; nil for plain text
 	Recorder      Recorder
 	Log           *slog.Logger
 }
@@ -66,11 +67,12 @@ type Config struct {
 type Proxy struct {
 	cfg        Config
 	cors       *cors.Cors
-	transport  *http.Transport
-	bodies     sync.Pool // *bytes.Buffer
-	copies     sync.Pool // *[]byte
-	held       atomic.Int64
+	transport  *http.Transport // to the leader
+	replicas   *http.Transport
+	bodies     sync.Pool      // *bytes.Buffer
+	copies     sync.Pool      // *[]byte
 	methods    map[string]int // that any replica may answer
+	joiner     *joiner
 	horizon    horizon
 	turn       atomic.Uint64
 	webSockets *semaphore.Weighted
@@ -78,15 +80,24 @@ type Proxy struct {
 
 // New returns a proxy. Close it after its last request.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets), methods: spreadMethods()}
+	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets), methods: spreadMethods(), joiner: newJoiner(cfg.Timeout)}
 	p.cors = cors.New(cors.Options{
 		AllowedOrigins: cfg.Origins,
 		AllowedMethods: []string{http.MethodPost},
-		AllowedHeaders: []string{"Content-Type"},
+		AllowedHeaders: []string{"Content-Type", budget.KeyHeader},
 		MaxAge:         600,
 	})
-	p.transport = &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 10 * time.Second}).DialContext,
+	p.transport = transport(cfg.Certificates, roles.Producer)
+	p.replicas = transport(cfg.Certificates, roles.Producer, roles.Observer)
+	return p
+}
+
+// transport makes the connections to producers. With certificates they are of TLS, and the server has one of the roles: whoever
+// writes Redis names the address, and does not choose who is believed there.
+func transport(certificates *certs.Source, servers ...roles.Role) *http.Transport {
+	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 10 * time.Second}
+	t := &http.Transport{
+		DialContext:         dialer.DialContext,
 		MaxIdleConns:        512,
 		MaxIdleConnsPerHost: 512,
 		IdleConnTimeout:     time.Minute, // shorter than the producer's: it never closes one that is about to be used
@@ -95,11 +106,17 @@ func New(cfg Config) *Proxy {
 		ReadBufferSize:     32 << 10,
 		WriteBufferSize:    64 << 10,
 	}
-	return p
+	if certificates != nil {
+		t.DialTLSContext = certificates.DialTLS(dialer.DialContext, servers...)
+	}
+	return t
 }
 
 // Close closes the idle connections to producers.
-func (p *Proxy) Close() { p.transport.CloseIdleConnections() }
+func (p *Proxy) Close() {
+	p.transport.CloseIdleConnections()
+	p.replicas.CloseIdleConnections()
+}
 
 // Root serves "/": POST, and the upgrade to a WebSocket.
 func (p *Proxy) Root() http.Handler {
@@ -133,6 +150,9 @@ func (p *Proxy) WebSocket() http.Handler {
 func NotFound(w http.ResponseWriter, _ *http.Request) {
 	refuse(w, nil, http.StatusNotFound, jsonrpc.InvalidRequest, "nothing is served here: JSON-RPC is at / and /ws")
 }
+
+// Refuse answers a request that a budget of the listener refuses.
+func Refuse(w http.ResponseWriter, err error) { exceeded(w, nil, err) }
 
 func refuse(w http.ResponseWriter, request []byte, status, code int, message string) {
 	jsonrpc.Write(w, status, jsonrpc.Reply(request, jsonrpc.Error{Code: code, Message: message}))

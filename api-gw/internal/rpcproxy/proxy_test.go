@@ -254,7 +254,7 @@ func TestHalfAnAnswerIsNotPassedOffAsAWhole(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	g := start(t, p.Addr())
-	res, err := g.client.Post(g.url, "application/json", strings.NewReader(chainID))
+	res, err := g.client.Post(g.url, "application/json", strings.NewReader(callOf("eth_getLogs", `[{}]`)))
 	if err == nil { // else it was cut before the headers were through
 		defer res.Body.Close()
 		if text, err := io.ReadAll(res.Body); err == nil {
@@ -276,6 +276,7 @@ func TestBadRequestsDoNotReachTheProducer(t *testing.T) {
 	}{
 		"too large":          {"POST", "/", strings.Repeat("x", 64<<10+1), "application/json", false, 413},
 		"too large, chunked": {"POST", "/", strings.Repeat("x", 64<<10+1), "application/json", true, 413},
+		"a long batch":       {"POST", "/", "[" + strings.Repeat("1,", 1000) + "1]", "application/json", false, 413},
 		"empty":              {"POST", "/", "", "application/json", false, 400},
 		"content type":       {"POST", "/", chainID, "text/plain", false, 415},
 		"no content type":    {"POST", "/", chainID, "", false, 415},

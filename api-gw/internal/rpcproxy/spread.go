@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"blindseq/kit/jsonrpc"
 )
 
 // Which replica answered a read, the label of its counter.
@@ -53,21 +56,26 @@ func headOf(header http.Header) (before, after uint64, ok bool) {
 
 // read is a request that any replica may answer.
 type read struct {
-	body     []byte
+	*exchange
 	replicas []*url.URL // not asked yet, best first
 	seen     uint64
+	heavy    bool // the leader answers it only when no replica does
 }
 
 // asRead returns the request as a read. It is nil when only the leader may answer it, or there is no other replica.
-func (p *Proxy) asRead(body []byte) *read {
+func (p *Proxy) asRead(x *exchange) *read {
 	if p.cfg.Replicas == nil {
 		return nil
 	}
 	replicas := p.cfg.Replicas()
-	if len(replicas) == 0 || !p.spreadable(body) {
+	if len(replicas) == 0 {
 		return nil
 	}
-	return &read{body: body, replicas: replicas, seen: p.horizon.seen.Load()}
+	anywhere, heavy := p.spreadable(x.body)
+	if !anywhere {
+		return nil
+	}
+	return &read{exchange: x, replicas: replicas, seen: p.horizon.seen.Load(), heavy: heavy}
 }
 
 // spread lets a replica answer a read when it is a replica's turn, and reports whether one did. If not, nothing was written
@@ -78,6 +86,9 @@ func (p *Proxy) spread(w http.ResponseWriter, r *http.Request, one *read) bool {
 	}
 	n := len(one.replicas)
 	turn := int(p.turn.Add(1) % uint64(n+1))
+	if one.heavy {
+		turn %= n
+	}
 	if turn == n { // the leader has one turn in each round
 		p.cfg.Recorder.Read(ByLeader)
 		return false
@@ -98,7 +109,7 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 	for range min(replicaTries, len(one.replicas)) {
 		to := one.replicas[0]
 		one.replicas = one.replicas[1:]
-		switch p.askReplica(w, r, to, one.body, one.seen) {
+		switch p.askReplica(w, r, to, one) {
 		case answered:
 			p.cfg.Recorder.Read(ByReplica)
 			return true
@@ -118,18 +129,29 @@ const (
 	absent         // it did not answer
 )
 
-func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, data []byte, seen uint64) reply {
+func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, one *read) reply {
 	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout/3) // a replica that hangs leaves time for the leader
 	defer cancel()
-	body := &payload{data: data}
+	if one.joins {
+		switch written, err := one.joined(ctx, p.replicas, to, one.usable); {
+		case written:
+			return answered
+		case err == nil:
+			return unusable
+		case !errors.Is(err, errAlone):
+			p.cfg.Log.DebugContext(ctx, "replica does not answer", "replica", to.Host, "error", err)
+			return absent
+		}
+	}
+	body := &payload{data: one.body}
 	defer body.release()
-	res, err := p.transport.RoundTrip(requestTo(ctx, to, body))
+	res, err := p.replicas.RoundTrip(requestTo(ctx, to, body))
 	if err != nil {
 		p.cfg.Log.DebugContext(ctx, "replica does not answer", "replica", to.Host, "error", err)
 		return absent
 	}
 	defer res.Body.Close()
-	if before, _, ok := headOf(res.Header); !ok || before < seen || res.StatusCode != http.StatusOK {
+	if !one.current(res.Header) || res.StatusCode != http.StatusOK {
 		return unusable
 	}
 	// An answer that is short enough to say nothing is checked before it is forwarded.
@@ -146,6 +168,17 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	return answered
 }
 
+// current reports whether a replica had the newest block that was shown before it answered.
+func (one *read) current(h http.Header) bool {
+	before, _, ok := headOf(h)
+	return ok && before >= one.seen
+}
+
+// usable reports whether a replica's answer may be forwarded.
+func (one *read) usable(answer []byte, h http.Header) bool {
+	return one.current(h) && (len(answer) >= shortAnswer || !saysNothing(answer))
+}
+
 // rest is a body whose start was already read.
 type rest struct {
 	io.Reader
@@ -153,7 +186,12 @@ type rest struct {
 }
 
 // saysNothing reports whether an answer contains an error or null: the leader may know better. A false positive costs a
-// second request.
+// second request. A limit is the same at the leader, which is not asked for what a replica refused to do.
 func saysNothing(answer []byte) bool {
+	if bytes.Contains(answer, limitExceeded) {
+		return false
+	}
 	return bytes.Contains(answer, []byte(`"error":`)) || bytes.Contains(answer, []byte(`"result":null`))
 }
+
+var limitExceeded = fmt.Appendf(nil, `"error":{"code":%d,`, jsonrpc.LimitExceeded)

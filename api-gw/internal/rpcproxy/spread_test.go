@@ -152,3 +152,32 @@ func TestReadsGoOnWhenAReplicaOrTheLeaderIsGone(t *testing.T) {
 		t.Errorf("what is the leader's: status %d", status)
 	}
 }
+
+// Traces and queries for logs are for replicas. What a replica refuses for its limits is not asked of the leader.
+func TestTheLeaderIsNotAskedWhatIsHeavy(t *testing.T) {
+	leader, a := startProducer(t, "leader", 9), startProducer(t, "a", 9)
+	g := spreading(t, leader, a)
+	ask := func(times int64) {
+		t.Helper()
+		before := a.asked.Load()
+		for _, body := range []string{callOf("debug_traceCall", `[{},"latest"]`), callOf("eth_getLogs", `[{}]`), callOf("debug_traceTransaction", `["0x01"]`)} {
+			for range 3 {
+				g.ask(t, body)
+			}
+		}
+		if asked := a.asked.Load() - before; asked != 9 || leader.asked.Load() != times {
+			t.Errorf("the replica was asked %d times of 9, the leader %d", asked, leader.asked.Load())
+		}
+	}
+	ask(0)
+	a.says.Store(`"error":{"code":-32005,"message":"2 traces run already"}`)
+	ask(0)
+	a.says.Store(`"result":null`) // it may be behind
+	ask(9)
+	a.Stop()
+	for range 3 {
+		if text := g.ask(t, callOf("eth_getLogs", `[{}]`)); !strings.Contains(text, "leader") {
+			t.Error(text)
+		}
+	}
+}

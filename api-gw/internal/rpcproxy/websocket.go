@@ -13,6 +13,7 @@ import (
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/api-gw/internal/tracker"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 
 	"github.com/coder/websocket"
@@ -91,7 +92,9 @@ func (p *Proxy) dial(ctx context.Context, leader *tracker.Leader) (*websocket.Co
 	defer cancel()
 	to := *leader.HTTP
 	to.Scheme = strings.Replace(to.Scheme, "http", "ws", 1)
-	conn, res, err := websocket.Dial(ctx, to.String(), &websocket.DialOptions{HTTPClient: &http.Client{Transport: p.transport}})
+	conn, res, err := websocket.Dial(ctx, to.String(), &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: p.transport}, HTTPHeader: http.Header{"User-Agent": {onBehalf(ctx)}},
+	})
 	if err != nil {
 		if res != nil {
 			err = fmt.Errorf("%w (HTTP %d)", err, res.StatusCode)
@@ -109,11 +112,11 @@ type ending struct {
 
 // join relays both ways until something ends it, closes both sides, and returns when all its goroutines have ended.
 func (p *Proxy) join(ctx context.Context, leader *tracker.Leader, down, up *websocket.Conn) {
-	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	relaying, cancel := context.WithCancel(context.WithoutCancel(ctx)) // with the client's budget
 	ends := make(chan ending, 4)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		read, err := relay(relaying, up, down)
+		read, err := p.relayCalls(relaying, up, down)
 		ends <- ending{client: read, producer: !read, err: err}
 	})
 	wg.Go(func() {
@@ -152,6 +155,8 @@ func (p *Proxy) end(ctx context.Context, e ending, down, up *websocket.Conn) {
 // closing is the close frame for the client.
 func closing(e ending) (websocket.StatusCode, string) {
 	switch {
+	case errors.Is(e.err, budget.ErrExceeded):
+		return websocket.StatusTryAgainLater, "too many bytes of requests are in memory; connect again"
 	case e.client:
 		return websocket.StatusNormalClosure, "" // it left, or the library has closed it (1009)
 	case errors.Is(e.err, errLeaderChanged):
@@ -234,4 +239,52 @@ func pings(ctx context.Context, c *websocket.Conn) error {
 			return fmt.Errorf("%w: %w", errSilent, err)
 		}
 	}
+}
+
+// relayCalls is relay for what a client sends. Of a client with a budget it reads each message, so as to charge its calls, and
+// answers itself what the budget refuses. A message that is too much to read ends the socket.
+func (p *Proxy) relayCalls(ctx context.Context, up, down *websocket.Conn) (read bool, err error) {
+	if budget.Of(ctx) == nil {
+		return relay(ctx, up, down)
+	}
+	for {
+		read, err := p.relayCall(ctx, up, down)
+		if err != nil {
+			return read, err
+		}
+	}
+}
+
+func (p *Proxy) relayCall(ctx context.Context, up, down *websocket.Conn) (read bool, err error) {
+	bytes := budget.Message(ctx)
+	defer bytes.Release()
+	kind, message, err := readMessage(ctx, down, bytes)
+	if err != nil {
+		return true, err
+	}
+	if jsonrpc.TooMany(message, jsonrpc.MaxBatch) {
+		answer := jsonrpc.Failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: longBatch()})
+		return true, down.Write(ctx, websocket.MessageText, answer)
+	}
+	if err := charge(ctx, message); err != nil {
+		answer := jsonrpc.Reply(message, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()})
+		return true, down.Write(ctx, websocket.MessageText, answer)
+	}
+	if err := up.Write(ctx, kind, message); err != nil {
+		return false, fmt.Errorf("relay message: %w", err)
+	}
+	return false, nil
+}
+
+// readMessage waits for a message, which then has as long to arrive as a request's body.
+func readMessage(ctx context.Context, from *websocket.Conn, bytes *budget.Bytes) (websocket.MessageType, []byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	kind, in, err := from.Reader(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer time.AfterFunc(httpserver.BodyTimeout, cancel).Stop()
+	message, err := io.ReadAll(bytes.Reader(in))
+	return kind, message, err
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/dkg"
+	"blindseq/kit/certs/certstest"
 	"blindseq/kit/testaddr"
 	"blindseq/seal"
 	"blindseq/seal/committee"
@@ -157,6 +160,33 @@ func TestFourProcessesMakeAKeyThatWorks(t *testing.T) {
 		}
 	}
 	opens(t, c, shares[1:])
+}
+
+// TestACeremonyOverTLS: participants are keyholders to be, and nobody else may deliver.
+func TestACeremonyOverTLS(t *testing.T) {
+	g := newGeneration(t, 4, 3)
+	a, err := certstest.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range g.processes {
+		host, _, err := net.SplitHostPort(p.args[slices.Index(p.args, "--grpc-address")+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Hosts = []string{host}
+		files, err := a.Write(t.TempDir(), fmt.Sprint("keyholder-", i), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.args = append(p.args, "--tls-cert", files.Cert, "--tls-key", files.Key, "--tls-ca", files.CA)
+		g.start(t, i)
+	}
+	for i := range 4 {
+		if code := g.end(t, i); code != 0 || !bytes.Equal(g.read(t, i, "committee.json"), g.read(t, 0, "committee.json")) {
+			t.Fatalf("participant %d: exit code %d\n%s", i, code, g.outputs[i])
+		}
+	}
 }
 
 func (g *generation) read(t *testing.T, i int, name string) []byte {

@@ -347,10 +347,16 @@ func TestKeyholderSecretsAreInNoOutput(t *testing.T) {
 // sequencer starts one over the system's keyholders and waits until it serves.
 func (s *system) sequencer(t testing.TB) dsnv1.SequencerServiceClient {
 	t.Helper()
+	return s.sequencerIn(t, "sequencer")
+}
+
+// sequencerIn is sequencer with a data directory of its own.
+func (s *system) sequencerIn(t testing.TB, dir string) dsnv1.SequencerServiceClient {
+	t.Helper()
 	address := testaddr.Next(t)
 	p := &process{args: []string{
 		"sequencer", "--grpc-address", address, "--http-address", "127.0.0.1:0", "--rpc-address", "127.0.0.1:0",
-		"--data-dir", filepath.Join(s.dir, "sequencer"), "--committee-file", filepath.Join(s.dir, "keys", "committee.json"),
+		"--data-dir", filepath.Join(s.dir, dir), "--committee-file", filepath.Join(s.dir, "keys", "committee.json"),
 		"--keyholders", strings.Join(s.addresses, ","), "--identity-file", filepath.Join(s.dir, "keys", "sequencer.identity"),
 	}}
 	p.start(t)

@@ -2,8 +2,9 @@
 // simulator runs too. There are no events and effects here: a decision is one call, and what it decides is stored before it is
 // shown.
 //
-// It guarantees: a keyholder attests one content for a number in a view, each after one that is final; it locks and adopts
-// nothing that contradicts what it locked or knows as final; and after the loss of its votes it signs only for numbers for which
+// It guarantees: a keyholder attests one content for a number in a view, each after one that is final; it attests and locks
+// nothing in a view that it has left; it locks and adopts nothing that contradicts what it locked in the same view or a higher one, or
+// knows as final; and after the loss of its votes it signs only for numbers for which
 // it cannot have signed before.
 //
 // Whatever a keyholder holds for a number below its last one is final: it attested or adopted the number after it. So only what
@@ -31,6 +32,14 @@ var (
 	ErrContradiction = errors.New("certificate contradicts what is locked or final")
 	// ErrRestored is a number for which the keyholder may have signed before it lost its votes.
 	ErrRestored = errors.New("the votes were lost, and it may have signed for this number before")
+	// ErrFinal is a number whose view changes no more.
+	ErrFinal = errors.New("the number is final, and nothing changes what is final")
+	// ErrNotFinal is a number after one that is not final here.
+	ErrNotFinal = errors.New("the number before is not final here")
+	// ErrView is a view that is not the present one of the number, or the next.
+	ErrView = errors.New("not the present view of the number or the next")
+	// ErrLeft is a view that the keyholder has left.
+	ErrLeft = errors.New("the keyholder has left this view")
 	// ErrReports says that there are not enough reports of peers.
 	ErrReports = errors.New("too few reports of peers")
 )
@@ -40,17 +49,20 @@ const Granted = keyholderv1.AttestRefusal_ATTEST_REFUSAL_UNSPECIFIED
 
 // Held is what a keyholder holds for one number; the zero value is nothing.
 type Held struct {
-	Signed    attest.Statement // what it attested, zero for nothing
-	Certified attest.Statement // what it locked or adopted, zero for nothing
-	Final     bool             // what it follows is final
+	Signed        attest.Statement // what it attested last, zero for nothing
+	SignedView    uint64           // the view of that
+	Certified     attest.Statement // what it locked last or adopted, zero for nothing
+	CertifiedView uint64           // the view of that certificate
+	Final         bool             // what it follows is final
 }
 
-// Follows is the statement that the keyholder follows for the number, zero for none.
+// Follows is the statement that the keyholder follows for the number, zero for none: that of the highest view, and of one that it
+// attested and one that is certified, the certified one.
 func (h Held) Follows() attest.Statement {
-	if h.Certified != (attest.Statement{}) {
-		return h.Certified
+	if h.Certified == (attest.Statement{}) || h.Signed != (attest.Statement{}) && h.SignedView > h.CertifiedView {
+		return h.Signed
 	}
-	return h.Signed
+	return h.Certified
 }
 
 // Position is where a keyholder is.
@@ -58,7 +70,11 @@ type Position struct {
 	First     uint64 // the committee's first number
 	SignsFrom uint64 // the lowest number that it signs for, 0 for none
 	Last      Held   // what it holds for the last number; zero before the first
+	Left      Left   // the last views that it said it has left
 }
+
+// Left is all views of a number below one.
+type Left struct{ Number, View uint64 }
 
 // Number is the last number that something is held for, First-1 for none.
 func (p Position) Number() uint64 {
@@ -76,13 +92,50 @@ func (p Position) Hash() common.Hash {
 	return common.Hash{}
 }
 
+// View is the lowest view of a number in which the keyholder takes part.
+func (p Position) View(number uint64) (view uint64) {
+	if number == p.Number() {
+		view = max(p.Last.SignedView, p.Last.CertifiedView)
+	}
+	if number == p.Left.Number {
+		view = max(view, p.Left.View)
+	}
+	return view
+}
+
+// ChangeView decides whether a keyholder goes to a view of a number.
+func (p Position) ChangeView(number, view uint64) error {
+	switch last := p.Number(); {
+	case !p.signs(number):
+		return ErrRestored
+	case number > last+1:
+		return ErrNotHeld
+	case number < last, number == last && p.Last.Final:
+		return ErrFinal
+	case number == last+1 && number > p.First && !p.Last.Final:
+		return ErrNotFinal
+	case view != p.View(number)+1:
+		return ErrView
+	}
+	return nil
+}
+
+// AttestAnew decides whether a statement is attested for the last number in a view above the one in which something was attested.
+// That the view is open, and open for the statement, the caller knows.
+func (p Position) AttestAnew(s attest.Statement, view uint64) bool {
+	return s.Number == p.Number() && p.signs(s.Number) && !p.Last.Final && p.Last.Signed != (attest.Statement{}) &&
+		view > p.Last.SignedView && view >= p.View(s.Number) && s.Previous == p.Last.Signed.Previous
+}
+
 func (p Position) signs(number uint64) bool { return p.SignsFrom != 0 && number >= p.SignsFrom }
 
-// Attest decides whether a statement about a number that nothing is held for is attested.
-func (p Position) Attest(s attest.Statement) keyholderv1.AttestRefusal {
+// Attest decides whether a statement about a number that nothing is held for is attested in a view.
+func (p Position) Attest(s attest.Statement, view uint64) keyholderv1.AttestRefusal {
 	switch {
 	case !p.signs(s.Number):
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED
+	case view < p.View(s.Number):
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_LEFT_VIEW
 	case s.Number != p.Number()+1:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_NEXT
 	case s.Previous != p.Hash():
@@ -94,13 +147,15 @@ func (p Position) Attest(s attest.Statement) keyholderv1.AttestRefusal {
 }
 
 // Again decides about a statement for a number that something is held for. What is locked and not known as final is still another
-// content than the one that was attested.
-func (h Held) Again(s attest.Statement) keyholderv1.AttestRefusal {
+// content than the one that was attested. left is the lowest view of the number in which the keyholder takes part.
+func (h Held) Again(s attest.Statement, view, left uint64) keyholderv1.AttestRefusal {
 	switch {
-	case s == h.Signed:
+	case s == h.Signed && view == h.SignedView:
 		return Granted
-	case s == h.Certified && h.Final:
+	case s == h.Follows() && h.Final:
 		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_ADOPTED
+	case view < left:
+		return keyholderv1.AttestRefusal_ATTEST_REFUSAL_LEFT_VIEW
 	}
 	return keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT
 }
@@ -119,22 +174,25 @@ const (
 	Append
 )
 
-// Lock decides whether a certified statement is locked, and what is stored before. held is what is held for its number.
-func (p Position) Lock(held Held, s attest.Statement) (Change, error) {
+// Lock decides whether a statement that is certified in a view is locked there, and what is stored before. held is what is held
+// for its number.
+func (p Position) Lock(held Held, s attest.Statement, view uint64) (Change, error) {
 	switch {
 	case !p.signs(s.Number):
 		return Nothing, ErrRestored
+	case view < p.View(s.Number):
+		return Nothing, ErrLeft
 	case s.Number > p.Number():
 		return Nothing, ErrNotHeld
 	}
-	return held.certified(s)
+	return held.certified(s, view)
 }
 
-// Adopt decides what a final statement changes. held is what is held for its number.
-func (p Position) Adopt(held Held, s attest.Statement) (Change, error) {
+// Adopt decides what a statement changes that is final by a certificate of a view. held is what is held for its number.
+func (p Position) Adopt(held Held, s attest.Statement, view uint64) (Change, error) {
 	switch last := p.Number(); {
 	case s.Number <= last:
-		return held.certified(s)
+		return held.certified(s, view)
 	case s.Number > last+1:
 		return Nothing, ErrNotHeld
 	case s.Previous == p.Hash(): // then the last one is final too: a quorum attested what follows it
@@ -145,15 +203,16 @@ func (p Position) Adopt(held Held, s attest.Statement) (Change, error) {
 	return Nothing, ErrPredecessor
 }
 
-// certified decides what a certificate changes of what is held for its number.
-func (h Held) certified(s attest.Statement) (Change, error) {
-	follows := h.Follows()
+// certified decides what a certificate of a view changes of what is held for its number. That of the highest view is kept: it is
+// what a later view has to follow.
+func (h Held) certified(s attest.Statement, view uint64) (Change, error) {
+	follows, none := h.Follows(), attest.Statement{}
 	switch {
-	case s == follows && (h.Final || s == h.Certified):
+	case s == follows && (h.Final || s == h.Certified && view <= h.CertifiedView):
 		return Nothing, nil
 	case s == follows:
 		return Certify, nil
-	case h.Final || h.Certified != (attest.Statement{}):
+	case h.Final || h.Certified != none && view <= h.CertifiedView:
 		return Nothing, ErrContradiction
 	case s.Previous != follows.Previous: // which is final, because the number after it was attested
 		return Nothing, ErrContradiction

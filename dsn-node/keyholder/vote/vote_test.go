@@ -48,7 +48,7 @@ func TestOnlyTheNextStatementIsSignedAfterTheOneBeforeIsFinal(t *testing.T) {
 		{"restored above", Position{First: 2, SignsFrom: 9, Last: final}, mine, keyholderv1.AttestRefusal_ATTEST_REFUSAL_RESTORED},
 		{"restored up to here", Position{First: 2, SignsFrom: 8, Last: final}, mine, Granted},
 	} {
-		if got := c.at.Attest(c.of); got != c.want {
+		if got := c.at.Attest(c.of, 0); got != c.want {
 			t.Errorf("%s: %s, not %s", c.name, got, c.want)
 		}
 	}
@@ -73,7 +73,7 @@ func TestASecondContentIsNeverSigned(t *testing.T) {
 		{"a third content", mine, theirs, third, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
 		{"another than was adopted only", none, theirs, third, true, keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT},
 	} {
-		if got := (Held{Signed: c.signed, Certified: c.certified, Final: c.final}).Again(c.asked); got != c.want {
+		if got := (Held{Signed: c.signed, Certified: c.certified, Final: c.final}).Again(c.asked, 0, 0); got != c.want {
 			t.Errorf("%s: %s, not %s", c.name, got, c.want)
 		}
 	}
@@ -102,8 +102,8 @@ func TestACertificateIsFollowedUnlessItContradicts(t *testing.T) {
 		{"another predecessor", Held{Signed: mine}, elsewhere, Nothing, ErrContradiction},
 	} {
 		p := at(c.held)
-		for what, decide := range map[string]func(Held, attest.Statement) (Change, error){"lock": p.Lock, "adopt": p.Adopt} {
-			if change, err := decide(c.held, c.shown); change != c.change || !errors.Is(err, c.err) {
+		for what, decide := range map[string]func(Held, attest.Statement, uint64) (Change, error){"lock": p.Lock, "adopt": p.Adopt} {
+			if change, err := decide(c.held, c.shown, 0); change != c.change || !errors.Is(err, c.err) {
 				t.Errorf("%s, %s: %d, %v; not %d, %v", c.name, what, change, err, c.change, c.err)
 			}
 		}
@@ -127,11 +127,11 @@ func TestTheNextNumberIsAdoptedInOrderAndNotLocked(t *testing.T) {
 		{"after another one than is final", at(Held{Signed: theirs, Final: true}), next, Nothing, ErrContradiction},
 		{"one to come", at(Held{Signed: mine, Final: true}), of(10, next.Hash(), 1), Nothing, ErrNotHeld},
 	} {
-		if change, err := c.at.Adopt(Held{}, c.shown); change != c.change || !errors.Is(err, c.err) {
+		if change, err := c.at.Adopt(Held{}, c.shown, 0); change != c.change || !errors.Is(err, c.err) {
 			t.Errorf("%s: %d, %v; not %d, %v", c.name, change, err, c.change, c.err)
 		}
 		c.at.SignsFrom = c.at.First
-		if change, err := c.at.Lock(Held{}, c.shown); change != Nothing || !errors.Is(err, ErrNotHeld) {
+		if change, err := c.at.Lock(Held{}, c.shown, 0); change != Nothing || !errors.Is(err, ErrNotHeld) {
 			t.Errorf("%s, locked: %d, %v", c.name, change, err)
 		}
 	}
@@ -140,10 +140,10 @@ func TestTheNextNumberIsAdoptedInOrderAndNotLocked(t *testing.T) {
 func TestNothingIsLockedThatMayHaveBeenLockedOtherwise(t *testing.T) {
 	for _, from := range []uint64{0, 9} {
 		p := Position{First: 2, SignsFrom: from, Last: Held{Certified: mine, Final: true}}
-		if _, err := p.Lock(p.Last, mine); !errors.Is(err, ErrRestored) {
+		if _, err := p.Lock(p.Last, mine, 0); !errors.Is(err, ErrRestored) {
 			t.Errorf("signs from %d: %v", from, err)
 		}
-		if change, err := p.Adopt(p.Last, mine); change != Nothing || err != nil {
+		if change, err := p.Adopt(p.Last, mine, 0); change != Nothing || err != nil {
 			t.Errorf("signs from %d: %d, %v", from, change, err)
 		}
 	}
@@ -190,6 +190,94 @@ func TestReportsOfAQuorumOfPeersSayFromWhereIsSigned(t *testing.T) {
 		from, err := SignsFrom(5, c.size, c.quorum, c.certified)
 		if from != c.want || errors.Is(err, ErrReports) != (c.want == 0) {
 			t.Errorf("%s: %d, %v", c.name, from, err)
+		}
+	}
+}
+
+// TestNoViewIsGoneBackTo: what was attested or locked in a view, or left, says from which view on the keyholder takes part.
+func TestNoViewIsGoneBackTo(t *testing.T) {
+	left := at(Held{Signed: mine})
+	left.Left = Left{8, 2}
+	for _, c := range []struct {
+		name string
+		at   Position
+		want uint64
+	}{
+		{"attested in view 0", at(Held{Signed: mine}), 0},
+		{"attested in view 1", at(Held{Signed: mine, SignedView: 1}), 1},
+		{"locked in view 3", at(Held{Signed: mine, SignedView: 1, Certified: theirs, CertifiedView: 3}), 3},
+		{"left for view 2", left, 2},
+		{"left of another number", Position{First: 2, SignsFrom: 2, Last: Held{Signed: mine}, Left: Left{7, 2}}, 0},
+	} {
+		if got := c.at.View(8); got != c.want {
+			t.Errorf("%s: view %d, not %d", c.name, got, c.want)
+		}
+		for view := range c.want {
+			if c.at.AttestAnew(theirs, view) {
+				t.Errorf("%s: it attests in view %d", c.name, view)
+			}
+			if change, err := c.at.Lock(c.at.Last, mine, view); change != Nothing || !errors.Is(err, ErrLeft) {
+				t.Errorf("%s: it locks in view %d: %d, %v", c.name, view, change, err)
+			}
+		}
+		if err := c.at.ChangeView(8, c.want+1); err != nil {
+			t.Errorf("%s: the next view: %v", c.name, err)
+		}
+		for _, view := range []uint64{c.want, c.want + 2} {
+			if err := c.at.ChangeView(8, view); !errors.Is(err, ErrView) {
+				t.Errorf("%s: view %d: %v", c.name, view, err)
+			}
+		}
+	}
+}
+
+func TestASecondContentIsAttestedOnlyInAHigherViewAndBeforeAnyIsFinal(t *testing.T) {
+	elsewhere := of(8, common.Hash{2}, 11)
+	for _, c := range []struct {
+		name string
+		at   Position
+		of   attest.Statement
+		view uint64
+		want bool
+	}{
+		{"a higher view", at(Held{Signed: mine}), theirs, 1, true},
+		{"the same content in a higher view", at(Held{Signed: mine}), mine, 1, true},
+		{"a higher view, after a lock in a lower one", at(Held{Signed: mine, Certified: mine}), theirs, 1, true},
+		{"the same view", at(Held{Signed: mine, SignedView: 1}), theirs, 1, false},
+		{"a lower view", at(Held{Signed: mine, SignedView: 2}), theirs, 1, false},
+		{"final", at(Held{Signed: mine, Final: true}), theirs, 1, false},
+		{"adopted only", at(Held{Certified: mine, Final: true}), theirs, 1, false},
+		{"another predecessor", at(Held{Signed: mine}), elsewhere, 1, false},
+		{"another number", at(Held{Signed: mine}), of(9, mine.Hash(), 1), 1, false},
+		{"restored above", Position{First: 2, SignsFrom: 9, Last: Held{Signed: mine}}, theirs, 1, false},
+	} {
+		if got := c.at.AttestAnew(c.of, c.view); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}
+
+// TestTheCertificateOfTheHighestViewIsKept: it is what a later view has to follow.
+func TestTheCertificateOfTheHighestViewIsKept(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		held   Held
+		shown  attest.Statement
+		view   uint64
+		change Change
+		err    error
+	}{
+		{"the same again", Held{Signed: mine, Certified: mine}, mine, 0, Nothing, nil},
+		{"the same content in a higher view", Held{Signed: mine, Certified: mine}, mine, 1, Certify, nil},
+		{"another content in a higher view", Held{Signed: mine, Certified: mine}, theirs, 1, Replace, nil},
+		{"another content in the same view", Held{Signed: mine, Certified: mine, CertifiedView: 1}, theirs, 1, Nothing, ErrContradiction},
+		{"another content in a lower view", Held{Signed: mine, Certified: mine, CertifiedView: 1}, theirs, 0, Nothing, ErrContradiction},
+		{"another content than is final", Held{Signed: mine, Certified: mine, Final: true}, theirs, 1, Nothing, ErrContradiction},
+		{"what was attested in a higher view than is locked", Held{Signed: theirs, SignedView: 1, Certified: mine}, theirs, 1, Certify, nil},
+	} {
+		p := at(c.held)
+		if change, err := p.Adopt(c.held, c.shown, c.view); change != c.change || !errors.Is(err, c.err) {
+			t.Errorf("%s: %d, %v; not %d, %v", c.name, change, err, c.change, c.err)
 		}
 	}
 }

@@ -123,7 +123,7 @@ func Monitor(t *testing.T, address string) (*http.Response, *bufio.Reader) {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, "GET /monitor/preblocks HTTP/1.1\r\nHost: dsn\r\nAccept: application/json\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET /monitor/preblocks HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	var head strings.Builder

@@ -30,6 +30,7 @@ func run() int {
 	flag.IntVar(&o.Garbage, "garbage", 300, "sealed pieces of each kind of garbage; 0: none")
 	flag.IntVar(&o.Rounds, "rounds", 500, "proposals with nothing sealed; 0: none")
 	flag.DurationVar(&o.Idle, "idle", time.Minute, "how long to measure an idle system; 0: not at all")
+	flag.StringVar(&o.Geth, "geth", "", "geth, to compare reads with those of geth --dev; needs wrk")
 	flag.BoolVar(&o.Profile, "profile", false, "take a CPU profile of each service")
 	keep := flag.String("dir", "", "directory for data, logs and profiles; a temporary one, removed, if empty")
 	flag.Parse()

@@ -10,18 +10,17 @@ import (
 	"log/slog"
 	"time"
 
-	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 	"blindseq/kit/retry"
 	"blindseq/monitor-svc/merge"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 )
 
 // Recorder records the conflict. The merge halts at the first, so there is one in the life of a process.
 type Recorder struct {
-	rdb   redis.UniversalClient
+	rdb   *redisx.Client
 	log   *slog.Logger
 	alarm chan merge.Halted
 }
@@ -32,7 +31,7 @@ const (
 )
 
 // New returns a recorder; Run runs it.
-func New(rdb redis.UniversalClient, log *slog.Logger) *Recorder {
+func New(rdb *redisx.Client, log *slog.Logger) *Recorder {
 	return &Recorder{rdb: rdb, log: log, alarm: make(chan merge.Halted, 1)}
 }
 
@@ -99,7 +98,7 @@ func (r *Recorder) store(ctx context.Context, h merge.Halted) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if err := r.rdb.SetNX(ctx, rediskeys.MonitorConflict(h.Number), value, 0).Err(); err != nil {
+	if err := r.rdb.SetNX(ctx, r.rdb.Names.MonitorConflict(h.Number), value, 0).Err(); err != nil {
 		return fmt.Errorf("store conflict for %d: %w", h.Number, err)
 	}
 	return nil

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"blindseq/kit/notify"
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 	"blindseq/kit/retry"
 	"blindseq/monitor-svc/merge"
@@ -53,7 +52,7 @@ type Sink interface {
 
 // Notices are those of one Redis.
 type Notices struct {
-	rdb    redis.UniversalClient
+	rdb    *redisx.Client
 	script *redis.Script
 	log    *slog.Logger
 	sink   Sink
@@ -64,7 +63,7 @@ type Notices struct {
 }
 
 // New returns the notices; Follow sets where they go to before anything else is called.
-func New(rdb redis.UniversalClient, log *slog.Logger) *Notices {
+func New(rdb *redisx.Client, log *slog.Logger) *Notices {
 	return &Notices{rdb: rdb, script: redis.NewScript(recordSource), log: log, ask: map[string]bool{}, wake: notify.NewWake()}
 }
 
@@ -86,9 +85,9 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	keys := []string{rediskeys.MonitorNoPreblock(in.RequestID), rediskeys.EndingRequest()}
+	keys := []string{n.rdb.Names.MonitorNoPreblock(in.RequestID), n.rdb.Names.EndingRequest()}
 	// gofail: var noticeRecording struct{}
-	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), rediskeys.MonitorEvents, in.RequestID).StringSlice()
+	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), n.rdb.Names.MonitorEvents(), in.RequestID).StringSlice()
 	if err == nil && len(reply) != 3 {
 		err = fmt.Errorf("unexpected reply %q", reply)
 	}
@@ -122,7 +121,7 @@ func (n *Notices) Watch(ctx context.Context) error {
 		if in, ok := decode(payload); ok {
 			n.sink.Do(in)
 		}
-	}, rediskeys.MonitorEvents)
+	}, n.rdb.Names.MonitorEvents())
 }
 
 func decode(payload string) (merge.NoPreblock, bool) {
@@ -169,7 +168,7 @@ func (n *Notices) lookUp(ctx context.Context) error {
 	}
 	keys := make([]string, len(ids))
 	for i, id := range ids {
-		keys[i] = rediskeys.MonitorNoPreblock(id)
+		keys[i] = n.rdb.Names.MonitorNoPreblock(id)
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()

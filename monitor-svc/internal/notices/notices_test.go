@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"testing"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 	"blindseq/monitor-svc/internal/notices/noticestest"
 	"blindseq/monitor-svc/merge"
@@ -31,7 +30,7 @@ func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
 				return r.Client.Set(ctx, key, `{"request_id":"y"}`, 0).Err()
 			},
 		} {
-			if err := write(t.Context(), rediskeys.MonitorNoPreblock(id)); err != nil {
+			if err := write(t.Context(), redistest.Names.MonitorNoPreblock(id)); err != nil {
 				t.Fatal(err)
 			}
 			noticestest.Ending(t, r, id)
@@ -43,7 +42,7 @@ func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
 				if err := n.Record(t.Context(), empty); err != nil {
 					t.Errorf("%s: %v", id, err)
 				}
-				r.Client.Del(t.Context(), rediskeys.EndingRequest())
+				r.Client.Del(t.Context(), redistest.Names.EndingRequest())
 			}
 			other := merge.NoPreblock{RequestID: id, Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_POOL_LOCKED}
 			if err := n.Record(t.Context(), other); !errors.Is(err, ErrOtherReason) {
@@ -71,8 +70,8 @@ func TestARequestThatIsNotEndingGetsNoNotice(t *testing.T) {
 			"another's turn":      func() { noticestest.Ending(t, r, "other") },
 			"the beginning of it": func() { noticestest.Ending(t, r, "ab") },
 			"empty":               func() { noticestest.Ending(t, r, "") },
-			"a list":              func() { r.Client.RPush(t.Context(), rediskeys.EndingRequest(), "a") },
-			"a hash":              func() { r.Client.HSet(t.Context(), rediskeys.EndingRequest(), "a", "a") },
+			"a list":              func() { r.Client.RPush(t.Context(), redistest.Names.EndingRequest(), "a") },
+			"a hash":              func() { r.Client.HSet(t.Context(), redistest.Names.EndingRequest(), "a", "a") },
 		} {
 			r.Client.FlushAll(t.Context())
 			prepare()
@@ -80,7 +79,7 @@ func TestARequestThatIsNotEndingGetsNoNotice(t *testing.T) {
 			if !errors.Is(err, ErrNotEnding) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if left := r.Client.Exists(t.Context(), rediskeys.MonitorNoPreblock("a")).Val(); left != 0 || len(told.told) != 0 {
+			if left := r.Client.Exists(t.Context(), redistest.Names.MonitorNoPreblock("a")).Val(); left != 0 || len(told.told) != 0 {
 				t.Errorf("%s: a notice is there, told %v", name, told.told)
 			}
 		}

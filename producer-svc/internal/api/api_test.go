@@ -312,6 +312,15 @@ func TestWhoDoesNotLeadSaysSo(t *testing.T) {
 	if _, err := a.AddDelayedTransaction(t.Context(), nil); !errors.Is(err, ErrNotLeading) {
 		t.Errorf("delayed: %v", err)
 	}
+	if _, err := a.DropTransactions(t.Context(), nil); !errors.Is(err, ErrNotLeading) {
+		t.Errorf("drop: %v", err)
+	}
+	a.Leading = func() bool { return true }
+	for _, r := range []*blueprintv1.DropTransactionsRequest{nil, {Hash: make([]byte, 31)}, {Sender: make([]byte, 32)}} {
+		if _, err := a.DropTransactions(t.Context(), r); !errors.Is(err, ErrBadRequest) {
+			t.Errorf("drop %v: %v", r, err)
+		}
+	}
 }
 
 func TestARequestThatWasServedGetsNoContent(t *testing.T) {

@@ -22,6 +22,7 @@ func StatusCodes() map[error]codes.Code {
 		contents.ErrMoving:            codes.Unavailable,
 		demand.ErrNotServing:          codes.Unavailable,
 		demand.ErrTooMany:             codes.ResourceExhausted,
+		demand.ErrOtherBody:           codes.AlreadyExists,
 		section.ErrTimestampDecreased: codes.InvalidArgument,
 		section.ErrTimestampAhead:     codes.InvalidArgument,
 		section.ErrForgotten:          codes.AlreadyExists,

@@ -75,6 +75,8 @@ type Chain struct {
 	room atomic.Pointer[room] // written under mu
 	bars *bars
 
+	dropping sync.Mutex // one Drop at a time
+
 	mu      sync.Mutex          // one Apply, Content or flush at a time
 	retries map[common.Hash]int // skipped transactions the pool still offers; see Content
 	state   error               // ErrClosed, ErrBroken or nil

@@ -37,6 +37,9 @@ const (
 	// poolSlots is never reached: who admits transactions (txstore.Keeper) refuses before geth's pool would evict one
 	// that was acknowledged.
 	poolSlots = 1 << 26
+
+	// lowestTip is the lowest tip that the pool takes, in wei.
+	lowestTip = 1
 )
 
 // openNode assembles geth without network: no peers, no discovery, no listener of its own.
@@ -95,7 +98,7 @@ func ethConfig(genesis *core.Genesis) *ethconfig.Config {
 	cfg.TxPool = legacypool.Config{
 		NoLocals:     true,
 		Rejournal:    time.Hour,
-		PriceLimit:   1,
+		PriceLimit:   lowestTip,
 		PriceBump:    legacypool.DefaultConfig.PriceBump,
 		AccountSlots: poolSlots,
 		GlobalSlots:  poolSlots,

@@ -1,10 +1,13 @@
 package chain
 
 import (
+	"fmt"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 )
 
 // Where a transaction is.
@@ -46,8 +49,56 @@ func (c *Chain) PoolSize() (pending, queued int) {
 	return c.eth.TxPool().Stats()
 }
 
+// Balance is that of an account on the head, in wei.
+func (c *Chain) Balance(of common.Address) (*uint256.Int, error) {
+	head, err := c.bc.State()
+	if err != nil {
+		return nil, fmt.Errorf("open state of the head: %w", err)
+	}
+	balance := head.GetBalance(of)
+	return balance, head.Error()
+}
+
 // Pooled says whether the pool has the transaction.
 func (c *Chain) Pooled(hash common.Hash) bool { return c.eth.TxPool().Has(hash) }
+
+// Account is what the pool has of an account: the transactions that follow its nonce without a gap, the others, and the first
+// nonce that is missing.
+func (c *Chain) Account(from common.Address) (pending, queued []*types.Transaction, next uint64) {
+	pending, queued = c.eth.TxPool().ContentFrom(from)
+	return pending, queued, c.eth.TxPool().PoolNonce(from)
+}
+
+// Pool is what the pool has, by account: transactions that follow the account's nonce without a gap, and the others.
+func (c *Chain) Pool() (pending, queued map[common.Address][]*types.Transaction) {
+	return c.eth.TxPool().Content()
+}
+
+// Sender is who signed a transaction that Decode gave.
+func (c *Chain) Sender(tx *types.Transaction) common.Address {
+	from, _ := types.Sender(c.signer, tx) // Decode has recovered it
+	return from
+}
+
+// Drop takes transactions out of the pool. Geth's pool removes nothing by name, so it is emptied and filled again with all others;
+// for that time it may not know them.
+func (c *Chain) Drop(gone map[common.Hash]bool) {
+	c.dropping.Lock()
+	defer c.dropping.Unlock()
+	pending, queued := c.Pool()
+	var stay []*types.Transaction
+	for _, accounts := range []map[common.Address][]*types.Transaction{pending, queued} {
+		for _, txs := range accounts {
+			for _, tx := range txs {
+				if !gone[tx.Hash()] {
+					stay = append(stay, tx)
+				}
+			}
+		}
+	}
+	c.eth.TxPool().Clear()
+	c.eth.TxPool().Add(stay, false) // one that it does not take any more is found by the next sweep
+}
 
 // Included finds the block of a transaction.
 func (c *Chain) Included(hash common.Hash) (number uint64, ok bool) {

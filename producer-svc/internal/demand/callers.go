@@ -20,6 +20,8 @@ var (
 	ErrNotServing = errors.New("not the leading producer")
 	// ErrTooMany is returned when too many callers wait.
 	ErrTooMany = errors.New("too many callers wait for a block")
+	// ErrOtherBody is returned for a request with the id of another one.
+	ErrOtherBody = errors.New("the request id was used with another timestamp or choice of delayed transactions: choose a new one")
 	// ErrAgain is what Make returns for a section that was interrupted; the request is retried.
 	ErrAgain = errors.New("interrupted")
 )
@@ -81,6 +83,9 @@ func New(d Deps) *Callers {
 // Produce waits for the result of a request.
 func (d *Callers) Produce(ctx context.Context, r Request) (Result, error) {
 	if result, ok := d.Known(r.ID); ok {
+		if !r.Timestamp.IsZero() && r.Timestamp.Unix() != result.Time {
+			return Result{}, fmt.Errorf("produce block for request %s: %w", r.ID, ErrOtherBody)
+		}
 		return result, nil
 	}
 	c, err := d.join(r)
@@ -118,6 +123,9 @@ func (d *Callers) join(r Request) (*call, error) {
 		d.calls[r.ID] = c
 		d.queue = append(d.queue, c)
 		d.arrived.Notify()
+	}
+	if !c.request.Timestamp.Equal(r.Timestamp) || c.request.WithDelayed != r.WithDelayed {
+		return nil, ErrOtherBody
 	}
 	c.waiters++
 	d.waiting++

@@ -238,3 +238,41 @@ func TestAFailureIsAnsweredAndNotRemembered(t *testing.T) {
 		}
 	})
 }
+
+func TestAnIdIsForOneBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := Request{ID: "a", Timestamp: time.Unix(100, 0), WithDelayed: true}
+		s := openShop(t, 100, fine)
+		defer s.stop()
+		running := make(chan error, 1)
+		go func() {
+			_, err := s.Produce(t.Context(), first)
+			running <- err
+		}()
+		synctest.Wait()
+		for name, r := range map[string]Request{
+			"now":             {ID: "a", WithDelayed: true},
+			"later":           {ID: "a", Timestamp: time.Unix(101, 0), WithDelayed: true},
+			"without delayed": {ID: "a", Timestamp: time.Unix(100, 0)},
+		} {
+			if _, err := s.Produce(t.Context(), r); !errors.Is(err, ErrOtherBody) {
+				t.Errorf("%s while it runs: %v", name, err)
+			}
+		}
+		if err := <-running; err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock()
+		s.results["a"] = Result{Number: 1, Time: 100}
+		s.mu.Unlock()
+		if _, err := s.Produce(t.Context(), first); err != nil {
+			t.Errorf("a repeat: %v", err)
+		}
+		if _, err := s.Produce(t.Context(), Request{ID: "a", Timestamp: time.Unix(101, 0)}); !errors.Is(err, ErrOtherBody) {
+			t.Errorf("another timestamp when the block is there: %v", err)
+		}
+		if n := s.Waiting(); n != 0 {
+			t.Errorf("%d wait", n)
+		}
+	})
+}

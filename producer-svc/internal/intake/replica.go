@@ -53,7 +53,7 @@ func (n *Intake) result(hash common.Hash, err error) *replicationv1.SubmitResult
 	}
 	r.Error, r.Code = err.Error(), int32(codeOf(err))
 	r.Known, r.Again = n.has(hash, err), passes(err)
-	for _, full := range []error{txstore.ErrPoolFull, txstore.ErrFull, sealedpool.ErrFull, legacypool.ErrTxPoolOverflow} {
+	for _, full := range []error{txstore.ErrPoolFull, txstore.ErrFull, sealedpool.ErrFull, sealedpool.ErrQuota, legacypool.ErrTxPoolOverflow} {
 		r.Again = r.GetAgain() || errors.Is(err, full)
 	}
 	return r

@@ -10,14 +10,13 @@ import (
 	"blindseq/kit/lock"
 	"blindseq/kit/ops"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 	"blindseq/producer-svc/internal/follow"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Candidate is a replica that may lead, or an observer, which never does.
 type Candidate struct {
-	Redis      redis.UniversalClient
+	Redis      *redisx.Client
 	Directory  *leader.Directory // who leads
 	Lease      *lock.Locker      // of the leading producer
 	Endpoint   leader.Endpoint   // where others reach this replica

@@ -48,7 +48,8 @@ func (l *Ledger) Head() section.Head {
 
 // Apply executes a record and removes its transactions from the stores. A repeat gives the same result.
 func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
-	result, err := l.Chain.Apply(ctx, BlockOf(rec, l.Bars))
+	decided := BlockOf(rec, l.Bars)
+	result, err := l.Chain.Apply(ctx, decided)
 	if err != nil {
 		return section.Block{}, err
 	}
@@ -60,7 +61,7 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 		return section.Block{}, err
 	}
 	if l.Sealed != nil {
-		if err := l.Sealed.Applied(rec); err != nil {
+		if err := l.Sealed.Applied(rec, l.fates(rec, decided.Sealed)); err != nil {
 			return section.Block{}, err
 		}
 	}

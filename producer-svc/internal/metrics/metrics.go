@@ -7,6 +7,7 @@ package metrics
 import (
 	"time"
 
+	"blindseq/producer-svc/internal/txstore"
 	"blindseq/producer-svc/logrecord"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,8 +27,12 @@ type Metrics struct {
 	asked    prometheus.Counter
 	claims   *prometheus.CounterVec
 	differs  prometheus.Counter
+	refused  *prometheus.CounterVec
+	fates    *prometheus.CounterVec
 
 	rollupCalls *prometheus.CounterVec
+
+	poolRefused, poolEnded *prometheus.CounterVec
 }
 
 // seconds are buckets from a tenth of a millisecond to ten seconds.
@@ -53,7 +58,17 @@ func New(registry *prometheus.Registry) *Metrics {
 		m.claims.WithLabelValues(string(claim))
 	}
 	m.differs = prometheus.NewCounter(prometheus.CounterOpts{Name: "blindseq_producer_blueprints_differing_total", Help: "Blueprints published by the leader that do not follow from their preblocks, of those that this follower compared."})
-	registry.MustRegister(m.differs, m.claims, m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
+	m.poolRefused = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_pool_refused_total", Help: "Plain transactions refused by a limit of the pool: account (too many, or too many bytes), waiting (of an account, that cannot be executed), half_full (of all accounts, that cannot be executed) or full."}, []string{"limit"})
+	m.poolEnded = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "blindseq_producer_pool_ended_total", Help: "Acknowledged plain transactions that left the pool without a block: outbid (it was full and others paid a higher tip), expired (they could not be executed) or admin (dropped by an operator)."}, []string{"why"})
+	refused, ended := txstore.Reasons()
+	for _, reason := range refused {
+		m.poolRefused.WithLabelValues(reason)
+	}
+	for _, reason := range ended {
+		m.poolEnded.WithLabelValues(reason)
+	}
+	registry.MustRegister(m.poolRefused, m.poolEnded, m.differs, m.claims, m.asked, m.rollupCalls, m.blocks, m.txs, m.skipped, m.sections, m.steps, m.fsync, m.checks, m.returned, m.alone)
+	m.admission(registry)
 	return m
 }
 
@@ -105,3 +120,9 @@ func (m *Metrics) Asked() { m.asked.Inc() }
 func (m *Metrics) LockReturned(name string) prometheus.Counter {
 	return m.returned.WithLabelValues(name)
 }
+
+// PoolRefused counts a plain transaction that a limit of the pool refused.
+func (m *Metrics) PoolRefused(reason string) { m.poolRefused.WithLabelValues(reason).Inc() }
+
+// PoolEnded counts an acknowledged plain transaction that left the pool without a block.
+func (m *Metrics) PoolEnded(reason string) { m.poolEnded.WithLabelValues(reason).Inc() }

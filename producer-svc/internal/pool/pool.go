@@ -74,6 +74,11 @@ func (p *Pool) AddDelayed(ctx context.Context, raw []byte) (content.Hash, error)
 	return content.Hash(hash), err
 }
 
+// Drop ends transactions of the pool: one, and all of an account.
+func (p *Pool) Drop(hash common.Hash, sender common.Address) (int, error) {
+	return p.Keeper.Drop(hash, sender)
+}
+
 // SetLocked locks or unlocks the pool.
 func (p *Pool) SetLocked(_ context.Context, locked bool) error {
 	if err := p.Store.SetLocked(locked, "locked by an operator"); err != nil {

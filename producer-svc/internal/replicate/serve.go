@@ -3,9 +3,13 @@ package replicate
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
+	"log/slog"
+	"net"
 	"time"
 
+	"blindseq/kit/grpckit"
 	"blindseq/producer-svc/internal/txstore"
 	replicationv1 "blindseq/proto/blindseq/replication/v1"
 )
@@ -31,6 +35,7 @@ type Server struct {
 	Store    Store
 	Hello    *replicationv1.Hello // what a standby must say, but for its name
 	Token    func() uint64
+	Log      *slog.Logger
 	Locked   func() (locked bool, reason string)
 	// Take takes what another replica was sent, while this one leads.
 	Take func(ctx context.Context, entries []*replicationv1.Entry) ([]*replicationv1.SubmitResult, error)
@@ -40,6 +45,7 @@ type Server struct {
 func (s *Server) Replicate(stream replicationv1.ReplicationService_ReplicateServer) error {
 	replica, err := s.welcome(stream)
 	if err != nil {
+		s.Log.WarnContext(stream.Context(), "standby refused", "replica", replica, "error", err)
 		return fmt.Errorf("replicate: %w", err)
 	}
 	session, err := s.Standbys.join(stream.Context(), replica)
@@ -48,13 +54,13 @@ func (s *Server) Replicate(stream replicationv1.ReplicationService_ReplicateServ
 	}
 	defer s.Standbys.leave(session)
 	go s.listen(stream, session) // ends with the stream, which ends when this returns
-	if err := s.feed(stream, session.ctx); err != nil {
+	if err := s.feed(stream, session); err != nil {
 		return fmt.Errorf("replicate to %s: %w", replica, err)
 	}
 	return nil
 }
 
-// welcome reads the Hello.
+// welcome reads the Hello. A refusal does not say what would have been right: whoever asks may be a stranger.
 func (s *Server) welcome(stream replicationv1.ReplicationService_ReplicateServer) (replica string, err error) {
 	first, err := stream.Recv()
 	if err != nil {
@@ -65,31 +71,51 @@ func (s *Server) welcome(stream replicationv1.ReplicationService_ReplicateServer
 	case hello.GetReplica() == "" || len(hello.GetReplica()) > maxReplicaName:
 		return "", fmt.Errorf("%w: the first message must be a Hello with the replica's address", ErrBadRequest)
 	case hello.GetChainId() != s.Hello.GetChainId() || !bytes.Equal(hello.GetGenesisHash(), s.Hello.GetGenesisHash()):
-		return "", fmt.Errorf("%w: it is of chain %d with genesis %x, this of chain %d with %x", ErrStranger,
-			hello.GetChainId(), hello.GetGenesisHash(), s.Hello.GetChainId(), s.Hello.GetGenesisHash())
+		return hello.GetReplica(), fmt.Errorf("%w: it is of another chain, or has another genesis: it says %d and %x", ErrStranger,
+			hello.GetChainId(), hello.GetGenesisHash())
 	case !bytes.Equal(hello.GetSequencerKey(), s.Hello.GetSequencerKey()):
-		return "", fmt.Errorf("%w: its sequencer's key is %x, here it is %x", ErrStranger, hello.GetSequencerKey(), s.Hello.GetSequencerKey())
+		return hello.GetReplica(), fmt.Errorf("%w: it has another sequencer's key than the leader: %x", ErrStranger, hello.GetSequencerKey())
 	case !bytes.Equal(hello.GetCommitteeHash(), s.Hello.GetCommitteeHash()):
-		return "", fmt.Errorf("%w: its committee is %x, here it is %x; give both the same --committee-file", ErrStranger,
-			hello.GetCommitteeHash(), s.Hello.GetCommitteeHash())
+		return hello.GetReplica(), fmt.Errorf("%w: it has another committee than the leader: %x; give both the same --committee-file", ErrStranger,
+			hello.GetCommitteeHash())
+	}
+	if err := claims(grpckit.CertificateOf(stream.Context()), hello.GetReplica()); err != nil {
+		return hello.GetReplica(), err
 	}
 	return hello.GetReplica(), nil
+}
+
+// claims checks that a certificate is for the name that a replica claims, if there is one.
+func claims(certificate *x509.Certificate, replica string) error {
+	if certificate == nil {
+		return nil
+	}
+	name, _, err := net.SplitHostPort(replica)
+	if err != nil {
+		name = replica
+	}
+	if err := certificate.VerifyHostname(name); err != nil {
+		return fmt.Errorf("%w: its certificate is not for the name that it claims: %w", ErrStranger, err)
+	}
+	return nil
 }
 
 // listen takes in how far the standby is.
 func (s *Server) listen(stream replicationv1.ReplicationService_ReplicateServer, session *session) {
 	for {
 		m, err := stream.Recv()
+		if err == nil {
+			err = s.Standbys.has(session, m.GetDurable().GetPosition())
+		}
 		if err != nil {
 			session.end(err)
 			return
 		}
-		s.Standbys.has(session, m.GetDurable().GetPosition())
 	}
 }
 
 // feed sends what is there and what comes, until ctx ends.
-func (s *Server) feed(stream replicationv1.ReplicationService_ReplicateServer, ctx context.Context) error {
+func (s *Server) feed(stream replicationv1.ReplicationService_ReplicateServer, session *session) error {
 	position, complete := uint64(0), false
 	tick := time.NewTicker(refresh)
 	defer tick.Stop()
@@ -100,6 +126,7 @@ func (s *Server) feed(stream replicationv1.ReplicationService_ReplicateServer, c
 			return err
 		}
 		complete = complete || all
+		s.Standbys.sends(session, upTo)
 		if err := stream.Send(s.message(changes, upTo, complete)); err != nil {
 			return err
 		}
@@ -110,8 +137,8 @@ func (s *Server) feed(stream replicationv1.ReplicationService_ReplicateServer, c
 		select {
 		case <-changed:
 		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-session.ctx.Done():
+			return context.Cause(session.ctx)
 		}
 	}
 }

@@ -59,7 +59,8 @@ type session struct {
 	ctx     context.Context
 	end     context.CancelCauseFunc
 	stop    func() bool // forgets to end with the term
-	durable uint64
+	sent    uint64      // position up to which it was sent everything
+	durable uint64      // never above sent
 }
 
 // NewStandbys returns a Standbys without a term. degraded is called for each acknowledgement that had to do without standbys.
@@ -208,9 +209,21 @@ func (h *Standbys) leave(s *session) {
 	h.moved.Notify()
 }
 
-func (h *Standbys) has(s *session, position uint64) {
+// sends notes that a standby is sent everything up to a position.
+func (h *Standbys) sends(s *session, position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.sent = max(s.sent, position)
+}
+
+// has takes in how far a standby says it is. What it was never sent it cannot have.
+func (h *Standbys) has(s *session, position uint64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if position > s.sent {
+		return fmt.Errorf("%w: it says that it has position %d and was sent up to %d", ErrBadRequest, position, s.sent)
+	}
 	s.durable = max(s.durable, position)
 	h.moved.Notify()
+	return nil
 }

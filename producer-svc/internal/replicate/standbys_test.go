@@ -34,7 +34,15 @@ func join(t *testing.T, h *Standbys, replica string) *session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.leave(s) })
+	h.sends(s, 10)
 	return s
+}
+
+func has(t *testing.T, h *Standbys, s *session, position uint64) {
+	t.Helper()
+	if err := h.has(s, position); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestAConfirmationWaitsForSoManyReplicasAndCountsEachOnce(t *testing.T) {
@@ -45,15 +53,15 @@ func TestAConfirmationWaitsForSoManyReplicasAndCountsEachOnce(t *testing.T) {
 	if halfOpen.ctx.Err() == nil || !errors.Is(context.Cause(halfOpen.ctx), errReplaced) {
 		t.Error("the earlier stream of a replica goes on")
 	}
-	h.has(halfOpen, 9)
-	h.has(a, 9)
-	h.has(b, 6)
+	has(t, h, halfOpen, 9)
+	has(t, h, a, 9)
+	has(t, h, b, 6)
 	select {
 	case err := <-confirmed:
 		t.Fatalf("confirmed by one replica: %v", err)
 	case <-time.After(soon):
 	}
-	h.has(b, 7)
+	has(t, h, b, 7)
 	if err := <-confirmed; err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +83,7 @@ func TestWithTooFewReplicasAConfirmationIsRefused(t *testing.T) {
 	if err := h.Admit(t.Context()); err != nil {
 		t.Errorf("not admitted with one there: %v", err)
 	}
-	h.has(s, 4)
+	has(t, h, s, 4)
 	if err := h.Confirm(5); !errors.Is(err, ErrUnreplicated) {
 		t.Errorf("confirmed what it does not have: %v", err)
 	}
@@ -98,7 +106,7 @@ func TestADegradedHubWaitsOnceUntilAReplicaIsBack(t *testing.T) {
 	if _, short := h.Standbys(); !short {
 		t.Error("no alarm")
 	}
-	h.has(join(t, h, "a"), 1)
+	has(t, h, join(t, h, "a"), 1)
 	if err := h.Confirm(1); err != nil {
 		t.Fatal(err)
 	}

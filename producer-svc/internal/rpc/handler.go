@@ -10,9 +10,25 @@ import (
 	"strings"
 
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/roles"
 )
 
 const contentType = "application/json"
+
+// guarded is the handler for those who may ask.
+func (s *Server) guarded() http.Handler {
+	if s.cfg.Guard == nil {
+		return s.handler()
+	}
+	return s.cfg.Guard(func(r *http.Request) string {
+		if isFeed(r) {
+			return roles.ProducerFeed
+		}
+		return roles.ProducerRPC
+	}, s.handler())
+}
+
+func isFeed(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/evm/") }
 
 // handler serves "/" and "/ws". A WebSocket is taken on both; the origin of a browser's page does not matter, since
 // nothing here acts with rights that a page would not have.
@@ -20,7 +36,7 @@ func (s *Server) handler() http.Handler {
 	websocket := s.rpc.WebsocketHandler([]string{"*"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case s.cfg.Feed != nil && strings.HasPrefix(r.URL.Path, "/evm/"):
+		case s.cfg.Feed != nil && isFeed(r):
 			s.cfg.Feed.ServeHTTP(w, r)
 		case r.URL.Path != "/" && r.URL.Path != "/ws":
 			http.NotFound(w, r)

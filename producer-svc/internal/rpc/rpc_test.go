@@ -46,7 +46,14 @@ type served struct {
 	url   string
 }
 
-func serve(t testing.TB, limits rpc.Limits) *served {
+func serve(t testing.TB, limits rpc.Limits) *served { return serveWith(t, limits, nil) }
+
+// serveAt is as if the head had a number.
+func serveAt(t testing.TB, head uint64) *served {
+	return serveWith(t, rpc.Limits{}, func() uint64 { return head })
+}
+
+func serveWith(t testing.TB, limits rpc.Limits, head func() uint64) *served {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
@@ -56,8 +63,8 @@ func serve(t testing.TB, limits rpc.Limits) *served {
 	store, err := txstore.Open(dir+"/transactions", txstore.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
-	keep := txstore.NewKeeper(store, c)
-	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, ReceiptHold: hold, Log: log}, c, plain{keep})
+	keep := txstore.NewKeeper(store, c, txstore.Limits{})
+	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, ReceiptHold: hold, Head: head, Log: log}, c, plain{keep})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -281,6 +288,26 @@ func TestACallForThePendingReceiptWaitsForTheBlock(t *testing.T) {
 	for range cap(answers) {
 		receipt := <-answers
 		equal(t, "block", receipt.BlockHash, result.Hash)
+	}
+}
+
+// A query for logs up to the head is answered; one over too many blocks says where to go on.
+func TestAQueryForLogsSpansSoManyBlocks(t *testing.T) {
+	for _, c := range []struct {
+		head     uint64
+		from, to string
+		want     string // of the error; empty for none
+	}{
+		{0, "0x0", "latest", ""}, {9_999, "0x0", "latest", ""}, {9_999, "earliest", "pending", ""},
+		{10_000, "0x0", "latest", "ask for blocks 0 to 9999, then go on from block 10000"},
+		{10_000, "earliest", "0xffffff", "ask for blocks 0 to 9999"}, {10_000, "0x1", "latest", ""},
+		{50_000, "0x64", "0x7d00", "ask for blocks 100 to 10099, then go on from block 10100"}, {50_000, "latest", "latest", ""}, {50_000, "0x7d00", "0x64", ""},
+	} {
+		s := serveAt(t, c.head)
+		_, answer := s.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{"fromBlock":%q,"toBlock":%q}]}`, c.from, c.to))
+		if limited := strings.Contains(answer, "-32005"); limited != (c.want != "") || !strings.Contains(answer, c.want) {
+			t.Errorf("head %d, %s to %s: %s", c.head, c.from, c.to, answer)
+		}
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package rpc serves the chain's JSON-RPC over HTTP and WebSocket on one listener: geth's eth, net, web3 and txpool, its
-// tracers under debug, and te_getTransactionStatus, te_getEncryptionKey, te_getNextSeq and
+// tracers under debug, and te_getTransactionStatus, te_getEncryptionKey, te_getNextSeq, te_getSubmitter and
 // te_getOrderProof.
 //
 // What it guarantees: a transaction is durable before eth_sendRawTransaction answers, singly or in a batch; every input
@@ -9,6 +9,7 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"blindseq/kit/httpkit"
+	"blindseq/kit/jsonrpc"
+	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,11 +31,15 @@ import (
 
 // Config has the server's settings. Zero limits take the defaults.
 type Config struct {
-	Address string         // where to listen
-	Feed    http.Handler   // serves what is under /evm/; nil for nothing
-	Key     *EncryptionKey // nil when nothing is sealed
+	Address string                                                                  // where to listen
+	TLS     *tls.Config                                                             // nil serves plain text
+	Guard   func(method func(*http.Request) string, next http.Handler) http.Handler // decides who may ask; nil lets everybody
+	Feed    http.Handler                                                            // serves what is under /evm/; nil for nothing
+	Key     *EncryptionKey                                                          // nil when nothing is sealed
 	// NextSeq is the seq for a submitter's next sealed transaction; nil when nothing is sealed.
 	NextSeq func(submitter common.Address) uint64
+	// Submitter says what a submitter may do here; nil when nothing is sealed.
+	Submitter func(submitter common.Address) sealedpool.Submitter
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
 	// Check compares the signed chunks of a published blueprint with what follows from this replica's log; key is who should have
@@ -61,7 +68,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, 1000), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
+		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, jsonrpc.MaxBatch), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
 		Connections: cmp.Or(l.Connections, 4096), HeldReceipts: cmp.Or(l.HeldReceipts, 1024), WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
 	}
 }
@@ -172,11 +179,20 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	eth := &ethService{txs: txs, client: s.client, geth: geth, receipts: s.receipts, hold: s.cfg.ReceiptHold}
+	debug, err := newDebugService(services)
+	if err != nil {
+		return err
+	}
+	polling, err := filtersOf(services)
+	if err != nil {
+		return err
+	}
+	eth := &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: eth},
+		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, eth.GetLogs)},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: eth}},
-		gethrpc.API{Namespace: "debug", Service: notServed{}},
+		gethrpc.API{Namespace: "debug", Service: debug},
 	)
 	for _, one := range services {
 		if err := s.rpc.RegisterName(one.Namespace, one.Service); err != nil {
@@ -193,7 +209,8 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 func (s *Server) Run(ctx context.Context) error {
 	limits := s.cfg.Limits
 	server := &http.Server{
-		Handler:           s.handler(),
+		Handler:           s.guarded(),
+		TLSConfig:         s.cfg.TLS,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      limits.WriteTimeout,

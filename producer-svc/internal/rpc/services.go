@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/eth/tracers"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -26,6 +27,8 @@ type ethService struct {
 	txs    Transactions
 	client *gethrpc.Client
 	geth   gethReceipts
+	logs   gethLogs
+	head   func() uint64 // number of the last applied block; nil bounds no query for logs
 
 	receipts *receipts
 	hold     time.Duration // of calls for the receipt of what is pending
@@ -137,7 +140,7 @@ func (e *syncTimeout) Error() string {
 func (e *syncTimeout) ErrorCode() int { return 4 }
 func (e *syncTimeout) ErrorData() any { return e.hash.Hex() }
 
-// notServed takes those of geth's tracing methods away that read or write files of this machine.
+// notServed takes those of geth's tracing methods away that read or write files of this machine, or have no end.
 type notServed struct{}
 
 type methodNotFound struct{ method string }
@@ -150,6 +153,11 @@ func (e methodNotFound) ErrorCode() int { return -32601 }
 // TraceBlockFromFile would read a file.
 func (notServed) TraceBlockFromFile() (any, error) {
 	return nil, methodNotFound{"debug_traceBlockFromFile"}
+}
+
+// TraceChain would go on for as long as the chain is.
+func (notServed) TraceChain(context.Context, gethrpc.BlockNumber, gethrpc.BlockNumber, *tracers.TraceConfig) (*gethrpc.Subscription, error) {
+	return nil, methodNotFound{"debug_subscribe traceChain"}
 }
 
 // StandardTraceBlockToFile would write files.

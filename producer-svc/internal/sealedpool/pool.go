@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/txstore"
 	"blindseq/seal"
 	"blindseq/seal/committee"
@@ -41,8 +42,10 @@ var (
 	ErrBusy = errors.New("the same sealed transaction, or its block, is just being processed; ask again")
 	// ErrFull: a limit of the pool is reached.
 	ErrFull = errors.New("pool of sealed transactions is full")
-	// ErrSubmitter: the submitter may not send here.
-	ErrSubmitter = errors.New("submitter is not allowed")
+	// ErrQuota: as much of the submitter waits as may.
+	ErrQuota = errors.New("the submitter's quota is used up")
+	// ErrSpoilt: the submitter has sent too much garbage lately.
+	ErrSpoilt = errors.New("the submitter has sent garbage")
 )
 
 // Limits of a pool. Zero fields take the defaults.
@@ -78,13 +81,19 @@ type Config struct {
 	BaseFee func() uint64
 	// Ordered finds the block that has a transaction's id.
 	Ordered func(id common.Hash) (number uint64, ok bool, err error)
-	// Allowed are the submitters that may send; nil for everyone.
-	Allowed map[common.Address]bool
-	Limits  Limits
+	// Admit refuses a submitter that may not send; nil lets everyone.
+	Admit func(submitter common.Address) error
+	// Book has the standing of submitters; nil treats all alike and has no quotas.
+	Book   *admission.Book
+	Limits Limits
 	// Arrived is called after transactions were taken.
 	Arrived func()
 	// Checked is called with the time of checking one submission.
 	Checked func(took time.Duration)
+	// Refused is called for each transaction that admission refused.
+	Refused func(err error)
+	// Judged is called for each sealed transaction of an applied block.
+	Judged func(admission.Outcome)
 }
 
 // place is what at most one transaction of the pool has.
@@ -97,6 +106,7 @@ type entry struct {
 	id     common.Hash
 	header seal.Header
 	raw    []byte // nil while it is being taken
+	turn   uint64 // counts arrivals
 	State
 }
 
@@ -112,6 +122,8 @@ type Pool struct {
 
 	mu      sync.Mutex
 	order   []*entry // those taken, by arrival
+	arrived uint64
+	waiting map[common.Address]*waiting
 	byID    map[common.Hash]*entry
 	byPlace map[place]*entry
 	bytes   int
@@ -126,18 +138,25 @@ func New(cfg Config) *Pool {
 	if cfg.Limits.Bytes == 0 {
 		cfg.Limits.Bytes = 64 << 20
 	}
-	return &Pool{cfg: cfg, byID: map[common.Hash]*entry{}, byPlace: map[place]*entry{}, soonest: math.MaxUint64}
+	return &Pool{cfg: cfg, byID: map[common.Hash]*entry{}, byPlace: map[place]*entry{}, waiting: map[common.Address]*waiting{}, soonest: math.MaxUint64}
 }
 
 // reserve keeps the place of a transaction. The caller holds mu.
 func (p *Pool) reserve(e *entry, size int) {
 	p.byID[e.id], p.byPlace[e.place()] = e, e
 	p.bytes += size
+	w := p.waiting[e.header.Submitter]
+	if w == nil {
+		w = new(waiting)
+		p.waiting[e.header.Submitter] = w
+	}
+	w.add(e, size)
 }
 
 // admit puts a durable transaction at the end. The caller holds mu.
 func (p *Pool) admit(e *entry, raw []byte) {
-	e.raw, e.State = raw, State{Name: Sealed}
+	p.arrived++
+	e.raw, e.turn, e.State = raw, p.arrived, State{Name: Sealed}
 	p.order = append(p.order, e)
 	p.soonest = min(p.soonest, e.header.Expiry)
 }
@@ -149,6 +168,9 @@ func (p *Pool) release(e *entry, size int) {
 		delete(p.byPlace, e.place())
 	}
 	p.bytes -= size
+	if w := p.waiting[e.header.Submitter]; w.remove(e, size) {
+		delete(p.waiting, e.header.Submitter)
+	}
 }
 
 // forget takes transactions out.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
@@ -27,7 +28,7 @@ var limits = committee.Limits{Lifetime: 20, SealedGas: 1_000_000}
 // rig is a pool over a real store, and a chain that orders what the test says.
 type rig struct {
 	*sealedpool.Pool
-	t       *testing.T
+	t       testing.TB
 	c       *committeetest.Committee
 	store   *txstore.Store
 	window  *rules.Window
@@ -36,12 +37,14 @@ type rig struct {
 	ordered map[common.Hash]uint64
 	cfg     sealedpool.Config
 	keys    []*ecdsa.PrivateKey
+	fate    admission.Outcome // of what is opened
 }
 
-func newRig(t *testing.T, change func(*rig)) *rig {
+func newRig(t testing.TB, change func(*rig)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, c: committeetest.NewWith(t, 4, 3, 1, limits), window: rules.NewWindow(1, limits.Lifetime), ordered: map[common.Hash]uint64{},
+		fate: admission.Executed,
 	}
 	for range 4 {
 		key, err := crypto.GenerateKey()
@@ -157,9 +160,21 @@ func (r *rig) apply(rec *blueprintv1.LogRecord) {
 		r.ordered[common.Hash(one.GetId())] = rec.GetNumber()
 	}
 	r.head = rec.GetNumber()
-	if err := r.Applied(rec); err != nil {
+	if err := r.Applied(rec, r.fates(rec)); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// fates is what became of the transactions of a record.
+func (r *rig) fates(rec *blueprintv1.LogRecord) (all []admission.Fate) {
+	for _, one := range rec.GetSealed() {
+		fate := admission.Fate{Submitter: common.BytesToAddress(one.GetSubmitter()), Outcome: r.fate}
+		if len(one.GetTransactionHash()) == 0 {
+			fate.Outcome = admission.Garbage
+		}
+		all = append(all, fate)
+	}
+	return all
 }
 
 func sameInts(a []int, b ...int) bool {
@@ -237,8 +252,8 @@ func TestEachSubmittersTransactionsAreOfferedBySeqWithoutAGap(t *testing.T) {
 	a0, a1, a2, a4 := r.sealed(0, 0), r.sealed(0, 1), r.sealed(0, 2), r.sealed(0, 4)
 	b1, b0, c0 := r.sealed(1, 1), r.sealed(1, 0), r.sealed(2, 0)
 	r.must(a2, a0, b1, c0, a4, a1, b0)
-	// Turns by arrival: a, a, b, c, a, a, b. The last turn of a finds a gap.
-	if got := r.offered(a0, a1, a2, a4, b0, b1, c0); !sameInts(got, 0, 1, 4, 6, 2, 5) {
+	// One of each submitter in a turn, by arrival. In its last turn a finds a gap.
+	if got := r.offered(a0, a1, a2, a4, b0, b1, c0); !sameInts(got, 0, 6, 4, 5, 1, 2) {
 		t.Fatalf("offered %v", got)
 	}
 	for by, want := range map[int]uint64{0: 3, 1: 2, 2: 1, 3: 0} {
@@ -259,7 +274,7 @@ func TestAProposalHasAsMuchAsItsBytesAndGasAllow(t *testing.T) {
 	gas := func(g uint64) func(*seal.Header) { return func(h *seal.Header) { h.Gas = g } }
 	big, small, third := r.sealed(0, 0, gas(600_000)), r.sealed(1, 0, gas(300_000)), r.sealed(2, 0, gas(200_000))
 	r.must(big, small, third)
-	if got := r.offered(big, small, third); !sameInts(got, 0, 1) {
+	if got := r.offered(big, small, third); !sameInts(got, 2, 1) {
 		t.Errorf("by gas %v", got)
 	}
 	for _, one := range []struct {
@@ -294,7 +309,7 @@ func TestWhatDoesNotPayTheBaseFeeWaitsUntilItDoesOrExpires(t *testing.T) {
 	if at, _ := r.Where(idOf(low)); at.Reason != "" {
 		t.Errorf("it waits because %+v", at)
 	}
-	if got := r.offered(low, behind, exact, brief); !sameInts(got, 0, 1, 2) {
+	if got := r.offered(low, behind, exact, brief); !sameInts(got, 0, 2, 1) {
 		t.Errorf("at a base fee of 9: offered %v", got)
 	}
 	r.apply(r.decide())
@@ -478,8 +493,10 @@ func TestARepeatWhoseBlockIsBeingAppliedIsAskedToComeAgain(t *testing.T) {
 }
 
 func TestOnlyAllowedSubmittersMaySend(t *testing.T) {
-	r := newRig(t, func(r *rig) { r.cfg.Allowed = map[common.Address]bool{r.address(0): true} })
-	if errs := r.submit(r.sealed(1, 0), r.sealed(0, 0)); !errors.Is(errs[0], sealedpool.ErrSubmitter) || errs[1] != nil {
+	r := newRig(t, func(r *rig) {
+		r.cfg.Admit = (&admission.Entry{Allowed: map[common.Address]bool{r.address(0): true}, Closed: true}).Check
+	})
+	if errs := r.submit(r.sealed(1, 0), r.sealed(0, 0)); !errors.Is(errs[0], admission.ErrSubmitter) || errs[1] != nil {
 		t.Errorf("got %v", errs)
 	}
 }

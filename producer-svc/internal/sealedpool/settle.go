@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	"blindseq/seal"
@@ -15,11 +16,12 @@ import (
 const (
 	reasonExpired  = "it expired before it was ordered"
 	reasonReplaced = "another sealed transaction of its submitter has its seq"
+	reasonSpoilt   = "its submitter has sent too much garbage lately (te_getSubmitter)"
 )
 
-// Applied forgets what an applied block says the end of: the sealed transactions that it ordered. Those that can be ordered no
-// longer have ended: their seq is used, or they have expired.
-func (p *Pool) Applied(rec *blueprintv1.LogRecord) error {
+// Applied forgets what an applied block says the end of: the sealed transactions that it ordered, whose fates these are. Those
+// that can be ordered no longer have ended: their seq is used, they have expired, or their submitter is out.
+func (p *Pool) Applied(rec *blueprintv1.LogRecord, fates []admission.Fate) error {
 	var ordered []common.Hash
 	var replaced []*entry
 	for _, one := range rec.GetSealed() {
@@ -35,7 +37,37 @@ func (p *Pool) Applied(rec *blueprintv1.LogRecord) error {
 	if err := p.end(replaced, reasonReplaced); err != nil {
 		return err
 	}
+	if err := p.end(p.spoilt(rec, fates), reasonSpoilt); err != nil {
+		return err
+	}
 	return p.expire(rec.GetNumber())
+}
+
+// spoilt notes fates, and returns what waits of submitters that are out now.
+func (p *Pool) spoilt(rec *blueprintv1.LogRecord, fates []admission.Fate) (ended []*entry) {
+	if p.cfg.Book == nil || !p.cfg.Book.Add(rec.GetNumber(), rec.GetTimestamp().GetSeconds(), fates) {
+		return nil
+	}
+	out := map[common.Address]bool{}
+	for _, one := range fates {
+		if p.cfg.Judged != nil {
+			p.cfg.Judged(one.Outcome)
+		}
+		if one.Outcome == admission.Garbage && p.cfg.Book.Standing(one.Submitter).Class == admission.Out {
+			out[one.Submitter] = true
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.order {
+		if out[e.header.Submitter] && e.State.Name == Sealed {
+			ended = append(ended, e)
+		}
+	}
+	return ended
 }
 
 // at finds the durable transaction at a place.
@@ -187,7 +219,7 @@ func (p *Pool) take(s *seal.Sealed, raw []byte) error {
 	return p.endUnorderable(e)
 }
 
-// endUnorderable ends a transaction whose seq is used or whose expiry is past. While the window is ahead of the head, the
+// endUnorderable ends a transaction whose seq is used, whose expiry is past, or whose submitter is out. While the window is ahead of the head, the
 // transaction itself may be what used the seq.
 func (p *Pool) endUnorderable(e *entry) error {
 	head := p.cfg.Head()
@@ -198,6 +230,8 @@ func (p *Pool) endUnorderable(e *entry) error {
 		return p.end([]*entry{e}, reasonReplaced)
 	case e.header.Expiry <= head:
 		return p.end([]*entry{e}, reasonExpired)
+	case p.standing(e.header.Submitter).Class == admission.Out:
+		return p.end([]*entry{e}, reasonSpoilt)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sealedpool
 import (
 	"fmt"
 
+	"blindseq/producer-svc/internal/admission"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -33,8 +34,13 @@ func (p *Pool) Where(id common.Hash) (State, bool) {
 		return State{}, false
 	}
 	at := e.State
-	if base := p.baseFee(); at.Name == Sealed && e.header.Fee < base {
+	if at.Name != Sealed {
+		return at, true
+	}
+	if base := p.baseFee(); e.header.Fee < base {
 		at.Reason = fmt.Sprintf("its fee, %d, is below the base fee of the next block, %d", e.header.Fee, base)
+	} else if p.standing(e.header.Submitter).Class == admission.Back {
+		at.Reason = "its submitter has sent garbage lately, so others go first (te_getSubmitter)"
 	}
 	return at, true
 }

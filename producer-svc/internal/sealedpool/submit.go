@@ -2,9 +2,11 @@ package sealedpool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/txstore"
 	"blindseq/seal"
 	"blindseq/seal/rules"
@@ -46,6 +48,7 @@ func (p *Pool) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []erro
 		}
 	}
 	p.settle(taken)
+	p.count(all)
 	return answers(all)
 }
 
@@ -67,6 +70,18 @@ func answers(all []*candidate) ([]common.Hash, []error) {
 	return ids, errs
 }
 
+// count counts what admission refused.
+func (p *Pool) count(all []*candidate) {
+	if p.cfg.Refused == nil {
+		return
+	}
+	for _, c := range all {
+		if errors.Is(c.err, admission.ErrSubmitter) || errors.Is(c.err, ErrQuota) || errors.Is(c.err, ErrSpoilt) || errors.Is(c.err, ErrFull) {
+			p.cfg.Refused(c.err)
+		}
+	}
+}
+
 // examine checks what costs little and needs no look at others. A repeat ends here, before its proof is checked.
 func (p *Pool) examine(ctx context.Context, raw []byte, number uint64) *candidate {
 	c := &candidate{input: raw}
@@ -79,13 +94,16 @@ func (p *Pool) examine(ctx context.Context, raw []byte, number uint64) *candidat
 		return c
 	}
 	c.entry = entryOf(s)
-	if allowed := p.cfg.Allowed; allowed != nil && !allowed[s.Submitter] {
-		c.err = fmt.Errorf("%w: %s", ErrSubmitter, s.Submitter)
-		return c
+	if p.cfg.Admit != nil {
+		if c.err = p.cfg.Admit(s.Submitter); c.err != nil {
+			return c
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.err = p.mayEnter(c.entry, number)
+	if c.err = p.mayEnter(c.entry, number); c.err == nil {
+		c.err = p.mayWait(c.entry, len(raw))
+	}
 	return c
 }
 
@@ -116,11 +134,10 @@ func (p *Pool) enter(all []*candidate, number uint64) (taken []*candidate) {
 		if c.err != nil {
 			continue
 		}
-		if c.err = p.mayEnter(c.entry, number); c.err != nil {
-			continue
+		if c.err = p.mayEnter(c.entry, number); c.err == nil {
+			c.err = p.mayWait(c.entry, len(c.input))
 		}
-		if len(p.byID) >= p.cfg.Limits.Transactions || p.bytes+len(c.input) > p.cfg.Limits.Bytes {
-			c.err = fmt.Errorf("%w: %d of %d bytes wait", ErrFull, len(p.byID), p.bytes)
+		if c.err != nil {
 			continue
 		}
 		p.reserve(c.entry, len(c.input))

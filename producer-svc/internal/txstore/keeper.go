@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,8 +19,8 @@ var (
 	ErrUnprotected = errors.New("only replay-protected (EIP-155) transactions allowed over RPC")
 	// ErrFee: the most the transaction may cost is above 1 ether.
 	ErrFee = errors.New("tx fee exceeds the configured cap")
-	// ErrPoolFull: nothing more is taken until blocks have made room. What was acknowledged stays.
-	ErrPoolFull = errors.New("transaction pool is full")
+	// ErrPoolFull: nothing more is taken until blocks have made room, unless it pays a higher tip than others.
+	ErrPoolFull = errors.New("transaction pool is full: wait, or pay a higher tip than the transactions in it")
 	// ErrEnded: the delayed transaction is in a block.
 	ErrEnded = errors.New("transaction is in a block already")
 )
@@ -36,6 +37,16 @@ type Pool interface {
 	PoolSize() (pending, queued int)
 	// Status is StateUnknown, StateQueued, StatePending, or StateIncluded with the block's number.
 	Status(hash common.Hash) (state string, number uint64)
+	// Sender is who signed a decoded transaction.
+	Sender(tx *types.Transaction) common.Address
+	// Account is what the pool has of an account: what follows its nonce without a gap, the rest, and the first nonce missing.
+	Account(from common.Address) (pending, queued []*types.Transaction, next uint64)
+	// Pool is that of all accounts.
+	Pool() (pending, queued map[common.Address][]*types.Transaction)
+	// BaseFee is that of the next block, in wei.
+	BaseFee() uint64
+	// Drop takes transactions out.
+	Drop(gone map[common.Hash]bool)
 }
 
 const (
@@ -47,12 +58,20 @@ const (
 // with a reason, across crashes. It puts transactions into the pool, stores them before they are acknowledged, forgets
 // them when their block is applied, and looks after those the pool has dropped.
 type Keeper struct {
-	store *Store
-	pool  Pool
+	store  *Store
+	pool   Pool
+	limits Limits
+
+	evicting     sync.Mutex
+	lowest       *big.Int                  // tip of the full pool when it was last looked at in vain
+	lowestUntil  time.Time                 // when to look again
+	waitingSince map[common.Hash]time.Time // of what cannot be executed; Run's alone
 }
 
 // NewKeeper makes a Keeper. Call Recover before the first Submit.
-func NewKeeper(store *Store, pool Pool) *Keeper { return &Keeper{store: store, pool: pool} }
+func NewKeeper(store *Store, pool Pool, limits Limits) *Keeper {
+	return &Keeper{store: store, pool: pool, limits: limits.withDefaults()}
+}
 
 // Submit takes transactions in one go: signatures are recovered together, the pool is asked once, and one fsync makes
 // all of them durable. For each there is its hash or an error, one of geth's eth_sendRawTransaction. "already known" is
@@ -60,17 +79,16 @@ func NewKeeper(store *Store, pool Pool) *Keeper { return &Keeper{store: store, p
 func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []error) {
 	hashes := make([]common.Hash, len(raws))
 	txs, errs := k.pool.Decode(raws)
-	space := k.room()
-	var fit []int // indices of those that reach the pool
-	var batch []*types.Transaction
 	for i, tx := range txs {
 		if errs[i] == nil {
 			hashes[i] = tx.Hash()
 			errs[i] = cmp.Or(ctx.Err(), k.check(tx))
 		}
-		if errs[i] == nil {
-			errs[i] = space.take(len(raws[i]))
-		}
+	}
+	k.admit(txs, raws, errs)
+	var fit []int // indices of those that reach the pool
+	var batch []*types.Transaction
+	for i, tx := range txs {
 		if errs[i] == nil {
 			fit, batch = append(fit, i), append(batch, tx)
 		}
@@ -95,6 +113,27 @@ func (k *Keeper) Submit(ctx context.Context, raws [][]byte) ([]common.Hash, []er
 	return hashes, errs
 }
 
+// admit sets the error of each transaction that a limit of the pool refuses.
+func (k *Keeper) admit(txs []*types.Transaction, raws [][]byte, errs []error) {
+	q := k.quota()
+	for _, i := range byNonce(txs, errs) {
+		from := k.pool.Sender(txs[i])
+		err := q.take(from, txs[i], len(raws[i]))
+		if errors.Is(err, ErrPoolFull) {
+			if made, failed := k.evict(txs[i], q.space); failed != nil {
+				err = failed
+			} else if made {
+				q.space = k.room().less(q.space)
+				err = q.take(from, txs[i], len(raws[i]))
+			}
+		}
+		if reason := reasonOfRefusal(err); reason != "" {
+			k.limits.Refused(reason)
+		}
+		errs[i] = err
+	}
+}
+
 // promised says whether the sender will take this answer of the pool for a yes.
 func promised(err error) bool { return err == nil || errors.Is(err, txpool.ErrAlreadyKnown) }
 
@@ -111,21 +150,32 @@ func (k *Keeper) check(tx *types.Transaction) error {
 
 // room is what the store can take, counted down while a batch is checked.
 type room struct {
-	transactions int
-	bytes        int64
+	transactions, half   int
+	bytes, halfOfTheRoom int64
+	taken                int // by the batch, which the store does not have yet
+	takenBytes           int64
 }
 
 func (k *Keeper) room() *room {
 	transactions, bytes := k.store.Room()
-	return &room{transactions: transactions, bytes: bytes}
+	return &room{transactions: transactions, half: k.store.options.Transactions / 2, bytes: bytes, halfOfTheRoom: k.store.options.TransactionBytes / 2}
 }
+
+// less is the room beside what a batch has taken already.
+func (r *room) less(batch *room) *room {
+	r.transactions, r.bytes = r.transactions-batch.taken, r.bytes-batch.takenBytes
+	r.taken, r.takenBytes = batch.taken, batch.takenBytes
+	return r
+}
+
+func (r *room) halfFull() bool { return r.transactions <= r.half || r.bytes <= r.halfOfTheRoom }
 
 func (r *room) take(size int) error {
 	if r.transactions <= 0 || r.bytes < int64(size) {
 		return ErrPoolFull
 	}
-	r.transactions--
-	r.bytes -= int64(size)
+	r.transactions, r.taken = r.transactions-1, r.taken+1
+	r.bytes, r.takenBytes = r.bytes-int64(size), r.takenBytes+int64(size)
 	return nil
 }
 

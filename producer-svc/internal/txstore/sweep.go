@@ -74,15 +74,20 @@ func (k *Keeper) Recover(ctx context.Context) error {
 
 // Run looks after acknowledged transactions until ctx ends, while this producer leads.
 func (k *Keeper) Run(ctx context.Context) error {
-	ticker := time.NewTicker(sweepEvery)
+	ticker, expiry := time.NewTicker(sweepEvery), time.NewTicker(k.expireEvery())
 	defer ticker.Stop()
+	defer expiry.Stop()
 	for n := 1; ; n++ {
+		var err error
 		select {
 		case <-ctx.Done():
 			return nil
+		case now := <-expiry.C:
+			err = k.expire(now)
 		case <-ticker.C:
+			err = k.sweep(ctx, n%sweepsUntilFull == 0)
 		}
-		if err := k.sweep(ctx, n%sweepsUntilFull == 0); err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("sweep transactions: %w", err)
 		}
 	}

@@ -35,6 +35,7 @@ type Config struct {
 	CreateKey bool   // make KeyFile when there is none
 	NeedsKey  bool   // an observer needs none: then it serves no blueprints
 	OnSync    func(time.Duration)
+	Pool      txstore.Limits
 	End       *engine.End // notified of a disk that cannot be written
 }
 
@@ -76,7 +77,7 @@ func Open(h *host.Host, cfg Config) (v *Volume, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Keeper = txstore.NewKeeper(v.Store, v.Chain)
+	v.Keeper = txstore.NewKeeper(v.Store, v.Chain, cfg.Pool)
 	return v, nil
 }
 

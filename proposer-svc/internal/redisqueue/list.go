@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/proposer-svc/queue"
 )
 
@@ -14,10 +13,10 @@ func (s *Store) List(ctx context.Context, recent int) (waiting, processed []queu
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	pipe := s.rdb.TxPipeline()
-	current := pipe.HGet(ctx, rediskeys.ProposerState(), "current")
-	fifo := pipe.LRange(ctx, rediskeys.ProposerFIFO(), 0, -1)
-	requests := pipe.HGetAll(ctx, rediskeys.ProposerRequests())
-	last := pipe.LRange(ctx, rediskeys.ProposerRecent(), 0, int64(min(recent, RecentLimit))-1)
+	current := pipe.HGet(ctx, s.rdb.Names.ProposerState(), "current")
+	fifo := pipe.LRange(ctx, s.rdb.Names.ProposerFIFO(), 0, -1)
+	requests := pipe.HGetAll(ctx, s.rdb.Names.ProposerRequests())
+	last := pipe.LRange(ctx, s.rdb.Names.ProposerRecent(), 0, int64(min(recent, RecentLimit))-1)
 	// The pipeline's error may be the nil reply of HGET, so each command is asked.
 	_, _ = pipe.Exec(ctx)
 	for _, err := range []error{fifo.Err(), requests.Err(), last.Err()} {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/proposer-svc/queue"
 )
 
@@ -44,7 +43,7 @@ type commit struct {
 
 func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot, err error) {
 	args := []any{
-		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), rediskeys.ProposerProcessed(""),
+		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), s.rdb.Names.ProposerProcessed(""),
 		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel, s.holder(), c.ending,
 	}
 	for _, f := range c.effects {

@@ -23,6 +23,7 @@ import (
 
 	"blindseq/kit/notify"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 	"blindseq/kit/retry"
 	"blindseq/proposer-svc/queue"
 
@@ -50,7 +51,7 @@ type Config struct {
 
 // Store is the FIFO in Redis. It is safe for concurrent use.
 type Store struct {
-	rdb    redis.UniversalClient
+	rdb    *redisx.Client
 	cfg    Config
 	log    *slog.Logger
 	script *redis.Script
@@ -66,13 +67,14 @@ type Store struct {
 }
 
 // New returns the store of one replica.
-func New(rdb redis.UniversalClient, cfg Config, log *slog.Logger) *Store {
+func New(rdb *redisx.Client, cfg Config, log *slog.Logger) *Store {
+	names := rdb.Names
 	s := &Store{
 		rdb: rdb, cfg: cfg, log: log, script: redis.NewScript(commitSource),
 		keys: []string{
-			rediskeys.ProposerState(), rediskeys.ProposerFIFO(), rediskeys.ProposerRequests(), rediskeys.ProposerRecent(),
-			rediskeys.EndingRequest(),
-			rediskeys.LockLease(rediskeys.ProposerLease),
+			names.ProposerState(), names.ProposerFIFO(), names.ProposerRequests(), names.ProposerRecent(),
+			names.EndingRequest(),
+			names.LockLease(rediskeys.ProposerLease),
 		},
 		wake: notify.NewWake(),
 		turn: make(chan struct{}, 1),
@@ -164,7 +166,7 @@ func (s *Store) commitOf(e queue.Event, next queue.State, effects []queue.Effect
 		s.writes++
 		c.leave = *s.id.Load() + ":" + strconv.FormatUint(s.writes, 10)
 		if !leased { // the active proposer knows what it does itself
-			c.channel = rediskeys.ProposerEvents()
+			c.channel = s.rdb.Names.ProposerEvents()
 		}
 	}
 	return c
@@ -188,7 +190,7 @@ func (s *Store) after(ctx context.Context, subject string, err error) error {
 	s.log.ErrorContext(ctx, "FIFO in Redis is damaged, clearing it", "error", err)
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:5]), rediskeys.ProposerProcessed(subject))...).Err(); cleared != nil {
+	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:5]), s.rdb.Names.ProposerProcessed(subject))...).Err(); cleared != nil {
 		err = fmt.Errorf("%w; clear it: %w", err, cleared)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -30,7 +30,7 @@ func newForT(t *testing.T, r redistest.Redis, limit int) *Store {
 
 func setLease(t *testing.T, r redistest.Redis, token uint64) {
 	t.Helper()
-	key := rediskeys.LockLease(rediskeys.ProposerLease)
+	key := redistest.Names.LockLease(rediskeys.ProposerLease)
 	if err := r.Client.HSet(t.Context(), key, "token", strconv.FormatUint(token, 10)).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestAProposerWithAnothersTokenCannotWrite(t *testing.T) {
 		}
 		former, now := as("former"), as("now")
 		setLease(t, r, 5)
-		if err := r.Client.HSet(t.Context(), rediskeys.LockLease(rediskeys.ProposerLease), "holder", "now").Err(); err != nil {
+		if err := r.Client.HSet(t.Context(), redistest.Names.LockLease(rediskeys.ProposerLease), "holder", "now").Err(); err != nil {
 			t.Fatal(err)
 		}
 		apply(t, former, request("a"))
@@ -254,7 +254,7 @@ func TestTheEndingRequestIsThereExactlyWhileOneIsEnding(t *testing.T) {
 			{queue.Applied{ID: "c", Number: 2}, ""},
 		} {
 			apply(t, s, step.event)
-			if got := r.Client.Get(t.Context(), rediskeys.EndingRequest()).Val(); got != step.ending {
+			if got := r.Client.Get(t.Context(), redistest.Names.EndingRequest()).Val(); got != step.ending {
 				t.Errorf("after %T: %q is ending, want %q", step.event, got, step.ending)
 			}
 		}
@@ -268,7 +268,7 @@ func TestAReplicaIsWokenForWhatItGaveUp(t *testing.T) {
 		watch(t, s)
 		apply(t, s, request("a"))
 		awaitWake(t, s)
-		tag, err := r.Client.HGet(t.Context(), rediskeys.ProposerState(), "tag").Result()
+		tag, err := r.Client.HGet(t.Context(), redistest.Names.ProposerState(), "tag").Result()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func TestAReplicaIsWokenForWhatItGaveUp(t *testing.T) {
 				asleep = true
 			}
 		}
-		if err := r.Client.Publish(t.Context(), rediskeys.ProposerEvents(), tag).Err(); err != nil {
+		if err := r.Client.Publish(t.Context(), redistest.Names.ProposerEvents(), tag).Err(); err != nil {
 			t.Fatal(err)
 		}
 		awaitWake(t, s)
@@ -317,40 +317,44 @@ func awaitWake(t *testing.T, s *Store) {
 func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		for name, damage := range map[string]func(context.Context) error{
-			"wrong type":      func(ctx context.Context) error { return r.Client.Set(ctx, rediskeys.ProposerFIFO(), "x", 0).Err() },
-			"missing request": func(ctx context.Context) error { return r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "gone").Err() },
+			"wrong type": func(ctx context.Context) error {
+				return r.Client.Set(ctx, redistest.Names.ProposerFIFO(), "x", 0).Err()
+			},
+			"missing request": func(ctx context.Context) error {
+				return r.Client.RPush(ctx, redistest.Names.ProposerFIFO(), "gone").Err()
+			},
 			"no JSON": func(ctx context.Context) error {
-				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
-				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", "{").Err()
+				r.Client.RPush(ctx, redistest.Names.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, redistest.Names.ProposerRequests(), "a", "{").Err()
 			},
 			"another request's": func(ctx context.Context) error {
-				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
-				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"c","state":1}`).Err()
+				r.Client.RPush(ctx, redistest.Names.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, redistest.Names.ProposerRequests(), "a", `{"id":"c","state":1}`).Err()
 			},
 			"of no time": func(ctx context.Context) error {
-				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
-				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"a","state":1,"timestamp":-1}`).Err()
+				r.Client.RPush(ctx, redistest.Names.ProposerFIFO(), "a")
+				return r.Client.HSet(ctx, redistest.Names.ProposerRequests(), "a", `{"id":"a","state":1,"timestamp":-1}`).Err()
 			},
 			"in flight as nothing": func(ctx context.Context) error {
-				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
-				return r.Client.HSet(ctx, rediskeys.ProposerRequests(), "a", `{"id":"a","state":3}`).Err()
+				r.Client.HSet(ctx, redistest.Names.ProposerState(), "current", "a")
+				return r.Client.HSet(ctx, redistest.Names.ProposerRequests(), "a", `{"id":"a","state":3}`).Err()
 			},
 			"queued and processed": func(ctx context.Context) error {
-				r.Client.RPush(ctx, rediskeys.ProposerFIFO(), "a")
-				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+				r.Client.RPush(ctx, redistest.Names.ProposerFIFO(), "a")
+				return r.Client.Set(ctx, redistest.Names.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
 			},
 			"current is processed": func(ctx context.Context) error {
-				r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a")
-				return r.Client.Set(ctx, rediskeys.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+				r.Client.HSet(ctx, redistest.Names.ProposerState(), "current", "a")
+				return r.Client.Set(ctx, redistest.Names.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
 			},
 			"another is ending": func(ctx context.Context) error {
-				return r.Client.Set(ctx, rediskeys.EndingRequest(), "a", 0).Err()
+				return r.Client.Set(ctx, redistest.Names.EndingRequest(), "a", 0).Err()
 			},
 			"ending is of the wrong type": func(ctx context.Context) error {
-				return r.Client.RPush(ctx, rediskeys.EndingRequest(), "a").Err()
+				return r.Client.RPush(ctx, redistest.Names.EndingRequest(), "a").Err()
 			},
 			"current is missing": func(ctx context.Context) error {
-				return r.Client.HSet(ctx, rediskeys.ProposerState(), "current", "a").Err()
+				return r.Client.HSet(ctx, redistest.Names.ProposerState(), "current", "a").Err()
 			},
 		} {
 			if err := r.Client.FlushAll(t.Context()).Err(); err != nil {
@@ -422,7 +426,7 @@ func TestADamagedRecordOfAProcessedRequestDoesNotKeepItsIDFromBeingServed(t *tes
 			"list": func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
 			"text": func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
 		} {
-			if err := damage(t.Context(), rediskeys.ProposerProcessed(id)); err != nil {
+			if err := damage(t.Context(), redistest.Names.ProposerProcessed(id)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Apply(t.Context(), request(id)); !errors.Is(err, ErrDamaged) || !errors.Is(err, ErrUnavailable) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 )
 
@@ -16,5 +15,5 @@ func (s *Store) Watch(ctx context.Context) error {
 			s.Refresh()
 			s.wake.Notify()
 		}
-	}, rediskeys.ProposerEvents())
+	}, s.rdb.Names.ProposerEvents())
 }

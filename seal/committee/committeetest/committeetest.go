@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"blindseq/kit/content"
+	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
 	"blindseq/seal/attest"
@@ -117,20 +118,39 @@ func (c *Committee) signed(key *ecdsa.PrivateKey, s *seal.Sealed, err error) []b
 // the next one follows, too.
 func (c *Committee) Certify(p *preblockv1.Content, previous common.Hash) (*preblockv1.Certificate, common.Hash) {
 	c.t.Helper()
+	return c.CertifyIn(0, p, previous)
+}
+
+// CertifyIn is Certify in a view.
+func (c *Committee) CertifyIn(view uint64, p *preblockv1.Content, previous common.Hash) (*preblockv1.Certificate, common.Hash) {
+	c.t.Helper()
 	s := attest.StatementOf(c.Committee, p, previous)
 	var list, locks []*preblockv1.Attestation
 	for i := range c.Quorum() {
-		signed, err := s.Sign(c.Identities[i], uint8(i), 0)
+		signed, err := s.Sign(c.Identities[i], uint8(i), view)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		lock, err := s.Lock(c.Identities[i], uint8(i), 0)
+		lock, err := s.Lock(c.Identities[i], uint8(i), view)
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		list, locks = append(list, signed.GetAttestation()), append(locks, lock)
 	}
-	return attest.Final(s.Certificate(0, list), locks), s.Hash()
+	return attest.Final(s.Certificate(view, list), locks), s.Hash()
+}
+
+// ViewChanges are the statements of the first members that they went to a view of a number, each with a certificate or nil.
+func (c *Committee) ViewChanges(number, view uint64, locked ...*preblockv1.Certificate) (out []*keyholderv1.ViewChange) {
+	c.t.Helper()
+	for i, cert := range locked {
+		m, err := attest.SignViewChange(c.Committee, c.Identities[i], uint8(i), number, view, cert)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 // Preblock is a content's preblock with certificate and outcomes, and the hash the next one follows. Only that sealed

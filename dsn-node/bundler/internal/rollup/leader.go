@@ -3,6 +3,9 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"net/http"
+
+	"blindseq/kit/budget"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -12,10 +15,28 @@ import (
 // stands in each of them; nothing else.
 type Leader struct{ *client }
 
-// NewLeader makes a client of the leader; nothing is sent yet.
-func NewLeader(ctx context.Context, url string) (Leader, error) {
-	c, err := dial(ctx, url, ErrAway)
-	return Leader{c}, err
+// NewLeader makes a client of the leader; nothing is sent yet. apiKey is sent with every request, empty for none.
+func NewLeader(ctx context.Context, url, apiKey string) (Leader, error) {
+	c, err := dial(ctx, url, ErrAway, nil)
+	if err != nil {
+		return Leader{}, err
+	}
+	if transport, ok := c.http.Transport.(*http.Transport); ok && apiKey != "" {
+		c.http.Transport = keyed{transport, apiKey}
+	}
+	return Leader{c}, nil
+}
+
+// keyed sends an API key with every request.
+type keyed struct {
+	*http.Transport
+	key string
+}
+
+func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(budget.KeyHeader, k.key)
+	return k.Transport.RoundTrip(r)
 }
 
 // Submit hands a sealed transaction in. nil: the rollup has it.

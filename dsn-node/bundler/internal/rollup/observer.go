@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/big"
 
+	"blindseq/kit/certs"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
@@ -13,9 +15,10 @@ import (
 // about to send, and what wallets simulate.
 type Observer struct{ *client }
 
-// NewObserver makes a client of the observer; nothing is sent yet.
-func NewObserver(ctx context.Context, url string) (Observer, error) {
-	c, err := dial(ctx, url, ErrObserver)
+// NewObserver makes a client of the observer; nothing is sent yet. With certificates, one on another machine is asked over TLS
+// alone, and has to be an observer of this system.
+func NewObserver(ctx context.Context, url string, certificates *certs.Source) (Observer, error) {
+	c, err := dial(ctx, url, ErrObserver, certificates)
 	return Observer{c}, err
 }
 

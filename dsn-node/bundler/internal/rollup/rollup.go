@@ -11,8 +11,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
+
+	"blindseq/kit/certs"
+	"blindseq/kit/config"
+	"blindseq/kit/roles"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
@@ -54,16 +61,28 @@ type client struct {
 	away error // what it is when the node does not answer
 }
 
-// dial makes a client; nothing is sent yet.
-func dial(ctx context.Context, url string, away error) (*client, error) {
+// dial makes a client; nothing is sent yet. With certificates a server on another machine is asked over TLS alone, and has to be
+// an observer of this system.
+func dial(ctx context.Context, address string, away error, certificates *certs.Source) (*client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = 64, time.Minute
-	h := &http.Client{Transport: transport}
-	rpc, err := gethrpc.DialOptions(ctx, url, gethrpc.WithHTTPClient(h))
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", url, err)
+	if certificates != nil {
+		if !onLoopback(address) {
+			address = strings.Replace(address, "http://", "https://", 1)
+		}
+		transport.DialTLSContext = certificates.DialTLS(new(net.Dialer).DialContext, roles.Observer)
 	}
-	return &client{url, h, rpc, away}, nil
+	h := &http.Client{Transport: transport}
+	rpc, err := gethrpc.DialOptions(ctx, address, gethrpc.WithHTTPClient(h))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return &client{address, h, rpc, away}, nil
+}
+
+func onLoopback(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && config.IsLoopback(net.JoinHostPort(u.Hostname(), "0"))
 }
 
 // Close gives up the connections.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 
@@ -21,9 +20,6 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	case len(raws) == 0:
 		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "the batch is empty")
-		return
-	case len(raws) > h.limits.Batch:
-		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
 		return
 	}
 	answers := h.answerAll(r.Context(), raws)

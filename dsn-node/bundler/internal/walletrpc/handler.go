@@ -25,6 +25,7 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/rollup"
+	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/retry"
 
@@ -87,17 +88,43 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.Body))
-	if err != nil {
+	body, err := h.read(w, r)
+	if errors.Is(err, budget.ErrExceeded) {
+		w.Header().Set("Connection", "close") // it is not read
+		exceeded(w, nil, err)
+		return
+	} else if err != nil {
 		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
 		return
 	}
 	body = bytes.TrimSpace(body)
+	if jsonrpc.TooMany(body, h.limits.Batch) {
+		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
+		return
+	}
+	if err := charge(r.Context(), body); err != nil {
+		exceeded(w, body, err)
+		return
+	}
 	if len(body) > 0 && body[0] == '[' {
 		h.batch(w, r, body)
 		return
 	}
 	h.single(w, r, body)
+}
+
+// read reads the body of a request. The bytes count as the client's until the request ends.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	return io.ReadAll(budget.Reader(r.Context(), http.MaxBytesReader(w, r.Body, h.limits.Body)))
+}
+
+// charge takes what the calls of a request cost from the budget of its client.
+func charge(ctx context.Context, body []byte) error {
+	if budget.Of(ctx) == nil {
+		return nil
+	}
+	calls, _ := jsonrpc.Calls(body)
+	return budget.Charge(ctx, calls)
 }
 
 func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {

@@ -6,11 +6,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"blindseq/kit/budget"
+
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // leaving is an intake with one transaction, which enters a block while the observer answers that it does not know it.
@@ -85,6 +89,38 @@ func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
 	}
 }
 
+func TestABundlersClientsHaveBudgets(t *testing.T) {
+	b, err := budget.New(budget.Flags{
+		Connections: 1, Requests: 1, Sockets: 1, Units: 1, Burst: 10, ReadingBytes: 1 << 20, Costs: map[string]int{"eth_call": 10},
+	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &asked{answer: `{"id":1,"result":{}}`}
+	h := budgeted(b, NewHandler(a, Backends{Leader: a, Observer: a}, Limits{Body: 1 << 20, Batch: 5, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler)))
+	ask := func(client, body string) (int, string) {
+		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+		r.RemoteAddr = client + ":1"
+		h.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	call := `{"jsonrpc":"2.0","id":7,"method":"eth_call","params":[]}`
+	if status, text := ask("203.0.113.7", call); status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	for _, body := range []string{call, "[" + call + ",7]", strings.Replace(call, "method", "METHOD", 1), call + strings.Repeat(" ", 500_000)} {
+		if status, text := ask("203.0.113.7", body); status != http.StatusTooManyRequests || !strings.Contains(text, "-32005") {
+			t.Errorf("%d %s", status, text)
+		}
+	}
+	if status, text := ask("203.0.113.8", call); status != http.StatusOK {
+		t.Errorf("another client: %d %s", status, text)
+	}
+	if status, _ := ask("127.0.0.1", call); status != http.StatusOK {
+		t.Error("on this machine there is no budget")
+	}
+}
+
 // A node reads the exact names of fields, Go's decoder any case and the last one. What a call is judged by must be what is forwarded.
 func TestWhatIsForwardedIsWhatWasJudged(t *testing.T) {
 	public := `"id":1,"method":"debug_traceCall","params":[{}],"METHOD":"eth_chainId","Params":[]`
@@ -95,5 +131,20 @@ func TestWhatIsForwardedIsWhatWasJudged(t *testing.T) {
 		if len(leader.bodies) != 1 || strings.Contains(leader.bodies[0], "debug_traceCall") || !strings.Contains(leader.bodies[0], `"method":"eth_chainId"`) {
 			t.Errorf("%s: the leader is asked %v", body, leader.bodies)
 		}
+	}
+}
+
+// What a batch of five megabytes holds would take hundreds of them: it is refused before it is read into a list.
+func TestALongBatchIsRefusedBeforeItIsReadIntoAList(t *testing.T) {
+	a := &asked{answer: `[]`}
+	h := NewHandler(a, Backends{Leader: a, Observer: a}, Limits{Body: 6 << 20, Batch: 5, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
+	w := httptest.NewRecorder()
+	body := "[" + strings.Repeat("1,", 5<<19) + "1]"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 || !strings.Contains(w.Body.String(), "at most 5 calls") {
+		t.Errorf("it took %d MiB: %s", took>>20, w.Body)
 	}
 }

@@ -85,9 +85,11 @@ func (c *call) lookedFor() (common.Hash, bool) {
 	return params[0], true
 }
 
-// sealed says whether a call is about sealed transactions alone: it sends one, or asks for the seq of the next one of a
-// submitter, who stands in each of them.
-func (c *call) sealed() bool { return c.Method == methodSend || c.Method == "te_getNextSeq" }
+// sealed says whether a call is about sealed transactions alone: it sends one, or asks about a submitter, who stands in each of
+// them.
+func (c *call) sealed() bool {
+	return c.Method == methodSend || c.Method == "te_getNextSeq" || c.Method == "te_getSubmitter"
+}
 
 // public says whether a method can name neither an account nor a transaction, so that the leader may answer it.
 func (c *call) public() bool {

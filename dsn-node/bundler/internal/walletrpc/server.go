@@ -2,20 +2,25 @@ package walletrpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"blindseq/kit/budget"
 	"blindseq/kit/httpkit"
+	"blindseq/kit/jsonrpc"
 
 	"github.com/rs/cors"
-	"golang.org/x/net/netutil"
 )
 
 // stopTimeout is how long requests that run may take to end when the server stops.
 const stopTimeout = 3 * time.Second
+
+// restTimeout is how long a client that was refused may take to send the rest of its body. Its connection is closed then.
+const restTimeout = time.Second
 
 // Server serves a Handler over HTTP.
 type Server struct {
@@ -29,6 +34,7 @@ type ServerOptions struct {
 	Handler     *Handler
 	Connections int
 	Origins     []string // web origins whose pages may call; * is any
+	Budget      *budget.Budget
 	Log         *slog.Logger
 }
 
@@ -39,16 +45,43 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("serve JSON-RPC: %w", err)
 	}
 	crossing := cors.New(cors.Options{
-		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type"}, MaxAge: 600,
+		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader}, MaxAge: 600,
 	})
-	return &Server{listener: netutil.LimitListener(l, o.Connections), http: &http.Server{
-		Handler:           crossing.Handler(o.Handler),
+	door := o.Budget.Door(l, o.Connections)
+	return &Server{listener: door, http: &http.Server{
+		ConnState:         door.State,
+		Handler:           crossing.Handler(budgeted(o.Budget, o.Handler)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// budgeted lets through what the client's budget allows.
+func budgeted(b *budget.Budget, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, leave, err := b.Enter(r, false)
+		if err != nil {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) // the server reads the body before it answers
+			if budget.Unread(r) {
+				w.Header().Set("Connection", "close")
+			}
+			exceeded(w, nil, err)
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// exceeded answers a request that a budget refuses.
+func exceeded(w http.ResponseWriter, request []byte, err error) {
+	if refusal := (*budget.Refusal)(nil); errors.As(err, &refusal) {
+		w.Header().Set("Retry-After", refusal.RetryAfter())
+	}
+	jsonrpc.Write(w, http.StatusTooManyRequests, jsonrpc.Reply(request, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}))
 }
 
 // Addr is where the server listens.

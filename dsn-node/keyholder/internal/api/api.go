@@ -21,6 +21,7 @@ import (
 
 var (
 	errNumberZero = errors.New("number 0 is never attested, the first is 1")
+	errViewZero   = errors.New("every number begins in view 0, the first to go to is 1")
 	errHash       = errors.New("a hash must have 32 bytes")
 )
 
@@ -41,7 +42,12 @@ func Errors() map[error]codes.Code {
 		vote.ErrPredecessor:     codes.FailedPrecondition,
 		vote.ErrRestored:        codes.FailedPrecondition,
 		vote.ErrReports:         codes.FailedPrecondition,
-		voter.ErrView:           codes.PermissionDenied,
+		vote.ErrLeft:            codes.PermissionDenied,
+		vote.ErrFinal:           codes.FailedPrecondition,
+		vote.ErrNotFinal:        codes.FailedPrecondition,
+		vote.ErrView:            codes.FailedPrecondition,
+		errViewZero:             codes.InvalidArgument,
+		attest.ErrViewChange:    codes.PermissionDenied,
 		attest.ErrProposal:      codes.PermissionDenied,
 		attest.ErrCertificate:   codes.PermissionDenied,
 		attest.ErrReport:        codes.PermissionDenied,
@@ -72,7 +78,7 @@ func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*ke
 	}
 	a, err := s.voter.Attest(ctx, voter.Proposal{
 		Content: r.GetContent(), Previous: common.Hash(r.GetPreviousPayloadHash()), View: r.GetView(), Signature: r.GetProposal(),
-		Finality: r.GetFinality(),
+		Finality: r.GetFinality(), Changes: r.GetViewChanges(),
 	})
 	if err != nil {
 		return nil, err
@@ -112,6 +118,21 @@ func (s *Service) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyh
 		return nil, err
 	}
 	return &keyholderv1.AdoptResponse{}, nil
+}
+
+func (s *Service) ChangeView(ctx context.Context, r *keyholderv1.ChangeViewRequest) (*keyholderv1.ChangeViewResponse, error) {
+	err := s.ours(r.GetCommitteeHash())
+	if err == nil && r.GetView() == 0 {
+		err = errViewZero
+	}
+	if err != nil {
+		return nil, fmt.Errorf("change view of number %d: %w", r.GetNumber(), err)
+	}
+	m, err := s.voter.ChangeView(ctx, r.GetNumber(), r.GetView())
+	if err != nil {
+		return nil, err
+	}
+	return &keyholderv1.ChangeViewResponse{ViewChange: m}, nil
 }
 
 func (s *Service) Report(ctx context.Context, r *keyholderv1.ReportRequest) (*keyholderv1.ReportResponse, error) {
@@ -161,7 +182,7 @@ func (s *Service) GetStatus(context.Context, *keyholderv1.GetStatusRequest) (*ke
 	st := s.voter.Status()
 	out := &keyholderv1.GetStatusResponse{
 		Authority: uint32(st.Authority), Address: st.Address[:], CommitteeHash: st.Committee[:],
-		LastNumber: st.Last, LastPayloadHash: st.Payload[:], SignsFrom: st.SignsFrom,
+		LastNumber: st.Last, LastPayloadHash: st.Payload[:], SignsFrom: st.SignsFrom, ViewChange: st.Left,
 	}
 	if st.Challenge != nil {
 		out.Challenge = st.Challenge[:]

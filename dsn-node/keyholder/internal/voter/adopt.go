@@ -50,7 +50,7 @@ func (h *Voter) adopt(ctx context.Context, m *keyholderv1.Adopted) error {
 	if err != nil {
 		return err
 	}
-	change, err := h.position().Adopt(there.Held, s)
+	change, err := h.position().Adopt(there.Held, s, m.GetCertificate().GetView())
 	if err != nil {
 		return err
 	}

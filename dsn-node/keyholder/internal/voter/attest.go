@@ -21,8 +21,9 @@ type Proposal struct {
 	Content   *preblockv1.Content
 	Previous  common.Hash
 	View      uint64
-	Signature []byte                  // of the owner of the view
-	Finality  *preblockv1.Certificate // shows that the number before is final; nil when the keyholder has seen that
+	Signature []byte                    // of the owner of the view
+	Finality  *preblockv1.Certificate   // shows that the number before is final; nil when the keyholder has seen that
+	Changes   []*keyholderv1.ViewChange // open a view above 0
 }
 
 // Answer is what was attested for a number.
@@ -47,11 +48,11 @@ func (h *Voter) attest(ctx context.Context, p Proposal) (Answer, error) {
 	if err := content.Check(p.Content); err != nil {
 		return Answer{}, err
 	}
-	if p.View != 0 {
-		return Answer{}, fmt.Errorf("%w: it is of view %d", ErrView, p.View)
-	}
 	s := attest.StatementOf(h.o.Committee, p.Content, p.Previous)
 	if err := attest.VerifyProposal(h.o.Committee, s, p.View, p.Signature); err != nil {
+		return Answer{}, err
+	}
+	if err := h.open(s, p); err != nil {
 		return Answer{}, err
 	}
 	leave, err := h.enter(ctx)
@@ -59,15 +60,19 @@ func (h *Voter) attest(ctx context.Context, p Proposal) (Answer, error) {
 		return Answer{}, err
 	}
 	defer leave()
-	if s.Number >= h.o.Committee.First && s.Number <= h.position().Number() {
-		return h.again(s)
+	switch at := h.position(); {
+	case at.AttestAnew(s, p.View):
+		a, err := h.anew(ctx, s, p)
+		return a, h.failing(err)
+	case s.Number >= h.o.Committee.First && s.Number <= at.Number():
+		return h.again(s, p.View)
 	}
-	refusal := h.position().Attest(s)
+	refusal := h.position().Attest(s, p.View)
 	if refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_NOT_FINAL && p.Finality != nil {
 		if err := h.shown(p.Finality); err != nil {
 			return Answer{}, err
 		}
-		refusal = h.position().Attest(s)
+		refusal = h.position().Attest(s, p.View)
 	}
 	if refusal != vote.Granted {
 		a := Answer{Refusal: refusal}
@@ -112,8 +117,12 @@ func (h *Voter) sign(s attest.Statement, p Proposal) (*keyholderv1.Attested, err
 	if err != nil {
 		return nil, err
 	}
+	left, err := h.leaves(s.Number, p.View)
+	if err != nil {
+		return nil, err
+	}
 	// gofail: var attestationSigned struct{}
-	err = h.next(&held{Held: vote.Held{Signed: s}, attested: signed, signed: p.Content})
+	err = h.next(&held{Held: vote.Held{Signed: s, SignedView: p.View}, attested: signed, signed: p.Content, left: left})
 	// gofail: var attestationStored struct{}
 	return signed, err
 }
@@ -123,7 +132,7 @@ func (h *Voter) next(r *held) error {
 	if err := h.store.append(r.Follows().Number, r); err != nil {
 		return h.failing(err)
 	}
-	h.last = r
+	h.holdsNow(r)
 	if err := h.order.Add(r.content()); err != nil {
 		h.fail(err) // it was checked: what is known here does not fit the log
 		return err
@@ -132,14 +141,14 @@ func (h *Voter) next(r *held) error {
 }
 
 // again answers about a number that something is held for. The caller holds mu.
-func (h *Voter) again(s attest.Statement) (Answer, error) {
+func (h *Voter) again(s attest.Statement, view uint64) (Answer, error) {
 	r, err := h.holds(s.Number)
 	if err != nil {
 		return Answer{}, h.failing(err)
 	}
 	shown := r.Held
 	shown.Final = len(r.cert.GetLocks()) > 0
-	return Answer{Attested: r.attested, Refusal: shown.Again(s), Certificate: r.cert}, nil
+	return Answer{Attested: r.attested, Refusal: shown.Again(s, view, h.position().View(s.Number)), Certificate: r.cert}, nil
 }
 
 // shown takes note that what is held for the last number is final. The caller holds mu.

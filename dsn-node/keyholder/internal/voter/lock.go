@@ -2,7 +2,6 @@ package voter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"blindseq/dsn-node/keyholder/vote"
@@ -27,9 +26,6 @@ func (h *Voter) Lock(ctx context.Context, cert *preblockv1.Certificate, c *prebl
 func (h *Voter) lock(ctx context.Context, cert *preblockv1.Certificate, c *preblockv1.Content) (*preblockv1.Attestation, error) {
 	if err := h.ours(cert); err != nil {
 		return nil, err
-	}
-	if cert.GetView() != 0 {
-		return nil, fmt.Errorf("%w: the certificate is of view %d", ErrView, cert.GetView())
 	}
 	s, err := attest.Verify(h.o.Committee, cert)
 	if err == nil && c != nil {
@@ -66,9 +62,11 @@ func (h *Voter) lockDurably(ctx context.Context, s attest.Statement, cert *prebl
 	if err != nil {
 		return err
 	}
-	change, err := h.position().Lock(there.Held, s)
+	change, err := h.position().Lock(there.Held, s, cert.GetView())
 	if err == nil && change == vote.Replace && c == nil {
-		err = ErrContentMissing
+		if c = there.of(s); c == nil {
+			err = ErrContentMissing
+		}
 	}
 	if err != nil {
 		return err
@@ -92,31 +90,32 @@ func (h *Voter) change(ctx context.Context, change vote.Change, s attest.Stateme
 	return nil
 }
 
-// certify keeps a certificate of the last number, with its content when it is not the attested one. The caller holds mu.
-func (h *Voter) certify(s attest.Statement, c *preblockv1.Content, cert *preblockv1.Certificate) error {
+// certify keeps a certificate of the last number, with its content when it is not the attested one. One without locks is about to
+// be locked: then the keyholder has left all views below. The caller holds mu.
+func (h *Voter) certify(s attest.Statement, c *preblockv1.Content, cert *preblockv1.Certificate) (err error) {
 	r := *h.last
-	r.Certified, r.certified, r.cert, r.Final = s, c, cert, len(cert.GetLocks()) > 0
+	if r.Final = len(cert.GetLocks()) > 0; !r.Final {
+		if r.left, err = h.leaves(s.Number, cert.GetView()); err != nil {
+			return err
+		}
+	}
+	if s == r.Signed {
+		c = nil
+	}
+	r.Certified, r.CertifiedView, r.certified, r.cert = s, cert.GetView(), c, cert
 	if err := h.store.certify(&r); err != nil {
 		return err
 	}
-	h.last = &r
+	h.holdsNow(&r)
 	return nil
 }
 
 // replace makes the order end with a certified content in the place of the one attested. The caller holds mu.
 func (h *Voter) replace(ctx context.Context, s attest.Statement, m *keyholderv1.Adopted) error {
-	if err := h.order.Rewind(ctx, s.Number-1, h.store.followed); err != nil {
-		return err
-	}
-	if err := h.check(m.GetContent()); err != nil {
-		return errors.Join(err, h.rebuild(ctx, s.Number))
-	}
 	attested := h.last.Signed.Content
-	if err := h.certify(s, m.GetContent(), m.GetCertificate()); err != nil {
+	err := h.refollow(ctx, s.Number, m.GetContent(), func() error { return h.certify(s, m.GetContent(), m.GetCertificate()) })
+	if err != nil {
 		return err
-	}
-	if err := h.order.Add(m.GetContent()); err != nil {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	h.o.Log.WarnContext(ctx, "another content than was attested here is certified and was adopted", "number", s.Number,
 		"attested", attested, "adopted", s.Content)

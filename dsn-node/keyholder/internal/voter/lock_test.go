@@ -107,7 +107,7 @@ func TestOnlyAQuorumsCertificateIsLocked(t *testing.T) {
 		"a bad signature":     {cert(func(c *preblockv1.Certificate) { c.Attestations[0].Signature[30]++ }), nil, attest.ErrCertificate},
 		"another content":     {cert(func(c *preblockv1.Certificate) {}), contentOf(5, 1), attest.ErrCertificate},
 		"another committee":   {foreign.GetCertificate(), nil, ErrOtherCommittee},
-		"a view to come":      {cert(func(c *preblockv1.Certificate) { c.View = 1 }), nil, ErrView},
+		"a view it is not of": {cert(func(c *preblockv1.Certificate) { c.View = 1 }), nil, attest.ErrCertificate},
 		"another predecessor": {unlocked(elsewhere), elsewhere.GetContent(), vote.ErrContradiction},
 	} {
 		if _, err := h.Lock(t.Context(), c.cert, c.content); !errors.Is(err, c.want) {

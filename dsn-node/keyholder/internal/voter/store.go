@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"blindseq/kit/wal"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
@@ -16,21 +17,27 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// store is the directory: three logs, so that each vote is one durable write.
+// store is the directory: four logs, so that each vote is one durable write.
 //
 //	attested    record n is the GetAttestedResponse message of number n: what was attested, or adopted without a signature
 //	certified   what was locked, or adopted in the place of what was attested (certificates)
+//	views       the last record for a number is the GetAttestedResponse message of all that is held for it, once it is in a view
+//	            above 0; it replaces what the two above have, unless it holds only that a view was left
 //	restored    the last record is the GetStatusResponse message with the lowest number that is signed for, 0 for none; last_number
 //	            is set when attested has, or is about to get, records
 type store struct {
 	attested  *wal.Log
 	certified *certificates
 	restored  *wal.Log
+	views     *wal.Log
 	committee *committee.Committee
+
+	mu     sync.Mutex
+	viewed map[uint64]*keyholderv1.GetAttestedResponse // by number, of views
 }
 
 func openStore(ctx context.Context, o Options) (_ *store, err error) {
-	s := &store{committee: o.Committee}
+	s := &store{committee: o.Committee, viewed: map[uint64]*keyholderv1.GetAttestedResponse{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -40,6 +47,9 @@ func openStore(ctx context.Context, o Options) (_ *store, err error) {
 		return nil, err
 	}
 	if s.restored, err = openLog(ctx, o, "restored", 0); err != nil {
+		return nil, err
+	}
+	if s.views, err = openLog(ctx, o, "views", 0); err != nil {
 		return nil, err
 	}
 	if s.certified, err = openCertificates(ctx, o); err != nil {
@@ -68,7 +78,7 @@ func (s *store) last() uint64 { return s.attested.Last() }
 
 func (s *store) close() error {
 	var errs []error
-	for _, log := range []*wal.Log{s.attested, s.restored} {
+	for _, log := range []*wal.Log{s.attested, s.restored, s.views} {
 		if log != nil {
 			errs = append(errs, log.Close())
 		}
@@ -95,6 +105,9 @@ func (s *store) append(number uint64, r *held) error {
 
 // certify keeps the certificate of what is held for the last number, and its content when it is not the attested one.
 func (s *store) certify(r *held) error {
+	if r.left != nil || r.CertifiedView > 0 {
+		return s.keepView(r.Certified.Number, r)
+	}
 	return s.certified.append(&keyholderv1.Adopted{Content: r.certified, Certificate: r.cert})
 }
 
@@ -107,13 +120,16 @@ func (s *store) read(number uint64) (*held, error) {
 	r := &held{
 		attested: m.GetAttested(), signed: m.GetContent(), certified: m.GetAdopted().GetContent(), cert: m.GetAdopted().GetCertificate(),
 	}
+	if m.GetViewChange().GetView() > 0 {
+		r.left = m.GetViewChange()
+	}
 	ours := attest.Statement{ChainID: s.committee.ChainID, Committee: s.committee.Hash(), Number: number}
 	if a := r.attested; a != nil {
-		r.Signed = ours
+		r.Signed, r.SignedView = ours, a.GetView()
 		r.Signed.Previous, r.Signed.Content = common.BytesToHash(a.GetPreviousPayloadHash()), common.BytesToHash(a.GetContentHash())
 	}
 	if c := r.cert; c != nil {
-		r.Certified = ours
+		r.Certified, r.CertifiedView = ours, c.GetView()
 		r.Certified.Previous, r.Certified.Content = common.BytesToHash(c.GetPreviousPayloadHash()), common.BytesToHash(c.GetContentHash())
 		r.Final = len(c.GetLocks()) > 0
 	}
@@ -122,6 +138,9 @@ func (s *store) read(number uint64) (*held, error) {
 
 // message reads the records of a number.
 func (s *store) message(number uint64) (*keyholderv1.GetAttestedResponse, error) {
+	if m := s.inView(number); m.GetAttested() != nil || m.GetAdopted() != nil {
+		return m, nil
+	}
 	m := new(keyholderv1.GetAttestedResponse)
 	if err := get(s.attested, number, m); err != nil {
 		return nil, err
@@ -144,7 +163,7 @@ func (s *store) verified(number uint64) (*held, error) {
 		_, err = attest.Read(s.committee, r.attested)
 	}
 	if err == nil && r.cert != nil {
-		_, err = attest.VerifyContent(s.committee, r.content(), r.cert)
+		_, err = attest.VerifyContent(s.committee, r.locked(), r.cert)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("number %d in the log: %w: %w", number, ErrOtherCommittee, err)
@@ -154,11 +173,11 @@ func (s *store) verified(number uint64) (*held, error) {
 
 // followed is the content that is followed for a number.
 func (s *store) followed(number uint64) (*preblockv1.Content, error) {
-	m, err := s.message(number)
-	if c := m.GetAdopted().GetContent(); c != nil {
-		return c, err
+	r, err := s.read(number)
+	if err != nil {
+		return nil, err
 	}
-	return m.GetContent(), err
+	return r.content(), nil
 }
 
 // resume returns the lowest number that is signed for, 0 for none. When the other logs were emptied, what was restored before

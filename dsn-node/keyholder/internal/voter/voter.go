@@ -1,9 +1,11 @@
 // Package voter is one keyholder: it attests the order, locks what a quorum attested, and opens what a quorum locked.
 //
 // It guarantees:
-//   - It attests one content for a number, for ever, after the number before is final, and only what the owner of the view
+//   - It attests one content for a number and view, for ever, after the number before is final, and only what the owner of the view
 //     proposed. It locks a content whose certificate it was shown, also when it attested another one. What it signs is durable
 //     before it says so, also across a crash. Asked again it answers the same, asked for another it shows what it signed.
+//   - It leaves a view of a number when it is asked to, or when a quorum has left it, and then attests and locks nothing there. In
+//     a higher view it attests only what the statements of a quorum allow (attest.Opens).
 //   - What a final certificate shows to be decided for a number, it follows, also when it attested something else for that
 //     number: it adopts that, and attests what comes after it. It still attests no second content for the number.
 //   - It attests, locks and adopts no content that breaks a rule: it checks each against the contents before, which it knows.
@@ -46,8 +48,6 @@ var (
 	ErrKeys = errors.New("keys are not of a member of the committee")
 	// ErrOtherCommittee says that a request, or the directory, is of another committee.
 	ErrOtherCommittee = errors.New("of another committee")
-	// ErrView says that a request is about a view in which this keyholder takes no part: there is no change of view yet.
-	ErrView = errors.New("only view 0 is taken part in")
 	// ErrContentMissing says that the content of a certificate is needed, because another one was attested here.
 	ErrContentMissing = errors.New("the certified content is not held, send it too")
 	// ErrBeforeFirst says that a number is before the committee's first.
@@ -86,11 +86,12 @@ type Voter struct {
 	store  *store
 	failed chan error // holds the first failure
 
-	mu        sync.Mutex     // held for a whole vote
-	order     *ordered.Order // ends with last
-	last      *held          // nil before the first
-	signsFrom uint64         // 0 while not restored
-	challenge common.Hash    // while not restored
+	mu        sync.Mutex              // held for a whole vote
+	order     *ordered.Order          // ends with last
+	last      *held                   // nil before the first
+	left      *keyholderv1.ViewChange // the last one; nil when no view was ever left
+	signsFrom uint64                  // 0 while not restored
+	challenge common.Hash             // while not restored
 	closed    bool
 
 	releasing chan struct{} // a token: shares are made for one request at a time
@@ -120,6 +121,9 @@ func Open(ctx context.Context, o Options) (*Voter, error) {
 
 // resume reads where the keyholder stopped, and the order up to there.
 func (h *Voter) resume(ctx context.Context) (err error) {
+	if h.left, err = h.store.loadViews(); err != nil {
+		return err
+	}
 	last := h.store.last()
 	if last > 0 {
 		if h.last, err = h.store.verified(last); err != nil {
@@ -177,8 +181,9 @@ type Status struct {
 	Committee common.Hash
 	Last      uint64 // number attested or adopted, 0 before the first
 	Payload   common.Hash
-	SignsFrom uint64       // 0 while not restored
-	Challenge *common.Hash // nil once restored
+	SignsFrom uint64                  // 0 while not restored
+	Challenge *common.Hash            // nil once restored
+	Left      *keyholderv1.ViewChange // the last one, nil when no view was ever left
 }
 
 // Status never fails.
@@ -189,6 +194,7 @@ func (h *Voter) Status() Status {
 	if h.last != nil {
 		s.Last, s.Payload = h.position().Number(), h.position().Hash()
 	}
+	s.Left = h.left
 	if s.SignsFrom = h.signsFrom; s.SignsFrom == 0 {
 		challenge := h.challenge
 		s.Challenge = &challenge
@@ -213,7 +219,7 @@ func (h *Voter) enter(ctx context.Context) (leave func(), err error) {
 
 // position is where the keyholder is. The caller holds mu.
 func (h *Voter) position() vote.Position {
-	p := vote.Position{First: h.o.Committee.First, SignsFrom: h.signsFrom}
+	p := vote.Position{First: h.o.Committee.First, SignsFrom: h.signsFrom, Left: vote.Left{Number: h.left.GetNumber(), View: h.left.GetView()}}
 	if h.last != nil {
 		p.Last = h.last.Held
 	}

@@ -133,7 +133,7 @@ func TestAStrangersProposalIsRefusedAndBindsNothing(t *testing.T) {
 		"its own":           {Proposal{Content: contentOf(5, 1), Signature: sign(l.Identities[3], 0)}, attest.ErrProposal},
 		"another content's": {Proposal{Content: contentOf(5, 2), Signature: sign(l.Sequencer, 0)}, attest.ErrProposal},
 		"another view's":    {Proposal{Content: contentOf(5, 1), Signature: sign(l.Sequencer, 1)}, attest.ErrProposal},
-		"of a view to come": {Proposal{Content: contentOf(5, 1), View: 1, Signature: sign(l.Sequencer, 1)}, ErrView},
+		"of a view to come": {Proposal{Content: contentOf(5, 1), View: 1, Signature: sign(l.Sequencer, 1)}, attest.ErrViewChange},
 	} {
 		if a, err := h.Attest(t.Context(), c.p); !errors.Is(err, c.want) {
 			t.Errorf("%s: %+v, %v", name, a, err)

@@ -4,6 +4,8 @@
 //	GET  /monitor/preblocks  200, chunked: the preblocks fixed from now on, one JSON object in one chunk each
 //	anything else            404 not found
 //
+// A request without the token, or from a web page, is answered with 403 and changes nothing.
+//
 // It guarantees exactly these statuses and bodies. What was wrong is said in the header Blindseq-Error, which clients
 // of the origin do not look at. The protocol has no request ids and no resuming from a number: both are in gRPC only.
 package originhttp
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/sequencer/internal/core"
+	"blindseq/kit/auth"
 	"blindseq/kit/content"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/rules"
@@ -39,6 +42,8 @@ type Core interface {
 
 type handler struct {
 	core     Core
+	policy   auth.Policy
+	refused  func()
 	maxBody  int64
 	log      *slog.Logger
 	stopping context.Context // ends streams
@@ -50,6 +55,11 @@ func bodyLimit(maxContentBytes int) int64 { return 5*int64(maxContentBytes) + 64
 
 // ServeHTTP matches method and path exactly, as the origin does; a ServeMux would clean paths and redirect.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := h.policy.CheckHTTP(r); err != nil {
+		h.refused()
+		h.refuse(w, r, http.StatusForbidden, err)
+		return
+	}
 	switch r.Method + " " + r.URL.EscapedPath() {
 	case "POST /proposal":
 		h.proposal(w, r)
@@ -71,11 +81,8 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, code int, err e
 	reason := reason(err)
 	h.log.DebugContext(r.Context(), "request refused", "path", r.URL.Path, "status", code, "error", reason)
 	w.Header().Set(errorHeader, reason)
-	body := "Bad request"
-	if code == http.StatusInternalServerError {
-		body = "Internal server error"
-	}
-	answer(w, code, body)
+	body := map[int]string{http.StatusForbidden: "Forbidden", http.StatusBadRequest: "Bad request", http.StatusInternalServerError: "Internal server error"}
+	answer(w, code, body[code])
 }
 
 // reason is the text of an error as a header can carry it: errors quote what came from outside, of any length.

@@ -2,22 +2,30 @@ package originhttp
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"blindseq/kit/auth"
 	"blindseq/kit/httpkit"
 )
 
 // stopTimeout is how long requests that run may take to end when the server stops.
 const stopTimeout = 2 * time.Second
 
-// Options of a Server. All are needed; of Listener and Address, one.
+// Options of a Server. All are needed but TLS, Guard, and the TokenFile, which an address needs that other machines reach; of
+// Listener and Address, one.
 type Options struct {
 	Address         string
 	Listener        net.Listener // used instead of Address when set
+	TLS             *tls.Config  // nil serves plain text
+	Guard           func(http.Handler) http.Handler
+	TokenFile       string
+	Refused         func() // called for each request that may not be made
 	Core            Core
 	MaxContentBytes int
 	Log             *slog.Logger
@@ -39,15 +47,42 @@ func NewServer(ctx context.Context, o Options) (*Server, error) {
 			return nil, fmt.Errorf("serve the origin's protocol: %w", err)
 		}
 	}
+	policy, err := policyOf(o.TokenFile, l.Addr())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("serve the origin's protocol: %w", err), l.Close())
+	}
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h := &handler{core: o.Core, maxBody: bodyLimit(o.MaxContentBytes), log: o.Log, stopping: stopping}
+	h := &handler{
+		core: o.Core, policy: policy, refused: o.Refused, maxBody: bodyLimit(o.MaxContentBytes), log: o.Log, stopping: stopping,
+	}
 	return &Server{listener: l, stop: stop, http: &http.Server{
-		Handler:           h,
+		Handler:           guarded(o.Guard, h),
+		TLSConfig:         o.TLS,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+func guarded(guard func(http.Handler) http.Handler, h http.Handler) http.Handler {
+	if guard == nil {
+		return h
+	}
+	return guard(h)
+}
+
+// policyOf is who may call: a proposal fixes the content of the next number for ever, so a web page must not make one, and nobody on
+// other machines without the token.
+func policyOf(tokenFile string, address net.Addr) (auth.Policy, error) {
+	var token *auth.Token
+	if tokenFile != "" {
+		var err error
+		if token, err = auth.LoadToken(tokenFile); err != nil {
+			return auth.Policy{}, fmt.Errorf("--origin-token-file: %w", err)
+		}
+	}
+	return auth.NewPolicy(token, address, true)
 }
 
 // Addr is where the server listens.

@@ -35,7 +35,7 @@ func start(t *testing.T, maxSubscribers int) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewServer(t.Context(), Options{Address: "127.0.0.1:0", Core: c, MaxContentBytes: content.MaxBlueprintBytes, Log: log})
+	s, err := NewServer(t.Context(), Options{Address: "127.0.0.1:0", Refused: func() {}, Core: c, MaxContentBytes: content.MaxBlueprintBytes, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

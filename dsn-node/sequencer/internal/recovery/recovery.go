@@ -14,8 +14,9 @@
 //
 // What the log alone knew, the request and attempt of each proposal, is not recovered. A keyholder that attested a content
 // which was given up is shown the certificate over what was decided instead, and locks or adopts that (package rounds); here, what
-// it locked or adopted counts, and its certificate decides, with or without locks: nothing else can be certified, and what it
-// shows may have been final. A keyholder that lost its votes counts as not heard for the numbers it may not sign: it may have
+// it locked or adopted counts, and the certificate of the highest view decides, with or without locks: nothing else can be
+// certified in this view, and what it shows may have been final. What a keyholder attested in a view that it has left is no vote any
+// more. A keyholder that lost its votes counts as not heard for the numbers it may not sign: it may have
 // signed them before.
 package recovery
 

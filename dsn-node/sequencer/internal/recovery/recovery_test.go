@@ -33,6 +33,8 @@ type keyholder struct {
 	voteless uint64    // it signs for later numbers only
 	shows    int       // number that it shows a certificate of, 0 for none
 	shown    []*preblockv1.Content
+	in       uint64 // view of the certificate, and of what it attested last
+	left     uint64 // view that it went to, of the last number, 0 for none
 }
 
 func (k *keyholder) GetStatus(context.Context, *keyholderv1.GetStatusRequest, ...grpc.CallOption) (*keyholderv1.GetStatusResponse, error) {
@@ -79,8 +81,16 @@ func (s *stream) Recv() (*keyholderv1.GetAttestedResponse, error) {
 	s.sent++
 	statement := attest.StatementOf(s.k.c.Committee, c, s.previous)
 	s.previous = statement.Hash()
-	signed, err := statement.Sign(s.k.c.Identities[s.k.is], uint8(s.k.is), 0)
+	last := s.sent == len(s.k.attested)
+	view := uint64(0)
+	if last {
+		view = s.k.in
+	}
+	signed, err := statement.Sign(s.k.c.Identities[s.k.is], uint8(s.k.is), view)
 	m := &keyholderv1.GetAttestedResponse{Attested: signed, Content: c}
+	if last && s.k.left > 0 {
+		m.ViewChange = &keyholderv1.ViewChange{Authority: uint32(s.k.is), Number: uint64(s.sent), View: s.k.left}
+	}
 	if s.sent == s.k.shows {
 		m.Adopted = s.k.certificate()
 	}
@@ -90,7 +100,7 @@ func (s *stream) Recv() (*keyholderv1.GetAttestedResponse, error) {
 // certificate is what a keyholder shows of the last of some contents, without locks. The content is absent when it attested it.
 func (k *keyholder) certificate() *keyholderv1.Adopted {
 	before, c := k.shown[:k.shows-1], k.shown[k.shows-1]
-	certificate, _ := k.c.Certify(c, after(k.c, before))
+	certificate, _ := k.c.CertifyIn(k.in, c, after(k.c, before))
 	out := &keyholderv1.Adopted{Content: c, Certificate: attest.Final(certificate, nil)}
 	if content.HashOf(c) == content.HashOf(k.attested[k.shows-1]) {
 		out.Content = nil
@@ -233,6 +243,23 @@ func TestRecovery(t *testing.T) {
 		"two lost their votes": {func(k []*keyholder) {
 			k[0].attested, k[1].voteless, k[2].voteless = chain('a'), 1, 1
 		}, "", time.Hour, time.Hour},
+		"they are split between two contents": {func(k []*keyholder) {
+			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a', 'x'), chain('a', 'x')
+		}, "a", time.Hour, time.Hour},
+		"they were split, and all left the view": {func(k []*keyholder) {
+			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a', 'x'), chain('a', 'x')
+			k[0].left, k[1].left, k[2].left, k[3].left = 1, 1, 1, 1
+		}, "a", 0, 0},
+		"they were split, and two attested something in the next view": {func(k []*keyholder) {
+			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'c'), chain('a', 'c'), chain('a', 'x'), chain('a', 'x')
+			k[0].left, k[1].left, k[2].left, k[3].left = 1, 1, 1, 1
+			k[0].in, k[1].in = 1, 1
+		}, "ac", 0, 0},
+		"two show certificates of two views": {func(k []*keyholder) {
+			k[0].attested, k[0].shown, k[0].shows = chain('a'), chain('a'), 1
+			k[1].attested, k[1].shown, k[1].shows, k[1].in, k[1].left = chain('b'), chain('b'), 1, 1, 1
+			k[2].attested, k[2].shown, k[2].shows = chain('a'), chain('a'), 1
+		}, "b", 0, 0},
 		"one followed another order": {func(k []*keyholder) {
 			k[0].attested, k[1].attested, k[2].attested, k[3].attested = chain('a', 'b'), chain('a', 'b'), chain('a'), chain('x', 'y')
 		}, "ab", 0, 0},

@@ -46,6 +46,8 @@ type said struct {
 	statement attest.Statement
 	content   *preblockv1.Content
 	proven    bool
+	view      uint64 // of the certificate, or of what it attested
+	left      bool   // it attested it in a view that it has left: it may attest anything in the present one
 }
 
 // next reads and checks what a keyholder that attested a number has for it. What is not signed by it, or is of another
@@ -67,14 +69,15 @@ func (s *source) next(c *committee.Committee, number uint64, timeout time.Durati
 		if err != nil || statement.Number != number {
 			return said{}, nil
 		}
-		return said{statement, held, true}, nil
+		return said{statement: statement, content: held, proven: true, view: a.GetCertificate().GetView()}, nil
 	}
 	statement, err := attest.Read(c, m.GetAttested())
 	if err != nil || content.Check(m.GetContent()) != nil || m.GetAttested().GetAttestation().GetAuthority() != s.authority ||
 		attest.StatementOf(c, m.GetContent(), statement.Previous) != statement || statement.Number != number {
 		return said{}, nil
 	}
-	return said{statement, m.GetContent(), false}, nil
+	view := m.GetAttested().GetView()
+	return said{statement: statement, content: m.GetContent(), view: view, left: m.GetViewChange().GetView() > view}, nil
 }
 
 // certified returns the statement that a certificate shows of a content.
@@ -107,7 +110,7 @@ func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Con
 		}
 		return broken[one.statement] != nil
 	}
-	var shown *preblockv1.Content // by a certificate
+	var shown said // by a certificate, of the highest view
 	for _, s := range f.sources {
 		one, free := f.ask(s, number)
 		switch {
@@ -117,17 +120,20 @@ func (f *follower) content(number uint64, previous common.Hash) (*preblockv1.Con
 			p.free++
 		case one.content == nil || one.statement.Previous != previous:
 			s.ended = true // it follows another order from here on
+		case one.left:
+			p.free++
 		case breaks(one):
 			s.ended = true
+		case one.proven && (shown.content == nil || one.view > shown.view):
+			shown = one
 		case one.proven:
-			shown = one.content
 		default:
 			p.votes[one.statement]++
 			contents[one.statement] = one.content
 		}
 	}
-	if shown != nil {
-		return shown, nil
+	if shown.content != nil {
+		return shown.content, nil
 	}
 	best, verdict := p.choose(f.settle)
 	if verdict == unclear {

@@ -11,6 +11,9 @@
 // for shares when there is a certificate. Who was away is brought through what it missed from the sequencer's own log. A
 // follower repeats a call that failed, with growing pauses, for as long as the process runs.
 //
+// A round begins in view 0 of its number. When a quorum of keyholders has gone to a higher view, as an operator has them do when they
+// are split between two contents, the content is proposed again there, with their statements.
+//
 // The package guarantees:
 //   - A decision needs a quorum of attestations and a threshold of right shares and waits for nobody else. With fewer it waits,
 //     says who is missing, and continues when they are back.

@@ -20,9 +20,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// View is the only view of each number today.
-const View = 0
-
 // Keyholder is how one keyholder is reached.
 type Keyholder struct {
 	Name   string // for people: its address
@@ -84,11 +81,12 @@ type Driver struct {
 	faults    *faults
 
 	mu      sync.Mutex
-	round   *runningRound           // the newest; nil before the first
-	wrong   round.Set               // those whose last shares were wrong, as far as that is known
-	late    round.Set               // those that let an opening wait for their shares, until they answer again
-	owing   map[uint8]*runningRound // those whose shares may have spoiled an opening, until they have proven them
-	changed notify.Broadcast        // when what followers wait for changes
+	round   *runningRound                     // the newest; nil before the first
+	wrong   round.Set                         // those whose last shares were wrong, as far as that is known
+	late    round.Set                         // those that let an opening wait for their shares, until they answer again
+	owing   map[uint8]*runningRound           // those whose shares may have spoiled an opening, until they have proven them
+	left    map[uint8]*keyholderv1.ViewChange // the last statement of each that it went to a higher view
+	changed notify.Broadcast                  // when what followers wait for changes
 }
 
 // NewDriver returns a driver; Run makes it work.
@@ -96,7 +94,7 @@ func NewDriver(o Options) (*Driver, error) {
 	if len(o.Keyholders) != o.Committee.Size() {
 		return nil, fmt.Errorf("run rounds: %d keyholders given, the committee has %d", len(o.Keyholders), o.Committee.Size())
 	}
-	d := &Driver{o: o, faults: newFaults(o), owing: map[uint8]*runningRound{}}
+	d := &Driver{o: o, faults: newFaults(o), owing: map[uint8]*runningRound{}, left: map[uint8]*keyholderv1.ViewChange{}}
 	for i, k := range o.Keyholders {
 		d.followers = append(d.followers, newFollower(d, uint8(i), k))
 	}
@@ -119,26 +117,39 @@ type Decision struct {
 	Outcomes    []*preblockv1.Outcome
 }
 
-// Decide runs the round of a content and returns when it is decided or ctx ends.
+// Decide runs the round of a content and returns when it is decided or ctx ends. When a quorum of keyholders has left the round's
+// view, the round is run again in the view that they went to.
 func (d *Driver) Decide(ctx context.Context, c *preblockv1.Content) (*Decision, error) {
 	previous, err := d.before(c.GetNumber())
 	if err != nil {
 		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
 	}
+	for in := (view{}); ; {
+		decision, next, err := d.decide(ctx, c, previous, in)
+		if err != nil {
+			return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
+		}
+		if decision != nil {
+			return decision, nil
+		}
+		in = *next
+		d.o.Log.WarnContext(ctx, "a quorum of keyholders has left the view of a number; it is proposed again in a higher one",
+			"number", c.GetNumber(), "view", in.number)
+	}
+}
+
+// decide runs the round of a content in a view, until it is decided or there is a next view.
+func (d *Driver) decide(ctx context.Context, c *preblockv1.Content, previous final, in view) (*Decision, *view, error) {
 	live, end := context.WithCancel(ctx)
-	r, err := newRound(live, d, c, previous)
+	defer end()
+	r, err := newRound(live, d, c, previous, in)
 	if err != nil {
-		end()
-		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
+		return nil, nil, err
 	}
 	d.change(func() { d.round = r })
-	decision, err := r.run(ctx)
+	decision, next, err := r.run(ctx)
 	d.change(func() { r.over = true })
-	end()
-	if err != nil {
-		return nil, fmt.Errorf("decide number %d: %w", c.GetNumber(), err)
-	}
-	return decision, nil
+	return decision, next, err
 }
 
 // PayloadHash is the hash of the statement for a decided number, zero before the committee's first.

@@ -41,11 +41,11 @@ func newFaults(o Options) *faults {
 	return f
 }
 
-// examine looks whether a keyholder's signed statement contradicts another of its own. logged is its attestation of the
+// examine looks whether a keyholder's signed statement contradicts another of its own in the same view. logged is its attestation of the
 // certificate in the log for that number, if it has one.
 func (f *faults) examine(ctx context.Context, by uint8, s attest.Statement, a, logged *keyholderv1.Attested) {
 	for _, other := range []*keyholderv1.Attested{f.remember(by, a), logged} {
-		if other == nil {
+		if other == nil || other.GetView() != a.GetView() {
 			continue
 		}
 		if t, err := attest.Read(f.o.Committee, other); err != nil || t == s {
@@ -56,12 +56,12 @@ func (f *faults) examine(ctx context.Context, by uint8, s attest.Statement, a, l
 	}
 }
 
-// remember returns the first statement seen for the number, which may be this one.
+// remember returns the first statement seen for the number in the highest view, which may be this one.
 func (f *faults) remember(by uint8, a *keyholderv1.Attested) *keyholderv1.Attested {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	seen := f.seen[by]
-	if first, ok := seen[a.GetNumber()]; ok {
+	if first, ok := seen[a.GetNumber()]; ok && first.GetView() >= a.GetView() {
 		return first
 	}
 	seen[a.GetNumber()] = a

@@ -117,6 +117,7 @@ func (f *follower) greet(ctx context.Context) error {
 	case common.BytesToHash(s.GetCommitteeHash()) != ours:
 		return fmt.Errorf("it is of another committee: %w", errWrongAnswer)
 	}
+	f.d.went(ctx, f.by, s.GetViewChange())
 	if len(s.GetChallenge()) > 0 {
 		if err := f.restore(ctx, common.BytesToHash(s.GetChallenge())); err != nil {
 			return err

@@ -27,6 +27,7 @@ type runningRound struct {
 	d         *Driver
 	content   *preblockv1.Content
 	statement attest.Statement
+	view      view
 	proposal  []byte                  // the sequencer's signature
 	previous  *preblockv1.Certificate // shows that the number before is final; nil for the committee's first
 	sealed    []rules.Transaction
@@ -40,7 +41,7 @@ type runningRound struct {
 	final       bool
 	asked       round.Set // those that answered whether they attest
 	holds       round.Set // those that attested, locked or adopted the content
-	abstains    round.Set // those that lost their votes and sign nothing for the number
+	abstains    round.Set // those that lost their votes, or left the view, and sign nothing here
 	locked      round.Set // those whose lock came
 	askFirst    round.Set // those whose shares are asked for; empty for everybody's
 	answered    round.Set // those whose bare shares came and were not found malformed
@@ -63,7 +64,7 @@ type runningRound struct {
 	outcomes     []*preblockv1.Outcome
 }
 
-// attestation, lock, shown and shares are what followers bring; waited comes from a timer.
+// attestation, lock, shown, shares and left are what followers bring; waited comes from a timer.
 type (
 	attestation struct {
 		by     uint8
@@ -83,22 +84,23 @@ type (
 		final       bool // it has the locks of a quorum
 	}
 	waited struct{}
+	left   struct{} // a keyholder went to another view than was known
 )
 
-// newRound is the round of a content that follows what is final before it.
-func newRound(live context.Context, d *Driver, c *preblockv1.Content, previous final) (*runningRound, error) {
+// newRound is the round of a content in a view that follows what is final before it.
+func newRound(live context.Context, d *Driver, c *preblockv1.Content, previous final, in view) (*runningRound, error) {
 	sealed, err := d.o.Sealed(c)
 	if err != nil {
 		return nil, err
 	}
 	s := attest.StatementOf(d.o.Committee, c, previous.hash())
-	proposal, err := s.Propose(d.o.Key, View)
+	proposal, err := s.Propose(d.o.Key, in.number)
 	if err != nil {
 		return nil, err
 	}
 	leftOut := d.distrusted()
 	return &runningRound{
-		d: d, content: c, statement: s, proposal: proposal, previous: previous.certificate, sealed: sealed, began: time.Now(), live: live,
+		d: d, content: c, statement: s, view: in, proposal: proposal, previous: previous.certificate, sealed: sealed, began: time.Now(), live: live,
 		events: make(chan any, 6*d.o.Committee.Size()+1), leftOut: leftOut,
 		state:    round.New(d.o.Committee.Quorum(), d.o.Committee.Keys.Threshold(), len(sealed) > 0, leftOut),
 		outcomes: make([]*preblockv1.Outcome, len(sealed)), wrong: map[uint8]int{},
@@ -138,16 +140,21 @@ func (r *runningRound) bring(ctx context.Context, e any) {
 	}
 }
 
-// run takes events until the round is decided.
-func (r *runningRound) run(ctx context.Context) (*Decision, error) {
+// run takes events until the round is decided, or a quorum has gone to a higher view before its content was final.
+func (r *runningRound) run(ctx context.Context) (*Decision, *view, error) {
 	for {
+		if r.state.Phase() < round.Opening {
+			if next := r.next(); next != nil {
+				return nil, next, nil
+			}
+		}
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		case e := <-r.events:
 			decision, err := r.take(ctx, e)
 			if decision != nil || err != nil {
-				return decision, err
+				return decision, nil, err
 			}
 		}
 	}
@@ -175,6 +182,8 @@ func (r *runningRound) take(ctx context.Context, e any) (*Decision, error) {
 		return r.takeBare(ctx, e)
 	case waited:
 		return r.step(ctx, round.Waited{})
+	case left:
+		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: %T", round.ErrUnexpected, e)
 }
@@ -234,7 +243,7 @@ func (r *runningRound) step(ctx context.Context, e round.Event) (*Decision, erro
 func (r *runningRound) carryOut(ctx context.Context, e round.Effect) (*Decision, error) {
 	switch e := e.(type) {
 	case round.Certify:
-		r.certify(r.statement.Certificate(View, signatures(r.attestations[:], e.By)))
+		r.certify(r.statement.Certificate(r.view.number, signatures(r.attestations[:], e.By)))
 	case round.Finalize:
 		r.finalize(ctx, attest.Final(r.certificate, signatures(r.locks[:], e.By)))
 	case round.Open:

@@ -20,7 +20,7 @@ func (f *follower) attest(ctx context.Context, r *runningRound) error {
 	err := f.call(ctx, "attest", func(ctx context.Context) (err error) {
 		answer, err = f.k.Client.Attest(ctx, &keyholderv1.AttestRequest{
 			CommitteeHash: committeeHash[:], Content: r.content, PreviousPayloadHash: r.statement.Previous[:],
-			View: View, Proposal: r.proposal, Finality: r.previous,
+			View: r.view.number, Proposal: r.proposal, Finality: r.previous, ViewChanges: r.view.changes,
 		})
 		return err
 	})
@@ -45,7 +45,7 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 	if certified {
 		r.bring(ctx, shown{answer.GetCertificate(), final})
 	}
-	attested := answer.GetRefusal() == 0 && got == r.statement
+	attested := answer.GetRefusal() == 0 && got == r.statement && answer.GetAttested().GetView() == r.view.number
 	if !attested && !certified {
 		return f.refused(ctx, r, answer.GetRefusal(), got)
 	}
@@ -68,6 +68,9 @@ func (f *follower) refused(ctx context.Context, r *runningRound, refusal keyhold
 		}
 		f.d.note(func() { r.asked, r.abstains = r.asked.With(f.by), r.abstains.With(f.by) })
 		return nil
+	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_LEFT_VIEW:
+		f.d.note(func() { r.asked, r.abstains = r.asked.With(f.by), r.abstains.With(f.by) })
+		return f.greet(ctx) // its status has the statement
 	case refusal == keyholderv1.AttestRefusal_ATTEST_REFUSAL_OTHER_CONTENT && got.Number == number && got != r.statement:
 		if f.d.certified(r) { // nobody else can certify what it signed
 			return f.lock(ctx, r, r.content)
@@ -91,7 +94,7 @@ func (f *follower) signed(ctx context.Context, number uint64, a *keyholderv1.Att
 		return attest.Statement{}, nil
 	}
 	got, err := attest.Read(f.d.o.Committee, a)
-	if err == nil && (a.GetAttestation().GetAuthority() != uint32(f.by) || a.GetView() != View) {
+	if err == nil && a.GetAttestation().GetAuthority() != uint32(f.by) {
 		err = attest.ErrNotSigned
 	}
 	if err != nil {
@@ -102,16 +105,18 @@ func (f *follower) signed(ctx context.Context, number uint64, a *keyholderv1.Att
 	return got, nil
 }
 
-// shown tells whether a certificate is one over the round's content, and whether it makes it final.
+// shown tells whether a certificate is one over the round's content, and whether it makes it final. What is final is so in every
+// view; what is only certified can be locked in its own.
 func (f *follower) shown(r *runningRound, c *preblockv1.Certificate) (certified, final bool) {
-	if c == nil || c.GetView() != View {
+	if c == nil {
 		return false, false
 	}
 	s, err := attest.Verify(f.d.o.Committee, c)
 	if err != nil || s != r.statement {
 		return false, false
 	}
-	return true, attest.VerifyLocks(f.d.o.Committee, s, c) == nil
+	final = attest.VerifyLocks(f.d.o.Committee, s, c) == nil
+	return final || c.GetView() == r.view.number, final
 }
 
 // logged is this keyholder's attestation in the log for an earlier number, nil if there is none.
@@ -157,6 +162,9 @@ func (f *follower) lock(ctx context.Context, r *runningRound, c *preblockv1.Cont
 	switch {
 	case r.live.Err() != nil:
 		return nil
+	case status.Code(err) == codes.PermissionDenied:
+		f.next = 0 // it may have left the view
+		return err
 	case status.Code(err) == codes.FailedPrecondition:
 		f.d.note(func() { r.asked = r.asked.Without(round.Set{}.With(f.by)) }) // it does not hold what it said it attested
 		return err
@@ -164,7 +172,7 @@ func (f *follower) lock(ctx context.Context, r *runningRound, c *preblockv1.Cont
 		return err
 	}
 	signed := answer.GetLock()
-	err = attest.VerifyLock(f.d.o.Committee, r.statement, View, signed)
+	err = attest.VerifyLock(f.d.o.Committee, r.statement, r.view.number, signed)
 	if err == nil && signed.GetAuthority() != uint32(f.by) {
 		err = fmt.Errorf("a lock of authority %d: %w", signed.GetAuthority(), errWrongAnswer)
 	}

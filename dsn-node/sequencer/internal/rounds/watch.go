@@ -72,6 +72,9 @@ func (d *Driver) waiting() string {
 	if r == nil || r.over || time.Since(r.began) < slowRound {
 		return ""
 	}
+	if reason := r.viewReason(); reason != "" {
+		return reason
+	}
 	if r.state.Phase() == round.Attesting {
 		return fmt.Sprintf("preblock %d waits for attestations: %d of %d", r.statement.Number, r.state.Attested().Len(), r.state.Quorum)
 	}

@@ -4,14 +4,13 @@ package noticestest
 import (
 	"testing"
 
-	"blindseq/kit/rediskeys"
 	"blindseq/kit/redistest"
 )
 
 // Ending makes a request the one that is ending.
 func Ending(t testing.TB, r redistest.Redis, id string) {
 	t.Helper()
-	if err := r.Client.Set(t.Context(), rediskeys.EndingRequest(), id, 0).Err(); err != nil {
+	if err := r.Client.Set(t.Context(), redistest.Names.EndingRequest(), id, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 }

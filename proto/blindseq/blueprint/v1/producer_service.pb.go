@@ -879,6 +879,105 @@ func (x *Publication) GetConfirmedNumber() uint64 {
 	return 0
 }
 
+type DropTransactionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hash of a transaction, 32 bytes or none.
+	Hash []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Address of an account, all of whose transactions are dropped; 20 bytes or none.
+	Sender        []byte `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropTransactionsRequest) Reset() {
+	*x = DropTransactionsRequest{}
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropTransactionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropTransactionsRequest) ProtoMessage() {}
+
+func (x *DropTransactionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropTransactionsRequest.ProtoReflect.Descriptor instead.
+func (*DropTransactionsRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DropTransactionsRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *DropTransactionsRequest) GetSender() []byte {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+type DropTransactionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many were in the pool.
+	Dropped       uint32 `protobuf:"varint,1,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropTransactionsResponse) Reset() {
+	*x = DropTransactionsResponse{}
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropTransactionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropTransactionsResponse) ProtoMessage() {}
+
+func (x *DropTransactionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropTransactionsResponse.ProtoReflect.Descriptor instead.
+func (*DropTransactionsResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DropTransactionsResponse) GetDropped() uint32 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
 type LockPoolRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -887,7 +986,7 @@ type LockPoolRequest struct {
 
 func (x *LockPoolRequest) Reset() {
 	*x = LockPoolRequest{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -899,7 +998,7 @@ func (x *LockPoolRequest) String() string {
 func (*LockPoolRequest) ProtoMessage() {}
 
 func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[12]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -912,7 +1011,7 @@ func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolRequest.ProtoReflect.Descriptor instead.
 func (*LockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{14}
 }
 
 type LockPoolResponse struct {
@@ -923,7 +1022,7 @@ type LockPoolResponse struct {
 
 func (x *LockPoolResponse) Reset() {
 	*x = LockPoolResponse{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1034,7 @@ func (x *LockPoolResponse) String() string {
 func (*LockPoolResponse) ProtoMessage() {}
 
 func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[13]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1047,7 @@ func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolResponse.ProtoReflect.Descriptor instead.
 func (*LockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{15}
 }
 
 type UnlockPoolRequest struct {
@@ -959,7 +1058,7 @@ type UnlockPoolRequest struct {
 
 func (x *UnlockPoolRequest) Reset() {
 	*x = UnlockPoolRequest{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1070,7 @@ func (x *UnlockPoolRequest) String() string {
 func (*UnlockPoolRequest) ProtoMessage() {}
 
 func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[14]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1083,7 @@ func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolRequest.ProtoReflect.Descriptor instead.
 func (*UnlockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{16}
 }
 
 type UnlockPoolResponse struct {
@@ -995,7 +1094,7 @@ type UnlockPoolResponse struct {
 
 func (x *UnlockPoolResponse) Reset() {
 	*x = UnlockPoolResponse{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1106,7 @@ func (x *UnlockPoolResponse) String() string {
 func (*UnlockPoolResponse) ProtoMessage() {}
 
 func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[15]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1119,7 @@ func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolResponse.ProtoReflect.Descriptor instead.
 func (*UnlockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{17}
 }
 
 type AddDelayedTransactionRequest struct {
@@ -1033,7 +1132,7 @@ type AddDelayedTransactionRequest struct {
 
 func (x *AddDelayedTransactionRequest) Reset() {
 	*x = AddDelayedTransactionRequest{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1144,7 @@ func (x *AddDelayedTransactionRequest) String() string {
 func (*AddDelayedTransactionRequest) ProtoMessage() {}
 
 func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[16]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1157,7 @@ func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionRequest.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AddDelayedTransactionRequest) GetRaw() []byte {
@@ -1078,7 +1177,7 @@ type AddDelayedTransactionResponse struct {
 
 func (x *AddDelayedTransactionResponse) Reset() {
 	*x = AddDelayedTransactionResponse{}
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[17]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1189,7 @@ func (x *AddDelayedTransactionResponse) String() string {
 func (*AddDelayedTransactionResponse) ProtoMessage() {}
 
 func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[17]
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1202,7 @@ func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionResponse.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{17}
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AddDelayedTransactionResponse) GetHash() []byte {
@@ -1185,7 +1284,12 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\vpublication\x18\x0f \x01(\v2\".blindseq.blueprint.v1.PublicationR\vpublication\"]\n" +
 	"\vPublication\x12#\n" +
 	"\rpushed_number\x18\x01 \x01(\x04R\fpushedNumber\x12)\n" +
-	"\x10confirmed_number\x18\x02 \x01(\x04R\x0fconfirmedNumber\"\x11\n" +
+	"\x10confirmed_number\x18\x02 \x01(\x04R\x0fconfirmedNumber\"E\n" +
+	"\x17DropTransactionsRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
+	"\x06sender\x18\x02 \x01(\fR\x06sender\"4\n" +
+	"\x18DropTransactionsResponse\x12\x18\n" +
+	"\adropped\x18\x01 \x01(\rR\adropped\"\x11\n" +
 	"\x0fLockPoolRequest\"\x12\n" +
 	"\x10LockPoolResponse\"\x13\n" +
 	"\x11UnlockPoolRequest\"\x14\n" +
@@ -1203,12 +1307,13 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\x12GetProposalContent\x120.blindseq.blueprint.v1.GetProposalContentRequest\x1a1.blindseq.blueprint.v1.GetProposalContentResponse\x12g\n" +
 	"\fGetBlueprint\x12*.blindseq.blueprint.v1.GetBlueprintRequest\x1a+.blindseq.blueprint.v1.GetBlueprintResponse\x12u\n" +
 	"\x10StreamBlueprints\x12..blindseq.blueprint.v1.StreamBlueprintsRequest\x1a/.blindseq.blueprint.v1.StreamBlueprintsResponse0\x01\x12^\n" +
-	"\tGetStatus\x12'.blindseq.blueprint.v1.GetStatusRequest\x1a(.blindseq.blueprint.v1.GetStatusResponse2\xd3\x02\n" +
+	"\tGetStatus\x12'.blindseq.blueprint.v1.GetStatusRequest\x1a(.blindseq.blueprint.v1.GetStatusResponse2\xc8\x03\n" +
 	"\fAdminService\x12[\n" +
 	"\bLockPool\x12&.blindseq.blueprint.v1.LockPoolRequest\x1a'.blindseq.blueprint.v1.LockPoolResponse\x12a\n" +
 	"\n" +
 	"UnlockPool\x12(.blindseq.blueprint.v1.UnlockPoolRequest\x1a).blindseq.blueprint.v1.UnlockPoolResponse\x12\x82\x01\n" +
-	"\x15AddDelayedTransaction\x123.blindseq.blueprint.v1.AddDelayedTransactionRequest\x1a4.blindseq.blueprint.v1.AddDelayedTransactionResponseB\xd9\x01\n" +
+	"\x15AddDelayedTransaction\x123.blindseq.blueprint.v1.AddDelayedTransactionRequest\x1a4.blindseq.blueprint.v1.AddDelayedTransactionResponse\x12s\n" +
+	"\x10DropTransactions\x12..blindseq.blueprint.v1.DropTransactionsRequest\x1a/.blindseq.blueprint.v1.DropTransactionsResponseB\xd9\x01\n" +
 	"\x19com.blindseq.blueprint.v1B\x14ProducerServiceProtoP\x01Z0blindseq/proto/blindseq/blueprint/v1;blueprintv1\xa2\x02\x03BBX\xaa\x02\x15Blindseq.Blueprint.V1\xca\x02\x15Blindseq\\Blueprint\\V1\xe2\x02!Blindseq\\Blueprint\\V1\\GPBMetadata\xea\x02\x17Blindseq::Blueprint::V1b\x06proto3"
 
 var (
@@ -1224,7 +1329,7 @@ func file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP() []byte {
 }
 
 var file_blindseq_blueprint_v1_producer_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_blindseq_blueprint_v1_producer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_blindseq_blueprint_v1_producer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_blindseq_blueprint_v1_producer_service_proto_goTypes = []any{
 	(PoolLock)(0),                         // 0: blindseq.blueprint.v1.PoolLock
 	(*ProduceBlockRequest)(nil),           // 1: blindseq.blueprint.v1.ProduceBlockRequest
@@ -1239,28 +1344,30 @@ var file_blindseq_blueprint_v1_producer_service_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),              // 10: blindseq.blueprint.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),             // 11: blindseq.blueprint.v1.GetStatusResponse
 	(*Publication)(nil),                   // 12: blindseq.blueprint.v1.Publication
-	(*LockPoolRequest)(nil),               // 13: blindseq.blueprint.v1.LockPoolRequest
-	(*LockPoolResponse)(nil),              // 14: blindseq.blueprint.v1.LockPoolResponse
-	(*UnlockPoolRequest)(nil),             // 15: blindseq.blueprint.v1.UnlockPoolRequest
-	(*UnlockPoolResponse)(nil),            // 16: blindseq.blueprint.v1.UnlockPoolResponse
-	(*AddDelayedTransactionRequest)(nil),  // 17: blindseq.blueprint.v1.AddDelayedTransactionRequest
-	(*AddDelayedTransactionResponse)(nil), // 18: blindseq.blueprint.v1.AddDelayedTransactionResponse
-	(*timestamppb.Timestamp)(nil),         // 19: google.protobuf.Timestamp
-	(*v1.NoPreblock)(nil),                 // 20: blindseq.preblock.v1.NoPreblock
-	(*v1.Content)(nil),                    // 21: blindseq.preblock.v1.Content
-	(*Blueprint)(nil),                     // 22: blindseq.blueprint.v1.Blueprint
+	(*DropTransactionsRequest)(nil),       // 13: blindseq.blueprint.v1.DropTransactionsRequest
+	(*DropTransactionsResponse)(nil),      // 14: blindseq.blueprint.v1.DropTransactionsResponse
+	(*LockPoolRequest)(nil),               // 15: blindseq.blueprint.v1.LockPoolRequest
+	(*LockPoolResponse)(nil),              // 16: blindseq.blueprint.v1.LockPoolResponse
+	(*UnlockPoolRequest)(nil),             // 17: blindseq.blueprint.v1.UnlockPoolRequest
+	(*UnlockPoolResponse)(nil),            // 18: blindseq.blueprint.v1.UnlockPoolResponse
+	(*AddDelayedTransactionRequest)(nil),  // 19: blindseq.blueprint.v1.AddDelayedTransactionRequest
+	(*AddDelayedTransactionResponse)(nil), // 20: blindseq.blueprint.v1.AddDelayedTransactionResponse
+	(*timestamppb.Timestamp)(nil),         // 21: google.protobuf.Timestamp
+	(*v1.NoPreblock)(nil),                 // 22: blindseq.preblock.v1.NoPreblock
+	(*v1.Content)(nil),                    // 23: blindseq.preblock.v1.Content
+	(*Blueprint)(nil),                     // 24: blindseq.blueprint.v1.Blueprint
 }
 var file_blindseq_blueprint_v1_producer_service_proto_depIdxs = []int32{
-	19, // 0: blindseq.blueprint.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
+	21, // 0: blindseq.blueprint.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
 	3,  // 1: blindseq.blueprint.v1.ProduceBlockResponse.block:type_name -> blindseq.blueprint.v1.ProducedBlock
-	20, // 2: blindseq.blueprint.v1.ProduceBlockResponse.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	19, // 3: blindseq.blueprint.v1.ProducedBlock.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 4: blindseq.blueprint.v1.GetProposalContentRequest.timestamp:type_name -> google.protobuf.Timestamp
-	21, // 5: blindseq.blueprint.v1.GetProposalContentResponse.content:type_name -> blindseq.preblock.v1.Content
-	19, // 6: blindseq.blueprint.v1.GetProposalContentResponse.head_timestamp:type_name -> google.protobuf.Timestamp
-	22, // 7: blindseq.blueprint.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
-	22, // 8: blindseq.blueprint.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
-	19, // 9: blindseq.blueprint.v1.GetStatusResponse.head_timestamp:type_name -> google.protobuf.Timestamp
+	22, // 2: blindseq.blueprint.v1.ProduceBlockResponse.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	21, // 3: blindseq.blueprint.v1.ProducedBlock.timestamp:type_name -> google.protobuf.Timestamp
+	21, // 4: blindseq.blueprint.v1.GetProposalContentRequest.timestamp:type_name -> google.protobuf.Timestamp
+	23, // 5: blindseq.blueprint.v1.GetProposalContentResponse.content:type_name -> blindseq.preblock.v1.Content
+	21, // 6: blindseq.blueprint.v1.GetProposalContentResponse.head_timestamp:type_name -> google.protobuf.Timestamp
+	24, // 7: blindseq.blueprint.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
+	24, // 8: blindseq.blueprint.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
+	21, // 9: blindseq.blueprint.v1.GetStatusResponse.head_timestamp:type_name -> google.protobuf.Timestamp
 	0,  // 10: blindseq.blueprint.v1.GetStatusResponse.pool_locks:type_name -> blindseq.blueprint.v1.PoolLock
 	12, // 11: blindseq.blueprint.v1.GetStatusResponse.publication:type_name -> blindseq.blueprint.v1.Publication
 	1,  // 12: blindseq.blueprint.v1.ProducerService.ProduceBlock:input_type -> blindseq.blueprint.v1.ProduceBlockRequest
@@ -1268,19 +1375,21 @@ var file_blindseq_blueprint_v1_producer_service_proto_depIdxs = []int32{
 	6,  // 14: blindseq.blueprint.v1.ProducerService.GetBlueprint:input_type -> blindseq.blueprint.v1.GetBlueprintRequest
 	8,  // 15: blindseq.blueprint.v1.ProducerService.StreamBlueprints:input_type -> blindseq.blueprint.v1.StreamBlueprintsRequest
 	10, // 16: blindseq.blueprint.v1.ProducerService.GetStatus:input_type -> blindseq.blueprint.v1.GetStatusRequest
-	13, // 17: blindseq.blueprint.v1.AdminService.LockPool:input_type -> blindseq.blueprint.v1.LockPoolRequest
-	15, // 18: blindseq.blueprint.v1.AdminService.UnlockPool:input_type -> blindseq.blueprint.v1.UnlockPoolRequest
-	17, // 19: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:input_type -> blindseq.blueprint.v1.AddDelayedTransactionRequest
-	2,  // 20: blindseq.blueprint.v1.ProducerService.ProduceBlock:output_type -> blindseq.blueprint.v1.ProduceBlockResponse
-	5,  // 21: blindseq.blueprint.v1.ProducerService.GetProposalContent:output_type -> blindseq.blueprint.v1.GetProposalContentResponse
-	7,  // 22: blindseq.blueprint.v1.ProducerService.GetBlueprint:output_type -> blindseq.blueprint.v1.GetBlueprintResponse
-	9,  // 23: blindseq.blueprint.v1.ProducerService.StreamBlueprints:output_type -> blindseq.blueprint.v1.StreamBlueprintsResponse
-	11, // 24: blindseq.blueprint.v1.ProducerService.GetStatus:output_type -> blindseq.blueprint.v1.GetStatusResponse
-	14, // 25: blindseq.blueprint.v1.AdminService.LockPool:output_type -> blindseq.blueprint.v1.LockPoolResponse
-	16, // 26: blindseq.blueprint.v1.AdminService.UnlockPool:output_type -> blindseq.blueprint.v1.UnlockPoolResponse
-	18, // 27: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:output_type -> blindseq.blueprint.v1.AddDelayedTransactionResponse
-	20, // [20:28] is the sub-list for method output_type
-	12, // [12:20] is the sub-list for method input_type
+	15, // 17: blindseq.blueprint.v1.AdminService.LockPool:input_type -> blindseq.blueprint.v1.LockPoolRequest
+	17, // 18: blindseq.blueprint.v1.AdminService.UnlockPool:input_type -> blindseq.blueprint.v1.UnlockPoolRequest
+	19, // 19: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:input_type -> blindseq.blueprint.v1.AddDelayedTransactionRequest
+	13, // 20: blindseq.blueprint.v1.AdminService.DropTransactions:input_type -> blindseq.blueprint.v1.DropTransactionsRequest
+	2,  // 21: blindseq.blueprint.v1.ProducerService.ProduceBlock:output_type -> blindseq.blueprint.v1.ProduceBlockResponse
+	5,  // 22: blindseq.blueprint.v1.ProducerService.GetProposalContent:output_type -> blindseq.blueprint.v1.GetProposalContentResponse
+	7,  // 23: blindseq.blueprint.v1.ProducerService.GetBlueprint:output_type -> blindseq.blueprint.v1.GetBlueprintResponse
+	9,  // 24: blindseq.blueprint.v1.ProducerService.StreamBlueprints:output_type -> blindseq.blueprint.v1.StreamBlueprintsResponse
+	11, // 25: blindseq.blueprint.v1.ProducerService.GetStatus:output_type -> blindseq.blueprint.v1.GetStatusResponse
+	16, // 26: blindseq.blueprint.v1.AdminService.LockPool:output_type -> blindseq.blueprint.v1.LockPoolResponse
+	18, // 27: blindseq.blueprint.v1.AdminService.UnlockPool:output_type -> blindseq.blueprint.v1.UnlockPoolResponse
+	20, // 28: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:output_type -> blindseq.blueprint.v1.AddDelayedTransactionResponse
+	14, // 29: blindseq.blueprint.v1.AdminService.DropTransactions:output_type -> blindseq.blueprint.v1.DropTransactionsResponse
+	21, // [21:30] is the sub-list for method output_type
+	12, // [12:21] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -1303,7 +1412,7 @@ func file_blindseq_blueprint_v1_producer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_blueprint_v1_producer_service_proto_rawDesc), len(file_blindseq_blueprint_v1_producer_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

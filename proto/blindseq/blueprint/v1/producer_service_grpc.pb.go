@@ -38,7 +38,8 @@ type ProducerServiceClient interface {
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
 	// UNAVAILABLE: this replica does not lead, or the lock or another service is not available; retry with the same id.
 	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production is halted until an operator acts; the
-	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more.
+	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more, or the id was
+	// used with another timestamp or choice of delayed transactions.
 	// REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
 	// GetProposalContent returns the content of a proposal on top of the head.
@@ -132,7 +133,8 @@ type ProducerServiceServer interface {
 	// INVALID_ARGUMENT: malformed id; a timestamp before the head's or more than --max-clock-drift ahead.
 	// UNAVAILABLE: this replica does not lead, or the lock or another service is not available; retry with the same id.
 	// RESOURCE_EXHAUSTED: too many callers wait. FAILED_PRECONDITION: production is halted until an operator acts; the
-	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more.
+	// message says why. ALREADY_EXISTS: the request was served so long ago that its result is not stored any more, or the id was
+	// used with another timestamp or choice of delayed transactions.
 	// REST: POST /v1/produce_block (blindseq.gateway.v1).
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
 	// GetProposalContent returns the content of a proposal on top of the head.
@@ -312,6 +314,7 @@ const (
 	AdminService_LockPool_FullMethodName              = "/blindseq.blueprint.v1.AdminService/LockPool"
 	AdminService_UnlockPool_FullMethodName            = "/blindseq.blueprint.v1.AdminService/UnlockPool"
 	AdminService_AddDelayedTransaction_FullMethodName = "/blindseq.blueprint.v1.AdminService/AddDelayedTransaction"
+	AdminService_DropTransactions_FullMethodName      = "/blindseq.blueprint.v1.AdminService/DropTransactions"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -328,6 +331,9 @@ type AdminServiceClient interface {
 	// durable. A repeat is a success. INVALID_ARGUMENT: not a transaction, over the size limit, or for another chain.
 	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(ctx context.Context, in *AddDelayedTransactionRequest, opts ...grpc.CallOption) (*AddDelayedTransactionResponse, error)
+	// DropTransactions takes plain transactions out of the pool: one, or all of an account. They end as dropped, and may be sent
+	// again. Durable, idempotent. INVALID_ARGUMENT: neither a hash nor a sender, or of a wrong length.
+	DropTransactions(ctx context.Context, in *DropTransactionsRequest, opts ...grpc.CallOption) (*DropTransactionsResponse, error)
 }
 
 type adminServiceClient struct {
@@ -368,6 +374,16 @@ func (c *adminServiceClient) AddDelayedTransaction(ctx context.Context, in *AddD
 	return out, nil
 }
 
+func (c *adminServiceClient) DropTransactions(ctx context.Context, in *DropTransactionsRequest, opts ...grpc.CallOption) (*DropTransactionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropTransactionsResponse)
+	err := c.cc.Invoke(ctx, AdminService_DropTransactions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -382,6 +398,9 @@ type AdminServiceServer interface {
 	// durable. A repeat is a success. INVALID_ARGUMENT: not a transaction, over the size limit, or for another chain.
 	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(context.Context, *AddDelayedTransactionRequest) (*AddDelayedTransactionResponse, error)
+	// DropTransactions takes plain transactions out of the pool: one, or all of an account. They end as dropped, and may be sent
+	// again. Durable, idempotent. INVALID_ARGUMENT: neither a hash nor a sender, or of a wrong length.
+	DropTransactions(context.Context, *DropTransactionsRequest) (*DropTransactionsResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -400,6 +419,9 @@ func (UnimplementedAdminServiceServer) UnlockPool(context.Context, *UnlockPoolRe
 }
 func (UnimplementedAdminServiceServer) AddDelayedTransaction(context.Context, *AddDelayedTransactionRequest) (*AddDelayedTransactionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AddDelayedTransaction not implemented")
+}
+func (UnimplementedAdminServiceServer) DropTransactions(context.Context, *DropTransactionsRequest) (*DropTransactionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropTransactions not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -476,6 +498,24 @@ func _AdminService_AddDelayedTransaction_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_DropTransactions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropTransactionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DropTransactions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DropTransactions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DropTransactions(ctx, req.(*DropTransactionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -494,6 +534,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AddDelayedTransaction",
 			Handler:    _AdminService_AddDelayedTransaction_Handler,
+		},
+		{
+			MethodName: "DropTransactions",
+			Handler:    _AdminService_DropTransactions_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -666,6 +666,105 @@ func (x *ListProposalsResponse) GetProposals() []*Proposal {
 	return nil
 }
 
+type DropTransactionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hash of a transaction, 0x and 64 hex digits; may be empty.
+	Hash string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Address of an account, 0x and 40 hex digits; may be empty. One of the two is needed.
+	Sender        string `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropTransactionsRequest) Reset() {
+	*x = DropTransactionsRequest{}
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropTransactionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropTransactionsRequest) ProtoMessage() {}
+
+func (x *DropTransactionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropTransactionsRequest.ProtoReflect.Descriptor instead.
+func (*DropTransactionsRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DropTransactionsRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *DropTransactionsRequest) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+type DropTransactionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many were in the pool.
+	Dropped       uint32 `protobuf:"varint,1,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropTransactionsResponse) Reset() {
+	*x = DropTransactionsResponse{}
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropTransactionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropTransactionsResponse) ProtoMessage() {}
+
+func (x *DropTransactionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropTransactionsResponse.ProtoReflect.Descriptor instead.
+func (*DropTransactionsResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DropTransactionsResponse) GetDropped() uint32 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
 type LockPoolRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -674,7 +773,7 @@ type LockPoolRequest struct {
 
 func (x *LockPoolRequest) Reset() {
 	*x = LockPoolRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +785,7 @@ func (x *LockPoolRequest) String() string {
 func (*LockPoolRequest) ProtoMessage() {}
 
 func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +798,7 @@ func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolRequest.ProtoReflect.Descriptor instead.
 func (*LockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{14}
 }
 
 type LockPoolResponse struct {
@@ -710,7 +809,7 @@ type LockPoolResponse struct {
 
 func (x *LockPoolResponse) Reset() {
 	*x = LockPoolResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +821,7 @@ func (x *LockPoolResponse) String() string {
 func (*LockPoolResponse) ProtoMessage() {}
 
 func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +834,7 @@ func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolResponse.ProtoReflect.Descriptor instead.
 func (*LockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{15}
 }
 
 type UnlockPoolRequest struct {
@@ -746,7 +845,7 @@ type UnlockPoolRequest struct {
 
 func (x *UnlockPoolRequest) Reset() {
 	*x = UnlockPoolRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +857,7 @@ func (x *UnlockPoolRequest) String() string {
 func (*UnlockPoolRequest) ProtoMessage() {}
 
 func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +870,7 @@ func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolRequest.ProtoReflect.Descriptor instead.
 func (*UnlockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{16}
 }
 
 type UnlockPoolResponse struct {
@@ -782,7 +881,7 @@ type UnlockPoolResponse struct {
 
 func (x *UnlockPoolResponse) Reset() {
 	*x = UnlockPoolResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +893,7 @@ func (x *UnlockPoolResponse) String() string {
 func (*UnlockPoolResponse) ProtoMessage() {}
 
 func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +906,7 @@ func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolResponse.ProtoReflect.Descriptor instead.
 func (*UnlockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{17}
 }
 
 type AddDelayedTransactionRequest struct {
@@ -820,7 +919,7 @@ type AddDelayedTransactionRequest struct {
 
 func (x *AddDelayedTransactionRequest) Reset() {
 	*x = AddDelayedTransactionRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +931,7 @@ func (x *AddDelayedTransactionRequest) String() string {
 func (*AddDelayedTransactionRequest) ProtoMessage() {}
 
 func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +944,7 @@ func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionRequest.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AddDelayedTransactionRequest) GetRaw() string {
@@ -864,7 +963,7 @@ type AddDelayedTransactionResponse struct {
 
 func (x *AddDelayedTransactionResponse) Reset() {
 	*x = AddDelayedTransactionResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +975,7 @@ func (x *AddDelayedTransactionResponse) String() string {
 func (*AddDelayedTransactionResponse) ProtoMessage() {}
 
 func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +988,7 @@ func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionResponse.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{17}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AddDelayedTransactionResponse) GetHash() string {
@@ -940,7 +1039,12 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x14ListProposalsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\"T\n" +
 	"\x15ListProposalsResponse\x12;\n" +
-	"\tproposals\x18\x01 \x03(\v2\x1d.blindseq.gateway.v1.ProposalR\tproposals\"\x11\n" +
+	"\tproposals\x18\x01 \x03(\v2\x1d.blindseq.gateway.v1.ProposalR\tproposals\"E\n" +
+	"\x17DropTransactionsRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x16\n" +
+	"\x06sender\x18\x02 \x01(\tR\x06sender\"4\n" +
+	"\x18DropTransactionsResponse\x12\x18\n" +
+	"\adropped\x18\x01 \x01(\rR\adropped\"\x11\n" +
 	"\x0fLockPoolRequest\"\x12\n" +
 	"\x10LockPoolResponse\"\x13\n" +
 	"\x11UnlockPoolRequest\"\x14\n" +
@@ -948,7 +1052,7 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x1cAddDelayedTransactionRequest\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\tR\x03raw\"3\n" +
 	"\x1dAddDelayedTransactionResponse\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\tR\x04hash2\xab\a\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash2\x9c\b\n" +
 	"\x0eGatewayService\x12c\n" +
 	"\fProduceBlock\x12(.blindseq.gateway.v1.ProduceBlockRequest\x1a).blindseq.gateway.v1.ProduceBlockResponse\x12Z\n" +
 	"\tGetStatus\x12%.blindseq.gateway.v1.GetStatusRequest\x1a&.blindseq.gateway.v1.GetStatusResponse\x12c\n" +
@@ -959,7 +1063,8 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\bLockPool\x12$.blindseq.gateway.v1.LockPoolRequest\x1a%.blindseq.gateway.v1.LockPoolResponse\x12]\n" +
 	"\n" +
 	"UnlockPool\x12&.blindseq.gateway.v1.UnlockPoolRequest\x1a'.blindseq.gateway.v1.UnlockPoolResponse\x12~\n" +
-	"\x15AddDelayedTransaction\x121.blindseq.gateway.v1.AddDelayedTransactionRequest\x1a2.blindseq.gateway.v1.AddDelayedTransactionResponseB\xca\x01\n" +
+	"\x15AddDelayedTransaction\x121.blindseq.gateway.v1.AddDelayedTransactionRequest\x1a2.blindseq.gateway.v1.AddDelayedTransactionResponse\x12o\n" +
+	"\x10DropTransactions\x12,.blindseq.gateway.v1.DropTransactionsRequest\x1a-.blindseq.gateway.v1.DropTransactionsResponseB\xca\x01\n" +
 	"\x17com.blindseq.gateway.v1B\x13GatewayServiceProtoP\x01Z,blindseq/proto/blindseq/gateway/v1;gatewayv1\xa2\x02\x03BGX\xaa\x02\x13Blindseq.Gateway.V1\xca\x02\x13Blindseq\\Gateway\\V1\xe2\x02\x1fBlindseq\\Gateway\\V1\\GPBMetadata\xea\x02\x15Blindseq::Gateway::V1b\x06proto3"
 
 var (
@@ -974,7 +1079,7 @@ func file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_service_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_blindseq_gateway_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_blindseq_gateway_v1_gateway_service_proto_goTypes = []any{
 	(*ProduceBlockRequest)(nil),           // 0: blindseq.gateway.v1.ProduceBlockRequest
 	(*ProduceBlockResponse)(nil),          // 1: blindseq.gateway.v1.ProduceBlockResponse
@@ -988,61 +1093,65 @@ var file_blindseq_gateway_v1_gateway_service_proto_goTypes = []any{
 	(*GetPreblockResponse)(nil),           // 9: blindseq.gateway.v1.GetPreblockResponse
 	(*ListProposalsRequest)(nil),          // 10: blindseq.gateway.v1.ListProposalsRequest
 	(*ListProposalsResponse)(nil),         // 11: blindseq.gateway.v1.ListProposalsResponse
-	(*LockPoolRequest)(nil),               // 12: blindseq.gateway.v1.LockPoolRequest
-	(*LockPoolResponse)(nil),              // 13: blindseq.gateway.v1.LockPoolResponse
-	(*UnlockPoolRequest)(nil),             // 14: blindseq.gateway.v1.UnlockPoolRequest
-	(*UnlockPoolResponse)(nil),            // 15: blindseq.gateway.v1.UnlockPoolResponse
-	(*AddDelayedTransactionRequest)(nil),  // 16: blindseq.gateway.v1.AddDelayedTransactionRequest
-	(*AddDelayedTransactionResponse)(nil), // 17: blindseq.gateway.v1.AddDelayedTransactionResponse
-	(*timestamppb.Timestamp)(nil),         // 18: google.protobuf.Timestamp
-	(*Block)(nil),                         // 19: blindseq.gateway.v1.Block
-	(*NoBlock)(nil),                       // 20: blindseq.gateway.v1.NoBlock
-	(*Head)(nil),                          // 21: blindseq.gateway.v1.Head
-	(*Pool)(nil),                          // 22: blindseq.gateway.v1.Pool
-	(*Queue)(nil),                         // 23: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                          // 24: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                           // 25: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),                     // 26: blindseq.gateway.v1.PartError
-	(*Rollup)(nil),                        // 27: blindseq.gateway.v1.Rollup
-	(*Blueprint)(nil),                     // 28: blindseq.gateway.v1.Blueprint
-	(*Preblock)(nil),                      // 29: blindseq.gateway.v1.Preblock
-	(*Proposal)(nil),                      // 30: blindseq.gateway.v1.Proposal
+	(*DropTransactionsRequest)(nil),       // 12: blindseq.gateway.v1.DropTransactionsRequest
+	(*DropTransactionsResponse)(nil),      // 13: blindseq.gateway.v1.DropTransactionsResponse
+	(*LockPoolRequest)(nil),               // 14: blindseq.gateway.v1.LockPoolRequest
+	(*LockPoolResponse)(nil),              // 15: blindseq.gateway.v1.LockPoolResponse
+	(*UnlockPoolRequest)(nil),             // 16: blindseq.gateway.v1.UnlockPoolRequest
+	(*UnlockPoolResponse)(nil),            // 17: blindseq.gateway.v1.UnlockPoolResponse
+	(*AddDelayedTransactionRequest)(nil),  // 18: blindseq.gateway.v1.AddDelayedTransactionRequest
+	(*AddDelayedTransactionResponse)(nil), // 19: blindseq.gateway.v1.AddDelayedTransactionResponse
+	(*timestamppb.Timestamp)(nil),         // 20: google.protobuf.Timestamp
+	(*Block)(nil),                         // 21: blindseq.gateway.v1.Block
+	(*NoBlock)(nil),                       // 22: blindseq.gateway.v1.NoBlock
+	(*Head)(nil),                          // 23: blindseq.gateway.v1.Head
+	(*Pool)(nil),                          // 24: blindseq.gateway.v1.Pool
+	(*Queue)(nil),                         // 25: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                          // 26: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                           // 27: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),                     // 28: blindseq.gateway.v1.PartError
+	(*Rollup)(nil),                        // 29: blindseq.gateway.v1.Rollup
+	(*Blueprint)(nil),                     // 30: blindseq.gateway.v1.Blueprint
+	(*Preblock)(nil),                      // 31: blindseq.gateway.v1.Preblock
+	(*Proposal)(nil),                      // 32: blindseq.gateway.v1.Proposal
 }
 var file_blindseq_gateway_v1_gateway_service_proto_depIdxs = []int32{
-	18, // 0: blindseq.gateway.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 1: blindseq.gateway.v1.ProduceBlockResponse.block:type_name -> blindseq.gateway.v1.Block
-	20, // 2: blindseq.gateway.v1.ProduceBlockResponse.no_block:type_name -> blindseq.gateway.v1.NoBlock
-	21, // 3: blindseq.gateway.v1.GetStatusResponse.head:type_name -> blindseq.gateway.v1.Head
-	22, // 4: blindseq.gateway.v1.GetStatusResponse.pool:type_name -> blindseq.gateway.v1.Pool
-	23, // 5: blindseq.gateway.v1.GetStatusResponse.queue:type_name -> blindseq.gateway.v1.Queue
-	24, // 6: blindseq.gateway.v1.GetStatusResponse.lock:type_name -> blindseq.gateway.v1.Lock
-	25, // 7: blindseq.gateway.v1.GetStatusResponse.dsn:type_name -> blindseq.gateway.v1.Dsn
-	26, // 8: blindseq.gateway.v1.GetStatusResponse.errors:type_name -> blindseq.gateway.v1.PartError
-	27, // 9: blindseq.gateway.v1.GetStatusResponse.rollup:type_name -> blindseq.gateway.v1.Rollup
-	28, // 10: blindseq.gateway.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
-	28, // 11: blindseq.gateway.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
-	29, // 12: blindseq.gateway.v1.GetPreblockResponse.preblock:type_name -> blindseq.gateway.v1.Preblock
-	30, // 13: blindseq.gateway.v1.ListProposalsResponse.proposals:type_name -> blindseq.gateway.v1.Proposal
+	20, // 0: blindseq.gateway.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
+	21, // 1: blindseq.gateway.v1.ProduceBlockResponse.block:type_name -> blindseq.gateway.v1.Block
+	22, // 2: blindseq.gateway.v1.ProduceBlockResponse.no_block:type_name -> blindseq.gateway.v1.NoBlock
+	23, // 3: blindseq.gateway.v1.GetStatusResponse.head:type_name -> blindseq.gateway.v1.Head
+	24, // 4: blindseq.gateway.v1.GetStatusResponse.pool:type_name -> blindseq.gateway.v1.Pool
+	25, // 5: blindseq.gateway.v1.GetStatusResponse.queue:type_name -> blindseq.gateway.v1.Queue
+	26, // 6: blindseq.gateway.v1.GetStatusResponse.lock:type_name -> blindseq.gateway.v1.Lock
+	27, // 7: blindseq.gateway.v1.GetStatusResponse.dsn:type_name -> blindseq.gateway.v1.Dsn
+	28, // 8: blindseq.gateway.v1.GetStatusResponse.errors:type_name -> blindseq.gateway.v1.PartError
+	29, // 9: blindseq.gateway.v1.GetStatusResponse.rollup:type_name -> blindseq.gateway.v1.Rollup
+	30, // 10: blindseq.gateway.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
+	30, // 11: blindseq.gateway.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
+	31, // 12: blindseq.gateway.v1.GetPreblockResponse.preblock:type_name -> blindseq.gateway.v1.Preblock
+	32, // 13: blindseq.gateway.v1.ListProposalsResponse.proposals:type_name -> blindseq.gateway.v1.Proposal
 	0,  // 14: blindseq.gateway.v1.GatewayService.ProduceBlock:input_type -> blindseq.gateway.v1.ProduceBlockRequest
 	2,  // 15: blindseq.gateway.v1.GatewayService.GetStatus:input_type -> blindseq.gateway.v1.GetStatusRequest
 	4,  // 16: blindseq.gateway.v1.GatewayService.GetBlueprint:input_type -> blindseq.gateway.v1.GetBlueprintRequest
 	6,  // 17: blindseq.gateway.v1.GatewayService.StreamBlueprints:input_type -> blindseq.gateway.v1.StreamBlueprintsRequest
 	8,  // 18: blindseq.gateway.v1.GatewayService.GetPreblock:input_type -> blindseq.gateway.v1.GetPreblockRequest
 	10, // 19: blindseq.gateway.v1.GatewayService.ListProposals:input_type -> blindseq.gateway.v1.ListProposalsRequest
-	12, // 20: blindseq.gateway.v1.GatewayService.LockPool:input_type -> blindseq.gateway.v1.LockPoolRequest
-	14, // 21: blindseq.gateway.v1.GatewayService.UnlockPool:input_type -> blindseq.gateway.v1.UnlockPoolRequest
-	16, // 22: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:input_type -> blindseq.gateway.v1.AddDelayedTransactionRequest
-	1,  // 23: blindseq.gateway.v1.GatewayService.ProduceBlock:output_type -> blindseq.gateway.v1.ProduceBlockResponse
-	3,  // 24: blindseq.gateway.v1.GatewayService.GetStatus:output_type -> blindseq.gateway.v1.GetStatusResponse
-	5,  // 25: blindseq.gateway.v1.GatewayService.GetBlueprint:output_type -> blindseq.gateway.v1.GetBlueprintResponse
-	7,  // 26: blindseq.gateway.v1.GatewayService.StreamBlueprints:output_type -> blindseq.gateway.v1.StreamBlueprintsResponse
-	9,  // 27: blindseq.gateway.v1.GatewayService.GetPreblock:output_type -> blindseq.gateway.v1.GetPreblockResponse
-	11, // 28: blindseq.gateway.v1.GatewayService.ListProposals:output_type -> blindseq.gateway.v1.ListProposalsResponse
-	13, // 29: blindseq.gateway.v1.GatewayService.LockPool:output_type -> blindseq.gateway.v1.LockPoolResponse
-	15, // 30: blindseq.gateway.v1.GatewayService.UnlockPool:output_type -> blindseq.gateway.v1.UnlockPoolResponse
-	17, // 31: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:output_type -> blindseq.gateway.v1.AddDelayedTransactionResponse
-	23, // [23:32] is the sub-list for method output_type
-	14, // [14:23] is the sub-list for method input_type
+	14, // 20: blindseq.gateway.v1.GatewayService.LockPool:input_type -> blindseq.gateway.v1.LockPoolRequest
+	16, // 21: blindseq.gateway.v1.GatewayService.UnlockPool:input_type -> blindseq.gateway.v1.UnlockPoolRequest
+	18, // 22: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:input_type -> blindseq.gateway.v1.AddDelayedTransactionRequest
+	12, // 23: blindseq.gateway.v1.GatewayService.DropTransactions:input_type -> blindseq.gateway.v1.DropTransactionsRequest
+	1,  // 24: blindseq.gateway.v1.GatewayService.ProduceBlock:output_type -> blindseq.gateway.v1.ProduceBlockResponse
+	3,  // 25: blindseq.gateway.v1.GatewayService.GetStatus:output_type -> blindseq.gateway.v1.GetStatusResponse
+	5,  // 26: blindseq.gateway.v1.GatewayService.GetBlueprint:output_type -> blindseq.gateway.v1.GetBlueprintResponse
+	7,  // 27: blindseq.gateway.v1.GatewayService.StreamBlueprints:output_type -> blindseq.gateway.v1.StreamBlueprintsResponse
+	9,  // 28: blindseq.gateway.v1.GatewayService.GetPreblock:output_type -> blindseq.gateway.v1.GetPreblockResponse
+	11, // 29: blindseq.gateway.v1.GatewayService.ListProposals:output_type -> blindseq.gateway.v1.ListProposalsResponse
+	15, // 30: blindseq.gateway.v1.GatewayService.LockPool:output_type -> blindseq.gateway.v1.LockPoolResponse
+	17, // 31: blindseq.gateway.v1.GatewayService.UnlockPool:output_type -> blindseq.gateway.v1.UnlockPoolResponse
+	19, // 32: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:output_type -> blindseq.gateway.v1.AddDelayedTransactionResponse
+	13, // 33: blindseq.gateway.v1.GatewayService.DropTransactions:output_type -> blindseq.gateway.v1.DropTransactionsResponse
+	24, // [24:34] is the sub-list for method output_type
+	14, // [14:24] is the sub-list for method input_type
 	14, // [14:14] is the sub-list for extension type_name
 	14, // [14:14] is the sub-list for extension extendee
 	0,  // [0:14] is the sub-list for field type_name
@@ -1065,7 +1174,7 @@ func file_blindseq_gateway_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_service_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,6 +28,7 @@ const (
 	GatewayService_LockPool_FullMethodName              = "/blindseq.gateway.v1.GatewayService/LockPool"
 	GatewayService_UnlockPool_FullMethodName            = "/blindseq.gateway.v1.GatewayService/UnlockPool"
 	GatewayService_AddDelayedTransaction_FullMethodName = "/blindseq.gateway.v1.GatewayService/AddDelayedTransaction"
+	GatewayService_DropTransactions_FullMethodName      = "/blindseq.gateway.v1.GatewayService/DropTransactions"
 )
 
 // GatewayServiceClient is the client API for GatewayService service.
@@ -42,6 +43,7 @@ type GatewayServiceClient interface {
 	// `Idempotency-Key` header, a repeat returns the first result and makes no second block. The gateway holds a call that it
 	// cannot serve yet and retries it until it succeeds, or its deadline or the gateway's timeout passes.
 	// INVALID_ARGUMENT: a timestamp before the head's, or too far in the future.
+	// ALREADY_EXISTS: the key was used with another body.
 	ProduceBlock(ctx context.Context, in *ProduceBlockRequest, opts ...grpc.CallOption) (*ProduceBlockResponse, error)
 	// GetStatus returns the state of the whole pipeline. A part that does not answer is named in `errors` and omitted.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
@@ -61,6 +63,8 @@ type GatewayServiceClient interface {
 	// AddDelayedTransaction stores a transaction that goes first in a later block. A repeat is a success.
 	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(ctx context.Context, in *AddDelayedTransactionRequest, opts ...grpc.CallOption) (*AddDelayedTransactionResponse, error)
+	// DropTransactions takes plain transactions out of the pool: one, or all of an account. They end as dropped. Idempotent.
+	DropTransactions(ctx context.Context, in *DropTransactionsRequest, opts ...grpc.CallOption) (*DropTransactionsResponse, error)
 }
 
 type gatewayServiceClient struct {
@@ -170,6 +174,16 @@ func (c *gatewayServiceClient) AddDelayedTransaction(ctx context.Context, in *Ad
 	return out, nil
 }
 
+func (c *gatewayServiceClient) DropTransactions(ctx context.Context, in *DropTransactionsRequest, opts ...grpc.CallOption) (*DropTransactionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DropTransactionsResponse)
+	err := c.cc.Invoke(ctx, GatewayService_DropTransactions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GatewayServiceServer is the server API for GatewayService service.
 // All implementations must embed UnimplementedGatewayServiceServer
 // for forward compatibility.
@@ -182,6 +196,7 @@ type GatewayServiceServer interface {
 	// `Idempotency-Key` header, a repeat returns the first result and makes no second block. The gateway holds a call that it
 	// cannot serve yet and retries it until it succeeds, or its deadline or the gateway's timeout passes.
 	// INVALID_ARGUMENT: a timestamp before the head's, or too far in the future.
+	// ALREADY_EXISTS: the key was used with another body.
 	ProduceBlock(context.Context, *ProduceBlockRequest) (*ProduceBlockResponse, error)
 	// GetStatus returns the state of the whole pipeline. A part that does not answer is named in `errors` and omitted.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
@@ -201,6 +216,8 @@ type GatewayServiceServer interface {
 	// AddDelayedTransaction stores a transaction that goes first in a later block. A repeat is a success.
 	// ALREADY_EXISTS: the transaction is already in a block.
 	AddDelayedTransaction(context.Context, *AddDelayedTransactionRequest) (*AddDelayedTransactionResponse, error)
+	// DropTransactions takes plain transactions out of the pool: one, or all of an account. They end as dropped. Idempotent.
+	DropTransactions(context.Context, *DropTransactionsRequest) (*DropTransactionsResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }
 
@@ -237,6 +254,9 @@ func (UnimplementedGatewayServiceServer) UnlockPool(context.Context, *UnlockPool
 }
 func (UnimplementedGatewayServiceServer) AddDelayedTransaction(context.Context, *AddDelayedTransactionRequest) (*AddDelayedTransactionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AddDelayedTransaction not implemented")
+}
+func (UnimplementedGatewayServiceServer) DropTransactions(context.Context, *DropTransactionsRequest) (*DropTransactionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DropTransactions not implemented")
 }
 func (UnimplementedGatewayServiceServer) mustEmbedUnimplementedGatewayServiceServer() {}
 func (UnimplementedGatewayServiceServer) testEmbeddedByValue()                        {}
@@ -414,6 +434,24 @@ func _GatewayService_AddDelayedTransaction_Handler(srv interface{}, ctx context.
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GatewayService_DropTransactions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DropTransactionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).DropTransactions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_DropTransactions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).DropTransactions(ctx, req.(*DropTransactionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // GatewayService_ServiceDesc is the grpc.ServiceDesc for GatewayService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -452,6 +490,10 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AddDelayedTransaction",
 			Handler:    _GatewayService_AddDelayedTransaction_Handler,
+		},
+		{
+			MethodName: "DropTransactions",
+			Handler:    _GatewayService_DropTransactions_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

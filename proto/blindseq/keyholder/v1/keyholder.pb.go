@@ -39,6 +39,8 @@ const (
 	AttestRefusal_ATTEST_REFUSAL_NOT_FINAL AttestRefusal = 5
 	// The keyholder has no votes yet, or lost them and may have signed for this number before.
 	AttestRefusal_ATTEST_REFUSAL_RESTORED AttestRefusal = 6
+	// It has left this view of the number: see its status.
+	AttestRefusal_ATTEST_REFUSAL_LEFT_VIEW AttestRefusal = 7
 )
 
 // Enum value maps for AttestRefusal.
@@ -51,6 +53,7 @@ var (
 		4: "ATTEST_REFUSAL_ADOPTED",
 		5: "ATTEST_REFUSAL_NOT_FINAL",
 		6: "ATTEST_REFUSAL_RESTORED",
+		7: "ATTEST_REFUSAL_LEFT_VIEW",
 	}
 	AttestRefusal_value = map[string]int32{
 		"ATTEST_REFUSAL_UNSPECIFIED":    0,
@@ -60,6 +63,7 @@ var (
 		"ATTEST_REFUSAL_ADOPTED":        4,
 		"ATTEST_REFUSAL_NOT_FINAL":      5,
 		"ATTEST_REFUSAL_RESTORED":       6,
+		"ATTEST_REFUSAL_LEFT_VIEW":      7,
 	}
 )
 
@@ -244,6 +248,88 @@ func (x *Report) GetSignature() []byte {
 	return nil
 }
 
+// ViewChange is one keyholder's signed statement that it has left all lower views of a number: it attests and locks nothing there
+// any more. Those of a quorum, for the same number and view, open the view.
+type ViewChange struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Authority uint32                 `protobuf:"varint,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	Number    uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The view that it goes to, from 1.
+	View uint64 `protobuf:"varint,3,opt,name=view,proto3" json:"view,omitempty"`
+	// The certificate of the highest view in which it has locked a content of the number, without locks; absent when it has
+	// locked none.
+	Certificate *v1.Certificate `protobuf:"bytes,4,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// 65 bytes: v, r, s. Go package blindseq/seal/attest defines the digest.
+	Signature     []byte `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ViewChange) Reset() {
+	*x = ViewChange{}
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ViewChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ViewChange) ProtoMessage() {}
+
+func (x *ViewChange) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ViewChange.ProtoReflect.Descriptor instead.
+func (*ViewChange) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ViewChange) GetAuthority() uint32 {
+	if x != nil {
+		return x.Authority
+	}
+	return 0
+}
+
+func (x *ViewChange) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ViewChange) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+func (x *ViewChange) GetCertificate() *v1.Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *ViewChange) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // ShareAnswer is a keyholder's decryption share of one sealed transaction of a certified content.
 type ShareAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -261,7 +347,7 @@ type ShareAnswer struct {
 
 func (x *ShareAnswer) Reset() {
 	*x = ShareAnswer{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -273,7 +359,7 @@ func (x *ShareAnswer) String() string {
 func (*ShareAnswer) ProtoMessage() {}
 
 func (x *ShareAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[2]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -286,7 +372,7 @@ func (x *ShareAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShareAnswer.ProtoReflect.Descriptor instead.
 func (*ShareAnswer) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{2}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ShareAnswer) GetIndex() uint32 {
@@ -334,7 +420,7 @@ type SignedShares struct {
 
 func (x *SignedShares) Reset() {
 	*x = SignedShares{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -346,7 +432,7 @@ func (x *SignedShares) String() string {
 func (*SignedShares) ProtoMessage() {}
 
 func (x *SignedShares) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[3]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -359,7 +445,7 @@ func (x *SignedShares) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignedShares.ProtoReflect.Descriptor instead.
 func (*SignedShares) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SignedShares) GetAuthority() uint32 {
@@ -416,7 +502,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -428,7 +514,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -441,7 +527,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{4}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Evidence) GetCommitteeHash() []byte {
@@ -532,7 +618,7 @@ type Equivocation struct {
 
 func (x *Equivocation) Reset() {
 	*x = Equivocation{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +630,7 @@ func (x *Equivocation) String() string {
 func (*Equivocation) ProtoMessage() {}
 
 func (x *Equivocation) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +643,7 @@ func (x *Equivocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Equivocation.ProtoReflect.Descriptor instead.
 func (*Equivocation) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{5}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Equivocation) GetFirst() *Attested {
@@ -588,7 +674,7 @@ type WrongShare struct {
 
 func (x *WrongShare) Reset() {
 	*x = WrongShare{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +686,7 @@ func (x *WrongShare) String() string {
 func (*WrongShare) ProtoMessage() {}
 
 func (x *WrongShare) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[6]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +699,7 @@ func (x *WrongShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WrongShare.ProtoReflect.Descriptor instead.
 func (*WrongShare) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WrongShare) GetShares() *SignedShares {
@@ -650,7 +736,7 @@ type TwoShares struct {
 
 func (x *TwoShares) Reset() {
 	*x = TwoShares{}
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[7]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +748,7 @@ func (x *TwoShares) String() string {
 func (*TwoShares) ProtoMessage() {}
 
 func (x *TwoShares) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[7]
+	mi := &file_blindseq_keyholder_v1_keyholder_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +761,7 @@ func (x *TwoShares) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoShares.ProtoReflect.Descriptor instead.
 func (*TwoShares) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TwoShares) GetFirst() *SignedShares {
@@ -714,7 +800,14 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x1c\n" +
 	"\tchallenge\x18\x02 \x01(\fR\tchallenge\x12C\n" +
 	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x12\x1c\n" +
-	"\tsignature\x18\x04 \x01(\fR\tsignature\"\xb2\x01\n" +
+	"\tsignature\x18\x04 \x01(\fR\tsignature\"\xb9\x01\n" +
+	"\n" +
+	"ViewChange\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04view\x18\x03 \x01(\x04R\x04view\x12C\n" +
+	"\vcertificate\x18\x04 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x12\x1c\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"\xb2\x01\n" +
 	"\vShareAnswer\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
 	"\x05share\x18\a \x01(\fR\x05share\x12\x14\n" +
@@ -747,7 +840,7 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\tTwoShares\x129\n" +
 	"\x05first\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x05first\x12;\n" +
 	"\x06second\x18\x02 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06second\x12\x14\n" +
-	"\x05index\x18\x03 \x01(\rR\x05index*\xe8\x01\n" +
+	"\x05index\x18\x03 \x01(\rR\x05index*\x86\x02\n" +
 	"\rAttestRefusal\x12\x1e\n" +
 	"\x1aATTEST_REFUSAL_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cATTEST_REFUSAL_OTHER_CONTENT\x10\x01\x12\x1b\n" +
@@ -755,7 +848,8 @@ const file_blindseq_keyholder_v1_keyholder_proto_rawDesc = "" +
 	"\x1dATTEST_REFUSAL_OTHER_PREVIOUS\x10\x03\x12\x1a\n" +
 	"\x16ATTEST_REFUSAL_ADOPTED\x10\x04\x12\x1c\n" +
 	"\x18ATTEST_REFUSAL_NOT_FINAL\x10\x05\x12\x1b\n" +
-	"\x17ATTEST_REFUSAL_RESTORED\x10\x06B\xd3\x01\n" +
+	"\x17ATTEST_REFUSAL_RESTORED\x10\x06\x12\x1c\n" +
+	"\x18ATTEST_REFUSAL_LEFT_VIEW\x10\aB\xd3\x01\n" +
 	"\x19com.blindseq.keyholder.v1B\x0eKeyholderProtoP\x01Z0blindseq/proto/blindseq/keyholder/v1;keyholderv1\xa2\x02\x03BKX\xaa\x02\x15Blindseq.Keyholder.V1\xca\x02\x15Blindseq\\Keyholder\\V1\xe2\x02!Blindseq\\Keyholder\\V1\\GPBMetadata\xea\x02\x17Blindseq::Keyholder::V1b\x06proto3"
 
 var (
@@ -771,37 +865,39 @@ func file_blindseq_keyholder_v1_keyholder_proto_rawDescGZIP() []byte {
 }
 
 var file_blindseq_keyholder_v1_keyholder_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_blindseq_keyholder_v1_keyholder_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_blindseq_keyholder_v1_keyholder_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_blindseq_keyholder_v1_keyholder_proto_goTypes = []any{
 	(AttestRefusal)(0),     // 0: blindseq.keyholder.v1.AttestRefusal
 	(*Attested)(nil),       // 1: blindseq.keyholder.v1.Attested
 	(*Report)(nil),         // 2: blindseq.keyholder.v1.Report
-	(*ShareAnswer)(nil),    // 3: blindseq.keyholder.v1.ShareAnswer
-	(*SignedShares)(nil),   // 4: blindseq.keyholder.v1.SignedShares
-	(*Evidence)(nil),       // 5: blindseq.keyholder.v1.Evidence
-	(*Equivocation)(nil),   // 6: blindseq.keyholder.v1.Equivocation
-	(*WrongShare)(nil),     // 7: blindseq.keyholder.v1.WrongShare
-	(*TwoShares)(nil),      // 8: blindseq.keyholder.v1.TwoShares
-	(*v1.Attestation)(nil), // 9: blindseq.preblock.v1.Attestation
-	(*v1.Certificate)(nil), // 10: blindseq.preblock.v1.Certificate
+	(*ViewChange)(nil),     // 3: blindseq.keyholder.v1.ViewChange
+	(*ShareAnswer)(nil),    // 4: blindseq.keyholder.v1.ShareAnswer
+	(*SignedShares)(nil),   // 5: blindseq.keyholder.v1.SignedShares
+	(*Evidence)(nil),       // 6: blindseq.keyholder.v1.Evidence
+	(*Equivocation)(nil),   // 7: blindseq.keyholder.v1.Equivocation
+	(*WrongShare)(nil),     // 8: blindseq.keyholder.v1.WrongShare
+	(*TwoShares)(nil),      // 9: blindseq.keyholder.v1.TwoShares
+	(*v1.Attestation)(nil), // 10: blindseq.preblock.v1.Attestation
+	(*v1.Certificate)(nil), // 11: blindseq.preblock.v1.Certificate
 }
 var file_blindseq_keyholder_v1_keyholder_proto_depIdxs = []int32{
-	9,  // 0: blindseq.keyholder.v1.Attested.attestation:type_name -> blindseq.preblock.v1.Attestation
-	10, // 1: blindseq.keyholder.v1.Report.certificate:type_name -> blindseq.preblock.v1.Certificate
-	3,  // 2: blindseq.keyholder.v1.SignedShares.answers:type_name -> blindseq.keyholder.v1.ShareAnswer
-	6,  // 3: blindseq.keyholder.v1.Evidence.equivocation:type_name -> blindseq.keyholder.v1.Equivocation
-	7,  // 4: blindseq.keyholder.v1.Evidence.wrong_share:type_name -> blindseq.keyholder.v1.WrongShare
-	8,  // 5: blindseq.keyholder.v1.Evidence.two_shares:type_name -> blindseq.keyholder.v1.TwoShares
-	1,  // 6: blindseq.keyholder.v1.Equivocation.first:type_name -> blindseq.keyholder.v1.Attested
-	1,  // 7: blindseq.keyholder.v1.Equivocation.second:type_name -> blindseq.keyholder.v1.Attested
-	4,  // 8: blindseq.keyholder.v1.WrongShare.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	4,  // 9: blindseq.keyholder.v1.TwoShares.first:type_name -> blindseq.keyholder.v1.SignedShares
-	4,  // 10: blindseq.keyholder.v1.TwoShares.second:type_name -> blindseq.keyholder.v1.SignedShares
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	10, // 0: blindseq.keyholder.v1.Attested.attestation:type_name -> blindseq.preblock.v1.Attestation
+	11, // 1: blindseq.keyholder.v1.Report.certificate:type_name -> blindseq.preblock.v1.Certificate
+	11, // 2: blindseq.keyholder.v1.ViewChange.certificate:type_name -> blindseq.preblock.v1.Certificate
+	4,  // 3: blindseq.keyholder.v1.SignedShares.answers:type_name -> blindseq.keyholder.v1.ShareAnswer
+	7,  // 4: blindseq.keyholder.v1.Evidence.equivocation:type_name -> blindseq.keyholder.v1.Equivocation
+	8,  // 5: blindseq.keyholder.v1.Evidence.wrong_share:type_name -> blindseq.keyholder.v1.WrongShare
+	9,  // 6: blindseq.keyholder.v1.Evidence.two_shares:type_name -> blindseq.keyholder.v1.TwoShares
+	1,  // 7: blindseq.keyholder.v1.Equivocation.first:type_name -> blindseq.keyholder.v1.Attested
+	1,  // 8: blindseq.keyholder.v1.Equivocation.second:type_name -> blindseq.keyholder.v1.Attested
+	5,  // 9: blindseq.keyholder.v1.WrongShare.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	5,  // 10: blindseq.keyholder.v1.TwoShares.first:type_name -> blindseq.keyholder.v1.SignedShares
+	5,  // 11: blindseq.keyholder.v1.TwoShares.second:type_name -> blindseq.keyholder.v1.SignedShares
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_proto_init() }
@@ -809,7 +905,7 @@ func file_blindseq_keyholder_v1_keyholder_proto_init() {
 	if File_blindseq_keyholder_v1_keyholder_proto != nil {
 		return
 	}
-	file_blindseq_keyholder_v1_keyholder_proto_msgTypes[4].OneofWrappers = []any{
+	file_blindseq_keyholder_v1_keyholder_proto_msgTypes[5].OneofWrappers = []any{
 		(*Evidence_Equivocation)(nil),
 		(*Evidence_WrongShare)(nil),
 		(*Evidence_TwoShares)(nil),
@@ -820,7 +916,7 @@ func file_blindseq_keyholder_v1_keyholder_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_keyholder_v1_keyholder_proto_rawDesc), len(file_blindseq_keyholder_v1_keyholder_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

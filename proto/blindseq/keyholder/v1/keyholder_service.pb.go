@@ -35,7 +35,10 @@ type AttestRequest struct {
 	Proposal []byte `protobuf:"bytes,5,opt,name=proposal,proto3" json:"proposal,omitempty"`
 	// Certificate with locks of the number before; absent for the committee's first number. It may be absent when the keyholder
 	// has seen it.
-	Finality      *v1.Certificate `protobuf:"bytes,6,opt,name=finality,proto3" json:"finality,omitempty"`
+	Finality *v1.Certificate `protobuf:"bytes,6,opt,name=finality,proto3" json:"finality,omitempty"`
+	// In a view above 0: those of a quorum of keyholders for this number and view, by authority, ascending. The content has to be
+	// that of the highest certificate in them, if there is one.
+	ViewChanges   []*ViewChange `protobuf:"bytes,7,rep,name=view_changes,json=viewChanges,proto3" json:"view_changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -108,6 +111,13 @@ func (x *AttestRequest) GetProposal() []byte {
 func (x *AttestRequest) GetFinality() *v1.Certificate {
 	if x != nil {
 		return x.Finality
+	}
+	return nil
+}
+
+func (x *AttestRequest) GetViewChanges() []*ViewChange {
+	if x != nil {
+		return x.ViewChanges
 	}
 	return nil
 }
@@ -425,7 +435,9 @@ type GetAttestedResponse struct {
 	Content *v1.Content `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// What it locked or adopted for this number, with its certificate; absent when it did neither. Its content is absent when it is
 	// the attested one.
-	Adopted       *Adopted `protobuf:"bytes,3,opt,name=adopted,proto3" json:"adopted,omitempty"`
+	Adopted *Adopted `protobuf:"bytes,3,opt,name=adopted,proto3" json:"adopted,omitempty"`
+	// Its statement by which it went to a higher view of this number; absent when it is in view 0.
+	ViewChange    *ViewChange `protobuf:"bytes,4,opt,name=view_change,json=viewChange,proto3" json:"view_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,6 +489,13 @@ func (x *GetAttestedResponse) GetContent() *v1.Content {
 func (x *GetAttestedResponse) GetAdopted() *Adopted {
 	if x != nil {
 		return x.Adopted
+	}
+	return nil
+}
+
+func (x *GetAttestedResponse) GetViewChange() *ViewChange {
+	if x != nil {
+		return x.ViewChange
 	}
 	return nil
 }
@@ -614,6 +633,112 @@ func (*AdoptResponse) Descriptor() ([]byte, []int) {
 	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{10}
 }
 
+type ChangeViewRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hash of the committee that the caller means. 32 bytes.
+	CommitteeHash []byte `protobuf:"bytes,1,opt,name=committee_hash,json=committeeHash,proto3" json:"committee_hash,omitempty"`
+	Number        uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The view to go to: the present one + 1, or the present one again.
+	View          uint64 `protobuf:"varint,3,opt,name=view,proto3" json:"view,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeViewRequest) Reset() {
+	*x = ChangeViewRequest{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeViewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeViewRequest) ProtoMessage() {}
+
+func (x *ChangeViewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeViewRequest.ProtoReflect.Descriptor instead.
+func (*ChangeViewRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ChangeViewRequest) GetCommitteeHash() []byte {
+	if x != nil {
+		return x.CommitteeHash
+	}
+	return nil
+}
+
+func (x *ChangeViewRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ChangeViewRequest) GetView() uint64 {
+	if x != nil {
+		return x.View
+	}
+	return 0
+}
+
+type ChangeViewResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ViewChange    *ViewChange            `protobuf:"bytes,1,opt,name=view_change,json=viewChange,proto3" json:"view_change,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeViewResponse) Reset() {
+	*x = ChangeViewResponse{}
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeViewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeViewResponse) ProtoMessage() {}
+
+func (x *ChangeViewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeViewResponse.ProtoReflect.Descriptor instead.
+func (*ChangeViewResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ChangeViewResponse) GetViewChange() *ViewChange {
+	if x != nil {
+		return x.ViewChange
+	}
+	return nil
+}
+
 type ReportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Hash of the committee that the caller means. 32 bytes.
@@ -626,7 +751,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[11]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +763,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[11]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +776,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReportRequest) GetCommitteeHash() []byte {
@@ -677,7 +802,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[12]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -689,7 +814,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[12]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -702,7 +827,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReportResponse) GetReport() *Report {
@@ -722,7 +847,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[13]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +859,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[13]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +872,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RestoreRequest) GetReports() []*Report {
@@ -767,7 +892,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[14]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +904,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[14]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +917,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RestoreResponse) GetSignsFrom() uint64 {
@@ -810,7 +935,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[15]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +947,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[15]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +960,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{17}
 }
 
 type GetStatusResponse struct {
@@ -852,14 +977,16 @@ type GetStatusResponse struct {
 	// Set while the keyholder has no votes and signs nothing until it is restored; 32 bytes that differ at each start.
 	Challenge []byte `protobuf:"bytes,6,opt,name=challenge,proto3" json:"challenge,omitempty"`
 	// The lowest number that it signs for; 0 while it is not restored.
-	SignsFrom     uint64 `protobuf:"varint,7,opt,name=signs_from,json=signsFrom,proto3" json:"signs_from,omitempty"`
+	SignsFrom uint64 `protobuf:"varint,7,opt,name=signs_from,json=signsFrom,proto3" json:"signs_from,omitempty"`
+	// Its last statement by which it went to a higher view of a number; absent when there is none.
+	ViewChange    *ViewChange `protobuf:"bytes,8,opt,name=view_change,json=viewChange,proto3" json:"view_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[16]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +998,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[16]
+	mi := &file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +1011,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetStatusResponse) GetAuthority() uint32 {
@@ -936,18 +1063,26 @@ func (x *GetStatusResponse) GetSignsFrom() uint64 {
 	return 0
 }
 
+func (x *GetStatusResponse) GetViewChange() *ViewChange {
+	if x != nil {
+		return x.ViewChange
+	}
+	return nil
+}
+
 var File_blindseq_keyholder_v1_keyholder_service_proto protoreflect.FileDescriptor
 
 const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\n" +
-	"-blindseq/keyholder/v1/keyholder_service.proto\x12\x15blindseq.keyholder.v1\x1a%blindseq/keyholder/v1/keyholder.proto\x1a#blindseq/preblock/v1/preblock.proto\"\x92\x02\n" +
+	"-blindseq/keyholder/v1/keyholder_service.proto\x12\x15blindseq.keyholder.v1\x1a%blindseq/keyholder/v1/keyholder.proto\x1a#blindseq/preblock/v1/preblock.proto\"\xd8\x02\n" +
 	"\rAttestRequest\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x122\n" +
 	"\x15previous_payload_hash\x18\x03 \x01(\fR\x13previousPayloadHash\x12\x12\n" +
 	"\x04view\x18\x04 \x01(\x04R\x04view\x12\x1a\n" +
 	"\bproposal\x18\x05 \x01(\fR\bproposal\x12=\n" +
-	"\bfinality\x18\x06 \x01(\v2!.blindseq.preblock.v1.CertificateR\bfinality\"\xd2\x01\n" +
+	"\bfinality\x18\x06 \x01(\v2!.blindseq.preblock.v1.CertificateR\bfinality\x12D\n" +
+	"\fview_changes\x18\a \x03(\v2!.blindseq.keyholder.v1.ViewChangeR\vviewChanges\"\xd2\x01\n" +
 	"\x0eAttestResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x12>\n" +
 	"\arefusal\x18\x02 \x01(\x0e2$.blindseq.keyholder.v1.AttestRefusalR\arefusal\x12C\n" +
@@ -964,17 +1099,26 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\x06shares\x18\x01 \x01(\v2#.blindseq.keyholder.v1.SignedSharesR\x06shares\"5\n" +
 	"\x12GetAttestedRequest\x12\x1f\n" +
 	"\vfrom_number\x18\x01 \x01(\x04R\n" +
-	"fromNumber\"\xc5\x01\n" +
+	"fromNumber\"\x89\x02\n" +
 	"\x13GetAttestedResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x128\n" +
-	"\aadopted\x18\x03 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\"\x87\x01\n" +
+	"\aadopted\x18\x03 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\x12B\n" +
+	"\vview_change\x18\x04 \x01(\v2!.blindseq.keyholder.v1.ViewChangeR\n" +
+	"viewChange\"\x87\x01\n" +
 	"\aAdopted\x127\n" +
 	"\acontent\x18\x01 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12C\n" +
 	"\vcertificate\x18\x02 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"H\n" +
 	"\fAdoptRequest\x128\n" +
 	"\aadopted\x18\x01 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\"\x0f\n" +
-	"\rAdoptResponse\"T\n" +
+	"\rAdoptResponse\"f\n" +
+	"\x11ChangeViewRequest\x12%\n" +
+	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x12\n" +
+	"\x04view\x18\x03 \x01(\x04R\x04view\"X\n" +
+	"\x12ChangeViewResponse\x12B\n" +
+	"\vview_change\x18\x01 \x01(\v2!.blindseq.keyholder.v1.ViewChangeR\n" +
+	"viewChange\"T\n" +
 	"\rReportRequest\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x12\x1c\n" +
 	"\tchallenge\x18\x02 \x01(\fR\tchallenge\"G\n" +
@@ -985,7 +1129,7 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\x0fRestoreResponse\x12\x1d\n" +
 	"\n" +
 	"signs_from\x18\x01 \x01(\x04R\tsignsFrom\"\x12\n" +
-	"\x10GetStatusRequest\"\xfc\x01\n" +
+	"\x10GetStatusRequest\"\xc0\x02\n" +
 	"\x11GetStatusResponse\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\fR\aaddress\x12%\n" +
@@ -995,12 +1139,16 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\x11last_payload_hash\x18\x05 \x01(\fR\x0flastPayloadHash\x12\x1c\n" +
 	"\tchallenge\x18\x06 \x01(\fR\tchallenge\x12\x1d\n" +
 	"\n" +
-	"signs_from\x18\a \x01(\x04R\tsignsFrom2\xf3\x05\n" +
+	"signs_from\x18\a \x01(\x04R\tsignsFrom\x12B\n" +
+	"\vview_change\x18\b \x01(\v2!.blindseq.keyholder.v1.ViewChangeR\n" +
+	"viewChange2\xd6\x06\n" +
 	"\x10KeyholderService\x12U\n" +
 	"\x06Attest\x12$.blindseq.keyholder.v1.AttestRequest\x1a%.blindseq.keyholder.v1.AttestResponse\x12O\n" +
 	"\x04Lock\x12\".blindseq.keyholder.v1.LockRequest\x1a#.blindseq.keyholder.v1.LockResponse\x12j\n" +
 	"\rReleaseShares\x12+.blindseq.keyholder.v1.ReleaseSharesRequest\x1a,.blindseq.keyholder.v1.ReleaseSharesResponse\x12R\n" +
-	"\x05Adopt\x12#.blindseq.keyholder.v1.AdoptRequest\x1a$.blindseq.keyholder.v1.AdoptResponse\x12U\n" +
+	"\x05Adopt\x12#.blindseq.keyholder.v1.AdoptRequest\x1a$.blindseq.keyholder.v1.AdoptResponse\x12a\n" +
+	"\n" +
+	"ChangeView\x12(.blindseq.keyholder.v1.ChangeViewRequest\x1a).blindseq.keyholder.v1.ChangeViewResponse\x12U\n" +
 	"\x06Report\x12$.blindseq.keyholder.v1.ReportRequest\x1a%.blindseq.keyholder.v1.ReportResponse\x12X\n" +
 	"\aRestore\x12%.blindseq.keyholder.v1.RestoreRequest\x1a&.blindseq.keyholder.v1.RestoreResponse\x12f\n" +
 	"\vGetAttested\x12).blindseq.keyholder.v1.GetAttestedRequest\x1a*.blindseq.keyholder.v1.GetAttestedResponse0\x01\x12^\n" +
@@ -1019,7 +1167,7 @@ func file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescData
 }
 
-var file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_blindseq_keyholder_v1_keyholder_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_blindseq_keyholder_v1_keyholder_service_proto_goTypes = []any{
 	(*AttestRequest)(nil),         // 0: blindseq.keyholder.v1.AttestRequest
 	(*AttestResponse)(nil),        // 1: blindseq.keyholder.v1.AttestResponse
@@ -1032,60 +1180,69 @@ var file_blindseq_keyholder_v1_keyholder_service_proto_goTypes = []any{
 	(*Adopted)(nil),               // 8: blindseq.keyholder.v1.Adopted
 	(*AdoptRequest)(nil),          // 9: blindseq.keyholder.v1.AdoptRequest
 	(*AdoptResponse)(nil),         // 10: blindseq.keyholder.v1.AdoptResponse
-	(*ReportRequest)(nil),         // 11: blindseq.keyholder.v1.ReportRequest
-	(*ReportResponse)(nil),        // 12: blindseq.keyholder.v1.ReportResponse
-	(*RestoreRequest)(nil),        // 13: blindseq.keyholder.v1.RestoreRequest
-	(*RestoreResponse)(nil),       // 14: blindseq.keyholder.v1.RestoreResponse
-	(*GetStatusRequest)(nil),      // 15: blindseq.keyholder.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 16: blindseq.keyholder.v1.GetStatusResponse
-	(*v1.Content)(nil),            // 17: blindseq.preblock.v1.Content
-	(*v1.Certificate)(nil),        // 18: blindseq.preblock.v1.Certificate
-	(*Attested)(nil),              // 19: blindseq.keyholder.v1.Attested
-	(AttestRefusal)(0),            // 20: blindseq.keyholder.v1.AttestRefusal
-	(*v1.Attestation)(nil),        // 21: blindseq.preblock.v1.Attestation
-	(*SignedShares)(nil),          // 22: blindseq.keyholder.v1.SignedShares
-	(*Report)(nil),                // 23: blindseq.keyholder.v1.Report
+	(*ChangeViewRequest)(nil),     // 11: blindseq.keyholder.v1.ChangeViewRequest
+	(*ChangeViewResponse)(nil),    // 12: blindseq.keyholder.v1.ChangeViewResponse
+	(*ReportRequest)(nil),         // 13: blindseq.keyholder.v1.ReportRequest
+	(*ReportResponse)(nil),        // 14: blindseq.keyholder.v1.ReportResponse
+	(*RestoreRequest)(nil),        // 15: blindseq.keyholder.v1.RestoreRequest
+	(*RestoreResponse)(nil),       // 16: blindseq.keyholder.v1.RestoreResponse
+	(*GetStatusRequest)(nil),      // 17: blindseq.keyholder.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 18: blindseq.keyholder.v1.GetStatusResponse
+	(*v1.Content)(nil),            // 19: blindseq.preblock.v1.Content
+	(*v1.Certificate)(nil),        // 20: blindseq.preblock.v1.Certificate
+	(*ViewChange)(nil),            // 21: blindseq.keyholder.v1.ViewChange
+	(*Attested)(nil),              // 22: blindseq.keyholder.v1.Attested
+	(AttestRefusal)(0),            // 23: blindseq.keyholder.v1.AttestRefusal
+	(*v1.Attestation)(nil),        // 24: blindseq.preblock.v1.Attestation
+	(*SignedShares)(nil),          // 25: blindseq.keyholder.v1.SignedShares
+	(*Report)(nil),                // 26: blindseq.keyholder.v1.Report
 }
 var file_blindseq_keyholder_v1_keyholder_service_proto_depIdxs = []int32{
-	17, // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
-	18, // 1: blindseq.keyholder.v1.AttestRequest.finality:type_name -> blindseq.preblock.v1.Certificate
-	19, // 2: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	20, // 3: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
-	18, // 4: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
-	18, // 5: blindseq.keyholder.v1.LockRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
-	17, // 6: blindseq.keyholder.v1.LockRequest.content:type_name -> blindseq.preblock.v1.Content
-	21, // 7: blindseq.keyholder.v1.LockResponse.lock:type_name -> blindseq.preblock.v1.Attestation
-	18, // 8: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
-	22, // 9: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	19, // 10: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	17, // 11: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
-	8,  // 12: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
-	17, // 13: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
-	18, // 14: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
-	8,  // 15: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
-	23, // 16: blindseq.keyholder.v1.ReportResponse.report:type_name -> blindseq.keyholder.v1.Report
-	23, // 17: blindseq.keyholder.v1.RestoreRequest.reports:type_name -> blindseq.keyholder.v1.Report
-	0,  // 18: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
-	2,  // 19: blindseq.keyholder.v1.KeyholderService.Lock:input_type -> blindseq.keyholder.v1.LockRequest
-	4,  // 20: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
-	9,  // 21: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
-	11, // 22: blindseq.keyholder.v1.KeyholderService.Report:input_type -> blindseq.keyholder.v1.ReportRequest
-	13, // 23: blindseq.keyholder.v1.KeyholderService.Restore:input_type -> blindseq.keyholder.v1.RestoreRequest
-	6,  // 24: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
-	15, // 25: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
-	1,  // 26: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
-	3,  // 27: blindseq.keyholder.v1.KeyholderService.Lock:output_type -> blindseq.keyholder.v1.LockResponse
-	5,  // 28: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
-	10, // 29: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
-	12, // 30: blindseq.keyholder.v1.KeyholderService.Report:output_type -> blindseq.keyholder.v1.ReportResponse
-	14, // 31: blindseq.keyholder.v1.KeyholderService.Restore:output_type -> blindseq.keyholder.v1.RestoreResponse
-	7,  // 32: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
-	16, // 33: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
-	26, // [26:34] is the sub-list for method output_type
-	18, // [18:26] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	19, // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
+	20, // 1: blindseq.keyholder.v1.AttestRequest.finality:type_name -> blindseq.preblock.v1.Certificate
+	21, // 2: blindseq.keyholder.v1.AttestRequest.view_changes:type_name -> blindseq.keyholder.v1.ViewChange
+	22, // 3: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	23, // 4: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
+	20, // 5: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
+	20, // 6: blindseq.keyholder.v1.LockRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	19, // 7: blindseq.keyholder.v1.LockRequest.content:type_name -> blindseq.preblock.v1.Content
+	24, // 8: blindseq.keyholder.v1.LockResponse.lock:type_name -> blindseq.preblock.v1.Attestation
+	20, // 9: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	25, // 10: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	22, // 11: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	19, // 12: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
+	8,  // 13: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	21, // 14: blindseq.keyholder.v1.GetAttestedResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
+	19, // 15: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
+	20, // 16: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
+	8,  // 17: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	21, // 18: blindseq.keyholder.v1.ChangeViewResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
+	26, // 19: blindseq.keyholder.v1.ReportResponse.report:type_name -> blindseq.keyholder.v1.Report
+	26, // 20: blindseq.keyholder.v1.RestoreRequest.reports:type_name -> blindseq.keyholder.v1.Report
+	21, // 21: blindseq.keyholder.v1.GetStatusResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
+	0,  // 22: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
+	2,  // 23: blindseq.keyholder.v1.KeyholderService.Lock:input_type -> blindseq.keyholder.v1.LockRequest
+	4,  // 24: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
+	9,  // 25: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
+	11, // 26: blindseq.keyholder.v1.KeyholderService.ChangeView:input_type -> blindseq.keyholder.v1.ChangeViewRequest
+	13, // 27: blindseq.keyholder.v1.KeyholderService.Report:input_type -> blindseq.keyholder.v1.ReportRequest
+	15, // 28: blindseq.keyholder.v1.KeyholderService.Restore:input_type -> blindseq.keyholder.v1.RestoreRequest
+	6,  // 29: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
+	17, // 30: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
+	1,  // 31: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
+	3,  // 32: blindseq.keyholder.v1.KeyholderService.Lock:output_type -> blindseq.keyholder.v1.LockResponse
+	5,  // 33: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
+	10, // 34: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
+	12, // 35: blindseq.keyholder.v1.KeyholderService.ChangeView:output_type -> blindseq.keyholder.v1.ChangeViewResponse
+	14, // 36: blindseq.keyholder.v1.KeyholderService.Report:output_type -> blindseq.keyholder.v1.ReportResponse
+	16, // 37: blindseq.keyholder.v1.KeyholderService.Restore:output_type -> blindseq.keyholder.v1.RestoreResponse
+	7,  // 38: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
+	18, // 39: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
+	31, // [31:40] is the sub-list for method output_type
+	22, // [22:31] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_service_proto_init() }
@@ -1100,7 +1257,7 @@ func file_blindseq_keyholder_v1_keyholder_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc), len(file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	KeyholderService_Lock_FullMethodName          = "/blindseq.keyholder.v1.KeyholderService/Lock"
 	KeyholderService_ReleaseShares_FullMethodName = "/blindseq.keyholder.v1.KeyholderService/ReleaseShares"
 	KeyholderService_Adopt_FullMethodName         = "/blindseq.keyholder.v1.KeyholderService/Adopt"
+	KeyholderService_ChangeView_FullMethodName    = "/blindseq.keyholder.v1.KeyholderService/ChangeView"
 	KeyholderService_Report_FullMethodName        = "/blindseq.keyholder.v1.KeyholderService/Report"
 	KeyholderService_Restore_FullMethodName       = "/blindseq.keyholder.v1.KeyholderService/Restore"
 	KeyholderService_GetAttested_FullMethodName   = "/blindseq.keyholder.v1.KeyholderService/GetAttested"
@@ -35,23 +36,24 @@ const (
 //
 // KeyholderService is one keyholder as the sequencer sees it. For each number it signs an attestation of one content, then, when
 // a quorum attested it, a lock. It releases its decryption shares only for contents that a quorum has locked: those are final.
-// A repeated call gets the same answer. No REST bindings: only the sequencer calls it, over mutual TLS.
+// A repeated call gets the same answer. No REST bindings: the sequencer calls it, over mutual TLS, and
+// an operator when a number cannot be decided.
 type KeyholderServiceClient interface {
 	// Attest signs the place of a content that the owner of the view has proposed, after the number before is final. The answer is
 	// durable before it is returned. `refusal` says whether it is a signature over the requested content. A refusal is an answer
 	// and not an error, because it shows what was signed instead.
 	// INVALID_ARGUMENT: malformed content, hash or certificate, or a content that breaks a rule (Go package blindseq/seal/rules): it is
 	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION: another committee's keyholder, or a
-	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, a view above 0, or `finality` is no final
-	// certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
+	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view; a view above 0 without a quorum's
+	// `view_changes`, or with another content than they require; or `finality` is no final certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(ctx context.Context, in *AttestRequest, opts ...grpc.CallOption) (*AttestResponse, error)
 	// Lock shows a keyholder a certificate. It stores certificate and content, then signs a lock, also when it attested another
 	// content for the number. With the locks of a quorum the content is final.
 	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's
 	// keyholder; a number that it does not hold yet: let it attest the number first; a content that it did not attest and that is not
 	// given; or a number that it may have signed for before it lost its votes. PERMISSION_DENIED: the certificate has no quorum of
-	// valid signatures, is of a view above 0, is over another content than the one given, or contradicts what is locked or final
-	// here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
+	// valid signatures, is of a view that this keyholder has left, is over another content than the one given, or contradicts what
+	// is locked or final here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
 	Lock(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockResponse, error)
 	// ReleaseShares returns the keyholder's share of every sealed transaction of a final content, or shares with proof of
 	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
@@ -68,6 +70,14 @@ type KeyholderServiceClient interface {
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
+	// ChangeView has a keyholder leave the view of a number that is not final here, for the next view, and returns its signed
+	// statement of it, which is durable before. From then on it attests and locks nothing in lower views of the number. A repeat gets
+	// the same statement. With those of a quorum the sequencer proposes again, in the new view: the content of the highest
+	// certificate that they show, or any content when they show none. It undoes nothing that is final.
+	// INVALID_ARGUMENT: view 0. FAILED_PRECONDITION: another committee's keyholder; a number that is final here, does not follow, or
+	// whose number before is not final here; a view that is not the present one or the next; or a number that it may have signed for
+	// before it lost its votes. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
+	ChangeView(ctx context.Context, in *ChangeViewRequest, opts ...grpc.CallOption) (*ChangeViewResponse, error)
 	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
 	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself and has not caught up, or is of another committee. One that
 	// holds nothing at all reports that: it may be of a new committee.
@@ -132,6 +142,16 @@ func (c *keyholderServiceClient) Adopt(ctx context.Context, in *AdoptRequest, op
 	return out, nil
 }
 
+func (c *keyholderServiceClient) ChangeView(ctx context.Context, in *ChangeViewRequest, opts ...grpc.CallOption) (*ChangeViewResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangeViewResponse)
+	err := c.cc.Invoke(ctx, KeyholderService_ChangeView_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *keyholderServiceClient) Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReportResponse)
@@ -187,23 +207,24 @@ func (c *keyholderServiceClient) GetStatus(ctx context.Context, in *GetStatusReq
 //
 // KeyholderService is one keyholder as the sequencer sees it. For each number it signs an attestation of one content, then, when
 // a quorum attested it, a lock. It releases its decryption shares only for contents that a quorum has locked: those are final.
-// A repeated call gets the same answer. No REST bindings: only the sequencer calls it, over mutual TLS.
+// A repeated call gets the same answer. No REST bindings: the sequencer calls it, over mutual TLS, and
+// an operator when a number cannot be decided.
 type KeyholderServiceServer interface {
 	// Attest signs the place of a content that the owner of the view has proposed, after the number before is final. The answer is
 	// durable before it is returned. `refusal` says whether it is a signature over the requested content. A refusal is an answer
 	// and not an error, because it shows what was signed instead.
 	// INVALID_ARGUMENT: malformed content, hash or certificate, or a content that breaks a rule (Go package blindseq/seal/rules): it is
 	// never attested. RESOURCE_EXHAUSTED: content over the limits. FAILED_PRECONDITION: another committee's keyholder, or a
-	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view, a view above 0, or `finality` is no final
-	// certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
+	// timestamp ahead of its clock. PERMISSION_DENIED: not proposed by the owner of the view; a view above 0 without a quorum's
+	// `view_changes`, or with another content than they require; or `finality` is no final certificate of the number before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
 	Attest(context.Context, *AttestRequest) (*AttestResponse, error)
 	// Lock shows a keyholder a certificate. It stores certificate and content, then signs a lock, also when it attested another
 	// content for the number. With the locks of a quorum the content is final.
 	// INVALID_ARGUMENT: malformed content or certificate, or a content that breaks a rule. FAILED_PRECONDITION: another committee's
 	// keyholder; a number that it does not hold yet: let it attest the number first; a content that it did not attest and that is not
 	// given; or a number that it may have signed for before it lost its votes. PERMISSION_DENIED: the certificate has no quorum of
-	// valid signatures, is of a view above 0, is over another content than the one given, or contradicts what is locked or final
-	// here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
+	// valid signatures, is of a view that this keyholder has left, is over another content than the one given, or contradicts what
+	// is locked or final here. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have stored the lock, retry.
 	Lock(context.Context, *LockRequest) (*LockResponse, error)
 	// ReleaseShares returns the keyholder's share of every sealed transaction of a final content, or shares with proof of
 	// those asked for. The request names places only: the keyholder takes everything else from the content it holds.
@@ -220,6 +241,14 @@ type KeyholderServiceServer interface {
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
 	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
+	// ChangeView has a keyholder leave the view of a number that is not final here, for the next view, and returns its signed
+	// statement of it, which is durable before. From then on it attests and locks nothing in lower views of the number. A repeat gets
+	// the same statement. With those of a quorum the sequencer proposes again, in the new view: the content of the highest
+	// certificate that they show, or any content when they show none. It undoes nothing that is final.
+	// INVALID_ARGUMENT: view 0. FAILED_PRECONDITION: another committee's keyholder; a number that is final here, does not follow, or
+	// whose number before is not final here; a view that is not the present one or the next; or a number that it may have signed for
+	// before it lost its votes. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have signed, retry.
+	ChangeView(context.Context, *ChangeViewRequest) (*ChangeViewResponse, error)
 	// Report tells a keyholder that lost its votes how far the order is certified. INVALID_ARGUMENT: a challenge that has not
 	// 32 bytes. FAILED_PRECONDITION: this keyholder lost its votes itself and has not caught up, or is of another committee. One that
 	// holds nothing at all reports that: it may be of a new committee.
@@ -255,6 +284,9 @@ func (UnimplementedKeyholderServiceServer) ReleaseShares(context.Context, *Relea
 }
 func (UnimplementedKeyholderServiceServer) Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Adopt not implemented")
+}
+func (UnimplementedKeyholderServiceServer) ChangeView(context.Context, *ChangeViewRequest) (*ChangeViewResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangeView not implemented")
 }
 func (UnimplementedKeyholderServiceServer) Report(context.Context, *ReportRequest) (*ReportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
@@ -361,6 +393,24 @@ func _KeyholderService_Adopt_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyholderService_ChangeView_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangeViewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyholderServiceServer).ChangeView(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyholderService_ChangeView_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyholderServiceServer).ChangeView(ctx, req.(*ChangeViewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyholderService_Report_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReportRequest)
 	if err := dec(in); err != nil {
@@ -448,6 +498,10 @@ var KeyholderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Adopt",
 			Handler:    _KeyholderService_Adopt_Handler,
+		},
+		{
+			MethodName: "ChangeView",
+			Handler:    _KeyholderService_ChangeView_Handler,
 		},
 		{
 			MethodName: "Report",

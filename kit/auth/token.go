@@ -20,7 +20,7 @@ const (
 )
 
 // ErrTokenFile is wrapped by every refusal of a token file.
-var ErrTokenFile = errors.New("api token file cannot be used")
+var ErrTokenFile = errors.New("token file cannot be used")
 
 // Token is the secret that callers present. Only its hash is kept, so that every comparison takes the same time and a memory
 // dump does not show the token for long.

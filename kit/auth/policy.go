@@ -20,7 +20,7 @@ var (
 	ErrMissing     = errors.New("this call needs a bearer token: Authorization: Bearer <token>")
 	ErrWrong       = errors.New("the bearer token is wrong")
 	ErrOtherOrigin = errors.New("a web page of another origin may not make this call without a bearer token")
-	ErrTokenNeeded = errors.New("other machines can reach this address: set --api-token-file, or listen on a loopback address")
+	ErrTokenNeeded = errors.New("other machines can reach this address: set a token file (--api-token-file, of the sequencer --origin-token-file), or listen on a loopback address")
 )
 
 // Policy is the rule of one listener. The zero value refuses everything.

@@ -1,0 +1,71 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/eth/filters"
+	gethrpc "github.com/ethereum/go-ethereum/rpc"
+)
+
+// Limits of a query for logs. Geth's own limit of the range refuses every query up to the head.
+const (
+	maxLogBlocks = 10_000
+	maxLogs      = 10_000 // of several blocks; those of one are answered however many they are
+	// A long query is done in parts, so that it ends with its client and is refused before it has gathered much.
+	leastPart, largestPart = 32, 256 // blocks
+)
+
+// gethLogs is what of geth's filters answers a query for logs.
+type gethLogs interface {
+	GetLogs(ctx context.Context, crit filters.FilterCriteria) ([]*types.Log, error)
+}
+
+func goOn(what string, from, end uint64) error {
+	return limitExceeded(fmt.Sprintf("%s: ask for blocks %d to %d, then go on from block %d", what, from, end, end+1))
+}
+
+// GetLogs is eth_getLogs.
+func (s *ethService) GetLogs(ctx context.Context, crit filters.FilterCriteria) ([]*types.Log, error) {
+	if crit.BlockHash != nil || s.head == nil {
+		return s.logs.GetLogs(ctx, crit)
+	}
+	head := s.head()
+	from, to := number(crit.FromBlock, head), number(crit.ToBlock, head)
+	if to = min(to, head); to <= from {
+		return s.logs.GetLogs(ctx, crit)
+	}
+	if to-from >= maxLogBlocks {
+		return nil, goOn(fmt.Sprintf("the query spans %d blocks, at most %d", to-from+1, maxLogBlocks), from, from+maxLogBlocks-1)
+	}
+	all := []*types.Log{}
+	for begin, part := from, uint64(leastPart); begin <= to; part = min(2*part, largestPart) {
+		end := min(begin+part-1, to)
+		crit.FromBlock, crit.ToBlock = new(big.Int).SetUint64(begin), new(big.Int).SetUint64(end)
+		some, err := s.logs.GetLogs(ctx, crit)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, some...); len(all) > maxLogs {
+			last := all[maxLogs].BlockNumber // the first that does not fit in whole
+			return nil, goOn(fmt.Sprintf("the query has more than %d results", maxLogs), from, max(from, last-1))
+		}
+		begin = end + 1
+	}
+	return all, nil
+}
+
+// number is that of a block, or of a tag: all but the earliest are taken for the head, as is none.
+func number(block *big.Int, head uint64) uint64 {
+	switch {
+	case block == nil:
+		return head
+	case block.Sign() >= 0:
+		return block.Uint64()
+	case block.Int64() == gethrpc.EarliestBlockNumber.Int64():
+		return 0
+	}
+	return head
+}
