@@ -18,6 +18,7 @@ import (
 	"blindseq/dsn-node/sequencer/internal/convictions"
 	"blindseq/kit/config"
 	"blindseq/kit/grpckit"
+	"blindseq/kit/testaddr"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -78,10 +79,10 @@ func (n *network) startKeyholder(i int) {
 	if err := config.Defaults(&cfg); err != nil {
 		n.t.Fatal(err)
 	}
-	cfg.GRPCAddress, cfg.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
-	if n.addresses[i] != "" {
-		cfg.GRPCAddress = n.addresses[i]
+	if n.addresses[i] == "" {
+		n.addresses[i] = testaddr.Next(n.t) // it is free when the keyholder starts again
 	}
+	cfg.GRPCAddress, cfg.HTTPAddress = n.addresses[i], "127.0.0.1:0"
 	cfg.DataDir = filepath.Join(n.dir, fmt.Sprintf("keyholder-%d", i))
 	cfg.CommitteeFile, cfg.ShareFile, cfg.IdentityFile = n.files.Committee, n.files.Shares[i], n.files.Identities[i]
 	s, err := keyholder.New(n.t.Context(), cfg, n.log)
@@ -91,7 +92,6 @@ func (n *network) startKeyholder(i int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	n.addresses[i], _ = s.Addresses()
 	n.stops[i] = func() {
 		cancel()
 		if err := <-done; err != nil {
