@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,7 +22,6 @@ import (
 
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/load"
-	"blindseq/kit/testaddr"
 	"blindseq/producer-svc/devaccounts"
 )
 
@@ -100,8 +100,7 @@ func start(t *testing.T, bundler bool, more ...string) *cluster.Cluster {
 // comes from there has a budget of connections.
 func startOpen(t *testing.T) (c *cluster.Cluster, direct string) {
 	t.Helper()
-	address, err := testaddr.On("0.0.0.0").Next()
-	must(t, err)
+	address := onAllAddresses(t)
 	_, port, err := net.SplitHostPort(address)
 	must(t, err)
 	token := filepath.Join(t.TempDir(), "token") // without one, nothing listens there
@@ -110,6 +109,24 @@ func startOpen(t *testing.T) (c *cluster.Cluster, direct string) {
 	local := net.JoinHostPort("127.0.0.1", port)
 	c.RPC, c.WS = "http://"+local, "ws://"+local+"/ws"
 	return c, net.JoinHostPort(ownAddress(t), port)
+}
+
+// onAllAddresses is an address to listen on that has a port which package testaddr gives nobody: what listens on one address of this
+// machine would be in the way.
+func onAllAddresses(t *testing.T) string {
+	t.Helper()
+	var failed error
+	for range 100 {
+		address := fmt.Sprintf("0.0.0.0:%d", 12_000+rand.IntN(8_000))
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			must(t, l.Close())
+			return address
+		}
+		failed = err
+	}
+	t.Fatal(failed)
+	return ""
 }
 
 // ownAddress is an address of this machine that is none of its loopback's.
