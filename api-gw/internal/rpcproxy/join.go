@@ -20,8 +20,9 @@ import (
 // Reads that come at the same time travel as one batch: a connection's costs are then those of all of them together. Nobody waits for
 // a batch to fill: the first call goes at once, and those that come while it is under way go together after it.
 const (
-	maxJoined     = 16      // calls of one batch
-	maxJoinedBody = 8 << 10 // of one call
+	maxJoined       = 16        // calls of one batch
+	maxJoinedBody   = 8 << 10   // of one call
+	maxJoinedAnswer = 256 << 10 // of one batch: it is kept until its clients have read it, which a longer one is not
 )
 
 // joinedMethods are the reads that take about as long as the call itself, so that none waits for long behind another. A call of
@@ -48,7 +49,10 @@ func (p *Proxy) joinable(body []byte) bool {
 		ID json.RawMessage `json:"id"`
 		jsonrpc.Call
 	}
-	return json.Unmarshal(body, &c) == nil && len(c.ID) > 0 && len(c.Methods) == 1 && p.joiner.methods[c.Methods[0]]
+	if json.Unmarshal(body, &c) != nil || len(c.ID) == 0 || len(c.Methods) != 1 || !p.joiner.methods[c.Methods[0]] {
+		return false
+	}
+	return c.Methods[0] != "eth_getBlockByNumber" || !bytes.Contains(body, []byte("true")) // whole transactions make it long
 }
 
 // errAlone says that a call's batch was not answered as a batch of calls is: the call has to be asked alone.
@@ -165,11 +169,11 @@ func (b *batch) send(ctx context.Context, timeout time.Duration, through http.Ro
 		return
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxJoinedAnswer+1))
 	switch {
 	case err != nil:
 		b.err = fmt.Errorf("read answer: %w", err)
-	case res.StatusCode != http.StatusOK:
+	case res.StatusCode != http.StatusOK, len(answer) > maxJoinedAnswer:
 		b.err = errAlone
 	case b.calls == 1:
 		b.answers, b.header = [][]byte{answer}, res.Header
@@ -206,7 +210,7 @@ func split(answer []byte, n int) [][]byte {
 			depth++
 		case '}', ']':
 			if depth--; depth == 0 {
-				all = append(all, answer[begin:i+1])
+				all = append(all, bytes.Clone(answer[begin:i+1])) // who reads slowly keeps its own alone
 			}
 		}
 	}

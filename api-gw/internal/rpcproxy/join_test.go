@@ -143,6 +143,7 @@ func TestABatchThatIsNotAnsweredCallByCallIsAskedCallByCall(t *testing.T) {
 			return append(append(b[:bytes.LastIndex(b, []byte(`,{"jsonrpc"`))], `,{"jsonrpc":"2.0","id":1,"error":{"code":-32003,"message":"response too large"}}`...), ']')
 		},
 		"half": func(b []byte) []byte { return b[:len(b)/2] },
+		"long": func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), 256<<10)...) },
 	} {
 		c := startCalls(t)
 		c.hold, c.spoil = make(chan struct{}), spoil
