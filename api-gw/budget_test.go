@@ -112,9 +112,6 @@ func TestUnfinishedBodiesKeepNobodyOut(t *testing.T) {
 	if status, _, text := ask(t, "http://"+s.RPCAddr(), "203.0.113.8", body); status != http.StatusOK {
 		t.Errorf("another client: %d %s", status, text)
 	}
-	if status, _, _ := ask(t, "http://"+s.RESTAddr()+"/v1/pool/lock", "203.0.113.7", strings.Repeat(" ", 1_000_000)); status != http.StatusTooManyRequests {
-		t.Errorf("over REST: %d", status)
-	}
 }
 
 func TestAClientHasFewWebSocketsAndFewBytesInThem(t *testing.T) {
