@@ -62,7 +62,9 @@ e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes f
 		-count=1 -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
 .PHONY: npm
-npm: e2e/wallets/node_modules/.package-lock.json seal/jstest/node_modules/.package-lock.json
+npm: e2e/wallets/node_modules/.package-lock.json sdk/js/dist/index.js
+sdk/js/dist/index.js: sdk/js/node_modules/.package-lock.json sdk/js/tsconfig.json $(wildcard sdk/js/src/*.ts)
+	@cd sdk/js && rm -rf dist && npm run --silent build
 %/node_modules/.package-lock.json: %/package-lock.json
 	@cd $* && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
 

@@ -9,6 +9,9 @@ need gcc gcc
 need redis-server redis-server
 need node nodejs
 need npm npm
+if [ "$(id -u)" -eq 0 ] && [ -e /etc/debian_version ]; then # without a browser, its tests are skipped
+  command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then

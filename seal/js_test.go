@@ -15,7 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// javascript is the second implementation, in jstest: one process, a line of JSON for each question and answer.
+// javascript is the second implementation, the npm package in sdk/js: one process, a line of JSON for each question and answer.
 type javascript struct {
 	in  io.Writer
 	out *json.Decoder
@@ -29,11 +29,11 @@ func startJavaScript(t *testing.T) *javascript {
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Fatalf("this test needs Node.js 20 or newer: %v", err)
 	}
-	if _, err := os.Stat("jstest/node_modules"); err != nil {
-		t.Fatalf("the JavaScript libraries are not installed (make npm): %v", err)
+	if _, err := os.Stat("../sdk/js/dist/index.js"); err != nil {
+		t.Fatalf("the JavaScript package is not built (make npm): %v", err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "serve.mjs")
-	cmd.Dir, cmd.Stderr = "jstest", os.Stderr
+	cmd := exec.CommandContext(t.Context(), "node", "test/serve.mjs")
+	cmd.Dir, cmd.Stderr = "../sdk/js", os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

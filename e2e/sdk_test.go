@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"blindseq/e2e/cluster"
+)
+
+// The npm package @blindseq/seal: its tests that need nothing, and those with viem, ethers and a browser against real programs. They
+// run against `make run` as well: make npm && cd sdk/js && npm run test:live
+func TestTheJavaScriptPackage(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Fatalf("this test needs Node.js 20 or newer: %v", err)
+	}
+	if _, err := os.Stat("../sdk/js/dist/index.js"); err != nil {
+		t.Fatalf("the package is not built (make npm): %v", err)
+	}
+	t.Run("alone", func(t *testing.T) { runPackageTests(t, "test") })
+	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3})
+	t.Run("against the system", func(t *testing.T) {
+		runPackageTests(t, "test/live", "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
+	})
+}
+
+// runPackageTests runs the files *.test.mjs of a folder, and shows what they measured and skipped.
+func runPackageTests(t *testing.T, folder string, env ...string) {
+	files, err := filepath.Glob(filepath.Join("../sdk/js", folder, "*.test.mjs"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests in %s: %v", folder, err)
+	}
+	args := []string{"--test", "--test-reporter=tap"}
+	for _, f := range files {
+		args = append(args, filepath.Join(folder, filepath.Base(f)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	run := exec.CommandContext(ctx, "node", args...)
+	run.Dir = "../sdk/js"
+	run.Env = append(run.Environ(), env...)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", folder, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "# Subtest") || strings.Contains(line, "# SKIP") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+}
