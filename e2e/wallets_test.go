@@ -22,7 +22,7 @@ func TestWalletLibrariesWork(t *testing.T) {
 	}
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Bundler: true})
 	scripts := []string{"ethers.mjs", "viem.mjs"}
-	for _, script := range scripts {
+	for _, script := range append(scripts, "waits.mjs") {
 		t.Run(script, func(t *testing.T) { runWallet(t, script, c.RPC, c.WS) })
 	}
 	if n := preblocksWithSealed(t, c); n != 0 {

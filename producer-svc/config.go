@@ -24,7 +24,7 @@ type Config struct {
 	config.Common      `embed:""`
 	Role               string           `help:"Role of this replica: ${enum}. A producer leads while it holds the lease and stands by otherwise. An observer only follows and serves reads." enum:"producer,observer" default:"producer"`
 	RPCAddress         string           `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
-	ReceiptHold        time.Duration    `help:"How long a call for the receipt of a pending transaction waits for its block. 0 answers at once." default:"1s"`
+	ReceiptHold        time.Duration    `help:"Longest wait of a request for the block of a pending transaction whose receipt it asks for, or which it sends in a batch with other calls; less than the gateway's --rpc-timeout. 0 answers at once." default:"1s"`
 	Pool               Pool             `embed:"" prefix:"pool-"`
 	DataDir            string           `help:"Directory of the chain, the blueprint log and the transaction store. One process per directory." default:"data/producer" type:"path"`
 	Genesis            string           `help:"geth genesis.json. Empty uses the development genesis. It is read when the chain begins and checked at every start." type:"path"`

@@ -14,12 +14,12 @@ export function check(what, condition) {
   console.log("ok", what);
 }
 
-// run ends the process when the script is through, whatever sockets a library keeps open, and within a minute.
-export function run(script) {
+// run ends the process when the script is through, whatever sockets a library keeps open, and within so many seconds.
+export function run(script, seconds = 60) {
   setTimeout(() => {
-    console.error("not done within a minute");
+    console.error(`not done within ${seconds} seconds`);
     process.exit(1);
-  }, 60_000).unref();
+  }, seconds * 1_000).unref();
   script().then(
     () => process.exit(0),
     (error) => {

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -68,22 +67,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		w.Write(answer) //nolint:errcheck // the client is gone
 		return
 	}
-	if isSingle(body) {
-		r = r.WithContext(context.WithValue(r.Context(), alone{}, true))
-	}
+	ctx, patience := withPatience(r.Context(), s.cfg.ReceiptHold)
+	r = r.WithContext(ctx)
+	s.sendFirst(r, patience, body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	s.rpc.ServeHTTP(w, r)
-}
-
-// alone marks the context of a call that is in no batch.
-type alone struct{}
-
-func cameAlone(ctx context.Context) bool { return ctx.Value(alone{}) != nil }
-
-func isSingle(body []byte) bool {
-	body = bytes.TrimLeft(body, " \t\r\n")
-	return len(body) > 0 && body[0] == '{'
 }
 
 // headHeader says which blocks an answer may have seen: the number of the head before the request and that after it.

@@ -13,7 +13,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/event"
-	"golang.org/x/sync/semaphore"
 )
 
 // receipts lets calls wait for the block of a transaction. One goroutine reads the chain's blocks; a block costs one look for
@@ -21,7 +20,7 @@ import (
 type receipts struct {
 	sub    event.Subscription
 	closed chan struct{}
-	held   *semaphore.Weighted // calls that wait though they need not
+	places *places // of calls that wait though they need not
 
 	mu     sync.Mutex
 	byHash map[common.Hash]*waiters
@@ -35,7 +34,7 @@ type waiters struct {
 }
 
 func newReceipts(chain Chain, held int) *receipts {
-	r := &receipts{closed: make(chan struct{}), held: semaphore.NewWeighted(int64(held)), byHash: map[common.Hash]*waiters{}}
+	r := &receipts{closed: make(chan struct{}), places: newPlaces(held), byHash: map[common.Hash]*waiters{}}
 	blocks := make(chan core.ChainEvent, blockBuffer)
 	r.sub = chain.SubscribeBlocks(blocks)
 	go r.run(blocks)
@@ -94,12 +93,15 @@ func (r *receipts) next() <-chan struct{} {
 	return r.blocks.Changed()
 }
 
-// holdReceipt is awaitReceipt for a call that needs no wait: when too many wait already, it is answered at once.
+// holdReceipt is awaitReceipt for a call that needs no wait: when too many wait already, or its request has waited long enough, it
+// is answered at once.
 func (s *ethService) holdReceipt(ctx context.Context, name common.Hash, limit time.Duration) (json.RawMessage, error) {
-	if !s.receipts.held.TryAcquire(1) {
-		limit = 0
+	limit, spent := patienceOf(ctx).spend(limit)
+	defer spent()
+	if release, ok := s.receipts.places.take(ctx); ok {
+		defer release()
 	} else {
-		defer s.receipts.held.Release(1)
+		limit = 0
 	}
 	return s.awaitReceipt(ctx, name, limit)
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/kit/jsonrpc"
 	"blindseq/producer-svc/devaccounts"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/rpc"
@@ -197,7 +198,7 @@ func TestOtherBatchesGetTheUsualAnswers(t *testing.T) {
 	s := serve(t, rpc.Limits{BatchItems: 3})
 	tx := raw(t, transfer(t, 0, 0))
 	cases := []struct{ name, body, want string }{
-		{"mixed", `[` + send("1", tx) + `,{"jsonrpc":"2.0","id":2,"method":"eth_chainId"}]`, `"id":2,"result":"0x539"`},
+		{"mixed", `[` + send("1", "0x7e01") + `,{"jsonrpc":"2.0","id":2,"method":"eth_chainId"}]`, `"id":2,"result":"0x539"`},
 		{"not hex", `[` + send("1", "zz") + `]`, `"code":-32602`},
 		{"no params", `[{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction"}]`, `missing value for required argument 0`},
 		{"two params", `[{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x01","0x02"]}]`, `too many arguments`},
@@ -258,7 +259,18 @@ func TestACallForThePendingReceiptWaitsForTheBlock(t *testing.T) {
 	tx, later := transfer(t, 0, 0), transfer(t, 1, 0)
 	var hash common.Hash
 	must(t, client.Call(&hash, "eth_sendRawTransaction", raw(t, tx)))
-	answers := make(chan types.Receipt, 2)
+	answers := make(chan types.Receipt, 3)
+	go func() { // as ethers does, which asks for the chain's id with each call
+		var receipt types.Receipt
+		var id hexutil.Uint64
+		batch := []gethrpc.BatchElem{
+			{Method: "eth_getTransactionReceipt", Args: []any{tx.Hash()}, Result: &receipt}, {Method: "eth_chainId", Result: &id},
+		}
+		if err := client.BatchCall(batch); err != nil || batch[0].Error != nil || uint64(id) != chain.DevChainID {
+			t.Error(err, batch[0].Error, id)
+		}
+		answers <- receipt
+	}()
 	for _, c := range []struct {
 		method string
 		params []any
@@ -278,10 +290,8 @@ func TestACallForThePendingReceiptWaitsForTheBlock(t *testing.T) {
 	must(t, client.Call(&none, "eth_getTransactionReceipt", common.Hash{1}))
 	must(t, client.Call(&none, "te_awaitReceipt", common.Hash{1}, 1))
 	equal(t, "an unknown one", string(none), "null")
-	batch := []gethrpc.BatchElem{{Method: "eth_getTransactionReceipt", Args: []any{tx.Hash()}, Result: &none}}
-	must(t, client.BatchCall(batch))
-	must(t, batch[0].Error)
-	equal(t, "in a batch", string(none), "null")
+	must(t, s.dial("ws", "/").Call(&none, "eth_getTransactionReceipt", tx.Hash()))
+	equal(t, "by WebSocket", string(none), "null")
 	must(t, client.Call(&hash, "eth_sendRawTransaction", raw(t, later)))
 	s.awaitPending(later.Hash())
 	result := s.block()
@@ -333,6 +343,81 @@ func TestCallsForReceiptsThatWaitAreBounded(t *testing.T) {
 	}
 	cancel()
 	<-ended
+	for { // who left has given its place back
+		bounded, end := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		err := ask(bounded)
+		end()
+		if errors.Is(err, context.DeadlineExceeded) { // it waits
+			return
+		}
+		must(t, err)
+	}
+}
+
+// One client that comes through a gateway holds no more than its share of calls, so that its other requests have room there.
+func TestCallsOfOneClientThatWaitAreBounded(t *testing.T) {
+	s := serve(t, rpc.Limits{})
+	ctx, cancel := context.WithTimeout(t.Context(), hold/2)
+	defer cancel()
+	ask := func(ctx context.Context, client string) error {
+		body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"te_awaitReceipt","params":[%q,%d]}`, common.Hash{1}, hold.Milliseconds())
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.url, strings.NewReader(body))
+		must(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("User-Agent", jsonrpc.Behalf(client, 1))
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			err = response.Body.Close()
+		}
+		return err
+	}
+	const share = 64
+	answers := make(chan error, share+1)
+	for range cap(answers) {
+		go func() { answers <- ask(ctx, "one") }()
+	}
+	must(t, <-answers) // one too many, answered at once
+	bounded, end := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer end()
+	if err := ask(bounded, "another"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("another client does not wait: %v", err)
+	}
+	cancel()
+	for range share {
+		if err := <-answers; err == nil {
+			t.Error("more than one call was answered at once")
+		}
+	}
+}
+
+// Whoever sends in a batch reads the chain with the transaction in it, in whatever order the calls are.
+func TestABatchThatSendsIsAnsweredWithItsBlock(t *testing.T) {
+	s := serve(t, rpc.Limits{})
+	first, second := transfer(t, 0, 0), transfer(t, 1, 0)
+	answers := make(chan string, 1)
+	go func() {
+		_, answer := s.post("[" + strings.Join([]string{
+			`{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}`, send("2", raw(t, first)), send("3", raw(t, second)),
+			send("4", raw(t, first)), send("5", "0x7e01"), `{"jsonrpc":"2.0","id":6,"method":"eth_chainId","params":[]}`,
+		}, ",") + "]")
+		answers <- answer
+	}()
+	s.awaitPending(first.Hash())
+	s.awaitPending(second.Hash())
+	s.block()
+	var got []struct {
+		ID     int
+		Result string
+		Error  *struct{ Message string }
+	}
+	must(t, json.Unmarshal([]byte(<-answers), &got))
+	equal(t, "answers", len(got), 6)
+	for i, want := range []string{"0x1", first.Hash().Hex(), second.Hash().Hex(), "", "", "0x539"} {
+		equal(t, "id", got[i].ID, i+1)
+		equal(t, fmt.Sprint("result ", i+1), got[i].Result, want)
+		equal(t, fmt.Sprint("error ", i+1), got[i].Error != nil, want == "")
+	}
+	equal(t, "the repeat", got[3].Error.Message, "already known")
 }
 
 func TestSubscribersSeeABlockAndItsLogs(t *testing.T) {

@@ -144,6 +144,7 @@ type Server struct {
 	rpc      *gethrpc.Server
 	client   *gethrpc.Client
 	receipts *receipts
+	eth      *ethService
 	listener net.Listener
 	bulk     *bulk
 }
@@ -187,11 +188,11 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	eth := &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
+	s.eth = &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
-		gethrpc.API{Namespace: "eth", Service: eth},
-		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, eth.GetLogs)},
-		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: eth}},
+		gethrpc.API{Namespace: "eth", Service: s.eth},
+		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, s.eth.GetLogs)},
+		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: s.eth}},
 		gethrpc.API{Namespace: "debug", Service: debug},
 	)
 	for _, one := range services {

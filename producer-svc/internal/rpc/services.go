@@ -36,6 +36,9 @@ type ethService struct {
 
 // SendRawTransaction is eth_sendRawTransaction: the transaction is in the pool and durable when it answers.
 func (s *ethService) SendRawTransaction(ctx context.Context, raw hexutil.Bytes) (common.Hash, error) {
+	if sent, ok := patienceOf(ctx).take(raw); ok {
+		return sent.hash, sent.err
+	}
 	hashes, errs := s.txs.Submit(ctx, [][]byte{raw})
 	return hashes[0], errs[0]
 }
@@ -58,14 +61,14 @@ func (s *ethService) SendRawTransactionSync(ctx context.Context, raw hexutil.Byt
 }
 
 // GetTransactionReceipt is eth_getTransactionReceipt. For a transaction that is pending here it waits a while for its block, when
-// the call came alone: the calls of a batch are answered one after the other.
+// the call came by HTTP: who has a WebSocket need not poll.
 func (s *ethService) GetTransactionReceipt(ctx context.Context, name common.Hash) (json.RawMessage, error) {
 	hash, err := s.txs.Resolve(name)
 	if err != nil {
 		return nil, err
 	}
 	receipt, err := s.receipt(ctx, hash)
-	if err != nil || !isNull(receipt) || s.hold <= 0 || !cameAlone(ctx) {
+	if err != nil || !isNull(receipt) || s.hold <= 0 || patienceOf(ctx) == nil {
 		return receipt, err
 	}
 	at, err := s.txs.Status(name)
