@@ -27,9 +27,9 @@ func TestNoServiceServesOtherMachinesInPlainTextUnasked(t *testing.T) {
 	for name, start := range map[string]func() error{
 		"monitor-svc":  opened(t, monitor.New, func(c *monitor.Config) { c.GRPCAddress = open }),
 		"proposer-svc": opened(t, proposer.New, func(c *proposer.Config) { c.GRPCAddress, c.Advertise = open, "127.0.0.1" }),
-		"producer-svc": opened(t, producer.New, func(c *producer.Config) { c.GRPCAddress, c.DataDir = open, t.TempDir() }),
+		"producer-svc": opened(t, producer.New, func(c *producer.Config) { c.GRPCAddress, c.DataDir, c.DevGenesis = open, t.TempDir(), true }),
 		"JSON-RPC of producer-svc": opened(t, producer.New, func(c *producer.Config) {
-			c.RPCAddress, c.DataDir = open, t.TempDir()
+			c.RPCAddress, c.DataDir, c.DevGenesis = open, t.TempDir(), true
 		}),
 		"sequencer": opened(t, sequencer.New, func(c *sequencer.Config) { c.GRPCAddress, c.DataDir = open, t.TempDir() }),
 		"the origin's protocol of sequencer": opened(t, sequencer.New, func(c *sequencer.Config) {

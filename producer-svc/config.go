@@ -27,7 +27,8 @@ type Config struct {
 	ReceiptHold        time.Duration    `help:"Longest wait of a request for the block of a pending transaction whose receipt it asks for, or which it sends in a batch with other calls; less than the gateway's --rpc-timeout. 0 answers at once." default:"1s"`
 	Pool               Pool             `embed:"" prefix:"pool-"`
 	DataDir            string           `help:"Directory of the chain, the blueprint log and the transaction store. One process per directory." default:"data/producer" type:"path"`
-	Genesis            string           `help:"geth genesis.json. Empty uses the development genesis. It is read when the chain begins and checked at every start." type:"path"`
+	Genesis            string           `help:"geth genesis.json. It is read when the chain begins and checked at every start. Required unless --dev-genesis is set." type:"path"`
+	DevGenesis         bool             `help:"Without --genesis, use the development genesis: chain 1337 and ten rich accounts whose keys everybody knows. With --genesis, accept a file that funds these accounts. For development only."`
 	SequencerKeyFile   string           `help:"File (mode 0600) with the Ed25519 key that signs blueprints: the seed in hex. Empty uses sequencer.key in the data directory, which is created when the chain begins." type:"path"`
 	CreateSequencerKey bool             `help:"Create the file of --sequencer-key-file when it does not exist."`
 	Proposer           string           `help:"Address of proposer-svc (gRPC)." default:"127.0.0.1:7101"`

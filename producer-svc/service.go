@@ -132,7 +132,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 func (s *Service) openDisk() (err error) {
 	s.end = engine.NewEnd(s.Health)
 	s.disk, err = volume.Open(s.Host, volume.Config{
-		Dir: s.cfg.DataDir, Genesis: s.cfg.Genesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
+		Dir: s.cfg.DataDir, Genesis: s.cfg.Genesis, DevGenesis: s.cfg.DevGenesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
 		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.Synced, Pool: s.cfg.Pool.limits(s.metrics), End: s.end,
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ func testConfigAt(t *testing.T, redis string, order *fakes.Server) Config {
 	}
 	cfg.GRPCAddress, cfg.HTTPAddress, cfg.RPCAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	cfg.RedisURL, cfg.DataDir, cfg.TimeBetweenBlocks = redis, filepath.Join(t.TempDir(), "data"), "none"
-	cfg.Proposer, cfg.Monitor = order.Addr, order.Addr
+	cfg.Proposer, cfg.Monitor, cfg.DevGenesis = order.Addr, order.Addr, true
 	return cfg
 }
 

@@ -45,7 +45,7 @@ func (c *Cluster) args(name string) []string {
 	case Proposer:
 		args = append(args, "--dsn", c.via(name, DSN), "--monitor", c.via(name, Monitor))
 	case Producer:
-		args = append(args, "--rpc-address", p.rpc, "--data-dir", data,
+		args = append(args, "--rpc-address", p.rpc, "--data-dir", data, "--dev-genesis",
 			"--proposer", c.via(name, Proposer), "--monitor", c.via(name, Monitor))
 		args = append(args, c.replicaArgs(name)...)
 	case Gateway:

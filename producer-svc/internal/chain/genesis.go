@@ -31,6 +31,10 @@ const (
 // ErrGenesis wraps what is wrong with a genesis.
 var ErrGenesis = errors.New("genesis")
 
+// ErrNoGenesis: a chain of development is asked for, never begun because a flag was forgotten.
+var ErrNoGenesis = fmt.Errorf("%w: none is named: set --genesis (BLINDSEQ_GENESIS) to the chain's genesis.json, "+
+	"or --dev-genesis for a development chain, whose accounts anybody can spend from", ErrGenesis)
+
 // DevGenesis is the chain of a developer: every mainnet fork up to Osaka from the first block on, the system contracts
 // they call, the accounts of devaccounts, and a base fee of 1 gwei to begin with.
 func DevGenesis() (*core.Genesis, error) {
@@ -94,6 +98,21 @@ func CheckGenesis(genesis *core.Genesis) error {
 		return err
 	}
 	return checkSystemContracts(genesis)
+}
+
+// CheckNoDevAccounts refuses a genesis that gives something to an account of devaccounts: anybody can take it.
+func CheckNoDevAccounts(genesis *core.Genesis) error {
+	accounts, err := devaccounts.All()
+	if err != nil {
+		return fmt.Errorf("derive development accounts: %w", err)
+	}
+	for _, account := range accounts {
+		if has := genesis.Alloc[account.Address].Balance; has != nil && has.Sign() > 0 {
+			return fmt.Errorf("%w: alloc funds %s, a development account whose key everybody knows: take it out, "+
+				"or set --dev-genesis if this is a development chain", ErrGenesis, account.Address)
+		}
+	}
+	return nil
 }
 
 // checkForksFollow: geth takes a fork left out for one that may be skipped, but a header cannot have the fields of a

@@ -29,14 +29,15 @@ const maxRecordBytes = 32 << 20
 
 // Config says where things are.
 type Config struct {
-	Dir       string
-	Genesis   string // file; the development genesis when empty
-	KeyFile   string // in Dir when empty
-	CreateKey bool   // make KeyFile when there is none
-	NeedsKey  bool   // an observer needs none: then it serves no blueprints
-	OnSync    func(time.Duration)
-	Pool      txstore.Limits
-	End       *engine.End // notified of a disk that cannot be written
+	Dir        string
+	Genesis    string // file; the development genesis when empty
+	DevGenesis bool   // says that anybody may spend from the richest accounts
+	KeyFile    string // in Dir when empty
+	CreateKey  bool   // make KeyFile when there is none
+	NeedsKey   bool   // an observer needs none: then it serves no blueprints
+	OnSync     func(time.Duration)
+	Pool       txstore.Limits
+	End        *engine.End // notified of a disk that cannot be written
 }
 
 // Volume is an open volume.
@@ -50,6 +51,10 @@ type Volume struct {
 
 // Open opens, or begins, what is in the folder, through the program's host.
 func Open(h *host.Host, cfg Config) (v *Volume, err error) {
+	genesis, err := genesisOf(cfg)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
@@ -73,7 +78,7 @@ func Open(h *host.Host, cfg Config) (v *Volume, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Chain, err = host.Open(h, "chain", func() (*chain.Chain, error) { return openChain(cfg, h.Log) })
+	v.Chain, err = host.Open(h, "chain", func() (*chain.Chain, error) { return openChain(cfg, genesis, h.Log) })
 	if err != nil {
 		return nil, err
 	}
@@ -81,13 +86,22 @@ func Open(h *host.Host, cfg Config) (v *Volume, err error) {
 	return v, nil
 }
 
-func openChain(cfg Config, log *slog.Logger) (_ *chain.Chain, err error) {
-	var genesis *core.Genesis // nil: the development genesis
-	if cfg.Genesis != "" {
-		if genesis, err = chain.ReadGenesis(cfg.Genesis); err != nil {
-			return nil, err
+// genesisOf reads the genesis. One whose accounts anybody can spend from needs a flag that says so.
+func genesisOf(cfg Config) (*core.Genesis, error) {
+	switch {
+	case cfg.Genesis != "":
+		genesis, err := chain.ReadGenesis(cfg.Genesis)
+		if err == nil && !cfg.DevGenesis {
+			err = chain.CheckNoDevAccounts(genesis)
 		}
+		return genesis, err
+	case !cfg.DevGenesis:
+		return nil, chain.ErrNoGenesis
 	}
+	return chain.DevGenesis()
+}
+
+func openChain(cfg Config, genesis *core.Genesis, log *slog.Logger) (*chain.Chain, error) {
 	return chain.Open(chain.Config{Dir: filepath.Join(cfg.Dir, "chain"), Genesis: genesis, Log: log, Broken: cfg.End.Fail})
 }
 

@@ -1,0 +1,98 @@
+package producer
+
+import (
+	"encoding/json"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"blindseq/producer-svc/devaccounts"
+	"blindseq/producer-svc/internal/chain"
+	"blindseq/producer-svc/internal/fakes"
+
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// genesisWith is the file of a development genesis in which the first accounts are as given, and the others are not there.
+func genesisWith(t *testing.T, funded ...types.Account) string {
+	t.Helper()
+	genesis, err := chain.DevGenesis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := devaccounts.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, account := range accounts {
+		delete(genesis.Alloc, account.Address)
+		if i < len(funded) {
+			genesis.Alloc[account.Address] = funded[i]
+		}
+	}
+	encoded, err := json.Marshal(genesis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "genesis.json")
+	if err := os.WriteFile(path, encoded, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestADevelopmentGenesisHasToBeAskedFor: a forgotten flag must not begin a chain whose accounts anybody can spend from.
+func TestADevelopmentGenesisHasToBeAskedFor(t *testing.T) {
+	dev, err := chain.DevGenesis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := devaccounts.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rich := dev.Alloc[accounts[0].Address]
+	for name, c := range map[string]struct {
+		genesis string
+		dev     bool
+		refused string
+	}{
+		"none, not asked for":                {refused: "--genesis (BLINDSEQ_GENESIS)"},
+		"none, asked for":                    {dev: true},
+		"funds a known account":              {genesis: genesisWith(t, rich), refused: accounts[0].Address.String()},
+		"funds a known account, asked for":   {genesis: genesisWith(t, rich), dev: true},
+		"funds none of the known accounts":   {genesis: genesisWith(t)},
+		"names a known account with nothing": {genesis: genesisWith(t, types.Account{Balance: new(big.Int)})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			order, err := fakes.Serve()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(order.Stop)
+			cfg := testConfigAt(t, "redis://127.0.0.1:1", order)
+			cfg.Genesis, cfg.DevGenesis = c.genesis, c.dev
+			s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+			if err == nil {
+				if errClose := s.Close(); errClose != nil {
+					t.Fatal(errClose)
+				}
+			}
+			if c.refused == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.refused) || !strings.Contains(err.Error(), "--dev-genesis") {
+				t.Fatalf("got %v", err)
+			}
+			if _, err := os.Stat(cfg.DataDir); !os.IsNotExist(err) {
+				t.Errorf("a refused start left %s: %v", cfg.DataDir, err)
+			}
+		})
+	}
+}
