@@ -18,19 +18,20 @@ const EnvPrefix = "BLINDSEQ"
 
 // Common is the configuration that every service has; embed it with the tag `embed:""`.
 type Common struct {
-	GRPCAddress   string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
-	HTTPAddress   string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`
-	Advertise     string `help:"Host at which others reach this process. Defaults to the host of each listen address."`
-	AdvertiseName string `help:"Name of this process where --advertise is an IP address: the name in its certificate. Defaults to the advertised host."`
-	RedisURL      string `name:"redis-url" help:"URL of Redis: redis://, rediss:// for TLS, or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
-	RedisCA       string `name:"redis-ca" help:"Certificates (PEM) of the authority that signed the certificate of Redis, for rediss://. Empty trusts the system's authorities." type:"path"`
-	Deployment    string `help:"Name of the deployment, in every Redis key and channel: the same in all its services, and another in every other deployment on this Redis. A name chain-N must be of chain N." default:"chain-1337"`
-	LogLevel      string `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
-	LogFormat     string `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
-	MemoryLimit   int    `help:"Soft memory limit in MiB: near it, garbage is collected more often. GOMEMLIMIT takes precedence. 0 means no limit." default:"400"`
-	OTLPEndpoint  string `name:"otlp-endpoint" help:"URL to send traces to by OTLP over gRPC, for example http://127.0.0.1:4317. Empty sends none."`
-	TLS           TLS    `embed:"" prefix:"tls-"`
-	Insecure      bool   `help:"Allow plain text on addresses that other machines can reach, where mutual TLS is not configured. Whoever reaches them may then call everything."`
+	GRPCAddress     string `name:"grpc-address" help:"Address to serve gRPC on." default:"${grpc_address}"`
+	HTTPAddress     string `name:"http-address" help:"Address to serve /livez, /readyz and /metrics on." default:"${http_address}"`
+	Advertise       string `help:"Host at which others reach this process. Defaults to the host of each listen address."`
+	AdvertiseName   string `help:"Name of this process where --advertise is an IP address: the name in its certificate. Defaults to the advertised host."`
+	RedisURL        string `name:"redis-url" help:"URL of Redis: redis://, rediss:// for TLS, or redis+sentinel://host:port,host:port/db?master=name." default:"redis://127.0.0.1:6379/0" env:"BLINDSEQ_REDIS_URL,REDIS_URL"`
+	RedisCA         string `name:"redis-ca" help:"Certificates (PEM) of the authority that signed the certificate of Redis, for rediss://. Empty trusts the system's authorities." type:"path"`
+	Deployment      string `help:"Name of the deployment, in every Redis key and channel: the same in all its services, and another in every other deployment on this Redis. A name chain-N must be of chain N." default:"chain-1337"`
+	LogLevel        string `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
+	LogFormat       string `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
+	MemoryLimit     int    `help:"Soft memory limit in MiB: near it, garbage is collected more often. GOMEMLIMIT takes precedence. 0 means no limit." default:"400"`
+	MemoryHardLimit int    `help:"Memory in MiB beyond which the process is killed, for example the limit of its container. The soft limit is then 80% of it, whatever --memory-limit says. 0 means that it is not known." default:"0"`
+	OTLPEndpoint    string `name:"otlp-endpoint" help:"URL to send traces to by OTLP over gRPC, for example http://127.0.0.1:4317. Empty sends none."`
+	TLS             TLS    `embed:"" prefix:"tls-"`
+	Insecure        bool   `help:"Allow plain text on addresses that other machines can reach, where mutual TLS is not configured. Whoever reaches them may then call everything."`
 }
 
 // Base returns the common part; it makes every config that embeds Common a Service.

@@ -22,6 +22,15 @@ const (
 	idleBytes = 16 << 20
 )
 
+// Soft is the soft limit of a process: 80% of a hard one, because the stacks, the C libraries and what the kernel keeps for the
+// process count towards that too. Where no hard limit is known (0) it is the one that was configured.
+func Soft(configured, hard int) int {
+	if hard > 0 {
+		return hard * 4 / 5
+	}
+	return configured
+}
+
 // Limit sets the soft limit of the Go runtime: near it garbage is collected more often. A limit that is set already
 // (GOMEMLIMIT) stays. 0 sets none.
 func Limit(mebibytes int) {

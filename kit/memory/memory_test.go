@@ -37,6 +37,14 @@ func TestAllocationsAreCounted(t *testing.T) {
 	}
 }
 
+func TestTheSoftLimitFollowsFromAHardOne(t *testing.T) {
+	for _, c := range []struct{ configured, hard, want int }{{400, 0, 400}, {0, 0, 0}, {400, 256, 204}, {400, 8192, 6553}, {0, 512, 409}} {
+		if got := Soft(c.configured, c.hard); got != c.want {
+			t.Errorf("configured %d, hard %d: got %d, want %d", c.configured, c.hard, got, c.want)
+		}
+	}
+}
+
 func TestALimitThatIsSetStays(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)

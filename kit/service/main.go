@@ -57,7 +57,7 @@ func Execute(name string, common *config.Common, run func(ctx context.Context, l
 	}
 	defer flush()
 
-	memory.Limit(common.MemoryLimit)
+	memory.Limit(memory.Soft(common.MemoryLimit, common.MemoryHardLimit))
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
 	work, done := context.WithCancel(ctx)
