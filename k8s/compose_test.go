@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,7 @@ func TestTheComposeFileIsOneSystemOfTheSameImages(t *testing.T) {
 	for _, s := range p.Services {
 		var out list
 		out.unless(strings.HasPrefix(s.Image, "blindseq/") && strings.HasSuffix(s.Image, ":dev"), "image %s", s.Image)
+		out = append(out, unbuilt(s)...)
 		out.unless(s.ReadOnly && s.User == "65532:65532" && slices.Contains(s.CapDrop, "ALL"), "it may do more than it needs")
 		for _, port := range s.Ports {
 			out.unless(port.HostIP == "127.0.0.1", "port %s is open to others", port.Published)
@@ -50,6 +52,26 @@ func TestTheComposeFileIsOneSystemOfTheSameImages(t *testing.T) {
 	}
 }
 
+// unbuilt says why Docker alone cannot make the image of a service.
+func unbuilt(s types.ServiceConfig) (out list) {
+	if s.Build == nil {
+		out.unless(false, "nothing builds %s", s.Image)
+		return out
+	}
+	file := filepath.Join(s.Build.Context, s.Build.Dockerfile)
+	_, err := os.Stat(file)
+	out.unless(err == nil, "its Dockerfile: %v", err)
+	program := imageName(s.Image)
+	if program == "redis" {
+		return out
+	}
+	service := s.Build.Args["SERVICE"]
+	out.unless(service != nil && *service == program, "the image %s is built of another program", s.Image)
+	_, err = os.Stat(filepath.Join(s.Build.Context, program, "cmd", program))
+	out.unless(err == nil, "its program: %v", err)
+	return out
+}
+
 // unreachable says what is wrong with a value that names other services or files.
 func unreachable(p *types.Project, s types.ServiceConfig, name, value string) (out list) {
 	if strings.HasPrefix(value, "/") {
@@ -57,7 +79,7 @@ func unreachable(p *types.Project, s types.ServiceConfig, name, value string) (o
 		out.unless(mounted, "%s: nothing is mounted at %s", name, path.Dir(value))
 		return out
 	}
-	if strings.HasSuffix(name, "_ADDRESS") || name == "BLINDSEQ_ADVERTISE" || name == "BLINDSEQ_INSECURE" {
+	if strings.HasSuffix(name, "_ADDRESS") || name == "BLINDSEQ_ADVERTISE" || name == "BLINDSEQ_INSECURE" || name == "BLINDSEQ_DEV_GENESIS" {
 		return nil
 	}
 	if name == trustedProxies {

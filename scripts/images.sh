@@ -7,6 +7,18 @@ bin=$1 version=$2 revision=$3
 redis_official=redis:7.4.2-alpine # also in docs/operations.md
 MiB=$((1024 * 1024))
 
+missing() { # <command> <what for>
+  command -v "$1" >/dev/null && return
+  echo "images: $1 is missing: it $2" >&2
+  return 1
+}
+missing docker "packs the images (any Docker client and engine)"
+missing ldd "says which libraries a program needs (Debian: libc-bin)"
+docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || {
+  echo "images: no Docker engine answers: $(docker version 2>&1 >/dev/null | tail -1)" >&2
+  exit 1
+}
+
 limit() { [ "$1" = producer-svc ] && echo 60 || echo 30; }
 
 build() { # <name> <folder> <Dockerfile>
@@ -45,6 +57,7 @@ redis() {
   fi
   rm -rf "$dir" && mkdir -p "$dir/root/usr/local/bin"
   for path in redis-server redis-cli cp; do # cp for the component redis-sentinel
+    missing "$path" "goes into the image of Redis (Debian: redis-tools has redis-cli)"
     path=$(command -v "$path")
     cp -L "$path" "$dir/root/usr/local/bin/"
     # Copy every library, and the loader, to the path at which the program looks for it.
