@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Go: a C compiler for the race detector, a real Redis, Node.js for the wallet
-# libraries. On Debian as root it installs what is missing; elsewhere it names the packages to install.
+# libraries, promtool for the alerts. On Debian as root it installs what is missing; elsewhere it names the packages to install.
 set -euo pipefail
 
 missing=()
@@ -9,6 +9,7 @@ need gcc gcc
 need redis-server redis-server
 need node nodejs
 need npm npm
+need promtool prometheus
 if [ "$(id -u)" -eq 0 ] && [ -e /etc/debian_version ]; then # without a browser, its tests are skipped
   command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 fi
