@@ -14,9 +14,16 @@ import (
 )
 
 func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *rendertest.Objects) {
+	one := ""
 	for name, namespace := range o.Namespaced {
-		if namespace != "blindseq" && name != "Namespace/blindseq" {
-			t.Errorf("%s is in namespace %q, whose standard nobody knows", name, namespace)
+		if strings.HasPrefix(name, "Namespace/") {
+			namespace = strings.TrimPrefix(name, "Namespace/")
+		}
+		if one == "" {
+			one = namespace
+		}
+		if namespace == "" || namespace != one {
+			t.Errorf("%s is in namespace %q, another object in %q", name, namespace, one)
 		}
 	}
 	for _, n := range o.Namespaces {
@@ -103,7 +110,7 @@ func imagesArePinnedAndOurs(t *testing.T, o *rendertest.Objects) {
 }
 
 func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
-	o := rendered(t, rendertest.Combination{Name: "prod", Resources: []string{"overlays/prod"}})
+	o := rendered(t, rendertest.Production("."))
 	for _, w := range o.Workloads {
 		for _, c := range w.Template.Spec.Containers {
 			if strings.HasSuffix(c.Image, ":dev") {
@@ -113,11 +120,24 @@ func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
 				t.Errorf("%s: no limit of processor time", w.Name)
 			}
 		}
-		spread := w.Template.Spec.Affinity != nil && w.Template.Spec.Affinity.PodAntiAffinity != nil
-		if lone := w.Replicas != nil && *w.Replicas == 1; !lone && !spread {
-			t.Errorf("%s: its pods may all be on one node", w.Name)
+		if lone := w.Replicas != nil && *w.Replicas == 1; !lone {
+			report(t, w.Name, spread(t, w))
 		}
 	}
+}
+
+// spread says what is wrong with how the pods of a workload come to nodes: over as many as there are, and never hanging.
+func spread(t *testing.T, w rendertest.Workload) (out list) {
+	t.Helper()
+	keys := map[string]bool{}
+	for _, c := range w.Template.Spec.TopologySpreadConstraints {
+		keys[c.TopologyKey] = true
+		out.unless(c.WhenUnsatisfiable == corev1.ScheduleAnyway, "a full node keeps a pod from starting")
+		out.unless(matches(t, c.LabelSelector, w.Labels()), "it counts other pods than its own")
+	}
+	out.unless(keys[corev1.LabelHostname] && keys[corev1.LabelTopologyZone], "its pods may all be on one node, or in one zone")
+	out.unless(w.Template.Spec.Affinity == nil, "it has an affinity besides")
+	return out
 }
 
 const trustedProxies = "BLINDSEQ_TRUSTED_PROXIES"
@@ -196,7 +216,30 @@ func environment(o *rendertest.Objects, c corev1.Container) map[string]string {
 		}
 	}
 	for _, e := range c.Env {
-		env[e.Name] = e.Value
+		env[e.Name] = reference.ReplaceAllStringFunc(e.Value, func(r string) string {
+			if value, ok := env[r[2:len(r)-1]]; ok && value != "" {
+				return value
+			}
+			return r // of the pod itself, or defined later: Kubernetes leaves it as it is
+		})
 	}
 	return env
+}
+
+// reference is the value of a variable that is defined before.
+var reference = regexp.MustCompile(`\$\([A-Z0-9_]+\)`)
+
+// theseAreKnownWhenThePodStarts are variables that only the pod itself has.
+func theseAreKnownWhenThePodStarts() []string { return []string{"$(POD_NAME)", "$(POD_IP)"} }
+
+func everyReferenceInAVariableIsToOneBefore(t *testing.T, o *rendertest.Objects) {
+	for _, w := range o.Workloads {
+		for name, value := range environment(o, w.Template.Spec.Containers[0]) {
+			for _, r := range reference.FindAllString(value, -1) {
+				if !slices.Contains(theseAreKnownWhenThePodStarts(), r) {
+					t.Errorf("%s: %s refers to %s, which is not defined before it", w.Name, name, r)
+				}
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"maps"
+	"net"
 	"path"
 	"slices"
 	"strings"
@@ -54,11 +55,17 @@ func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *rendertest.
 	for _, w := range o.Workloads {
 		c := w.Template.Spec.Containers[0]
 		for name, value := range environment(o, c) {
-			if strings.HasPrefix(value, "/etc/blindseq/") && !slices.Contains(there[source(w, c, path.Dir(value))], path.Base(value)) {
+			from := source(w, c, path.Dir(value))
+			if strings.HasPrefix(value, "/etc/blindseq/") && !slices.Contains(there[from], path.Base(value)) && !renders(o, from, path.Base(value)) {
 				t.Errorf("%s: %s is %s, which nothing made is mounted at", w.Name, name, value)
 			}
 		}
 	}
+}
+
+// renders says that a ConfigMap is among the objects, with an entry.
+func renders(o *rendertest.Objects, name, entry string) bool {
+	return slices.ContainsFunc(o.ConfigMaps, func(m corev1.ConfigMap) bool { return m.Name == name && m.Data[entry] != "" })
 }
 
 // source is the Secret or ConfigMap mounted at a folder.
@@ -78,6 +85,58 @@ func source(w rendertest.Workload, c corev1.Container, folder string) string {
 		}
 	}
 	return ""
+}
+
+// everyAddressIsOneOfAService: a name without a dot is one of the same namespace.
+func everyAddressIsOneOfAService(t *testing.T, o *rendertest.Objects) {
+	if !slices.ContainsFunc(o.Services, func(s corev1.Service) bool { return strings.HasSuffix(s.Name, "redis") || s.Name == "redis-sentinel" }) {
+		return // not whole: an overlay has to add the rest
+	}
+	for _, w := range o.Workloads {
+		env := environment(o, w.Template.Spec.Containers[0])
+		for _, name := range targets() {
+			for _, host := range hosts(env[name]) {
+				if !slices.ContainsFunc(o.Services, func(s corev1.Service) bool { return s.Name == host }) {
+					t.Errorf("%s: %s names %s, which is no service", w.Name, name, host)
+				}
+			}
+		}
+	}
+}
+
+// hosts are the names without a dot in a target.
+func hosts(target string) (out []string) {
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		target = rest
+	}
+	target, _, _ = strings.Cut(strings.TrimPrefix(target, "/"), "/")
+	for address := range strings.SplitSeq(target, ",") {
+		if host, _, err := net.SplitHostPort(address); err == nil && !strings.Contains(host, ".") {
+			out = append(out, host)
+		}
+	}
+	return out
+}
+
+// TestANamePrefixReachesEveryAddress: several deployments in one namespace differ by it.
+func TestANamePrefixReachesEveryAddress(t *testing.T) {
+	o := rendered(t, rendertest.Combination{Name: "prefixed", Resources: []string{"overlays/dev"}, NamePrefix: "a-"})
+	everyAddressIsOneOfAService(t, o)
+	everyReferenceInAVariableIsToOneBefore(t, o)
+	servicesFindPodsAndTheirPorts(t, o)
+	addresses := 0
+	for _, w := range o.Workloads {
+		env := environment(o, w.Template.Spec.Containers[0])
+		for _, name := range targets() {
+			addresses += len(hosts(env[name]))
+		}
+		if name := env["BLINDSEQ_ADVERTISE_NAME"]; name != "" && !strings.HasSuffix(name, "."+w.Service) {
+			t.Errorf("%s is called %s, its service %s", w.Name, name, w.Service)
+		}
+	}
+	if addresses < 15 {
+		t.Errorf("only %d addresses were found", addresses)
+	}
 }
 
 func noSecretIsInAManifest(t *testing.T, o *rendertest.Objects) {

@@ -19,6 +19,8 @@ func TestEveryCombination(t *testing.T) {
 				"every container has probes of its own ports and limits":       everyContainerHasProbesOfItsOwnPortsAndLimits,
 				"images are pinned and ours":                                   imagesArePinnedAndOurs,
 				"every variable is a flag of the program that gets it":         everyVariableIsAFlagOfTheProgramThatGetsIt,
+				"every reference in a variable is to one before":               everyReferenceInAVariableIsToOneBefore,
+				"every address is one of a service":                            everyAddressIsOneOfAService,
 				"every file a program is told of is mounted from what is made": there.everyFileIsMountedFromWhatIsMade,
 				"no secret is in a manifest":                                   noSecretIsInAManifest,
 				"services find pods and their ports":                           servicesFindPodsAndTheirPorts,

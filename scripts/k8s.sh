@@ -3,7 +3,9 @@
 # Environment variables:
 #   K8S_OVERLAY   overlay to deploy (k8s/overlays/dev)
 #   K8S_COMPONENTS  components of k8s/components to add: "redis-sentinel monitoring"
-#   K8S_SECRETS   arguments of blindseq-secrets (--keyholders 4)
+#   K8S_NAMESPACE namespace of the deployment (blindseq)
+#   K8S_SECRETS   arguments of blindseq-secrets (for overlays/dev: --keyholders 4 --chain-id 1337; for any other overlay none, so that
+#                 nothing of the committee is made)
 #   IMAGE_LOADER  command that loads the images given as arguments onto the nodes. The default is `kind load docker-image` on a
 #                 kind cluster, and to load nothing elsewhere
 #   K8S_TIMEOUT   timeout until pods are ready (300s)
@@ -12,9 +14,11 @@
 #   K8S_E2E_ARGS  for e2e: arguments of the tests, for example -run
 #   BLINDSEQ_SECRETS  path of a built blindseq-secrets. By default it is built
 set -euo pipefail
-namespace=blindseq
+namespace=${K8S_NAMESPACE:-blindseq}
 command=$1 version=$2
 overlay=${K8S_OVERLAY:-k8s/overlays/dev}
+default_secrets=
+[ "${overlay%/}" != k8s/overlays/dev ] || default_secrets="--keyholders 4 --chain-id 1337"
 names=(producer-svc proposer-svc monitor-svc api-gw dsn-node redis)
 
 say() { printf 'k8s: %s\n' "$*" >&2; }
@@ -35,31 +39,58 @@ load() {
 
 # Existing Secrets stay: the chain and every sealed transaction depend on them.
 secrets() {
-  kubectl apply -f k8s/base/namespace.yaml >/dev/null
-  if kubectl -n $namespace get secret sequencer-key >/dev/null 2>&1; then
+  sed "s/^  name: .*/  name: $namespace/" k8s/base/namespace.yaml | kubectl apply -f - >/dev/null
+  if kubectl -n "$namespace" get secret sequencer-key >/dev/null 2>&1; then
     say "the secrets are there, they stay as they are"
     return
   fi
   local program=${BLINDSEQ_SECRETS:-"go run ./k8s/cmd/blindseq-secrets"}
   # shellcheck disable=SC2086 # a command and arguments
-  $program --namespace $namespace ${K8S_SECRETS:---keyholders 4} | kubectl create -f - >/dev/null
+  $program --namespace "$namespace" ${K8S_SECRETS:-$default_secrets} | kubectl create -f - >/dev/null
   say "made the secrets; keep a copy of sequencer-key"
+}
+
+# Says which values of an overlay are still blank: kustomize itself names those that are not there.
+blank() {
+  local file empty
+  for file in "$overlay"/*.env; do
+    [ -e "$file" ] || continue
+    empty=$(sed -n 's/^\([A-Z_]*\)= *$/\1/p' "$file" | paste -sd' ')
+    [ -z "$empty" ] || { say "$file: give a value to $empty"; return 1; }
+  done
+}
+
+# Says which Secrets and ConfigMaps the pods of a rendered file mount that neither it nor the cluster has: their pods would wait for ever.
+absent() {
+  local kind name found=0
+  while read -r kind name; do
+    kubectl -n "$namespace" get "$kind" "$name" >/dev/null 2>&1 && continue
+    say "missing: $kind $name in namespace $namespace (docs/operations.md, \"Secrets\")"
+    found=1
+  done < <(mounted "$1" | sort -u | grep -vxFf <(kubectl apply --dry-run=client -f "$1" -o name | sed -n 's|^configmap/|configmap |p'))
+  return $found
+}
+
+mounted() {
+  kubectl apply --dry-run=client -f "$1" -o go-template='{{range .items}}{{if or (eq .kind "Deployment") (eq .kind "StatefulSet")}}{{range .spec.template.spec.volumes}}{{with .secret}}{{if not .optional}}secret {{.secretName}}{{"\n"}}{{end}}{{end}}{{with .configMap}}configmap {{.name}}{{"\n"}}{{end}}{{end}}{{end}}{{end}}'
 }
 
 # Deploys this version's images and ignores the overlay's tag.
 deploy() {
   local dir name
+  blank
   dir=$(mktemp -d -p .)
   # shellcheck disable=SC2064 # this folder
   trap "rm -r '$dir'" EXIT
   {
-    printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../%s]\nimages:\n' "$overlay"
+    printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../%s]\nimages:\n' "$namespace" "$overlay"
     for name in "${names[@]}"; do printf -- '  - {name: blindseq/%s, newTag: "%s"}\n' "$name" "$version"; done
     printf 'components:\n'
     for name in ${K8S_COMPONENTS:-}; do printf -- '  - ../k8s/components/%s\n' "$name"; done
   } >"$dir/kustomization.yaml"
   kubectl kustomize "$dir" >"$dir/all.yaml"
-  if [ -n "$(kubectl -n $namespace get deployment,statefulset -o name)" ]; then
+  absent "$dir/all.yaml"
+  if [ -n "$(kubectl -n "$namespace" get deployment,statefulset -o name)" ]; then
     upgrade "$dir/all.yaml"
   fi
   kubectl apply -f "$dir/all.yaml"
@@ -77,18 +108,18 @@ upgrade() {
   while read -r workload labels; do
     kubectl apply -f "$1" -l "$labels"
     # The tag of a tree with changes stays the same when the tree changes again.
-    [[ $version != *-dirty ]] || kubectl -n $namespace rollout restart "$workload"
-    kubectl -n $namespace rollout status "$workload" --timeout="${K8S_TIMEOUT:-300s}" >/dev/null
+    [[ $version != *-dirty ]] || kubectl -n "$namespace" rollout restart "$workload"
+    kubectl -n "$namespace" rollout status "$workload" --timeout="${K8S_TIMEOUT:-300s}" >/dev/null
   done < <(workloads "$1")
 }
 
 ready() {
   local workload
-  for workload in $(kubectl -n $namespace get deployment,statefulset -o name); do
-    kubectl -n $namespace rollout status "$workload" --timeout="${K8S_TIMEOUT:-300s}" >/dev/null || {
+  for workload in $(kubectl -n "$namespace" get deployment,statefulset -o name); do
+    kubectl -n "$namespace" rollout status "$workload" --timeout="${K8S_TIMEOUT:-300s}" >/dev/null || {
       say "$workload does not become ready:"
-      kubectl -n $namespace get pods >&2
-      kubectl -n $namespace get events --sort-by=.lastTimestamp | tail -n 20 >&2
+      kubectl -n "$namespace" get pods >&2
+      kubectl -n "$namespace" get events --sort-by=.lastTimestamp | tail -n 20 >&2
       return 1
     }
   done
@@ -99,7 +130,7 @@ up() {
   secrets
   deploy
   ready
-  kubectl -n $namespace get pods
+  kubectl -n "$namespace" get pods
   cat <<E
 Ready. To reach it from here:
   kubectl -n $namespace port-forward service/api-gw 8080 8545 &     # REST and JSON-RPC
@@ -116,13 +147,13 @@ e2e() {
     export BLINDSEQ_K8S_KILL=${BLINDSEQ_K8S_KILL:-docker exec ${context#kind-}-control-plane ctr -n k8s.io tasks kill -a -s KILL}
   fi
   # shellcheck disable=SC2086 # arguments
-  BLINDSEQ_K8S=1 go test -count=1 -v -timeout 90m ./e2e/k8s ${K8S_E2E_ARGS:-}
+  BLINDSEQ_K8S=1 BLINDSEQ_K8S_NAMESPACE=$namespace go test -count=1 -v -timeout 90m ./e2e/k8s ${K8S_E2E_ARGS:-}
 }
 
 case $command in
   up) up ;;
   # Volumes and secrets go with the namespace.
-  down) kubectl delete namespace $namespace --ignore-not-found ;;
+  down) kubectl delete namespace "$namespace" --ignore-not-found ;;
   secrets) secrets ;;
   e2e) e2e ;;
   e2e-long) BLINDSEQ_K8S_KILL_FOR=${BLINDSEQ_K8S_KILL_FOR:-10m} BLINDSEQ_K8S_BLOCKS=${BLINDSEQ_K8S_BLOCKS:-10000} e2e ;;

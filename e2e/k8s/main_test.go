@@ -3,6 +3,7 @@
 package k8s
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"os"
@@ -23,6 +24,9 @@ const patience = 60 * time.Second
 // killEnv is a command that ends a container at once, see kube.Open.
 const killEnv = "BLINDSEQ_K8S_KILL"
 
+// namespaceEnv is where it is deployed: K8S_NAMESPACE of scripts/k8s.sh.
+const namespaceEnv = "BLINDSEQ_K8S_NAMESPACE"
+
 // system is the deployment as users of it see it.
 type system struct {
 	*kube.Deployment
@@ -41,7 +45,7 @@ func open(t *testing.T) *system {
 	if os.Getenv("BLINDSEQ_K8S") != "1" {
 		t.Skip("needs a cluster: `make k8s-e2e` runs it on that of the current kubeconfig")
 	}
-	d, err := kube.Open(t.Context(), os.Getenv(killEnv))
+	d, err := kube.Open(t.Context(), cmp.Or(os.Getenv(namespaceEnv), "blindseq"), os.Getenv(killEnv))
 	must(t, err)
 	s := &system{Deployment: d, direct: true}
 	t.Cleanup(func() {

@@ -73,7 +73,7 @@ func (m *maker) committee() error {
 		return err
 	}
 	files, err := keygen.Run(keygen.Config{
-		Out: filepath.Join(dir, "keys"), Keyholders: max(m.o.Keyholders, 1), ChainID: m.o.ChainID, FirstNumber: 1,
+		Out: filepath.Join(dir, "keys"), Keyholders: max(m.o.Keyholders, 1), ChainID: max(m.o.ChainID, 1), FirstNumber: 1,
 		Instances: bundlers(),
 	})
 	if err == nil {

@@ -19,19 +19,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Namespace is where `make k8s-up` deploys.
-const Namespace = "blindseq"
-
 // Deployment is the deployment in one namespace.
 type Deployment struct {
 	namespace string
 	killer    []string
 }
 
-// Open finds the deployment. killer is a command that ends the processes of a container with SIGKILL, given its id, on the
+// Open finds the deployment of a namespace. killer is a command that ends the processes of a container with SIGKILL, given its id, on the
 // cluster's node; with none Kill can only delete pods, which gives their processes two seconds.
-func Open(ctx context.Context, killer string) (*Deployment, error) {
-	d := &Deployment{namespace: Namespace, killer: strings.Fields(killer)}
+func Open(ctx context.Context, namespace, killer string) (*Deployment, error) {
+	d := &Deployment{namespace: namespace, killer: strings.Fields(killer)}
 	if _, err := d.Kubectl(ctx, "get", "service", "api-gw"); err != nil {
 		return nil, fmt.Errorf("find the deployment (make k8s-up makes it): %w", err)
 	}
