@@ -40,3 +40,11 @@ export class Unanswered extends Error {
     super(`submit sealed transaction ${id}: no answer; send the same bytes again`, { cause });
   }
 }
+
+/** NotExecuted: a sealed transaction ended without being executed. When it is `barred`, sign a new one. */
+export class NotExecuted extends RpcError {
+  override name = 'NotExecuted';
+  constructor(hash: string, readonly reason: string, readonly barred: boolean) {
+    super(-32000, `transaction ${hash} ended without being executed: ${reason}`, { barred });
+  }
+}

@@ -1,6 +1,6 @@
 import { hex, uint64, type Hex } from './bytes.js';
 import { checkPinned, type Committee, type EncryptionKey } from './committee.js';
-import { RpcError, SealError, Unanswered } from './errors.js';
+import { NotExecuted, RpcError, SealError, Unanswered } from './errors.js';
 import { sealedType } from './format.js';
 import { verifyOrderProof, type OrderProof, type Place } from './orderproof.js';
 import { allowed, shows, type Simulations } from './policy.js';
@@ -58,6 +58,8 @@ interface Sent extends Sealed {
   own: boolean;
   /** It was submitted, and no answer says whether it arrived. */
   uncertain: boolean;
+  /** Why it was not executed. */
+  ended?: NotExecuted;
 }
 
 /** Situation is what the rollup says before a transaction is sealed. */
@@ -266,13 +268,14 @@ export class Sealer {
     for (const sent of this.#waiting.values()) {
       const at = await this.status(sent.id);
       if (at.status !== 'executed' && at.status !== 'ended') return;
-      this.#settled(sent, at.blockNumber);
+      this.#settled(sent, at);
     }
   }
 
-  #settled(sent: Sent, blockNumber?: string): void {
+  #settled(sent: Sent, at: Status): void {
     this.#waiting.delete(sent.hash);
-    const number = blockNumber === undefined ? 0n : BigInt(blockNumber);
+    if (at.status === 'ended') sent.ended = new NotExecuted(sent.hash, at.reason ?? 'no reason given', at.barred === true);
+    const number = at.blockNumber === undefined ? 0n : BigInt(at.blockNumber);
     if (number > (this.#lastOrdered ?? 0n)) this.#lastOrdered = number;
   }
 
@@ -327,7 +330,7 @@ export class Sealer {
   }
 
   async #outcome(id: string, sent: Sent | undefined, at: Status): Promise<Outcome> {
-    if (sent) this.#settled(sent, at.blockNumber);
+    if (sent) this.#settled(sent, at);
     const receipt = at.status === 'executed' ? await persist(() => this.#call<Record<string, unknown>>('eth_getTransactionReceipt', id)) : undefined;
     if (receipt && sent) checkReceipt(receipt, sent);
     return {
@@ -367,27 +370,36 @@ export class Sealer {
     },
     eth_sendRawTransactionSync: async (params) => {
       const { hash } = await this.send(String(params[0]));
-      return this.#executed(hash, await this.waitForOutcome(hash));
+      const { receipt, reason = '', barred } = await this.waitForOutcome(hash);
+      if (!receipt) throw new NotExecuted(hash, reason, barred);
+      return receipt;
     },
     eth_getTransactionReceipt: async ([hash]) => {
       const sent = this.#waitingBy(hash);
-      if (!sent) return this.#ask({ method: 'eth_getTransactionReceipt', params: [hash] });
-      const receipt = await this.#call<Record<string, unknown> | null>('eth_getTransactionReceipt', sent.id);
-      if (receipt) {
-        checkReceipt(receipt, sent);
-        this.#settled(sent, String(receipt['blockNumber']));
-        return receipt;
+      if (sent) {
+        const receipt = await this.#call<Record<string, unknown> | null>('eth_getTransactionReceipt', sent.id);
+        if (receipt) {
+          checkReceipt(receipt, sent);
+          this.#settled(sent, { status: 'executed', blockNumber: String(receipt['blockNumber']) });
+          return receipt;
+        }
+        const at = await this.status(sent.id);
+        if (at.status !== 'executed' && at.status !== 'ended') return null;
+        this.#settled(sent, at);
       }
-      const at = await this.status(sent.id);
-      return at.status === 'ended' ? this.#executed(sent.hash, await this.#outcome(sent.id, sent, at)) : null;
+      const receipt = await this.#ask({ method: 'eth_getTransactionReceipt', params: [hash] });
+      const ended = this.#sent.get(String(hash).toLowerCase())?.ended;
+      if (!receipt && ended) throw ended; // a library that waits is told that there will be none
+      return receipt;
     },
     eth_getTransactionByHash: async ([hash]) => {
       const sent = this.#waitingBy(hash);
-      if (!sent) return this.#ask({ method: 'eth_getTransactionByHash', params: [hash] });
-      const at = await this.status(sent.id);
-      if (at.status !== 'executed' && at.status !== 'ended') return sent.tx.pending;
-      this.#settled(sent, at.blockNumber);
-      return this.#ask({ method: 'eth_getTransactionByHash', params: [hash] });
+      const at = sent && (await this.status(sent.id));
+      if (sent && (at!.status === 'executed' || at!.status === 'ended')) this.#settled(sent, at!);
+      else if (sent) return sent.tx.pending;
+      const found = await this.#ask({ method: 'eth_getTransactionByHash', params: [hash] });
+      const ended = this.#sent.get(String(hash).toLowerCase());
+      return !found && ended?.ended ? ended.tx.pending : found; // it is in no block; its receipt says why
     },
     eth_getTransactionCount: async (params) => {
       const [account, block] = params as [string, unknown];
@@ -402,14 +414,13 @@ export class Sealer {
     te_awaitReceipt: ([name, ...rest]) => this.#call('te_awaitReceipt', this.#nameOf(String(name)), ...rest),
   };
 
-  #waitingBy(hash: unknown): Sent | undefined {
-    return this.#waiting.get(String(hash).toLowerCase());
+  /** knows says whether this sealer sent the transaction of a hash. It forgets the oldest of those that are in blocks. */
+  knows(hash: string): boolean {
+    return this.#sent.has(hash.toLowerCase());
   }
 
-  /** executed returns a receipt. A library that waits for one is told when there will be none. */
-  #executed(hash: string, outcome: Outcome): unknown {
-    if (outcome.receipt) return outcome.receipt;
-    throw new RpcError(-32000, `transaction ${hash} ended without being executed: ${outcome.reason}`, outcome.barred ? { barred: true } : undefined);
+  #waitingBy(hash: unknown): Sent | undefined {
+    return this.#waiting.get(String(hash).toLowerCase());
   }
 }
 

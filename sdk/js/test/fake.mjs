@@ -65,6 +65,19 @@ export class FakeRollup {
   te_getNextSeq = () => quantity(this.nextSeq);
   eth_getTransactionCount = () => quantity(this.nonce);
   eth_getBalance = () => quantity(this.balance);
+  eth_getTransactionByHash = () => null;
+
+  eth_getBlockByNumber(tag) {
+    const number = tag.startsWith('0x') ? tag : quantity(this.head);
+    const zeros = '0x' + '00'.repeat(32);
+    return {
+      number, hash: zeros, parentHash: zeros, timestamp: '0x1', nonce: '0x0000000000000000', difficulty: '0x0', gasLimit: '0x1c9c380', gasUsed: '0x0',
+      miner: '0x' + '00'.repeat(20), extraData: '0x', baseFeePerGas: quantity(this.baseFee),
+      transactions: [...this.pool.values()].filter((p) => p.status === 'executed' && p.blockNumber === number).map((p) => p.tx.hash),
+    };
+  }
+
+  eth_blockNumber = () => quantity(this.head);
   eth_chainId = () => quantity(this.committee.chainId);
   eth_estimateGas = () => '0x5208';
   eth_call = () => '0x';
@@ -89,7 +102,12 @@ export class FakeRollup {
 
   eth_getTransactionReceipt(name) {
     const one = this.pool.get(name) ?? [...this.pool.values()].find((p) => p.tx.hash === name);
-    return one?.status === 'executed' ? { transactionHash: one.tx.hash, blockNumber: one.blockNumber, status: '0x1' } : null;
+    if (one?.status !== 'executed') return null;
+    return {
+      transactionHash: one.tx.hash, blockNumber: one.blockNumber, status: '0x1', blockHash: '0x' + '00'.repeat(32), transactionIndex: '0x0', type: '0x2',
+      from: one.tx.from, to: one.tx.to, contractAddress: null, logs: [], logsBloom: '0x' + '00'.repeat(256), gasUsed: '0x5208', cumulativeGasUsed: '0x5208',
+      effectiveGasPrice: '0x8',
+    };
   }
 
   te_awaitReceipt(id) {

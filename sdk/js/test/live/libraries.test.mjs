@@ -111,7 +111,7 @@ test('what cannot be executed at its place has ended with its reason, and is bar
   const wallet = HDNodeWallet.fromPhrase(mnemonic, undefined, "m/44'/60'/0'/0/9");
   const sealer = new Sealer({ rpc, committee: pinned, submitter: wallet.privateKey });
   const nonce = Number(await ask({ method: 'eth_getTransactionCount', params: [wallet.address, 'latest'] })) + 7;
-  const raw = await wallet.signTransaction({ type: 2, chainId: pinned.chainId, nonce, maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 1n, gasLimit: 21_000, to: recipient(4) });
+  const raw = await wallet.signTransaction({ type: 2, chainId: pinned.chainId, nonce, maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 1n, gasLimit: 21_000, to: recipient(4), value: Date.now() }); // not the one that an earlier run had barred
   const { head } = await fetchEncryptionKey(rpc);
   const made = await seal(raw, { key: pinned, submitter: wallet, seq: await sealer.nextSeq(), expiry: BigInt(head) + 1000n });
   assert.equal(await sealer.request({ method: 'eth_sendRawTransaction', params: [made.raw] }), made.id); // sealed already: it passes
