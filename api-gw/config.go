@@ -23,7 +23,7 @@ type Config struct {
 	Proposer string `help:"gRPC target of proposer-svc." default:"127.0.0.1:7101"`
 	Monitor  string `help:"gRPC target of monitor-svc." default:"127.0.0.1:7102"`
 
-	APITokenFile  string `name:"api-token-file" help:"File (mode 0600) with the bearer token for produce_block and admin calls. Required unless every public listener is on a loopback address, where no token is needed." type:"path"`
+	APITokenFile  string `name:"api-token-file" help:"File (mode 0600) with the bearer tokens for produce_block and admin calls, one a line; any of them is taken. It is read again when it changes. Required unless every public listener is on a loopback address, where no token is needed." type:"path"`
 	LoopbackToken bool   `name:"loopback-token" help:"Require the token on loopback addresses too. Set it behind a proxy on the same machine."`
 
 	CORSOrigins   []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC, which uses no cookies. * allows all. REST and /private are never open to other origins." default:"*"`

@@ -32,9 +32,10 @@ type listener struct {
 
 // listen opens the public listeners, and refuses an address that others can reach when there is no token.
 func listen(h *host.Host, cfg Config) (f *front, err error) {
-	var token *auth.Token
+	var tokens *auth.Tokens
 	if cfg.APITokenFile != "" {
-		if token, err = auth.LoadToken(cfg.APITokenFile); err != nil {
+		broken := func(err error) { h.Log.Error("token file cannot be used; the tokens before stay", "error", err) }
+		if tokens, err = auth.OpenTokens(cfg.APITokenFile, broken); err != nil {
 			return nil, err
 		}
 	}
@@ -49,7 +50,7 @@ func listen(h *host.Host, cfg Config) (f *front, err error) {
 		if err != nil {
 			return nil, err
 		}
-		policy, err := auth.NewPolicy(token, l.Addr(), cfg.LoopbackToken)
+		policy, err := auth.NewPolicy(tokens, l.Addr(), cfg.LoopbackToken)
 		if err != nil {
 			return nil, fmt.Errorf("serve %s: %w", one.name, err)
 		}

@@ -14,7 +14,7 @@ import (
 type Config struct {
 	config.Common   `embed:""`
 	RPCAddress      string   `name:"rpc-address" help:"Address to serve the origin's HTTP protocol on (POST /proposal, GET /monitor/preblocks), for example 127.0.0.1:5303. Empty serves none."`
-	OriginTokenFile string   `help:"File (mode 0600) with the bearer token of the origin's HTTP protocol. Required where other machines reach --rpc-address." type:"path"`
+	OriginTokenFile string   `help:"File (mode 0600) with the bearer tokens of the origin's HTTP protocol, one a line; any of them is taken. It is read again when it changes. Required where other machines reach --rpc-address." type:"path"`
 	DataDir         string   `help:"Directory of the log of proposals. One process per directory." default:"dsn-data" type:"path"`
 	FirstNumber     uint64   `help:"First blueprint number of an empty log: 1 for a new chain, a later number for a new disk of an existing chain." default:"1"`
 	PreblockTime    Interval `help:"Interval at which preblocks are fixed, as a duration or in milliseconds. 0 fixes each as soon as its proposal is stored." default:"0s"`

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -32,31 +34,74 @@ func tokenFile(t *testing.T, content string, mode os.FileMode) string {
 
 func policy(t *testing.T, addr string, withToken, everywhere bool) Policy {
 	t.Helper()
-	var token *Token
+	var tokens *Tokens
 	if withToken {
-		var err error
-		if token, err = LoadToken(tokenFile(t, " "+secret+"\n", 0o600)); err != nil {
-			t.Fatal(err)
-		}
+		tokens = opened(t, tokenFile(t, " "+secret+"\n", 0o600))
 	}
 	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPolicy(token, a, everywhere)
+	p, err := NewPolicy(tokens, a, everywhere)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
+func opened(t *testing.T, path string) *Tokens {
+	t.Helper()
+	tokens, err := OpenTokens(path, func(err error) { t.Errorf("the file is not used: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+// TestTokensAreExchangedOneClientAfterTheOther: both are taken meanwhile, without a restart, and the old one no longer afterwards.
+func TestTokensAreExchangedOneClientAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const older, newer = secret, "fedcba9876543210"
+		path := tokenFile(t, older, 0o600)
+		var told []error
+		tokens, err := OpenTokens(path, func(err error) { told = append(told, err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			name, content string
+			old, new      bool
+			told          int
+		}{
+			{"one", older + "\n", true, false, 0},
+			{"both", older + "\n\n" + newer + "\n", true, true, 0},
+			{"a file that cannot be used", "short\n", true, true, 1},
+			{"the same again", "short\n", true, true, 1},
+			{"an empty file", "", true, true, 2},
+			{"the new one", newer + "\n", false, true, 2},
+		} {
+			if err := os.WriteFile(path, []byte(step.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(lookEvery)
+			if o, n := tokens.matches(older), tokens.matches(newer); o != step.old || n != step.new || len(told) != step.told {
+				t.Errorf("%s: the old one is taken: %t, the new one: %t, told: %v", step.name, o, n, told)
+			}
+		}
+		if tokens.matches(older + "\n" + newer) || tokens.matches("") {
+			t.Error("what is no token was taken")
+		}
+	})
+}
+
 func TestATokenFileThatCannotBeTrustedIsRefused(t *testing.T) {
 	for name, path := range map[string]string{
 		"others read it": tokenFile(t, secret, 0o644), "the group reads it": tokenFile(t, secret, 0o640),
 		"too short": tokenFile(t, "short", 0o600), "empty": tokenFile(t, "", 0o600), "not there": "/nonexistent/token",
-		"a folder": t.TempDir(), "not sendable": tokenFile(t, secret+"\n"+secret, 0o600), "huge": tokenFile(t, string(make([]byte, 1<<13)), 0o600),
+		"a folder": t.TempDir(), "not sendable": tokenFile(t, secret+" "+secret, 0o600),
+		"the second too short": tokenFile(t, secret+"\nshort\n", 0o600), "only empty lines": tokenFile(t, "\n \n", 0o600), "huge": tokenFile(t, string(make([]byte, 1<<13)), 0o600),
 	} {
-		if _, err := LoadToken(path); !errors.Is(err, ErrTokenFile) {
+		if _, err := OpenTokens(path, nil); !errors.Is(err, ErrTokenFile) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -25,18 +25,18 @@ var (
 
 // Policy is the rule of one listener. The zero value refuses everything.
 type Policy struct {
-	token    *Token // nil: there is none to present
+	tokens   *Tokens // nil: there is none to present
 	loopback bool
 }
 
 // NewPolicy returns the rule for a listener at addr. everywhere demands the token on loopback too, for a proxy on
 // this machine that forwards the calls of others.
-func NewPolicy(token *Token, addr net.Addr, everywhere bool) (Policy, error) {
+func NewPolicy(tokens *Tokens, addr net.Addr, everywhere bool) (Policy, error) {
 	loopback := isLoopback(addr)
-	if !loopback && token == nil {
+	if !loopback && tokens == nil {
 		return Policy{}, fmt.Errorf("listen on %s: %w", addr, ErrTokenNeeded)
 	}
-	return Policy{token: token, loopback: loopback && !(everywhere && token != nil)}, nil
+	return Policy{tokens: tokens, loopback: loopback && !(everywhere && tokens != nil)}, nil
 }
 
 func isLoopback(addr net.Addr) bool {
@@ -59,9 +59,9 @@ func (p Policy) check(authorization []string) (proven bool, err error) {
 		return false, nil
 	case !ok:
 		return false, ErrMissing
-	case p.token == nil && p.loopback:
+	case p.tokens == nil && p.loopback:
 		return false, nil
-	case p.token == nil || !p.token.matches(presented):
+	case p.tokens == nil || !p.tokens.matches(presented):
 		return false, ErrWrong
 	}
 	return true, nil

@@ -47,7 +47,7 @@ func NewServer(ctx context.Context, o Options) (*Server, error) {
 			return nil, fmt.Errorf("serve the origin's protocol: %w", err)
 		}
 	}
-	policy, err := policyOf(o.TokenFile, l.Addr())
+	policy, err := policyOf(o.TokenFile, l.Addr(), o.Log)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("serve the origin's protocol: %w", err), l.Close())
 	}
@@ -74,15 +74,16 @@ func guarded(guard func(http.Handler) http.Handler, h http.Handler) http.Handler
 
 // policyOf is who may call: a proposal fixes the content of the next number for ever, so a web page must not make one, and nobody on
 // other machines without the token.
-func policyOf(tokenFile string, address net.Addr) (auth.Policy, error) {
-	var token *auth.Token
+func policyOf(tokenFile string, address net.Addr, log *slog.Logger) (auth.Policy, error) {
+	var tokens *auth.Tokens
 	if tokenFile != "" {
+		broken := func(err error) { log.Error("token file cannot be used; the tokens before stay", "error", err) }
 		var err error
-		if token, err = auth.LoadToken(tokenFile); err != nil {
+		if tokens, err = auth.OpenTokens(tokenFile, broken); err != nil {
 			return auth.Policy{}, fmt.Errorf("--origin-token-file: %w", err)
 		}
 	}
-	return auth.NewPolicy(token, address, true)
+	return auth.NewPolicy(tokens, address, true)
 }
 
 // Addr is where the server listens.
