@@ -34,8 +34,7 @@ type listener struct {
 func listen(h *host.Host, cfg Config) (f *front, err error) {
 	var tokens *auth.Tokens
 	if cfg.APITokenFile != "" {
-		broken := func(err error) { h.Log.Error("token file cannot be used; the tokens before stay", "error", err) }
-		if tokens, err = auth.OpenTokens(cfg.APITokenFile, broken); err != nil {
+		if tokens, err = auth.OpenTokens(cfg.APITokenFile, h.Log); err != nil {
 			return nil, err
 		}
 	}

@@ -62,6 +62,15 @@ func policiesNameEveryNeededFlowAndNoOther(t *testing.T, o *rendertest.Objects) 
 	}
 }
 
+// everyPolicyIsOfSomePod: one that selects nothing hides a wrong label.
+func everyPolicyIsOfSomePod(t *testing.T, o *rendertest.Objects) {
+	for _, p := range o.Policies {
+		if !slices.ContainsFunc(o.Workloads, func(w rendertest.Workload) bool { return matches(t, &p.Spec.PodSelector, w.Labels()) }) {
+			t.Errorf("policy %s is of no pod", p.Name)
+		}
+	}
+}
+
 // needs derives the flows from what the programs are told.
 func needs(o *rendertest.Objects) map[flow]bool {
 	needed := map[flow]bool{}
@@ -222,6 +231,8 @@ func peers(t *testing.T, o *rendertest.Objects, named []networkingv1.NetworkPoli
 	}
 	for _, p := range named {
 		switch {
+		case p.IPBlock != nil && p.IPBlock.CIDR == "169.254.20.10/32":
+			out = append(out, dns) // NodeLocal DNSCache
 		case p.IPBlock != nil:
 			out = append(out, outside)
 		case p.NamespaceSelector != nil:

@@ -14,42 +14,13 @@ import (
 
 	"blindseq/k8s/rendertest"
 
-	"sigs.k8s.io/yaml"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 )
 
-// rules is what is read of a PrometheusRule.
-type rules struct {
-	Spec struct {
-		Groups []struct {
-			Name  string
-			Rules []alert
-		}
-	}
-}
-
-type alert struct {
-	Alert       string            `json:"alert"`
-	Expr        string            `json:"expr"`
-	For         string            `json:"for"`
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-}
-
 // alerts are those that an operator's copy of an overlay has.
-func alerts(t *testing.T, c rendertest.Combination) (out []alert) {
+func alerts(t *testing.T, c rendertest.Combination) (out []monitoringv1.Rule) {
 	t.Helper()
-	text, err := c.YAML(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range strings.SplitSeq(string(text), "\n---\n") {
-		if !strings.Contains(document, "\nkind: PrometheusRule\n") {
-			continue
-		}
-		var r rules
-		if err := yaml.Unmarshal([]byte(document), &r); err != nil {
-			t.Fatal(err)
-		}
+	for _, r := range rendered(t, c).Rules {
 		for _, g := range r.Spec.Groups {
 			out = append(out, g.Rules...)
 		}
@@ -105,11 +76,11 @@ func TestAlertsAreOfMetricsThereAreAndLinkARunbook(t *testing.T) {
 		}
 		for _, rule := range alerts(t, c) {
 			var out list
-			out.unless(metric.MatchString(rule.Expr), "it is of no metric")
-			for _, name := range unknown(documented, rule.Expr) {
+			out.unless(metric.MatchString(rule.Expr.StrVal), "it is of no metric")
+			for _, name := range unknown(documented, rule.Expr.StrVal) {
 				out.unless(false, "there is no metric %s", name)
 			}
-			out = append(out, unknownLabels(registered, rule.Expr)...)
+			out = append(out, unknownLabels(registered, rule.Expr.StrVal)...)
 			page, anchor, _ := strings.Cut(rule.Annotations["runbook_url"], "#")
 			out.unless(page == "https://docs.chain.test/operations" && slices.Contains(runbooks, anchor), "there is no runbook %s", rule.Annotations["runbook_url"])
 			out.unless(rule.Annotations["summary"] != "", "it has no summary")

@@ -72,6 +72,8 @@ func everyContainerHasProbesOfItsOwnPortsAndLimits(t *testing.T, o *rendertest.O
 			var out list
 			out.unless(!c.Resources.Requests.Cpu().IsZero() && !c.Resources.Requests.Memory().IsZero(), "%s requests no processor or memory", c.Name)
 			out.unless(!c.Resources.Limits.Memory().IsZero(), "%s has no limit of memory", c.Name)
+			out.unless(!c.Resources.Requests.StorageEphemeral().IsZero() && !c.Resources.Limits.StorageEphemeral().IsZero(),
+				"%s has no request or limit of storage on the node", c.Name)
 			report(t, w.Name, out)
 		}
 	}

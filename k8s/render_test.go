@@ -26,6 +26,7 @@ func TestEveryCombination(t *testing.T) {
 				"services find pods and their ports":                           servicesFindPodsAndTheirPorts,
 				"budgets, scalers and ingresses are of what there is":          budgetsScalersAndIngressesAreOfWhatThereIs,
 				"clients behind an ingress are told apart":                     clientsBehindAnIngressAreToldApart,
+				"every policy is of some pod":                                  everyPolicyIsOfSomePod,
 				"policies name every needed flow and no other":                 policiesNameEveryNeededFlowAndNoOther,
 			} {
 				t.Run(rule, func(t *testing.T) { check(t, o) })

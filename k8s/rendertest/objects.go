@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +29,8 @@ type Objects struct {
 	Budgets         []policyv1.PodDisruptionBudget
 	Scalers         []autoscalingv2.HorizontalPodAutoscaler
 	Ingresses       []networkingv1.Ingress
-	Others          []string // "kind/name" of resources that the Kubernetes API does not have without extensions
+	Rules           []monitoringv1.PrometheusRule
+	Monitors        []monitoringv1.ServiceMonitor
 
 	Namespaced map[string]string // "kind/name" to its namespace
 }
@@ -95,6 +97,10 @@ func (o *Objects) take(document []byte, is metav1.PartialObjectMetadata) error {
 		return add(document, &o.Scalers)
 	case "Ingress":
 		return add(document, &o.Ingresses)
+	case monitoringv1.PrometheusRuleKind:
+		return add(document, &o.Rules)
+	case monitoringv1.ServiceMonitorsKind:
+		return add(document, &o.Monitors)
 	case "Deployment":
 		var d appsv1.Deployment
 		err := yaml.UnmarshalStrict(document, &d)
@@ -109,8 +115,7 @@ func (o *Objects) take(document []byte, is metav1.PartialObjectMetadata) error {
 		})
 		return err
 	}
-	o.Others = append(o.Others, is.Kind+"/"+is.Name)
-	return nil
+	return errors.New("kind of an object that these tests do not know")
 }
 
 func add[T any](document []byte, to *[]T) error {

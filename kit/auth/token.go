@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -29,19 +30,19 @@ var ErrTokenFile = errors.New("token file cannot be used")
 // same moment. The file is read again when it changes; one that cannot be used changes nothing. Only hashes are kept, so that every
 // comparison takes the same time and a memory dump does not show a token for long.
 type Tokens struct {
-	path   string
-	broken func(error)
+	path string
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	looked time.Time
 	seen   [sha256.Size]byte // hash of the content that is known
 	sums   [][sha256.Size]byte
-	failed string // what broken was told last
+	failed string // what was logged last
 }
 
-// OpenTokens reads a file with one token on each line. broken is told once of each reason for which a later content is not used.
-func OpenTokens(path string, broken func(error)) (*Tokens, error) {
-	t := &Tokens{path: path, broken: broken, looked: time.Now()}
+// OpenTokens reads a file with one token on each line. The log has, once, each reason for which a later content is not used.
+func OpenTokens(path string, log *slog.Logger) (*Tokens, error) {
+	t := &Tokens{path: path, log: log, looked: time.Now()}
 	if err := t.read(); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (t *Tokens) now() [][sha256.Size]byte {
 		t.failed = ""
 	case err.Error() != t.failed:
 		t.failed = err.Error()
-		t.broken(err)
+		t.log.Error("token file cannot be used; the tokens before stay", "error", err)
 	}
 	return t.sums
 }

@@ -28,7 +28,7 @@ func start(t *testing.T, addr net.Addr) (http.Handler, *fakes.Services) {
 	if err := os.WriteFile(path, []byte("0123456789abcdef"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	token, err := auth.OpenTokens(path, func(err error) { t.Error(err) })
+	token, err := auth.OpenTokens(path, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

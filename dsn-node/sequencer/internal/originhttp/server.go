@@ -77,9 +77,8 @@ func guarded(guard func(http.Handler) http.Handler, h http.Handler) http.Handler
 func policyOf(tokenFile string, address net.Addr, log *slog.Logger) (auth.Policy, error) {
 	var tokens *auth.Tokens
 	if tokenFile != "" {
-		broken := func(err error) { log.Error("token file cannot be used; the tokens before stay", "error", err) }
 		var err error
-		if tokens, err = auth.OpenTokens(tokenFile, broken); err != nil {
+		if tokens, err = auth.OpenTokens(tokenFile, log); err != nil {
 			return auth.Policy{}, fmt.Errorf("--origin-token-file: %w", err)
 		}
 	}
