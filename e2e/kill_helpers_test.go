@@ -57,7 +57,7 @@ func newKiller(t *testing.T, bin string, options cluster.Options) *killer {
 		admin:       blueprintv1.NewAdminServiceClient(c.Conn(cluster.Producer)),
 	}
 	if c.Keys != nil {
-		k.encrypt(t, accounts[2])
+		k.encrypt(t, accounts[2], accounts[3])
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	k.stopCalls = cancel
@@ -69,15 +69,19 @@ func newKiller(t *testing.T, bin string, options cluster.Options) *killer {
 	return k
 }
 
-// encrypt sends transactions through the bundler too.
-func (o *observation) encrypt(t *testing.T, sender *load.Account) {
+// encrypt sends transactions through the bundler too: those of one account in the order of their nonces, those of another not.
+func (o *observation) encrypt(t *testing.T, sender, swapping *load.Account) {
 	t.Helper()
 	bundler, err := ethclient.DialContext(t.Context(), o.c.Wallets)
 	must(t, err)
 	t.Cleanup(bundler.Close)
 	o.bundled.Store(sender.Address.Hex(), bundler)
+	o.bundled.Store(swapping.Address.Hex(), bundler)
 	o.send(sender, func(ctx context.Context) error {
 		return load.Stream(ctx, bundler, sender, 150*time.Millisecond, o.Recorder)
+	})
+	o.send(swapping, func(ctx context.Context) error {
+		return load.Swapped(ctx, bundler, swapping, 300*time.Millisecond, o.Recorder)
 	})
 }
 

@@ -72,7 +72,8 @@ func sealedSteps() []step {
 	all.add(cluster.DSN, underLoad, "proposalStored", "certificateMade", "contentFinal", "preblockDeciding", "walAppending", "walWritten", "walSynced", "preblockFixed",
 		"preblockPublished")
 	all.add(cluster.DSN, starting, "walSettling")
-	all.add(cluster.Bundler, underLoad, "sealedStoring", "sealedStored", "sealedForwarded", "sealedRemoving")
+	all.add(cluster.Bundler, underLoad, "sealedStoring", "sealedStored", "sealedForwarded", "sealedRemoving",
+		"queueStoring", "queueStored")
 	return all
 }
 

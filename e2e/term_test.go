@@ -52,7 +52,7 @@ func stopAll(t *testing.T, o cluster.Options, stops int, s *stopped) {
 	t.Cleanup(api.Close)
 	run := watched(t, c, client, accounts[:2], 100*time.Millisecond)
 	if c.Keys != nil {
-		run.encrypt(t, accounts[2])
+		run.encrypt(t, accounts[2], accounts[3])
 	}
 	streams := openStreams(t, c)
 	calls := run.inFlight(t, api, 3)

@@ -29,6 +29,43 @@ func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time
 	})
 }
 
+// Swapped sends transfers of one account in pairs, the later nonce of each first, at most one pair every pace, until ctx ends. A
+// pair of which one was acknowledged is sent as a whole.
+func Swapped(ctx context.Context, client *ethclient.Client, a *Account, pace time.Duration, r *history.Recorder) error {
+	next := time.NewTicker(pace)
+	defer next.Stop()
+	for {
+		if err := swapped(ctx, client, a, r); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+		}
+	}
+}
+
+func swapped(ctx context.Context, client *ethclient.Client, a *Account, r *history.Recorder) error {
+	var pair [2]letter
+	for i := range pair {
+		tx, err := a.Transfer(a.Address)
+		if err != nil {
+			return err
+		}
+		pair[i] = letter{hash: tx.Hash(), send: func(ctx context.Context) error { return client.SendTransaction(ctx, tx) }}
+	}
+	if err := deliver(ctx, pair[1], a, r); err != nil {
+		return err
+	}
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return deliver(whole, pair[0], a, r)
+}
+
 // letter is a transaction ready to be sent, by the hash that its answer has.
 type letter struct {
 	hash   common.Hash
