@@ -29,7 +29,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"result"}),
 		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_bundler_ended_total",
-			Help: "Transactions that ended, by result: included, replaced (another used the nonce), skipped (ordered and not executed), expired.",
+			Help: "Transactions that ended, by result: included, replaced (another used the nonce), skipped (ordered and not executed), expired, dropped (never sealed).",
 		}, []string{"result"}),
 		seal: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "blindseq_bundler_seal_seconds",
@@ -42,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}),
 	}
-	for _, result := range []string{bundling.Included, bundling.Replaced, bundling.Skipped, bundling.Expired} {
+	for _, result := range []string{bundling.Included, bundling.Replaced, bundling.Skipped, bundling.Expired, bundling.Dropped} {
 		m.ends.WithLabelValues(result) // shown as 0 from the start
 	}
 	reg.MustRegister(m.requests, m.resends, m.ends, m.seal, m.inclusion)
@@ -56,6 +56,10 @@ func (m *metrics) follow(reg prometheus.Registerer, b *outbox.Box) {
 			Name: "blindseq_bundler_pending",
 			Help: "Transactions that wait for a block.",
 		}, func() float64 { return float64(b.Len()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_bundler_queued",
+			Help: "Transactions among the pending ones that are not sealed yet: they wait for earlier ones of their sender.",
+		}, func() float64 { return float64(b.QueuedCount()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "blindseq_bundler_oldest_pending_seconds",
 			Help: "Age of the oldest transaction that waits for a block, 0 without any.",

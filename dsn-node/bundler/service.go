@@ -67,14 +67,16 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 		Committee: c, Key: key, Box: s.box, Leader: n.leader, Observer: n.observer,
 		AcceptTimeout: cfg.AcceptTimeout, MaxAge: cfg.MaxAge, Recorder: m, Log: log,
 	}
-	watcher := bundling.NewWatcher(o, s.follow(cfg))
+	intake := bundling.NewIntake(o)
+	watcher := bundling.NewWatcher(o, intake.Pool(), s.follow(cfg))
 	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout, ReceiptHold: cfg.ReceiptHold}
-	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(bundling.NewIntake(o), n.backends(cfg), limits, m.count, log))
+	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(intake, n.backends(cfg), limits, m.count, log))
 	if err != nil {
 		return nil, err
 	}
 	s.Add("outbox", s.runBox)
 	s.Add("watcher", watcher.Run)
+	s.Add("pool", intake.Pool().Run)
 	s.Add("json-rpc", s.rpc.Run)
 	s.Add("grpc", grpc.Run)
 	return s, nil
@@ -152,6 +154,7 @@ func (s *Service) Addresses() (rpc, http string) { return s.rpc.Addr(), s.OpsAdd
 // Run runs the service until ctx ends or its disk fails, and closes everything. It runs once.
 //
 //	wallet ──▶ JSON-RPC ──▶ intake (check by the observer, seal, outbox) ──▶ rollup
+//	               │        pool (outbox: check by the observer, seal) ────▶ rollup
 //	               └────────────────── everything else ──────────────────▶ observer
 //	           watcher (outbox: look by the observer, hand in again) ──────▶ rollup
 func (s *Service) Run(ctx context.Context) error {

@@ -80,7 +80,7 @@ func (r *Rollup) observer(c request) (any, *Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch c.Method {
-	case "eth_getTransactionReceipt", "eth_getTransactionByHash":
+	case "eth_getTransactionReceipt", "eth_getTransactionByHash", "eth_getRawTransactionByHash", "te_awaitReceipt":
 		if r.receipts[hash] {
 			return map[string]any{"blockNumber": "0x5", "transactionHash": hash, "hash": hash, "fromRollup": true}, nil
 		}

@@ -49,7 +49,7 @@ type Rollup struct {
 	shown    map[common.Hash]bool
 	baseFee  uint64
 	nonces   map[common.Address]uint64
-	poor     map[common.Address]bool
+	balances map[common.Address]uint64
 	receipts map[common.Hash]bool
 	status   map[common.Hash]status
 	changed  notify.Broadcast
@@ -65,7 +65,7 @@ func New(t testing.TB, ring *seal.Ring) *Rollup {
 	t.Helper()
 	r := &Rollup{
 		t: t, ring: ring, head: 5, pool: map[seal.ID]*seal.Sealed{}, ids: map[common.Hash]bool{}, shown: map[common.Hash]bool{}, baseFee: 1,
-		nonces: map[common.Address]uint64{}, poor: map[common.Address]bool{}, receipts: map[common.Hash]bool{}, status: map[common.Hash]status{},
+		nonces: map[common.Address]uint64{}, balances: map[common.Address]uint64{}, receipts: map[common.Hash]bool{}, status: map[common.Hash]status{},
 	}
 	leader, observer := httptest.NewServer(serve(r.atLeader)), httptest.NewServer(serve(r.atObserver))
 	t.Cleanup(leader.Close)
@@ -116,8 +116,11 @@ func (r *Rollup) Include(hash common.Hash, from common.Address, next uint64) {
 // Use makes a nonce the next one of an account, as if transactions from elsewhere had used those before.
 func (r *Rollup) Use(from common.Address, next uint64) { r.set(func() { r.nonces[from] = next }) }
 
+// Own makes a number of wei an account's balance.
+func (r *Rollup) Own(a common.Address, wei uint64) { r.set(func() { r.balances[a] = wei }) }
+
 // Poor takes an account's balance.
-func (r *Rollup) Poor(a common.Address) { r.set(func() { r.poor[a] = true }) }
+func (r *Rollup) Poor(a common.Address) { r.Own(a, 0) }
 
 // Lag makes the observer lack the last blocks.
 func (r *Rollup) Lag(blocks uint64) { r.set(func() { r.behind = blocks }) }
@@ -289,8 +292,8 @@ func (r *Rollup) account(method string, a common.Address) any {
 	if method == "eth_getTransactionCount" {
 		return hexutil.Uint64(r.nonces[a])
 	}
-	if r.poor[a] {
-		return "0x0"
+	if wei, known := r.balances[a]; known {
+		return hexutil.Uint64(wei)
 	}
 	return "0xffffffffffffffffffff"
 }

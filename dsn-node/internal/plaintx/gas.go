@@ -3,18 +3,48 @@ package plaintx
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 )
 
-// ErrIntrinsicGas says that a transaction's gas limit does not even pay for its bytes, so no block can execute it.
-var ErrIntrinsicGas = errors.New("intrinsic gas too low")
+// What no block can execute.
+var (
+	// ErrIntrinsicGas says that a transaction's gas limit does not even pay for its bytes.
+	ErrIntrinsicGas = errors.New("intrinsic gas too low")
+	// ErrFloorGas says that it does not pay for its data (EIP-7623).
+	ErrFloorGas = errors.New("insufficient gas for floor data gas cost")
+	// ErrTip says that a transaction's tip is above its fee cap.
+	ErrTip = errors.New("max priority fee per gas higher than max fee per gas")
+	// ErrFeeCap says that a price does not fit into 256 bits.
+	ErrFeeCap = errors.New("max fee per gas higher than 2^256-1")
+	// ErrCode says that a transaction would create a contract with too much code.
+	ErrCode = errors.New("max initcode size exceeded")
+	// ErrNoAuthorisations says that a transaction of type 4 has none.
+	ErrNoAuthorisations = errors.New("EIP-7702 transaction with empty auth list")
+	// ErrNonceMax says that there would be no nonce after the transaction's.
+	ErrNonceMax = errors.New("nonce has max value")
+)
 
-// CheckGas refuses a gas limit that no block can execute, by the rules of the Prague fork, which are the strictest.
-func (t *Tx) CheckGas() error {
-	if least := max(intrinsicGas(t.Transaction), floorGas(t.Transaction)); t.Gas() < least {
-		return fmt.Errorf("%w: gas limit %d, at least %d", ErrIntrinsicGas, t.Gas(), least)
+// CheckRuns refuses what no block can execute whatever the state is, by the rules of the Prague fork, which are the strictest.
+func (t *Tx) CheckRuns() error {
+	intrinsic, floor := intrinsicGas(t.Transaction), floorGas(t.Transaction)
+	switch {
+	case t.Nonce() == math.MaxUint64:
+		return ErrNonceMax
+	case t.GasFeeCap().BitLen() > 256:
+		return ErrFeeCap
+	case t.GasFeeCapIntCmp(t.GasTipCap()) < 0:
+		return fmt.Errorf("%w: maxPriorityFeePerGas: %s, maxFeePerGas: %s", ErrTip, t.GasTipCap(), t.GasFeeCap())
+	case t.To() == nil && len(t.Data()) > params.MaxInitCodeSize:
+		return fmt.Errorf("%w: code size %d, limit %d", ErrCode, len(t.Data()), params.MaxInitCodeSize)
+	case t.Type() == types.SetCodeTxType && len(t.SetCodeAuthorizations()) == 0:
+		return ErrNoAuthorisations
+	case t.Gas() < intrinsic:
+		return fmt.Errorf("%w: gas %d, minimum needed %d", ErrIntrinsicGas, t.Gas(), intrinsic)
+	case t.Gas() < floor:
+		return fmt.Errorf("%w: gas %d, minimum needed %d", ErrFloorGas, t.Gas(), floor)
 	}
 	return nil
 }

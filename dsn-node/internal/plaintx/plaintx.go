@@ -1,5 +1,6 @@
 // Package plaintx checks a plain transaction before it is sealed. Afterwards nobody can until its place is fixed, and a
-// transaction that cannot run there has ended, for everybody to read.
+// transaction that cannot run there has ended, for everybody to read. Errors have geth's words where geth has an error for the same:
+// wallets and libraries know them.
 package plaintx
 
 import (
@@ -15,13 +16,13 @@ import (
 
 var (
 	// ErrTooLarge says that a transaction cannot be sealed.
-	ErrTooLarge = errors.New("transaction is too large")
+	ErrTooLarge = errors.New("oversized data")
 	// ErrMalformed says that the bytes are no transaction, or one that nobody signed.
 	ErrMalformed = errors.New("not a signed transaction")
 	// ErrType says that transactions of this type are not taken.
-	ErrType = errors.New("transaction type is not taken")
+	ErrType = errors.New("transaction type not supported")
 	// ErrChain says that a transaction is for another chain, or for any.
-	ErrChain = errors.New("transaction is for another chain")
+	ErrChain = types.ErrInvalidChainId
 	// ErrHeader says that a header would promise less gas or a higher fee cap than a transaction has.
 	ErrHeader = errors.New("transaction does not fit its header")
 )
@@ -36,7 +37,7 @@ type Tx struct {
 func Check(raw []byte, chain uint64) (*Tx, error) {
 	switch {
 	case len(raw) > seal.MaxTxBytes:
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(raw), seal.MaxTxBytes)
+		return nil, fmt.Errorf("%w: transaction size %d, limit %d", ErrTooLarge, len(raw), seal.MaxTxBytes)
 	case seal.IsSealed(raw):
 		return nil, fmt.Errorf("%w: it is sealed already", ErrType)
 	}
@@ -48,13 +49,13 @@ func Check(raw []byte, chain uint64) (*Tx, error) {
 	case tx.Type() == types.BlobTxType:
 		return nil, fmt.Errorf("%w: the rollup has no blobs", ErrType)
 	case !tx.Protected():
-		return nil, fmt.Errorf("%w: it names none (EIP-155), so anyone could repeat it on another", ErrChain)
+		return nil, fmt.Errorf("only replay-protected (EIP-155) transactions allowed over RPC: %w: it names none", ErrChain)
 	case chain != 0 && tx.ChainId().Cmp(new(big.Int).SetUint64(chain)) != 0:
-		return nil, fmt.Errorf("%w: %s, this one is %d", ErrChain, tx.ChainId(), chain)
+		return nil, fmt.Errorf("invalid sender: %w: have %s want %d", ErrChain, tx.ChainId(), chain)
 	}
 	from, err := types.Sender(types.LatestSignerForChainID(tx.ChainId()), tx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: invalid sender: %w", ErrMalformed, err)
 	}
 	return &Tx{tx, from}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"blindseq/dsn-node/internal/plaintx"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -30,7 +31,7 @@ func (d *Intake) check(raw []byte) (*transaction, error) {
 	if _, err := gasOf(tx.Gas(), d.o.Committee.Limits); err != nil {
 		return nil, err
 	}
-	if err := tx.CheckGas(); err != nil {
+	if err := tx.CheckRuns(); err != nil {
 		return nil, err
 	}
 	t := &transaction{Tx: tx, raw: raw, accounts: []common.Address{tx.From}}
@@ -48,19 +49,22 @@ func (d *Intake) check(raw []byte) (*transaction, error) {
 	return t, nil
 }
 
-// admission is what a transaction that can run is sealed with.
+// admission is what a transaction that can run is sealed with, or queued.
 type admission struct {
 	lead
-	leaders outbox.Answer
-	use     outbox.Use
+	leaders  outbox.Answer
+	use      outbox.Use
+	early    uint64 // the nonce that is due, if the transaction's comes later and it has to be queued; valid with queue
+	queue    bool
+	replaces *outbox.Item // the queued one whose place it takes
 }
 
 // admit refuses what would end for certain as things stand (rule E3). Leader and observer are asked at the same time, the leader
-// only when nothing waits here: its answer counts only then.
+// only when nothing that is sealed waits here: its answer counts only then.
 func (d *Intake) admit(ctx context.Context, tx *transaction) (a admission, err error) {
 	var leaders outbox.Answer
 	g, asking := errgroup.WithContext(ctx)
-	if d.o.Box.Len() == 0 {
+	if d.o.Box.Sealed() == 0 {
 		g.Go(func() error {
 			return persist(asking, func(ctx context.Context) (err error) {
 				leaders.Mine, leaders.Known = d.o.Box.NextSeq(), true
@@ -87,33 +91,81 @@ func (d *Intake) fits(ctx context.Context, tx *transaction) (a admission, err er
 	if err != nil {
 		return a, err
 	}
-	a = admission{lead: lead{Tip: s.Tip}, use: outbox.Use{Nonces: d.uses(tx, s.Nonces), Cost: tx.Cost()}}
-	err = d.judge(tx, s)
+	a = admission{lead: lead{Tip: s.Tip}, use: outbox.Use{Cost: tx.Cost()}}
+	err = d.judge(tx, s, &a)
 	if known := d.o.Box.LastOrdered(); s.Head < known {
 		return a, fmt.Errorf("%w: it is at block %d, and %d is known", rollup.ErrObserver, s.Head, known)
+	}
+	if !a.queue {
+		a.use.Nonces = d.uses(tx, s.Nonces)
 	}
 	return a, err
 }
 
-func (d *Intake) judge(tx *transaction, s rollup.Sender) error {
+// judge refuses with the words of geth, which libraries know.
+func (d *Intake) judge(tx *transaction, s rollup.Sender, a *admission) error {
 	mined := s.Nonces[tx.From]
-	next := d.o.Box.NextNonce(tx.From, mined)
-	spent := d.o.Box.Spent(tx.From, mined)
+	a.early = d.o.Box.NextNonce(tx.From, mined)
+	a.queue = tx.Nonce() > a.early
 	switch {
 	case tx.Nonce() < mined:
-		return fmt.Errorf("%w too low: next nonce %d, tx nonce %d", ErrNonce, mined, tx.Nonce())
-	case tx.Nonce() < next:
-		return fmt.Errorf("%w: next nonce %d, tx nonce %d", ErrTaken, next, tx.Nonce())
-	case tx.Nonce() > next:
-		return fmt.Errorf("%w: next nonce %d, tx nonce %d; send the ones between first", ErrTooHigh, next, tx.Nonce())
+		return fmt.Errorf("%w: next nonce %d, tx nonce %d", ErrNonce, mined, tx.Nonce())
 	case s.Shown:
 		return ErrShown
-	case tx.GasFeeCap().Cmp(s.BaseFee) < 0:
-		return fmt.Errorf("%w: fee cap %s, base fee %s", ErrFee, tx.GasFeeCap(), s.BaseFee)
-	case s.Balance.Cmp(new(big.Int).Add(tx.Cost(), spent)) < 0:
-		return fmt.Errorf("%w: balance %s, tx cost %s, and %s for those that wait", ErrFunds, s.Balance, tx.Cost(), spent)
+	case tx.Nonce() < a.early:
+		return fmt.Errorf("%w: a transaction with nonce %d is sealed already, and what is sealed cannot be replaced", ErrReplaced, tx.Nonce())
 	}
+	if err := d.replace(tx, a); err != nil {
+		return err
+	}
+	if tx.GasFeeCap().Cmp(s.BaseFee) < 0 {
+		return fmt.Errorf("%w: maxFeePerGas: %s, baseFee: %s", ErrFee, tx.GasFeeCap(), s.BaseFee)
+	}
+	return d.afford(tx, mined, s.Balance)
+}
+
+// afford refuses what its sender cannot pay for, together with everything of it that waits here.
+func (d *Intake) afford(tx *transaction, mined uint64, balance *big.Int) error {
+	spent := d.o.Box.Spent(tx.From, mined, tx.Nonce())
+	over := new(big.Int).Add(tx.Cost(), spent)
+	switch over.Sub(over, balance); {
+	case over.Sign() <= 0:
+		return nil
+	case spent.Sign() == 0:
+		return fmt.Errorf("%w: balance %s, tx cost %s, overshot %s", ErrFunds, balance, tx.Cost(), over)
+	}
+	return fmt.Errorf("%w: balance %s, queued cost %s, tx cost %s, overshot %s", ErrFunds, balance, spent, tx.Cost(), over)
+}
+
+// priceBump is by how many percent both prices of a transaction must be above those of the queued one that it replaces, as in
+// geth's pool.
+const priceBump = 10
+
+// replace notes the queued transaction of the same nonce, if it may be replaced.
+func (d *Intake) replace(tx *transaction, a *admission) error {
+	old, there := d.o.Box.Queued(tx.From, tx.Nonce())
+	if !there || old.Hash == tx.Hash() {
+		return nil
+	}
+	content, err := d.o.Box.Content(old.Hash)
+	if err != nil || content == nil { // it has ended meanwhile
+		return err
+	}
+	before := new(types.Transaction)
+	if err := before.UnmarshalBinary(content.Raw); err != nil {
+		return fmt.Errorf("read queued transaction: %w", err)
+	}
+	if !bumped(before.GasFeeCap(), tx.GasFeeCap()) || !bumped(before.GasTipCap(), tx.GasTipCap()) {
+		return ErrReplaced
+	}
+	a.replaces = &old
 	return nil
+}
+
+// bumped says whether a price is enough above another one.
+func bumped(from, to *big.Int) bool {
+	least := new(big.Int).Mul(from, big.NewInt(100+priceBump))
+	return to.Cmp(from) > 0 && to.Cmp(least.Div(least, big.NewInt(100))) >= 0
 }
 
 // uses are the nonces that authorisations will use: those that are due when the transaction is executed after all that wait. Others

@@ -69,7 +69,7 @@ func TestOnlyWhatCanRunAfterWhatWaitsIsSealed(t *testing.T) {
 		tx   types.TxData
 		want error
 	}{
-		"a nonce that is not due": {transfer(1, 5), ErrTooHigh}, "too little gas": {tooLow, plaintx.ErrIntrinsicGas}, "a fee cap below the base fee": {cheap, ErrFee},
+		"too little gas": {tooLow, plaintx.ErrIntrinsicGas}, "a fee cap below the base fee": {cheap, ErrFee},
 		"one that was shown": {transfer(0, 1), ErrShown}, "one that its sender cannot pay": {transfer(0, 3*(210_000+5)), ErrFunds},
 	} {
 		if err := c.take(one.tx, c.key); !errors.Is(err, one.want) {
@@ -84,8 +84,8 @@ func TestOnlyWhatCanRunAfterWhatWaitsIsSealed(t *testing.T) {
 	if err := c.take(transfer(3, 0), c.key); !errors.Is(err, ErrFunds) {
 		t.Errorf("what those before leave no money for: %v", err)
 	}
-	if err := c.take(transfer(1, 6), c.key); !errors.Is(err, ErrTaken) {
-		t.Errorf("another one for a nonce that waits: %v", err)
+	if err := c.take(transfer(1, 6), c.key); !errors.Is(err, ErrReplaced) {
+		t.Errorf("another one for a nonce that is sealed: %v", err)
 	}
 	if len(c.rollup.sealed) != 3 {
 		t.Errorf("%d were sealed", len(c.rollup.sealed))
@@ -106,7 +106,7 @@ func TestAuthorisationsThatWaitUseNonces(t *testing.T) {
 	if err := c.take(delegation(0, elsewhere, forged, early, authorisation(t, signer, 0, 5), authorisation(t, signer, 1337, 6)), c.key); err != nil {
 		t.Fatal(err)
 	}
-	for nonce, want := range map[uint64]error{5: ErrTaken, 6: ErrTaken, 8: ErrTooHigh} {
+	for nonce, want := range map[uint64]error{5: ErrReplaced, 6: ErrReplaced} {
 		if err := c.take(transfer(nonce, 0), signer); !errors.Is(err, want) {
 			t.Errorf("nonce %d: %v, want %v", nonce, err, want)
 		}
@@ -118,7 +118,7 @@ func TestAuthorisationsThatWaitUseNonces(t *testing.T) {
 	if err := c.take(delegation(1, authorisation(t, c.key, 1337, 2)), c.key); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.take(transfer(2, 0), c.key); !errors.Is(err, ErrTaken) {
+	if err := c.take(transfer(2, 0), c.key); !errors.Is(err, ErrReplaced) {
 		t.Errorf("the sender's authorised nonce: %v", err)
 	}
 	if err := c.take(transfer(3, 0), c.key); err != nil {

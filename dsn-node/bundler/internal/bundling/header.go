@@ -15,7 +15,7 @@ import (
 )
 
 // ErrGas says that a transaction has a higher gas limit than the chain allows for sealed ones.
-var ErrGas = errors.New("gas limit too high for a sealed transaction")
+var ErrGas = errors.New("transaction gas limit too high")
 
 // gasClasses are what headers say of the gas limit, so that they tell little about the transaction.
 var gasClasses = []uint64{50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 15_000_000}
@@ -24,7 +24,7 @@ var gasClasses = []uint64{50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_00
 func gasOf(gas uint64, limits committee.Limits) (uint64, error) {
 	most := rules.MostGas(limits)
 	if gas > most {
-		return 0, fmt.Errorf("%w: %d, at most %d", ErrGas, gas, most)
+		return 0, fmt.Errorf("%w (cap: %d, tx: %d)", ErrGas, most, gas)
 	}
 	for _, class := range gasClasses {
 		if gas <= class {

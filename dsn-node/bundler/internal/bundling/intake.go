@@ -1,14 +1,16 @@
 // Package bundling takes plain transactions from wallets, seals each under the bundler's own key, and brings the sealed
 // transactions into blocks.
 //
-// It guarantees that a hash is answered only for a transaction that is on disk and that the rollup has accepted, sealed; such a
-// one is handed in again, sealed anew where it must be, until it is in a block, or was ordered and ended, or its nonce is used
-// by another, or it is too old. An error means that the bundler does not keep the transaction; only when the rollup did not
-// answer, which the error says, or the disk failed, it may still come into a block.
+// It guarantees that a hash is answered only for a transaction that is on disk and that the rollup has accepted, sealed, or that is
+// queued because it is not its nonce's turn. Such a one is handed in again, sealed anew where it must be, until it is in a block, or
+// was ordered and ended, or its nonce is used by another, or it is too old; how it ended is remembered. An error means that the
+// bundler does not keep the transaction; only when the rollup did not answer, which the error says, or the disk failed, it may still
+// come into a block.
 //
 // The order of blocks is that of sealing: each sealed transaction has the next seq of the bundler's key, and rollups order
-// them by seq without a gap. So the transactions of one sender run in the order of their arrival. They are taken one after
-// the other. One that could not run after those that wait here is refused: it would be opened, end, and be readable.
+// them by seq without a gap. So the transactions of one sender run in the order in which they are sealed. That is one after the
+// other, each when those before it are executed or sealed here: see Pool. One that could not run after those that wait here is
+// refused: it would be opened, end, and be readable. A queued one can be replaced, a sealed one cannot.
 //
 // Nothing that is sent to the rollup's leader shows a transaction's sender or hash, before its place is fixed or after. Whether it
 // can run, and how it ended, an observer of the bundler's own says.
@@ -35,14 +37,13 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
+// Why a transaction is refused, in geth's words, which libraries know.
 var (
-	// ErrNonce says that a transaction's nonce is not its sender's next one.
-	ErrNonce = errors.New("nonce")
-	// ErrTooHigh is an ErrNonce: transactions before this one are missing.
-	ErrTooHigh = fmt.Errorf("%w too high", ErrNonce)
-	// ErrTaken is an ErrNonce: a transaction that waits here uses it. What is sealed cannot be replaced.
-	ErrTaken = fmt.Errorf("%w is used by a transaction that waits for its block", ErrNonce)
-	// ErrFunds says that its sender cannot pay for it, and for those that wait before it.
+	// ErrNonce says that a transaction's nonce is used in a block.
+	ErrNonce = errors.New("nonce too low")
+	// ErrReplaced says that a transaction with this nonce waits here, which is sealed or does not cost enough less.
+	ErrReplaced = errors.New("replacement transaction underpriced")
+	// ErrFunds says that its sender cannot pay for it, and for those that wait here.
 	ErrFunds = errors.New("insufficient funds for gas * price + value")
 	// ErrFee says that its fee cap is too low for the next block.
 	ErrFee = errors.New("max fee per gas less than block base fee")
@@ -108,11 +109,14 @@ type Intake struct {
 	o     Options
 	turns turns
 	busy  *semaphore.Weighted // sealing takes a processor
+	pool  *Pool
 }
 
 // NewIntake makes an intake.
 func NewIntake(o Options) *Intake {
-	return &Intake{o: o, turns: newTurns(), busy: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
+	d := &Intake{o: o, turns: newTurns(), busy: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
+	d.pool = newPool(d)
+	return d
 }
 
 // Send takes a raw transaction and answers its hash. A repeat is a success.
@@ -128,27 +132,53 @@ func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 		return common.Hash{}, fmt.Errorf("%w in time for this sender's earlier transactions", rollup.ErrAway)
 	}
 	defer done()
-	if err := d.settle(ctx, tx.From); err != nil {
+	if err := d.settle(ctx, tx.accounts); err != nil {
 		return common.Hash{}, err
 	}
 	hash := tx.Hash()
 	if d.o.Box.Accepted(hash) {
 		return hash, nil
 	}
-	if err := d.bring(ctx, tx); err != nil {
+	a, err := d.admit(ctx, tx)
+	switch {
+	case err != nil:
+	case a.queue:
+		err = d.queue(ctx, tx, a)
+	default:
+		err = d.bring(ctx, tx, a)
+	}
+	if err != nil {
 		return common.Hash{}, err
 	}
-	// gofail: var sealedForwarded struct{}
-	d.o.Box.Accept(hash, time.Now().Add(backoff(0)))
 	return hash, nil
 }
 
-// bring seals a new transaction and hands it in. If that fails it is not kept.
-func (d *Intake) bring(ctx context.Context, tx *transaction) error {
-	a, err := d.admit(ctx, tx)
+// queue keeps a transaction until it is its nonce's turn.
+func (d *Intake) queue(ctx context.Context, tx *transaction, a admission) error {
+	// gofail: var queueStoring struct{}
+	item, err := d.o.Box.Queue(tx.item(time.Now()), a.use, tx.raw)
+	// gofail: var queueStored struct{}
 	if err != nil {
 		return err
 	}
+	d.o.Box.Why(item.Hash, waitsFor(a.early))
+	if a.replaces != nil {
+		d.o.tell(ctx, *a.replaces, Replaced, replacedBy(item))
+	}
+	return nil
+}
+
+func replacedBy(item outbox.Item) string {
+	return fmt.Sprintf("replaced by %s before it was sealed", item.Hash)
+}
+
+func (t *transaction) item(now time.Time) outbox.Item {
+	return outbox.Item{Hash: t.Hash(), From: t.From, Nonce: t.Nonce(), Since: uint64(now.Unix())}
+}
+
+// bring seals a new transaction and hands it in. If that fails it is not kept. A queued one in whose place it comes ends afterwards:
+// a crash in between leaves it queued for a nonce that is used, so that it ends then.
+func (d *Intake) bring(ctx context.Context, tx *transaction, a admission) error {
 	if err := d.busy.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("seal transaction: %w", err)
 	}
@@ -157,10 +187,16 @@ func (d *Intake) bring(ctx context.Context, tx *transaction) error {
 	if err != nil {
 		return err
 	}
-	if err := d.handIn(ctx, item, tx, sealed, a.lead); err != nil {
+	if err := d.handIn(ctx, item, tx, sealed, a.lead, d.send); err != nil {
 		return errors.Join(err, d.drop(item, err))
 	}
-	return nil
+	// gofail: var sealedForwarded struct{}
+	d.o.Box.Accept(item.Hash, time.Now().Add(backoff(0)))
+	d.pool.wake(tx.accounts...)
+	if a.replaces == nil {
+		return nil
+	}
+	return d.o.end(ctx, *a.replaces, Replaced, replacedBy(item))
 }
 
 // drop forgets a transaction that the rollup did not accept. Its seq is free again only if the rollup answered.
@@ -171,31 +207,63 @@ func (d *Intake) drop(item outbox.Item, reason error) error {
 	return d.o.Box.GiveBack(item.Hash)
 }
 
-// settle hands in once more what a sender sent before this process began. A crash may have come between keeping a transaction
-// and handing it in: a repeat of it is answered only when the rollup has it.
-func (d *Intake) settle(ctx context.Context, from common.Address) error {
-	for _, item := range d.o.Box.Unsure(from) {
-		content, err := d.o.Box.Content(item.Hash)
-		if err != nil {
-			return err
+// settle hands in what the rollup perhaps does not have of some senders, before anything else of them is sealed. A crash may have come
+// between keeping a transaction and handing it in: a repeat of it is answered only when the rollup has it. And one whose seq turns
+// out to be used gets another: were a later one of its sender sealed by then, that would run before it, and end.
+func (d *Intake) settle(ctx context.Context, accounts []common.Address) error {
+	for _, from := range accounts {
+		for _, item := range d.o.Box.Unsure(from) {
+			if err := d.settleOne(ctx, item); err != nil {
+				return err
+			}
 		}
-		if content == nil {
-			continue // it has ended meanwhile
-		}
-		if err := d.submit(ctx, item, content.Sealed); errors.Is(err, rollup.ErrAway) {
-			return err
-		}
-		d.o.Box.HandedIn(item.Hash) // one that is refused, the watcher seals anew or finds out how it ended
 	}
 	return nil
+}
+
+func (d *Intake) settleOne(ctx context.Context, item outbox.Item) error {
+	content, err := d.o.Box.Content(item.Hash)
+	if err != nil || content == nil { // it has ended meanwhile
+		return err
+	}
+	if err = d.submit(ctx, item, content.Sealed); errors.Is(err, errUsed) {
+		err = d.again(ctx, item, content.Raw)
+	}
+	if errors.Is(err, rollup.ErrAway) || errors.Is(err, outbox.ErrStorage) {
+		return err
+	}
+	d.o.Box.HandedIn(item.Hash) // one that is refused keeps its seq; the watcher seals it anew or finds out how it ended
+	return nil
+}
+
+// again seals an item whose seq is used with another one, and hands it in. One whose nonce is used is the watcher's.
+func (d *Intake) again(ctx context.Context, item outbox.Item, raw []byte) error {
+	tx, err := d.check(raw)
+	if err != nil {
+		return err
+	}
+	at, err := d.o.lead(ctx)
+	if err != nil {
+		return err
+	}
+	states, err := d.o.Observer.Look(ctx, []rollup.Query{{Hash: item.Hash, From: item.From}})
+	if err != nil || states[0].Err != nil {
+		return errors.Join(rollup.ErrAway, err)
+	}
+	if states[0].Nonce > item.Nonce {
+		return nil
+	}
+	item, sealed, err := d.renew(item, tx, at)
+	if err != nil {
+		return err
+	}
+	return d.handIn(ctx, item, tx, sealed, at, d.sendStored)
 }
 
 // prepare gives a new transaction a seq and seals it.
 func (d *Intake) prepare(tx *transaction, a admission) (outbox.Item, []byte, error) {
 	start := time.Now()
-	item, err := d.o.Box.Reserve(
-		outbox.Item{Hash: tx.Hash(), From: tx.From, Nonce: tx.Nonce(), Since: uint64(start.Unix())},
-		a.use, a.leaders)
+	item, err := d.o.Box.Reserve(tx.item(start), a.use, a.leaders)
 	if err != nil {
 		return item, nil, err
 	}
@@ -209,8 +277,9 @@ func (d *Intake) prepare(tx *transaction, a admission) (outbox.Item, []byte, err
 
 // The waits between looks at a transaction that is not in a block.
 const (
-	firstWait = time.Second
-	mostWait  = 15 * time.Second
+	firstWait     = time.Second
+	mostWait      = 15 * time.Second
+	mostQueueWait = 3 * time.Second
 )
 
 // backoff is how long to wait after a number of looks.

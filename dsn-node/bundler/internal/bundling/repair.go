@@ -1,8 +1,10 @@
 package bundling
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
@@ -17,7 +19,7 @@ const repairs = 64
 // has it, the first one after it, sealed anew. That is so when the leader lost its pool, when an item was refused or given up,
 // and when the sequence began again at 0. If the leader has an item under an old seq too, that one ends there, its nonce used.
 func (w *Watcher) repair(ctx context.Context) error {
-	if w.o.Box.Len() == 0 {
+	if w.o.Box.Sealed() == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -45,6 +47,11 @@ func (w *Watcher) repairOne(ctx context.Context, at lead) (again bool, err error
 	if item, ok := w.o.Box.At(at.NextSeq); ok {
 		err = w.resend(ctx, item, at)
 	} else if later, missing := w.o.Box.Missing(at.NextSeq); missing {
+		done, free := w.turn(later)
+		if !free {
+			return false, nil
+		}
+		defer done()
 		item, ok := w.o.Box.Move(later.Hash, at.NextSeq)
 		if !ok {
 			return false, nil // it was removed, or the seq was taken meanwhile
@@ -59,8 +66,23 @@ func (w *Watcher) repairOne(ctx context.Context, at lead) (again bool, err error
 	return err == nil, err
 }
 
-// resendAll hands in again what the leader does not have, in the order of arrival.
+// turn takes the turn of an item's sender, if it is free and the item is as it was. While an intake or the pool has it, that one
+// hands in what is missing.
+func (w *Watcher) turn(item outbox.Item) (done func(), free bool) {
+	done, free = w.pool.d.turns.try(item.From)
+	if !free {
+		return nil, false
+	}
+	if now, here := w.o.Box.Find(item.Hash); !here || now.Seq != item.Seq || now.ID != item.ID {
+		done()
+		return nil, false
+	}
+	return done, true
+}
+
+// resendAll hands in again what the leader does not have, in the order of seq: those that get another one keep their order.
 func (w *Watcher) resendAll(ctx context.Context, at lead, missing []outbox.Item) error {
+	slices.SortFunc(missing, func(a, b outbox.Item) int { return cmp.Compare(a.Seq, b.Seq) })
 	for _, item := range missing {
 		if err := w.resend(ctx, item, at); errors.Is(err, rollup.ErrAway) {
 			return nil // those after it are for the next look
@@ -73,6 +95,11 @@ func (w *Watcher) resendAll(ctx context.Context, at lead, missing []outbox.Item)
 
 // resend hands an item in again, sealed anew if it has expired, or if the leader has something else under its seq.
 func (w *Watcher) resend(ctx context.Context, item outbox.Item, at lead) error {
+	done, free := w.turn(item)
+	if !free {
+		return nil // the next look tells
+	}
+	defer done()
 	if item.Seq < at.NextSeq {
 		renewed, ok := w.o.Box.Renew(item.Hash, at.NextSeq)
 		if !ok {

@@ -23,26 +23,34 @@ const (
 // errUsed says that the leader has something else under a seq.
 var errUsed = errors.New("seq is used")
 
+// sending makes a sealed transaction durable and hands it in.
+type sending func(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error
+
 // handIn hands a new transaction in, with another seq if the leader has something else under its own: this outbox is then older
 // than what was sealed with this key.
-func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte, at lead) error {
+func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte, at lead, send sending) error {
 	for range renewals {
-		err := d.send(ctx, item, tx, sealed)
+		err := send(ctx, item, tx, sealed)
 		if !errors.Is(err, errUsed) {
 			return err
 		}
 		if at.NextSeq, err = d.o.Leader.NextSeq(ctx, d.o.submitter()); err != nil {
 			return err
 		}
-		renewed, ok := d.o.Box.Renew(item.Hash, at.NextSeq)
-		if !ok {
-			return fmt.Errorf("%w: no seq is free", rollup.ErrAway)
-		}
-		if item, sealed, err = d.o.seal(renewed, tx.Transaction, tx.raw, at); err != nil {
+		if item, sealed, err = d.renew(item, tx, at); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w with a seq that is free: another process seals with the same key", rollup.ErrAway)
+}
+
+// renew seals a transaction with another seq.
+func (d *Intake) renew(item outbox.Item, tx *transaction, at lead) (outbox.Item, []byte, error) {
+	renewed, ok := d.o.Box.Renew(item.Hash, at.NextSeq)
+	if !ok {
+		return item, nil, fmt.Errorf("%w: no seq is free", rollup.ErrAway)
+	}
+	return d.o.seal(renewed, tx.Transaction, tx.raw, at)
 }
 
 // send makes a sealed transaction durable and hands it in, both at the same time: neither waits for the other. After a crash in
@@ -53,6 +61,15 @@ func (d *Intake) send(ctx context.Context, item outbox.Item, tx *transaction, se
 	go func() { stored <- d.o.store(item, tx.raw, sealed) }()
 	err := d.submit(ctx, item, sealed)
 	return errors.Join(<-stored, err)
+}
+
+// sendStored does one after the other. It is for what was acknowledged before: were it handed in and not on the disk after a crash,
+// another one could be sealed in its place, and be opened for nothing.
+func (d *Intake) sendStored(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error {
+	if err := d.o.store(item, tx.raw, sealed); err != nil {
+		return err
+	}
+	return d.submit(ctx, item, sealed)
 }
 
 // submit hands a sealed transaction in until the rollup has it.

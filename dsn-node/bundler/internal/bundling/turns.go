@@ -56,6 +56,18 @@ func (t turns) take(ctx context.Context, a common.Address) (done func(), err err
 	}
 }
 
+// try takes a sender's turn if it is free.
+func (t turns) try(a common.Address) (done func(), free bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, busy := t.taken[a]; busy {
+		return nil, false
+	}
+	over := make(chan struct{})
+	t.taken[a] = over
+	return func() { t.end(a, over) }, true
+}
+
 func (t turns) end(a common.Address, over chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -14,10 +14,11 @@ import (
 
 // How transactions end, as in logs and metrics.
 const (
-	Included = "included"
-	Replaced = "replaced" // its nonce was used by another
-	Skipped  = "skipped"  // ordered and never to be in a block
-	Expired  = "expired"
+	Included = outbox.Included
+	Replaced = outbox.Replaced
+	Skipped  = outbox.Skipped
+	Expired  = outbox.Expired
+	Dropped  = outbox.Dropped
 )
 
 const (
@@ -30,6 +31,7 @@ const (
 // Watcher follows the transactions that were accepted until they end, and hands in again what the leader does not have.
 type Watcher struct {
 	o      Options
+	pool   *Pool
 	health Health
 	once   map[common.Hash]bool   // seen once with a used nonce
 	ended  map[common.Hash]string // ordered and not executed, with the reason
@@ -39,9 +41,9 @@ type Watcher struct {
 // Health takes why a node cannot be used, empty when it can.
 type Health struct{ Leader, Observer func(reason string) }
 
-// NewWatcher makes a watcher that tells health how the nodes are.
-func NewWatcher(o Options, health Health) *Watcher {
-	return &Watcher{o: o, health: health, once: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
+// NewWatcher makes a watcher that wakes a pool, and tells health how the nodes are.
+func NewWatcher(o Options, pool *Pool, health Health) *Watcher {
+	return &Watcher{o: o, pool: pool, health: health, once: map[common.Hash]bool{}, ended: map[common.Hash]string{}}
 }
 
 // Run follows transactions until ctx ends or the disk fails.
@@ -57,7 +59,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-probe.C:
 			probe.Reset(w.probe(ctx))
 		case now := <-poll.C:
-			err = errors.Join(w.repair(ctx), w.round(ctx, now))
+			err = errors.Join(w.repair(ctx), w.round(ctx, now), w.lookQueued(ctx, now))
 		}
 		if err != nil && ctx.Err() == nil {
 			return err
@@ -210,15 +212,30 @@ func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string
 func (w *Watcher) end(ctx context.Context, item outbox.Item, result, reason string) error {
 	delete(w.once, item.Hash)
 	delete(w.ended, item.Hash)
+	return w.o.end(ctx, item, result, reason)
+}
+
+// end forgets an item. Why it is in no block is remembered.
+func (o *Options) end(ctx context.Context, item outbox.Item, result, reason string) (err error) {
 	// gofail: var sealedRemoving struct{}
-	if err := w.o.Box.Remove(item.Hash); err != nil {
+	if result == Included {
+		err = o.Box.Remove(item.Hash)
+	} else {
+		err = o.Box.End(item.Hash, outbox.Ending{Result: result, Reason: reason})
+	}
+	if err != nil {
 		return err
 	}
-	w.o.Recorder.Ended(result, time.Since(time.Unix(int64(item.Since), 0)))
-	if result == Included {
-		w.o.Log.DebugContext(ctx, "transaction is in a block", "hash", item.Hash, "reason", reason)
-	} else {
-		w.o.Log.WarnContext(ctx, "transaction will not be in a block", "hash", item.Hash, "id", item.ID, "result", result, "reason", reason)
-	}
+	o.tell(ctx, item, result, reason)
 	return nil
+}
+
+// tell records how an item ended.
+func (o *Options) tell(ctx context.Context, item outbox.Item, result, reason string) {
+	o.Recorder.Ended(result, time.Since(time.Unix(int64(item.Since), 0)))
+	if result == Included {
+		o.Log.DebugContext(ctx, "transaction is in a block", "hash", item.Hash, "reason", reason)
+	} else {
+		o.Log.WarnContext(ctx, "transaction will not be in a block", "hash", item.Hash, "id", item.ID, "result", result, "reason", reason)
+	}
 }

@@ -64,7 +64,7 @@ func TestARollupThatStartsIsNoticedWithinASecond(t *testing.T) {
 		there := time.Now().Add(1100 * time.Millisecond)
 		reasons := make(chan string, 100)
 		node := absent{until: there}
-		w := NewWatcher(Options{Committee: by, Box: box, Leader: node, Observer: watched{node}}, Health{func(string) {}, func(reason string) { reasons <- reason }})
+		w := NewWatcher(Options{Committee: by, Box: box, Leader: node, Observer: watched{node}}, nil, Health{func(string) {}, func(reason string) { reasons <- reason }})
 		ended := make(chan error, 1)
 		go func() { ended <- w.Run(ctx) }()
 		for reason := range reasons {
@@ -209,8 +209,9 @@ func following(t *testing.T) *follower {
 		Committee: committeetest.NewWith(t, 1, 1, 1, committee.Limits{Lifetime: 100}).Committee, Key: key, Box: box, Leader: f.leader, Observer: own{f.leader},
 		AcceptTimeout: time.Minute, MaxAge: time.Hour, Recorder: f.ends, Log: slog.New(slog.DiscardHandler),
 	}
-	f.Watcher = NewWatcher(o, Health{func(string) {}, func(string) {}})
-	f.counter = counter{Intake: NewIntake(o), t: t, box: box, rollup: &f.leader.taker, key: key}
+	intake := NewIntake(o)
+	f.Watcher = NewWatcher(o, intake.Pool(), Health{func(string) {}, func(string) {}})
+	f.counter = counter{Intake: intake, t: t, box: box, rollup: &f.leader.taker, key: key}
 	return f
 }
 
@@ -219,7 +220,7 @@ func (f *follower) polls(times int) {
 	f.t.Helper()
 	for range times {
 		f.now = f.now.Add(time.Minute)
-		if err := errors.Join(f.repair(f.t.Context()), f.round(f.t.Context(), f.now)); err != nil {
+		if err := errors.Join(f.repair(f.t.Context()), f.round(f.t.Context(), f.now), f.lookQueued(f.t.Context(), f.now)); err != nil {
 			f.t.Fatal(err)
 		}
 	}

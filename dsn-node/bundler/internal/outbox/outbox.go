@@ -1,11 +1,13 @@
 // Package outbox keeps the transactions that a bundler has to bring into a block, and the sequence of its sealed transactions.
+// An item is queued until it is its turn to be sealed; from then on it has a seq.
 //
-// It guarantees: an item is durable when Put returns, and gone for good when Remove does; no two items have one seq; and seqs
-// are handed out without a gap.
+// It guarantees: an item is durable when Put or Queue returns, and gone for good when Remove or End does; no two items have one
+// seq; and seqs are handed out without a gap. How the last items ended that are in no block, it knows after a restart too.
 //
 // # What is on the disk
 //
-// Of each item the plain transaction, its hash, sender, nonce and use, and the sealed bytes. The plain transaction is needed: a
+// Of each item the plain transaction, its hash, sender, nonce and use, and the sealed bytes once there are any. Of those that
+// ended in no block, the hash and the reason. The plain transaction is needed: a
 // sealed one expires, or loses its seq, and must be sealed anew, also when the process was killed in between; without it an
 // acknowledged transaction would be lost. All of it is encrypted with a key made from the bundler's identity key. So a thief
 // of this folder, of its snapshots and its backups reads how many transactions wait, their sizes, and the counters beside
@@ -31,6 +33,8 @@ import (
 var (
 	// ErrFull says that there are as many items as may be.
 	ErrFull = errors.New("too many transactions wait for a block")
+	// ErrAccountFull says that as many items of one account are queued as may be.
+	ErrAccountFull = errors.New("too many transactions of this account wait for earlier ones")
 	// ErrKnown says that there is an item of this hash.
 	ErrKnown = errors.New("transaction waits for a block already")
 	// ErrStorage says that the disk failed; the box is of no use any more.
@@ -45,7 +49,7 @@ type Item struct {
 	Number uint64 // of the item: ascending in the order of arrival
 	Since  uint64 // seconds of Unix time
 
-	// Of its sealed transaction.
+	// Of its sealed transaction; zero while it is queued.
 	ID     common.Hash
 	Seq    uint64
 	Expiry uint64
@@ -66,10 +70,11 @@ type AccountNonce struct {
 	Nonce   uint64
 }
 
-// Keys in the store: 'i' and an item's number to its record, and 'n' to the state.
+// Keys in the store: 'i' and an item's number to its record, 'e' and an item's number to how it ended, and 'n' to the state.
 const (
-	prefixItem = 'i'
-	keyState   = 'n'
+	prefixItem  = 'i'
+	prefixEnded = 'e'
+	keyState    = 'n'
 )
 
 // Box is an open outbox. Its methods may be called from any goroutine.
@@ -84,9 +89,11 @@ type Box struct {
 	dead   bool // a write failed
 	state  state
 	items  map[common.Hash]*entry
-	bySeq  map[uint64]*entry
-	nonces map[AccountNonce]int // how many items use each
+	bySeq  map[uint64]*entry                 // of those that are not queued
+	nonces map[common.Address]map[uint64]int // how many items that are not queued use each
+	queued map[AccountNonce]*entry
 	from   map[common.Address]map[*entry]bool
+	ended  endings
 }
 
 // entry is an item and what is known of it in memory only.
@@ -94,8 +101,11 @@ type entry struct {
 	Item
 	use      Use
 	durable  bool
-	accepted bool // by the rollup, once; from before a restart: perhaps
-	unsure   bool // from before a restart, and not handed in since
+	queued   bool   // it is not its turn to be sealed
+	sealing  bool   // it was queued and is being sealed
+	accepted bool   // by the rollup, once, or queued and acknowledged; from before a restart: perhaps
+	unsure   bool   // sealed before a restart, and not handed in since
+	reason   string // why it is queued, as far as known
 	visits   int
 	due      time.Time
 }
@@ -115,8 +125,8 @@ func Open(dir string, most int, key *ecdsa.PrivateKey) (*Box, error) {
 	}
 	b := &Box{
 		db: db, aead: aead, most: most, failed: make(chan error, 1),
-		items: map[common.Hash]*entry{}, bySeq: map[uint64]*entry{}, nonces: map[AccountNonce]int{},
-		from: map[common.Address]map[*entry]bool{},
+		items: map[common.Hash]*entry{}, bySeq: map[uint64]*entry{}, nonces: map[common.Address]map[uint64]int{},
+		queued: map[AccountNonce]*entry{}, from: map[common.Address]map[*entry]bool{}, ended: newEndings(),
 	}
 	b.write = func(batch *pebble.Batch) error { return batch.Commit(pebble.Sync) }
 	if err := b.load(); err != nil {
@@ -137,7 +147,7 @@ func (b *Box) load() error {
 	if err := errors.Join(err, closer.Close()); err != nil {
 		return err
 	}
-	return b.loadItems()
+	return errors.Join(b.loadItems(), b.loadEnded())
 }
 
 // loadItems reads the items. A seq above theirs was handed out for nothing: its item never became durable. The state may be
@@ -149,28 +159,58 @@ func (b *Box) loadItems() (err error) {
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for it.First(); it.Valid(); it.Next() {
-		r, err := b.decode(it.Key(), it.Value())
-		if err != nil {
+		r := new(record)
+		if err := b.decode(it.Key(), it.Value(), r); err != nil {
 			return fmt.Errorf("read item %x: %w", it.Key(), err)
 		}
-		b.keep(&entry{Item: r.Item, use: r.Use, durable: true, accepted: true, unsure: true})
+		queued := len(r.Content.Sealed) == 0
+		b.keep(&entry{Item: r.Item, use: r.Use, durable: true, queued: queued, accepted: true, unsure: !queued})
 		b.state.last = max(b.state.last, r.Item.Number)
 	}
-	if len(b.items) > 0 {
+	if len(b.bySeq) > 0 {
 		b.state.next = b.afterLast()
 	}
 	return it.Error()
 }
 
 func (b *Box) keep(e *entry) {
-	b.items[e.Hash], b.bySeq[e.Seq] = e, e
-	for _, one := range e.nonces() {
-		b.nonces[one]++
+	b.items[e.Hash] = e
+	if e.queued {
+		b.queued[AccountNonce{e.From, e.Nonce}] = e
+	} else {
+		b.number(e)
 	}
 	if b.from[e.From] == nil {
 		b.from[e.From] = map[*entry]bool{}
 	}
 	b.from[e.From][e] = true
+}
+
+// number enters what an item uses that has a seq.
+func (b *Box) number(e *entry) {
+	b.bySeq[e.Seq] = e
+	for _, one := range e.nonces() {
+		if b.nonces[one.Account] == nil {
+			b.nonces[one.Account] = map[uint64]int{}
+		}
+		b.nonces[one.Account][one.Nonce]++
+	}
+}
+
+// free takes back what number entered.
+func (b *Box) free(e *entry) {
+	if b.bySeq[e.Seq] == e {
+		delete(b.bySeq, e.Seq)
+	}
+	for _, one := range e.nonces() {
+		used := b.nonces[one.Account]
+		if used[one.Nonce]--; used[one.Nonce] == 0 {
+			delete(used, one.Nonce)
+		}
+		if len(used) == 0 {
+			delete(b.nonces, one.Account)
+		}
+	}
 }
 
 // nonces are all that an item uses.
@@ -180,13 +220,10 @@ func (e *entry) nonces() []AccountNonce {
 
 func (b *Box) forget(e *entry) {
 	delete(b.items, e.Hash)
-	if b.bySeq[e.Seq] == e {
-		delete(b.bySeq, e.Seq)
-	}
-	for _, one := range e.nonces() {
-		if b.nonces[one]--; b.nonces[one] == 0 {
-			delete(b.nonces, one)
-		}
+	if at := (AccountNonce{e.From, e.Nonce}); !e.queued {
+		b.free(e)
+	} else if b.queued[at] == e {
+		delete(b.queued, at)
 	}
 	if delete(b.from[e.From], e); len(b.from[e.From]) == 0 {
 		delete(b.from, e.From)
@@ -195,7 +232,7 @@ func (b *Box) forget(e *entry) {
 
 // Put makes an item durable, with its sealed transaction. One that is there already is replaced.
 func (b *Box) Put(item Item, content Content) error {
-	value, err := b.encode(&record{item, content, b.useOf(item.Hash)})
+	value, err := b.encode(itemKey(item.Number), &record{item, content, b.useOf(item.Hash)})
 	if err == nil {
 		err = b.store(func(batch *pebble.Batch) error { return batch.Set(itemKey(item.Number), value, nil) })
 	}
@@ -263,22 +300,30 @@ func (b *Box) Content(hash common.Hash) (*Content, error) {
 		return nil, fmt.Errorf("read transaction: %w", b.lost(err))
 	}
 	defer closer.Close() // only read
-	r, err := b.decode(itemKey(e.Number), value)
-	if err != nil {
+	r := new(record)
+	if err := b.decode(itemKey(e.Number), value, r); err != nil {
 		return nil, fmt.Errorf("read transaction: %w", b.lost(err))
 	}
 	return &r.Content, nil
 }
 
-// Remove forgets an item.
+// Remove forgets an item that nobody was answered for, or that is in a block.
 func (b *Box) Remove(hash common.Hash) error {
+	return b.remove(hash, func(*pebble.Batch, *entry) error { return nil })
+}
+
+// remove deletes an item, and makes a change with it.
+func (b *Box) remove(hash common.Hash, also func(*pebble.Batch, *entry) error) error {
 	b.mu.Lock()
 	e := b.items[hash]
 	b.mu.Unlock()
 	if e == nil {
 		return nil
 	}
-	if err := b.store(func(batch *pebble.Batch) error { return batch.Delete(itemKey(e.Number), nil) }); err != nil {
+	err := b.store(func(batch *pebble.Batch) error {
+		return errors.Join(batch.Delete(itemKey(e.Number), nil), also(batch, e))
+	})
+	if err != nil {
 		return fmt.Errorf("forget transaction: %w", b.lost(err))
 	}
 	b.mu.Lock()

@@ -43,6 +43,13 @@ func (b *Box) Len() int {
 	return len(b.items)
 }
 
+// Sealed is how many items have a seq.
+func (b *Box) Sealed() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.bySeq)
+}
+
 // Oldest is when the oldest item was added, zero without items.
 func (b *Box) Oldest() time.Time {
 	b.mu.Lock()
@@ -59,7 +66,7 @@ func (b *Box) Oldest() time.Time {
 	return time.Unix(int64(oldest), 0)
 }
 
-// Accepted tells whether there is an item that the rollup has accepted.
+// Accepted tells whether there is an item that the rollup has accepted, or that is queued.
 func (b *Box) Accepted(hash common.Hash) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,12 +79,12 @@ func (b *Box) Accept(hash common.Hash, due time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e := b.items[hash]; e != nil {
-		e.accepted, e.due = true, due
+		e.accepted, e.sealing, e.due = true, false, due
 	}
 }
 
-// Unsure are the items of an account that were kept before a restart and may never have reached the rollup, in the order
-// of arrival.
+// Unsure are the sealed items of an account that may never have reached the rollup, in the order of seq: those from before a restart
+// and those that were queued.
 func (b *Box) Unsure(from common.Address) []Item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,11 +94,11 @@ func (b *Box) Unsure(from common.Address) []Item {
 			unsure = append(unsure, e.Item)
 		}
 	}
-	slices.SortFunc(unsure, func(a, b Item) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(unsure, func(a, b Item) int { return cmp.Compare(a.Seq, b.Seq) })
 	return unsure
 }
 
-// HandedIn notes that an item from before a restart was handed in again.
+// HandedIn notes that the rollup has an item that was unsure.
 func (b *Box) HandedIn(hash common.Hash) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -100,36 +107,37 @@ func (b *Box) HandedIn(hash common.Hash) {
 	}
 }
 
-// NextNonce is the first nonce from a given one on that no item uses.
+// NextNonce is the first nonce from a given one on that no item uses which has a seq.
 func (b *Box) NextNonce(from common.Address, nonce uint64) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.nonces[AccountNonce{from, nonce}] > 0 {
+	for b.nonces[from][nonce] > 0 {
 		nonce++
 	}
 	return nonce
 }
 
-// Spent is what the items of an account may cost it together, from a nonce on.
-func (b *Box) Spent(from common.Address, nonce uint64) *big.Int {
+// Spent is what the items of an account may cost it together, from a nonce on, queued ones included; but not the one that is queued
+// with the nonce `without`.
+func (b *Box) Spent(from common.Address, nonce, without uint64) *big.Int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	spent := new(big.Int)
 	for e := range b.from[from] {
-		if e.Nonce >= nonce && e.use.Cost != nil {
+		if e.Nonce >= nonce && e.use.Cost != nil && !(e.queued && e.Nonce == without) {
 			spent.Add(spent, e.use.Cost)
 		}
 	}
 	return spent
 }
 
-// Due returns accepted items that are due, in the order of arrival, at most a number of them.
+// Due returns accepted items with a seq that are due, in the order of arrival, at most a number of them.
 func (b *Box) Due(now time.Time, most int) []Item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var due []Item
 	for _, e := range b.items {
-		if e.accepted && !now.Before(e.due) {
+		if e.accepted && !e.queued && !e.sealing && !now.Before(e.due) {
 			due = append(due, e.Item)
 		}
 	}
@@ -147,7 +155,7 @@ func (b *Box) Postpone(hash common.Hash, now time.Time, wait func(visits int) ti
 	}
 }
 
-// Find returns the item of a hash that the rollup has accepted.
+// Find returns the item of a hash that the rollup has accepted, or that is queued.
 func (b *Box) Find(hash common.Hash) (Item, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

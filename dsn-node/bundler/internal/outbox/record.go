@@ -25,7 +25,7 @@ var (
 // Content is what an item carries.
 type Content struct {
 	Raw    []byte // the plain transaction
-	Sealed []byte
+	Sealed []byte // empty while it is queued
 }
 
 type record struct {
@@ -47,7 +47,7 @@ func cipherOf(key *ecdsa.PrivateKey) (cipher.AEAD, error) {
 }
 
 // encode encrypts a record for its place.
-func (b *Box) encode(r *record) ([]byte, error) {
+func (b *Box) encode(place []byte, r any) ([]byte, error) {
 	plain, err := rlp.EncodeToBytes(r)
 	defer clear(plain)
 	if err != nil {
@@ -57,20 +57,19 @@ func (b *Box) encode(r *record) ([]byte, error) {
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
 	}
-	return b.aead.Seal(nonce, nonce, plain, itemKey(r.Item.Number)), nil
+	return b.aead.Seal(nonce, nonce, plain, place), nil
 }
 
 // decode decrypts what stands at a place.
-func (b *Box) decode(place, value []byte) (*record, error) {
+func (b *Box) decode(place, value []byte, r any) error {
 	if len(value) < chacha20poly1305.NonceSizeX {
-		return nil, ErrOtherKey
+		return ErrOtherKey
 	}
 	plain, err := b.aead.Open(nil, value[:chacha20poly1305.NonceSizeX], value[chacha20poly1305.NonceSizeX:], place)
 	if err != nil {
-		return nil, ErrOtherKey
+		return ErrOtherKey
 	}
-	r := new(record)
-	return r, rlp.DecodeBytes(plain, r)
+	return rlp.DecodeBytes(plain, r)
 }
 
 // state is what is kept beside the items.

@@ -21,7 +21,7 @@ type Answer struct {
 
 // Reserve gives an item its number and its seq. The item is not durable before Put.
 //
-// While items wait, their seqs are followed by the next one, whatever the leader has of them. When none waits, the leader's
+// While sealed items wait, their seqs are followed by the next one, whatever the leader has of them. When none waits, the leader's
 // answer counts: it knows what was ordered, and after the chain's lifetime without one of ours the sequence begins again at 0.
 // An answer from before another item was reserved is old and does not count.
 func (b *Box) Reserve(item Item, use Use, a Answer) (Item, error) {
@@ -33,14 +33,19 @@ func (b *Box) Reserve(item Item, use Use, a Answer) (Item, error) {
 	if len(b.items) >= b.most {
 		return item, fmt.Errorf("keep transaction: %w: %d", ErrFull, b.most)
 	}
-	if a.Known && len(b.items) == 0 && b.state.next == a.Mine {
-		b.state.next = a.Leaders
-	}
 	b.state.last++
-	item.Number, item.Seq = b.state.last, b.state.next
-	b.state.next++
+	item.Number, item.Seq = b.state.last, b.take(a)
 	b.keep(&entry{Item: item, use: use})
 	return item, nil
+}
+
+// take hands out the next seq.
+func (b *Box) take(a Answer) uint64 {
+	if a.Known && len(b.bySeq) == 0 && b.state.next == a.Mine {
+		b.state.next = a.Leaders
+	}
+	b.state.next++
+	return b.state.next - 1
 }
 
 // Renew gives an item the next free seq, from the leader's on, because its own is used by something else.
@@ -59,7 +64,7 @@ func (b *Box) Move(hash common.Hash, seq uint64) (Item, bool) {
 
 func (b *Box) move(hash common.Hash, seq uint64) (Item, bool) {
 	e := b.items[hash]
-	if e == nil || b.bySeq[seq] != nil && b.bySeq[seq] != e {
+	if e == nil || e.queued || b.bySeq[seq] != nil && b.bySeq[seq] != e {
 		return Item{}, false
 	}
 	down := seq < e.Seq
@@ -89,7 +94,7 @@ func (b *Box) At(seq uint64) (Item, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.bySeq[seq]
-	if e == nil || !e.accepted {
+	if e == nil || !e.accepted || e.sealing {
 		return Item{}, false
 	}
 	return e.Item, true
@@ -103,7 +108,7 @@ func (b *Box) Missing(seq uint64) (later Item, missing bool) {
 		return Item{}, false
 	}
 	for _, e := range b.bySeq {
-		if e.durable && e.Seq > seq && (!missing || e.Seq < later.Seq) {
+		if e.durable && !e.sealing && e.Seq > seq && (!missing || e.Seq < later.Seq) {
 			later, missing = e.Item, true
 		}
 	}
@@ -113,7 +118,7 @@ func (b *Box) Missing(seq uint64) (later Item, missing bool) {
 // GiveBack forgets an item that the leader does not have, and its seq if it is the last one.
 func (b *Box) GiveBack(hash common.Hash) error {
 	b.mu.Lock()
-	if e := b.items[hash]; e != nil && e.Seq+1 == b.state.next {
+	if e := b.items[hash]; e != nil && !e.queued && e.Seq+1 == b.state.next {
 		b.state.next--
 	}
 	b.mu.Unlock()

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"math"
 	"math/big"
 	"testing"
 
@@ -16,7 +17,7 @@ func TestWhatItemsUseIsKnownAfterARestartAndForgottenWithThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Put(item, Content{}); err != nil {
+	if err := b.Put(item, Content{Sealed: []byte{1}}); err != nil {
 		t.Fatal(err)
 	}
 	add(t, b, 2, 6) // of the same account, for nothing
@@ -25,7 +26,7 @@ func TestWhatItemsUseIsKnownAfterARestartAndForgottenWithThem(t *testing.T) {
 			t.Errorf("next nonce of the signer %d", next)
 		}
 		for nonce, want := range map[uint64]int64{5: 50, 6: 0} {
-			if got := b.Spent(common.Address{1}, nonce); got.Cmp(big.NewInt(want)) != 0 {
+			if got := b.Spent(common.Address{1}, nonce, math.MaxUint64); got.Cmp(big.NewInt(want)) != 0 {
 				t.Errorf("spent from nonce %d on: %s, not %d", nonce, got, want)
 			}
 		}
@@ -41,7 +42,7 @@ func TestWhatItemsUseIsKnownAfterARestartAndForgottenWithThem(t *testing.T) {
 	if next := b.NextNonce(signer, 7); next != 7 {
 		t.Errorf("next nonce of the signer after it %d", next)
 	}
-	if got := b.Spent(common.Address{1}, 0); got.Sign() != 0 {
+	if got := b.Spent(common.Address{1}, 0, math.MaxUint64); got.Sign() != 0 {
 		t.Errorf("spent after it: %s", got)
 	}
 }

@@ -6,20 +6,33 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 type nothing struct{ answer []byte }
 
 func (nothing) Send(context.Context, []byte) (common.Hash, error) { return common.Hash{1}, nil }
 func (nothing) Waits(common.Hash) bool                            { return true }
+func (nothing) Transaction(common.Hash) (*types.Transaction, error) {
+	return someTransaction(), nil
+}
+func (nothing) Nonces(common.Address) outbox.Nonces { return outbox.Nonces{0: true} }
+func (nothing) Why(common.Hash) (status, reason string, known bool) {
+	return "dropped", "for a reason", true
+}
+func (nothing) Ended() <-chan struct{} { return nil }
 func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
 	return common.Hash{2}, bundling.Public, nil
 }
@@ -27,6 +40,15 @@ func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, 
 func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(n.answer))}, nil
 }
+
+// someTransaction is one that somebody signed.
+var someTransaction = sync.OnceValue(func() *types.Transaction {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		panic(err)
+	}
+	return types.MustSignNewTx(key, types.LatestSignerForChainID(big.NewInt(1337)), &types.DynamicFeeTx{ChainID: big.NewInt(1337), GasFeeCap: big.NewInt(9), Nonce: 3})
+})
 
 func FuzzHandler(f *testing.F) {
 	f.Add([]byte(`{"id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"id":1,"result":null}`))

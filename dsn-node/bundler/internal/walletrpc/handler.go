@@ -6,10 +6,11 @@
 // A bundler without an observer serves of the others those that can name neither an account nor a transaction
 // (public has them), and refuses the rest. See routes.go.
 //
-// A transaction that waits here is answered by eth_getTransactionByHash, so that wallets do not take it for lost: as type 0x5e,
-// of the zero address, with nothing of what is in it. A call for its receipt waits a while for its block. Until its place is fixed, its te_getTransactionStatus is
-// that of the sealed transaction. The nonces that wait here are added to no eth_getTransactionCount: it would show anybody whose
-// the sealed transactions are. A wallet that sends several in a row counts for itself.
+// A transaction that waits here is answered by eth_getTransactionByHash as it was signed: libraries compute from its sender and
+// nonce, and only who has the transaction knows its hash. A call for its receipt waits a while for its block. Until its place is
+// fixed, its te_getTransactionStatus is that of the sealed transaction; of one that ended in no block it says why. The nonces that
+// wait here count in eth_getTransactionCount of "pending", as wallets need it: who names an account sees how many transactions of
+// it wait.
 package walletrpc
 
 import (
@@ -24,18 +25,28 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/retry"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // Intake takes the transactions.
 type Intake interface {
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
 	Waits(hash common.Hash) bool
+	// Transaction is one that waits here; nil for another.
+	Transaction(hash common.Hash) (*types.Transaction, error)
+	// Nonces are those that what waits here uses of an account.
+	Nonces(account common.Address) outbox.Nonces
+	// Why says why a transaction is queued here, or how it ended that is in no block.
+	Why(hash common.Hash) (status, reason string, known bool)
+	// Ended returns a channel that is closed when another transaction has ended that is in no block.
+	Ended() <-chan struct{}
 	// Find says where a transaction is, and the id of its sealed one if it waits here.
 	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place, err error)
 }
@@ -150,7 +161,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		h.count("send", "refused")
 		return failure(c, jsonrpc.Error{Code: jsonrpc.UnknownMethod, Message: "the method " + c.Method + " is not served here: it could send a transaction in plain; use " + methodSend}), true
 	}
-	raw, mine, bad := c.send()
+	sent, mine, bad := c.send()
 	switch {
 	case !mine:
 		return h.route(ctx, c)
@@ -158,22 +169,22 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 		h.count("send", "refused")
 		return failure(c, *bad), true
 	}
-	hash, err := h.intake.Send(ctx, raw)
+	hash, err := h.intake.Send(ctx, sent.raw)
 	if err != nil {
 		h.count("send", "refused")
 		h.log.DebugContext(ctx, "transaction not taken", "error", err)
 		return failure(c, errorOf(err)), true
 	}
 	h.count("send", "taken")
+	if sent.wait > 0 && !c.notification() {
+		return h.awaitReceipt(ctx, c, hash, sent.wait), true
+	}
 	return result(c, hash), true
 }
 
-// forwardOne forwards one call and answers in its place when the node does not know what waits here.
+// forwardOne forwards one call and makes what waits here part of its answer.
 func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
-	answer, err := h.forward(ctx, c.to, c.raw)
-	if err == nil && c.plain != nil && unknownMethod(answer) { // an observer of an earlier version
-		answer, err = h.forward(ctx, c.to, c.plain)
-	}
+	answer, err := h.ask(ctx, c)
 	if err != nil {
 		return failure(c, away())
 	}
@@ -183,9 +194,18 @@ func (h *Handler) forwardOne(ctx context.Context, c *call) json.RawMessage {
 	return h.patch(c, answer)
 }
 
+// ask forwards one call.
+func (h *Handler) ask(ctx context.Context, c *call) (json.RawMessage, error) {
+	answer, err := h.forward(ctx, c.to, c.raw)
+	if err == nil && c.plain != nil && unknownMethod(answer) { // an observer of an earlier version
+		answer, err = h.forward(ctx, c.to, c.plain)
+	}
+	return answer, err
+}
+
 func (h *Handler) patch(c *call, answer json.RawMessage) json.RawMessage {
-	if c.waits != nil && foundNothing(answer) {
-		return result(c, pending(*c.waits))
+	if c.mend != nil {
+		return c.mend(answer)
 	}
 	return answer
 }

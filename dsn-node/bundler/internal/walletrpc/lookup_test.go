@@ -41,7 +41,7 @@ func TestATransactionIsFoundThoughItEntersABlockWhileItIsLookedFor(t *testing.T)
 		h := NewHandler(l, Backends{Leader: new(nothing), Observer: l}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))
-		if !strings.Contains(w.Body.String(), common.Hash{7}.Hex()) {
+		if !strings.Contains(w.Body.String(), someTransaction().Hash().Hex()) {
 			t.Errorf("%s is answered with %s", body, w.Body)
 		}
 	}

@@ -17,7 +17,10 @@ import (
 // What is not only forwarded.
 const (
 	methodSend    = "eth_sendRawTransaction"
+	methodSync    = "eth_sendRawTransactionSync" // EIP-7966
 	methodLookUp  = "eth_getTransactionByHash"
+	methodRaw     = "eth_getRawTransactionByHash"
+	methodNonce   = "eth_getTransactionCount"
 	methodReceipt = "eth_getTransactionReceipt"
 	methodStatus  = "te_getTransactionStatus"
 	methodProof   = "te_getOrderProof"
@@ -26,14 +29,14 @@ const (
 
 // call is one request.
 type call struct {
-	ID     json.RawMessage `json:"id"`
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
-	raw    json.RawMessage // what is forwarded
-	to     Forwarder       // the node that it is forwarded to
-	plain  json.RawMessage // what to forward to a node that does not know the method of raw; nil for nothing
-	alone  bool            // in no batch
-	waits  *common.Hash    // the transaction it looks for by hash, if that waited here before it was forwarded
+	ID     json.RawMessage                              `json:"id"`
+	Method string                                       `json:"method"`
+	Params json.RawMessage                              `json:"params"`
+	raw    json.RawMessage                              // what is forwarded
+	to     Forwarder                                    // the node that it is forwarded to
+	plain  json.RawMessage                              // what to forward to a node that does not know the method of raw; nil for nothing
+	alone  bool                                         // in no batch
+	mend   func(answer json.RawMessage) json.RawMessage // makes what waits here part of a node's answer; nil for nothing
 }
 
 // parse reads a call. What is forwarded is written anew from what was read and judged: of a field that a client wrote twice, or in
@@ -70,16 +73,35 @@ func parseBatch(body []byte) ([]json.RawMessage, bool) {
 // notification tells whether nobody waits for an answer.
 func (c *call) notification() bool { return len(c.ID) == 0 }
 
-// send returns the plain transaction of a call that sends one. A sealed one is not sealed again but forwarded.
-func (c *call) send() (raw []byte, mine bool, err *jsonrpc.Error) {
-	if c.Method != methodSend {
-		return nil, false, nil
+// sending is a transaction that a call sends.
+type sending struct {
+	raw  hexutil.Bytes
+	wait time.Duration // for the receipt; 0 for not at all
+}
+
+// send returns what a call sends. A sealed transaction is not sealed again but forwarded.
+func (c *call) send() (s sending, mine bool, err *jsonrpc.Error) {
+	if c.Method != methodSend && c.Method != methodSync {
+		return s, false, nil
 	}
-	var params []hexutil.Bytes
-	if json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
-		return nil, true, &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "params must be one raw transaction in hex with 0x"}
+	var params []json.RawMessage
+	most := 1
+	if c.Method == methodSync {
+		s.wait, most = syncTimeoutDefault, 2
 	}
-	return params[0], !seal.IsSealed(params[0]), nil
+	if json.Unmarshal(c.Params, &params) != nil || len(params) < 1 || len(params) > most || json.Unmarshal(params[0], &s.raw) != nil {
+		return s, true, &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "params must begin with one raw transaction in hex with 0x"}
+	}
+	if len(params) == 2 {
+		var milliseconds *uint64
+		if json.Unmarshal(params[1], &milliseconds) != nil {
+			return s, true, &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "the timeout must be a number of milliseconds"}
+		}
+		if milliseconds != nil && *milliseconds > 0 {
+			s.wait = time.Duration(min(*milliseconds, uint64(syncTimeoutMax/time.Millisecond))) * time.Millisecond
+		}
+	}
+	return s, !seal.IsSealed(s.raw), nil
 }
 
 // id is null for what is no call.
@@ -104,7 +126,7 @@ func errorOf(err error) jsonrpc.Error {
 		return jsonrpc.Error{Code: refusal.Code, Message: refusal.Message, Data: refusal.Data}
 	case errors.Is(err, rollup.ErrAway):
 		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; the transaction is not kept here, though it may have arrived there: try again"}
-	case errors.Is(err, outbox.ErrFull):
+	case errors.Is(err, outbox.ErrFull), errors.Is(err, outbox.ErrAccountFull):
 		return jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}
 	case errors.Is(err, outbox.ErrStorage):
 		return jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot keep transactions now"}
@@ -123,16 +145,6 @@ func (c *call) awaits(hash common.Hash, atMost time.Duration) {
 	c.raw = c.encode(methodAwait, []any{hash, atMost.Milliseconds()})
 }
 
-// pending is a transaction that waits, with nothing of what is in it.
-func pending(hash common.Hash) map[string]any {
-	zero := common.Hash{}
-	return map[string]any{
-		"hash": hash, "type": hexutil.Uint(seal.Type), "blockHash": nil, "blockNumber": nil, "transactionIndex": nil,
-		"from": common.Address{}, "to": nil, "nonce": "0x0", "value": "0x0", "gas": "0x0", "gasPrice": "0x0", "input": "0x",
-		"v": "0x0", "r": zero, "s": zero,
-	}
-}
-
 // answered is what can be read of an answer of the rollup.
 type answered struct {
 	ID     json.RawMessage `json:"id"`
@@ -149,5 +161,5 @@ func unknownMethod(answer json.RawMessage) bool {
 // foundNothing tells whether an answer is an empty result.
 func foundNothing(answer json.RawMessage) bool {
 	var a answered
-	return json.Unmarshal(answer, &a) == nil && len(a.Error) == 0 && (len(a.Result) == 0 || string(a.Result) == "null")
+	return json.Unmarshal(answer, &a) == nil && len(a.Error) == 0 && (len(a.Result) == 0 || string(a.Result) == "null" || string(a.Result) == `"0x"`)
 }

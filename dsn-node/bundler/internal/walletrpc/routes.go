@@ -43,32 +43,52 @@ func (h *Handler) unsimulated(c *call) jsonrpc.Error {
 		" before its place is fixed; set gas and access list yourself, or ask a node of your own for it: " + why}
 }
 
-// lookUp prepares a call that looks for a transaction which waits here. It comes before the observer is asked: what leaves here is
-// known there by then, and asked afterwards, it could be in neither place.
+// lookUp prepares a call about what may wait here. It comes before the observer is asked: what leaves here is known there by then.
 func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
+	if c.Method == methodNonce {
+		h.countsPending(c)
+		return nil, false
+	}
 	hash, ok := c.lookedFor()
-	switch {
-	case !ok || !h.intake.Waits(hash):
+	if !ok {
 		return nil, false
-	case c.Method == methodLookUp:
-		c.waits = &hash
+	}
+	if !h.intake.Waits(hash) {
+		if c.Method == methodStatus {
+			h.knowsEnd(c, hash)
+		}
 		return nil, false
-	case c.Method == methodReceipt:
+	}
+	switch c.Method {
+	case methodLookUp, methodRaw:
+		if err := h.showsPending(c, hash); err != nil {
+			h.log.ErrorContext(ctx, "waiting transaction not read", "error", err)
+			return failure(c, jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot read what waits here"}), true
+		}
+		return nil, false
+	case methodReceipt:
 		if c.alone && h.limits.ReceiptHold > 0 {
 			c.awaits(hash, h.limits.ReceiptHold)
 		}
 		return nil, false
 	}
+	return h.placed(ctx, c, hash)
+}
+
+// placed prepares a call about the place of what waits here.
+func (h *Handler) placed(ctx context.Context, c *call, hash common.Hash) (json.RawMessage, bool) {
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
 	id, at, err := h.intake.Find(ctx, hash)
-	if err != nil {
+	switch {
+	case err != nil:
 		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
 		return failure(c, away()), true
-	}
-	switch {
-	case at == bundling.Hidden && c.Method == methodProof:
-		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "prove order: the transaction's place is not fixed"}), true
+	case (at == bundling.Hidden || at == bundling.Queued) && c.Method == methodProof:
+		return notProven(c), true
+	case at == bundling.Queued:
+		said, reason, _ := h.intake.Why(hash)
+		return result(c, status{said, reason}), true
 	case at == bundling.Hidden:
 		c.byID(id)
 		c.to = h.to.Leader
@@ -79,7 +99,7 @@ func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 // lookedFor returns the hash of a call that looks for a transaction, its receipt, its status, or its place.
 func (c *call) lookedFor() (common.Hash, bool) {
 	var params []common.Hash
-	if !slices.Contains([]string{methodLookUp, methodReceipt, methodStatus, methodProof}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
+	if !slices.Contains([]string{methodLookUp, methodRaw, methodReceipt, methodStatus, methodProof}, c.Method) || json.Unmarshal(c.Params, &params) != nil || len(params) != 1 {
 		return common.Hash{}, false
 	}
 	return params[0], true
@@ -88,7 +108,7 @@ func (c *call) lookedFor() (common.Hash, bool) {
 // sealed says whether a call is about sealed transactions alone: it sends one, or asks about a submitter, who stands in each of
 // them.
 func (c *call) sealed() bool {
-	return c.Method == methodSend || c.Method == "te_getNextSeq" || c.Method == "te_getSubmitter"
+	return c.Method == methodSend || c.Method == methodSync || c.Method == "te_getNextSeq" || c.Method == "te_getSubmitter"
 }
 
 // public says whether a method can name neither an account nor a transaction, so that the leader may answer it.
@@ -105,7 +125,7 @@ func (c *call) public() bool {
 
 // leaks says whether a method would carry a plain transaction past the sealing.
 func (c *call) leaks() bool {
-	return strings.HasPrefix(c.Method, "eth_send") && c.Method != methodSend || c.Method == "eth_resend" ||
+	return strings.HasPrefix(c.Method, "eth_send") && c.Method != methodSend && c.Method != methodSync || c.Method == "eth_resend" ||
 		strings.HasPrefix(c.Method, "personal_") || strings.HasPrefix(c.Method, "mev_") || strings.HasPrefix(c.Method, "engine_")
 }
 
