@@ -25,7 +25,7 @@ func TestTheJavaScriptPackage(t *testing.T) {
 	t.Run("alone", func(t *testing.T) { runPackageTests(t, "test") })
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3})
 	t.Run("against the system", func(t *testing.T) {
-		runPackageTests(t, "test/live", "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
+		runPackageTests(t, "test/live", "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_WS="+c.WS, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
 	})
 }
 

@@ -66,12 +66,14 @@ interface Sent extends Sealed {
 interface Situation {
   key: EncryptionKey;
   nextSeq: bigint;
+  /** How many of the submitter's sealed transactions wait there. */
+  waiting: bigint;
   /** Undefined for a sender that the rollup is not asked about. */
   nonce?: bigint;
   balance?: bigint;
 }
 
-/** NonceAhead: those before it were not sent yet. */
+/** NonceAhead: those before it were not sent yet, or are not known. */
 class NonceAhead extends RpcError {}
 
 const mostWaiting = 256; // transactions of this sealer that are in no block yet
@@ -133,7 +135,7 @@ export class Sealer {
         return await turn;
       } catch (err) {
         if (!(err instanceof NonceAhead) || this.#ahead >= mostWaiting || Date.now() >= until) throw err;
-        await this.#another(kept, until);
+        await this.#another(kept, Math.min(until, Date.now() + 500));
       }
     }
   }
@@ -167,17 +169,21 @@ export class Sealer {
   }
 
   async #situation(own: boolean): Promise<Situation> {
-    const [key, nextSeq, nonce, balance] = await Promise.all([
-      this.#call<EncryptionKey>('te_getEncryptionKey'), this.nextSeq(),
+    const [key, submitter, nonce, balance] = await Promise.all([
+      this.#call<EncryptionKey>('te_getEncryptionKey'), this.#call<{ nextSeq: Hex; waiting: { transactions?: Hex } }>('te_getSubmitter', this.address),
       own ? this.#call<Hex>('eth_getTransactionCount', this.address, 'latest') : undefined,
       own ? this.#call<Hex>('eth_getBalance', this.address, 'latest') : undefined,
     ]);
     checkPinned(this.committee, key);
-    return { key, nextSeq, ...(nonce && { nonce: BigInt(nonce) }), ...(balance && { balance: BigInt(balance) }) };
+    const [nextSeq, waiting] = [uint64(submitter.nextSeq, 'the next seq'), BigInt(submitter.waiting.transactions ?? 0)];
+    return { key, nextSeq, waiting, ...(nonce && { nonce: BigInt(nonce) }), ...(balance && { balance: BigInt(balance) }) };
   }
 
   /** judge refuses what would be opened and end, as things stand: everybody could read it for nothing. */
-  #judge(tx: Transaction, { key, nonce = 0n, balance = 0n }: Situation): void {
+  #judge(tx: Transaction, { key, waiting, nonce = 0n, balance = 0n }: Situation): void {
+    if (waiting > BigInt(this.#waiting.size)) {
+      throw new NonceAhead(-32000, 'transactions wait that another program sealed with this account, or this page before it was loaded again: the next nonce is known when they are in a block');
+    }
     const next = this.#nextNonce(nonce);
     const spent = this.#ownWaiting().reduce((sum, s) => (s.tx.nonce < nonce ? sum : sum + s.tx.cost), 0n);
     const refuse = (text: string) => {
@@ -377,7 +383,8 @@ export class Sealer {
     eth_getTransactionReceipt: async ([hash]) => {
       const sent = this.#waitingBy(hash);
       if (sent) {
-        const receipt = await this.#call<Record<string, unknown> | null>('eth_getTransactionReceipt', sent.id);
+        // It waits a second for the block, also over WebSocket: a library that is told null looks again after seconds.
+        const receipt = await this.#call<Record<string, unknown> | null>('te_awaitReceipt', sent.id, 1000);
         if (receipt) {
           checkReceipt(receipt, sent);
           this.#settled(sent, { status: 'executed', blockNumber: String(receipt['blockNumber']) });

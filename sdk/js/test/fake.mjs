@@ -62,6 +62,11 @@ export class FakeRollup {
     };
   }
 
+  te_getSubmitter() {
+    const waiting = [...this.pool.values()].filter((p) => p.status === 'sealed').length;
+    return { nextSeq: quantity(this.nextSeq), class: 'front', waiting: { gas: '0x0', bytes: '0x0', ...(waiting && { transactions: quantity(waiting) }) }, quota: null };
+  }
+
   te_getNextSeq = () => quantity(this.nextSeq);
   eth_getTransactionCount = () => quantity(this.nonce);
   eth_getBalance = () => quantity(this.balance);

@@ -66,6 +66,19 @@ test('many at once get seqs in the order of their nonces', async () => {
   assert.deepEqual([...rollup.pool.values()].map((p) => [p.header.seq, p.tx.nonce]), [0, 1, 2, 3, 4].map((n) => [BigInt(n), n]));
 });
 
+test('after a page was loaded again, nothing is sealed beside what it does not know', async () => {
+  const { rollup, sealer } = begin();
+  await sealer.send(await sign(0));
+  const anew = new Sealer({ rpc: rollup.request, committee, submitter: wallet, gapTimeout: 5_000 });
+  const impatient = new Sealer({ rpc: rollup.request, committee, submitter: wallet, gapTimeout: 0 });
+  await assert.rejects(impatient.send(await sign(0, { value: 6n })), /before it was loaded again/);
+  const [late, next] = [anew.send(await sign(0, { value: 6n })), anew.send(await sign(1))];
+  setTimeout(() => rollup.decide(), 50);
+  await assert.rejects(late, /nonce too low/);
+  await next;
+  assert.deepEqual([...rollup.pool.values()].map((p) => p.tx.nonce), [0, 1]);
+});
+
 test('the same transaction is sealed once', async () => {
   const { rollup, sealer } = begin();
   const raw = await sign(0);

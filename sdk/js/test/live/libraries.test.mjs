@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { ContractFactory, FetchRequest, HDNodeWallet, NonceManager } from 'ethers';
-import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, http } from 'viem';
+import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, http, webSocket } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';
 import { fetchEncryptionKey, http as plainHTTP, seal, Sealer } from '../../dist/index.js';
 import { SealedProvider } from '../../dist/ethers.js';
 import { sealed } from '../../dist/viem.js';
-import { committee, methods, mnemonic, record, rpc, without0x } from './system.mjs';
+import { committee, methods, mnemonic, record, rpc, without0x, ws } from './system.mjs';
 
 const counter = JSON.parse(readFileSync(new URL('../../../../e2e/wallets/counter.json', import.meta.url)));
 const pinned = await committee();
@@ -59,6 +59,19 @@ test('viem: transfers and a contract are sealed, and nothing of them is sent', a
   assert.equal(await reader.readContract({ address: deployed.contractAddress, abi: counter.abi, functionName: 'get' }), 0xabcdef0123456789n);
   assert.ok((await reader.getBalance({ address: account.address })) < before - value);
   for (const one of [hash, called.transactionHash]) await wasSealed(transport({}).value.sealer, one, account.address);
+});
+
+test('viem: over WebSocket, with a subscription', { skip: !ws && 'BLINDSEQ_E2E_WS names no address' }, async (t) => {
+  const account = mnemonicToAccount(mnemonic, { addressIndex: 5 });
+  const transport = sealed(webSocket(ws), { committee: pinned, submitter: account });
+  const reader = createPublicClient({ chain, transport });
+  t.after(async () => (await reader.transport.getRpcClient()).close());
+  const seen = new Promise((resolve) => t.after(reader.watchBlockNumber({ onBlockNumber: resolve })));
+  const hash = await createWalletClient({ account, chain, transport }).sendTransaction({ to: recipient(6), value: 1n, gas: 21_000n });
+  const receipt = await reader.waitForTransactionReceipt({ hash });
+  assert.equal(receipt.status, 'success');
+  await seen;
+  await wasSealed(reader.transport.sealer, hash, account.address);
 });
 
 test('viem: a simulation is refused, and sent when it is allowed', async () => {

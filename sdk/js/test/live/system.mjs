@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fetchEncryptionKey, readCommittee, trustCommittee } from '../../dist/index.js';
 
+export const ws = process.env.BLINDSEQ_E2E_WS;
 export const rpc = process.env.BLINDSEQ_E2E_RPC ?? 'http://127.0.0.1:8545';
 
 // The mnemonic of the development genesis. Its keys are public knowledge.
