@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,12 +29,13 @@ func TestWalletLibrariesWork(t *testing.T) {
 	if n := preblocksWithSealed(t, c); n != 0 {
 		t.Errorf("%d preblocks have sealed transactions, though nobody seals", n)
 	}
-	for _, script := range scripts { // the bundler has no WebSocket: what goes over it stays plain
-		t.Run(script+" through a bundler", func(t *testing.T) { runWallet(t, script, c.Wallets, c.WS) })
+	sockets := strings.Replace(c.Wallets, "http", "ws", 1)
+	for _, script := range scripts {
+		t.Run(script+" through a bundler", func(t *testing.T) { runWallet(t, script, c.Wallets, sockets) })
 	}
 	n := preblocksWithSealed(t, c)
 	t.Logf("sealed transactions were opened in %d preblocks", n)
-	if n < 6 { // a transfer, a contract, a call of each script: one after the other
+	if n < 9 { // a transfer, a contract, a call of each script, over each transport: one after the other
 		t.Error("what went through the bundler was not sealed")
 	}
 }

@@ -14,7 +14,7 @@ import (
 // Config of a bundler.
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
-	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on (HTTP)." default:"127.0.0.1:3000"`
+	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on: HTTP at /, WebSocket at / and /ws." default:"127.0.0.1:3000"`
 	RollupRPC      string `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. It gets sealed transactions, and is asked about them by their ids and about this bundler's own submitter. It is asked about no sender." default:"http://127.0.0.1:8545"`
 	ObserverRPC    string `name:"observer-rpc" help:"URL of the JSON-RPC of an observer of your own, a producer-svc with --role observer. It is asked about senders before their transactions are sealed, and answers what wallets ask. With --tls-cert one on another machine is asked over TLS, and its certificate must be an observer's. Without it plain transactions are refused, and so is all that names an account or a transaction."`
 	RollupKeyFile  string `help:"File (mode 0600) whose first line is the API key that is sent to --rollup-rpc (X-Api-Key). All wallets of a bundler are one client of the gateway; its --clients-file gives the key a higher budget. Empty sends none." type:"path"`
@@ -31,7 +31,7 @@ type Config struct {
 
 	budget.Flags `embed:""`
 	CORSOrigins  []string      `name:"cors-origins" help:"Web origins whose pages may use JSON-RPC. * allows all." default:"*"`
-	BodyLimit    int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request in bytes." default:"5242880"`
+	BodyLimit    int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request or WebSocket message, in bytes." default:"5242880"`
 	BatchLimit   int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
 	RPCTimeout   time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
 	ReceiptHold  time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`

@@ -86,7 +86,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 type nodes struct {
 	leader   rollup.Leader
 	observer bundling.Observer
-	forwards walletrpc.Forwarder // to the observer; nil without one
+	forwards interface {
+		walletrpc.Forwarder
+		walletrpc.Subscriber
+	} // to the observer; nil without one
 }
 
 // connect makes the clients of the nodes; nothing is sent yet.
@@ -112,7 +115,11 @@ func (s *Service) connect(ctx context.Context, cfg Config) (n nodes, err error) 
 }
 
 func (n nodes) backends(cfg Config) walletrpc.Backends {
-	return walletrpc.Backends{Leader: n.leader, Observer: n.forwards, RefuseSimulations: cfg.Simulations == "refuse"}
+	to := walletrpc.Backends{Leader: n.leader, RefuseSimulations: cfg.Simulations == "refuse"}
+	if n.forwards != nil {
+		to.Observer, to.Subscriber = n.forwards, n.forwards
+	}
+	return to
 }
 
 // follow makes the health of the nodes part of the service's.

@@ -13,6 +13,9 @@ run(async () => {
   await socket.getNetwork();
 
   const sent = await signer.sendTransaction({ to: recipient, value: parseEther("1.5") });
+  check("ethers: the pending nonce counts it", (await provider.getTransactionCount(wallet.address, "pending")) === sent.nonce + 1);
+  const found = await provider.getTransaction(sent.hash);
+  check("ethers: it is found as it was signed", found.from === wallet.address && found.nonce === sent.nonce && found.to === recipient);
   const receipt = await sent.wait();
   check("ethers: a transfer has a receipt", receipt.status === 1 && receipt.hash === sent.hash);
   check("ethers: its value has arrived", (await provider.getBalance(recipient)) === parseEther("1.5"));
@@ -26,6 +29,10 @@ run(async () => {
   const set = await (await contract.set(42n)).wait();
   check("ethers: a call has a receipt", set.status === 1);
   check("ethers: the contract holds 42", (await contract.get()) === 42n);
+
+  const many = await Promise.all(Array.from({ length: 10 }, () => signer.sendTransaction({ to: recipient, value: 1n })));
+  const receipts = await Promise.all(many.map((tx) => tx.wait()));
+  check("ethers: ten transfers sent at once have receipts", receipts.every((r) => r.status === 1));
 
   const nonce = await provider.getTransactionCount(wallet.address);
   const refused = await wallet

@@ -1,6 +1,6 @@
 // viem: a transfer, a contract deployed and called; over HTTP and, with watchBlocks, over WebSocket.
 import { createPublicClient, createWalletClient, defineChain, http, parseEther, webSocket } from "viem";
-import { generatePrivateKey, mnemonicToAccount, privateKeyToAddress } from "viem/accounts";
+import { generatePrivateKey, mnemonicToAccount, nonceManager, privateKeyToAddress } from "viem/accounts";
 import { check, counter, mnemonic, rpc, run, ws } from "./common.mjs";
 
 run(async () => {
@@ -34,6 +34,13 @@ async function exercise(name, chain, transport, addressIndex) {
   const called = await reader.waitForTransactionReceipt({ hash: await writer.writeContract(request) });
   check(`${name}: a call has a receipt`, called.status === "success");
   check(`${name}: the contract holds 7`, (await reader.readContract({ ...contract, functionName: "get" })) === 7n);
+
+  const counting = createWalletClient({ account: mnemonicToAccount(mnemonic, { addressIndex, nonceManager }), chain, transport });
+  const many = await Promise.all(Array.from({ length: 10 }, () => counting.sendTransaction({ to, value: 1n })));
+  const receipts = await Promise.all(many.map((hash) => reader.waitForTransactionReceipt({ hash })));
+  check(`${name}: ten transfers sent at once have receipts`, receipts.every((r) => r.status === "success"));
+  const synced = await writer.sendTransactionSync({ to, value: 1n });
+  check(`${name}: sendTransactionSync answers with the receipt`, synced.status === "success" && synced.blockNumber > 0n);
 }
 
 // watch sees the block of its own transfer pushed over WebSocket.

@@ -17,6 +17,7 @@ import (
 	"blindseq/kit/notify"
 	"blindseq/seal"
 
+	"github.com/coder/websocket"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 )
@@ -53,6 +54,7 @@ type Rollup struct {
 	receipts map[common.Hash]bool
 	status   map[common.Hash]status
 	changed  notify.Broadcast
+	open     []*websocket.Conn // at the observer
 }
 
 type status struct {
@@ -67,7 +69,7 @@ func New(t testing.TB, ring *seal.Ring) *Rollup {
 		t: t, ring: ring, head: 5, pool: map[seal.ID]*seal.Sealed{}, ids: map[common.Hash]bool{}, shown: map[common.Hash]bool{}, baseFee: 1,
 		nonces: map[common.Address]uint64{}, balances: map[common.Address]uint64{}, receipts: map[common.Hash]bool{}, status: map[common.Hash]status{},
 	}
-	leader, observer := httptest.NewServer(serve(r.atLeader)), httptest.NewServer(serve(r.atObserver))
+	leader, observer := httptest.NewServer(serve(r.atLeader)), httptest.NewServer(r.sockets(serve(r.atObserver)))
 	t.Cleanup(leader.Close)
 	t.Cleanup(observer.Close)
 	r.URL, r.Observer = leader.URL, observer.URL

@@ -2,10 +2,17 @@ package rollup
 
 import (
 	"context"
+	"fmt"
 	"math/big"
+	"net/http"
+	"strings"
+	"time"
 
+	"blindseq/kit/budget"
 	"blindseq/kit/certs"
+	"blindseq/kit/jsonrpc"
 
+	"github.com/coder/websocket"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
@@ -20,6 +27,31 @@ type Observer struct{ *client }
 func NewObserver(ctx context.Context, url string, certificates *certs.Source) (Observer, error) {
 	c, err := dial(ctx, url, ErrObserver, certificates)
 	return Observer{c}, err
+}
+
+// dialTimeout is for a WebSocket.
+const dialTimeout = 3 * time.Second
+
+// Subscribe opens a WebSocket, over which the observer keeps subscriptions. It counts them for the client of ctx. The caller closes it.
+func (o Observer) Subscribe(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, res, err := websocket.Dial(ctx, strings.Replace(o.url, "http", "ws", 1), &websocket.DialOptions{HTTPClient: o.http, HTTPHeader: onBehalf(ctx)})
+	if err != nil && res != nil {
+		err = fmt.Errorf("%w (HTTP %d)", err, res.StatusCode)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("subscribe: %w: %w", o.away, err)
+	}
+	return conn, nil
+}
+
+func onBehalf(ctx context.Context) http.Header {
+	c := budget.Of(ctx)
+	if c == nil {
+		return nil
+	}
+	return http.Header{"User-Agent": {jsonrpc.Behalf(c.Name(), c.Factor())}}
 }
 
 // Tip is the end of the chain as a node has it.

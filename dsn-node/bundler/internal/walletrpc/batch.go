@@ -12,22 +12,19 @@ import (
 
 // batch answers the calls of a batch in their order: transactions are sent one after the other, as a sender's nonces are
 // in order, and after them all other calls are forwarded, those for one node as one batch.
-func (h *Handler) batch(w http.ResponseWriter, r *http.Request, body []byte) {
+func (h *Handler) batch(ctx context.Context, body []byte) (status int, answer json.RawMessage) {
 	raws, ok := parseBatch(body)
 	switch {
 	case !ok:
-		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the batch is not JSON")
-		return
+		return http.StatusBadRequest, failure(nil, jsonrpc.Error{Code: jsonrpc.Malformed, Message: "the batch is not JSON"})
 	case len(raws) == 0:
-		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, "the batch is empty")
-		return
+		return http.StatusOK, failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: "the batch is empty"})
 	}
-	answers := h.answerAll(r.Context(), raws)
+	answers := h.answerAll(ctx, raws)
 	if len(answers) == 0 { // all were notifications
-		jsonrpc.Write(w, http.StatusOK, nil)
-		return
+		return http.StatusOK, nil
 	}
-	jsonrpc.Write(w, http.StatusOK, jsonrpc.Encode(answers))
+	return http.StatusOK, jsonrpc.Encode(answers)
 }
 
 func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.RawMessage {

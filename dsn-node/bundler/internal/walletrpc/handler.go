@@ -11,6 +11,8 @@
 // fixed, its te_getTransactionStatus is that of the sealed transaction; of one that ended in no block it says why. The nonces that
 // wait here count in eth_getTransactionCount of "pending", as wallets need it: who names an account sees how many transactions of
 // it wait.
+//
+// Over WebSocket the same is served, and subscriptions, which the observer keeps. See socket.go.
 package walletrpc
 
 import (
@@ -60,6 +62,8 @@ type Forwarder interface {
 type Backends struct {
 	Leader   Forwarder
 	Observer Forwarder // nil for none
+	// Subscriber keeps the subscriptions of clients over WebSocket; nil for none.
+	Subscriber Subscriber
 	// RefuseSimulations has nobody simulate a transaction, not even the observer.
 	RefuseSimulations bool
 }
@@ -96,7 +100,7 @@ func NewHandler(d Intake, u Backends, l Limits, count func(kind, result string),
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != "/" {
 		w.Header().Set("Allow", "POST, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /")
+		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /, or over WebSocket")
 		return
 	}
 	body, err := h.read(w, r)
@@ -108,20 +112,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
 		return
 	}
-	body = bytes.TrimSpace(body)
-	if jsonrpc.TooMany(body, h.limits.Batch) {
-		refuse(w, http.StatusOK, jsonrpc.InvalidRequest, fmt.Sprintf("a batch has at most %d calls", h.limits.Batch))
-		return
-	}
-	if err := charge(r.Context(), body); err != nil {
+	status, answer, err := h.answer(r.Context(), body)
+	if err != nil {
 		exceeded(w, body, err)
 		return
 	}
-	if len(body) > 0 && body[0] == '[' {
-		h.batch(w, r, body)
-		return
+	jsonrpc.Write(w, status, answer)
+}
+
+// answer answers a message; status is HTTP's. Its error says that the client's budget is used up.
+func (h *Handler) answer(ctx context.Context, body []byte) (status int, answer json.RawMessage, err error) {
+	body = bytes.TrimSpace(body)
+	if jsonrpc.TooMany(body, h.limits.Batch) {
+		return http.StatusOK, failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: fmt.Sprintf("a batch has at most %d calls", h.limits.Batch)}), nil
 	}
-	h.single(w, r, body)
+	if err := charge(ctx, body); err != nil {
+		return 0, nil, err
+	}
+	if len(body) > 0 && body[0] == '[' {
+		status, answer = h.batch(ctx, body)
+	} else {
+		status, answer = h.single(ctx, body)
+	}
+	return status, answer, nil
 }
 
 // read reads the body of a request. The bytes count as the client's until the request ends.
@@ -138,21 +151,20 @@ func charge(ctx context.Context, body []byte) error {
 	return budget.Charge(ctx, calls)
 }
 
-func (h *Handler) single(w http.ResponseWriter, r *http.Request, body []byte) {
+func (h *Handler) single(ctx context.Context, body []byte) (status int, answer json.RawMessage) {
 	c, ok := parse(body)
 	if !ok {
-		refuse(w, http.StatusBadRequest, jsonrpc.Malformed, "the request is not JSON-RPC")
-		return
+		return http.StatusBadRequest, failure(nil, jsonrpc.Error{Code: jsonrpc.Malformed, Message: "the request is not JSON-RPC"})
 	}
 	c.alone = true
-	answer, mine := h.own(r.Context(), c)
+	answer, mine := h.own(ctx, c)
 	if !mine {
-		answer = h.forwardOne(r.Context(), c)
+		answer = h.forwardOne(ctx, c)
 	}
 	if c.notification() {
 		answer = nil
 	}
-	jsonrpc.Write(w, http.StatusOK, answer)
+	return http.StatusOK, answer
 }
 
 // own answers a call that the bundler answers itself.

@@ -22,10 +22,11 @@ const stopTimeout = 3 * time.Second
 // restTimeout is how long a client that was refused may take to send the rest of its body. Its connection is closed then.
 const restTimeout = time.Second
 
-// Server serves a Handler over HTTP.
+// Server serves a Handler over HTTP and WebSocket.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
+	sockets  *sockets
 }
 
 // ServerOptions of a Server; all are needed.
@@ -48,21 +49,39 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader}, MaxAge: 600,
 	})
 	door := o.Budget.Door(l, o.Connections)
-	return &Server{listener: door, http: &http.Server{
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &sockets{h: o.Handler, stopping: stopping}
+	server := &http.Server{
 		ConnState:         door.State,
-		Handler:           crossing.Handler(budgeted(o.Budget, o.Handler)),
+		Handler:           crossing.Handler(budgeted(o.Budget, s.beside(o.Handler, crossing))),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-	}}, nil
+	}
+	server.RegisterOnShutdown(stop)
+	return &Server{listener: door, http: server, sockets: s}, nil
+}
+
+// beside serves what asks for a WebSocket, at / and at /ws as gateways do, and leaves the rest to next.
+func (s *sockets) beside(next http.Handler, crossing *cors.Cors) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !isUpgrade(r) || r.URL.Path != "/" && r.URL.Path != "/ws":
+			next.ServeHTTP(w, r)
+		case r.Header.Get("Origin") != "" && !crossing.OriginAllowed(r): // a browser sends it, and shows the answer to any page
+			refuse(w, http.StatusForbidden, jsonrpc.InvalidRequest, "this web origin may not call")
+		default:
+			s.serve(w, r)
+		}
+	})
 }
 
 // budgeted lets through what the client's budget allows.
 func budgeted(b *budget.Budget, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, leave, err := b.Enter(r, false)
+		ctx, leave, err := b.Enter(r, isUpgrade(r))
 		if err != nil {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) // the server reads the body before it answers
 			if budget.Unread(r) {
@@ -90,7 +109,9 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Close frees the address of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error { return httpkit.Close(s.listener) }
 
-// Run serves until ctx ends. Requests that run get a bounded time then, and are cut off after it.
+// Run serves until ctx ends. Requests that run get a bounded time then, and are cut off after it. WebSockets are closed.
 func (s *Server) Run(ctx context.Context) error {
-	return httpkit.Serve(ctx, "JSON-RPC", s.http, s.listener, httpkit.Grace{Drain: stopTimeout, Abort: time.Second})
+	err := httpkit.Serve(ctx, "JSON-RPC", s.http, s.listener, httpkit.Grace{Drain: stopTimeout, Abort: time.Second})
+	s.sockets.running.Wait()
+	return err
 }
