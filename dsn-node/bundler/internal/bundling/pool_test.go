@@ -173,3 +173,21 @@ func TestAReplacementEndsWhatWasQueued(t *testing.T) {
 		t.Errorf("in the place of what is sealed: %v", err)
 	}
 }
+
+// Were it handed in first, a crash would leave it queued here and sealed there: another one could take its place, for nothing.
+func TestAQueuedTransactionIsSealedOnDiskBeforeItIsHandedIn(t *testing.T) {
+	c := opened(t)
+	c.send(1)
+	hash, asked := c.tx(1).Hash(), false
+	c.rollup.nonce = 1
+	c.rollup.refusing = func(sealed []byte) bool {
+		content, err := c.box.Content(hash)
+		if asked = true; err != nil || !bytes.Equal(content.Sealed, sealed) {
+			t.Errorf("the rollup gets it before the disk: %v", err)
+		}
+		return false
+	}
+	if c.pools(); !asked {
+		t.Error("it was not handed in")
+	}
+}
