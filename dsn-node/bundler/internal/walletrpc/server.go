@@ -50,7 +50,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	})
 	door := o.Budget.Door(l, o.Connections)
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s := &sockets{h: o.Handler, stopping: stopping}
+	s := &sockets{h: o.Handler, stopping: stopping, stop: stop}
 	server := &http.Server{
 		ConnState:         door.State,
 		Handler:           crossing.Handler(budgeted(o.Budget, s.beside(o.Handler, crossing))),
@@ -112,6 +112,7 @@ func (s *Server) Close() error { return httpkit.Close(s.listener) }
 // Run serves until ctx ends. Requests that run get a bounded time then, and are cut off after it. WebSockets are closed.
 func (s *Server) Run(ctx context.Context) error {
 	err := httpkit.Serve(ctx, "JSON-RPC", s.http, s.listener, httpkit.Grace{Drain: stopTimeout, Abort: time.Second})
+	s.sockets.stop() // also when it could not serve
 	s.sockets.running.Wait()
 	return err
 }

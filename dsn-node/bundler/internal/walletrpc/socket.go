@@ -42,6 +42,7 @@ type Subscriber interface {
 type sockets struct {
 	h        *Handler
 	stopping context.Context
+	stop     context.CancelFunc // ends stopping
 	running  sync.WaitGroup
 }
 
@@ -61,7 +62,7 @@ func (s *sockets) serve(w http.ResponseWriter, r *http.Request) {
 	defer conn.CloseNow() // it is closed already, mostly
 	conn.SetReadLimit(s.h.limits.Body)
 	c := &socket{h: s.h, conn: conn, calls: semaphore.NewWeighted(socketCalls), ends: make(chan error, 4)}
-	c.run(r.Context(), s.stopping)
+	c.run(context.WithoutCancel(r.Context()), s.stopping) // its end would cut the client off without a close frame
 }
 
 // socket is one client's.
