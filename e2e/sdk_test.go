@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -27,6 +29,38 @@ func TestTheJavaScriptPackage(t *testing.T) {
 	t.Run("against the system", func(t *testing.T) {
 		runPackageTests(t, "test/live", "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_WS="+c.WS, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
 	})
+}
+
+// The package's transactions are each executed once, whatever is killed while they are sent.
+func TestWhatTheJavaScriptPackageSendsSurvivesKills(t *testing.T) {
+	t.Parallel()
+	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3})
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	run := exec.CommandContext(ctx, "node", "test/live/faults.mjs")
+	run.Dir = "../sdk/js"
+	run.Env = append(run.Environ(), "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
+	var errs bytes.Buffer
+	run.Stderr = &errs
+	out, err := run.StdoutPipe()
+	must(t, err)
+	must(t, run.Start())
+	kills := map[string]string{
+		"acknowledged 10": cluster.Gateway, "acknowledged 30": cluster.Producer, "acknowledged 50": cluster.DSN, "acknowledged 70": cluster.Gateway,
+		"acknowledged 90": cluster.Producer,
+	}
+	killed, last := 0, ""
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		last = lines.Text()
+		if name := kills[last]; name != "" {
+			must(t, c.Process(name).Kill())
+			must(t, c.Process(name).Start())
+			killed++
+		}
+	}
+	if err := run.Wait(); err != nil || last != "executed 100" || killed != len(kills) {
+		t.Fatalf("%v after %d kills and %q\n%s", err, killed, last, &errs)
+	}
 }
 
 // runPackageTests runs the files *.test.mjs of a folder, and shows what they measured and skipped.

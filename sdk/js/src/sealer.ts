@@ -154,8 +154,8 @@ export class Sealer {
 
   async #send(tx: Transaction): Promise<Sealed> {
     await this.#settle();
-    const before = this.#waiting.get(tx.hash);
-    if (before) return before;
+    const before = this.#sent.get(tx.hash);
+    if (before && !before.ended) return before; // it waits, or is executed
     if (this.#waiting.size >= mostWaiting) throw new RpcError(-32005, `${mostWaiting} transactions wait already; send again when some are in a block`);
     const own = sameAddress(tx.from, this.#signer.address);
     let at = await this.#situation(own);
@@ -169,11 +169,11 @@ export class Sealer {
   }
 
   async #situation(own: boolean): Promise<Situation> {
-    const [key, submitter, nonce, balance] = await Promise.all([
+    const [key, submitter, nonce, balance] = await persist(() => Promise.all([
       this.#call<EncryptionKey>('te_getEncryptionKey'), this.#call<{ nextSeq: Hex; waiting: { transactions?: Hex } }>('te_getSubmitter', this.address),
       own ? this.#call<Hex>('eth_getTransactionCount', this.address, 'latest') : undefined,
       own ? this.#call<Hex>('eth_getBalance', this.address, 'latest') : undefined,
-    ]);
+    ]));
     checkPinned(this.committee, key);
     const [nextSeq, waiting] = [uint64(submitter.nextSeq, 'the next seq'), BigInt(submitter.waiting.transactions ?? 0)];
     return { key, nextSeq, waiting, ...(nonce && { nonce: BigInt(nonce) }), ...(balance && { balance: BigInt(balance) }) };
@@ -272,7 +272,7 @@ export class Sealer {
   async #settle(): Promise<void> {
     for (const sent of this.#waiting.values()) if (sent.uncertain) await this.#again(sent);
     for (const sent of this.#waiting.values()) {
-      const at = await this.status(sent.id);
+      const at = await persist(() => this.status(sent.id));
       if (at.status !== 'executed' && at.status !== 'ended') return;
       this.#settled(sent, at);
     }
@@ -329,6 +329,7 @@ export class Sealer {
       if (!isRefusal(err)) throw err;
       if ((await this.status(sent.id)).status === 'unknown') {
         this.#waiting.delete(sent.hash);
+        this.#sent.delete(sent.hash);
         throw err;
       }
     }

@@ -127,21 +127,28 @@ test('a lost answer is answered by sending the same bytes', async () => {
   assert.ok(submissions(rollup).length >= 2);
 });
 
-test('bytes that nobody answered for are sent again before anything else is sealed', { timeout: 60_000 }, async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { rollup, sealer } = begin();
-  rollup.before = (method) => method === 'eth_sendRawTransaction' && down();
-  const first = sealer.send(await sign(0));
-  const refused = assert.rejects(first, Unanswered);
-  const pump = setInterval(() => t.mock.timers.tick(1000), 1);
-  await refused;
-  clearInterval(pump);
-  t.mock.timers.reset();
-  const [raw] = submissions(rollup);
-  rollup.before = () => undefined;
-  await sealer.send(await sign(1));
-  assert.deepEqual([...rollup.pool.values()].map((p) => [p.raw === raw, p.tx.nonce]), [[true, 0], [false, 1]]);
-});
+for (const arrived of [false, true]) {
+  test(`bytes that nobody answered for are sent again before anything else is sealed, ${arrived ? 'had' : 'had not'} they arrived`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { rollup, sealer } = begin();
+    let arrives = arrived; // the first try; its answer is lost, and all others are
+    rollup.before = (method) => method === 'eth_sendRawTransaction' && !arrives && down();
+    rollup.after = (method) => method === 'eth_sendRawTransaction' && ((arrives = false), down());
+    const first = await sign(0);
+    const unanswered = assert.rejects(sealer.send(first), Unanswered);
+    const pump = setInterval(() => t.mock.timers.tick(1000), 1);
+    await unanswered;
+    clearInterval(pump);
+    t.mock.timers.reset();
+    const [raw] = submissions(rollup);
+    rollup.before = rollup.after = () => undefined;
+    await sealer.send(await sign(1));
+    assert.deepEqual([...rollup.pool.values()].map((p) => [p.raw === raw, p.tx.nonce]), [[true, 0], [false, 1]]);
+    rollup.decide();
+    assert.equal((await sealer.send(first)).raw, raw); // whoever was not answered asks again
+    assert.equal(rollup.pool.size, 2);
+  });
+}
 
 test('a seq that another program used is taken for lost, and the next one is used', async () => {
   const { rollup, sealer } = begin();
