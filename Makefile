@@ -172,6 +172,10 @@ proto-check: $(TOOLS)/buf ## Lint the contracts, compare them with the last rele
 docs: ## Regenerate the reference documentation (flags, metrics)
 	@UPDATE_DOCS=1 go test -count=1 -run TestReference ./devnet/...
 
+.PHONY: chart
+chart: ## Make the templates of the Helm chart from the kustomizations
+	@UPDATE_CHART=1 go test -count=1 -run TestTheChartIsMade ./k8s
+
 .PHONY: deps
 deps: ## Install what the tests need, or name what is missing
 	@./scripts/deps.sh

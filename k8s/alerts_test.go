@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 
 	"sigs.k8s.io/yaml"
 )
@@ -208,13 +208,13 @@ type (
 // what is wrong with one is said of that one alone, and nothing else.
 func TestEveryAlertFiresWhenItShouldAndElseNot(t *testing.T) {
 	promtool := promtool(t)
-	rules := alerts(t, rendertest.KeyholderOfAnother(".").WithOperator())
+	all := alerts(t, render.KeyholderOfAnother(".").WithOperator())
 	severity, fires := map[string]string{}, map[string]bool{}
-	for _, r := range rules {
+	for _, r := range all {
 		severity[r.Alert] = r.Labels["severity"]
 	}
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "rules.yaml"), map[string]any{"groups": []any{map[string]any{"name": "blindseq", "rules": rules}}})
+	write(t, filepath.Join(dir, "rules.yaml"), map[string]any{"groups": []any{map[string]any{"name": "blindseq", "rules": all}}})
 	tests := unitTests{RuleFiles: []string{"rules.yaml"}, EvaluationInterval: "5s"}
 	for _, s := range situations() {
 		u := unitTest{Name: s.name, Interval: "5s", ExprTests: []exprTest{{Expr: `ALERTS{alertstate="firing"}`, EvalTime: s.after}}}

@@ -4,12 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 )
 
 // TestEveryPodHasACertificateOrIsSaidToBeInsecure: without either its program does not start. With the component mtls all have one.
 func TestEveryPodHasACertificateOrIsSaidToBeInsecure(t *testing.T) {
-	for _, c := range rendertest.Combinations(".") {
+	for _, c := range render.Combinations(".") {
 		secure := strings.HasPrefix(c.Name, "prod") || strings.Contains(c.Name, "mtls") || strings.HasSuffix(c.Name, "with all")
 		if !secure && !strings.HasPrefix(c.Name, "dev") {
 			continue // the base has no way of its own: an overlay chooses

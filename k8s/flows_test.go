@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -42,7 +42,7 @@ func targets() []string {
 }
 
 // policiesNameEveryNeededFlowAndNoOther holds where there are policies at all, that is where the default is to deny.
-func policiesNameEveryNeededFlowAndNoOther(t *testing.T, o *rendertest.Objects) {
+func policiesNameEveryNeededFlowAndNoOther(t *testing.T, o *render.Objects) {
 	if !slices.ContainsFunc(o.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Name == "default-deny" }) {
 		return
 	}
@@ -63,16 +63,16 @@ func policiesNameEveryNeededFlowAndNoOther(t *testing.T, o *rendertest.Objects) 
 }
 
 // everyPolicyIsOfSomePod: one that selects nothing hides a wrong label.
-func everyPolicyIsOfSomePod(t *testing.T, o *rendertest.Objects) {
+func everyPolicyIsOfSomePod(t *testing.T, o *render.Objects) {
 	for _, p := range o.Policies {
-		if !slices.ContainsFunc(o.Workloads, func(w rendertest.Workload) bool { return matches(t, &p.Spec.PodSelector, w.Labels()) }) {
+		if !slices.ContainsFunc(o.Workloads, func(w render.Workload) bool { return matches(t, &p.Spec.PodSelector, w.Labels()) }) {
 			t.Errorf("policy %s is of no pod", p.Name)
 		}
 	}
 }
 
 // needs derives the flows from what the programs are told.
-func needs(o *rendertest.Objects) map[flow]bool {
+func needs(o *render.Objects) map[flow]bool {
 	needed := map[flow]bool{}
 	for _, w := range o.Workloads {
 		env := environment(o, w.Template.Spec.Containers[0])
@@ -100,7 +100,7 @@ func needs(o *rendertest.Objects) map[flow]bool {
 }
 
 // dialled are the flows of one value: host:port, several of them, a gRPC target or a URL.
-func dialled(o *rendertest.Objects, from, value string) (out []flow) {
+func dialled(o *render.Objects, from, value string) (out []flow) {
 	if _, rest, ok := strings.Cut(value, "://"); ok {
 		value = rest
 	}
@@ -130,7 +130,7 @@ func dialled(o *rendertest.Objects, from, value string) (out []flow) {
 
 // leased are flows to whom the leases and rosters in Redis name, which are those that advertise themselves: everyone who
 // coordinates follows the leading producer, and gateways read from every replica.
-func leased(o *rendertest.Objects, w rendertest.Workload, env map[string]string, needed map[flow]bool) {
+func leased(o *render.Objects, w render.Workload, env map[string]string, needed map[flow]bool) {
 	if w.Name == "monitor-svc" || env["BLINDSEQ_REDIS_URL"] == "" {
 		return
 	}
@@ -149,7 +149,7 @@ func leased(o *rendertest.Objects, w rendertest.Workload, env map[string]string,
 }
 
 // redis are the flows among Redis and its sentinels, and from whoever asks a sentinel to the Redis it names.
-func redis(o *rendertest.Objects, w rendertest.Workload, needed map[flow]bool) {
+func redis(o *render.Objects, w render.Workload, needed map[flow]bool) {
 	const redisPort, sentinelPort = 6379, 26379
 	url := environment(o, w.Template.Spec.Containers[0])["BLINDSEQ_REDIS_URL"]
 	replicated := strings.HasPrefix(w.Name, "redis-")
@@ -164,7 +164,7 @@ func redis(o *rendertest.Objects, w rendertest.Workload, needed map[flow]bool) {
 }
 
 // public are the ports that wallets, dapps and operators use.
-func public(o *rendertest.Objects, w rendertest.Workload, needed map[flow]bool) {
+func public(o *render.Objects, w render.Workload, needed map[flow]bool) {
 	ports := map[string][]string{"api-gw": {"grpc", "rest", "rpc"}, "bundler": {"rpc"}}
 	if w.Name == "keyholder" && len(o.Workloads) == 1 {
 		needed[flow{outside, w.Name, containerPort(w, "grpc")}] = true // on its own it is asked from elsewhere
@@ -175,7 +175,7 @@ func public(o *rendertest.Objects, w rendertest.Workload, needed map[flow]bool) 
 }
 
 // allows reads the policies: between workloads a flow is allowed when one side may send it and the other may take it.
-func allows(t *testing.T, o *rendertest.Objects) map[flow]bool {
+func allows(t *testing.T, o *render.Objects) map[flow]bool {
 	t.Helper()
 	sent, taken := map[flow]bool{}, map[flow]bool{}
 	for _, p := range o.Policies {
@@ -224,7 +224,7 @@ func meet(t *testing.T, sent, taken map[flow]bool) map[flow]bool {
 }
 
 // peers are the workloads, or the names of what is not one, that a rule speaks of.
-func peers(t *testing.T, o *rendertest.Objects, named []networkingv1.NetworkPolicyPeer) (out []string) {
+func peers(t *testing.T, o *render.Objects, named []networkingv1.NetworkPolicyPeer) (out []string) {
 	t.Helper()
 	if len(named) == 0 {
 		return []string{everybody}
@@ -262,7 +262,7 @@ func elsewhere(t *testing.T, p networkingv1.NetworkPolicyPeer) string {
 }
 
 // numbers are the ports of a rule; those given by name are looked up in w.
-func numbers(w rendertest.Workload, ports []networkingv1.NetworkPolicyPort) (out []int32) {
+func numbers(w render.Workload, ports []networkingv1.NetworkPolicyPort) (out []int32) {
 	for _, p := range ports {
 		n := p.Port.IntVal
 		if p.Port.StrVal != "" {

@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 )
 
 // alerts are those that an operator's copy of an overlay has.
-func alerts(t *testing.T, c rendertest.Combination) (out []monitoringv1.Rule) {
+func alerts(t *testing.T, c render.Combination) (out []monitoringv1.Rule) {
 	t.Helper()
 	for _, r := range rendered(t, c).Rules {
 		for _, g := range r.Spec.Groups {
@@ -70,7 +70,7 @@ func unknown(documented, expr string) (out []string) {
 func TestAlertsAreOfMetricsThereAreAndLinkARunbook(t *testing.T) {
 	registered := labelsOfMetrics(t)
 	documented, runbooks := read(t, "../docs/metrics.md"), anchors(read(t, "../docs/operations.md"))
-	for _, c := range rendertest.Combinations(".") {
+	for _, c := range render.Combinations(".") {
 		if len(c.Files) == 0 || !strings.Contains(c.Name, "prometheus-operator") {
 			continue
 		}

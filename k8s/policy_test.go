@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *rendertest.Objects) {
+func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *render.Objects) {
 	one := ""
 	for name, namespace := range o.Namespaced {
 		if strings.HasPrefix(name, "Namespace/") {
@@ -63,7 +63,7 @@ func restricted(p corev1.PodSpec) (out list) {
 	return out
 }
 
-func everyContainerHasProbesOfItsOwnPortsAndLimits(t *testing.T, o *rendertest.Objects) {
+func everyContainerHasProbesOfItsOwnPortsAndLimits(t *testing.T, o *render.Objects) {
 	for _, w := range o.Workloads {
 		for _, c := range w.Template.Spec.Containers {
 			report(t, w.Name, probed(c))
@@ -99,9 +99,9 @@ func hasPort(c corev1.Container, name string) bool {
 }
 
 // An image's tag that is a version, or `dev`, which make k8s-up replaces by one.
-var pinned = regexp.MustCompile(`^[a-z0-9./-]*blindseq/[a-z-]+:(dev|v[0-9]+\.[0-9]+\.[0-9]+)$`)
+var pinned = regexp.MustCompile(`^[a-z0-9./:-]*blindseq/[a-z-]+:(dev|v[0-9]+\.[0-9]+\.[0-9]+)(@sha256:[0-9a-f]{64})?$`)
 
-func imagesArePinnedAndOurs(t *testing.T, o *rendertest.Objects) {
+func imagesArePinnedAndOurs(t *testing.T, o *render.Objects) {
 	for _, w := range o.Workloads {
 		for _, c := range slices.Concat(w.Template.Spec.InitContainers, w.Template.Spec.Containers) {
 			if !pinned.MatchString(c.Image) {
@@ -112,7 +112,7 @@ func imagesArePinnedAndOurs(t *testing.T, o *rendertest.Objects) {
 }
 
 func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
-	o := rendered(t, rendertest.Production("."))
+	o := rendered(t, render.Production("."))
 	for _, w := range o.Workloads {
 		for _, c := range w.Template.Spec.Containers {
 			if strings.HasSuffix(c.Image, ":dev") {
@@ -129,7 +129,7 @@ func TestTheProductionOverlayHasNoDevelopmentImage(t *testing.T) {
 }
 
 // spread says what is wrong with how the pods of a workload come to nodes: over as many as there are, and never hanging.
-func spread(t *testing.T, w rendertest.Workload) (out list) {
+func spread(t *testing.T, w render.Workload) (out list) {
 	t.Helper()
 	keys := map[string]bool{}
 	for _, c := range w.Template.Spec.TopologySpreadConstraints {
@@ -154,7 +154,7 @@ func areNetworks(list string) bool {
 }
 
 // Programs that an ingress leads to believe its X-Forwarded-For: else all its clients would share one budget. Others believe nobody.
-func clientsBehindAnIngressAreToldApart(t *testing.T, o *rendertest.Objects) {
+func clientsBehindAnIngressAreToldApart(t *testing.T, o *render.Objects) {
 	behind := map[string]bool{}
 	for _, in := range o.Ingresses {
 		for _, rule := range in.Spec.Rules {
@@ -174,7 +174,7 @@ func clientsBehindAnIngressAreToldApart(t *testing.T, o *rendertest.Objects) {
 // flagRow is a row of docs/configuration.md: flag, variables, default.
 var flagRow = regexp.MustCompile("(?m)^\\| `--[a-z-]+` \\| (.*?) \\|")
 
-func everyVariableIsAFlagOfTheProgramThatGetsIt(t *testing.T, o *rendertest.Objects) {
+func everyVariableIsAFlagOfTheProgramThatGetsIt(t *testing.T, o *render.Objects) {
 	text, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func imageName(image string) string {
 }
 
 // environment is what a container is told, as far as the manifests say it.
-func environment(o *rendertest.Objects, c corev1.Container) map[string]string {
+func environment(o *render.Objects, c corev1.Container) map[string]string {
 	env := map[string]string{}
 	for _, from := range c.EnvFrom {
 		for _, m := range o.ConfigMaps {
@@ -234,7 +234,7 @@ var reference = regexp.MustCompile(`\$\([A-Z0-9_]+\)`)
 // theseAreKnownWhenThePodStarts are variables that only the pod itself has.
 func theseAreKnownWhenThePodStarts() []string { return []string{"$(POD_NAME)", "$(POD_IP)"} }
 
-func everyReferenceInAVariableIsToOneBefore(t *testing.T, o *rendertest.Objects) {
+func everyReferenceInAVariableIsToOneBefore(t *testing.T, o *render.Objects) {
 	for _, w := range o.Workloads {
 		for name, value := range environment(o, w.Template.Spec.Containers[0]) {
 			for _, r := range reference.FindAllString(value, -1) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 )
 
 // assignment is a value of an overlay's file, given or (in an example) still to be given.
@@ -15,7 +15,7 @@ var assignment = regexp.MustCompile(`(?m)^#?([A-Z_]+)=`)
 
 // TestAnOverlayForProductionRefusesToRenderWithoutAValue: each value, and the genesis, and says which.
 func TestAnOverlayForProductionRefusesToRenderWithoutAValue(t *testing.T) {
-	for _, c := range []rendertest.Combination{rendertest.Production("."), rendertest.KeyholderOfAnother(".")} {
+	for _, c := range []render.Combination{render.Production("."), render.KeyholderOfAnother(".")} {
 		for file, text := range c.Files {
 			t.Run(file, func(t *testing.T) {
 				t.Parallel()
@@ -30,7 +30,7 @@ func TestAnOverlayForProductionRefusesToRenderWithoutAValue(t *testing.T) {
 }
 
 // without is a combination with other content of a file; none when it is empty.
-func without(c rendertest.Combination, file, content string) rendertest.Combination {
+func without(c render.Combination, file, content string) render.Combination {
 	files := map[string]string{"README.test": ""} // so that it is a copy also without any file
 	for name, text := range c.Files {
 		switch {
@@ -44,7 +44,7 @@ func without(c rendertest.Combination, file, content string) rendertest.Combinat
 	return c
 }
 
-func refused(t *testing.T, c rendertest.Combination, says string) {
+func refused(t *testing.T, c render.Combination, says string) {
 	t.Helper()
 	if _, err := c.YAML(t.TempDir()); err == nil || !strings.Contains(err.Error(), says) {
 		t.Errorf("without %s: %v", says, err)
@@ -53,9 +53,9 @@ func refused(t *testing.T, c rendertest.Combination, says string) {
 
 // TestTheExamplesNameEveryValue: who copies an example learns of all of them, and none has a value already.
 func TestTheExamplesNameEveryValue(t *testing.T) {
-	for file, c := range map[string]rendertest.Combination{
-		"overlays/prod/production.env":     rendertest.Production("."),
-		"overlays/keyholder/keyholder.env": rendertest.KeyholderOfAnother("."),
+	for file, c := range map[string]render.Combination{
+		"overlays/prod/production.env":     render.Production("."),
+		"overlays/keyholder/keyholder.env": render.KeyholderOfAnother("."),
 	} {
 		example := read(t, file+".example")
 		var named, needed []string
@@ -81,7 +81,7 @@ func TestTheExamplesNameEveryValue(t *testing.T) {
 
 // TestNoDevelopmentIsInProduction: no chain that everybody can spend from, no plain text, no example.
 func TestNoDevelopmentIsInProduction(t *testing.T) {
-	c := rendertest.Production(".")
+	c := render.Production(".")
 	text, err := c.YAML(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 	"blindseq/k8s/secrets"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,7 +51,7 @@ func byTheirHolder() files {
 	return files{"keyholder-keys": {"share.json", "identity.key"}, "keyholder-tls": {"tls.crt", "tls.key", "ca.crt"}}
 }
 
-func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *rendertest.Objects) {
+func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *render.Objects) {
 	for _, w := range o.Workloads {
 		c := w.Template.Spec.Containers[0]
 		for name, value := range environment(o, c) {
@@ -64,12 +64,12 @@ func (there files) everyFileIsMountedFromWhatIsMade(t *testing.T, o *rendertest.
 }
 
 // renders says that a ConfigMap is among the objects, with an entry.
-func renders(o *rendertest.Objects, name, entry string) bool {
+func renders(o *render.Objects, name, entry string) bool {
 	return slices.ContainsFunc(o.ConfigMaps, func(m corev1.ConfigMap) bool { return m.Name == name && m.Data[entry] != "" })
 }
 
 // source is the Secret or ConfigMap mounted at a folder.
-func source(w rendertest.Workload, c corev1.Container, folder string) string {
+func source(w render.Workload, c corev1.Container, folder string) string {
 	for _, m := range c.VolumeMounts {
 		if m.MountPath != folder {
 			continue
@@ -88,7 +88,7 @@ func source(w rendertest.Workload, c corev1.Container, folder string) string {
 }
 
 // everyAddressIsOneOfAService: a name without a dot is one of the same namespace.
-func everyAddressIsOneOfAService(t *testing.T, o *rendertest.Objects) {
+func everyAddressIsOneOfAService(t *testing.T, o *render.Objects) {
 	if !slices.ContainsFunc(o.Services, func(s corev1.Service) bool { return strings.HasSuffix(s.Name, "redis") || s.Name == "redis-sentinel" }) {
 		return // not whole: an overlay has to add the rest
 	}
@@ -120,7 +120,7 @@ func hosts(target string) (out []string) {
 
 // TestANamePrefixReachesEveryAddress: several deployments in one namespace differ by it.
 func TestANamePrefixReachesEveryAddress(t *testing.T) {
-	o := rendered(t, rendertest.Combination{Name: "prefixed", Resources: []string{"overlays/dev"}, NamePrefix: "a-"})
+	o := rendered(t, render.Combination{Name: "prefixed", Resources: []string{"overlays/dev"}, NamePrefix: "a-"})
 	everyAddressIsOneOfAService(t, o)
 	everyReferenceInAVariableIsToOneBefore(t, o)
 	servicesFindPodsAndTheirPorts(t, o)
@@ -139,7 +139,7 @@ func TestANamePrefixReachesEveryAddress(t *testing.T) {
 	}
 }
 
-func noSecretIsInAManifest(t *testing.T, o *rendertest.Objects) {
+func noSecretIsInAManifest(t *testing.T, o *render.Objects) {
 	for _, w := range o.Workloads {
 		for name, value := range environment(o, w.Template.Spec.Containers[0]) {
 			for _, word := range []string{"TOKEN", "KEY", "PASSPHRASE", "SHARE"} {
@@ -154,7 +154,7 @@ func noSecretIsInAManifest(t *testing.T, o *rendertest.Objects) {
 	}
 }
 
-func servicesFindPodsAndTheirPorts(t *testing.T, o *rendertest.Objects) {
+func servicesFindPodsAndTheirPorts(t *testing.T, o *render.Objects) {
 	for _, s := range o.Services {
 		found := selected(o, labels.SelectorFromSet(s.Spec.Selector))
 		if len(found) == 0 {
@@ -184,7 +184,7 @@ func servicesFindPodsAndTheirPorts(t *testing.T, o *rendertest.Objects) {
 	}
 }
 
-func selected(o *rendertest.Objects, by labels.Selector) (out []rendertest.Workload) {
+func selected(o *render.Objects, by labels.Selector) (out []render.Workload) {
 	for _, w := range o.Workloads {
 		if by.Matches(labels.Set(w.Labels())) {
 			out = append(out, w)
@@ -203,7 +203,7 @@ func matches(t *testing.T, by *metav1.LabelSelector, set map[string]string) bool
 }
 
 // containerPort is the number of a port by name, 0 when there is none.
-func containerPort(w rendertest.Workload, name string) int32 {
+func containerPort(w render.Workload, name string) int32 {
 	for _, c := range w.Template.Spec.Containers {
 		for _, p := range c.Ports {
 			if p.Name == name {
@@ -214,15 +214,15 @@ func containerPort(w rendertest.Workload, name string) int32 {
 	return 0
 }
 
-func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *rendertest.Objects) {
+func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *render.Objects) {
 	for _, b := range o.Budgets {
-		if !slices.ContainsFunc(o.Workloads, func(w rendertest.Workload) bool { return matches(t, b.Spec.Selector, w.Labels()) }) {
+		if !slices.ContainsFunc(o.Workloads, func(w render.Workload) bool { return matches(t, b.Spec.Selector, w.Labels()) }) {
 			t.Errorf("budget %s is of no pod", b.Name)
 		}
 	}
 	for _, h := range o.Scalers {
 		to := h.Spec.ScaleTargetRef
-		i := slices.IndexFunc(o.Workloads, func(w rendertest.Workload) bool { return w.Kind == to.Kind && w.Name == to.Name })
+		i := slices.IndexFunc(o.Workloads, func(w render.Workload) bool { return w.Kind == to.Kind && w.Name == to.Name })
 		switch {
 		case i < 0:
 			t.Errorf("scaler %s: there is no %s %s", h.Name, to.Kind, to.Name)
@@ -239,7 +239,7 @@ func budgetsScalersAndIngressesAreOfWhatThereIs(t *testing.T, o *rendertest.Obje
 	}
 }
 
-func checkBackend(t *testing.T, o *rendertest.Objects, ingress string, b networkingv1.IngressBackend) {
+func checkBackend(t *testing.T, o *render.Objects, ingress string, b networkingv1.IngressBackend) {
 	t.Helper()
 	for _, s := range o.Services {
 		for _, port := range s.Spec.Ports {

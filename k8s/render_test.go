@@ -5,43 +5,48 @@ import (
 	"fmt"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 )
 
 func TestEveryCombination(t *testing.T) {
 	there := made(t)
-	for _, c := range rendertest.Combinations(".") {
+	for _, c := range render.Combinations(".") {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			o := rendered(t, c)
-			for rule, check := range map[string]func(*testing.T, *rendertest.Objects){
-				"every pod keeps to the restricted standard":                   everyPodKeepsToTheRestrictedStandard,
-				"every container has probes of its own ports and limits":       everyContainerHasProbesOfItsOwnPortsAndLimits,
-				"images are pinned and ours":                                   imagesArePinnedAndOurs,
-				"every variable is a flag of the program that gets it":         everyVariableIsAFlagOfTheProgramThatGetsIt,
-				"every reference in a variable is to one before":               everyReferenceInAVariableIsToOneBefore,
-				"every address is one of a service":                            everyAddressIsOneOfAService,
-				"every file a program is told of is mounted from what is made": there.everyFileIsMountedFromWhatIsMade,
-				"no secret is in a manifest":                                   noSecretIsInAManifest,
-				"services find pods and their ports":                           servicesFindPodsAndTheirPorts,
-				"budgets, scalers and ingresses are of what there is":          budgetsScalersAndIngressesAreOfWhatThereIs,
-				"clients behind an ingress are told apart":                     clientsBehindAnIngressAreToldApart,
-				"every policy is of some pod":                                  everyPolicyIsOfSomePod,
-				"policies name every needed flow and no other":                 policiesNameEveryNeededFlowAndNoOther,
-			} {
+			for rule, check := range rules(there) {
 				t.Run(rule, func(t *testing.T) { check(t, o) })
 			}
 		})
 	}
 }
 
-func rendered(t *testing.T, c rendertest.Combination) *rendertest.Objects {
+// rules are what everything that is deployed is held to. there are the files that exist.
+func rules(there files) map[string]func(*testing.T, *render.Objects) {
+	return map[string]func(*testing.T, *render.Objects){
+		"every pod keeps to the restricted standard":                   everyPodKeepsToTheRestrictedStandard,
+		"every container has probes of its own ports and limits":       everyContainerHasProbesOfItsOwnPortsAndLimits,
+		"images are pinned and ours":                                   imagesArePinnedAndOurs,
+		"every variable is a flag of the program that gets it":         everyVariableIsAFlagOfTheProgramThatGetsIt,
+		"every reference in a variable is to one before":               everyReferenceInAVariableIsToOneBefore,
+		"every address is one of a service":                            everyAddressIsOneOfAService,
+		"every file a program is told of is mounted from what is made": there.everyFileIsMountedFromWhatIsMade,
+		"no secret is in a manifest":                                   noSecretIsInAManifest,
+		"services find pods and their ports":                           servicesFindPodsAndTheirPorts,
+		"budgets, scalers and ingresses are of what there is":          budgetsScalersAndIngressesAreOfWhatThereIs,
+		"clients behind an ingress are told apart":                     clientsBehindAnIngressAreToldApart,
+		"every policy is of some pod":                                  everyPolicyIsOfSomePod,
+		"policies name every needed flow and no other":                 policiesNameEveryNeededFlowAndNoOther,
+	}
+}
+
+func rendered(t *testing.T, c render.Combination) *render.Objects {
 	t.Helper()
 	text, err := c.YAML(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := rendertest.Read(text)
+	o, err := render.Read(text)
 	if err != nil {
 		t.Fatal(err)
 	}

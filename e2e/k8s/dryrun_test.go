@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"blindseq/k8s/rendertest"
+	"blindseq/k8s/render"
 )
 
 // The API server takes every combination: server-side, with admission, and nothing is stored.
 func TestEveryCombinationPassesTheServersDryRun(t *testing.T) {
 	s := open(t)
 	needMonitoringKinds(t, s)
-	for _, c := range rendertest.Combinations("../../k8s") {
+	for _, c := range render.Combinations("../../k8s") {
 		t.Run(c.Name, func(t *testing.T) {
 			text, err := c.YAML(t.TempDir())
 			must(t, err)

@@ -22,7 +22,8 @@ import (
 // Options says what to make.
 type Options struct {
 	Namespace  string
-	Keyholders int // with keys of a dealer; 0 when each keyholder has made its own
+	Prefix     string // of all names: that of a Helm release
+	Keyholders int    // with keys of a dealer; 0 when each keyholder has made its own
 	ChainID    uint64
 	TLS        bool
 }
@@ -55,7 +56,7 @@ func (m *maker) secret(name string, data map[string][]byte) {
 }
 
 func (m *maker) meta(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Name: name, Namespace: m.o.Namespace, Labels: map[string]string{"app.kubernetes.io/part-of": "blindseq"}}
+	return metav1.ObjectMeta{Name: m.o.Prefix + name, Namespace: m.o.Namespace, Labels: map[string]string{"app.kubernetes.io/part-of": "blindseq"}}
 }
 
 func (m *maker) sequencerKey() error {
@@ -74,7 +75,7 @@ func (m *maker) committee() error {
 	}
 	files, err := keygen.Run(keygen.Config{
 		Out: filepath.Join(dir, "keys"), Keyholders: max(m.o.Keyholders, 1), ChainID: max(m.o.ChainID, 1), FirstNumber: 1,
-		Instances: bundlers(),
+		Instances: m.bundlers(),
 	})
 	if err == nil {
 		err = m.take(files)
@@ -86,9 +87,9 @@ func (m *maker) committee() error {
 const relays = 8
 
 // bundlers are the names of pods, each of which seals with a key of its own.
-func bundlers() (names []string) {
+func (m *maker) bundlers() (names []string) {
 	for i := range relays {
-		names = append(names, fmt.Sprintf("bundler-%d", i))
+		names = append(names, fmt.Sprintf("%sbundler-%d", m.o.Prefix, i))
 	}
 	return names
 }

@@ -13,6 +13,7 @@ import (
 
 type flags struct {
 	Namespace  string `help:"Namespace of the Secrets." default:"blindseq"`
+	Prefix     string `help:"Prefix of all names: that of a Helm release, with a hyphen."`
 	Keyholders int    `help:"Number of keyholders to make keys for, FOR DEVELOPMENT only. 0 makes none: the committee made its own." default:"0"`
 	ChainID    uint64 `name:"chain-id" help:"Chain the committee attests for. Required with --keyholders." default:"0"`
 	TLS        bool   `name:"tls" help:"Also make certificates for mutual TLS. The key of their authority is not kept."`
@@ -26,7 +27,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "blindseq-secrets: --keyholders needs --chain-id: the chain that the committee attests for (1337 is the development chain)")
 		os.Exit(2)
 	}
-	list, err := secrets.Make(secrets.Options{Namespace: f.Namespace, Keyholders: f.Keyholders, ChainID: f.ChainID, TLS: f.TLS})
+	list, err := secrets.Make(secrets.Options{Namespace: f.Namespace, Prefix: f.Prefix, Keyholders: f.Keyholders, ChainID: f.ChainID, TLS: f.TLS})
 	if err == nil {
 		var text []byte
 		if text, err = yaml.Marshal(list); err == nil {

@@ -1,4 +1,4 @@
-package rendertest
+package render
 
 import (
 	"bufio"
@@ -57,7 +57,7 @@ func Read(text []byte) (*Objects, error) {
 		if errors.Is(err, io.EOF) {
 			return o, nil
 		}
-		if err == nil {
+		if err == nil && len(bytes.TrimSpace(document)) > 0 {
 			err = o.read(document)
 		}
 		if err != nil {

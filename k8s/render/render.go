@@ -1,6 +1,6 @@
-// Package rendertest renders the kustomizations of k8s/ for tests as kubectl does, and decodes the result strictly: a field
+// Package render renders the kustomizations of k8s/ as kubectl does, for the chart and for tests, and decodes the result strictly: a field
 // that Kubernetes does not know is an error.
-package rendertest
+package render
 
 import (
 	"fmt"
@@ -22,6 +22,7 @@ type Combination struct {
 	Components []string
 
 	NamePrefix, Namespace string // set over everything
+	Instance              string // the label app.kubernetes.io/instance of everything, selectors included
 
 	// Files are what an operator adds to a copy of Root, by their path in it. Resources and components are then those of the copy.
 	Root  string
@@ -37,6 +38,9 @@ func (c Combination) YAML(dir string) ([]byte, error) {
 	k := types.Kustomization{
 		TypeMeta:   types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind},
 		NamePrefix: c.NamePrefix, Namespace: c.Namespace,
+	}
+	if c.Instance != "" {
+		k.Labels = []types.Label{{Pairs: map[string]string{"app.kubernetes.io/instance": c.Instance}, IncludeSelectors: true, IncludeTemplates: true}}
 	}
 	for _, folder := range c.Resources {
 		k.Resources = append(k.Resources, relative(dir, root(folder)))
