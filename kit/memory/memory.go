@@ -8,6 +8,7 @@ package memory
 import (
 	"context"
 	"math"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -37,6 +38,14 @@ func Limit(mebibytes int) {
 	const noLimit = math.MaxInt64
 	if mebibytes > 0 && debug.SetMemoryLimit(-1) == noLimit {
 		debug.SetMemoryLimit(int64(mebibytes) << 20)
+	}
+}
+
+// Relax lets the heap grow by so many percent between two collections of garbage, below the soft limit. It is for a process whose
+// heap is small against what it allocates a second. What is set already (GOGC) stays.
+func Relax(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
 	}
 }
 

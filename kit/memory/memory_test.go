@@ -64,3 +64,18 @@ func TestALimitThatIsSetStays(t *testing.T) {
 		}
 	}
 }
+
+func TestTheHeapGrowsFurtherUnlessTheUserSaysOtherwise(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	t.Setenv("GOGC", "50")
+	Relax(400)
+	if got := debug.SetGCPercent(100); got != 100 {
+		t.Errorf("with GOGC it became %d", got)
+	}
+	t.Setenv("GOGC", "")
+	Relax(400)
+	if got := debug.SetGCPercent(100); got != 400 {
+		t.Errorf("it became %d", got)
+	}
+}

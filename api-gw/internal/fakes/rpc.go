@@ -1,7 +1,9 @@
 package fakes
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -83,11 +85,23 @@ func (r *RPC) serve(w http.ResponseWriter, req *http.Request) {
 	custom := r.handler
 	r.mu.Unlock()
 	if custom != nil {
+		req.Body = io.NopCloser(bytes.NewReader(body))
 		custom(w, req)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":"`+r.Name+`"}`)
+	_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":`+IDOf(body)+`,"result":"`+r.Name+`"}`)
+}
+
+// IDOf is the id of a call; that of anything else is 1.
+func IDOf(call []byte) string {
+	var c struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if json.Unmarshal(call, &c) != nil || c.ID == nil {
+		return "1"
+	}
+	return string(c.ID)
 }
 
 func (r *RPC) echo(w http.ResponseWriter, req *http.Request) {

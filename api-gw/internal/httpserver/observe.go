@@ -115,6 +115,7 @@ type writer struct {
 	status   int
 	bytes    int64
 	recorded bool
+	touched  time.Time
 }
 
 // Unwrap lets http.ResponseController and WebSocket upgrades reach the connection.
@@ -140,8 +141,14 @@ func (w *writer) Write(p []byte) (int, error) {
 
 func (w *writer) Flush() { _ = w.control.Flush() } // a connection that broke shows at the next write
 
+// touch gives the next write its time, within a second: most answers are one write, and its deadline is set once.
 func (w *writer) touch() {
-	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported: a recorder of a test, or hijacked
+	now := time.Now()
+	if now.Sub(w.touched) < time.Second {
+		return
+	}
+	w.touched = now
+	_ = w.control.SetWriteDeadline(now.Add(writeTimeout)) // not supported: a recorder of a test, or hijacked
 }
 
 func (w *writer) code() int {

@@ -30,8 +30,8 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	body  []byte
-	sends []send // the transactions in it
-	joins bool   // it may be asked together with others
+	sends []send    // the transactions in it
+	joins *question // not nil: it may be asked together with others
 	tries int
 }
 
@@ -66,12 +66,8 @@ func (x *exchange) attempt(ctx context.Context) error {
 
 // ask forwards the request to the leader. The end of ctx cancels it as long as no part of the answer was forwarded.
 func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
-	asking, cancel := context.WithTimeout(x.r.Context(), x.p.cfg.Timeout)
-	defer cancel()
-	passOn := context.AfterFunc(ctx, cancel)
-	defer passOn()
-	if x.joins {
-		written, err := x.joined(asking, x.p.transport, leader.HTTP, func([]byte, http.Header) bool { return true })
+	if x.joins != nil {
+		written, err := x.joined(ctx, route{leader.HTTP.Host, x.p.short.leader}, func([]byte, http.Header) bool { return true })
 		switch {
 		case written:
 			return nil
@@ -81,6 +77,10 @@ func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 			return err
 		}
 	}
+	asking, cancel := context.WithTimeout(x.r.Context(), x.p.cfg.Timeout)
+	defer cancel()
+	passOn := context.AfterFunc(ctx, cancel)
+	defer passOn()
 	body := &payload{data: x.body}
 	defer body.release()
 	// gofail: var callForwarding struct{}

@@ -39,7 +39,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := &exchange{p: p, w: w, r: r, body: buf.Bytes(), joins: p.joinable(buf.Bytes())}
-	if !x.joins {
+	if x.joins == nil {
 		x.sends = sendsOf(x.body)
 	}
 	if err := p.cfg.Hold.Do(r.Context(), x.attempt); err != nil {
@@ -128,8 +128,8 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, res *http.Respons
 }
 
 // joined asks a producer for a read together with others. The answer is written when usable says so.
-func (x *exchange) joined(ctx context.Context, through http.RoundTripper, to *url.URL, usable func(answer []byte, h http.Header) bool) (bool, error) {
-	answer, header, err := x.p.joiner.ask(ctx, through, to, x.body)
+func (x *exchange) joined(ctx context.Context, to route, usable func(answer []byte, h http.Header) bool) (bool, error) {
+	answer, header, err := x.p.joiner.ask(ctx, to, x.joins)
 	if err != nil || !usable(answer, header) {
 		return false, err
 	}

@@ -1,26 +1,25 @@
 package rpcproxy
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"blindseq/kit/budget"
-	"blindseq/kit/jsonrpc"
+
+	"github.com/tidwall/gjson"
 )
 
 // Reads that come at the same time travel as one batch: a connection's costs are then those of all of them together. Nobody waits for
-// a batch to fill: the first call goes at once, and those that come while it is under way go together after it.
+// a batch to fill: the first call goes at once, and those that come while it is under way go together after it. Calls that ask the same
+// are one call of their batch. It is sent after the last of them has come, so that each gets an answer as new as if asked alone.
 const (
-	maxJoined       = 16        // calls of one batch
+	maxJoined       = 16        // different calls of one batch
 	maxJoinedBody   = 8 << 10   // of one call
 	maxJoinedAnswer = 256 << 10 // of one batch: it is kept until its clients have read it, which a longer one is not
 )
@@ -39,20 +38,47 @@ func joinedMethods() map[string]bool {
 	return all
 }
 
-// joinable reports whether a request is one call that may travel in a batch with others. It has an id: what has none gets no answer. It
-// names its method once: of several names a producer takes which it likes.
-func (p *Proxy) joinable(body []byte) bool {
-	if len(body) > maxJoinedBody {
-		return false
+// question is a call without what differs between those who ask the same.
+type question struct {
+	id   string // of this caller's answer
+	asks string // the members method and params
+}
+
+// joinable returns a request as a question when it is one call that may travel in a batch with others; nil when it is not. Its id is a
+// string or a number: what has none gets no answer. It has each member once, and no others: of several a producer takes which it likes.
+func (p *Proxy) joinable(body []byte) *question {
+	if len(body) > maxJoinedBody || !gjson.ValidBytes(body) {
+		return nil
 	}
-	var c struct {
-		ID json.RawMessage `json:"id"`
-		jsonrpc.Call
+	var version, id, method, params, none gjson.Result
+	known := true
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		member := &none
+		switch key.Raw {
+		case `"jsonrpc"`:
+			member = &version
+		case `"id"`:
+			member = &id
+		case `"method"`:
+			member = &method
+		case `"params"`:
+			member = &params
+		}
+		known = known && member != &none && !member.Exists()
+		*member = value
+		return known
+	})
+	switch {
+	case !known, version.Str != "2.0", id.Type != gjson.String && id.Type != gjson.Number, !p.joiner.methods[method.Str]:
+		return nil
+	case method.Str == "eth_getBlockByNumber" && strings.Contains(params.Raw, "true"): // whole transactions make it long
+		return nil
 	}
-	if json.Unmarshal(body, &c) != nil || len(c.ID) == 0 || len(c.Methods) != 1 || !p.joiner.methods[c.Methods[0]] {
-		return false
+	asks := `"method":"` + method.Str + `"`
+	if params.Exists() {
+		asks += `,"params":` + params.Raw
 	}
-	return c.Methods[0] != "eth_getBlockByNumber" || !bytes.Contains(body, []byte("true")) // whole transactions make it long
+	return &question{id.Raw, asks}
 }
 
 // errAlone says that a call's batch was not answered as a batch of calls is: the call has to be asked alone.
@@ -74,7 +100,7 @@ func newJoiner(timeout time.Duration) *joiner {
 // laneOf is one client's way to one producer.
 type laneOf struct {
 	client *budget.Client // nil for all without a budget
-	host   string
+	to     route
 }
 
 // lane has half as many batches under way as there are processors, and those that wait for one of them to end.
@@ -83,22 +109,12 @@ type lane struct {
 	waiting  []*batch
 }
 
-// batch is calls that travel together.
-type batch struct {
-	body    bytes.Buffer // the calls with commas between them
-	calls   int
-	done    chan struct{} // closed when there are answers, or err
-	answers [][]byte
-	header  http.Header
-	err     error
-}
-
-// ask sends a call, alone or with others, and returns its answer and the header that came with it. The answer is not changed later.
-func (j *joiner) ask(ctx context.Context, through http.RoundTripper, to *url.URL, call []byte) ([]byte, http.Header, error) {
-	at := laneOf{budget.Of(ctx), to.Host}
-	b, place, mine := j.board(at, call)
-	if mine {
-		j.travel(context.WithoutCancel(ctx), at, through, to, b)
+// ask sends a call, alone or with others, and returns its answer and the header that came with it.
+func (j *joiner) ask(ctx context.Context, to route, q *question) ([]byte, http.Header, error) {
+	at := laneOf{budget.Of(ctx), to}
+	b, place, first := j.board(at, q.asks)
+	if first {
+		j.travel(at, onBehalf(ctx))
 	}
 	select {
 	case <-b.done:
@@ -108,11 +124,11 @@ func (j *joiner) ask(ctx context.Context, through http.RoundTripper, to *url.URL
 	if b.err != nil {
 		return nil, nil, b.err
 	}
-	return b.answers[place], b.header, nil
+	return slices.Concat([]byte(beginning), []byte(q.id), b.answers[place]), b.header, nil
 }
 
-// board puts a call into a batch. The caller sends it if the batch is its own.
-func (j *joiner) board(at laneOf, call []byte) (b *batch, place int, mine bool) {
+// board puts a call into the batch that is filled now. The caller sends a batch if sends is true.
+func (j *joiner) board(at laneOf, call string) (b *batch, place int, sends bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	l := j.lanes[at]
@@ -120,102 +136,51 @@ func (j *joiner) board(at laneOf, call []byte) (b *batch, place int, mine bool) 
 		l = new(lane)
 		j.lanes[at] = l
 	}
-	if n := len(l.waiting); n > 0 && l.waiting[n-1].calls < maxJoined {
-		b = l.waiting[n-1]
-	} else {
-		b = &batch{done: make(chan struct{})}
-		if mine = l.underWay < max(1, runtime.GOMAXPROCS(0)/2); mine {
-			l.underWay++
-		} else {
-			l.waiting = append(l.waiting, b)
-		}
+	if n := len(l.waiting); n == 0 || l.waiting[n-1].full() {
+		l.waiting = append(l.waiting, &batch{places: map[string]int{}, began: time.Now(), done: make(chan struct{})})
 	}
-	if b.calls > 0 {
-		b.body.WriteByte(',')
+	b = l.waiting[len(l.waiting)-1]
+	if sends = l.underWay < max(1, runtime.GOMAXPROCS(0)/2); sends {
+		l.underWay++
 	}
-	b.body.Write(call)
-	b.calls++
-	return b, b.calls - 1, mine
+	return b, b.add(call), sends
 }
 
-// travel sends a batch, and has the next one sent.
-func (j *joiner) travel(ctx context.Context, at laneOf, through http.RoundTripper, to *url.URL, b *batch) {
-	b.send(ctx, j.timeout, through, to)
-	close(b.done)
+// travel sends the batch that has waited longest, and has the next one sent.
+func (j *joiner) travel(at laneOf, client string) {
+	runtime.Gosched() // calls that have arrived get on first; when there are none, this takes no time
+	if b := j.depart(at); b != nil {
+		b.send(at.to, client, j.timeout)
+		close(b.done)
+	}
+	if j.more(at) {
+		go j.travel(at, client)
+	}
+}
+
+// depart takes the batch that has waited longest out of its lane: no call gets on any more. It is nil when another has taken it.
+func (j *joiner) depart(at laneOf) *batch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	l := j.lanes[at]
+	if len(l.waiting) == 0 {
+		return nil
+	}
+	b := l.waiting[0]
+	l.waiting = l.waiting[1:]
+	return b
+}
+
+// more reports whether a batch waits. If none does, the caller sends no more.
+func (j *joiner) more(at laneOf) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	l := j.lanes[at]
 	if len(l.waiting) > 0 {
-		next := l.waiting[0]
-		l.waiting = l.waiting[1:]
-		go j.travel(ctx, at, through, to, next)
-		return
+		return true
 	}
 	if l.underWay--; l.underWay == 0 {
 		delete(j.lanes, at)
 	}
-}
-
-func (b *batch) send(ctx context.Context, timeout time.Duration, through http.RoundTripper, to *url.URL) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	data := b.body.Bytes()
-	if b.calls > 1 {
-		data = append(append(append(make([]byte, 0, len(data)+2), '['), data...), ']')
-	}
-	res, err := through.RoundTrip(requestTo(ctx, to, &payload{data: data}))
-	if err != nil {
-		b.err = err
-		return
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxJoinedAnswer+1))
-	switch {
-	case err != nil:
-		b.err = fmt.Errorf("read answer: %w", err)
-	case res.StatusCode != http.StatusOK, len(answer) > maxJoinedAnswer:
-		b.err = errAlone
-	case b.calls == 1:
-		b.answers, b.header = [][]byte{answer}, res.Header
-	default:
-		b.answers, b.header = split(answer, b.calls), res.Header
-		if b.answers == nil || bytes.Contains(answer, tooLarge) {
-			b.err = errAlone
-		}
-	}
-}
-
-// tooLarge is the error of calls whose answers did not fit into that of their batch.
-var tooLarge = []byte(`"error":{"code":-32003,`)
-
-// split takes a producer's answer to n calls apart; nil when it is no array of n objects.
-func split(answer []byte, n int) [][]byte {
-	answer = bytes.TrimSpace(answer)
-	if len(answer) < 2 || answer[0] != '[' || answer[len(answer)-1] != ']' {
-		return nil
-	}
-	all, depth, begin := make([][]byte, 0, n), 0, 0
-	for i := 1; i < len(answer)-1; i++ {
-		switch answer[i] {
-		case '"':
-			for i++; i < len(answer) && answer[i] != '"'; i++ {
-				if answer[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			if depth == 0 {
-				begin = i
-			}
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				all = append(all, bytes.Clone(answer[begin:i+1])) // who reads slowly keeps its own alone
-			}
-		}
-	}
-	if len(all) != n || depth != 0 {
-		return nil
-	}
-	return all
+	return false
 }

@@ -100,6 +100,43 @@ func TestReadsThatComeTogetherAreAskedTogether(t *testing.T) {
 	}
 }
 
+// Calls that ask the same while they wait are one call, and each gets its own id back. One that comes later is asked again: its answer
+// may be another.
+func TestCallsThatAskTheSameAreOneCall(t *testing.T) {
+	const n = 20
+	c := startCalls(t)
+	c.hold = make(chan struct{})
+	g := start(t, c.address)
+	var all sync.WaitGroup
+	ask := func(i int) {
+		want := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":["0x1"]}`, i)
+		if status, _, text := g.post(t, fmt.Sprintf(`{"id":%d,"jsonrpc":"2.0","params":["0x1"],"method":"eth_getBalance"}`, i)); status != http.StatusOK || text != want {
+			t.Errorf("call %d: %d %s, want %s", i, status, text, want)
+		}
+	}
+	for i := range n {
+		all.Go(func() { ask(i) })
+		for i == 0 && c.requests.Load() == 0 { // the others come later
+			runtime.Gosched()
+		}
+	}
+	for g.figures.begun.Load() < n {
+		runtime.Gosched()
+	}
+	close(c.hold)
+	all.Wait()
+	before := c.requests.Load()
+	if asked := c.alone.Load() + c.batched.Load(); asked > n/2 {
+		t.Errorf("%d calls were asked as %d", n, asked)
+	}
+	for range 3 {
+		ask(n)
+	}
+	if got := c.requests.Load() - before; got != 3 {
+		t.Errorf("3 calls one after the other were %d requests", got)
+	}
+}
+
 func TestWhatMayTakeLongIsAskedAlone(t *testing.T) {
 	for _, method := range []string{"eth_getLogs", "eth_getTransactionReceipt", "debug_traceCall", "eth_estimateGas", "eth_sendRawTransaction"} {
 		c := startCalls(t)

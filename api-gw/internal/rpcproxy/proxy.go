@@ -29,6 +29,7 @@ import (
 	"blindseq/kit/roles"
 
 	"github.com/rs/cors"
+	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -69,9 +70,10 @@ type Proxy struct {
 	cors       *cors.Cors
 	transport  *http.Transport // to the leader
 	replicas   *http.Transport
-	bodies     sync.Pool      // *bytes.Buffer
-	copies     sync.Pool      // *[]byte
-	methods    map[string]int // that any replica may answer
+	short      struct{ leader, replicas *fasthttp.Client } // for joined calls
+	bodies     sync.Pool                                   // *bytes.Buffer
+	copies     sync.Pool                                   // *[]byte
+	methods    map[string]int                              // that any replica may answer
 	joiner     *joiner
 	horizon    horizon
 	turn       atomic.Uint64
@@ -89,18 +91,28 @@ func New(cfg Config) *Proxy {
 	})
 	p.transport = transport(cfg.Certificates, roles.Producer)
 	p.replicas = transport(cfg.Certificates, roles.Producer, roles.Observer)
+	p.short.leader = short(cfg.Certificates, roles.Producer)
+	p.short.replicas = short(cfg.Certificates, roles.Producer, roles.Observer)
 	return p
 }
+
+// Connections to producers.
+const (
+	dialTime  = 2 * time.Second
+	keepAlive = 10 * time.Second
+	maxIdle   = 512
+	idleTime  = time.Minute // shorter than the producer's: it never closes one that is about to be used
+)
 
 // transport makes the connections to producers. With certificates they are of TLS, and the server has one of the roles: whoever
 // writes Redis names the address, and does not choose who is believed there.
 func transport(certificates *certs.Source, servers ...roles.Role) *http.Transport {
-	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 10 * time.Second}
+	dialer := &net.Dialer{Timeout: dialTime, KeepAlive: keepAlive}
 	t := &http.Transport{
 		DialContext:         dialer.DialContext,
-		MaxIdleConns:        512,
-		MaxIdleConnsPerHost: 512,
-		IdleConnTimeout:     time.Minute, // shorter than the producer's: it never closes one that is about to be used
+		MaxIdleConns:        maxIdle,
+		MaxIdleConnsPerHost: maxIdle,
+		IdleConnTimeout:     idleTime,
 		// The producer's processor time is the scarce thing: compression, if wanted, is for the proxy that faces the internet.
 		DisableCompression: true,
 		ReadBufferSize:     32 << 10,
@@ -116,6 +128,8 @@ func transport(certificates *certs.Source, servers ...roles.Role) *http.Transpor
 func (p *Proxy) Close() {
 	p.transport.CloseIdleConnections()
 	p.replicas.CloseIdleConnections()
+	p.short.leader.CloseIdleConnections()
+	p.short.replicas.CloseIdleConnections()
 }
 
 // Root serves "/": POST, and the upgrade to a WebSocket.

@@ -27,11 +27,11 @@ func startProducer(t *testing.T, name string, head uint64) *producer {
 	p.head.Store(head)
 	p.says.Store(fmt.Sprintf(`"result":%q`, name))
 	p.Handle(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
+		call, _ := io.ReadAll(r.Body)
 		p.asked.Add(1)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Blindseq-Head", fmt.Sprintf("%d-%d", p.head.Load(), p.head.Load()))
-		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,`+p.says.Load().(string)+`}`)
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":`+fakes.IDOf(call)+`,`+p.says.Load().(string)+`}`)
 	})
 	return p
 }
