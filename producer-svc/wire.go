@@ -68,7 +68,7 @@ func (s *Service) openSealed() (err error) {
 	}
 	s.sealed = sealedpool.New(sealedpool.Config{
 		Store: s.disk.Store, Checker: rules.NewChecker(s.committee), Chain: s.committee.Limits, Window: s.seqs,
-		Head:    func() uint64 { number, _, _ := s.disk.Chain.Head(); return number },
+		Head:    s.disk.Chain.Number,
 		BaseFee: s.disk.Chain.BaseFee, Ordered: s.disk.Chain.NamedIn, Admit: entry.Check, Book: s.book, Arrived: s.pool.Wake.Notify,
 		Checked: s.metrics.Checked, Refused: s.metrics.SealedRefused, Judged: s.metrics.Judged,
 	})
@@ -165,7 +165,7 @@ func (s *Service) listen() (err error) {
 	s.rpc, err = host.Open(s.Host, "json-rpc", func() (*rpc.Server, error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
-			Address: s.cfg.RPCAddress, TLS: certificates.Server("http/1.1"), Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.candidate.Head,
+			Address: s.cfg.RPCAddress, TLS: certificates.Server("http/1.1"), Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.disk.Chain.Number,
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
 		}
 		if s.sealed != nil {

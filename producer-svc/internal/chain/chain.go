@@ -160,6 +160,9 @@ func (c *Chain) Head() (number uint64, hash common.Hash, timestamp uint64) {
 	return head.Number.Uint64(), head.Hash(), head.Time
 }
 
+// Number is the head's.
+func (c *Chain) Number() uint64 { return c.bc.CurrentBlock().Number.Uint64() }
+
 // ChainID is the chain's id.
 func (c *Chain) ChainID() uint64 { return c.bc.Config().ChainID.Uint64() }
 

@@ -67,6 +67,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		w.Write(answer) //nolint:errcheck // the client is gone
 		return
 	}
+	if answer, ok := s.number(r, body); ok {
+		jsonrpc.Write(w, http.StatusOK, answer)
+		return
+	}
 	ctx, patience := withPatience(r.Context(), s.cfg.ReceiptHold)
 	r = r.WithContext(ctx)
 	s.sendFirst(r, patience, body)
