@@ -33,7 +33,12 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The goroutines of fasthttp that look for idle connections end a minute after the last is closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*Client).mCleaner"))
+}
 
 const secret = "0123456789abcdef"
 
