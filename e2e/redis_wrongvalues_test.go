@@ -25,7 +25,7 @@ type redisKey struct {
 	builder   string
 	of        string                 // which lock
 	key       func(id string) string // id: of a request, for keys that are one request's
-	ofRequest bool
+	ofRequest bool                   // a request is made while the value is there
 }
 
 func always(key string) func(string) string { return func(string) string { return key } }
@@ -37,9 +37,11 @@ func redisKeys() []redisKey {
 		{builder: "ProposerFIFO", key: always(redistest.Names.ProposerFIFO())},
 		{builder: "ProposerRequests", key: always(redistest.Names.ProposerRequests())},
 		{builder: "ProposerRecent", key: always(redistest.Names.ProposerRecent())},
-		{builder: "ProposerProcessed", key: redistest.Names.ProposerProcessed, ofRequest: true},
+		{builder: "ProposerProcessed", key: always(redistest.Names.ProposerProcessed()), ofRequest: true},
+		{builder: "ProposerProcessedOlder", key: always(redistest.Names.ProposerProcessedOlder()), ofRequest: true},
 		{builder: "EndingRequest", key: always(redistest.Names.EndingRequest())},
-		{builder: "MonitorNoPreblock", key: redistest.Names.MonitorNoPreblock, ofRequest: true},
+		{builder: "MonitorNoPreblocks", key: always(redistest.Names.MonitorNoPreblocks()), ofRequest: true},
+		{builder: "MonitorNoPreblocksOlder", key: always(redistest.Names.MonitorNoPreblocksOlder()), ofRequest: true},
 		{builder: "MonitorConflict", key: always(redistest.Names.MonitorConflict(1))},
 		{builder: "GatewayBody", key: redistest.Names.GatewayBody, ofRequest: true},
 		{builder: "Probe", key: always(redistest.Names.Probe())},

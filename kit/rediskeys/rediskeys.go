@@ -85,9 +85,12 @@ func (n Names) ProposerRequests() string { return n.keys + proposerTag + "reques
 // ProposerRecent is the last requests processed, newest first: list of JSON, bounded. Written by proposer-svc. No TTL.
 func (n Names) ProposerRecent() string { return n.keys + proposerTag + "recent" }
 
-// ProposerProcessed is a processed request: JSON. Written by proposer-svc. TTL: --processed-ttl, 1 h by default. Without
-// an id it is the prefix of them all.
-func (n Names) ProposerProcessed(id string) string { return n.keys + proposerTag + "processed:" + id }
+// ProposerProcessed is the last processed requests: hash of request id to JSON, bounded (redisx.MemoryLua). Written by
+// proposer-svc. TTL: twice --processed-ttl, so 2 h by default.
+func (n Names) ProposerProcessed() string { return n.keys + proposerTag + "processed" }
+
+// ProposerProcessedOlder is those processed before: what ProposerProcessed was until it was full or old. TTL: --processed-ttl.
+func (n Names) ProposerProcessedOlder() string { return n.keys + proposerTag + "processed-older" }
 
 // ProposerEvents is the channel on which a proposer-svc says that it changed the FIFO. The message is the tag.
 func (n Names) ProposerEvents() string { return n.channels + proposerTag + "events" }
@@ -98,11 +101,12 @@ func (n Names) ProposerEvents() string { return n.channels + proposerTag + "even
 // notice, and reads nothing else of the FIFO. String. No TTL.
 func (n Names) EndingRequest() string { return n.keys + proposerTag + "ending" }
 
-// MonitorNoPreblock is why a request ended without a preblock: JSON. Written once, by monitor-svc, while the request is the
-// EndingRequest: both are in one slot. TTL 1 h.
-func (n Names) MonitorNoPreblock(requestID string) string {
-	return n.keys + proposerTag + "no-preblock:" + requestID
-}
+// MonitorNoPreblocks is why the last requests without a preblock ended: hash of request id to JSON, bounded (redisx.MemoryLua). An
+// entry is written once, by monitor-svc, while the request is the EndingRequest: both are in one slot. TTL 2 h.
+func (n Names) MonitorNoPreblocks() string { return n.keys + proposerTag + "no-preblocks" }
+
+// MonitorNoPreblocksOlder is those before: what MonitorNoPreblocks was until it was full or old. TTL 1 h.
+func (n Names) MonitorNoPreblocksOlder() string { return n.keys + proposerTag + "no-preblocks-older" }
 
 // MonitorEvents is the channel on which monitor-svc says that a request ended without a preblock: JSON.
 func (n Names) MonitorEvents() string { return n.channels + "monitor:events" }

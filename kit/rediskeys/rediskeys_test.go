@@ -26,7 +26,8 @@ func TestNoKeyOrChannelIsThatOfAnotherDeploymentOrDatabase(t *testing.T) {
 			}
 			for _, key := range []string{
 				n.LockLease("l"), n.LockToken("l"), n.Roster("l"), n.ProposerState(), n.ProposerFIFO(), n.ProposerRequests(),
-				n.ProposerRecent(), n.ProposerProcessed("i"), n.EndingRequest(), n.MonitorNoPreblock("i"), n.MonitorConflict(1), n.Probe(), n.GatewayBody("k"),
+				n.ProposerRecent(), n.ProposerProcessed(), n.ProposerProcessedOlder(), n.EndingRequest(),
+				n.MonitorNoPreblocks(), n.MonitorNoPreblocksOlder(), n.MonitorConflict(1), n.Probe(), n.GatewayBody("k"),
 			} {
 				if !strings.HasPrefix(key, "blindseq:"+deployment+":") {
 					t.Errorf("%s does not name the deployment %s", key, deployment)

@@ -32,8 +32,12 @@ var (
 	ErrUnavailable = errors.New("redis did not answer")
 )
 
-// TTL is how long a notice is kept.
-const TTL = time.Hour
+// TTL is how long a notice is kept, unless more than limit others are recorded after it. The limit is above that of the requests that
+// proposer-svc remembers: what it says has ended has a notice, or a preblock.
+const (
+	TTL   = time.Hour
+	limit = 32_768
+)
 
 const commandTimeout = time.Second
 
@@ -64,7 +68,7 @@ type Notices struct {
 
 // New returns the notices; Follow sets where they go to before anything else is called.
 func New(rdb *redisx.Client, log *slog.Logger) *Notices {
-	return &Notices{rdb: rdb, script: redis.NewScript(recordSource), log: log, ask: map[string]bool{}, wake: notify.NewWake()}
+	return &Notices{rdb: rdb, script: redis.NewScript(redisx.MemoryLua + recordSource), log: log, ask: map[string]bool{}, wake: notify.NewWake()}
 }
 
 // Follow says where notices go to.
@@ -85,9 +89,9 @@ func (n *Notices) Record(ctx context.Context, in merge.NoPreblock) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	keys := []string{n.rdb.Names.MonitorNoPreblock(in.RequestID), n.rdb.Names.EndingRequest()}
+	keys := append(n.memory(), n.rdb.Names.EndingRequest())
 	// gofail: var noticeRecording struct{}
-	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), n.rdb.Names.MonitorEvents(), in.RequestID).StringSlice()
+	reply, err := n.script.Run(ctx, n.rdb, keys, string(value), TTL.Milliseconds(), limit, n.rdb.Names.MonitorEvents(), in.RequestID).StringSlice()
 	if err == nil && len(reply) != 3 {
 		err = fmt.Errorf("unexpected reply %q", reply)
 	}
@@ -166,27 +170,30 @@ func (n *Notices) lookUp(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = n.rdb.Names.MonitorNoPreblock(id)
-	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	values, err := n.rdb.MGet(ctx, keys...).Result()
-	if err != nil {
-		for _, id := range ids {
-			n.LookUp(id)
+	for _, key := range n.memory() {
+		values, err := n.rdb.HMGet(ctx, key, ids...).Result()
+		if err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") { // the next notice replaces it
+			for _, id := range ids {
+				n.LookUp(id)
+			}
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	for i, v := range values {
-		if text, ok := v.(string); ok {
-			if in, ok := decode(text); ok && in.RequestID == ids[i] {
-				n.sink.Do(in)
+		for i, v := range values {
+			if text, ok := v.(string); ok {
+				if in, ok := decode(text); ok && in.RequestID == ids[i] {
+					n.sink.Do(in)
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// memory is the keys of the notices. The newer one comes first: one that becomes the older one between two look-ups is seen there.
+func (n *Notices) memory() []string {
+	return []string{n.rdb.Names.MonitorNoPreblocks(), n.rdb.Names.MonitorNoPreblocksOlder()}
 }
 
 // take returns what is to be looked up and still waited for.

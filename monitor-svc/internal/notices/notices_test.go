@@ -24,14 +24,18 @@ func TestWrongValuesInRedisDoNotKeepARequestFromEnding(t *testing.T) {
 		for id, write := range map[string]func(ctx context.Context, key string) error{
 			"nothing":  func(context.Context, string) error { return nil },
 			"a list":   func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
-			"no JSON":  func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
-			"a number": func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "7", 0).Err() },
+			"a text":   func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
+			"no JSON":  func(ctx context.Context, key string) error { return r.Client.HSet(ctx, key, "no JSON", "x").Err() },
+			"a number": func(ctx context.Context, key string) error { return r.Client.HSet(ctx, key, "a number", "7").Err() },
 			"of another request": func(ctx context.Context, key string) error {
-				return r.Client.Set(ctx, key, `{"request_id":"y"}`, 0).Err()
+				return r.Client.HSet(ctx, key, "of another request", `{"request_id":"y"}`).Err()
 			},
 		} {
-			if err := write(t.Context(), redistest.Names.MonitorNoPreblock(id)); err != nil {
-				t.Fatal(err)
+			for _, key := range []string{redistest.Names.MonitorNoPreblocks(), redistest.Names.MonitorNoPreblocksOlder()} {
+				r.Client.Del(t.Context(), key)
+				if err := write(t.Context(), key); err != nil {
+					t.Fatal(err)
+				}
 			}
 			noticestest.Ending(t, r, id)
 			told := &sink{}
@@ -79,7 +83,7 @@ func TestARequestThatIsNotEndingGetsNoNotice(t *testing.T) {
 			if !errors.Is(err, ErrNotEnding) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if left := r.Client.Exists(t.Context(), redistest.Names.MonitorNoPreblock("a")).Val(); left != 0 || len(told.told) != 0 {
+			if left := r.Client.Exists(t.Context(), redistest.Names.MonitorNoPreblocks()).Val(); left != 0 || len(told.told) != 0 {
 				t.Errorf("%s: a notice is there, told %v", name, told.told)
 			}
 		}

@@ -1,22 +1,19 @@
 -- Applies the effects of one transition, all or none, if the FIFO is still as the transition saw it.
 --
--- KEYS  1 state hash {tag, current}  2 FIFO of ids  3 hash id -> request, queued and current  4 last processed requests
---       5 id of the request that is ending, for monitor-svc  6 lease of the active proposer
+-- KEYS  1 state hash {tag, current}  2 FIFO of ids  3 hash id -> request, queued and current  4 last processed requests, to list
+--       5 id of the request that is ending, for monitor-svc  6 and 7 processed requests by id, the memory of memory.lua
+--       8 lease of the active proposer
 -- ARGV  1 tag the transition saw   2 tag to leave behind   3 lease token needed, or ""   4 id the event is about, or ""
---       5 "1" if the transition took that id for unknown   6 prefix of processed requests   7 their TTL in ms
+--       5 "1" if the transition took that id for unknown   6 how many processed requests a hash of
+--       their memory has   7 their life in ms
 --       8 how many of the last to list   9 channel to wake others on, or ""   10 holder the lease needs to have, or ""
 --       11 id of the request that is ending afterwards, or ""
 --       then (operation, id, request) ...
 -- Reply {"damaged", why}, or {outcome, tag, length of the FIFO, current request, first request, request the event is about,
 -- id of the current request, id of the first, id of the request that is ending}
-for i, want in ipairs({'hash', 'list', 'hash', 'list', 'string'}) do
+for i, want in ipairs({'hash', 'list', 'hash', 'list', 'string', 'hash', 'hash'}) do
   local is = redis.call('TYPE', KEYS[i]).ok
   if is ~= 'none' and is ~= want then return {'damaged', KEYS[i] .. ' is a ' .. is} end
-end
-
-if ARGV[4] ~= '' then
-  local is = redis.call('TYPE', ARGV[6] .. ARGV[4]).ok
-  if is ~= 'none' and is ~= 'string' then return {'damaged', ARGV[6] .. ARGV[4] .. ' is a ' .. is} end
 end
 
 -- When some of the keys are lost, a request may be left that is neither current nor in the FIFO. Its repeats would be taken
@@ -27,7 +24,7 @@ if stored ~= waits then return {'damaged', KEYS[3] .. ' holds ' .. stored .. ' r
 
 local function known(id)
   if id == '' then return '' end
-  return redis.call('HGET', KEYS[3], id) or redis.call('GET', ARGV[6] .. id) or ''
+  return redis.call('HGET', KEYS[3], id) or recall(KEYS[6], KEYS[7], id) or ''
 end
 
 local function view(outcome)
@@ -38,7 +35,7 @@ local function view(outcome)
 end
 
 if ARGV[3] ~= '' then
-  local lease = redis.call('HMGET', KEYS[6], 'token', 'holder')
+  local lease = redis.call('HMGET', KEYS[8], 'token', 'holder')
   -- After a failover of Redis two may have been given the same token: it is the holder's too.
   if lease[1] ~= ARGV[3] or (ARGV[10] ~= '' and lease[2] ~= ARGV[10]) then return view('not active') end
 end
@@ -63,7 +60,7 @@ for i = 12, #ARGV, 3 do
     redis.call('HDEL', KEYS[1], 'current')
     redis.call('HDEL', KEYS[3], id)
   elseif op == 'remember' then
-    redis.call('SET', ARGV[6] .. id, request, 'PX', ARGV[7])
+    remember(KEYS[6], KEYS[7], id, request, ARGV[7], ARGV[6])
     redis.call('LPUSH', KEYS[4], request)
     redis.call('LTRIM', KEYS[4], 0, ARGV[8] - 1)
   end

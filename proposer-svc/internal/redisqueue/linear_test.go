@@ -14,6 +14,7 @@ import (
 
 	"blindseq/kit/linear"
 	"blindseq/kit/redistest"
+	"blindseq/kit/redisx"
 	"blindseq/proposer-svc/queue"
 
 	"github.com/anishathalye/porcupine"
@@ -192,7 +193,7 @@ func storesForT(t *testing.T, r redistest.Redis, source string) (stores []fifo) 
 	setLease(t, r, 9)
 	for range replicas {
 		s := New(r.NewClient(t), Config{Limits: queue.Limits{Queued: 1000}, ProcessedTTL: time.Minute}, slog.New(slog.DiscardHandler))
-		s.script = redis.NewScript(source)
+		s.script = redis.NewScript(redisx.MemoryLua + source)
 		stores = append(stores, s)
 	}
 	return stores
@@ -214,7 +215,7 @@ func TestTheModelOfTheFIFORefusesBrokenOnes(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"nobody looks whether it changed": {`if (redis.call('HGET', KEYS[1], 'tag') or '') ~= ARGV[1] then return view('changed') end`, ""},
 		"the last come is first":          {`redis.call('RPUSH', KEYS[2], id)`, `redis.call('LPUSH', KEYS[2], id)`},
-		"who was served is forgotten":     {`redis.call('SET', ARGV[6] .. id, request, 'PX', ARGV[7])`, ""},
+		"who was served is forgotten":     {`remember(KEYS[6], KEYS[7], id, request, ARGV[7], ARGV[6])`, ""},
 		"the head stays in line":          {`redis.call('LREM', KEYS[2], 1, id)`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

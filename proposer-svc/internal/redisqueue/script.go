@@ -43,7 +43,7 @@ type commit struct {
 
 func (s *Store) run(ctx context.Context, c commit) (outcome string, now snapshot, err error) {
 	args := []any{
-		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), s.rdb.Names.ProposerProcessed(""),
+		c.saw, c.leave, c.lease, c.subject, flag(c.unknown), processedLimit,
 		strconv.FormatInt(s.cfg.ProcessedTTL.Milliseconds(), 10), RecentLimit, c.channel, s.holder(), c.ending,
 	}
 	for _, f := range c.effects {

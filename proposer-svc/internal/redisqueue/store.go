@@ -41,10 +41,14 @@ var (
 // RecentLimit is how many processed requests are listed at most.
 const RecentLimit = 500
 
+// processedLimit is how many requests at least are processed after one before its id is forgotten, within --processed-ttl: two minutes
+// of the fastest, which is longer than a waiter asks again. What an id gave is found in the blueprint log for longer.
+const processedLimit = 16_384
+
 // Config says how the FIFO is kept.
 type Config struct {
 	Limits       queue.Limits
-	ProcessedTTL time.Duration // how long the id of a processed request is known
+	ProcessedTTL time.Duration // how long the id of a processed request is known, while processedLimit allows
 	// Holder is under which name this replica holds the lease of the active proposer; nil checks the token alone.
 	Holder func() string
 }
@@ -70,10 +74,10 @@ type Store struct {
 func New(rdb *redisx.Client, cfg Config, log *slog.Logger) *Store {
 	names := rdb.Names
 	s := &Store{
-		rdb: rdb, cfg: cfg, log: log, script: redis.NewScript(commitSource),
+		rdb: rdb, cfg: cfg, log: log, script: redis.NewScript(redisx.MemoryLua + commitSource),
 		keys: []string{
 			names.ProposerState(), names.ProposerFIFO(), names.ProposerRequests(), names.ProposerRecent(),
-			names.EndingRequest(),
+			names.EndingRequest(), names.ProposerProcessed(), names.ProposerProcessedOlder(),
 			names.LockLease(rediskeys.ProposerLease),
 		},
 		wake: notify.NewWake(),
@@ -190,10 +194,21 @@ func (s *Store) after(ctx context.Context, subject string, err error) error {
 	s.log.ErrorContext(ctx, "FIFO in Redis is damaged, clearing it", "error", err)
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if cleared := s.rdb.Del(ctx, append(slices.Clone(s.keys[:5]), s.rdb.Names.ProposerProcessed(subject))...).Err(); cleared != nil {
+	if cleared := s.clear(ctx, subject); cleared != nil {
 		err = fmt.Errorf("%w; clear it: %w", err, cleared)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// clear removes the FIFO, and what is remembered of one processed request.
+func (s *Store) clear(ctx context.Context, subject string) error {
+	gone := slices.Clone(s.keys[:5])
+	for _, processed := range s.keys[5:7] {
+		if s.rdb.HDel(ctx, processed, subject).Err() != nil { // it is no hash
+			gone = append(gone, processed)
+		}
+	}
+	return s.rdb.Del(ctx, gone...).Err()
 }
 
 func (s *Store) lock(ctx context.Context) error {

@@ -341,17 +341,20 @@ func TestADamagedFIFOIsClearedAndWorksAgain(t *testing.T) {
 			},
 			"queued and processed": func(ctx context.Context) error {
 				r.Client.RPush(ctx, redistest.Names.ProposerFIFO(), "a")
-				return r.Client.Set(ctx, redistest.Names.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+				return r.Client.HSet(ctx, redistest.Names.ProposerProcessed(), "a", `{"id":"a","state":4}`).Err()
 			},
 			"current is processed": func(ctx context.Context) error {
 				r.Client.HSet(ctx, redistest.Names.ProposerState(), "current", "a")
-				return r.Client.Set(ctx, redistest.Names.ProposerProcessed("a"), `{"id":"a","state":4}`, 0).Err()
+				return r.Client.HSet(ctx, redistest.Names.ProposerProcessed(), "a", `{"id":"a","state":4}`).Err()
 			},
 			"another is ending": func(ctx context.Context) error {
 				return r.Client.Set(ctx, redistest.Names.EndingRequest(), "a", 0).Err()
 			},
 			"ending is of the wrong type": func(ctx context.Context) error {
 				return r.Client.RPush(ctx, redistest.Names.EndingRequest(), "a").Err()
+			},
+			"processed is of the wrong type": func(ctx context.Context) error {
+				return r.Client.RPush(ctx, redistest.Names.ProposerProcessedOlder(), "b").Err()
 			},
 			"current is missing": func(ctx context.Context) error {
 				return r.Client.HSet(ctx, redistest.Names.ProposerState(), "current", "a").Err()
@@ -423,10 +426,12 @@ func TestADamagedRecordOfAProcessedRequestDoesNotKeepItsIDFromBeingServed(t *tes
 	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
 		s := newForT(t, r, 8)
 		for id, damage := range map[string]func(ctx context.Context, key string) error{
-			"list": func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
-			"text": func(ctx context.Context, key string) error { return r.Client.Set(ctx, key, "x", 0).Err() },
+			"list":  func(ctx context.Context, key string) error { return r.Client.RPush(ctx, key, "x").Err() },
+			"entry": func(ctx context.Context, key string) error { return r.Client.HSet(ctx, key, "entry", "x").Err() },
 		} {
-			if err := damage(t.Context(), redistest.Names.ProposerProcessed(id)); err != nil {
+			key := redistest.Names.ProposerProcessed()
+			r.Client.Del(t.Context(), key)
+			if err := damage(t.Context(), key); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Apply(t.Context(), request(id)); !errors.Is(err, ErrDamaged) || !errors.Is(err, ErrUnavailable) {
@@ -471,7 +476,7 @@ func TestProcessedRequestsAreListedAndForgottenInTime(t *testing.T) {
 		if got := apply(t, s, request("last")); got.Phase != queue.Processed {
 			t.Fatalf("a repeat of a processed id: %+v", got)
 		}
-		r.FastForward(1100 * time.Millisecond)
+		r.FastForward(2100 * time.Millisecond)
 		if got := apply(t, s, request("last")); got.Phase != queue.Queued {
 			t.Fatalf("after its time: %+v", got)
 		}
