@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"blindseq/e2e/cluster"
 	"blindseq/e2e/load"
 	"blindseq/seal"
 	"blindseq/seal/committee"
@@ -49,15 +48,20 @@ var attacks = []attack{
 	{name: "sealed garbage of 1,000 new accounts", run: manySpoilers},
 }
 
+// where a gateway is reached.
+type where struct {
+	RPC, WS string
+	Direct  string // by no proxy (host:port)
+}
+
 // attacker is a client with an address of its own on this machine.
 type attacker struct {
-	c      *cluster.Cluster
+	where
 	by     *committee.Committee
 	dust   *load.Account // with a little money
 	ip     string        // of its own, as its proxy says
 	dialer *net.Dialer
 	http   *http.Client
-	direct string // where the gateway is reached by no proxy (host:port)
 
 	answered, refused atomic.Int64
 }
@@ -65,10 +69,10 @@ type attacker struct {
 // afterRefusal is how long an attacker waits that was refused: it is one client, and shares this machine's processors.
 const afterRefusal = 250 * time.Millisecond
 
-func newAttacker(c *cluster.Cluster, direct string, by *committee.Committee, number int, dust *load.Account) *attacker {
+func newAttacker(at where, by *committee.Committee, number int, dust *load.Account) *attacker {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 66, byte(1+number))}, Timeout: 5 * time.Second}
 	transport := &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 64}
-	return &attacker{c: c, direct: direct, by: by, dust: dust, ip: fmt.Sprintf("203.0.113.%d", 1+number), dialer: dialer, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	return &attacker{where: at, by: by, dust: dust, ip: fmt.Sprintf("203.0.113.%d", 1+number), dialer: dialer, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
 }
 
 // count takes the result of one try; a refused attacker waits a little.
@@ -83,7 +87,7 @@ func (a *attacker) count(ctx context.Context, ok bool) {
 
 // post sends a body to the gateway. What is answered with an error is refused.
 func (a *attacker) post(ctx context.Context, body []byte) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.c.RPC, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.RPC, bytes.NewReader(body))
 	if err != nil {
 		return
 	}
@@ -120,7 +124,7 @@ func call(method, parameters string) []byte {
 }
 
 func (a *attacker) host() string {
-	u, err := url.Parse(a.c.RPC)
+	u, err := url.Parse(a.RPC)
 	if err != nil {
 		return ""
 	}
@@ -171,7 +175,7 @@ const (
 // idle connects and says nothing, until the server or ctx ends it.
 func (a *attacker) idle(ctx context.Context) {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", a.direct)
+	conn, err := d.DialContext(ctx, "tcp", a.Direct)
 	if err != nil {
 		return
 	}
@@ -197,7 +201,7 @@ func slicesOf(b []byte, n int) (all [][]byte) {
 
 func (a *attacker) socket(ctx context.Context) (*websocket.Conn, error) {
 	d := websocket.Dialer{NetDialContext: a.dialer.DialContext, HandshakeTimeout: 10 * time.Second}
-	conn, resp, err := d.DialContext(ctx, a.c.WS, http.Header{"X-Forwarded-For": {a.ip}})
+	conn, resp, err := d.DialContext(ctx, a.WS, http.Header{"X-Forwarded-For": {a.ip}})
 	if err != nil {
 		if resp != nil {
 			resp.Body.Close()
@@ -335,7 +339,7 @@ func (a *attacker) spoil(ctx context.Context, sealer *load.Sealer) {
 // head is the number of the head, zero if it is not answered.
 func (a *attacker) head(ctx context.Context) uint64 {
 	var answer struct{ Result hexutil.Uint64 }
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.c.RPC, bytes.NewReader(call("eth_blockNumber", "[]")))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.RPC, bytes.NewReader(call("eth_blockNumber", "[]")))
 	if err != nil {
 		return 0
 	}

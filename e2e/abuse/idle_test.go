@@ -19,7 +19,7 @@ const perAddress = 256
 // One address may hold few connections, however many it opens; the others are closed at once and counted, and others are served.
 func TestIdleConnectionsOfOneAddressAreFew(t *testing.T) {
 	c, direct := startOpen(t)
-	a := &attacker{c: c, direct: direct}
+	a := &attacker{where: where{Direct: direct}}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	defer all.Wait()

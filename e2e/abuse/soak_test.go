@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -19,9 +18,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethclient"
 )
-
-// onlyEnv is a pattern of the names of the attacks to run.
-const onlyEnv = "BLINDSEQ_ABUSE_ONLY"
 
 // shortRun is the attack's time in a run of all tests, and of idling before any.
 const shortRun = 15 * time.Second
@@ -35,13 +31,14 @@ type scene struct {
 	client        *ethclient.Client
 	r             *history.Recorder
 	plain, sealed *honest
-	attackers     map[string]*attacker
+	at            where
+	attacked      map[string]counts // by attack
 }
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	c, direct := startOpen(t)
-	s := &scene{c: c, r: history.NewRecorder(), attackers: map[string]*attacker{}}
+	s := &scene{c: c, r: history.NewRecorder(), at: where{c.RPC, c.WS, direct}}
 	by, err := committee.Read(s.c.Keys.Committee)
 	must(t, err)
 	s.client, err = s.c.Eth(t.Context())
@@ -50,12 +47,6 @@ func newScene(t *testing.T) *scene {
 	accounts := developers(t)
 	s.plain = newHonest(t, s.c.RPC, nil, accounts[0], s.r)
 	s.sealed = newHonest(t, s.c.RPC, by, accounts[1], s.r)
-	only := regexp.MustCompile(os.Getenv(onlyEnv))
-	for i, a := range attacks {
-		if only.MatchString(a.name) {
-			s.attackers[a.name] = newAttacker(s.c, direct, by, i, accounts[2+i%(len(accounts)-2)])
-		}
-	}
 	return s
 }
 
@@ -71,19 +62,12 @@ func (s *scene) honestFor(t *testing.T, d time.Duration) (plain, sealed []time.D
 	return s.plain.times, s.sealed.times
 }
 
-// attackFor runs the attackers, and the honest wallets beside them.
+// attackFor runs the attackers, in a process of their own, and the honest wallets beside them.
 func (s *scene) attackFor(t *testing.T, d time.Duration) (plain, sealed []time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	for _, a := range attacks {
-		if by := s.attackers[a.name]; by != nil {
-			all.Go(func() { a.run(ctx, by) })
-		}
-	}
+	stop := startAttackers(t, orders{s.at, s.c.Keys.Committee})
 	plain, sealed = s.honestFor(t, d)
-	cancel()
-	all.Wait()
+	s.attacked = stop()
 	return plain, sealed
 }
 
@@ -133,8 +117,8 @@ func quantiles(times []time.Duration) string {
 func (s *scene) attacksTable(t *testing.T) {
 	t.Helper()
 	for _, a := range attacks {
-		if by := s.attackers[a.name]; by != nil {
-			t.Logf("%-48s %8d answered %8d refused", a.name, by.answered.Load(), by.refused.Load())
+		if n, ran := s.attacked[a.name]; ran {
+			t.Logf("%-48s %8d answered %8d refused", a.name, n.Answered, n.Refused)
 		}
 	}
 }

@@ -71,26 +71,23 @@ func (b *Box) loadEnded() (err error) {
 
 // End forgets an item that will be in no block, and remembers why.
 func (b *Box) End(hash common.Hash, how Ending) error {
-	err := b.remove(hash, func(batch *pebble.Batch, e *entry) error { return b.endIn(batch, e, how) })
+	err := b.remove(hash, func(batch *pebble.Batch, item Item) error { return b.endIn(batch, item, how) })
 	b.ended.changed.Notify()
 	return err
 }
 
 // endIn makes the ending of an item part of a batch that deletes it, and of what is known. A batch that fails ends the box.
-func (b *Box) endIn(batch *pebble.Batch, e *entry, how Ending) error {
-	if e == nil {
-		return nil
-	}
-	value, err := b.encode(endedPlace(e.Number), &endedRecord{e.Hash, how})
+func (b *Box) endIn(batch *pebble.Batch, item Item, how Ending) error {
+	value, err := b.encode(endedPlace(item.Number), &endedRecord{item.Hash, how})
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, number := range b.ended.add(endedKey{e.Hash, e.Number}, how) {
+	for _, number := range b.ended.add(endedKey{item.Hash, item.Number}, how) {
 		err = errors.Join(err, batch.Delete(endedPlace(number), nil))
 	}
-	return errors.Join(err, batch.Delete(itemKey(e.Number), nil), batch.Set(endedPlace(e.Number), value, nil))
+	return errors.Join(err, batch.Delete(itemKey(item.Number), nil), batch.Set(endedPlace(item.Number), value, nil))
 }
 
 // add remembers an ending, and returns the numbers of those that are forgotten for it: an earlier one of the same transaction, and

@@ -286,13 +286,12 @@ func (b *Box) commit(batch *pebble.Batch) (err error) {
 
 // Content reads what an item carries; nil when there is no such item any more.
 func (b *Box) Content(hash common.Hash) (*Content, error) {
-	b.mu.Lock()
-	e := b.items[hash]
-	b.mu.Unlock()
-	if e == nil {
+	item, known := b.item(hash)
+	if !known {
 		return nil, nil
 	}
-	value, closer, err := b.db.Get(itemKey(e.Number))
+	place := itemKey(item.Number)
+	value, closer, err := b.db.Get(place)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil // removed meanwhile
 	}
@@ -301,34 +300,43 @@ func (b *Box) Content(hash common.Hash) (*Content, error) {
 	}
 	defer closer.Close() // only read
 	r := new(record)
-	if err := b.decode(itemKey(e.Number), value, r); err != nil {
+	if err := b.decode(place, value, r); err != nil {
 		return nil, fmt.Errorf("read transaction: %w", b.lost(err))
 	}
 	return &r.Content, nil
 }
 
+// item is a copy of an item as it is now.
+func (b *Box) item(hash common.Hash) (item Item, known bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.items[hash]
+	if e == nil {
+		return item, false
+	}
+	return e.Item, true
+}
+
 // Remove forgets an item that nobody was answered for, or that is in a block.
 func (b *Box) Remove(hash common.Hash) error {
-	return b.remove(hash, func(*pebble.Batch, *entry) error { return nil })
+	return b.remove(hash, func(*pebble.Batch, Item) error { return nil })
 }
 
 // remove deletes an item, and makes a change with it.
-func (b *Box) remove(hash common.Hash, also func(*pebble.Batch, *entry) error) error {
-	b.mu.Lock()
-	e := b.items[hash]
-	b.mu.Unlock()
-	if e == nil {
+func (b *Box) remove(hash common.Hash, also func(*pebble.Batch, Item) error) error {
+	item, known := b.item(hash)
+	if !known {
 		return nil
 	}
 	err := b.store(func(batch *pebble.Batch) error {
-		return errors.Join(batch.Delete(itemKey(e.Number), nil), also(batch, e))
+		return errors.Join(batch.Delete(itemKey(item.Number), nil), also(batch, item))
 	})
 	if err != nil {
 		return fmt.Errorf("forget transaction: %w", b.lost(err))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.items[hash] == e {
+	if e := b.items[hash]; e != nil && e.Number == item.Number {
 		b.forget(e)
 	}
 	return nil

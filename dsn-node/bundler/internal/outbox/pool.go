@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,7 +24,10 @@ func (b *Box) Queue(item Item, use Use, raw []byte) (Item, error) {
 	value, err := b.encode(itemKey(e.Number), &record{e.Item, Content{Raw: raw}, use})
 	if err == nil {
 		err = b.store(func(batch *pebble.Batch) error {
-			return errors.Join(batch.Set(itemKey(e.Number), value, nil), b.endIn(batch, old, replacedBy(item.Hash)))
+			if err := batch.Set(itemKey(e.Number), value, nil); err != nil || old == nil {
+				return err
+			}
+			return b.endIn(batch, old.Item, replacedBy(item.Hash))
 		})
 	}
 	b.mu.Lock()
