@@ -1,8 +1,13 @@
 package chain
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 
+	"blindseq/kit/service"
+
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -14,7 +19,7 @@ import (
 )
 
 // served are the namespaces of geth's own APIs that the outside may use. "debug" is not among them: geth's can rewind
-// the chain, write files and change settings. APIs adds the tracers to it, which cannot.
+// the chain, write files and change settings. APIs adds the tracers to it, and what reads in raw form, which cannot.
 var served = map[string]bool{"eth": true, "net": true, "txpool": true}
 
 // APIs are the JSON-RPC services of the chain. A service registered after them under the same namespace replaces
@@ -38,6 +43,9 @@ func assembleAPIs(backend *eth.Ethereum) []rpc.API {
 		if served[api.Namespace] {
 			apis = append(apis, api)
 		}
+		if geth, ok := api.Service.(rawReader); ok {
+			apis = append(apis, rpc.API{Namespace: "debug", Service: raw{geth}})
+		}
 	}
 	system := filters.NewFilterSystem(backend.APIBackend, filters.Config{LogCacheSize: logCacheBlocks})
 	apis = append(apis,
@@ -55,8 +63,41 @@ func (c *Chain) SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription {
 // web3 is the namespace of that name.
 type web3 struct{}
 
-// ClientVersion is web3_clientVersion.
-func (web3) ClientVersion() string { return "blindseq/producer-svc" }
+// ClientVersion is web3_clientVersion, in the form of other clients: name, version, system and Go version.
+func (web3) ClientVersion() string {
+	return fmt.Sprintf("blindseq/%s/%s-%s/%s", service.Version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
 
 // Sha3 is web3_sha3.
 func (web3) Sha3(input hexutil.Bytes) hexutil.Bytes { return crypto.Keccak256(input) }
+
+// rawReader is the part of geth's namespace debug that reads the chain in its encoding.
+type rawReader interface {
+	GetRawHeader(ctx context.Context, block rpc.BlockNumberOrHash) (hexutil.Bytes, error)
+	GetRawBlock(ctx context.Context, block rpc.BlockNumberOrHash) (hexutil.Bytes, error)
+	GetRawReceipts(ctx context.Context, block rpc.BlockNumberOrHash) ([]hexutil.Bytes, error)
+	GetRawTransaction(ctx context.Context, hash common.Hash) (hexutil.Bytes, error)
+}
+
+// raw serves it, and nothing else of geth's.
+type raw struct{ geth rawReader }
+
+// GetRawHeader is debug_getRawHeader.
+func (r raw) GetRawHeader(ctx context.Context, block rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
+	return r.geth.GetRawHeader(ctx, block)
+}
+
+// GetRawBlock is debug_getRawBlock.
+func (r raw) GetRawBlock(ctx context.Context, block rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
+	return r.geth.GetRawBlock(ctx, block)
+}
+
+// GetRawReceipts is debug_getRawReceipts.
+func (r raw) GetRawReceipts(ctx context.Context, block rpc.BlockNumberOrHash) ([]hexutil.Bytes, error) {
+	return r.geth.GetRawReceipts(ctx, block)
+}
+
+// GetRawTransaction is debug_getRawTransaction.
+func (r raw) GetRawTransaction(ctx context.Context, hash common.Hash) (hexutil.Bytes, error) {
+	return r.geth.GetRawTransaction(ctx, hash)
+}
