@@ -33,12 +33,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// The goroutines of fasthttp that look for idle connections end a minute after the last is closed.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*Client).mCleaner"))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "0123456789abcdef"
 

@@ -25,6 +25,6 @@ func TestAStartThatFailsLeavesNothingOpen(t *testing.T) {
 			return nil, err
 		}
 		return d.Close, nil
-	}, leftByOthers...)
+	}, leftByGeth...)
 	t.Logf("%q", steps)
 }

@@ -67,7 +67,7 @@ func (x *exchange) attempt(ctx context.Context) error {
 // ask forwards the request to the leader. The end of ctx cancels it as long as no part of the answer was forwarded.
 func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 	if x.joins != nil {
-		written, err := x.joined(ctx, route{leader.HTTP.Host, x.p.short.leader}, func([]byte, http.Header) bool { return true })
+		written, err := x.joined(ctx, route{leader.HTTP, x.p.short.leader}, func([]byte, http.Header) bool { return true })
 		switch {
 		case written:
 			return nil

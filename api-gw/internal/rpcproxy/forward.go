@@ -92,9 +92,14 @@ func onBehalf(ctx context.Context) string {
 }
 
 func requestTo(ctx context.Context, to *url.URL, body *payload) *http.Request {
+	return requestFor(ctx, to, body, onBehalf(ctx))
+}
+
+// requestFor is a request for a client, as onBehalf names it.
+func requestFor(ctx context.Context, to *url.URL, body *payload, client string) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {onBehalf(ctx)}},
+		Header:        http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "User-Agent": {client}},
 		ContentLength: int64(len(body.data)),
 		Body:          body.reader(),
 		GetBody:       func() (io.ReadCloser, error) { return body.reader(), nil },

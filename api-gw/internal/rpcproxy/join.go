@@ -100,7 +100,8 @@ func newJoiner(timeout time.Duration) *joiner {
 // laneOf is one client's way to one producer.
 type laneOf struct {
 	client *budget.Client // nil for all without a budget
-	to     route
+	host   string
+	over   *short
 }
 
 // lane has half as many batches under way as there are processors, and those that wait for one of them to end.
@@ -111,10 +112,10 @@ type lane struct {
 
 // ask sends a call, alone or with others, and returns its answer and the header that came with it.
 func (j *joiner) ask(ctx context.Context, to route, q *question) ([]byte, http.Header, error) {
-	at := laneOf{budget.Of(ctx), to}
+	at := laneOf{budget.Of(ctx), to.to.Host, to.over}
 	b, place, first := j.board(at, q.asks)
 	if first {
-		j.travel(at, onBehalf(ctx))
+		j.travel(at, to, onBehalf(ctx))
 	}
 	select {
 	case <-b.done:
@@ -147,14 +148,14 @@ func (j *joiner) board(at laneOf, call string) (b *batch, place int, sends bool)
 }
 
 // travel sends the batch that has waited longest, and has the next one sent.
-func (j *joiner) travel(at laneOf, client string) {
+func (j *joiner) travel(at laneOf, to route, client string) {
 	runtime.Gosched() // calls that have arrived get on first; when there are none, this takes no time
 	if b := j.depart(at); b != nil {
-		b.send(at.to, client, j.timeout)
+		b.send(to, client, j.timeout)
 		close(b.done)
 	}
 	if j.more(at) {
-		go j.travel(at, client)
+		go j.travel(at, to, client)
 	}
 }
 

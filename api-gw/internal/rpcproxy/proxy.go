@@ -29,7 +29,6 @@ import (
 	"blindseq/kit/roles"
 
 	"github.com/rs/cors"
-	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -70,10 +69,10 @@ type Proxy struct {
 	cors       *cors.Cors
 	transport  *http.Transport // to the leader
 	replicas   *http.Transport
-	short      struct{ leader, replicas *fasthttp.Client } // for joined calls
-	bodies     sync.Pool                                   // *bytes.Buffer
-	copies     sync.Pool                                   // *[]byte
-	methods    map[string]int                              // that any replica may answer
+	short      struct{ leader, replicas *short } // for joined calls
+	bodies     sync.Pool                         // *bytes.Buffer
+	copies     sync.Pool                         // *[]byte
+	methods    map[string]int                    // that any replica may answer
 	joiner     *joiner
 	horizon    horizon
 	turn       atomic.Uint64
@@ -91,8 +90,8 @@ func New(cfg Config) *Proxy {
 	})
 	p.transport = transport(cfg.Certificates, roles.Producer)
 	p.replicas = transport(cfg.Certificates, roles.Producer, roles.Observer)
-	p.short.leader = short(cfg.Certificates, roles.Producer)
-	p.short.replicas = short(cfg.Certificates, roles.Producer, roles.Observer)
+	p.short.leader = newShort(cfg.Certificates, roles.Producer)
+	p.short.replicas = newShort(cfg.Certificates, roles.Producer, roles.Observer)
 	return p
 }
 
@@ -128,8 +127,8 @@ func transport(certificates *certs.Source, servers ...roles.Role) *http.Transpor
 func (p *Proxy) Close() {
 	p.transport.CloseIdleConnections()
 	p.replicas.CloseIdleConnections()
-	p.short.leader.CloseIdleConnections()
-	p.short.replicas.CloseIdleConnections()
+	p.short.leader.close()
+	p.short.replicas.close()
 }
 
 // Root serves "/": POST, and the upgrade to a WebSocket.

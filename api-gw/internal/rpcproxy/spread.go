@@ -133,7 +133,7 @@ func (p *Proxy) askReplica(w http.ResponseWriter, r *http.Request, to *url.URL, 
 	ctx, cancel := context.WithTimeout(r.Context(), p.cfg.Timeout/3) // a replica that hangs leaves time for the leader
 	defer cancel()
 	if one.joins != nil {
-		switch written, err := one.joined(ctx, route{to.Host, p.short.replicas}, one.usable); {
+		switch written, err := one.joined(ctx, route{to, p.short.replicas}, one.usable); {
 		case written:
 			return answered
 		case err == nil:
