@@ -89,6 +89,11 @@ deploy() {
     for name in ${K8S_COMPONENTS:-}; do printf -- '  - ../k8s/components/%s\n' "$name"; done
   } >"$dir/kustomization.yaml"
   kubectl kustomize "$dir" >"$dir/all.yaml"
+  # A kubelet that does not isolate local storage reports none, and a pod that asks for some is never scheduled there.
+  if ! kubectl get nodes -o jsonpath='{.items[*].status.allocatable.ephemeral-storage}' | grep -q '[1-9]'; then
+    echo "k8s: the nodes report no ephemeral storage, so no pod asks for any" >&2
+    sed -i '/^ *ephemeral-storage: /d' "$dir/all.yaml"
+  fi
   absent "$dir/all.yaml"
   if [ -n "$(kubectl -n "$namespace" get deployment,statefulset -o name)" ]; then
     upgrade "$dir/all.yaml"
