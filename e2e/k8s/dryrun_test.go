@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"blindseq/k8s/render"
@@ -20,11 +21,34 @@ func TestEveryCombinationPassesTheServersDryRun(t *testing.T) {
 			must(t, err)
 			file := filepath.Join(t.TempDir(), "all.yaml")
 			must(t, os.WriteFile(file, text, 0o600))
-			out, err := s.Kubectl(t.Context(), "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--field-manager=blindseq-e2e", "-f", file)
+			out, err := s.Kubectl(t.Context(), "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--field-manager=blindseq-e2e", "-f", file, "--namespace", namespaceFor(t, s, text))
 			must(t, err)
 			t.Logf("%d objects", bytes.Count(out, []byte("\n")))
 		})
 	}
+}
+
+var namespaceOf = regexp.MustCompile(`(?m)^  namespace: (\S+)$`)
+
+// namespaceFor is the namespace of rendered objects. The cluster is lent it when it does not have it: a dry run makes none.
+func namespaceFor(t *testing.T, s *system, text []byte) string {
+	t.Helper()
+	found := namespaceOf.FindSubmatch(text)
+	if found == nil {
+		t.Fatal("no object has a namespace")
+	}
+	name := string(found[1])
+	if _, err := s.Kubectl(t.Context(), "get", "namespace", name); err == nil {
+		return name
+	}
+	_, err := s.Kubectl(t.Context(), "create", "namespace", name)
+	must(t, err)
+	t.Cleanup(func() {
+		if _, err := s.Kubectl(context.WithoutCancel(t.Context()), "delete", "namespace", name); err != nil {
+			t.Error(err)
+		}
+	})
+	return name
 }
 
 // needMonitoringKinds lends the cluster the kinds of the Prometheus operator when it has none, without their schemas.
