@@ -54,6 +54,7 @@ func TestASplitChainGoesOnInAHigherView(t *testing.T) {
 		must(t, err)
 	}
 	s.pool(false)
+	// Nothing tells that a number stays undecided: it is asked for again and again, for much longer than a round takes.
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if _, err := s.sequencer().GetPreblock(t.Context(), &dsnv1.GetPreblockRequest{Number: split}); err == nil {
 			t.Fatalf("number %d is decided", split)

@@ -32,10 +32,15 @@ func Stream(ctx context.Context, client *ethclient.Client, a *Account, pace time
 // Swapped sends transfers of one account in pairs, the later nonce of each first, at most one pair every pace, until ctx ends. A
 // pair of which one was acknowledged is sent as a whole.
 func Swapped(ctx context.Context, client *ethclient.Client, a *Account, pace time.Duration, r *history.Recorder) error {
+	return paced(ctx, pace, func() error { return swapped(ctx, client, a, r) })
+}
+
+// paced calls send again and again, at most once every pace, until ctx ends or it fails before that.
+func paced(ctx context.Context, pace time.Duration, send func() error) error {
 	next := time.NewTicker(pace)
 	defer next.Stop()
 	for {
-		if err := swapped(ctx, client, a, r); err != nil {
+		if err := send(); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -74,9 +79,7 @@ type letter struct {
 }
 
 func stream(ctx context.Context, a *Account, pace time.Duration, r *history.Recorder, write func(*types.Transaction) (letter, error)) error {
-	next := time.NewTicker(pace)
-	defer next.Stop()
-	for {
+	return paced(ctx, pace, func() error {
 		tx, err := a.Transfer(a.Address)
 		if err != nil {
 			return err
@@ -85,18 +88,8 @@ func stream(ctx context.Context, a *Account, pace time.Duration, r *history.Reco
 		if err != nil {
 			return err
 		}
-		if err := deliver(ctx, l, a, r); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-next.C:
-		}
-	}
+		return deliver(ctx, l, a, r)
+	})
 }
 
 func deliver(ctx context.Context, l letter, a *Account, r *history.Recorder) error {

@@ -17,6 +17,7 @@ import (
 // calls is a producer that answers each call with its parameters, and notes how the calls came.
 type calls struct {
 	address                  string
+	server                   *httptest.Server
 	requests, batched, alone atomic.Int64
 	hold                     chan struct{}               // when set, the first request waits for its end
 	spoil                    func(answers []byte) []byte // what is done to the answer to a batch
@@ -59,7 +60,7 @@ func startCalls(t *testing.T) *calls {
 		_, _ = w.Write(answer)
 	}))
 	t.Cleanup(server.Close)
-	c.address = server.Listener.Addr().String()
+	c.address, c.server = server.Listener.Addr().String(), server
 	return c
 }
 
@@ -134,6 +135,21 @@ func TestCallsThatAskTheSameAreOneCall(t *testing.T) {
 	}
 	if got := c.requests.Load() - before; got != 3 {
 		t.Errorf("3 calls one after the other were %d requests", got)
+	}
+}
+
+// A producer may close a connection that is kept for the next call at any time. The client does not notice.
+func TestAKeptConnectionThatTheProducerHasClosedIsNoError(t *testing.T) {
+	c := startCalls(t)
+	g := start(t, c.address)
+	for range 5 {
+		if status, _, text := g.post(t, `{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}`); status != http.StatusOK {
+			t.Fatalf("%d %s", status, text)
+		}
+		c.server.CloseClientConnections()
+	}
+	if n := g.asked.Load(); n != 0 {
+		t.Errorf("the leader was taken for gone %d times", n)
 	}
 }
 
