@@ -1,10 +1,7 @@
 package producer
 
 import (
-	"encoding/json"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,15 +19,7 @@ func unexecutableGenesis(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded, err := json.Marshal(genesis)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "genesis.json")
-	if err := os.WriteFile(path, encoded, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return genesisFile(t, genesis)
 }
 
 // trap is a transaction that no block can hold.

@@ -13,6 +13,7 @@ import (
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/fakes"
 
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
@@ -33,6 +34,12 @@ func genesisWith(t *testing.T, funded ...types.Account) string {
 			genesis.Alloc[account.Address] = funded[i]
 		}
 	}
+	return genesisFile(t, genesis)
+}
+
+// genesisFile writes a genesis for --genesis.
+func genesisFile(t *testing.T, genesis *core.Genesis) string {
+	t.Helper()
 	encoded, err := json.Marshal(genesis)
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,6 @@
 package producer
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -26,15 +23,7 @@ func genesisFor(t *testing.T, n uint64) string {
 		t.Fatal(err)
 	}
 	genesis.GasLimit = n * params.TxGas
-	encoded, err := json.Marshal(genesis)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "genesis.json")
-	if err := os.WriteFile(path, encoded, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return genesisFile(t, genesis)
 }
 
 // executedIn are the hashes of what a block executed, and what its chunks hold in their place.
