@@ -90,18 +90,18 @@ func build(ctx context.Context, o Options, s Suite) error {
 	return nil
 }
 
-// one runs a suite once and counts how its tests ended. When ctx ends, everything that the suite started is killed.
+// longestRest is how long the output of a suite that was killed is waited for: a process of it that survived may hold it open.
+const longestRest = time.Second
+
+// one runs a suite once and counts how its tests ended. When ctx ends, everything that the suite started is killed. What it
+// had printed until then is counted: test2json is not among those killed.
 func one(ctx context.Context, o Options, s Suite, t *Tally) Totals {
-	args := append([]string{"tool", "test2json", "-t", o.binary(s), "-test.v=test2json", "-test.timeout=30m"}, s.Args...)
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = filepath.Join(o.Root, s.Name), append(os.Environ(), "TMPDIR="+o.Dir)
-	cmd.Stderr = o.Log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal ends the soak, not a test
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
+	suite := exec.CommandContext(ctx, o.binary(s), append([]string{"-test.v=test2json", "-test.timeout=30m"}, s.Args...)...)
+	suite.Dir, suite.Env = filepath.Join(o.Root, s.Name), append(os.Environ(), "TMPDIR="+o.Dir)
+	suite.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal ends the soak, not a test
+	suite.Cancel = func() error { return syscall.Kill(-suite.Process.Pid, syscall.SIGKILL) }
+	suite.WaitDelay = longestRest
+	events, ended, err := convert(suite, o.Log)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Totals{}
@@ -109,5 +109,34 @@ func one(ctx context.Context, o Options, s Suite, t *Tally) Totals {
 		t.suiteFailed(s.Name, err.Error())
 		return Totals{Failed: 1}
 	}
-	return t.Add(s.Name, out, cmd.Wait, func() bool { return ctx.Err() != nil })
+	return t.Add(s.Name, events, ended, func() bool { return ctx.Err() != nil })
+}
+
+// convert starts the suite and returns its output as events of test2json. ended waits for both and returns the suite's error.
+func convert(suite *exec.Cmd, log io.Writer) (events io.Reader, ended func() error, err error) {
+	converter := exec.Command("go", "tool", "test2json", "-t")
+	converter.Stderr = log
+	converter.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := converter.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if events, err = converter.StdoutPipe(); err != nil {
+		return nil, nil, err
+	}
+	output := struct{ io.Writer }{in} // copied by Wait, so that WaitDelay bounds it: a file would be the suite's own
+	suite.Stdout, suite.Stderr = output, output
+	if err := converter.Start(); err != nil {
+		return nil, nil, err
+	}
+	if err := suite.Start(); err != nil {
+		return nil, nil, errors.Join(err, in.Close(), converter.Wait())
+	}
+	suiteEnded := make(chan error, 1)
+	go func() {
+		err := suite.Wait()
+		_ = in.Close()
+		suiteEnded <- err
+	}()
+	return events, func() error { return errors.Join(converter.Wait(), <-suiteEnded) }, nil
 }
