@@ -30,7 +30,7 @@ type Flags struct {
 	Connections    int            `name:"client-connections" help:"Maximum number of connections of one address." default:"256"`
 	Requests       int            `name:"client-requests" help:"Maximum number of requests of one client at a time." default:"128"`
 	Sockets        int            `name:"client-websockets" help:"Maximum number of WebSockets of one client." default:"32"`
-	Units          int            `name:"client-units" help:"Compute units a second of one client. A method costs what --method-costs says, any other call one unit." default:"5000"`
+	Units          int            `name:"client-units" help:"Compute units a second of one client. A method costs what --method-costs says, any other call one unit, and each KiB of a request another." default:"5000"`
 	Burst          int            `name:"client-burst" help:"Compute units that a client may save up, and the most that one request may cost." default:"10000"`
 	Costs          map[string]int `name:"method-costs" help:"Compute units of methods, as method=units;method=units. A name that ends with * is a prefix; the longest that fits counts." default:"eth_call=20;eth_estimateGas=50;eth_createAccessList=50;eth_simulateV1=200;eth_getLogs=75;eth_getFilterLogs=75;eth_getProof=20;eth_feeHistory=10;eth_sendRawTransaction=10;debug_*=500;txpool_content*=200"`
 	ReadingBytes   int64          `name:"reading-bytes" help:"Maximum bytes of all requests in memory, from when they arrive until they are answered. One client may have a quarter; 64 KiB each client always has." default:"67108864"`
@@ -267,7 +267,7 @@ func (c *Client) release(kind string) {
 	c.uses--
 }
 
-// Enter begins a request, or a WebSocket. leave ends it, and gives back the bytes that it took.
+// Enter begins a request, or a WebSocket. A client that owes units is refused before anything is read. leave ends it, and gives back the bytes that it took.
 func (b *Budget) Enter(r *http.Request, socket bool) (ctx context.Context, leave func(), err error) {
 	if b == nil {
 		return r.Context(), func() {}, nil
@@ -285,7 +285,12 @@ func (b *Budget) Enter(r *http.Request, socket bool) (ctx context.Context, leave
 	if account.c, err = b.acquire(id, kind, most); err != nil {
 		return ctx, nil, err
 	}
-	return ctx, func() { account.Release(); account.c.release(kind) }, nil
+	leave = func() { account.Release(); account.c.release(kind) }
+	if err := account.c.inDebt(); err != nil {
+		leave()
+		return ctx, nil, err
+	}
+	return ctx, leave, nil
 }
 
 type bytesKey struct{}
@@ -303,12 +308,17 @@ func Of(ctx context.Context) *Client {
 	return nil
 }
 
-// Charge takes the compute units of calls from the client of a request. Either all are paid or none.
-func Charge(ctx context.Context, calls []jsonrpc.Call) error {
+// Charge takes the compute units of a request's calls from its client. Either all are paid or none. It does not parse the request of a
+// client that can pay nothing.
+func Charge(ctx context.Context, request []byte) error {
 	c := Of(ctx)
 	if c == nil {
 		return nil
 	}
+	if err := c.inDebt(); err != nil {
+		return err
+	}
+	calls, _ := jsonrpc.Calls(request)
 	cost := 0
 	for _, one := range calls {
 		cost += c.b.costs.of(one)
@@ -317,13 +327,32 @@ func Charge(ctx context.Context, calls []jsonrpc.Call) error {
 	if c.units.AllowN(now, cost) {
 		return nil
 	}
-	c.b.refused(Units)
-	perSecond := float64(c.units.Limit())
 	if cost > c.units.Burst() {
-		return &Refusal{Units, 0, fmt.Sprintf("these calls cost %d compute units together, more than this client can have at once (%d): split the batch", cost, c.units.Burst())}
+		return c.refuse(0, fmt.Sprintf("these calls cost %d compute units together, more than this client can have at once (%d): split the batch", cost, c.units.Burst()))
 	}
-	after := time.Duration((float64(cost) - c.units.TokensAt(now)) / perSecond * float64(time.Second))
-	return &Refusal{Units, after, fmt.Sprintf("these calls cost %d compute units; this client has %.0f a second", cost, perSecond)}
+	return c.refuse(c.until(cost, now), fmt.Sprintf("these calls cost %d compute units; this client has %.0f a second", cost, float64(c.units.Limit())))
+}
+
+// owe takes units that are used up already. They may be more than the client has.
+func (c *Client) owe(units int) { c.units.ReserveN(c.b.now(), min(units, c.units.Burst())) }
+
+// inDebt refuses a client that owes units.
+func (c *Client) inDebt() error {
+	now := c.b.now()
+	if c.units.TokensAt(now) >= 0 {
+		return nil
+	}
+	return c.refuse(c.until(1, now), fmt.Sprintf("this client has used up its compute units; it has %.0f a second", float64(c.units.Limit())))
+}
+
+// until is how long it takes until a client has so many units.
+func (c *Client) until(units int, now time.Time) time.Duration {
+	return time.Duration((float64(units) - c.units.TokensAt(now)) / float64(c.units.Limit()) * float64(time.Second))
+}
+
+func (c *Client) refuse(after time.Duration, detail string) error {
+	c.b.refused(Units)
+	return &Refusal{Units, after, detail}
 }
 
 // Name is the client's: that of its API key, or its address.

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/kit/jsonrpc"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -29,7 +27,20 @@ func flags() Flags {
 
 func newBudget(t *testing.T) *Budget {
 	t.Helper()
-	b, err := New(flags(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	return newBudgetOf(t, flags())
+}
+
+// withMemory is a budget whose clients may have 256 KiB in memory each.
+func withMemory(t *testing.T) *Budget {
+	t.Helper()
+	f := flags()
+	f.ReadingBytes = 1 << 20
+	return newBudgetOf(t, f)
+}
+
+func newBudgetOf(t *testing.T, f Flags) *Budget {
+	t.Helper()
+	b, err := New(f, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,12 +126,13 @@ func TestRequestsAndSocketsOfAClientAreBounded(t *testing.T) {
 	}
 }
 
-// asking are calls that name their methods.
-func asking(methods ...string) (calls []jsonrpc.Call) {
+// asking is a batch of calls of these methods.
+func asking(methods ...string) []byte {
+	var calls []string
 	for _, m := range methods {
-		calls = append(calls, jsonrpc.Call{Methods: []string{m}})
+		calls = append(calls, `{"method":"`+m+`"}`)
 	}
-	return calls
+	return []byte("[" + strings.Join(calls, ",") + "]")
 }
 
 // enter begins a request of an address.
@@ -166,12 +178,58 @@ func TestACallCostsWhatTheDearestOfItsNamesDoes(t *testing.T) {
 		`{"METHOD":"debug_traceCall"}`, `{"method":"debug_traceCall","method":"eth_chainId"}`, `{"method":"eth_chainId","Method":"debug_traceCall"}`,
 		`[{"method":"debug_gcStats"},7,{"method":"eth_call"}]`, `[` + strings.Repeat("7,", 70) + `7]`,
 	} {
-		calls, _ := jsonrpc.Calls([]byte(body))
 		ctx := b.enter(t, "203.0.113."+strconv.Itoa(len(b.clients)+1))
-		if err := Charge(ctx, calls); err != nil {
+		if err := Charge(ctx, []byte(body)); err != nil {
 			t.Fatal(err)
 		}
 		exceeds(t, Charge(ctx, asking("eth_call", "eth_call")), Units) // fewer than 40 of 100 are left
+	}
+}
+
+// A KiB of a request costs a unit, whatever becomes of it. Who owes units is refused before anything is read or parsed.
+func TestWhoSendsMuchOwesUnits(t *testing.T) {
+	b := withMemory(t)
+	now := time.Unix(1_000, 0)
+	b.now = func() time.Time { return now }
+	ctx := b.enter(t, "203.0.113.7")
+	if err := reading(ctx, 99<<10); err != nil { // of 100 units
+		t.Fatal(err)
+	}
+	exceeds(t, Charge(ctx, asking("a", "b")), Units)
+	if err := Charge(ctx, asking("a")); err != nil {
+		t.Errorf("the last unit: %v", err)
+	}
+	if err := reading(ctx, 10<<10); err != nil {
+		t.Fatal(err)
+	}
+	exceeds(t, Charge(ctx, []byte("[")), Units)
+	for _, socket := range []bool{false, true} {
+		_, _, err := b.Enter(from("203.0.113.7"), socket)
+		exceeds(t, err, Units)
+		if refusal := (*Refusal)(nil); !errors.As(err, &refusal) || refusal.After != 1100*time.Millisecond { // 10 units a second
+			t.Errorf("again after %v", refusal.After)
+		}
+	}
+	b.enter(t, "203.0.113.8")
+	now = now.Add(time.Second)
+	b.enter(t, "203.0.113.7")
+}
+
+func TestABodyThatCannotBeTakenIsNotReadAtAll(t *testing.T) {
+	b := withMemory(t)
+	ctx := b.enter(t, "203.0.113.7")
+	quarter := b.flags.ReadingBytes / 4
+	if err := reading(ctx, quarter-1000); err != nil {
+		t.Fatal(err)
+	}
+	if err := Announced(ctx, 1000); err != nil {
+		t.Error(err)
+	}
+	exceeds(t, Announced(ctx, 1001), Reading)
+	for _, ctx := range []context.Context{b.enter(t, "203.0.113.8"), t.Context()} {
+		if err := Announced(ctx, quarter); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -197,12 +255,7 @@ func (zeros) Read(p []byte) (int, error) { return min(len(p), 1000), nil }
 
 // Bytes count as they arrive: what is only announced takes nobody's room. However much others have, a usual request is read.
 func TestBytesAreCountedUntilTheRequestEnds(t *testing.T) {
-	f := flags()
-	f.ReadingBytes = 1 << 20
-	b, err := New(f, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := withMemory(t)
 	ctx, leave, err := b.Enter(from("203.0.113.7"), false)
 	if err != nil {
 		t.Fatal(err)

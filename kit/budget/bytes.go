@@ -11,6 +11,9 @@ import (
 // always is what each client may have in memory, however much others have: a request of a usual size is taken.
 const always = 64 << 10
 
+// unitBytes of a request cost a compute unit, whatever becomes of it: they have to be read and parsed before it can be refused.
+const unitBytes = 1 << 10
+
 // Bytes is what one request has in memory. A nil one counts nothing. It is used by one goroutine at a time.
 type Bytes struct {
 	b     *Budget
@@ -22,6 +25,21 @@ type Bytes struct {
 func Message(ctx context.Context) *Bytes {
 	if a := accountOf(ctx); a != nil {
 		return &Bytes{b: a.b, c: a.c}
+	}
+	return nil
+}
+
+// Announced refuses a request of n bytes whose client has so many in memory that they cannot be taken: none of them is read then.
+// It takes no room for them.
+func Announced(ctx context.Context, n int64) error {
+	a := accountOf(ctx)
+	if a == nil || a.c == nil {
+		return nil
+	}
+	a.b.mu.Lock()
+	defer a.b.mu.Unlock()
+	if own := a.c.reading + n; own > always && own > a.c.quarter() {
+		return a.tooMuch()
 	}
 	return nil
 }
@@ -58,17 +76,27 @@ func (a *Bytes) take(n int64) error {
 	if a.c != nil {
 		own = a.c.reading
 	}
-	tooMuch := b.reading+n > most || a.c != nil && own+n > most/4*int64(a.c.factor)
+	tooMuch := b.reading+n > most || a.c != nil && own+n > a.c.quarter()
 	if own+n > always && tooMuch {
-		b.refused(Reading)
-		return &Refusal{Reading, time.Second, fmt.Sprintf("requests have %d bytes in memory, at most %d, and those of one client a quarter", b.reading, most)}
+		return a.tooMuch()
 	}
 	b.reading += n
+	before := a.taken
 	a.taken += n
 	if a.c != nil {
 		a.c.reading += n
+		a.c.owe(int(a.taken/unitBytes - before/unitBytes))
 	}
 	return nil
+}
+
+// quarter is how many bytes a client may have in memory.
+func (c *Client) quarter() int64 { return c.b.flags.ReadingBytes / 4 * int64(c.factor) }
+
+// tooMuch refuses. The caller holds mu.
+func (a *Bytes) tooMuch() error {
+	a.b.refused(Reading)
+	return &Refusal{Reading, time.Second, fmt.Sprintf("requests have %d bytes in memory, at most %d, and those of one client a quarter", a.b.reading, a.b.flags.ReadingBytes)}
 }
 
 // Unread says whether a request that is refused has so long a body that its connection is closed: the server would read it first.

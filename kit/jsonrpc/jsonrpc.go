@@ -92,6 +92,15 @@ func Reply(request []byte, e Error) []byte {
 	return Encode(answer)
 }
 
+// Refuse is the answer with this error to a request as a whole. A call that is alone gets its id; a batch is not parsed for ids, because
+// refusing has to be cheap.
+func Refuse(request []byte, e Error) []byte {
+	if request = bytes.TrimLeft(request, " \t\r\n"); len(request) > 0 && request[0] == '[' {
+		request = nil
+	}
+	return Reply(request, e)
+}
+
 func failure(id json.RawMessage, e Error) Response {
 	return Response{Version: "2.0", ID: id, Error: &e}
 }

@@ -25,6 +25,19 @@ func TestAReplyCarriesTheIdsOfItsRequests(t *testing.T) {
 	}
 }
 
+func TestABatchIsRefusedAsAWhole(t *testing.T) {
+	const e = `"error":{"code":-32005,"message":"too much"}}`
+	for request, want := range map[string]string{
+		`{"id":17}`:                `{"jsonrpc":"2.0","id":17,` + e,
+		" [{\"id\":1},{\"id\":2}]": `{"jsonrpc":"2.0","id":null,` + e,
+		``:                         `{"jsonrpc":"2.0","id":null,` + e,
+	} {
+		if got := string(Refuse([]byte(request), Error{Code: LimitExceeded, Message: "too much"})); got != want {
+			t.Errorf("%s: got %s", request, got)
+		}
+	}
+}
+
 func TestAnswersAreJSONWhateverTheIDIs(t *testing.T) {
 	for got, want := range map[string]string{
 		string(Result(json.RawMessage(`7`), "x")):                       `{"jsonrpc":"2.0","id":7,"result":"x"}`,

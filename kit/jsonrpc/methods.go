@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 )
 
 // Call is what a call of a request says about its method: every name that it gives it. A key may come twice or in another case, and
@@ -27,24 +28,23 @@ func (n *names) UnmarshalJSON(raw []byte) error {
 func Calls(request []byte) (calls []Call, batch bool) {
 	request = bytes.TrimLeft(request, " \t\r\n")
 	if batch = len(request) > 0 && request[0] == '['; !batch {
-		return []Call{callOf(request)}, false
+		calls = make([]Call, 1)
+		if !decode(request, &calls[0]) {
+			calls[0] = Call{}
+		}
+		return calls, false
 	}
-	var elements []json.RawMessage
-	if json.Unmarshal(request, &elements) != nil {
+	if !decode(request, &calls) {
 		return []Call{{}}, true
-	}
-	calls = make([]Call, len(elements))
-	for i, one := range elements {
-		calls[i] = callOf(one)
 	}
 	return calls, true
 }
 
-func callOf(raw []byte) (c Call) {
-	if json.Unmarshal(raw, &c) != nil {
-		return Call{}
-	}
-	return c
+// decode reports whether the text is JSON. A part of another type than out's is passed over.
+func decode(text []byte, out any) bool {
+	err := json.Unmarshal(text, out)
+	wrongType := (*json.UnmarshalTypeError)(nil)
+	return err == nil || errors.As(err, &wrongType)
 }
 
 // MaxBatch is how many calls a batch has at most.
@@ -54,7 +54,7 @@ const MaxBatch = 1000
 // what they hold has hundreds.
 func TooMany(request []byte, most int) bool {
 	request = bytes.TrimLeft(request, " \t\r\n")
-	if len(request) < 2*most || request[0] != '[' { // each element has a byte and a comma
+	if len(request) == 0 || request[0] != '[' || bytes.Count(request, []byte{','}) < most {
 		return false
 	}
 	d := json.NewDecoder(bytes.NewReader(request))

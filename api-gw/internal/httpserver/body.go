@@ -29,6 +29,9 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 	if r.ContentLength == 0 {
 		return nil
 	}
+	if err := budget.Announced(r.Context(), r.ContentLength); err != nil {
+		return refused(w, err)
+	}
 	if r.ContentLength > 0 { // memory is taken for what arrives, not for what is announced
 		buf.Grow(int(min(r.ContentLength, 128<<10)) + bytes.MinRead)
 	}
@@ -37,9 +40,7 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 	_, err := buf.ReadFrom(budget.Reader(r.Context(), io.LimitReader(r.Body, limit+1)))
 	switch {
 	case errors.Is(err, budget.ErrExceeded):
-		RetryAfter(w, err)
-		w.Header().Set("Connection", "close") // the rest is not read
-		return err
+		return refused(w, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: %s", ErrBodySlow, BodyTimeout)
 	case err != nil:
@@ -51,6 +52,13 @@ func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer
 	// Only now: after an error the server reads on for a while, which must stay bounded.
 	_ = control.SetReadDeadline(time.Time{})
 	return nil
+}
+
+// refused prepares the answer to a body that a budget refuses. The rest of it is not read.
+func refused(w http.ResponseWriter, err error) error {
+	RetryAfter(w, err)
+	w.Header().Set("Connection", "close")
+	return err
 }
 
 // BodyStatus is the HTTP status of an error of Body.

@@ -34,7 +34,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 	if !p.readBody(w, r, buf) {
 		return
 	}
-	if err := charge(r.Context(), buf.Bytes()); err != nil {
+	if err := budget.Charge(r.Context(), buf.Bytes()); err != nil {
 		exceeded(w, buf.Bytes(), err)
 		return
 	}
@@ -66,19 +66,10 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 	return true
 }
 
-// charge takes what the calls of a request cost from the budget of its client.
-func charge(ctx context.Context, body []byte) error {
-	if budget.Of(ctx) == nil {
-		return nil
-	}
-	calls, _ := jsonrpc.Calls(body)
-	return budget.Charge(ctx, calls)
-}
-
 // exceeded answers a request that a budget refuses.
 func exceeded(w http.ResponseWriter, request []byte, err error) {
 	httpserver.RetryAfter(w, err)
-	refuse(w, request, http.StatusTooManyRequests, jsonrpc.LimitExceeded, err.Error())
+	jsonrpc.Write(w, http.StatusTooManyRequests, jsonrpc.Refuse(request, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}))
 }
 
 // onBehalf is the User-Agent of a request to a producer, which counts for each client what it keeps for it: its name and how many

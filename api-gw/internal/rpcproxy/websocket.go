@@ -266,7 +266,7 @@ func (p *Proxy) relayCall(ctx context.Context, up, down *websocket.Conn) (read b
 		answer := jsonrpc.Failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: longBatch()})
 		return true, down.Write(ctx, websocket.MessageText, answer)
 	}
-	if err := charge(ctx, message); err != nil {
+	if err := budget.Charge(ctx, message); err != nil {
 		answer := jsonrpc.Reply(message, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()})
 		return true, down.Write(ctx, websocket.MessageText, answer)
 	}

@@ -126,7 +126,7 @@ func (h *Handler) answer(ctx context.Context, body []byte) (status int, answer j
 	if jsonrpc.TooMany(body, h.limits.Batch) {
 		return http.StatusOK, failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: fmt.Sprintf("a batch has at most %d calls", h.limits.Batch)}), nil
 	}
-	if err := charge(ctx, body); err != nil {
+	if err := budget.Charge(ctx, body); err != nil {
 		return 0, nil, err
 	}
 	if len(body) > 0 && body[0] == '[' {
@@ -139,16 +139,10 @@ func (h *Handler) answer(ctx context.Context, body []byte) (status int, answer j
 
 // read reads the body of a request. The bytes count as the client's until the request ends.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	return io.ReadAll(budget.Reader(r.Context(), http.MaxBytesReader(w, r.Body, h.limits.Body)))
-}
-
-// charge takes what the calls of a request cost from the budget of its client.
-func charge(ctx context.Context, body []byte) error {
-	if budget.Of(ctx) == nil {
-		return nil
+	if err := budget.Announced(r.Context(), r.ContentLength); err != nil {
+		return nil, err
 	}
-	calls, _ := jsonrpc.Calls(body)
-	return budget.Charge(ctx, calls)
+	return io.ReadAll(budget.Reader(r.Context(), http.MaxBytesReader(w, r.Body, h.limits.Body)))
 }
 
 func (h *Handler) single(ctx context.Context, body []byte) (status int, answer json.RawMessage) {

@@ -100,7 +100,7 @@ func exceeded(w http.ResponseWriter, request []byte, err error) {
 	if refusal := (*budget.Refusal)(nil); errors.As(err, &refusal) {
 		w.Header().Set("Retry-After", refusal.RetryAfter())
 	}
-	jsonrpc.Write(w, http.StatusTooManyRequests, jsonrpc.Reply(request, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}))
+	jsonrpc.Write(w, http.StatusTooManyRequests, jsonrpc.Refuse(request, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}))
 }
 
 // Addr is where the server listens.

@@ -184,7 +184,7 @@ func (s *socket) end(why error) {
 
 // subscribe hands a call about subscriptions to the observer. The answer, and what is subscribed to, comes back through deliver.
 func (s *socket) subscribe(ctx context.Context, c *call, message []byte) error {
-	if err := charge(ctx, message); err != nil {
+	if err := budget.Charge(ctx, message); err != nil {
 		return s.write(ctx, failure(c, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}))
 	}
 	if s.h.to.Subscriber == nil {
