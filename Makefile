@@ -25,6 +25,11 @@ help: ## List the targets
 run: ## Run everything in one process (needs only Go); ARGS="--help" shows its flags
 	@go run -ldflags '-X blindseq/kit/service.Version=$(VERSION)' ./devnet/cmd/devnet $(ARGS)
 
+.PHONY: demo
+demo: ## Let a sandwich bot attack swaps, plain and sealed, on a devnet of its own (needs only Go); PICTURE=file.svg
+	@go build -ldflags '-X blindseq/kit/service.Version=$(VERSION)' -o $(BIN)/devnet ./devnet/cmd/devnet
+	@go run ./e2e/cmd/blindseq-demo -devnet $(BIN)/devnet -picture '$(or $(PICTURE),$(BIN)/demo.svg)'
+
 .PHONY: build
 build: ## Build the static programs into bin/
 	@./scripts/build.sh $(BIN) '$(LDFLAGS)'
@@ -62,7 +67,7 @@ e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes f
 		-count=1 -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
 .PHONY: npm
-npm: e2e/wallets/node_modules/.package-lock.json sdk/js/dist/index.js
+npm: e2e/wallets/node_modules/.package-lock.json e2e/demo/contracts/node_modules/.package-lock.json sdk/js/dist/index.js
 sdk/js/dist/index.js: sdk/js/node_modules/.package-lock.json sdk/js/tsconfig.json $(wildcard sdk/js/src/*.ts)
 	@cd sdk/js && rm -rf dist && npm run --silent build
 %/node_modules/.package-lock.json: %/package-lock.json
