@@ -104,6 +104,23 @@ func everyAddressIsOneOfAService(t *testing.T, o *render.Objects) {
 	}
 }
 
+// everyAddressStays: a name that is looked up gives the addresses of pods that have gone, for as long as a DNS caches them. A Service with
+// an address of its own follows its pods at once. Sentinels are several, and their clients go on to the next.
+func everyAddressStays(t *testing.T, o *render.Objects) {
+	for _, w := range o.Workloads {
+		env := environment(o, w.Template.Spec.Containers[0])
+		for _, name := range targets() {
+			for _, host := range hosts(env[name]) {
+				for _, s := range o.Services {
+					if s.Name == host && s.Spec.ClusterIP == corev1.ClusterIPNone && !strings.HasSuffix(host, "redis-sentinel") {
+						t.Errorf("%s: %s names %s, which has no address of its own", w.Name, name, host)
+					}
+				}
+			}
+		}
+	}
+}
+
 // hosts are the names without a dot in a target.
 func hosts(target string) (out []string) {
 	if _, rest, ok := strings.Cut(target, "://"); ok {

@@ -30,6 +30,7 @@ func rules(there files) map[string]func(*testing.T, *render.Objects) {
 		"every variable is a flag of the program that gets it":         everyVariableIsAFlagOfTheProgramThatGetsIt,
 		"every reference in a variable is to one before":               everyReferenceInAVariableIsToOneBefore,
 		"every address is one of a service":                            everyAddressIsOneOfAService,
+		"every address stays when pods are replaced":                   everyAddressStays,
 		"every file a program is told of is mounted from what is made": there.everyFileIsMountedFromWhatIsMade,
 		"no secret is in a manifest":                                   noSecretIsInAManifest,
 		"services find pods and their ports":                           servicesFindPodsAndTheirPorts,

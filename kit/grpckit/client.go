@@ -1,7 +1,9 @@
 package grpckit
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"blindseq/kit/certs"
@@ -28,6 +30,13 @@ const longestDelay = 500 * time.Millisecond
 // lookupEvery is the minimum time between two DNS look-ups of a name whose addresses do not answer. The library's default is
 // 30 s: for that long no client would find a service that returned at another address, as a replaced pod does.
 const lookupEvery = 500 * time.Millisecond
+
+// connectTimeout bounds a TCP connect, which takes one round trip. An address whose pod has gone does not answer at all: the next
+// attempt goes where its name, or the Service behind the address, leads by then. It is also when a lost SYN would be sent again.
+const connectTimeout = time.Second
+
+// handshakeDeadline bounds a connect with the handshakes of TLS and HTTP/2 after it.
+const handshakeDeadline = 2 * time.Second
 
 // The library keeps it for the whole process, and wants it set before the first connection.
 func init() { dns.SetMinResolutionInterval(lookupEvery) }
@@ -59,11 +68,17 @@ func dial(target string, creds credentials.TransportCredentials, options []grpc.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: longestDelay},
-			MinConnectTimeout: 2 * time.Second,
+			MinConnectTimeout: handshakeDeadline,
 		}),
+		grpc.WithContextDialer(connect),
 	}, options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", target, err)
 	}
 	return conn, nil
+}
+
+// connect goes to the address itself: a proxy that the environment names is not for services.
+func connect(ctx context.Context, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", address)
 }
