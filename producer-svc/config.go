@@ -24,6 +24,7 @@ type Config struct {
 	config.Common      `embed:""`
 	Role               string           `help:"Role of this replica: ${enum}. A producer leads while it holds the lease and stands by otherwise. An observer only follows and serves reads." enum:"producer,observer" default:"producer"`
 	RPCAddress         string           `name:"rpc-address" help:"Address to serve JSON-RPC (HTTP and WebSocket) and the blueprint feed on." default:"127.0.0.1:7303"`
+	ClientComputing    float64          `help:"Part of the processors that the calls of one client, as a gateway names it, may keep busy on average: eth_call, eth_estimateGas, eth_getLogs, traces and the like. A client with a factor in the gateway's clients file may have so many times as much." default:"0.0625"`
 	ReceiptHold        time.Duration    `help:"Longest wait of a request for the block of a pending transaction whose receipt it asks for, or which it sends in a batch with other calls; less than the gateway's --rpc-timeout. 0 answers at once." default:"1s"`
 	Pool               Pool             `embed:"" prefix:"pool-"`
 	DataDir            string           `help:"Directory of the chain, the blueprint log and the transaction store. One process per directory." default:"data/producer" type:"path"`
@@ -88,6 +89,8 @@ func (c *Config) Validate() error {
 		return err
 	}
 	switch {
+	case c.ClientComputing <= 0 || c.ClientComputing > 1:
+		return fmt.Errorf("--client-computing must be more than 0 and at most 1, not %v", c.ClientComputing)
 	case c.ReceiptHold < 0 || c.ReceiptHold > maxReceiptHold:
 		return fmt.Errorf("--receipt-hold must be within 0 and %s, not %s", maxReceiptHold, c.ReceiptHold)
 	case c.DataDir == "":

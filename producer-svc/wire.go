@@ -167,6 +167,7 @@ func (s *Service) listen() (err error) {
 		cfg := rpc.Config{
 			Address: s.cfg.RPCAddress, TLS: certificates.Server("http/1.1"), Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.disk.Chain.Number,
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
+			Limits: rpc.Limits{Computing: s.cfg.ClientComputing},
 		}
 		if s.sealed != nil {
 			cfg.NextSeq, cfg.Submitter, cfg.BaseFee = s.sealed.NextSeq, s.sealed.Submitter, s.disk.Chain.BaseFee

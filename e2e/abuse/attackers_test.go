@@ -39,6 +39,7 @@ var attacks = []attack{
 	{name: "200 unfinished bodies of 5 MiB", run: unfinishedBodies},
 	{name: "4,096 idle connections", run: idleConnections},
 	{name: "64 connections with batches of 100 eth_call", run: callBatches},
+	{name: "eth_call of an endless loop", run: callLoops},
 	{name: "1,024 WebSockets", run: manySockets},
 	{name: "3,000 log subscriptions on one socket", run: manySubscriptions},
 	{name: "debug_traceCall of an endless loop", run: traces},
@@ -190,6 +191,12 @@ func callBatches(ctx context.Context, a *attacker) {
 	one := call("eth_call", `[{"to":"0x0000000000000000000000000000000000000002","data":"0x`+strings.Repeat("ab", 256)+`"},"latest"]`)
 	body := append(append([]byte{'['}, bytes.Join(slicesOf(one, 100), []byte{','})...), ']')
 	many(ctx, 64, func(ctx context.Context, _ int) { a.post(ctx, body) })
+}
+
+// callLoops asks for calls of a few bytes that use all gas that a call may have: JUMPDEST PUSH1 0 JUMP.
+func callLoops(ctx context.Context, a *attacker) {
+	body := call("eth_call", `[{"data":"0x5b600056"},"latest"]`)
+	many(ctx, 16, func(ctx context.Context, _ int) { a.post(ctx, body) })
 }
 
 func slicesOf(b []byte, n int) (all [][]byte) {

@@ -29,6 +29,10 @@ func goOn(what string, from, end uint64) error {
 
 // GetLogs is eth_getLogs.
 func (s *ethService) GetLogs(ctx context.Context, crit filters.FilterCriteria) ([]*types.Log, error) {
+	return computes(ctx, s.computing, func() ([]*types.Log, error) { return s.limitedLogs(ctx, crit) })
+}
+
+func (s *ethService) limitedLogs(ctx context.Context, crit filters.FilterCriteria) ([]*types.Log, error) {
 	if crit.BlockHash != nil || s.head == nil {
 		return s.logs.GetLogs(ctx, crit)
 	}

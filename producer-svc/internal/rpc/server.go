@@ -63,13 +63,15 @@ type Limits struct {
 	ResponseBytes int           // of a batch; default 25 MiB
 	Connections   int           // default 4,096
 	HeldReceipts  int           // calls for a receipt that wait at the same time; more are answered at once; default 1,024
+	Computing     float64       // part of the processors that calls of one client may keep busy; default a sixteenth
 	WriteTimeout  time.Duration // of one HTTP request; default 75 s
 }
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		BodyBytes: cmp.Or(l.BodyBytes, 5<<20), BatchItems: cmp.Or(l.BatchItems, jsonrpc.MaxBatch), ResponseBytes: cmp.Or(l.ResponseBytes, 25<<20),
-		Connections: cmp.Or(l.Connections, 4096), HeldReceipts: cmp.Or(l.HeldReceipts, 1024), WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
+		Connections: cmp.Or(l.Connections, 4096), HeldReceipts: cmp.Or(l.HeldReceipts, 1024), Computing: cmp.Or(l.Computing, 1./16),
+		WriteTimeout: cmp.Or(l.WriteTimeout, 75*time.Second),
 	}
 }
 
@@ -180,7 +182,12 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	debug, err := newDebugService(services)
+	computing := newComputing(s.cfg.Limits.Computing)
+	debug, err := newDebugService(services, computing)
+	if err != nil {
+		return err
+	}
+	computed, err := newComputedService(services, computing)
 	if err != nil {
 		return err
 	}
@@ -188,9 +195,10 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	s.eth = &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, receipts: s.receipts, hold: s.cfg.ReceiptHold}
+	s.eth = &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, computing: computing, receipts: s.receipts, hold: s.cfg.ReceiptHold}
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: s.eth},
+		gethrpc.API{Namespace: "eth", Service: computed},
 		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, s.eth.GetLogs)},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: s.eth}},
 		gethrpc.API{Namespace: "debug", Service: debug},

@@ -30,6 +30,8 @@ type ethService struct {
 	logs   gethLogs
 	head   func() uint64 // number of the last applied block; nil bounds no query for logs
 
+	computing *computing
+
 	receipts *receipts
 	hold     time.Duration // of calls for the receipt of what is pending
 }

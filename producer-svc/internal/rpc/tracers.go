@@ -52,14 +52,15 @@ var (
 type debugService struct {
 	notServed
 	geth    *tracers.API
+	on      *computing
 	call    func(context.Context, json.RawMessage, *gethrpc.BlockNumberOrHash, *tracers.TraceCallConfig) (any, error)
 	running chan struct{}
 }
 
-func newDebugService(apis []gethrpc.API) (*debugService, error) {
+func newDebugService(apis []gethrpc.API, on *computing) (*debugService, error) {
 	for _, api := range apis {
 		if geth, ok := api.Service.(*tracers.API); ok {
-			return &debugService{geth: geth, call: decoding(geth.TraceCall), running: make(chan struct{}, tracesAtOnce())}, nil
+			return &debugService{geth: geth, on: on, call: decoding(geth.TraceCall), running: make(chan struct{}, tracesAtOnce())}, nil
 		}
 	}
 	return nil, errNoTracers
@@ -141,6 +142,10 @@ func limitedTrace(config *tracers.TraceConfig) *tracers.TraceConfig {
 
 // limited runs a trace, if not too many run.
 func (s *debugService) limited(ctx context.Context, trace func(ctx context.Context) (any, error)) (any, error) {
+	return computes(ctx, s.on, func() (any, error) { return s.limitedRun(ctx, trace) })
+}
+
+func (s *debugService) limitedRun(ctx context.Context, trace func(ctx context.Context) (any, error)) (any, error) {
 	select {
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()

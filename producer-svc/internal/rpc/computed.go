@@ -1,0 +1,97 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	gethrpc "github.com/ethereum/go-ethereum/rpc"
+)
+
+// computedService replaces those methods of geth's eth namespace whose calls compute: it runs geth's in the client's turn and on the
+// client's time. The types of their arguments are internal to geth, so they come in JSON.
+type computedService struct {
+	computing                                      *computing
+	call, estimate, accessList, simulate, getProof gethMethod
+}
+
+func newComputedService(apis []gethrpc.API, c *computing) (*computedService, error) {
+	s := &computedService{computing: c}
+	for name, to := range map[string]*gethMethod{
+		"Call": &s.call, "EstimateGas": &s.estimate, "CreateAccessList": &s.accessList, "SimulateV1": &s.simulate, "GetProof": &s.getProof,
+	} {
+		var err error
+		if *to, err = methodOf(apis, name); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Call is eth_call.
+func (s *computedService) Call(ctx context.Context, args argument, block, state, header *argument) (any, error) {
+	return s.run(ctx, s.call, &args, block, state, header)
+}
+
+// EstimateGas is eth_estimateGas.
+func (s *computedService) EstimateGas(ctx context.Context, args argument, block, state, header *argument) (any, error) {
+	return s.run(ctx, s.estimate, &args, block, state, header)
+}
+
+// CreateAccessList is eth_createAccessList.
+func (s *computedService) CreateAccessList(ctx context.Context, args argument, block, state *argument) (any, error) {
+	return s.run(ctx, s.accessList, &args, block, state)
+}
+
+// SimulateV1 is eth_simulateV1.
+func (s *computedService) SimulateV1(ctx context.Context, opts argument, block *argument) (any, error) {
+	return s.run(ctx, s.simulate, &opts, block)
+}
+
+// GetProof is eth_getProof.
+func (s *computedService) GetProof(ctx context.Context, address, keys argument, block *argument) (any, error) {
+	return s.run(ctx, s.getProof, &address, &keys, block)
+}
+
+func (s *computedService) run(ctx context.Context, m gethMethod, arguments ...*argument) (any, error) {
+	return computes(ctx, s.computing, func() (any, error) { return m.call(ctx, arguments) })
+}
+
+// argument is one in JSON.
+type argument struct{ raw json.RawMessage }
+
+// UnmarshalJSON keeps it as it is.
+func (a *argument) UnmarshalJSON(raw []byte) error {
+	a.raw = append(a.raw[:0], raw...)
+	return nil
+}
+
+// gethMethod is a method of a service of geth's: its first argument is the context, its results are a value and an error.
+type gethMethod struct{ f reflect.Value }
+
+func methodOf(apis []gethrpc.API, name string) (gethMethod, error) {
+	for _, api := range apis {
+		if f := reflect.ValueOf(api.Service).MethodByName(name); api.Namespace == "eth" && f.IsValid() {
+			return gethMethod{f}, nil
+		}
+	}
+	return gethMethod{}, fmt.Errorf("geth has no eth service with %s", name)
+}
+
+// call runs it. An argument that is nil is left out.
+func (m gethMethod) call(ctx context.Context, arguments []*argument) (any, error) {
+	in := []reflect.Value{reflect.ValueOf(ctx)}
+	for i, one := range arguments {
+		value := reflect.New(m.f.Type().In(i + 1))
+		if one != nil {
+			if err := json.Unmarshal(one.raw, value.Interface()); err != nil {
+				return nil, invalidArgument{fmt.Errorf("invalid argument %d: %w", i, err)}
+			}
+		}
+		in = append(in, value.Elem())
+	}
+	out := m.f.Call(in)
+	err, _ := out[1].Interface().(error)
+	return out[0].Interface(), err
+}
