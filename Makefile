@@ -66,12 +66,21 @@ e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes f
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(GOTESTSUM) --format standard-verbose -- \
 		-count=1 -vet=off -timeout 30m -parallel 4 $$(go list ./e2e/... | grep -v '/e2e/sim$$')
 
+PAGE := api-gw/internal/page/web
 .PHONY: npm
-npm: e2e/wallets/node_modules/.package-lock.json e2e/demo/contracts/node_modules/.package-lock.json sdk/js/dist/index.js
+npm: e2e/wallets/node_modules/.package-lock.json e2e/demo/contracts/node_modules/.package-lock.json sdk/js/dist/index.js $(PAGE)/node_modules/.package-lock.json
 sdk/js/dist/index.js: sdk/js/node_modules/.package-lock.json sdk/js/tsconfig.json $(wildcard sdk/js/src/*.ts)
 	@cd sdk/js && rm -rf dist && npm run --silent build
 %/node_modules/.package-lock.json: %/package-lock.json
 	@cd $* && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+
+.PHONY: page page-check
+page: npm ## Build the gateway's page, which is committed: go build needs no Node.js
+	@cd $(PAGE) && npm run --silent build
+
+page-check: npm ## Compare the gateway's page with one built anew (make page repairs it)
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && cd $(PAGE) && OUT_DIR="$$out" npm run --silent build -- --logLevel warn && \
+		diff -r "$$out" ../dist || { echo "api-gw/internal/page/dist is not what web/ builds (make page)"; exit 1; }
 
 .PHONY: soak
 soak: build deps npm ## Repeat the suites with real processes for SOAK (60m), stop at no failure, and print a tally by test

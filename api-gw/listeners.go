@@ -9,6 +9,7 @@ import (
 
 	"blindseq/api-gw/internal/gateway"
 	"blindseq/api-gw/internal/httpserver"
+	"blindseq/api-gw/internal/page"
 	"blindseq/api-gw/internal/private"
 	"blindseq/api-gw/internal/rest"
 	"blindseq/api-gw/internal/rpcproxy"
@@ -101,11 +102,17 @@ func public(method string) bool {
 	return strings.HasPrefix(method, "/grpc.health.v1.Health/") || strings.HasPrefix(method, "/grpc.reflection.")
 }
 
-// restServer serves the API on REST.
+// restServer serves the API on REST, and the page beside it.
 func (s *Service) restServer(ctx context.Context, api *gateway.Server) (*httpserver.Server, error) {
 	handler, err := rest.New(ctx, api, s.front.rest.policy)
 	if err != nil {
 		return nil, err
+	}
+	if s.cfg.Page {
+		about := page.Config{RPCURL: s.cfg.PageRPCURL, RPCAddress: s.front.rpc.Addr(), Faucet: s.cfg.PageFaucet}
+		if handler, err = page.New(about, handler); err != nil {
+			return nil, err
+		}
 	}
 	return s.httpServer(ctx, "rest", s.front.rest, handler, rest.Refuse), nil
 }

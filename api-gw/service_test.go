@@ -191,6 +191,43 @@ func TestTheWholeGatewayFollowsTheLeader(t *testing.T) {
 	})
 }
 
+func TestThePageIsServedUnlessItIsSwitchedOff(t *testing.T) {
+	f, r := fakes.Start(t), redistest.Mini(t)
+	for _, args := range [][]string{nil, {"--no-page"}} {
+		cfg := cfgFor(t, r.URL, f)
+		var parsed Config
+		if _, _, err := config.Parse("api-gw", "", &parsed, args, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Page = parsed.Page
+		s, _ := run(t, cfg)
+		status, body := get(t, "http://"+s.RESTAddr()+"/")
+		if served := status == http.StatusOK && strings.Contains(body, "/page/page.js"); served != (args == nil) {
+			t.Errorf("%q: %d %s", args, status, body)
+		}
+		if status, body := get(t, "http://"+s.RESTAddr()+"/openapi.json"); status != http.StatusOK || !strings.Contains(body, "swagger") {
+			t.Errorf("%q: /openapi.json: %d %s", args, status, body)
+		}
+		if status, body := get(t, "http://"+s.RESTAddr()+"/page/about.json"); args == nil && !strings.Contains(body, `"faucet":false`) {
+			t.Errorf("%q: %d %s", args, status, body)
+		}
+	}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
 func TestMetricsNameRoutesAndNotPaths(t *testing.T) {
 	f := fakes.Start(t)
 	s, _ := run(t, cfgFor(t, redistest.Mini(t).URL, f))
@@ -416,6 +453,7 @@ func TestConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		"--hold-timeout":    func(c *Config) { c.HoldTimeout = -1 },
 		"--max-held":        func(c *Config) { c.MaxHeld = 0 },
 		"--cors-origins":    func(c *Config) { c.CORSOrigins = []string{"app.example"} },
+		"--page-rpc-url":    func(c *Config) { c.PageRPCURL = "https://rpc.example" },
 	} {
 		var cfg Config
 		if err := config.Defaults(&cfg); err != nil {

@@ -118,7 +118,7 @@ func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nblindseq devnet, chain id %d, at block %d. Data is in %s; stop with Ctrl-C.\n\n", s.GetChainId(), s.GetHead().GetNumber(), c.cfg.DataDir)
 	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.urls.rpc, c.urls.rpc)
-	fmt.Fprintf(&b, "  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest)
+	fmt.Fprintf(&b, "  Page       http://%s\n  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest, c.urls.rest)
 	if c.urls.bundler != "" {
 		fmt.Fprintf(&b, "Sealed transactions: set a wallet's RPC URL to http://%s, which seals what the wallet sends,\nor seal a transaction yourself: make build, then bin/dsn-node seal --help (committee file: %s)\n\n",
 			c.urls.bundler, filepath.Join(c.cfg.DataDir, "keys", "committee.json"))

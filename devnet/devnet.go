@@ -174,7 +174,7 @@ func (d *devnet) addProducer(ctx context.Context) error {
 func (d *devnet) addGateway(ctx context.Context) error {
 	s, err := add(ctx, d, "api-gw", apigw.New, func(cfg *apigw.Config) {
 		cfg.RESTAddress, cfg.RPCAddress = d.cfg.RESTAddress, d.cfg.RPCAddress
-		cfg.Proposer, cfg.Monitor = d.proposer, d.monitor
+		cfg.Proposer, cfg.Monitor, cfg.PageFaucet = d.proposer, d.monitor, d.cfg.Genesis == ""
 	})
 	if err == nil {
 		d.gateway, d.urls = s.GRPCAddr(), urls{rest: s.RESTAddr(), rpc: s.RPCAddr()}

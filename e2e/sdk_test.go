@@ -24,10 +24,10 @@ func TestTheJavaScriptPackage(t *testing.T) {
 	if _, err := os.Stat("../sdk/js/dist/index.js"); err != nil {
 		t.Fatalf("the package is not built (make npm): %v", err)
 	}
-	t.Run("alone", func(t *testing.T) { runPackageTests(t, "test") })
+	t.Run("alone", func(t *testing.T) { runPackageTests(t, "../sdk/js", "test") })
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3})
 	t.Run("against the system", func(t *testing.T) {
-		runPackageTests(t, "test/live", "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_WS="+c.WS, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
+		runPackageTests(t, "../sdk/js", "test/live", "BLINDSEQ_E2E_RPC="+c.RPC, "BLINDSEQ_E2E_WS="+c.WS, "BLINDSEQ_E2E_COMMITTEE="+c.Keys.Committee)
 	})
 }
 
@@ -63,9 +63,9 @@ func TestWhatTheJavaScriptPackageSendsSurvivesKills(t *testing.T) {
 	}
 }
 
-// runPackageTests runs the files *.test.mjs of a folder, and shows what they measured and skipped.
-func runPackageTests(t *testing.T, folder string, env ...string) {
-	files, err := filepath.Glob(filepath.Join("../sdk/js", folder, "*.test.mjs"))
+// runPackageTests runs the files *.test.mjs in a folder of a package, and shows what they measured and skipped.
+func runPackageTests(t *testing.T, pkg, folder string, env ...string) {
+	files, err := filepath.Glob(filepath.Join(pkg, folder, "*.test.mjs"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests in %s: %v", folder, err)
 	}
@@ -76,7 +76,7 @@ func runPackageTests(t *testing.T, folder string, env ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, "node", args...)
-	run.Dir = "../sdk/js"
+	run.Dir = pkg
 	run.Env = append(run.Environ(), env...)
 	out, err := run.CombinedOutput()
 	if err != nil {

@@ -16,7 +16,7 @@ func Programs(ctx context.Context, dir string) (string, error) {
 		return bin, nil
 	}
 	args := []string{"build", "-o", dir + "/"}
-	for _, name := range Services() {
+	for _, name := range append(Services(), "devnet") {
 		args = append(args, fmt.Sprintf("blindseq/%s/cmd/%s", name, name))
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
