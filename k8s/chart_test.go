@@ -106,6 +106,8 @@ func TestTheChartKeepsTheRulesOfTheManifests(t *testing.T) {
 		"production":                        production(),
 		"production without ingress":        with(production(), map[string]any{"ingress": map[string]any{"enabled": false, "hosts": map[string]any{"api": "", "rpc": "", "wallets": ""}}}),
 		"production without the autoscaler": with(production(), map[string]any{"autoscaling": map[string]any{"enabled": false}}),
+		"production with objects of others":  withEverything(production()),
+		"development with objects of others": withEverything(map[string]any{"profile": "development"}),
 		"production, everything set": with(production(), map[string]any{
 			"replicas": map[string]any{"producer-svc": 5, "api-gw": 4}, "priorityClassName": "critical", "nodeSelector": map[string]any{"disk": "ssd"},
 			"resources":   map[string]any{"sequencer": map[string]any{"requests": map[string]any{"cpu": "3", "memory": "1Gi", "ephemeral-storage": "1Gi"}, "limits": map[string]any{"cpu": "3", "memory": "1Gi", "ephemeral-storage": "1Gi"}}},
@@ -166,7 +168,10 @@ func TestValuesOfTheChartAreUsed(t *testing.T) {
 
 // TestTwoReleasesInOneNamespaceKeepApart: no object of one has a name of the other's, and no selector finds the other's pods.
 func TestTwoReleasesInOneNamespaceKeepApart(t *testing.T) {
-	for name, values := range map[string]map[string]any{"development": {"profile": "development", "monitoring": map[string]any{"prometheusOperator": true}}, "production": production()} {
+	for name, values := range map[string]map[string]any{
+		"development": withEverything(map[string]any{"profile": "development", "monitoring": map[string]any{"prometheusOperator": true}}),
+		"production":  withEverything(production()),
+	} {
 		var both []*render.Objects
 		for _, release := range []string{"a", "1"} {
 			text, err := installed(release, "chain", values)
@@ -248,6 +253,8 @@ func TestProductionIsRefusedWithAnythingMissing(t *testing.T) {
 	}
 	for name, change := range map[string]map[string]any{
 		"the development chain":     {"chainId": 1337},
+		"a Gateway without a name":  {"gatewayApi": map[string]any{"enabled": true}},
+		"a store without a name":    {"externalSecrets": map[string]any{"enabled": true}},
 		"a password in the address": {"redis": map[string]any{"url": "rediss://:secret@redis.chain.test:6379/0"}},
 		"an unknown value":          {"chianId": 1},
 		"an unknown profile":        {"profile": "staging"},

@@ -11,6 +11,7 @@ import (
 	"blindseq/k8s/render"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func everyPodKeepsToTheRestrictedStandard(t *testing.T, o *render.Objects) {
@@ -161,6 +162,12 @@ func clientsBehindAnIngressAreToldApart(t *testing.T, o *render.Objects) {
 			for _, p := range rule.HTTP.Paths {
 				behind[p.Backend.Service.Name] = true
 			}
+		}
+	}
+	for _, r := range o.Custom {
+		rules, _, _ := unstructured.NestedSlice(r.Object, "spec", "rules")
+		for _, to := range backends(rules) {
+			behind[to.name] = true
 		}
 	}
 	for _, w := range o.Workloads {

@@ -6,15 +6,22 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
+	"blindseq/k8s/crds"
 	"blindseq/k8s/render"
 )
 
 // The API server takes every combination: server-side, with admission, and nothing is stored.
 func TestEveryCombinationPassesTheServersDryRun(t *testing.T) {
 	s := open(t)
-	needMonitoringKinds(t, s)
+	needKinds(t, s, "prometheusrules.monitoring.coreos.com", "testdata/monitoring-kinds.yaml") // without their schemas
+	files, err := crds.Files(t.Context())
+	must(t, err)
+	for _, file := range files {
+		needKinds(t, s, kindOf(file), file)
+	}
 	for _, c := range render.Combinations("../../k8s") {
 		t.Run(c.Name, func(t *testing.T) {
 			text, err := c.YAML(t.TempDir())
@@ -51,19 +58,25 @@ func namespaceFor(t *testing.T, s *system, text []byte) string {
 	return name
 }
 
-// needMonitoringKinds lends the cluster the kinds of the Prometheus operator when it has none, without their schemas.
-func needMonitoringKinds(t *testing.T, s *system) {
+// needKinds lends the cluster the kinds that a file defines, when it does not have one of them.
+func needKinds(t *testing.T, s *system, one, file string) {
 	t.Helper()
-	if _, err := s.Kubectl(t.Context(), "get", "crd", "prometheusrules.monitoring.coreos.com"); err == nil {
+	if _, err := s.Kubectl(t.Context(), "get", "crd", one); err == nil {
 		return
 	}
-	_, err := s.Kubectl(t.Context(), "apply", "-f", "testdata/monitoring-kinds.yaml")
+	_, err := s.Kubectl(t.Context(), "apply", "--server-side", "-f", file)
 	must(t, err)
 	t.Cleanup(func() {
-		if _, err := s.Kubectl(context.WithoutCancel(t.Context()), "delete", "-f", "testdata/monitoring-kinds.yaml"); err != nil {
+		if _, err := s.Kubectl(context.WithoutCancel(t.Context()), "delete", "-f", file); err != nil {
 			t.Error(err)
 		}
 	})
-	_, err = s.Kubectl(t.Context(), "wait", "--for=condition=Established", "--timeout=30s", "-f", "testdata/monitoring-kinds.yaml")
+	_, err = s.Kubectl(t.Context(), "wait", "--for=condition=Established", "--timeout=30s", "-f", file)
 	must(t, err)
+}
+
+// kindOf is the name of the definition in a file, which is called group_plural.yaml.
+func kindOf(file string) string {
+	group, plural, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".yaml"), "_")
+	return plural + "." + group
 }

@@ -4,6 +4,7 @@
 package chartgen
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -50,7 +51,7 @@ func template(root, profile, overlay string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		out.WriteString(g.document(kind(o), string(text)))
+		out.WriteString(g.document(o, string(text)))
 	}
 	out.WriteString("{{- end }}\n")
 	return out.String(), nil
@@ -79,7 +80,7 @@ func (g *generator) token(expr string) string {
 var token = regexp.MustCompile(`zzz(\d+)zzz`)
 
 // document is an object as a part of a template, with what decides whether it is there.
-func (g *generator) document(kind, text string) string {
+func (g *generator) document(o map[string]any, text string) string {
 	text = strings.ReplaceAll(text, "{{", `{{ "{{" }}`) // those of alerts are not Helm's
 	text = token.ReplaceAllStringFunc(text, func(t string) string {
 		i, err := strconv.Atoi(token.FindStringSubmatch(t)[1])
@@ -88,15 +89,28 @@ func (g *generator) document(kind, text string) string {
 		}
 		return "{{ " + g.exprs[i] + " }}"
 	})
-	if condition := optional()[kind]; condition != "" {
+	if condition := cmp.Or(optional()[kind(o)+"/"+g.name(o)], optional()[kind(o)]); condition != "" {
 		return "{{- if " + condition + " }}\n---\n" + text + "{{- end }}\n"
 	}
 	return "---\n" + text
 }
 
-// optional are the kinds that a value switches on.
+// name is an object's name without the release's.
+func (g *generator) name(o map[string]any) string {
+	return strings.TrimPrefix(text(at(o, "metadata")["name"]), g.release+"-")
+}
+
+// optional are the kinds, or objects, that a value switches on.
 func optional() map[string]string {
 	return map[string]string{
+		"HTTPRoute":                ".Values.gatewayApi.enabled",
+		"GRPCRoute":                "and .Values.gatewayApi.enabled .Values.ingress.hosts.grpc",
+		"TLSRoute":                 "and .Values.gatewayApi.enabled .Values.ingress.hosts.grpc",
+		"Certificate":              ".Values.certManager.enabled",
+		"Issuer":                   "and .Values.certManager.enabled (not .Values.certManager.issuer.name)",
+		"ExternalSecret":           ".Values.externalSecrets.enabled",
+		"ExternalSecret/redis-url": "and .Values.externalSecrets.enabled .Values.externalSecrets.redisUrl",
+		"ConfigMap/dashboard":      ".Values.monitoring.dashboard",
 		"Ingress":                 ".Values.ingress.enabled",
 		"HorizontalPodAutoscaler": ".Values.autoscaling.enabled",
 		"PrometheusRule":          ".Values.monitoring.prometheusOperator",
@@ -113,13 +127,15 @@ func (g *generator) rendered(root, overlay string) ([]map[string]any, error) {
 	defer os.RemoveAll(dir)
 	c := render.Combination{
 		Name: overlay, Root: root, Resources: []string{filepath.Join(root, "overlays", overlay)},
-		Components: []string{filepath.Join(root, "components/prometheus-operator")},
 		NamePrefix: g.release + "-", Instance: g.instance(), Namespace: g.token(".Release.Namespace | quote"),
 	}
+	components := []string{"monitoring", "prometheus-operator", "gateway-api", "gateway-api-grpc", "dashboard"}
 	if g.profile == "production" {
 		c.Files = g.values()
-	} else {
-		c.Components = append(c.Components, filepath.Join(root, "components/monitoring"))
+		components = []string{"prometheus-operator", "gateway-api", "gateway-api-tls", "cert-manager", "external-secrets", "dashboard"}
+	}
+	for _, name := range components {
+		c.Components = append(c.Components, filepath.Join(root, "components", name))
 	}
 	text, err := c.YAML(dir)
 	if err != nil {
@@ -195,6 +211,7 @@ const instance = "app.kubernetes.io/instance"
 func (g *generator) adapt(o map[string]any) {
 	labels := at(o, "metadata", "labels")
 	labels["app.kubernetes.io/managed-by"] = g.token(".Release.Service | quote")
+	labels["app.kubernetes.io/version"] = g.token(`.Values.image.tag | default "dev" | splitList "@" | first | quote`) // without a digest
 	labels["helm.sh/chart"] = g.token(`printf "%s-%s" .Chart.Name .Chart.Version`)
 	switch kind(o) {
 	case "Deployment", "StatefulSet":
@@ -215,8 +232,50 @@ func (g *generator) adapt(o map[string]any) {
 				at(rule, "annotations")["runbook_url"] = g.token(`.Values.monitoring.runbooksUrl | default "https://blindseq.example.org/docs/operations.md"`) + "#" + heading
 			}
 		}
+	case "HTTPRoute", "GRPCRoute", "TLSRoute":
+		g.route(o)
+	case "Certificate", "Issuer":
+		g.certificate(o)
+	case "ExternalSecret":
+		g.stored(o)
 	case "ServiceMonitor":
 		at(o, "spec", "selector", "matchLabels")[instance] = g.instance()
+	}
+}
+
+// route is at the operator's Gateway, of the host that the Ingress would have.
+func (g *generator) route(o map[string]any) {
+	at(o, "spec")["parentRefs"] = g.token("list .Values.gatewayApi.gateway | toJson")
+	at(o, "spec")["hostnames"] = []any{g.token(".Values.ingress.hosts." + g.name(o) + " | quote")}
+}
+
+// certificate is for the names of the release's Services, of the operator's issuer or the release's own.
+func (g *generator) certificate(o map[string]any) {
+	spec := at(o, "spec")
+	g.owned(spec, "ca", "secretName")
+	if kind(o) == "Issuer" {
+		return
+	}
+	spec["secretName"] = g.release + "-" + text(spec["secretName"])
+	service := g.release + "-" + g.name(o)
+	spec["dnsNames"] = []any{service, "*." + service}
+	spec["issuerRef"] = map[string]any{
+		"name":  g.token(`.Values.certManager.issuer.name | default (printf "%s-blindseq-ca" .Release.Name) | quote`),
+		"kind":  g.token(".Values.certManager.issuer.kind | quote"),
+		"group": g.token(".Values.certManager.issuer.group | quote"),
+	}
+}
+
+// stored is a Secret that comes from the operator's store: under a path there, with the name that pods mount here.
+func (g *generator) stored(o map[string]any) {
+	spec, name := at(o, "spec"), g.name(o)
+	at(spec, "target")["name"] = g.release + "-" + name
+	if name == "api-token" {
+		at(spec, "target")["name"] = g.token(".Values.apiTokenSecret | quote")
+	}
+	spec["secretStoreRef"] = g.token("toJson .Values.externalSecrets.store")
+	for _, d := range each(spec["data"]) {
+		at(d, "remoteRef")["key"] = g.token(`.Values.externalSecrets.path | default .Release.Name`) + "/" + name
 	}
 }
 
@@ -233,7 +292,7 @@ func (g *generator) peer(peer map[string]any) {
 }
 
 func (g *generator) workload(o map[string]any) {
-	spec, name := at(o, "spec"), strings.TrimPrefix(text(at(o, "metadata")["name"]), g.release+"-")
+	spec, name := at(o, "spec"), g.name(o)
 	pod := at(spec, "template", "spec")
 	g.replicas(spec, name)
 	at(spec, "template", "metadata", "annotations")["checksum/config"] = g.token("list .Values.chainId .Values.redis .Values.genesis | toJson | sha256sum | quote")
@@ -282,6 +341,11 @@ func (g *generator) container(c map[string]any, workload string) {
 			panic(err) // it was read from YAML
 		}
 		c["resources"] = g.token(fmt.Sprintf("index .Values.resources %q | default (fromJson `%s`) | toJson", workload, fallback))
+	}
+	for _, v := range each(c["env"]) {
+		if text(v["name"]) == "BLINDSEQ_TRUSTED_PROXIES" {
+			v["value"] = g.token(`.Values.ingress.network | default "127.0.0.1/32" | quote`) // without a network: nobody outside the pod
+		}
 	}
 	for _, from := range each(c["envFrom"]) {
 		g.owned(from, "secretRef", "name")

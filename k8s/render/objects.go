@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -31,6 +32,7 @@ type Objects struct {
 	Ingresses       []networkingv1.Ingress
 	Rules           []monitoringv1.PrometheusRule
 	Monitors        []monitoringv1.ServiceMonitor
+	Custom          []unstructured.Unstructured // of kinds of others, which the package crds knows
 
 	Namespaced map[string]string // "kind/name" to its namespace
 }
@@ -101,6 +103,10 @@ func (o *Objects) take(document []byte, is metav1.PartialObjectMetadata) error {
 		return add(document, &o.Rules)
 	case monitoringv1.ServiceMonitorsKind:
 		return add(document, &o.Monitors)
+	case "HTTPRoute", "GRPCRoute", "TLSRoute", "Certificate", "Issuer", "ExternalSecret":
+		one, err := Custom(document)
+		o.Custom = append(o.Custom, one)
+		return err
 	case "Deployment":
 		var d appsv1.Deployment
 		err := yaml.UnmarshalStrict(document, &d)
@@ -116,6 +122,15 @@ func (o *Objects) take(document []byte, is metav1.PartialObjectMetadata) error {
 		return err
 	}
 	return errors.New("kind of an object that these tests do not know")
+}
+
+// Custom reads an object of a kind of others, with whole numbers as such.
+func Custom(document []byte) (o unstructured.Unstructured, err error) {
+	text, err := yaml.YAMLToJSON(document)
+	if err == nil {
+		err = o.UnmarshalJSON(text)
+	}
+	return o, err
 }
 
 func add[T any](document []byte, to *[]T) error {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -120,10 +121,13 @@ func Combinations(root string) []Combination {
 		if name == "prometheus-operator" {
 			alone = []string{at("components/monitoring"), component} // where policies deny what they do not allow, it needs both
 		}
+		if strings.HasPrefix(name, "gateway-api-") {
+			alone = []string{at("components/gateway-api"), component}
+		}
 		out = append(out, Combination{Name: "base with " + name, Resources: []string{base}, Components: alone})
 		onBase = append(onBase, component)
-		if name == "observers" || name == "network-policy" || name == "pdb" {
-			continue // they are in dev
+		if slices.Contains([]string{"observers", "network-policy", "pdb", "gateway-api", "gateway-api-tls", "cert-manager", "external-secrets", "dashboard"}, name) {
+			continue // they are in dev, or are the same on it
 		}
 		out = append(out, Combination{Name: "dev with " + name, Resources: []string{dev}, Components: alone})
 		onDev = append(onDev, component)
@@ -184,5 +188,6 @@ func (c Combination) WithOperator() Combination {
 
 // Components are the names of all components, in an order in which they can be put together: what adds workloads first.
 func Components() []string {
-	return []string{"observers", "redis-sentinel", "network-policy", "pdb", "spread", "hpa", "monitoring", "prometheus-operator", "mtls", "ingress"}
+	return []string{"observers", "redis-sentinel", "network-policy", "pdb", "spread", "hpa", "monitoring", "prometheus-operator", "mtls", "ingress",
+		"gateway-api", "gateway-api-grpc", "gateway-api-tls", "cert-manager", "external-secrets", "dashboard"}
 }
