@@ -145,7 +145,7 @@ func (h *Host) GRPC(cfg grpckit.ServerConfig) (_ *grpckit.Server, err error) {
 // Ops listens for health and metrics. They are served first and stopped last.
 func (h *Host) Ops() (err error) {
 	h.ops, err = Open(h, "health and metrics", func() (*ops.Server, error) {
-		return ops.NewServer(h.Common.HTTPAddress, h.Health, h.Registry)
+		return ops.NewServer(h.Common.HTTPAddress, h.Health, h.Registry, h.Log)
 	})
 	return err
 }

@@ -41,16 +41,27 @@ func New(w io.Writer, level, format, service string) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("log level %q: %w", level, err)
 	}
-	options := &slog.HandlerOptions{Level: l}
+	changing := new(slog.LevelVar)
+	changing.Set(l)
+	options := &slog.HandlerOptions{Level: changing}
 	var h slog.Handler = slog.NewTextHandler(w, options)
 	if format == "json" {
 		h = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(contextHandler{h}).With("service", service), nil
+	return slog.New(contextHandler{h, changing}).With("service", service), nil
+}
+
+// Level is the level of a logger that New made, or one made from it; setting it changes all of them. It is nil for others.
+func Level(log *slog.Logger) *slog.LevelVar {
+	h, _ := log.Handler().(contextHandler)
+	return h.level
 }
 
 // contextHandler adds the fields of the context to each record.
-type contextHandler struct{ slog.Handler }
+type contextHandler struct {
+	slog.Handler
+	level *slog.LevelVar
+}
 
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 	if fields, ok := ctx.Value(fieldsKey{}).([]slog.Attr); ok {
@@ -63,8 +74,8 @@ func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h contextHandler) WithAttrs(a []slog.Attr) slog.Handler {
-	return contextHandler{h.Handler.WithAttrs(a)}
+	return contextHandler{h.Handler.WithAttrs(a), h.level}
 }
 func (h contextHandler) WithGroup(name string) slog.Handler {
-	return contextHandler{h.Handler.WithGroup(name)}
+	return contextHandler{h.Handler.WithGroup(name), h.level}
 }

@@ -1,11 +1,16 @@
 package ops
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"blindseq/kit/logs"
 
 	"go.uber.org/goleak"
 )
@@ -28,7 +33,7 @@ func TestReadinessNamesItsReasonsAndLivenessSurvivesThem(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	defer http.DefaultClient.CloseIdleConnections()
 	h := NewHealth()
-	s, err := NewServer("127.0.0.1:0", h, NewRegistry())
+	s, err := NewServer("127.0.0.1:0", h, NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,5 +87,75 @@ func TestWatchersSeeEachChangeOfReadinessOnce(t *testing.T) {
 	h.Set("b", "")
 	if len(seen) != 3 || !seen[0] || seen[1] || !seen[2] {
 		t.Fatalf("got %v", seen)
+	}
+}
+
+// leveled is a server whose log has the level info, and what the log has written.
+func leveled(t *testing.T) (handler http.Handler, log *slog.Logger, written *bytes.Buffer) {
+	t.Helper()
+	written = &bytes.Buffer{}
+	log, err := logs.New(written, "info", "text", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewServer("127.0.0.1:0", NewHealth(), NewRegistry(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s.http.Handler, log, written
+}
+
+func put(h http.Handler, level string, change func(*http.Request)) int {
+	r, w := httptest.NewRequest(http.MethodPut, "/loglevel", strings.NewReader(level)), httptest.NewRecorder()
+	r.RemoteAddr = "127.0.0.1:4711"
+	change(r)
+	h.ServeHTTP(w, r)
+	return w.Code
+}
+
+func TestTheLevelOfTheLogChangesWhileAProgramRuns(t *testing.T) {
+	h, log, written := leveled(t)
+	part := log.With("part", "pool") // made before
+	nothing := func(*http.Request) {}
+	part.Debug("before")
+	if code := put(h, "debug\n", nothing); code != http.StatusNoContent {
+		t.Fatalf("debug: %d", code)
+	}
+	part.Debug("between")
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/loglevel", nil)
+	r.RemoteAddr = "[::1]:4711"
+	h.ServeHTTP(w, r)
+	if w.Body.String() != "debug\n" {
+		t.Errorf("it says %d %q", w.Code, w.Body)
+	}
+	if code := put(h, "error", nothing); code != http.StatusNoContent {
+		t.Fatalf("error: %d", code)
+	}
+	part.Warn("after")
+	if code := put(h, "info", nothing); code != http.StatusNoContent {
+		t.Fatalf("info: %d", code)
+	}
+	text := written.String()
+	if strings.Contains(text, "before") || !strings.Contains(text, "between") || strings.Contains(text, "after") || strings.Count(text, "log level changed") != 3 {
+		t.Errorf("written was\n%s", text)
+	}
+}
+
+func TestOnlySomebodyOnThisMachineChangesTheLevel(t *testing.T) {
+	h, log, _ := leveled(t)
+	for name, c := range map[string]struct {
+		level  string
+		change func(*http.Request)
+		code   int
+	}{
+		"another machine": {"debug", func(r *http.Request) { r.RemoteAddr = "10.0.0.7:4711" }, http.StatusForbidden},
+		"a web page":      {"debug", func(r *http.Request) { r.Header.Set("Origin", "https://page.test") }, http.StatusForbidden},
+		"no level":        {"loud", func(*http.Request) {}, http.StatusBadRequest},
+		"a long body":     {strings.Repeat(" ", 20) + "debug", func(*http.Request) {}, http.StatusBadRequest},
+	} {
+		if code := put(h, c.level, c.change); code != c.code || log.Enabled(t.Context(), slog.LevelDebug) {
+			t.Errorf("%s: %d, debug: %t", name, code, log.Enabled(t.Context(), slog.LevelDebug))
+		}
 	}
 }

@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"blindseq/kit/config"
 	"blindseq/kit/httpkit"
+	"blindseq/kit/logs"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,14 +28,15 @@ func NewRegistry() *prometheus.Registry {
 	return reg
 }
 
-// Server serves /livez, /readyz and /metrics over HTTP, and on a loopback address /debug/pprof too.
+// Server serves /livez, /readyz and /metrics over HTTP, and on a loopback address /debug/pprof too. On this machine it also serves
+// /loglevel.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
 }
 
-// NewServer listens on addr.
-func NewServer(addr string, h *Health, reg *prometheus.Registry) (*Server, error) {
+// NewServer listens on addr. The level of log can be changed if it is one of package logs.
+func NewServer(addr string, h *Health, reg *prometheus.Registry, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("serve health and metrics: %w", err)
@@ -40,6 +45,10 @@ func NewServer(addr string, h *Health, reg *prometheus.Registry) (*Server, error
 	mux.Handle("GET /livez", report(h.Live, nil))
 	mux.Handle("GET /readyz", report(h.Ready, h.Notes))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
+	if level := logs.Level(log); level != nil {
+		mux.Handle("GET /loglevel", local(showLevel(level)))
+		mux.Handle("PUT /loglevel", local(changeLevel(level, log)))
+	}
 	if config.IsLoopback(addr) {
 		profiles(mux)
 	}
@@ -63,6 +72,45 @@ func (s *Server) Run(ctx context.Context) error {
 // Close frees the port of a server that never ran. After Run it does nothing.
 func (s *Server) Close() error {
 	return httpkit.Close(s.listener)
+}
+
+// local serves callers on this machine alone, whatever address the server has. In Kubernetes that is whoever may forward a port of the
+// pod. Web pages are refused: a browser may be on this machine too.
+func local(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !config.IsLoopback(r.RemoteAddr) || r.Header.Get("Origin") != "" {
+			http.Error(w, "only from this machine", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func showLevel(level *slog.LevelVar) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintln(w, strings.ToLower(level.Level().String())) // the caller has gone: nothing to do
+	})
+}
+
+// changeLevel takes a level as the flag --log-level does. It holds until the next change, or the next start.
+func changeLevel(level *slog.LevelVar, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16))
+		wanted, known := levels()[strings.TrimSpace(string(text))]
+		if err != nil || !known {
+			http.Error(w, "the body is one of debug, info, warn, error", http.StatusBadRequest)
+			return
+		}
+		before := level.Level()
+		level.Set(min(before, slog.LevelInfo)) // so that the line is written
+		log.InfoContext(r.Context(), "log level changed", "from", strings.ToLower(before.String()), "to", strings.ToLower(wanted.String()))
+		level.Set(wanted)
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+func levels() map[string]slog.Level {
+	return map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 }
 
 // profiles offers CPU and memory profiles. They show what a process does, so they are for this machine only.
