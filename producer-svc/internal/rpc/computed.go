@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/ethereum/go-ethereum/common"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
 // computedService replaces those methods of geth's eth namespace whose calls compute: it runs geth's in the client's turn and on the
-// client's time. The types of their arguments are internal to geth, so they come in JSON.
+// client's time. Arguments whose types are internal to geth come in JSON.
 type computedService struct {
 	computing                                      *computing
 	call, estimate, accessList, simulate, getProof gethMethod
@@ -50,11 +51,11 @@ func (s *computedService) SimulateV1(ctx context.Context, opts argument, block *
 }
 
 // GetProof is eth_getProof.
-func (s *computedService) GetProof(ctx context.Context, address, keys argument, block *argument) (any, error) {
-	return s.run(ctx, s.getProof, &address, &keys, block)
+func (s *computedService) GetProof(ctx context.Context, address common.Address, keys []string, block *gethrpc.BlockNumberOrHash) (any, error) {
+	return s.run(ctx, s.getProof, address, keys, block)
 }
 
-func (s *computedService) run(ctx context.Context, m gethMethod, arguments ...*argument) (any, error) {
+func (s *computedService) run(ctx context.Context, m gethMethod, arguments ...any) (any, error) {
 	return computes(ctx, s.computing, func() (any, error) { return m.call(ctx, arguments) })
 }
 
@@ -79,17 +80,21 @@ func methodOf(apis []gethrpc.API, name string) (gethMethod, error) {
 	return gethMethod{}, fmt.Errorf("geth has no eth service with %s", name)
 }
 
-// call runs it. An argument that is nil is left out.
-func (m gethMethod) call(ctx context.Context, arguments []*argument) (any, error) {
+// call runs it. A *argument is decoded; one that is nil is left out.
+func (m gethMethod) call(ctx context.Context, arguments []any) (any, error) {
 	in := []reflect.Value{reflect.ValueOf(ctx)}
 	for i, one := range arguments {
-		value := reflect.New(m.f.Type().In(i + 1))
-		if one != nil {
-			if err := json.Unmarshal(one.raw, value.Interface()); err != nil {
-				return nil, invalidArgument{fmt.Errorf("invalid argument %d: %w", i, err)}
+		value := reflect.ValueOf(one)
+		if encoded, is := one.(*argument); is {
+			decoded := reflect.New(m.f.Type().In(i + 1))
+			if encoded != nil {
+				if err := json.Unmarshal(encoded.raw, decoded.Interface()); err != nil {
+					return nil, invalidArgument{fmt.Errorf("invalid argument %d: %w", i, err)}
+				}
 			}
+			value = decoded.Elem()
 		}
-		in = append(in, value.Elem())
+		in = append(in, value)
 	}
 	out := m.f.Call(in)
 	err, _ := out[1].Interface().(error)

@@ -152,7 +152,7 @@ func (c *computing) enter(name string, factor int) (*computer, error) {
 		perSecond := c.share * float64(factor) * float64(time.Second/time.Microsecond)
 		one = &computer{
 			slots: make(chan struct{}, c.atOnce*factor), factor: factor,
-			time: rate.NewLimiter(rate.Limit(perSecond), int(perSecond*computingSaved.Seconds())),
+			time: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond*computingSaved.Seconds()))),
 		}
 		c.of[name] = one
 	}
