@@ -2,6 +2,7 @@ package bundling
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -74,8 +75,9 @@ func (d *Intake) admit(ctx context.Context, tx *transaction) (a admission, err e
 		})
 	}
 	g.Go(func() error {
+		var least uint64
 		return persist(asking, func(ctx context.Context) (err error) {
-			a, err = d.fits(ctx, tx)
+			a, err = d.fits(ctx, tx, &least)
 			return err
 		})
 	})
@@ -85,15 +87,21 @@ func (d *Intake) admit(ctx context.Context, tx *transaction) (a admission, err e
 }
 
 // fits judges a transaction by what the observer says and what waits here. What left the outbox is in a block, which the observer
-// must have, or a nonce would seem too high.
-func (d *Intake) fits(ctx context.Context, tx *transaction) (a admission, err error) {
+// must have, or a nonce would seem too high. Who seems to have no money may have just got it: the observer must have the block that the
+// leader has now, which least keeps.
+func (d *Intake) fits(ctx context.Context, tx *transaction, least *uint64) (a admission, err error) {
 	s, err := d.o.Observer.Sender(ctx, rollup.Question{Hash: tx.Hash(), From: tx.From, Accounts: tx.accounts})
 	if err != nil {
 		return a, err
 	}
 	a = admission{lead: lead{Tip: s.Tip}, use: outbox.Use{Cost: tx.Cost()}}
 	err = d.judge(tx, s, &a)
-	if known := d.o.Box.LastOrdered(); s.Head < known {
+	if *least == 0 && errors.Is(err, ErrFunds) {
+		if leaders, away := d.o.Leader.Tip(ctx); away == nil {
+			*least = leaders.Head
+		}
+	}
+	if known := max(*least, d.o.Box.LastOrdered()); s.Head < known {
 		return a, fmt.Errorf("%w: it is at block %d, and %d is known", rollup.ErrObserver, s.Head, known)
 	}
 	if !a.queue {

@@ -1,11 +1,13 @@
 package bundling
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"errors"
 	"math/big"
 	"testing"
 
+	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/internal/plaintx"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -93,6 +95,39 @@ func TestOnlyWhatCanRunAfterWhatWaitsIsSealed(t *testing.T) {
 	c.rollup.nonce, c.rollup.balance = 3, big.NewInt(210_000) // they are in blocks now, and paid
 	if err := c.take(transfer(3, 0), c.key); err != nil {
 		t.Errorf("what is paid is counted twice: %v", err)
+	}
+}
+
+// aheadOf is a leader at another block than the observer.
+type aheadOf struct {
+	*taker
+	head uint64
+	err  error
+}
+
+func (a aheadOf) Tip(context.Context) (rollup.Tip, error) { return rollup.Tip{Head: a.head}, a.err }
+
+// Who seems to have no money may have just got it, in a block that the observer has not seen yet.
+func TestOneWhoSeemsPoorIsRefusedByWhatTheLeaderHas(t *testing.T) {
+	c := opened(t)
+	c.rollup.head, c.rollup.balance = 4, new(big.Int)
+	asked := 0
+	c.rollup.asked = func() {
+		if asked++; asked == 3 {
+			c.rollup.head, c.rollup.balance = 7, big.NewInt(1e18)
+		}
+	}
+	c.o.Leader = aheadOf{taker: c.rollup, head: 7}
+	if err := c.take(transfer(0, 5), c.key); err != nil || asked != 3 {
+		t.Errorf("%v, after %d questions", err, asked)
+	}
+	c.rollup.balance, c.rollup.asked = new(big.Int), nil
+	for _, leader := range []aheadOf{{head: 7}, {head: 3}, {err: rollup.ErrAway}} {
+		leader.taker = c.rollup
+		c.o.Leader = leader
+		if err := c.take(transfer(1, 5), c.key); !errors.Is(err, ErrFunds) {
+			t.Errorf("with the leader at %d (%v): %v", leader.head, leader.err, err)
+		}
 	}
 }
 

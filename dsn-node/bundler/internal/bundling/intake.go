@@ -57,6 +57,7 @@ type Leader interface {
 	NextSeq(ctx context.Context, submitter common.Address) (uint64, error)
 	Statuses(ctx context.Context, ids []common.Hash) ([]rollup.Status, error)
 	ChainID(ctx context.Context) (uint64, error)
+	Tip(ctx context.Context) (rollup.Tip, error)
 }
 
 // Observer is what is asked of a node of the bundler's own.

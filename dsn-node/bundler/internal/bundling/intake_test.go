@@ -50,6 +50,9 @@ func (r *taker) Statuses(_ context.Context, ids []common.Hash) ([]rollup.Status,
 	return out, nil
 }
 
+// Tip is that of a leader whose observer is never behind.
+func (r *taker) Tip(ctx context.Context) (rollup.Tip, error) { return r.observer.Tip(ctx) }
+
 // observer says of every account the same, or what is special about it.
 type observer struct {
 	Observer
