@@ -35,6 +35,9 @@ func (d *Intake) check(raw []byte) (*transaction, error) {
 	if err := tx.CheckRuns(); err != nil {
 		return nil, err
 	}
+	if tx.GasTipCap().Sign() == 0 {
+		return nil, ErrTip
+	}
 	t := &transaction{Tx: tx, raw: raw, accounts: []common.Address{tx.From}}
 	seen := map[common.Address]bool{tx.From: true, {}: true}
 	for _, auth := range tx.SetCodeAuthorizations() {

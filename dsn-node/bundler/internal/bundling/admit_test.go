@@ -67,11 +67,13 @@ func TestOnlyWhatCanRunAfterWhatWaitsIsSealed(t *testing.T) {
 	tooLow.Gas = 20_999
 	cheap := transfer(0, 5)
 	cheap.GasFeeCap = big.NewInt(9)
+	free := transfer(0, 5)
+	free.GasTipCap = new(big.Int)
 	for name, one := range map[string]struct {
 		tx   types.TxData
 		want error
 	}{
-		"too little gas": {tooLow, plaintx.ErrIntrinsicGas}, "a fee cap below the base fee": {cheap, ErrFee},
+		"too little gas": {tooLow, plaintx.ErrIntrinsicGas}, "a fee cap below the base fee": {cheap, ErrFee}, "one without a tip": {free, ErrTip},
 		"one that was shown": {transfer(0, 1), ErrShown}, "one that its sender cannot pay": {transfer(0, 3*(210_000+5)), ErrFunds},
 	} {
 		if err := c.take(one.tx, c.key); !errors.Is(err, one.want) {

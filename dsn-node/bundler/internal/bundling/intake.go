@@ -47,6 +47,8 @@ var (
 	ErrFunds = errors.New("insufficient funds for gas * price + value")
 	// ErrFee says that its fee cap is too low for the next block.
 	ErrFee = errors.New("max fee per gas less than block base fee")
+	// ErrTip says that it pays nothing to who makes its block, which no pool of the rollup takes.
+	ErrTip = errors.New("transaction gas price below minimum: gas tip cap 0, minimum needed 1")
 	// ErrShown says that a transaction was shown in plain before, so sealing it hides nothing.
 	ErrShown = errors.New("the transaction was shown in plain before: sign a new one, or send it without a bundler")
 )
