@@ -166,6 +166,7 @@ func (d *devnet) addProducer(ctx context.Context) error {
 	_, err := add(ctx, d, "producer-svc", producer.New, func(cfg *producer.Config) {
 		cfg.Monitor, cfg.Proposer = d.monitor, d.proposer
 		cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
+		cfg.History = d.cfg.History
 		cfg.Genesis, cfg.DevGenesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, true, d.cfg.TimeBetweenBlocks, d.committee()
 	})
 	return err

@@ -109,6 +109,7 @@ func (d *devnet) addObserver(ctx context.Context) error {
 	s, err := add(ctx, d, "observer", producer.New, func(cfg *producer.Config) {
 		cfg.Role, cfg.Monitor, cfg.Proposer = "observer", d.monitor, d.proposer
 		cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "observer"), "127.0.0.1:0"
+		cfg.History = d.cfg.History
 		cfg.Genesis, cfg.DevGenesis, cfg.CommitteeFile = d.cfg.Genesis, true, d.committee()
 	})
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"blindseq/kit/config"
 	"blindseq/producer-svc/internal/admission"
+	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/publish"
 
@@ -30,6 +31,7 @@ type Config struct {
 	DataDir            string           `help:"Directory of the chain, the blueprint log and the transaction store. One process per directory." default:"data/producer" type:"path"`
 	Genesis            string           `help:"geth genesis.json. It is read when the chain begins and checked at every start. Required unless --dev-genesis is set." type:"path"`
 	DevGenesis         bool             `help:"Without --genesis, use the development genesis: chain 1337 and ten rich accounts whose keys everybody knows. With --genesis, accept a file that funds these accounts. For development only."`
+	History            string           `help:"Blocks whose state can be read: archive for all, a number of last blocks, or a time such as 24h, up to the timestamp of the head. What is older is removed as the chain grows. The last 128 states can always be read." default:"24h"`
 	SequencerKeyFile   string           `help:"File (mode 0600) with the Ed25519 key that signs blueprints: the seed in hex. Empty uses sequencer.key in the data directory, which is created when the chain begins." type:"path"`
 	CreateSequencerKey bool             `help:"Create the file of --sequencer-key-file when it does not exist."`
 	Proposer           string           `help:"Address of proposer-svc (gRPC)." default:"127.0.0.1:7101"`
@@ -75,6 +77,9 @@ func (c *Config) Validate() error {
 	}
 	if _, err := c.between(); err != nil {
 		return err
+	}
+	if _, err := chain.ParseHistory(c.History); err != nil {
+		return fmt.Errorf("--history %w", err)
 	}
 	if _, err := c.rollup(); err != nil {
 		return err

@@ -131,8 +131,13 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 // openDisk opens what this replica owns, and what reads and writes it.
 func (s *Service) openDisk() (err error) {
 	s.end = engine.NewEnd(s.Health)
+	history, err := chain.ParseHistory(s.cfg.History)
+	if err != nil {
+		return err
+	}
 	s.disk, err = volume.Open(s.Host, volume.Config{
-		Dir: s.cfg.DataDir, Genesis: s.cfg.Genesis, DevGenesis: s.cfg.DevGenesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
+		History: history,
+		Dir:     s.cfg.DataDir, Genesis: s.cfg.Genesis, DevGenesis: s.cfg.DevGenesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
 		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.Synced, Pool: s.cfg.Pool.limits(s.metrics), End: s.end,
 	})
 	if err != nil {

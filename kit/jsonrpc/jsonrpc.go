@@ -27,6 +27,8 @@ const (
 	Unauthorized = -32001
 	// LimitExceeded: too much at once.
 	LimitExceeded = -32005
+	// NotKept: what is asked for is so old that it was removed here. Another replica may have it.
+	NotKept = 4444
 )
 
 // Error is the error member of an answer.

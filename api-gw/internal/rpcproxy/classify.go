@@ -16,6 +16,7 @@ const maxSpreadBody = 64 << 10
 const (
 	noBlock = -1 // the method is about the chain or the head
 	byHash  = -2 // a block is named by its hash, which a replica may not have yet
+	nonceAt = 1  // where eth_getTransactionCount names the block
 )
 
 // spreadMethods are the methods that any replica may answer, with the parameter that names the block. The leader answers all
@@ -24,7 +25,7 @@ func spreadMethods() map[string]int {
 	return map[string]int{
 		"eth_chainId": noBlock, "net_version": noBlock, "web3_clientVersion": noBlock, "web3_sha3": noBlock,
 		"eth_blockNumber": noBlock, "eth_gasPrice": noBlock, "eth_maxPriorityFeePerGas": noBlock,
-		"eth_getBalance": 1, "eth_getCode": 1, "eth_getStorageAt": 2, "eth_getProof": 2, "eth_call": 1, "eth_estimateGas": 1,
+		"eth_getBalance": 1, "eth_getCode": 1, "eth_getStorageAt": 2, "eth_getStorageValues": 1, "eth_simulateV1": 1, "eth_getProof": 2, "eth_call": 1, "eth_estimateGas": 1,
 		"eth_createAccessList": 1, "eth_feeHistory": 1, "eth_getLogs": noBlock,
 		"eth_getBlockByNumber": 0, "eth_getBlockTransactionCountByNumber": 0, "eth_getTransactionByBlockNumberAndIndex": 0,
 		"eth_getBlockReceipts": 0, "debug_traceBlockByNumber": 0, "debug_traceCall": 1, "debug_traceTransaction": noBlock,
@@ -83,6 +84,8 @@ func parse[T any](body []byte) (all []T, batch bool) {
 func (p *Proxy) anywhere(c rpcCall, alone bool) bool {
 	block, known := p.methods[c.Method]
 	switch {
+	case c.Method == "eth_getTransactionCount": // for its next transaction a wallet asks about the head
+		return nonceAt < len(c.Params) && bytes.HasPrefix(bytes.TrimSpace(c.Params[nonceAt]), []byte(`"0x`))
 	case !known, block == byHash && !alone:
 		return false
 	case block < 0 || block >= len(c.Params): // no block named is the head

@@ -50,7 +50,7 @@ func (x *exchange) attempt(ctx context.Context) error {
 		}
 		return hold.Again(hold.NoLeader, errNoLeader)
 	}
-	err := x.ask(ctx, leader)
+	err := x.ask(ctx, leader, asked)
 	switch {
 	case err == nil:
 		return nil
@@ -64,13 +64,17 @@ func (x *exchange) attempt(ctx context.Context) error {
 	return hold.Again(hold.Unavailable, err)
 }
 
-// ask forwards the request to the leader. The end of ctx cancels it as long as no part of the answer was forwarded.
-func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
+// ask forwards the request to the leader. The end of ctx cancels it as long as no part of the answer was forwarded. What the leader
+// does not keep, another replica may: asked are those that were not asked yet.
+func (x *exchange) ask(ctx context.Context, leader *tracker.Leader, asked *read) error {
 	if x.joins != nil {
-		written, err := x.joined(ctx, route{leader.HTTP, x.p.short.leader}, func([]byte, http.Header) bool { return true })
+		written, err := x.joined(ctx, route{leader.HTTP, x.p.short.leader}, func(answer []byte, _ http.Header) bool {
+			return !asked.others() || !saysNotKept(answer)
+		})
 		switch {
-		case written:
+		case written, err == nil && x.p.askOlder(x.w, x.r, asked):
 			return nil
+		case err == nil: // the leader has to answer after all
 		case errors.Is(err, context.DeadlineExceeded):
 			return errTimedOut
 		case !errors.Is(err, errAlone):
@@ -97,6 +101,8 @@ func (x *exchange) ask(ctx context.Context, leader *tracker.Leader) error {
 		return err
 	case !passOn():
 		return context.Cause(ctx)
+	case asked.others() && notKept(res) && x.p.askOlder(x.w, x.r, asked):
+		return nil
 	}
 	x.p.answer(x.w, x.r, res)
 	return nil

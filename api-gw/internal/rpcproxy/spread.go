@@ -60,7 +60,11 @@ type read struct {
 	replicas []*url.URL // not asked yet, best first
 	seen     uint64
 	heavy    bool // the leader answers it only when no replica does
+	older    bool // the leader does not keep what it asks for
 }
+
+// others reports whether there are replicas that were not asked yet.
+func (one *read) others() bool { return one != nil && len(one.replicas) > 0 }
 
 // asRead returns the request as a read. It is nil when only the leader may answer it, or there is no other replica.
 func (p *Proxy) asRead(x *exchange) *read {
@@ -106,7 +110,11 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 	if one == nil {
 		return false
 	}
-	for range min(replicaTries, len(one.replicas)) {
+	tries := min(replicaTries, len(one.replicas))
+	if one.older {
+		tries = len(one.replicas)
+	}
+	for range tries {
 		to := one.replicas[0]
 		one.replicas = one.replicas[1:]
 		switch p.askReplica(w, r, to, one) {
@@ -114,10 +122,18 @@ func (p *Proxy) askReplicas(w http.ResponseWriter, r *http.Request, one *read) b
 			p.cfg.Recorder.Read(ByReplica)
 			return true
 		case unusable:
-			return false
+			if !one.older {
+				return false
+			}
 		}
 	}
 	return false
+}
+
+// askOlder asks all other replicas for what the leader does not keep.
+func (p *Proxy) askOlder(w http.ResponseWriter, r *http.Request, one *read) bool {
+	one.older = true
+	return p.askReplicas(w, r, one)
 }
 
 // reply is the result of asking a replica.
@@ -193,5 +209,20 @@ func saysNothing(answer []byte) bool {
 	}
 	return bytes.Contains(answer, []byte(`"error":`)) || bytes.Contains(answer, []byte(`"result":null`))
 }
+
+// saysNotKept reports whether an answer says that what was asked for is not kept.
+func saysNotKept(answer []byte) bool {
+	return len(answer) < shortAnswer && bytes.Contains(answer, notKeptCode)
+}
+
+// notKept is saysNotKept for an answer that was not read yet. Its body is there afterwards.
+func notKept(res *http.Response) bool {
+	start := new(bytes.Buffer)
+	_, err := io.CopyN(start, res.Body, shortAnswer)
+	res.Body = &rest{Reader: io.MultiReader(start, res.Body), Closer: res.Body}
+	return errors.Is(err, io.EOF) && saysNotKept(start.Bytes())
+}
+
+var notKeptCode = fmt.Appendf(nil, `"error":{"code":%d,`, jsonrpc.NotKept)
 
 var limitExceeded = fmt.Appendf(nil, `"error":{"code":%d,`, jsonrpc.LimitExceeded)

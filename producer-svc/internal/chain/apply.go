@@ -123,6 +123,9 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, b Block) 
 		return fmt.Errorf("write block: %w", err)
 	}
 	// gofail: var blockWritten struct{}
+	if err := c.states.before(block.Header()); err != nil {
+		return err
+	}
 	if _, err := run.state.Commit(run.evm.GetRules(), block.NumberU64()); err != nil {
 		return fmt.Errorf("commit state: %w", err)
 	}
@@ -133,7 +136,7 @@ func (c *Chain) commit(run *execution, block *types.Block, rec record, b Block) 
 	}
 	// gofail: var headMoved struct{}
 	c.settle(block.Header())
-	return nil
+	return c.states.after(block.Header())
 }
 
 // SkippedIn returns the transactions that ended in a block without being executed.

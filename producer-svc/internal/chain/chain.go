@@ -54,6 +54,7 @@ type Config struct {
 	Dir     string        // data directory; created
 	Genesis *core.Genesis // nil is DevGenesis
 	Flush   FlushPolicy   // zero fields take the defaults
+	History History       // the zero value keeps what is in memory
 	Log     *slog.Logger
 	// Broken is called once, with an ErrBroken, when the database cannot be written; it must not block. The process has to end.
 	Broken func(error)
@@ -67,6 +68,7 @@ type Chain struct {
 	bc     *core.BlockChain
 	signer types.Signer
 	flush  *flusher
+	states *history
 	work   *notifier
 	apis   []rpc.API
 	caches *caches
@@ -94,7 +96,7 @@ func Open(cfg Config) (*Chain, error) {
 	if err := CheckGenesis(genesis); err != nil {
 		return nil, err
 	}
-	stack, backend, err := openNode(cfg.Dir, genesis, cfg.Log)
+	stack, backend, err := openNode(cfg.Dir, genesis, cfg.History, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +110,7 @@ func Open(cfg Config) (*Chain, error) {
 		retries: make(map[common.Hash]int),
 		broken:  cfg.Broken,
 	}
-	if err := c.load(); err != nil {
+	if err := c.load(cfg.History); err != nil {
 		return nil, errors.Join(fmt.Errorf("open chain in %s: %w", cfg.Dir, err), stack.Close())
 	}
 	c.work = newNotifier(backend.TxPool())
@@ -117,7 +119,7 @@ func Open(cfg Config) (*Chain, error) {
 }
 
 // load reads what geth knows nothing of.
-func (c *Chain) load() (err error) {
+func (c *Chain) load(kept History) (err error) {
 	if err := c.checkRecord(); err != nil {
 		return err
 	}
@@ -125,6 +127,9 @@ func (c *Chain) load() (err error) {
 		return err
 	}
 	if c.bars, err = loadBars(c.eth.ChainDb()); err != nil {
+		return err
+	}
+	if c.states, err = newHistory(c.bc, c.eth.ChainDb(), kept, c.log); err != nil {
 		return err
 	}
 	c.caches, err = newCaches(c.bc)

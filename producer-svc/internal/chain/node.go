@@ -19,6 +19,7 @@ import (
 
 const (
 	databaseName = "chaindata"
+	journalName  = "triedb" // a folder: what geth had in memory when it was closed
 
 	// Sizes in MiB, chosen for a service that stays under 300 MiB when idle. They bound memory, not speed: with 200 or
 	// with 100,000 accounts in use the caches below give the same rate as ten times as much.
@@ -43,7 +44,7 @@ const (
 )
 
 // openNode assembles geth without network: no peers, no discovery, no listener of its own.
-func openNode(dir string, genesis *core.Genesis, log *slog.Logger) (*node.Node, *eth.Ethereum, error) {
+func openNode(dir string, genesis *core.Genesis, kept History, log *slog.Logger) (*node.Node, *eth.Ethereum, error) {
 	key, err := crypto.GenerateKey()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make node key: %w", err)
@@ -57,7 +58,7 @@ func openNode(dir string, genesis *core.Genesis, log *slog.Logger) (*node.Node, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("open chain in %s: %w", dir, err)
 	}
-	backend, err := startNode(stack, genesis, log)
+	backend, err := startNode(stack, genesis, kept, log)
 	if err != nil {
 		stack.Close() // the first error is the one to report
 		return nil, nil, fmt.Errorf("open chain in %s: %w", dir, err)
@@ -65,11 +66,11 @@ func openNode(dir string, genesis *core.Genesis, log *slog.Logger) (*node.Node, 
 	return stack, backend, nil
 }
 
-func startNode(stack *node.Node, genesis *core.Genesis, log *slog.Logger) (*eth.Ethereum, error) {
-	if err := prepare(stack, log); err != nil {
+func startNode(stack *node.Node, genesis *core.Genesis, kept History, log *slog.Logger) (*eth.Ethereum, error) {
+	if err := prepare(stack, kept, log); err != nil {
 		return nil, err
 	}
-	backend, err := eth.New(stack, ethConfig(genesis))
+	backend, err := eth.New(stack, ethConfig(genesis, kept))
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +81,17 @@ func startNode(stack *node.Node, genesis *core.Genesis, log *slog.Logger) (*eth.
 	return backend, nil
 }
 
-func ethConfig(genesis *core.Genesis) *ethconfig.Config {
+func ethConfig(genesis *core.Genesis, kept History) *ethconfig.Config {
 	cfg := ethconfig.Defaults
 	cfg.Genesis = genesis
 	cfg.SyncMode = ethconfig.FullSync
 	cfg.StateScheme = rawdb.PathScheme
-	cfg.StateHistory = recentStates
+	cfg.StateHistory = kept.limit()
+	cfg.TrienodeHistory = -1 // none
+	if kept.kept() {
+		cfg.NoPruning = true // which has geth index its histories
+		cfg.TrienodeHistory = int64(kept.limit())
+	}
 	cfg.TransactionHistory = 0 // all of them
 	cfg.DatabaseCache = databaseCache
 	cfg.DatabaseHandles = databaseFiles

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/rawdb"
@@ -14,13 +15,11 @@ import (
 )
 
 // prepare makes a database one that geth opens. Geth writes its key-value store without waiting for the operating system,
-// so a killed process loses what it wrote in the last milliseconds; its reverse diffs are files of their own, of which it
+// so a killed process loses what it wrote in the last milliseconds; its histories of the state are files of their own, of which it
 // loses nothing. After most kills geth finds its way back. After two it does not, and ends the process at every start:
-//   - the state it wrote last is lost, and reverse diffs after the one before that are removed already;
+//   - the state it wrote last is lost, and its histories after the one before that are removed already, which takes a short history;
 //   - the state of the genesis is lost, and blocks on it are not.
-//
-// No other number of reverse diffs than recentStates would do: the write that a limit forces is always followed by a removal.
-func prepare(stack *node.Node, log *slog.Logger) error {
+func prepare(stack *node.Node, kept History, log *slog.Logger) error {
 	db, err := openDatabase(stack)
 	if err != nil {
 		return err
@@ -35,7 +34,7 @@ func prepare(stack *node.Node, log *slog.Logger) error {
 		}
 	}
 	markIndexed(db)
-	return errors.Join(repairHistory(db, log), db.Close())
+	return errors.Join(repairHistories(stack, db, kept, log), db.Close())
 }
 
 func openDatabase(stack *node.Node) (ethdb.Database, error) {
@@ -62,40 +61,94 @@ func genesisLost(db ethdb.Database) bool {
 	return genesis != nil && genesis.Root != types.EmptyRootHash
 }
 
-// repairHistory starts the reverse diffs again where they do not meet the stored state. They are there for rolling
-// blocks back, which never happens (see recentStates).
-func repairHistory(db ethdb.Database, log *slog.Logger) (err error) {
-	state := rawdb.ReadPersistentStateID(db)
-	if state == 0 {
-		return nil
+// histories are those that geth keeps.
+func (h History) histories() []historyKind {
+	if h.kept() {
+		return []historyKind{stateHistory, nodeHistory}
 	}
+	return []historyKind{stateHistory}
+}
+
+// repairHistories has the histories begin at the stored state when one of them does not meet it. It does not when it was not kept in the
+// run before, either: then what that run left in geth's journal is no good for it, and is replayed. What is left of a history that is not
+// kept any more is removed.
+func repairHistories(stack *node.Node, db ethdb.Database, kept History, log *slog.Logger) error {
 	dir, err := db.AncientDatadir()
 	if err != nil {
-		return fmt.Errorf("find reverse diffs: %w", err)
+		return fmt.Errorf("find the history of states: %w", err)
 	}
-	diffs, err := rawdb.NewStateFreezer(dir, false, false)
-	if err != nil {
-		return fmt.Errorf("open reverse diffs: %w", err)
+	if !kept.kept() {
+		err := errors.Join(stateHistory.forget(db), nodeHistory.forget(db), os.RemoveAll(filepath.Join(dir, rawdb.MerkleTrienodeFreezerName)))
+		if err != nil {
+			return fmt.Errorf("remove the history of states: %w", err)
+		}
 	}
-	defer func() { err = errors.Join(err, diffs.Close()) }()
-	first, err := diffs.Tail(rawdb.DefaultHistoryGroup)
-	if err != nil {
-		return fmt.Errorf("read reverse diffs: %w", err)
-	}
-	last, err := diffs.Ancients()
-	if err != nil {
-		return fmt.Errorf("read reverse diffs: %w", err)
-	}
-	if first <= state && state <= last {
+	state := rawdb.ReadPersistentStateID(db)
+	if state == 0 { // geth begins them again
 		return nil
 	}
-	log.Warn("the process was killed while the state was written; blocks since the one before are replayed",
-		"state", state, "diffs_after", first, "diffs_to", last)
-	if err := diffs.Reset(); err != nil {
-		return fmt.Errorf("remove reverse diffs: %w", err)
+	good := true
+	for _, kind := range kept.histories() {
+		meets, err := kind.meets(dir, state, log)
+		if err != nil {
+			return fmt.Errorf("read the history of states: %w", err)
+		}
+		good = good && meets
 	}
-	if _, err := diffs.TruncateTail(rawdb.DefaultHistoryGroup, state); err != nil {
-		return fmt.Errorf("start reverse diffs again: %w", err)
+	if good {
+		return nil
+	}
+	if err := os.RemoveAll(stack.ResolvePath(journalName)); err != nil {
+		return fmt.Errorf("remove the journal of states: %w", err)
+	}
+	for _, kind := range kept.histories() {
+		if err := kind.begin(db, dir, state); err != nil {
+			return fmt.Errorf("begin the history of states: %w", err)
+		}
 	}
 	return nil
+}
+
+// meets reports whether a history goes up to the stored state or beyond, and from there or before.
+func (k historyKind) meets(dir string, state uint64, log *slog.Logger) (meets bool, err error) {
+	files, err := k.open(dir, false, false)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	first, err := files.Tail(rawdb.DefaultHistoryGroup)
+	if err != nil {
+		return false, err
+	}
+	last, err := files.Ancients()
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case first <= state && state <= last:
+		return true, nil
+	case last == 0:
+		log.Info("a history of states begins", "history", k.name, "state", state)
+	default:
+		log.Warn("the process was killed while the state was written; blocks since the one before are replayed, and older states are not kept",
+			"history", k.name, "state", state, "history_after", first, "history_to", last)
+	}
+	return false, nil
+}
+
+// begin makes a history empty, up to the stored state.
+func (k historyKind) begin(db ethdb.Database, dir string, state uint64) (err error) {
+	if err := k.forget(db); err != nil {
+		return err
+	}
+	files, err := k.open(dir, false, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	if err := files.Reset(); err != nil {
+		return err
+	}
+	_, err = files.TruncateTail(rawdb.DefaultHistoryGroup, state)
+	return err
 }

@@ -19,6 +19,7 @@ type script struct {
 	t       testing.TB
 	wallets []*wallet
 	size    int
+	store   bool // has a contract that stores a value in each block
 }
 
 func newScript(t testing.TB, size int) *script { return &script{t: t, wallets: wallets(t), size: size} }
@@ -35,6 +36,9 @@ func (s *script) play(c *chain.Chain, last uint64) []common.Hash {
 			w := s.wallets[(int(number)+i)%len(s.wallets)]
 			b.Transactions = append(b.Transactions, w.transfer(s.t, common.BigToAddress(uint256Of(number*1000+uint64(i)).ToBig()), 1))
 		}
+		if s.store {
+			b.Transactions = append(b.Transactions, s.wallets[storing].stores(s.t, number))
+		}
 		// One is opened, ends and is barred; the one before it comes again, readable.
 		ended := s.wallets[0].never(s.t, number)
 		b.Sealed = []chain.Sealed{{Raw: ended, Submitter: s.wallets[0].address, Gas: 100_000, Fee: 1}}
@@ -43,7 +47,7 @@ func (s *script) play(c *chain.Chain, last uint64) []common.Hash {
 		if number > head {
 			result := apply(s.t, c, b)
 			equal(s.t, "barred", number == 1 || result.Skipped[1].Reason == chain.ErrBarred.Error(), true)
-			equal(s.t, "included", len(result.Included), s.size)
+			equal(s.t, "included", len(result.Included), len(b.Transactions)-1)
 		}
 		parent, _ = c.HashOf(number)
 		timestamp = b.Timestamp
@@ -71,16 +75,26 @@ func TestCrashingProcess(t *testing.T) {
 	blocks, _ := strconv.ParseUint(os.Getenv("BLINDSEQ_CRASH_BLOCKS"), 10, 64)
 	size, _ := strconv.Atoi(os.Getenv("BLINDSEQ_CRASH_SIZE"))
 	gas, _ := strconv.ParseUint(os.Getenv("BLINDSEQ_CRASH_GAS"), 10, 64)
-	c := open(t, dir, func(cfg *chain.Config) { cfg.Flush.Gas = gas })
-	hashes := newScript(t, size).play(c, blocks)
+	history, err := chain.ParseHistory(os.Getenv("BLINDSEQ_CRASH_HISTORY"))
+	must(t, err)
+	c := open(t, dir, func(cfg *chain.Config) { cfg.Flush.Gas, cfg.History = gas, history })
+	s := newScript(t, size)
+	s.store = history.Archive
+	hashes := s.play(c, blocks)
 	fmt.Printf("applied %s\n", hashes[len(hashes)-1])
 	select {} // until killed
 }
 
 func crash(t *testing.T, dir string, blocks uint64, size int, gas uint64) (last string) {
 	t.Helper()
+	return crashWith(t, "128", dir, blocks, size, gas)
+}
+
+// crashWith is crash of a chain that keeps a history. With "archive" the script stores values.
+func crashWith(t *testing.T, history, dir string, blocks uint64, size int, gas uint64) (last string) {
+	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run", "^TestCrashingProcess$", "-test.v")
-	child.Env = append(os.Environ(), "BLINDSEQ_CRASH_DIR="+dir, fmt.Sprint("BLINDSEQ_CRASH_BLOCKS=", blocks),
+	child.Env = append(os.Environ(), "BLINDSEQ_CRASH_DIR="+dir, "BLINDSEQ_CRASH_HISTORY="+history, fmt.Sprint("BLINDSEQ_CRASH_BLOCKS=", blocks),
 		fmt.Sprint("BLINDSEQ_CRASH_SIZE=", size), fmt.Sprint("BLINDSEQ_CRASH_GAS=", gas))
 	out, err := child.StdoutPipe()
 	must(t, err)

@@ -56,9 +56,15 @@ func serveAt(t testing.TB, head uint64) *served {
 
 func serveWith(t testing.TB, limits rpc.Limits, head func() uint64) *served {
 	t.Helper()
+	return serveKeeping(t, chain.History{}, limits, head)
+}
+
+// serveKeeping keeps a history of states.
+func serveKeeping(t testing.TB, history chain.History, limits rpc.Limits, head func() uint64) *served {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
-	c, err := chain.Open(chain.Config{Dir: dir + "/chain", Log: log})
+	c, err := chain.Open(chain.Config{Dir: dir + "/chain", History: history, Log: log})
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Close()) })
 	store, err := txstore.Open(dir+"/transactions", txstore.Options{})

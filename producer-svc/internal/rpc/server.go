@@ -80,6 +80,7 @@ type Chain interface {
 	APIs() []gethrpc.API
 	Client() (*gethrpc.Client, error)
 	SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription
+	States
 }
 
 // Transactions accepts transactions and knows their status.
@@ -182,12 +183,16 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 	if err != nil {
 		return err
 	}
-	computing := newComputing(s.cfg.Limits.Computing)
-	debug, err := newDebugService(services, computing)
+	computing, known := newComputing(s.cfg.Limits.Computing), states{chain}
+	state, err := newStateService(services, known)
 	if err != nil {
 		return err
 	}
-	computed, err := newComputedService(services, computing)
+	debug, err := newDebugService(services, computing, known)
+	if err != nil {
+		return err
+	}
+	computed, err := newComputedService(services, computing, known)
 	if err != nil {
 		return err
 	}
@@ -201,6 +206,7 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 		gethrpc.API{Namespace: "eth", Service: computed},
 		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, s.eth.GetLogs)},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: s.eth}},
+		gethrpc.API{Namespace: "eth", Service: state},
 		gethrpc.API{Namespace: "debug", Service: debug},
 	)
 	for _, one := range services {

@@ -13,8 +13,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/eth/tracers"
 	"github.com/ethereum/go-ethereum/eth/tracers/logger"
+	"github.com/ethereum/go-ethereum/rlp"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -51,16 +53,19 @@ var (
 // debugService replaces geth's tracing methods: few run at a time, and each ends with its client, its time or its memory.
 type debugService struct {
 	notServed
+	states
 	geth    *tracers.API
 	on      *computing
 	call    func(context.Context, json.RawMessage, *gethrpc.BlockNumberOrHash, *tracers.TraceCallConfig) (any, error)
 	running chan struct{}
 }
 
-func newDebugService(apis []gethrpc.API, on *computing) (*debugService, error) {
+func newDebugService(apis []gethrpc.API, on *computing, known states) (*debugService, error) {
 	for _, api := range apis {
 		if geth, ok := api.Service.(*tracers.API); ok {
-			return &debugService{geth: geth, on: on, call: decoding(geth.TraceCall), running: make(chan struct{}, tracesAtOnce())}, nil
+			return &debugService{
+				states: known, geth: geth, on: on, call: decoding(geth.TraceCall), running: make(chan struct{}, tracesAtOnce()),
+			}, nil
 		}
 	}
 	return nil, errNoTracers
@@ -83,38 +88,50 @@ func (s *debugService) TraceCall(ctx context.Context, args json.RawMessage, bloc
 		config = &tracers.TraceCallConfig{}
 	}
 	config.TraceConfig = *limitedTrace(&config.TraceConfig)
-	return s.limited(ctx, func(ctx context.Context) (any, error) { return s.call(ctx, args, block, config) })
+	return s.limited(ctx, func(ctx context.Context) (any, error) {
+		return readState(s.states, "trace", block, func() (any, error) { return s.call(ctx, args, block, config) })
+	})
 }
 
 // TraceTransaction is debug_traceTransaction.
 func (s *debugService) TraceTransaction(ctx context.Context, hash common.Hash, config *tracers.TraceConfig) (any, error) {
-	return s.limited(ctx, func(ctx context.Context) (any, error) {
+	number, ok := s.BlockWith(hash)
+	return s.again(ctx, number, ok, func(ctx context.Context) (any, error) {
 		return s.geth.TraceTransaction(ctx, hash, limitedTrace(config))
 	})
 }
 
 // TraceBlockByNumber is debug_traceBlockByNumber.
 func (s *debugService) TraceBlockByNumber(ctx context.Context, number gethrpc.BlockNumber, config *tracers.TraceConfig) (any, error) {
-	return s.limited(ctx, func(ctx context.Context) (any, error) {
+	at, ok := s.Locate(gethrpc.BlockNumberOrHashWithNumber(number))
+	return s.again(ctx, at, ok, func(ctx context.Context) (any, error) {
 		return s.geth.TraceBlockByNumber(ctx, number, limitedTrace(config))
 	})
 }
 
 // TraceBlockByHash is debug_traceBlockByHash.
 func (s *debugService) TraceBlockByHash(ctx context.Context, hash common.Hash, config *tracers.TraceConfig) (any, error) {
-	return s.limited(ctx, func(ctx context.Context) (any, error) {
+	at, ok := s.Locate(gethrpc.BlockNumberOrHashWithHash(hash, false))
+	return s.again(ctx, at, ok, func(ctx context.Context) (any, error) {
 		return s.geth.TraceBlockByHash(ctx, hash, limitedTrace(config))
 	})
 }
 
 // TraceBlock is debug_traceBlock.
 func (s *debugService) TraceBlock(ctx context.Context, blob hexutil.Bytes, config *tracers.TraceConfig) (any, error) {
-	return s.limited(ctx, func(ctx context.Context) (any, error) { return s.geth.TraceBlock(ctx, blob, limitedTrace(config)) })
+	block := new(types.Block)
+	if err := rlp.DecodeBytes(blob, block); err != nil {
+		return nil, invalidArgument{fmt.Errorf("could not decode block: %w", err)}
+	}
+	return s.again(ctx, block.NumberU64(), true, func(ctx context.Context) (any, error) {
+		return s.geth.TraceBlock(ctx, blob, limitedTrace(config))
+	})
 }
 
 // IntermediateRoots is debug_intermediateRoots.
 func (s *debugService) IntermediateRoots(ctx context.Context, hash common.Hash, config *tracers.TraceConfig) (any, error) {
-	return s.limited(ctx, func(ctx context.Context) (any, error) {
+	at, ok := s.Locate(gethrpc.BlockNumberOrHashWithHash(hash, false))
+	return s.again(ctx, at, ok, func(ctx context.Context) (any, error) {
 		return s.geth.IntermediateRoots(ctx, hash, limitedTrace(config))
 	})
 }
@@ -138,6 +155,13 @@ func limitedTrace(config *tracers.TraceConfig) *tracers.TraceConfig {
 	}
 	out.Config = &log
 	return &out
+}
+
+// again runs a trace that executes a block, or a part of one, again.
+func (s *debugService) again(ctx context.Context, number uint64, ok bool, trace func(ctx context.Context) (any, error)) (any, error) {
+	return s.limited(ctx, func(ctx context.Context) (any, error) {
+		return s.traced(number, ok, func() (any, error) { return trace(ctx) })
+	})
 }
 
 // limited runs a trace, if not too many run.

@@ -35,6 +35,7 @@ type Config struct {
 	KeyFile    string // in Dir when empty
 	CreateKey  bool   // make KeyFile when there is none
 	NeedsKey   bool   // an observer needs none: then it serves no blueprints
+	History    chain.History
 	OnSync     func(time.Duration)
 	Pool       txstore.Limits
 	End        *engine.End // notified of a disk that cannot be written
@@ -102,7 +103,9 @@ func genesisOf(cfg Config) (*core.Genesis, error) {
 }
 
 func openChain(cfg Config, genesis *core.Genesis, log *slog.Logger) (*chain.Chain, error) {
-	return chain.Open(chain.Config{Dir: filepath.Join(cfg.Dir, "chain"), Genesis: genesis, Log: log, Broken: cfg.End.Fail})
+	return chain.Open(chain.Config{
+		Dir: filepath.Join(cfg.Dir, "chain"), Genesis: genesis, History: cfg.History, Log: log, Broken: cfg.End.Fail,
+	})
 }
 
 // loadKey reads the sequencer's key. One in the data folder is made with a new chain; later a missing one is an error,
