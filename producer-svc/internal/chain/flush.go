@@ -12,8 +12,8 @@ import (
 // Left alone, geth keeps the states of the last 128 blocks in memory and writes older ones as they leave it (recentStates
 // in node.go sees to it that they are written). For small blocks that is a replay of a few hundred blocks, well under a
 // second, and nothing needs to be done. Full blocks are another matter: 128 of them are half a million transfers. So
-// after so much gas everything up to the head is written out, which costs the states before it (calls to and traces of
-// those blocks answer that the state is not available) and a standstill of 0.3 to 0.7 s, most of which is fsyncs of
+// after so much gas everything up to the head is written out, which costs the states before it where no history is kept (calls to
+// and traces of those blocks answer that the state is not available) and a standstill of 0.3 to 0.7 s, most of which is fsyncs of
 // geth's history files. The default is 47,000 transfers, three seconds of replay.
 type FlushPolicy struct {
 	Gas    uint64 // write out the whole state after this much gas; default 1,000,000,000

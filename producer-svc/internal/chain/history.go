@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,7 +68,7 @@ type history struct {
 	db    ethdb.Database
 	store *stateStore
 
-	indexed uint64 // what geth had indexed before it was killed: states up to this id have to be written again
+	indexed uint64 // what geth had indexed before it was killed: states up to this id have to be written again; 0 for none
 
 	cut struct { // of an age
 		at    uint64 // the timestamp of the head for which it was found
@@ -84,6 +85,9 @@ func newHistory(bc *core.BlockChain, db ethdb.Database, kept History, log *slog.
 		return h, nil
 	}
 	if _, err := bc.TrieDB().Recoverable(bc.Genesis().Root()); err != nil { // it waits until the state of the genesis is written
+		return nil, fmt.Errorf("keep the history of states: %w", err)
+	}
+	if h.indexed, err = readIndexed(db); err != nil {
 		return nil, fmt.Errorf("keep the history of states: %w", err)
 	}
 	if err := errors.Join(h.settle(h.store.states, stateHistory, log), h.settle(h.store.nodes, nodeHistory, log)); err != nil {
@@ -149,7 +153,8 @@ func (h *history) settle(files historyFiles, kind historyKind, log *slog.Logger)
 			return fmt.Errorf("read how far states are indexed: %w", err)
 		}
 	}
-	if to.Last < base && base > 1 { // the genesis is the first, and there is nothing before it. The history was kept without an index, or with that of another geth
+	// The genesis is state 1, and there is nothing before it to ask for. Otherwise the index is that of another geth.
+	if to.Last < base && base > 1 {
 		log.Info("indexing the history of states", "history", kind.name, "from", to.Last, "to", base)
 		return files.awaitIndex(indexTime)
 	}
@@ -158,7 +163,12 @@ func (h *history) settle(files historyFiles, kind historyKind, log *slog.Logger)
 	}
 	// After a kill geth has indexed more states than there are, until the replay has made them again. The entries that are too many
 	// do no harm: geth drops them when it writes an entry after them.
-	h.indexed = max(h.indexed, to.Last)
+	if to.Last > max(base, h.indexed) {
+		h.indexed = to.Last
+		if err := h.db.Put([]byte(indexedKey), binary.BigEndian.AppendUint64(nil, h.indexed)); err != nil {
+			return err
+		}
+	}
 	to.Last = base
 	blob, err := rlp.EncodeToBytes(to)
 	if err != nil {
@@ -166,6 +176,21 @@ func (h *history) settle(files historyFiles, kind historyKind, log *slog.Logger)
 	}
 	kind.write(h.db, blob)
 	return nil
+}
+
+// indexedKey is where history.indexed is kept, for a process that is killed again before it has written those states.
+const indexedKey = "\xffblindseq-indexed-states"
+
+func readIndexed(db ethdb.KeyValueReader) (uint64, error) {
+	there, err := db.Has([]byte(indexedKey))
+	if err != nil || !there {
+		return 0, err
+	}
+	blob, err := db.Get([]byte(indexedKey))
+	if err != nil || len(blob) != 8 {
+		return 0, fmt.Errorf("read how far states were indexed: %d bytes, %w", len(blob), err)
+	}
+	return binary.BigEndian.Uint64(blob), nil
 }
 
 // before prepares geth for the state of a new block.
@@ -223,6 +248,9 @@ func (h *history) after(header *types.Header) error {
 	if h.indexed > base && head > base {
 		err = h.bc.TrieDB().Commit(header.Root, false)
 	}
+	if err != nil {
+		return err
+	}
 	h.indexed = 0
-	return err
+	return h.db.Delete([]byte(indexedKey))
 }

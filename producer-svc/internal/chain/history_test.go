@@ -113,7 +113,7 @@ func questions(t *testing.T, number uint64) (asked []rpc.BatchElem) {
 	ask := func(method string, args ...any) {
 		asked = append(asked, rpc.BatchElem{Method: method, Args: args, Result: new(json.RawMessage)})
 	}
-	for _, who := range []common.Address{w[0].address, w[storing].address, paid, nobody, store} {
+	for _, who := range []common.Address{w[storing].address, paid, store} {
 		ask("eth_getBalance", who, at)
 		ask("eth_getTransactionCount", who, at)
 		ask("eth_getProof", who, []string{}, at)
@@ -121,7 +121,7 @@ func questions(t *testing.T, number uint64) (asked []rpc.BatchElem) {
 	ask("eth_getCode", store, at)
 	ask("eth_getCode", nobody, at)
 	var slots []string
-	for slot := range uint64(7) {
+	for slot := range uint64(3) {
 		key := common.BigToHash(uint256Of(slot).ToBig())
 		slots = append(slots, key.Hex())
 		ask("eth_getStorageAt", store, key, at)
@@ -129,7 +129,7 @@ func questions(t *testing.T, number uint64) (asked []rpc.BatchElem) {
 	}
 	ask("eth_getProof", store, slots, at)
 	ask("eth_estimateGas", map[string]any{"from": w[1].address, "to": store, "data": slots[1] + slots[2][2:]}, at)
-	ask("debug_traceCall", map[string]any{"to": store, "data": slots[3]}, at, map[string]any{"tracer": "prestateTracer"})
+	ask("debug_traceCall", map[string]any{"to": store, "data": slots[2]}, at, map[string]any{"tracer": "prestateTracer"})
 	ask("debug_traceBlockByNumber", at, map[string]any{"tracer": "callTracer"})
 	ask("debug_traceBlockByNumber", at, map[string]any{"tracer": "prestateTracer", "tracerConfig": map[string]any{"diffMode": true}})
 	return asked
@@ -174,7 +174,7 @@ func keeping(history string) func(*chain.Config) {
 }
 
 func newStoringScript(t *testing.T) *script {
-	s := newScript(t, 2)
+	s := newScript(t, 1)
 	s.store = true
 	return s
 }
@@ -182,15 +182,16 @@ func newStoringScript(t *testing.T) *script {
 func TestAnArchiveHasTheStateOfEveryBlock(t *testing.T) {
 	dir, r := t.TempDir(), newReference(t)
 	c := open(t, dir, keeping("archive"))
-	newStoringScript(t).play(c, 420)
+	s := newStoringScript(t)
+	s.play(c, 280)
 	r.follow(t, c)
-	r.sameEvery(t, c, 1, 13) // at once
+	r.sameEvery(t, c, 1, 17) // at once
 	must(t, c.Close())
 	c = open(t, dir, keeping("archive"))
-	r.sameEvery(t, c, 2, 29)
-	newStoringScript(t).play(c, 600)
+	r.sameEvery(t, c, 2, 67)
+	newStoringScript(t).play(c, 420)
 	r.follow(t, c)
-	r.sameEvery(t, c, 3, 29)
+	r.sameEvery(t, c, 3, 41)
 	equal(t, "kept", c.Kept(), chain.Kept{})
 }
 
@@ -198,15 +199,15 @@ func TestAKilledArchiveHasTheStateOfEveryBlock(t *testing.T) {
 	for name, gas := range map[string]uint64{"whose states were written one by one": 0, "whose states were written at once": 8_000_000} {
 		t.Run(name, func(t *testing.T) {
 			dir, r := t.TempDir(), newReference(t)
-			for _, blocks := range []uint64{40, 350, 600} {
-				last := crashWith(t, "archive", dir, blocks, 2, gas)
+			for _, blocks := range []uint64{270, 400} {
+				last := crashWith(t, "archive", dir, blocks, 1, gas)
 				c := open(t, dir, keeping("archive"))
 				head, _, _ := c.Head()
 				t.Logf("came back at block %d of %d", head, blocks)
 				hashes := newStoringScript(t).play(c, blocks)
 				equal(t, "hash of the last block", hashes[len(hashes)-1].Hex(), last)
 				r.follow(t, c)
-				r.sameEvery(t, c, 1, 23)
+				r.sameEvery(t, c, 1, 37)
 				must(t, c.Close())
 			}
 		})
@@ -233,41 +234,35 @@ func wantKept(t *testing.T, r *reference, c *chain.Chain, least, most uint64) {
 
 func TestAChainKeepsTheStatesOfSoManyBlocks(t *testing.T) {
 	dir, r := t.TempDir(), newReference(t)
-	c := open(t, dir, keeping("300"))
-	newStoringScript(t).play(c, 400)
+	c := open(t, dir, keeping("150"))
+	newStoringScript(t).play(c, 450)
 	r.follow(t, c)
-	wantKept(t, r, c, 0, 100)
-	newStoringScript(t).play(c, 800)
-	r.follow(t, c)
-	wantKept(t, r, c, 300, 500)
-	equal(t, "blocks", c.Kept().Blocks, 300)
+	wantKept(t, r, c, 40, 300)
+	equal(t, "blocks", c.Kept().Blocks, 150)
 	must(t, c.Close())
-	wantKept(t, r, open(t, dir, keeping("300")), 300, 500)
+	wantKept(t, r, open(t, dir, keeping("150")), 40, 300)
 }
 
 // TestAChainKeepsTheStatesOfATime: the script has two blocks a second.
 func TestAChainKeepsTheStatesOfATime(t *testing.T) {
 	r := newReference(t)
-	c := open(t, t.TempDir(), keeping("100s"))
-	newStoringScript(t).play(c, 180)
-	equal(t, "first", c.Kept().States, 0)
-	newStoringScript(t).play(c, 1000)
+	c := open(t, t.TempDir(), keeping("40s"))
+	s := newStoringScript(t)
+	s.play(c, 450)
 	r.follow(t, c)
-	wantKept(t, r, c, 400, 800)
+	wantKept(t, r, c, 1, 450-80)
 }
 
 func TestAHistoryCanBeSwitchedOffAndOnAgain(t *testing.T) {
 	dir, r := t.TempDir(), newReference(t)
-	for i, history := range []string{"archive", "128", "archive"} {
-		c := open(t, dir, keeping(history))
-		newStoringScript(t).play(c, uint64(i+1)*300)
+	for i, one := range []struct {
+		history     string
+		least, most uint64
+	}{{"archive", 0, 0}, {"128", 300 - 2*128, 300 - 128}, {"archive", 1, 300}} {
+		c := open(t, dir, keeping(one.history))
+		newStoringScript(t).play(c, uint64(i+1)*150)
 		r.follow(t, c)
-		switch history {
-		case "128":
-			wantKept(t, r, c, 600-2*128, 600-128)
-		default:
-			wantKept(t, r, c, 0, 600-128)
-		}
+		wantKept(t, r, c, one.least, one.most)
 		must(t, c.Close())
 	}
 }

@@ -30,9 +30,8 @@ const (
 	databaseFiles  = 512
 	logCacheBlocks = 32
 
-	// recentStates is how many blocks of reverse diffs geth keeps. Blocks are decided before they are executed, so
-	// nothing is ever rolled back; but geth writes its state buffer at the latest when it holds as many blocks as this,
-	// which bounds the replay after a crash even when blocks are nearly empty.
+	// recentStates is how many states geth keeps in memory. Its buffer of older ones is written when it holds as many (history.before),
+	// which bounds the replay after a crash even when blocks are nearly empty, or change the same accounts again and again.
 	recentStates = 128
 
 	// poolSlots is never reached: who admits transactions (txstore.Keeper) refuses before geth's pool would evict one
