@@ -21,9 +21,9 @@ type Config struct {
 	RESTAddress string `name:"rest-address" help:"Address to serve the REST API and /openapi.json on." default:"127.0.0.1:8080"`
 	RPCAddress  string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC on: HTTP at /, WebSocket at / and /ws, produceBlock at /private." default:"127.0.0.1:8545"`
 
-	Page       bool   `name:"page" help:"Serve a web page at / of the REST listener that shows the pipeline live. It shows what anybody may read, and calls only what anybody may call." default:"true" negatable:""`
-	PageRPCURL string `name:"page-rpc-url" help:"WebSocket URL of JSON-RPC for the page, for example wss://rpc.example.org/ws. Empty means the host of the page, at the port of --rpc-address."`
-	PageFaucet bool   `kong:"-"` // the devnet sets it: the page sends transfers from an account of the development genesis
+	Page        bool   `name:"page" help:"Serve a web page at / of the REST listener that shows the pipeline live. It shows what anybody may read, and calls only what anybody may call." default:"true" negatable:""`
+	PageRPCHost string `name:"page-rpc-host" help:"Host of JSON-RPC for the page, for example rpc.example.org, with a port where it is not that of HTTP or HTTPS. Empty means the host of the page, at the port of --rpc-address."`
+	PageFaucet  bool   `kong:"-"` // the devnet sets it: the page sends transfers from an account of the development genesis
 
 	Proposer string `help:"gRPC target of proposer-svc." default:"127.0.0.1:7101"`
 	Monitor  string `help:"gRPC target of monitor-svc." default:"127.0.0.1:7102"`
@@ -72,9 +72,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New("--max-websockets, --max-connections and --max-held: must be above 0"))
 	}
 	errs = append(errs, c.Flags.Validate())
-	if c.PageRPCURL != "" {
-		if _, err := page.CheckURL(c.PageRPCURL); err != nil {
-			errs = append(errs, fmt.Errorf("--page-rpc-url: %w", err))
+	if c.PageRPCHost != "" {
+		if err := page.CheckHost(c.PageRPCHost); err != nil {
+			errs = append(errs, fmt.Errorf("--page-rpc-host: %w", err))
 		}
 	}
 	for _, o := range c.CORSOrigins {

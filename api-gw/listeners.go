@@ -109,7 +109,7 @@ func (s *Service) restServer(ctx context.Context, api *gateway.Server) (*httpser
 		return nil, err
 	}
 	if s.cfg.Page {
-		about := page.Config{RPCURL: s.cfg.PageRPCURL, RPCAddress: s.front.rpc.Addr(), Faucet: s.cfg.PageFaucet}
+		about := page.Config{RPCHost: s.cfg.PageRPCHost, RPCAddress: s.front.rpc.Addr(), Faucet: s.cfg.PageFaucet}
 		if handler, err = page.New(about, handler); err != nil {
 			return nil, err
 		}

@@ -453,7 +453,7 @@ func TestConfigurationThatCannotWorkIsRefused(t *testing.T) {
 		"--hold-timeout":    func(c *Config) { c.HoldTimeout = -1 },
 		"--max-held":        func(c *Config) { c.MaxHeld = 0 },
 		"--cors-origins":    func(c *Config) { c.CORSOrigins = []string{"app.example"} },
-		"--page-rpc-url":    func(c *Config) { c.PageRPCURL = "https://rpc.example" },
+		"--page-rpc-host":   func(c *Config) { c.PageRPCHost = "https://rpc.example" },
 	} {
 		var cfg Config
 		if err := config.Defaults(&cfg); err != nil {

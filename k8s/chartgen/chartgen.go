@@ -343,8 +343,11 @@ func (g *generator) container(c map[string]any, workload string) {
 		c["resources"] = g.token(fmt.Sprintf("index .Values.resources %q | default (fromJson `%s`) | toJson", workload, fallback))
 	}
 	for _, v := range each(c["env"]) {
-		if text(v["name"]) == "BLINDSEQ_TRUSTED_PROXIES" {
+		switch text(v["name"]) {
+		case "BLINDSEQ_TRUSTED_PROXIES":
 			v["value"] = g.token(`.Values.ingress.network | default "127.0.0.1/32" | quote`) // without a network: nobody outside the pod
+		case "BLINDSEQ_PAGE_RPC_HOST":
+			v["value"] = g.token(`.Values.ingress.hosts.rpc | quote`) // without one: at the page's own host
 		}
 	}
 	for _, from := range each(c["envFrom"]) {

@@ -15,9 +15,9 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,8 +27,9 @@ var dist embed.FS
 
 // Config says what the page has to know of the gateway.
 type Config struct {
-	// RPCURL is the WebSocket URL of JSON-RPC. Empty: the host of the page, at the port of RPCAddress.
-	RPCURL     string
+	// RPCHost is the host of JSON-RPC, with a port where it is not that of HTTP or HTTPS. Empty: the host of the page, at the port of
+	// RPCAddress.
+	RPCHost    string
 	RPCAddress net.Addr
 	// Faucet offers transfers from a development account, whose key is public.
 	Faucet bool
@@ -108,10 +109,10 @@ func (p *page) add(name string, content []byte) error {
 // describe adds what the page reads first: where JSON-RPC is, and whether there is a faucet.
 func (p *page) describe(cfg Config) error {
 	about := struct {
-		RPCURL  string `json:"rpc_url"`
+		RPCHost string `json:"rpc_host"`
 		RPCPort string `json:"rpc_port"`
 		Faucet  bool   `json:"faucet"`
-	}{cfg.RPCURL, portOf(cfg.RPCAddress), cfg.Faucet}
+	}{cfg.RPCHost, portOf(cfg.RPCAddress), cfg.Faucet}
 	text, err := json.Marshal(about)
 	if err != nil {
 		return err
@@ -154,12 +155,11 @@ var hostname = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // connections returns what the policy adds for JSON-RPC, by the Host header of a request.
 func connections(cfg Config) (func(host string) string, error) {
-	if cfg.RPCURL != "" {
-		u, err := CheckURL(cfg.RPCURL)
-		if err != nil {
+	if cfg.RPCHost != "" {
+		if err := CheckHost(cfg.RPCHost); err != nil {
 			return nil, err
 		}
-		return func(string) string { return " " + u.Scheme + "://" + u.Host }, nil
+		return func(string) string { return sockets(cfg.RPCHost) }, nil
 	}
 	port := portOf(cfg.RPCAddress)
 	return func(host string) string {
@@ -169,20 +169,25 @@ func connections(cfg Config) (func(host string) string, error) {
 		if !hostname.MatchString(host) {
 			host = "*"
 		}
-		return " ws://" + host + ":" + port + " wss://" + host + ":" + port
+		return sockets(host + ":" + port)
 	}, nil
 }
 
-// CheckURL reads a WebSocket URL as --page-rpc-url takes it.
-func CheckURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return nil, err
+func sockets(host string) string { return " ws://" + host + " wss://" + host }
+
+// CheckHost says whether a policy can name this host, which may have a port.
+func CheckHost(host string) error {
+	name, port := host, "1"
+	if strings.Contains(host, ":") {
+		var err error
+		if name, port, err = net.SplitHostPort(host); err != nil {
+			return err
+		}
 	}
-	if u.Scheme != "ws" && u.Scheme != "wss" || !hostname.MatchString(u.Hostname()) || u.User != nil {
-		return nil, fmt.Errorf("%q is not a URL such as wss://rpc.example.org/ws", text)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil || !hostname.MatchString(name) {
+		return fmt.Errorf("%q is not a host such as rpc.example.org", host)
 	}
-	return u, nil
+	return nil
 }
 
 func portOf(a net.Addr) string {

@@ -103,10 +103,10 @@ func TestThePageIsToldWhereJSONRPCIs(t *testing.T) {
 		connect string
 		want    map[string]any
 	}{
-		{page.Config{}, "ws://h:8545 wss://h:8545", map[string]any{"rpc_url": "", "rpc_port": "8545", "faucet": false}},
+		{page.Config{}, "ws://h:8545 wss://h:8545", map[string]any{"rpc_host": "", "rpc_port": "8545", "faucet": false}},
 		{
-			page.Config{RPCURL: "wss://rpc.example.org/ws", Faucet: true}, "wss://rpc.example.org",
-			map[string]any{"rpc_url": "wss://rpc.example.org/ws", "rpc_port": "8545", "faucet": true},
+			page.Config{RPCHost: "rpc.example.org", Faucet: true}, "ws://rpc.example.org wss://rpc.example.org",
+			map[string]any{"rpc_host": "rpc.example.org", "rpc_port": "8545", "faucet": true},
 		},
 	} {
 		answer := get(t, serve(t, c.cfg), "GET", "h", "/page/about.json")
@@ -123,8 +123,8 @@ func TestThePageIsToldWhereJSONRPCIs(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"https://rpc.example.org", "rpc.example.org", "wss://a b/", "wss://u:p@h/", "wss://[::1]:1/", "wss://;/"} {
-		if _, err := page.New(page.Config{RPCURL: bad, RPCAddress: rpcAddress}, http.NotFoundHandler()); err == nil {
+	for _, bad := range []string{"https://rpc.example.org", "rpc.example.org/ws", "a b", "u@h", "[::1]:1", "h; script-src *", "h:p", ":1"} {
+		if _, err := page.New(page.Config{RPCHost: bad, RPCAddress: rpcAddress}, http.NotFoundHandler()); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

@@ -75,6 +75,7 @@ class Live {
 
   #head({ number, gasUsed }: Header): void {
     this.#heads.push({ at: performance.now(), gas: Number(gasUsed) });
+    this.#forget();
     this.state.head = Number(number); // shown with the next block that is described
     void this.#look();
   }
@@ -111,9 +112,13 @@ class Live {
     this.#decay = setTimeout(() => this.set({ rate: this.#rate() }), span + 100);
   }
 
-  #rate(): State['rate'] {
+  #forget(): void {
     const from = performance.now() - span;
     while (this.#heads[0] && this.#heads[0].at < from) this.#heads.shift();
+  }
+
+  #rate(): State['rate'] {
+    this.#forget();
     const seconds = span / 1000;
     return { blocks: this.#heads.length / seconds, gas: this.#heads.reduce((sum, h) => sum + h.gas, 0) / seconds };
   }

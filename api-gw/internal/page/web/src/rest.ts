@@ -1,6 +1,6 @@
 /** About is what the gateway tells its page: where JSON-RPC is, and whether there is a faucet. */
 export interface About {
-  rpc_url: string;
+  rpc_host: string;
   rpc_port: string;
   faucet: boolean;
 }
@@ -51,7 +51,7 @@ export const about = (): Promise<About> => get('/page/about.json');
 export const status = (): Promise<Status> => get('/v1/status');
 export const preblock = async (number: number): Promise<Preblock> => (await get<{ preblock: Preblock }>(`/v1/preblocks/${number}`)).preblock;
 
-/** rpcURL is where JSON-RPC is: what the gateway says, or its port on the host of this page. */
-export function rpcURL({ rpc_url, rpc_port }: About): string {
-  return rpc_url || `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.hostname}:${rpc_port}/ws`;
+/** rpcURL is where JSON-RPC is: at the host that the gateway names, or at its port on the host of this page. */
+export function rpcURL({ rpc_host, rpc_port }: About): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${rpc_host || `${location.hostname}:${rpc_port}`}/ws`;
 }

@@ -60,7 +60,8 @@ export function Way({ name }: { name: string }) {
   const state = useLive();
   const [known, setKnown] = useState<Known>();
   const [trouble, setTrouble] = useState('');
-  const done = known && final.has(known.status.status);
+  // A block may be executed before its head is here: its content is read then.
+  const done = known && final.has(known.status.status) && (known.block || !(known.proof ?? known.status.blockNumber));
   useEffect(() => {
     if (done || state.connection !== 'open') return;
     ask(name, known).then((k) => { setKnown(k); setTrouble(''); }, (err: Error) => setTrouble(err.message));
