@@ -94,7 +94,7 @@ soak-abuse: build deps ## Attack the real programs in every known way at once fo
 .PHONY: fuzz-api
 fuzz-api: build deps $(TOOLS)/schemathesis/bin/schemathesis ## Fuzz JSON-RPC of gateway, bundler and producer, and REST by its OpenAPI document, for FUZZTIME (10m) each
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_FUZZ_API=$(or $(FUZZTIME),10m) BLINDSEQ_SCHEMATHESIS=$(TOOLS)/schemathesis/bin/schemathesis \
-		go test -count=1 -v -timeout 5h -parallel 8 -run TestFuzzedAPIsAnswerAndDoNotGrow ./e2e/abuse
+		go test -count=1 -v -timeout 5h -run TestFuzzedAPIsAnswerAndDoNotGrow ./e2e/abuse
 
 $(TOOLS)/schemathesis/bin/schemathesis: tools/schemathesis/requirements.txt
 	@python3 -m venv $(TOOLS)/schemathesis && $(TOOLS)/schemathesis/bin/pip install --quiet --requirement $< && touch $@

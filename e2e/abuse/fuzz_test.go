@@ -30,7 +30,7 @@ const schemathesisEnv = "BLINDSEQ_SCHEMATHESIS"
 // fuzzWorkers send at the same time.
 const fuzzWorkers = 8
 
-// growth is how much more memory a process may use after garbage collection at the end of a run than after its first fifth.
+// growth is how much more memory a process may use after garbage collection at the end of a run than after its first part.
 const growth = 64 * mebibyte
 
 // methods that wallets and tools call, and some that nobody serves.
@@ -119,42 +119,19 @@ func damaged(r *rand.Rand, body []byte) []byte {
 }
 
 // Every API that strangers reach is given what nobody would send. Each answer is one, none says that the server failed, no
-// process ends, panics or grows. All are asked at the same time.
+// process ends, panics or grows. All are asked at the same time. What a process has on its heap is compared when nobody asks, after a
+// first part of the time and at the end.
 func TestFuzzedAPIsAnswerAndDoNotGrow(t *testing.T) {
 	d := duration(t, fuzzEnv, shortFuzz)
 	c := start(t, true)
-	for _, api := range []struct{ name, url string }{
-		{"the gateway's JSON-RPC", c.RPC}, {"the gateway's private route", c.Private},
-		{"the bundler's JSON-RPC", c.Wallets}, {"the producer's JSON-RPC", c.Direct},
-	} {
-		t.Run(api.name, func(t *testing.T) {
-			t.Parallel()
-			fuzzed(t, c, d, func(ctx context.Context) { fuzz(ctx, t, api.url) })
-		})
-	}
-	if program := os.Getenv(schemathesisEnv); program != "" {
-		t.Run("REST", func(t *testing.T) {
-			t.Parallel()
-			fuzzed(t, c, d, func(ctx context.Context) { schemathesis(ctx, t, program, c.REST, d) })
-		})
-	}
-}
-
-// fuzzed runs a fuzzer for d and judges the processes.
-func fuzzed(t *testing.T, c *cluster.Cluster, d time.Duration, run func(ctx context.Context)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	var wait sync.WaitGroup
-	wait.Go(func() { run(ctx) })
-	sleep(ctx, d/5)
+	fuzzAll(t, c, d/10, "")
 	before := live(t, c)
-	wait.Wait()
+	fuzzAll(t, c, d, os.Getenv(schemathesisEnv))
 	after := live(t, c)
 	used, err := c.Usage()
 	must(t, err)
 	for _, name := range c.Names() {
-		t.Logf("%-14s live heap %4d MiB after a fifth, %4d at the end; resident at most %4d of %4d", name,
+		t.Logf("%-14s live heap %4d MiB after the first part, %4d at the end; resident at most %4d of %4d", name,
 			before[name]/mebibyte, after[name]/mebibyte, used[name].Peak/mebibyte, limitOf(name))
 		if used[name].Peak/mebibyte > limitOf(name) {
 			t.Errorf("%s used %d MiB, more than %d", name, used[name].Peak/mebibyte, limitOf(name))
@@ -166,6 +143,23 @@ func fuzzed(t *testing.T, c *cluster.Cluster, d time.Duration, run func(ctx cont
 			t.Errorf("%s has panicked", name)
 		}
 	}
+}
+
+// fuzzAll fuzzes each API for d, REST with schemathesis if there is the program.
+func fuzzAll(t *testing.T, c *cluster.Cluster, d time.Duration, program string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	var all sync.WaitGroup
+	for name, url := range map[string]string{
+		"the gateway's JSON-RPC": c.RPC, "the gateway's private route": c.Private, "the bundler's JSON-RPC": c.Wallets, "the producer's JSON-RPC": c.Direct,
+	} {
+		all.Go(func() { fuzz(ctx, t, name, url) })
+	}
+	if program != "" {
+		all.Go(func() { schemathesis(ctx, t, program, c.REST, d) })
+	}
+	all.Wait()
 }
 
 // live is what each process has on its heap after a garbage collection.
@@ -200,7 +194,7 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-func fuzz(ctx context.Context, t *testing.T, url string) {
+func fuzz(ctx context.Context, t *testing.T, name, url string) {
 	seed := uint64(time.Now().UnixNano())
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: fuzzWorkers}, Timeout: patience}
 	var sent, complaints atomic.Int64
@@ -213,13 +207,13 @@ func fuzz(ctx context.Context, t *testing.T, url string) {
 				err := ask(ctx, client, url, body)
 				if sent.Add(1); err != nil && ctx.Err() == nil {
 					complaints.Add(1)
-					t.Errorf("%v\n  asked: %.600q", err, body)
+					t.Errorf("%s: %v\n  asked: %.600q", name, err, body)
 				}
 			}
 		})
 	}
 	all.Wait()
-	t.Logf("%d requests, seed %d", sent.Load(), seed)
+	t.Logf("%s: %d requests, seed %d", name, sent.Load(), seed)
 }
 
 // ask sends a body and judges the answer.
@@ -251,8 +245,8 @@ func ask(ctx context.Context, client *http.Client, url string, body []byte) erro
 
 // schemathesis tests what the OpenAPI document promises.
 func schemathesis(ctx context.Context, t *testing.T, program, url string, d time.Duration) {
-	// It ends by itself; calls that wait for a block are held for long.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d+patience)
+	// It ends by itself, after its last calls: those that wait for a block are held for long.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d+3*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "run", url+"/openapi.json", "--url", url, "--workers", "1", "--checks", "not_a_server_error",
 		"--max-time", fmt.Sprint(max(1, int(d.Seconds()))), "--request-timeout", "60", "--continue-on-failure", "--no-color")
