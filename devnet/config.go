@@ -21,7 +21,7 @@ type Config struct {
 	Threshold         int                `help:"Number of keyholders needed to open a transaction. 0 means a quorum." default:"0"`
 	Genesis           string             `help:"geth genesis.json. Empty uses the development genesis." type:"path"`
 	History           string             `help:"Blocks whose state can be read: archive for all, a number of last blocks, or a time such as 24h, up to the timestamp of the head." default:"archive"`
-	TimeBetweenBlocks string             `name:"time-between-blocks" help:"Maximum time without a block, for example 5s. none produces blocks on demand only." default:"10s"`
+	TimeBetweenBlocks string             `name:"time-between-blocks" help:"Maximum time without a block, for example 5s. transactions produces blocks for transactions only, and none while there are none. demand (or none, its earlier name) produces blocks on demand only: transactions wait until somebody asks for a block." default:"10s"`
 	PreblockTime      sequencer.Interval `name:"preblock-time" help:"Interval at which preblocks are decided: a duration, or a number of milliseconds. 0 decides them at network speed." default:"0s"`
 	LogLevel          string             `help:"Minimum level to log: ${enum}." enum:"debug,info,warn,error" default:"warn"`
 	LogFormat         string             `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`

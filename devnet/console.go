@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"blindseq/kit/retry"
-	"blindseq/producer-svc/devaccounts"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
 	"google.golang.org/grpc"
@@ -18,17 +15,19 @@ import (
 // console prints what the developer sees: a banner when everything is ready, then a line for each block. It knows only
 // what the public API says.
 type console struct {
-	cfg  Config
-	urls urls
-	api  gatewayv1.GatewayServiceClient
-	out  io.Writer
+	cfg Config
+	// tools says that the chain serves what development tools expect.
+	tools bool
+	urls  urls
+	api   gatewayv1.GatewayServiceClient
+	out   io.Writer
 }
 
 // urls are the public addresses of the devnet.
 type urls struct{ rest, rpc, bundler string }
 
-func newConsole(cfg Config, gateway *grpc.ClientConn, at urls, out io.Writer) *console {
-	return &console{cfg: cfg, urls: at, api: gatewayv1.NewGatewayServiceClient(gateway), out: out}
+func newConsole(d *devnet, gateway *grpc.ClientConn, out io.Writer) *console {
+	return &console{cfg: d.cfg, tools: d.development, urls: d.urls, api: gatewayv1.NewGatewayServiceClient(gateway), out: out}
 }
 
 // run prints until ctx ends.
@@ -40,7 +39,7 @@ func (c *console) run(ctx context.Context) error {
 	if status == nil {
 		return nil
 	}
-	banner, err := c.banner(status)
+	banner, err := c.banner(status.GetChainId(), status.GetHead().GetNumber())
 	if err != nil {
 		return err
 	}
@@ -108,28 +107,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func (c *console) banner(s *gatewayv1.GetStatusResponse) (string, error) {
-	accounts, err := devaccounts.All()
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "\nblindseq devnet, chain id %d, at block %d. Data is in %s; stop with Ctrl-C.\n\n", s.GetChainId(), s.GetHead().GetNumber(), c.cfg.DataDir)
-	fmt.Fprintf(&b, "  JSON-RPC   http://%s   ws://%s/ws\n", c.urls.rpc, c.urls.rpc)
-	fmt.Fprintf(&b, "  Page       http://%s\n  REST       http://%s   (OpenAPI: /openapi.json)\n\n", c.urls.rest, c.urls.rest)
-	if c.urls.bundler != "" {
-		fmt.Fprintf(&b, "Sealed transactions: set a wallet's RPC URL to http://%s, which seals what the wallet sends,\nor seal a transaction yourself: make build, then bin/dsn-node seal --help (committee file: %s)\n\n",
-			c.urls.bundler, filepath.Join(c.cfg.DataDir, "keys", "committee.json"))
-	}
-	if c.cfg.Genesis == "" {
-		fmt.Fprintf(&b, "Accounts with 10,000 ETH each. For development only: their keys are public.\nMnemonic: %s\n\n", devaccounts.Mnemonic)
-		for i, a := range accounts {
-			fmt.Fprintf(&b, "  (%d) %s  key %s\n", i, a.Address.Hex(), a.HexKey())
-		}
-		fmt.Fprintln(&b)
-	}
-	fmt.Fprintf(&b, "Produce a block:\n\n  curl -X POST http://%s/v1/produce_block\n\n", c.urls.rest)
-	return b.String(), nil
 }

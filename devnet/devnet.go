@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	apigw "blindseq/api-gw"
 	"blindseq/dsn-node/offline/keygen"
 	"blindseq/dsn-node/sequencer"
+	"blindseq/kit/clock"
 	"blindseq/kit/config"
 	"blindseq/kit/host"
 	"blindseq/kit/rediskeys"
@@ -42,6 +44,12 @@ func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ 
 		return nil, err
 	}
 	d.deployment = rediskeys.OfChain(chainID)
+	if d.development, err = producer.IsDevelopment(cfg.Genesis); err != nil {
+		return nil, err
+	}
+	if d.clock, err = openClock(cfg.DataDir); err != nil {
+		return nil, err
+	}
 	if err := d.build(ctx); err != nil {
 		return nil, err
 	}
@@ -49,8 +57,16 @@ func start(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (_ 
 	if err != nil {
 		return nil, err
 	}
-	d.Add("console", newConsole(cfg, gateway, d.urls, out).run)
+	d.Add("console", newConsole(d, gateway, out).run)
 	return d, nil
+}
+
+// openClock opens the clock of a data directory, which it makes if there is none.
+func openClock(dataDir string) (*clock.Clock, error) {
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	return clock.Open(filepath.Join(dataDir, "clock.json"))
 }
 
 type devnet struct {
@@ -58,6 +74,9 @@ type devnet struct {
 	cfg        Config
 	redisURL   string
 	deployment string
+
+	development bool         // the funded accounts are those that everybody knows
+	clock       *clock.Clock // of the blocks' timestamps, which a developer may move
 
 	keys       *keygen.Files // nil without keyholders
 	keyholders []string      // gRPC addresses, by authority
@@ -168,6 +187,7 @@ func (d *devnet) addProducer(ctx context.Context) error {
 		cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "producer"), "127.0.0.1:0"
 		cfg.History = d.cfg.History
 		cfg.Genesis, cfg.DevGenesis, cfg.TimeBetweenBlocks, cfg.CommitteeFile = d.cfg.Genesis, true, d.cfg.TimeBetweenBlocks, d.committee()
+		cfg.Development, cfg.Clock = d.development, d.clock
 	})
 	return err
 }

@@ -93,6 +93,7 @@ func (d *devnet) addKeyholder(ctx context.Context, authority int) error {
 	s, err := add(ctx, d, name, keyholder.New, func(cfg *keyholder.Config) {
 		cfg.DataDir = filepath.Join(d.cfg.DataDir, name)
 		cfg.CommitteeFile, cfg.ShareFile, cfg.IdentityFile = d.keys.Committee, d.keys.Shares[authority], d.keys.Identities[authority]
+		cfg.Clock = d.clock
 	})
 	if err == nil {
 		grpc, _ := s.Addresses()
@@ -111,6 +112,7 @@ func (d *devnet) addObserver(ctx context.Context) error {
 		cfg.DataDir, cfg.RPCAddress = filepath.Join(d.cfg.DataDir, "observer"), "127.0.0.1:0"
 		cfg.History = d.cfg.History
 		cfg.Genesis, cfg.DevGenesis, cfg.CommitteeFile = d.cfg.Genesis, true, d.committee()
+		cfg.Development, cfg.Clock = d.development, d.clock
 	})
 	if err == nil {
 		_, _, rpc := s.Addresses()
@@ -126,7 +128,7 @@ func (d *devnet) addBundler(ctx context.Context) error {
 	}
 	s, err := add(ctx, d, "bundler", bundler.New, func(cfg *bundler.Config) {
 		cfg.RPCAddress, cfg.RollupRPC = d.cfg.BundlerAddress, "http://"+d.urls.rpc
-		cfg.ObserverRPC = d.observer
+		cfg.ObserverRPC, cfg.Development = d.observer, d.development
 		cfg.CommitteeFile, cfg.IdentityFile, cfg.DataDir = d.keys.Committee, d.keys.Bundler, filepath.Join(d.cfg.DataDir, "bundler")
 	})
 	if err == nil {

@@ -7,18 +7,24 @@ import (
 	"strings"
 	"time"
 
+	"blindseq/kit/clock"
 	"blindseq/kit/config"
 	"blindseq/producer-svc/internal/admission"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/feed"
+	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/publish"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 )
 
-// noBlocks as --time-between-blocks makes blocks on demand only.
-const noBlocks = "none"
+// Of --time-between-blocks: when blocks are made that nobody asks for.
+const (
+	onTransactions = "transactions" // for transactions only
+	onDemand       = "demand"       // never
+	onDemandBefore = "none"         // the name of onDemand in earlier versions
+)
 
 // Config of the producer.
 type Config struct {
@@ -39,7 +45,7 @@ type Config struct {
 	LeaseTTL           time.Duration    `name:"lease-ttl" help:"Lifetime of the leader's lease: how long a dead leader keeps others from leading." default:"3s"`
 	LockTTL            time.Duration    `name:"lock-ttl" help:"Lifetime of the consumption lock: how long a dead holder keeps others out." default:"3s"`
 	Lock               config.LockGuard `embed:"" prefix:"lock-"`
-	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty block is produced, for example 5s. Transactions do not wait for it. none produces blocks on demand only, also for transactions." default:"5s"`
+	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty block is produced, for example 5s. Transactions do not wait for it. transactions produces blocks for transactions only, and none while there are none. demand (or none, its earlier name) produces blocks on demand only: transactions wait until somebody asks for a block." default:"5s"`
 	MaxClockDrift      time.Duration    `help:"Maximum lead of a requested timestamp over this machine's clock; at most 10s with --committee-file, because keyholders attest nothing that is more than 15s ahead of theirs." default:"60s"`
 	MaxWaiting         int              `help:"Maximum number of waiting ProduceBlock callers. More are refused." default:"1024"`
 	EventTimeout       time.Duration    `help:"Timeout of a request's event. The request is then retried with the same id." default:"3s"`
@@ -54,6 +60,12 @@ type Config struct {
 	AckShort           string           `help:"Policy when too few standbys are connected: ${enum}. refuse refuses transactions, degrade acknowledges them without standbys." enum:"refuse,degrade" default:"refuse"`
 	Rollup             publish.Config   `embed:""`
 	RollupAddress      string           `help:"Rollup address (20 bytes in hex) in the messages of the blueprint feed." default:"0000000000000000000000000000000000000000"`
+
+	// Development serves what development tools expect: funded accounts, blocks on demand, time forward. It is no flag, so that no
+	// program but the devnet can set it, and refuses a chain that does not fund the development accounts.
+	Development bool `kong:"-"`
+	// Clock is that of the blocks' timestamps; nil for the machine's. It is no flag either.
+	Clock *clock.Clock `kong:"-"`
 }
 
 // roleObserver as --role never leads.
@@ -75,7 +87,7 @@ func (c *Config) Validate() error {
 	if err := c.Lock.Validate(); err != nil {
 		return err
 	}
-	if _, err := c.between(); err != nil {
+	if _, err := c.pace(); err != nil {
 		return err
 	}
 	if _, err := chain.ParseHistory(c.History); err != nil {
@@ -122,16 +134,20 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// between is how old the last block gets; 0 for blocks on demand only.
-func (c *Config) between() (time.Duration, error) {
-	if c.TimeBetweenBlocks == noBlocks {
-		return 0, nil
+// pace says when blocks are made that nobody asks for.
+func (c *Config) pace() (loop.Pace, error) {
+	switch c.TimeBetweenBlocks {
+	case onTransactions:
+		return loop.Pace{Transactions: true}, nil
+	case onDemand, onDemandBefore:
+		return loop.Pace{}, nil
 	}
 	d, err := time.ParseDuration(c.TimeBetweenBlocks)
 	if err != nil || d < time.Millisecond {
-		return 0, fmt.Errorf("--time-between-blocks must be %s or at least 1ms, for example 5s, not %q", noBlocks, c.TimeBetweenBlocks)
+		return loop.Pace{}, fmt.Errorf("--time-between-blocks must be %s, %s, or at least 1ms, for example 5s, not %q",
+			onTransactions, onDemand, c.TimeBetweenBlocks)
 	}
-	return d, nil
+	return loop.Pace{Transactions: true, Between: d}, nil
 }
 
 // defaultMinBalance is 0.01 ether, in wei.

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math/big"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"blindseq/producer-svc/devaccounts"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/fakes"
+	"blindseq/producer-svc/internal/volume"
 
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -99,6 +101,42 @@ func TestADevelopmentGenesisHasToBeAskedFor(t *testing.T) {
 			}
 			if _, err := os.Stat(cfg.DataDir); !os.IsNotExist(err) {
 				t.Errorf("a refused start left %s: %v", cfg.DataDir, err)
+			}
+		})
+	}
+}
+
+// TestDevelopmentToolsAreServedOnADevelopmentChainOnly: whoever sets the field on another chain is refused, before anything is written.
+func TestDevelopmentToolsAreServedOnADevelopmentChainOnly(t *testing.T) {
+	rich := types.Account{Balance: big.NewInt(1)}
+	for name, c := range map[string]struct {
+		genesis   string
+		dev, want bool
+	}{
+		"the development genesis":           {dev: true, want: true},
+		"one that funds a known account":    {genesis: genesisWith(t, rich), dev: true, want: true},
+		"one that funds no known account":   {genesis: genesisWith(t), dev: true},
+		"that, and no flag for development": {genesis: genesisWith(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if is, err := IsDevelopment(c.genesis); err != nil || is != c.want {
+				t.Errorf("is it one of development: %t, %v", is, err)
+			}
+			order, err := fakes.Serve()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(order.Stop)
+			cfg := testConfigAt(t, "redis://127.0.0.1:1", order)
+			cfg.Genesis, cfg.DevGenesis, cfg.Development = c.genesis, c.dev, true
+			s, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler))
+			if err == nil {
+				err = s.Close()
+			} else if _, left := os.Stat(cfg.DataDir); !os.IsNotExist(left) {
+				t.Errorf("a refused start left %s: %v", cfg.DataDir, left)
+			}
+			if errors.Is(err, volume.ErrNotDevelopment) == c.want {
+				t.Errorf("started with %v", err)
 			}
 		})
 	}

@@ -24,6 +24,7 @@ import (
 	"blindseq/producer-svc/internal/intake"
 	"blindseq/producer-svc/internal/leading"
 	"blindseq/producer-svc/internal/ledger"
+	"blindseq/producer-svc/internal/loop"
 	"blindseq/producer-svc/internal/metrics"
 	"blindseq/producer-svc/internal/pool"
 	"blindseq/producer-svc/internal/publish"
@@ -90,6 +91,7 @@ type making struct {
 type leadership struct {
 	candidate  *leading.Candidate
 	production *leading.Production
+	pacer      *loop.Pacer // when the production makes blocks that nobody asks for
 	guard      *sections.Guard
 	lock       *lock.Locker // of one section
 }
@@ -114,6 +116,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	s := &Service{Host: host.New(ctx, &cfg.Common, log), cfg: cfg}
 	defer s.CloseOn(&err)
 	s.metrics = metrics.New(s.Registry)
+	pace, err := cfg.pace()
+	if err != nil {
+		return nil, err
+	}
+	s.pacer = loop.NewPacer(pace)
 	for _, step := range []func() error{s.openDisk, s.connect} {
 		if err := step(); err != nil {
 			return nil, err
@@ -138,7 +145,8 @@ func (s *Service) openDisk() (err error) {
 	s.disk, err = volume.Open(s.Host, volume.Config{
 		History: history,
 		Dir:     s.cfg.DataDir, Genesis: s.cfg.Genesis, DevGenesis: s.cfg.DevGenesis, KeyFile: s.cfg.SequencerKeyFile, CreateKey: s.cfg.CreateSequencerKey,
-		NeedsKey: !s.cfg.observes(), OnSync: s.metrics.Synced, Pool: s.cfg.Pool.limits(s.metrics), End: s.end,
+		Development: s.cfg.Development,
+		NeedsKey:    !s.cfg.observes(), OnSync: s.metrics.Synced, Pool: s.cfg.Pool.limits(s.metrics), End: s.end,
 	})
 	if err != nil {
 		return err
@@ -148,7 +156,7 @@ func (s *Service) openDisk() (err error) {
 		return err
 	}
 	s.ledger = &ledger.Ledger{
-		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Sealed: s.sealed, Count: s.metrics.Applied,
+		Chain: s.disk.Chain, Keeper: s.disk.Keeper, Sealed: s.sealed, Count: s.metrics.Applied, Clock: s.cfg.Clock,
 	}
 	if s.committee != nil {
 		s.ledger.Bars = ledger.Bars{Lifetime: s.committee.Limits.Lifetime, IsRelay: s.committee.IsRelay}
@@ -212,6 +220,7 @@ func (s *Service) recover(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
+	s.cfg.Clock.Passed(s.engine.Head().Time)
 	// gofail: var blueprintsReplayed struct{}
 	s.feed.Publish(s.engine.Head().Number)
 	if s.sealed != nil {

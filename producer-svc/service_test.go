@@ -21,12 +21,14 @@ import (
 	"blindseq/kit/redistest"
 	"blindseq/producer-svc/devaccounts"
 	"blindseq/producer-svc/internal/fakes"
+	"blindseq/producer-svc/internal/loop"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
+	gethrpc "github.com/ethereum/go-ethereum/rpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -414,6 +416,41 @@ func TestTheDeploymentIsNotNamedAfterAnotherChain(t *testing.T) {
 		if err == nil {
 			_ = s.Close()
 		}
+	}
+}
+
+func TestTheOldNameOfBlocksOnDemandIsKept(t *testing.T) {
+	for value, want := range map[string]loop.Pace{
+		"none": {}, "demand": {}, "transactions": {Transactions: true}, "5s": {Transactions: true, Between: 5 * time.Second},
+	} {
+		if pace, err := (&Config{TimeBetweenBlocks: value}).pace(); err != nil || pace != want {
+			t.Errorf("%s is %+v, %v", value, pace, err)
+		}
+	}
+}
+
+// TestNoOtherProducerDoesWhatDevelopmentToolsExpect: its methods do not exist there, like any unknown one.
+func TestNoOtherProducerDoesWhatDevelopmentToolsExpect(t *testing.T) {
+	n := startNode(t, nil)
+	people, err := devaccounts.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := people[0].Address
+	for method, params := range map[string][]any{"eth_sendTransaction": {map[string]any{"from": of, "to": of}}, "eth_sign": {of, "0x00"}} { // geth's
+		if err := n.eth.Client().CallContext(t.Context(), nil, method, params...); err == nil || !strings.Contains(err.Error(), "unknown account") {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	for _, method := range []string{"personal_sign", "evm_mine", "evm_increaseTime", "hardhat_mine", "anvil_mine", "evm_snapshot"} {
+		var e gethrpc.Error
+		if err := n.eth.Client().CallContext(t.Context(), nil, method); !errors.As(err, &e) || e.ErrorCode() != -32601 {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	var accounts []common.Address
+	if err := n.eth.Client().CallContext(t.Context(), &accounts, "eth_accounts"); err != nil || len(accounts) != 0 {
+		t.Errorf("accounts %v, %v", accounts, err)
 	}
 }
 

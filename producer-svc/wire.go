@@ -169,6 +169,9 @@ func (s *Service) listen() (err error) {
 			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
 			Limits: rpc.Limits{Computing: s.cfg.ClientComputing},
 		}
+		if s.cfg.Development {
+			cfg.More = s.development
+		}
 		if s.sealed != nil {
 			cfg.NextSeq, cfg.Submitter, cfg.BaseFee = s.sealed.NextSeq, s.sealed.Submitter, s.disk.Chain.BaseFee
 		}
@@ -192,10 +195,6 @@ func (s *Service) listen() (err error) {
 // produce connects production: loop and callers over sections, sections over the lock, the services and the engine; and the
 // follower over the same engine.
 func (s *Service) produce(p peers) error {
-	between, err := s.cfg.between()
-	if err != nil {
-		return err
-	}
 	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token, False: s.falsely}
 	if s.sealed != nil {
 		deps.Check, deps.Decided = s.seqs.Check, s.decided
@@ -204,7 +203,7 @@ func (s *Service) produce(p peers) error {
 	performer := sections.NewPerformer(sections.Deps{
 		Lock:     sections.ConsumptionLock{Locker: s.lock, Written: s.disk.Log.LastToken, Known: s.standby.Token},
 		Proposer: proposalv1.NewProposerServiceClient(p.proposer),
-		Monitor:  s.monitor, Engine: s.engine, Now: time.Now, Await: s.cfg.EventTimeout,
+		Monitor:  s.monitor, Engine: s.engine, Now: s.cfg.Clock.Now, Await: s.cfg.EventTimeout,
 	})
 	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.SectionEnded, Step: s.metrics.Stepped}
 	runner := sections.NewRunner(observer.Performer(performer), s.maxDrift(), s.Log)
@@ -222,7 +221,7 @@ func (s *Service) produce(p peers) error {
 	s.production = leading.New(leading.Deps{
 		Sections: s.guard, Known: s.engine.Known, Halted: s.halted, Publisher: s.rollup, Follower: s.follow,
 		Keeper: s.disk.Keeper, Sealed: s.sealed, Standbys: s.standbys, End: s.end, MaxWaiting: s.cfg.MaxWaiting,
-		Loop: loop.Deps{Between: between, Age: s.feed.Age, Ready: s.proposable, Changed: arrived, Nudged: s.pool.Wake.C()},
+		Loop: loop.Deps{Pacer: s.pacer, Age: s.feed.Age, Ready: s.proposable, Changed: arrived, Nudged: s.pool.Wake.C()},
 	})
 	s.candidate.Follower, s.candidate.Production = s.follow, s.production
 	return nil
@@ -287,7 +286,7 @@ func (s *Service) register() {
 	leads := s.production.Stance.Leads
 	assembler := &contents.Assembler{
 		Chain: ledger.Proposable{Ledger: s.ledger}, Delayed: s.pool, Locked: s.poolLocked, Share: s.cfg.SealedShare,
-		Latest: func() int64 { return time.Now().Add(s.maxDrift()).Unix() },
+		Latest: func() int64 { return s.cfg.Clock.Now().Add(s.maxDrift()).Unix() },
 	}
 	if s.sealed != nil {
 		assembler.Sealed, assembler.SealedGas = s.sealed, s.committee.Limits.SealedGas

@@ -36,6 +36,10 @@ type Config struct {
 	RPCTimeout   time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
 	ReceiptHold  time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`
 	MaxConns     int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
+
+	// Development has --observer-rpc sign for the accounts of a development chain. It is no flag, so that no program but the devnet can
+	// set it.
+	Development bool `kong:"-"`
 }
 
 // DefaultAddresses are the ports of gRPC, which serves health only, and of health and metrics.

@@ -117,7 +117,7 @@ func (s *Service) connect(ctx context.Context, cfg Config) (n nodes, err error) 
 func (n nodes) backends(cfg Config) walletrpc.Backends {
 	to := walletrpc.Backends{Leader: n.leader, RefuseSimulations: cfg.Simulations == "refuse"}
 	if n.forwards != nil {
-		to.Observer, to.Subscriber = n.forwards, n.forwards
+		to.Observer, to.Subscriber, to.Development = n.forwards, n.forwards, cfg.Development
 	}
 	return to
 }

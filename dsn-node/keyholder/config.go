@@ -3,6 +3,7 @@ package keyholder
 import (
 	"errors"
 
+	"blindseq/kit/clock"
 	"blindseq/kit/config"
 )
 
@@ -14,6 +15,9 @@ type Config struct {
 	ShareFile      string `help:"File (mode 0600) with the share of the decryption key." default:"share.json" type:"path"`
 	IdentityFile   string `help:"File (mode 0600) with the signing key, in hex or in Ethereum's keystore format." default:"identity.key" type:"path"`
 	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of both key files. Empty when they are not encrypted." type:"path"`
+
+	// Clock is that by which timestamps are judged; nil for the machine's. It is no flag: a development chain sets it.
+	Clock *clock.Clock `kong:"-"`
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.

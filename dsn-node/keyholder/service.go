@@ -38,7 +38,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 		return nil, err
 	}
 	s.Defer("key share", func() error { o.Share.Erase(); return nil })
-	o.Dir, o.OnAppend, o.OnStep, o.Log = cfg.DataDir, m.appended, m.stepped, log
+	o.Dir, o.OnAppend, o.OnStep, o.Now, o.Log = cfg.DataDir, m.appended, m.stepped, cfg.Clock.Bound, log
 	s.voter, err = host.Open(s.Host, "logs of votes", func() (*voter.Voter, error) { return voter.Open(ctx, o) })
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"blindseq/monitor-svc/internal/source"
 	"blindseq/monitor-svc/merge"
@@ -42,13 +43,31 @@ func (f *feed) step(ctx context.Context) error {
 	case p != nil:
 		return f.send(p)
 	case next == 0:
-		return status.Error(codes.Unavailable, "the DSN was not reached yet")
+		return awaitDSN(ctx, moved)
 	case f.number < next:
 		return f.replay(ctx)
 	}
 	select {
 	case <-moved:
 		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// firstReach is how long a stream that begins together with its monitor waits for the DSN. After it the subscriber may try another
+// monitor.
+const firstReach = 2 * time.Second
+
+// awaitDSN waits until the DSN is reached for the first time.
+func awaitDSN(ctx context.Context, moved <-chan struct{}) error {
+	timer := time.NewTimer(firstReach)
+	defer timer.Stop()
+	select {
+	case <-moved:
+		return nil
+	case <-timer.C:
+		return status.Error(codes.Unavailable, "the DSN was not reached yet")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

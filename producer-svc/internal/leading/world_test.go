@@ -102,7 +102,7 @@ func newWorld(t *testing.T, dir string, chain *fakes.Chain, order *fakes.Order, 
 	}
 	w.Production = New(Deps{
 		Sections: w.guard, Known: w.engine.Known, End: end, MaxWaiting: 1024,
-		Loop: loop.Deps{Between: o.between, Age: w.feed.Age, Ready: o.ready, Changed: w.changed},
+		Loop: loop.Deps{Pacer: loop.NewPacer(loop.Pace{Transactions: o.between > 0, Between: o.between}), Age: w.feed.Age, Ready: o.ready, Changed: w.changed},
 	})
 	return w
 }

@@ -7,6 +7,7 @@ package ledger
 import (
 	"context"
 
+	"blindseq/kit/clock"
 	"blindseq/kit/content"
 	"blindseq/producer-svc/blueprint"
 	"blindseq/producer-svc/internal/chain"
@@ -26,6 +27,7 @@ type Ledger struct {
 	Bars   Bars
 	// Count is called for each applied block.
 	Count func(transactions, skipped int)
+	Clock *clock.Clock // of the timestamps; nil for the machine's
 }
 
 // Bars says which transactions are barred after they were opened and ended: those that their own sender sealed, or a relay. Both
@@ -66,6 +68,7 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 		}
 	}
 	block := section.BlockOf(rec, content.Hash(result.Hash))
+	l.Clock.Passed(block.Time)
 	l.Count(block.Transactions, len(skipped)+section.Unopenable(rec))
 	return block, nil
 }

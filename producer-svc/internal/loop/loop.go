@@ -1,6 +1,6 @@
 // Package loop is the worker that makes blocks without a request: one at once when there are transactions, and an empty one
-// when the last block is older than the time between blocks. Otherwise it starts no section, so an idle chain costs nothing
-// between two empty blocks.
+// when the last block is older than the time between blocks, as its Pacer says. Otherwise it starts no section, so an idle chain costs
+// nothing between two empty blocks.
 package loop
 
 import (
@@ -32,8 +32,8 @@ const (
 
 // Deps is what the loop looks at and what it does.
 type Deps struct {
-	// Between is how old the last block gets before an empty one is made; 0 makes no block at all.
-	Between time.Duration
+	// Pacer says when blocks are made.
+	Pacer *Pacer
 	// Age is how old the last block is, on this process's monotonic clock.
 	Age func() time.Duration
 	// Ready says whether a proposal would hold something now. It is cheap.
@@ -54,15 +54,12 @@ func New(d Deps) *Loop { return &Loop{Deps: d} }
 
 // Run makes blocks until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
-	if l.Between == 0 {
-		<-ctx.Done()
-		return nil
-	}
 	id := requestid.New()
 	for ctx.Err() == nil {
-		force := l.Age() >= l.Between
-		if !force && !l.Ready() {
-			l.sleep(ctx, min(longestSleep, l.Between-l.Age()))
+		pace := l.Pacer.Pace()
+		force := pace.Between > 0 && l.Age() >= pace.Between
+		if !force && !(pace.Transactions && l.Ready()) {
+			l.sleep(ctx, l.idle(pace))
 			continue
 		}
 		verdict := l.Try(ctx, id, force)
@@ -72,6 +69,14 @@ func (l *Loop) Run(ctx context.Context) error {
 		l.rest(ctx, verdict)
 	}
 	return nil
+}
+
+// idle is how long there is nothing to do.
+func (l *Loop) idle(pace Pace) time.Duration {
+	if pace.Between == 0 {
+		return longestSleep
+	}
+	return min(longestSleep, pace.Between-l.Age())
 }
 
 func (l *Loop) rest(ctx context.Context, v Verdict) {
@@ -93,6 +98,7 @@ func (l *Loop) sleep(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-l.Changed:
 	case <-l.Nudged:
+	case <-l.Pacer.changed.C():
 	case <-ctx.Done():
 	}
 }

@@ -13,6 +13,7 @@ import (
 type scene struct {
 	mu      sync.Mutex
 	between time.Duration
+	paced   *Pacer // of between when nil
 	ready   bool
 	verdict Verdict
 	last    time.Time // of the last block
@@ -32,7 +33,7 @@ func (s *scene) play(t *testing.T, d time.Duration, script func(start time.Time)
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()
 		l := New(Deps{
-			Between: s.between,
+			Pacer:   s.pacer(),
 			Age:     func() time.Duration { s.mu.Lock(); defer s.mu.Unlock(); return time.Since(s.last) },
 			Ready:   func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.ready },
 			Changed: s.changed,
@@ -59,6 +60,14 @@ func (s *scene) play(t *testing.T, d time.Duration, script func(start time.Time)
 			t.Errorf("ended after %s, not when its context did", took)
 		}
 	})
+}
+
+// pacer is that of the scene: with a time between blocks, they are made for transactions too.
+func (s *scene) pacer() *Pacer {
+	if s.paced == nil {
+		s.paced = NewPacer(Pace{Transactions: s.between > 0, Between: s.between})
+	}
+	return s.paced
 }
 
 func (s *scene) arrive() {
@@ -108,6 +117,33 @@ func TestTimeBetweenBlocksNoneMakesNoBlockByItself(t *testing.T) {
 	s.play(t, time.Hour, func(time.Time) { s.arrive() })
 	if len(s.tries) != 0 {
 		t.Fatalf("tried at %v", s.tries)
+	}
+}
+
+func TestBlocksForTransactionsOnlyAreNeverForced(t *testing.T) {
+	s := &scene{paced: NewPacer(Pace{Transactions: true}), verdict: Made}
+	s.play(t, time.Hour, func(time.Time) {
+		time.Sleep(30*time.Minute + 123*time.Millisecond)
+		s.arrive()
+	})
+	if !slices.Equal(s.tries, []time.Duration{30*time.Minute + 123*time.Millisecond}) || s.forced[0] {
+		t.Fatalf("tried at %v, forced %v", s.tries, s.forced)
+	}
+}
+
+func TestTheLoopFollowsThePaceAtOnce(t *testing.T) {
+	s := &scene{paced: NewPacer(Pace{}), ready: true, verdict: Made}
+	s.play(t, 10*time.Second, func(time.Time) {
+		time.Sleep(1250 * time.Millisecond)
+		s.paced.Change(func(p *Pace) { p.Transactions = true })
+		time.Sleep(1 * time.Second)
+		s.paced.Change(func(p *Pace) { p.Between = 3 * time.Second })
+		time.Sleep(4 * time.Second)
+		s.paced.Change(func(p *Pace) { *p = Pace{} })
+		s.arrive()
+	})
+	if want := []time.Duration{1250 * time.Millisecond, 4250 * time.Millisecond}; !slices.Equal(s.tries, want) {
+		t.Fatalf("tried at %v, want %v", s.tries, want)
 	}
 }
 

@@ -52,8 +52,10 @@ type Config struct {
 	// ReceiptHold is how long a call for the receipt of a pending transaction waits for its block; 0 for not at all.
 	ReceiptHold time.Duration
 	Count       func() // called for each request by HTTP; may be nil
-	Limits      Limits
-	Log         *slog.Logger
+	// More are further services, for example those of a development chain; nil for none.
+	More   func(*Server) ([]gethrpc.API, error)
+	Limits Limits
+	Log    *slog.Logger
 }
 
 // Limits bounds what a client can ask for.
@@ -209,12 +211,27 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 		gethrpc.API{Namespace: "eth", Service: state},
 		gethrpc.API{Namespace: "debug", Service: debug},
 	)
+	if s.cfg.More != nil {
+		more, err := s.cfg.More(s)
+		if err != nil {
+			return err
+		}
+		services = append(services, more...)
+	}
 	for _, one := range services {
 		if err := s.rpc.RegisterName(one.Namespace, one.Service); err != nil {
 			return fmt.Errorf("register %s services: %w", one.Namespace, err)
 		}
 	}
 	return nil
+}
+
+// Client calls geth's services within the process.
+func (s *Server) Client() *gethrpc.Client { return s.client }
+
+// AwaitReceipt waits until a transaction is in a block, at most as long as a call for a receipt is held.
+func (s *Server) AwaitReceipt(ctx context.Context, hash common.Hash) {
+	_, _ = s.eth.awaitReceipt(ctx, hash, s.cfg.ReceiptHold) // whoever waits for the receipt asks for it again
 }
 
 // Addr is where the server listens.

@@ -34,11 +34,13 @@ type Config struct {
 	DevGenesis bool   // says that anybody may spend from the richest accounts
 	KeyFile    string // in Dir when empty
 	CreateKey  bool   // make KeyFile when there is none
-	NeedsKey   bool   // an observer needs none: then it serves no blueprints
-	History    chain.History
-	OnSync     func(time.Duration)
-	Pool       txstore.Limits
-	End        *engine.End // notified of a disk that cannot be written
+	// Development refuses a genesis that is not one of a development chain.
+	Development bool
+	NeedsKey    bool // an observer needs none: then it serves no blueprints
+	History     chain.History
+	OnSync      func(time.Duration)
+	Pool        txstore.Limits
+	End         *engine.End // notified of a disk that cannot be written
 }
 
 // Volume is an open volume.
@@ -87,8 +89,19 @@ func Open(h *host.Host, cfg Config) (v *Volume, err error) {
 	return v, nil
 }
 
+// ErrNotDevelopment is returned for a chain on which nobody may do what development tools do.
+var ErrNotDevelopment = errors.New("what development tools expect is served on a development chain only: one whose genesis funds the development accounts")
+
 // genesisOf reads the genesis. One whose accounts anybody can spend from needs a flag that says so.
 func genesisOf(cfg Config) (*core.Genesis, error) {
+	genesis, err := readGenesis(cfg)
+	if err == nil && cfg.Development && (!cfg.DevGenesis || chain.CheckNoDevAccounts(genesis) == nil) {
+		err = ErrNotDevelopment
+	}
+	return genesis, err
+}
+
+func readGenesis(cfg Config) (*core.Genesis, error) {
 	switch {
 	case cfg.Genesis != "":
 		genesis, err := chain.ReadGenesis(cfg.Genesis)

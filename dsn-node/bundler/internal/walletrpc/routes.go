@@ -20,7 +20,7 @@ func (h *Handler) route(ctx context.Context, c *call) (json.RawMessage, bool) {
 		return failure(c, h.unsimulated(c)), true
 	}
 	switch {
-	case c.sealed():
+	case c.sealed(), h.to.Development && c.tells():
 		c.to = h.to.Leader
 	case h.to.Observer != nil:
 		c.to = h.to.Observer
