@@ -76,9 +76,9 @@ func (d *devnet) read(banner *bufio.Reader) error {
 		url := anyURL.FindStringSubmatch(line)
 		switch {
 		case url == nil:
-		case strings.Contains(line, "JSON-RPC"):
+		case strings.HasPrefix(strings.TrimSpace(line), "JSON-RPC"):
 			d.plain = url[1]
-		case strings.Contains(line, "Sealed"):
+		case strings.HasPrefix(strings.TrimSpace(line), "Sealed"):
 			d.sealed = url[1]
 		}
 	}

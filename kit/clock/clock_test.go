@@ -20,7 +20,7 @@ func open(t *testing.T, path string) *Clock {
 // at fails unless the clock is so far ahead of the machine's.
 func at(t *testing.T, c *Clock, want time.Duration) {
 	t.Helper()
-	if got := c.Now().Sub(time.Now()); got != want {
+	if got := time.Until(c.Now()); got != want {
 		t.Errorf("the clock is ahead by %s, want %s", got, want)
 	}
 }

@@ -13,7 +13,8 @@ import (
 type scene struct {
 	mu      sync.Mutex
 	between time.Duration
-	paced   *Pacer // of between when nil
+	pace    Pace   // without between
+	paced   *Pacer // while it plays
 	ready   bool
 	verdict Verdict
 	last    time.Time // of the last block
@@ -62,11 +63,13 @@ func (s *scene) play(t *testing.T, d time.Duration, script func(start time.Time)
 	})
 }
 
-// pacer is that of the scene: with a time between blocks, they are made for transactions too.
+// pacer makes that of the scene, in its bubble: with a time between blocks, they are made for transactions too.
 func (s *scene) pacer() *Pacer {
-	if s.paced == nil {
-		s.paced = NewPacer(Pace{Transactions: s.between > 0, Between: s.between})
+	pace := s.pace
+	if s.between > 0 {
+		pace = Pace{Transactions: true, Between: s.between}
 	}
+	s.paced = NewPacer(pace)
 	return s.paced
 }
 
@@ -121,7 +124,7 @@ func TestTimeBetweenBlocksNoneMakesNoBlockByItself(t *testing.T) {
 }
 
 func TestBlocksForTransactionsOnlyAreNeverForced(t *testing.T) {
-	s := &scene{paced: NewPacer(Pace{Transactions: true}), verdict: Made}
+	s := &scene{pace: Pace{Transactions: true}, verdict: Made}
 	s.play(t, time.Hour, func(time.Time) {
 		time.Sleep(30*time.Minute + 123*time.Millisecond)
 		s.arrive()
@@ -132,7 +135,7 @@ func TestBlocksForTransactionsOnlyAreNeverForced(t *testing.T) {
 }
 
 func TestTheLoopFollowsThePaceAtOnce(t *testing.T) {
-	s := &scene{paced: NewPacer(Pace{}), ready: true, verdict: Made}
+	s := &scene{ready: true, verdict: Made}
 	s.play(t, 10*time.Second, func(time.Time) {
 		time.Sleep(1250 * time.Millisecond)
 		s.paced.Change(func(p *Pace) { p.Transactions = true })
