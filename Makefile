@@ -23,7 +23,8 @@ help: ## List the targets
 
 .PHONY: run
 run: ## Run everything in one process (needs only Go); ARGS="--help" shows its flags
-	@go run -ldflags '-X blindseq/kit/service.Version=$(VERSION)' ./devnet/cmd/devnet $(ARGS)
+	@go build -ldflags '-X blindseq/kit/service.Version=$(VERSION)' -o $(BIN)/devnet ./devnet/cmd/devnet
+	@exec $(BIN)/devnet $(ARGS)
 
 .PHONY: demo
 demo: ## Let a sandwich bot attack swaps, plain and sealed, on a devnet of its own (needs only Go); PICTURE=file.svg
