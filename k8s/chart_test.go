@@ -101,11 +101,11 @@ func with(values map[string]any, change map[string]any) map[string]any {
 func TestTheChartKeepsTheRulesOfTheManifests(t *testing.T) {
 	there := made(t)
 	for name, values := range map[string]map[string]any{
-		"development":                       {"profile": "development"},
-		"development with the operator":     {"profile": "development", "monitoring": map[string]any{"prometheusOperator": true}},
-		"production":                        production(),
-		"production without ingress":        with(production(), map[string]any{"ingress": map[string]any{"enabled": false, "hosts": map[string]any{"api": "", "rpc": "", "wallets": ""}}}),
-		"production without the autoscaler": with(production(), map[string]any{"autoscaling": map[string]any{"enabled": false}}),
+		"development":                        {"profile": "development"},
+		"development with the operator":      {"profile": "development", "monitoring": map[string]any{"prometheusOperator": true}},
+		"production":                         production(),
+		"production without ingress":         with(production(), map[string]any{"ingress": map[string]any{"enabled": false, "hosts": map[string]any{"api": "", "rpc": "", "wallets": ""}}}),
+		"production without the autoscaler":  with(production(), map[string]any{"autoscaling": map[string]any{"enabled": false}}),
 		"production with objects of others":  withEverything(production()),
 		"development with objects of others": withEverything(map[string]any{"profile": "development"}),
 		"production, everything set": with(production(), map[string]any{

@@ -111,10 +111,10 @@ func optional() map[string]string {
 		"ExternalSecret":           ".Values.externalSecrets.enabled",
 		"ExternalSecret/redis-url": "and .Values.externalSecrets.enabled .Values.externalSecrets.redisUrl",
 		"ConfigMap/dashboard":      ".Values.monitoring.dashboard",
-		"Ingress":                 ".Values.ingress.enabled",
-		"HorizontalPodAutoscaler": ".Values.autoscaling.enabled",
-		"PrometheusRule":          ".Values.monitoring.prometheusOperator",
-		"ServiceMonitor":          ".Values.monitoring.prometheusOperator",
+		"Ingress":                  ".Values.ingress.enabled",
+		"HorizontalPodAutoscaler":  ".Values.autoscaling.enabled",
+		"PrometheusRule":           ".Values.monitoring.prometheusOperator",
+		"ServiceMonitor":           ".Values.monitoring.prometheusOperator",
 	}
 }
 
