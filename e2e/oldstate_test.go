@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"math/big"
 	"testing"
@@ -42,6 +43,7 @@ func TestTheStateOfEveryBlockIsAnsweredWhenAReplicaKeepsIt(t *testing.T) {
 	head := old.receipts[len(old.receipts)-1].BlockNumber.Uint64()
 	headAbove(t, replica(t, c, archive), head-1)
 	headAbove(t, replica(t, c, observer), head-1)
+	old.await()
 	old.check()
 	if _, err := replica(t, c, observer).BalanceAt(t.Context(), old.to, big.NewInt(5)); codeOf(err) != jsonrpc.NotKept {
 		t.Errorf("a replica that keeps 250 blocks was asked about the fifth: %v", err)
@@ -52,6 +54,7 @@ func TestTheStateOfEveryBlockIsAnsweredWhenAReplicaKeepsIt(t *testing.T) {
 	}
 	headAbove(t, replica(t, c, archive), head-1)
 	headAbove(t, client, head-1)
+	old.await()
 	old.check()
 }
 
@@ -61,6 +64,15 @@ type oldStates struct {
 	client   *ethclient.Client
 	to       common.Address
 	receipts []*types.Receipt
+}
+
+// await waits until the gateway has heard of the replica that keeps all states: each tells that it is there once a second.
+func (o *oldStates) await() {
+	o.t.Helper()
+	eventually(o.t, "a gateway that knows the archive", func(ctx context.Context) (bool, error) {
+		_, err := o.client.BalanceAt(ctx, o.to, common.Big1)
+		return err == nil, err
+	})
 }
 
 // check asks about the first, the last and some blocks between.
