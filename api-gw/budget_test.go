@@ -158,14 +158,6 @@ func TestAClientHasFewWebSocketsAndFewBytesInThem(t *testing.T) {
 
 func fetch(t *testing.T, url string) string {
 	t.Helper()
-	res, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	_, text := get(t, url)
+	return text
 }
