@@ -71,15 +71,20 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	s.notices = notices.New(rdb, log)
 	s.conflict = conflict.New(rdb, log)
-	src := s.merge(dsnv1.NewSequencerServiceClient(dsn), cfg, keyholders)
+	sequencer := dsnv1.NewSequencerServiceClient(dsn)
+	src, checker := s.merge(sequencer, cfg, keyholders)
 	s.metrics.follow(s.Registry, s.waiters.Status, s.connected.Load)
 	if s.grpc, err = s.GRPC(grpckit.ServerConfig{Errors: statusCodes()}); err != nil {
 		return nil, err
 	}
-	preblockv1.RegisterMonitorServiceServer(s.grpc.Registrar(), api.New(api.Deps{
+	deps := api.Deps{
 		Waiters: s.waiters, Notices: s.notices, Source: src, NextTimeout: cfg.NextTimeout, Connected: s.connected.Load,
-		Waiting: s.watch.Last,
-	}))
+		Waiting: s.watch.Last, Finals: sequencer,
+	}
+	if checker.Committed() {
+		deps.CheckFinal = checker.CheckFinal
+	}
+	preblockv1.RegisterMonitorServiceServer(s.grpc.Registrar(), api.New(deps))
 	s.addComponents()
 	return s, s.Ops()
 }
@@ -104,7 +109,7 @@ func readCommittee(cfg Config) (*committee.Committee, error) {
 }
 
 // merge connects the merge with what feeds it and what it needs done.
-func (s *Service) merge(dsn source.DSN, cfg Config, keyholders *committee.Committee) source.Config {
+func (s *Service) merge(dsn source.DSN, cfg Config, keyholders *committee.Committee) (source.Config, *proof.Checker) {
 	src := source.Config{
 		DSN: dsn, Connected: s.dsnChanged, Log: s.Log,
 		CallTimeout: cfg.CallTimeout, Retry: retryPolicy,
@@ -127,13 +132,14 @@ func (s *Service) merge(dsn source.DSN, cfg Config, keyholders *committee.Commit
 	src.Sink = s.waiters
 	s.notices.Follow(s.waiters)
 	s.stream, s.fetcher, s.watch = source.NewStream(src), source.NewFetcher(src), source.NewWatch(src, s.dsnWaits)
-	return src
+	return src, checker
 }
 
 func statusCodes() map[error]codes.Code {
 	return map[error]codes.Code{
 		requestid.ErrInvalid:   codes.InvalidArgument,
 		api.ErrBadRequest:      codes.InvalidArgument,
+		api.ErrNoCommittee:     codes.Unimplemented,
 		notices.ErrOtherReason: codes.AlreadyExists,
 		notices.ErrNotEnding:   codes.FailedPrecondition,
 		notices.ErrUnavailable: codes.Unavailable,

@@ -33,6 +33,7 @@ import (
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/seqs"
+	"blindseq/producer-svc/internal/steps"
 	"blindseq/producer-svc/internal/volume"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/committee"
@@ -61,7 +62,8 @@ type Service struct {
 	sealedLane
 	making
 	follow *follow.Follower
-	audit  *audit.Audit // of what the leader publishes
+	steps  *steps.Tracker // of transactions that somebody follows
+	audit  *audit.Audit   // of what the leader publishes
 	leadership
 	replication
 
@@ -198,6 +200,7 @@ func (s *Service) serve(ctx context.Context) error {
 	g.Add("grpc", s.grpc.Run)
 	g.Add("follower", s.follow.Run)
 	g.Add("audit", s.audit.Run)
+	g.Add("steps", s.steps.Run)
 	if !s.cfg.observes() {
 		g.Add("standby", s.standby.Run)
 		g.Add("campaign", s.candidate.Campaign)

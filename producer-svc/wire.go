@@ -29,6 +29,7 @@ import (
 	"blindseq/producer-svc/internal/sealedpool"
 	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/seqs"
+	"blindseq/producer-svc/internal/steps"
 	"blindseq/producer-svc/logrecord"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -147,6 +148,22 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 		},
 		Standbys: s.standbys, Lead: s.candidate, Peers: leader, Stopping: s.stopping.Load,
 	}
+	s.trackSteps()
+}
+
+// trackSteps connects those who follow a transaction with what changes one.
+func (s *Service) trackSteps() {
+	deps := steps.Deps{
+		Status:  s.intake.Status,
+		Ordered: intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}.Ordered,
+		Index:   s.disk.Chain.Index, Log: s.Log,
+	}
+	if s.committee != nil {
+		deps.Monitor = s.monitor
+	}
+	s.steps = steps.New(deps)
+	s.intake.Accepted, s.ledger.Applied = s.steps.Changed, s.steps.Changed
+	s.disk.Store.TellEnded(s.steps.Changed)
 }
 
 // listen opens the listeners, and with them decides the addresses at which others find this replica.
@@ -166,7 +183,7 @@ func (s *Service) listen() (err error) {
 		prover := intake.Prover{Transactions: s.intake.Transactions, Monitor: s.monitor, Committee: s.committee}
 		cfg := rpc.Config{
 			Address: s.cfg.RPCAddress, TLS: certificates.Server("http/1.1"), Guard: s.GuardHTTP, Key: rpc.EncryptionKeyOf(s.committee), OrderProof: prover.Proof, Head: s.disk.Chain.Number,
-			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log,
+			Count: s.metrics.Asked, Check: s.checkBlueprint, Feed: feed.NewHandler(s.feed, rollup), ReceiptHold: s.cfg.ReceiptHold, Log: s.Log, Steps: s.steps.Follow,
 			Limits: rpc.Limits{Computing: s.cfg.ClientComputing},
 		}
 		if s.cfg.Development {
@@ -195,7 +212,7 @@ func (s *Service) listen() (err error) {
 // produce connects production: loop and callers over sections, sections over the lock, the services and the engine; and the
 // follower over the same engine.
 func (s *Service) produce(p peers) error {
-	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token, False: s.falsely}
+	deps := engine.Deps{Log: s.disk.Log, Chain: s.ledger, Delayed: s.pool, Publisher: s.feed, End: s.end, Token: s.standby.Token, False: s.falsely, Final: s.final}
 	if s.sealed != nil {
 		deps.Check, deps.Decided = s.seqs.Check, s.decided
 	}
@@ -233,7 +250,13 @@ func (s *Service) decided(rec *blueprintv1.LogRecord) error {
 		return err
 	}
 	s.sealed.Decided(rec)
+	s.steps.Decided(rec)
 	return nil
+}
+
+// final notes that the places of a preblock's transactions are final.
+func (s *Service) final(p *preblockv1.Preblock) {
+	s.steps.Final(&preblockv1.Final{Content: p.GetContent(), ContentHash: p.GetContentHash(), Certificate: p.GetCertificate()})
 }
 
 // clocksDiffer is how far the clocks of this machine and of a keyholder may differ before the keyholder refuses a timestamp that
@@ -293,6 +316,7 @@ func (s *Service) register() {
 	}
 	blueprintv1.RegisterProducerServiceServer(s.grpc.Registrar(), &api.Producer{
 		Callers: s.production.Callers, Feed: s.feed, Contents: assembler, Leading: leads, Status: s.status,
+		Leadership: s.production.Stance, Follow: s.steps.Follow,
 		Served: func(requestID string) (uint64, bool) {
 			block, ok := s.engine.Known(requestID)
 			return block.Number, ok

@@ -8,6 +8,7 @@ import (
 
 	"blindseq/dsn-node/sequencer/internal/core"
 	"blindseq/dsn-node/sequencer/order"
+	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -62,6 +63,9 @@ type counted struct {
 
 // Waiting says why no preblock can be fixed now.
 func (c counted) Waiting() string { return c.rounds.Waiting() }
+
+// Final is the newest content that became final with something to open.
+func (c counted) Final() (newest *preblockv1.Final, changed <-chan struct{}) { return c.rounds.Final() }
 
 func (c counted) Submit(ctx context.Context, p core.Proposal) (core.Answer, error) {
 	if err := c.rounds.ready(ctx); err != nil {

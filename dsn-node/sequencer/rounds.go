@@ -154,6 +154,14 @@ func (r *keyholderRounds) Decide(ctx context.Context, c *preblockv1.Content) (*p
 	return &preblockv1.Preblock{Certificate: d.Certificate, Outcomes: d.Outcomes}, nil
 }
 
+// Final is the newest content that became final with something to open; no channel without keyholders.
+func (r *keyholderRounds) Final() (newest *preblockv1.Final, changed <-chan struct{}) {
+	if r == nil {
+		return nil, nil
+	}
+	return r.driver.Final()
+}
+
 func (r *keyholderRounds) setWaiting(health *ops.Health, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -30,12 +30,14 @@ var table = map[string][]Role{
 	"/blindseq.dsn.v1.SequencerService/SubmitProposal":  {Proposer},
 	"/blindseq.dsn.v1.SequencerService/GetPreblock":     {Proposer, Monitor, Operator},
 	"/blindseq.dsn.v1.SequencerService/StreamPreblocks": {Monitor, Operator},
+	"/blindseq.dsn.v1.SequencerService/StreamFinal":     {Monitor, Operator},
 	"/blindseq.dsn.v1.SequencerService/GetStatus":       {Proposer, Monitor, Operator},
 
 	"/blindseq.preblock.v1.MonitorService/Next":             {Producer},
 	"/blindseq.preblock.v1.MonitorService/NotifyNoPreblock": {Proposer},
 	"/blindseq.preblock.v1.MonitorService/GetPreblock":      {Gateway, Producer, Observer, Operator},
 	"/blindseq.preblock.v1.MonitorService/StreamPreblocks":  {Producer, Observer, Operator},
+	"/blindseq.preblock.v1.MonitorService/StreamFinal":      {Producer, Observer, Operator},
 	"/blindseq.preblock.v1.MonitorService/GetStatus":        {Gateway, Producer, Observer, Operator},
 
 	"/blindseq.proposal.v1.ProposerService/RequestProposal": {Producer},
@@ -47,6 +49,7 @@ var table = map[string][]Role{
 	"/blindseq.blueprint.v1.ProducerService/GetProposalContent": {Proposer},
 	"/blindseq.blueprint.v1.ProducerService/GetBlueprint":       {Gateway, Producer, Observer, Operator, Client},
 	"/blindseq.blueprint.v1.ProducerService/StreamBlueprints":   {Gateway, Operator, Client},
+	"/blindseq.blueprint.v1.ProducerService/FollowTransaction":  {Gateway, Operator},
 	"/blindseq.blueprint.v1.ProducerService/GetStatus":          {Gateway, Operator},
 
 	"/blindseq.blueprint.v1.AdminService/LockPool":              {Gateway, Operator},
@@ -63,6 +66,7 @@ var table = map[string][]Role{
 	"/blindseq.gateway.v1.GatewayService/GetStatus":             {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/GetBlueprint":          {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/StreamBlueprints":      {Client, Operator},
+	"/blindseq.gateway.v1.GatewayService/FollowTransaction":     {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/GetPreblock":           {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/ListProposals":         {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/LockPool":              {Operator},

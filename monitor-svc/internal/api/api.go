@@ -33,6 +33,8 @@ type Deps struct {
 	NextTimeout time.Duration
 	Connected   func() bool
 	Waiting     func() (reason string, accepted uint64) // as the DSN said last
+	Finals      Finals
+	CheckFinal  func(context.Context, *preblockv1.Final) error // nil without a committee
 }
 
 // Service implements preblockv1.MonitorServiceServer.

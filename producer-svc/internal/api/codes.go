@@ -7,6 +7,7 @@ import (
 	"blindseq/producer-svc/internal/feed"
 	"blindseq/producer-svc/internal/replicate"
 	"blindseq/producer-svc/internal/sections"
+	"blindseq/producer-svc/internal/steps"
 	"blindseq/producer-svc/internal/txstore"
 	"blindseq/producer-svc/logrecord"
 	"blindseq/producer-svc/section"
@@ -38,5 +39,6 @@ func StatusCodes() map[error]codes.Code {
 		replicate.ErrBadRequest:       codes.InvalidArgument,
 		txstore.ErrEnded:              codes.AlreadyExists,
 		txstore.ErrFull:               codes.ResourceExhausted,
+		steps.ErrTooMany:              codes.ResourceExhausted,
 	}
 }

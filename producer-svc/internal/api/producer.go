@@ -47,6 +47,9 @@ type Producer struct {
 	Feed     Feed
 	Contents *contents.Assembler
 	Leading  func() bool
+	// Leadership ends what only the leader can tell.
+	Leadership Leadership
+	Follow     Follow
 	// Served finds the applied block that a request gave.
 	Served func(requestID string) (number uint64, ok bool)
 	// Status fills the answer of GetStatus; it does not fail.

@@ -109,6 +109,15 @@ func (c *Chain) Included(hash common.Hash) (number uint64, ok bool) {
 	return lookup.BlockIndex, true
 }
 
+// Index is the index of a transaction in its block.
+func (c *Chain) Index(hash common.Hash) (index uint32, ok bool) {
+	lookup, _ := c.bc.GetCanonicalTransaction(hash)
+	if lookup == nil {
+		return 0, false
+	}
+	return uint32(lookup.Index), true
+}
+
 // Status says where a transaction is, and in which block when it is in one.
 func (c *Chain) Status(hash common.Hash) (state string, number uint64) {
 	if number, ok := c.Included(hash); ok {

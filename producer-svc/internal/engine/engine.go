@@ -57,6 +57,8 @@ type Deps struct {
 	Decided func(rec *blueprintv1.LogRecord) error
 	// False is called with the wrong claims of a content before its block is made; nil when nobody wants to know.
 	False func(rec *blueprintv1.LogRecord, claims []logrecord.False)
+	// Final is called with each preblock that this engine is about to execute; nil for nothing.
+	Final func(*preblockv1.Preblock)
 	// Token is the highest fencing token that another leader is known to have; nil for none.
 	Token func() uint64
 }
@@ -71,6 +73,9 @@ func New(d Deps) *Engine {
 	}
 	if d.Decided == nil {
 		d.Decided = func(*blueprintv1.LogRecord) error { return nil }
+	}
+	if d.Final == nil {
+		d.Final = func(*preblockv1.Preblock) {}
 	}
 	if d.False == nil {
 		d.False = func(*blueprintv1.LogRecord, []logrecord.False) {}
@@ -125,6 +130,7 @@ func (e *Engine) record(p *preblockv1.Preblock, head section.Head, delayed logre
 	if err := e.Check(p.GetContent()); err != nil {
 		return nil, e.classify(err)
 	}
+	e.Final(p)
 	rec, err := logrecord.Of(p, logrecord.Parent{Hash: head.Hash, Time: head.Time}, delayed)
 	return rec, e.classify(err)
 }

@@ -12,7 +12,8 @@ import (
 	"blindseq/seal/orderproof"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // orderProofTimeout bounds the call for the preblock.
@@ -53,6 +54,38 @@ func (p Prover) Proof(ctx context.Context, hash common.Hash) (any, error) {
 	return proof, proof.Verify(p.Committee)
 }
 
+// Ordered finds the content that ordered a transaction, and its place there; nil when nothing is certified, when the DSN has forgotten
+// it, or when it is a delayed transaction, which stands beside the list. number is where the transaction is said to be.
+func (p Prover) Ordered(ctx context.Context, hash common.Hash, number uint64) (*preblockv1.Final, int, error) {
+	if p.Committee == nil {
+		return nil, 0, nil
+	}
+	at, place, err := p.place(hash)
+	switch {
+	case errors.Is(err, errNotOrdered): // its block is not applied yet
+		at, place = number, -1
+	case err != nil:
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, orderProofTimeout)
+	defer cancel()
+	answer, err := p.Monitor.GetPreblock(ctx, &preblockv1.GetPreblockRequest{Number: at})
+	if status.Code(err) == codes.NotFound {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("get preblock %d: %w", at, err)
+	}
+	found := answer.GetPreblock()
+	if place < 0 {
+		place = positionOf(found, hash)
+	}
+	if place < 0 {
+		return nil, 0, nil
+	}
+	return &preblockv1.Final{Content: found.GetContent(), ContentHash: found.GetContentHash(), Certificate: found.GetCertificate()}, place, nil
+}
+
 // place finds the blueprint that has a hash, and the place of the sealed transaction in its preblock; -1 for a plain one.
 func (t Transactions) place(hash common.Hash) (number uint64, place int, err error) {
 	one, rec, err := t.find(hash)
@@ -86,7 +119,7 @@ func (t Transactions) place(hash common.Hash) (number uint64, place int, err err
 // positionOf is -1 when the list does not have the hash: a delayed transaction is ordered by its hash, beside the list.
 func positionOf(p *preblockv1.Preblock, hash common.Hash) int {
 	for i, raw := range p.GetContent().GetTransactions() {
-		if crypto.Keccak256Hash(raw) == hash {
+		if txstore.HashOf(raw) == hash {
 			return i
 		}
 	}

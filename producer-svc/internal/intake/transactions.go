@@ -31,6 +31,8 @@ type Transactions struct {
 	Sealed  *sealedpool.Pool // nil: a sealed transaction is one of a type that is not supported
 	Chain   Chain
 	Records func(number uint64) (*blueprintv1.LogRecord, error)
+	// Accepted is called with what was accepted; nil for nothing.
+	Accepted func(hashes ...common.Hash)
 }
 
 // Submit takes plain and sealed transactions, each kind in one go.
@@ -49,6 +51,9 @@ func (t Transactions) Submit(ctx context.Context, raws [][]byte) ([]common.Hash,
 	}
 	if len(sealed.raws) > 0 {
 		sealed.submit(ctx, t.Sealed.Submit, hashes, errs)
+	}
+	if t.Accepted != nil {
+		t.Accepted(hashes...)
 	}
 	return hashes, errs
 }

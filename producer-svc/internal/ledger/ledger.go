@@ -27,7 +27,9 @@ type Ledger struct {
 	Bars   Bars
 	// Count is called for each applied block.
 	Count func(transactions, skipped int)
-	Clock *clock.Clock // of the timestamps; nil for the machine's
+	// Applied is called with the hashes and ids of the transactions that an applied block has, skipped or ordered; nil for nothing.
+	Applied func(hashes ...common.Hash)
+	Clock   *clock.Clock // of the timestamps; nil for the machine's
 }
 
 // Bars says which transactions are barred after they were opened and ended: those that their own sender sealed, or a relay. Both
@@ -67,10 +69,25 @@ func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section
 			return section.Block{}, err
 		}
 	}
+	if l.Applied != nil {
+		l.Applied(namesOf(rec, result)...)
+	}
 	block := section.BlockOf(rec, content.Hash(result.Hash))
 	l.Clock.Passed(block.Time)
 	l.Count(block.Transactions, len(skipped)+section.Unopenable(rec))
 	return block, nil
+}
+
+// namesOf are the hashes of what a block has or skipped, and the ids of what it ordered.
+func namesOf(rec *blueprintv1.LogRecord, result chain.Result) []common.Hash {
+	names := append([]common.Hash(nil), result.Included...)
+	for _, one := range result.Skipped {
+		names = append(names, one.Hash)
+	}
+	for _, one := range rec.GetSealed() {
+		names = append(names, common.BytesToHash(one.GetId()))
+	}
+	return names
 }
 
 // BlockOf is the block that a record decides.

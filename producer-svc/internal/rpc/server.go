@@ -42,6 +42,8 @@ type Config struct {
 	Submitter func(submitter common.Address) sealedpool.Submitter
 	// OrderProof shows where a transaction was ordered, plain or sealed; nil when there are no proofs.
 	OrderProof func(ctx context.Context, hash common.Hash) (any, error)
+	// Steps follows transactions; nil when nobody may.
+	Steps Follow
 	// Check compares the signed chunks of a published blueprint with what follows from this replica's log; key is who should have
 	// signed them, empty for the key that this replica has.
 	Check func(chunks [][]byte, key []byte) (BlueprintCheck, error)
@@ -203,10 +205,12 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 		return err
 	}
 	s.eth = &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, computing: computing, receipts: s.receipts, hold: s.cfg.ReceiptHold}
+	subscribers := newSubscribers(polling, s.eth.GetLogs)
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: s.eth},
 		gethrpc.API{Namespace: "eth", Service: computed},
-		gethrpc.API{Namespace: "eth", Service: newSubscribers(polling, s.eth.GetLogs)},
+		gethrpc.API{Namespace: "eth", Service: subscribers},
+		gethrpc.API{Namespace: "te", Service: &stepsService{follow: s.cfg.Steps, count: subscribers}},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: s.eth}},
 		gethrpc.API{Namespace: "eth", Service: state},
 		gethrpc.API{Namespace: "debug", Service: debug},

@@ -99,6 +99,9 @@ func (s *Store) Position() (last uint64, changed <-chan struct{}) {
 // before the first Add.
 func (s *Store) ConfirmWith(confirm func(position uint64) error) { s.confirm = confirm }
 
+// TellEnded has what ended told, after it is recorded. Call it before the first End.
+func (s *Store) TellEnded(ended func(hashes ...common.Hash)) { s.ended = ended }
+
 // Keep stores what another store promised and forgets what ended there, durable when it returns. Nothing is confirmed.
 func (s *Store) Keep(changes []Change) error {
 	groups := map[ChangeKind][]Tx{}

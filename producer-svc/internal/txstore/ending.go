@@ -72,6 +72,11 @@ func (s *Store) record(endings []Ending, ended bool) error {
 	if err != nil {
 		return err
 	}
+	if ended {
+		for _, one := range endings {
+			s.ended(one.Hash)
+		}
+	}
 	return s.forgetEndings()
 }
 

@@ -101,6 +101,7 @@ type Store struct {
 	changed  notify.Broadcast // at each change
 
 	confirm func(position uint64) error
+	ended   func(hashes ...common.Hash)
 }
 
 // Open opens or creates the store in dir.
@@ -110,7 +111,7 @@ func Open(dir string, options Options) (*Store, error) {
 		return nil, fmt.Errorf("open transaction store in %s: %w", dir, err)
 	}
 	s := &Store{options: options.withDefaults(), db: db, acked: newList(prefixTransaction), delayed: newList(prefixDelayed), sealed: newList(prefixSealed),
-		confirm: func(uint64) error { return nil }}
+		confirm: func(uint64) error { return nil }, ended: func(...common.Hash) {}}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open transaction store in %s: %w", dir, err), db.Close())
 	}

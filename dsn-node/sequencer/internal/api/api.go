@@ -16,12 +16,16 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-var errNumberZero = errors.New("number 0 has no preblock, the first is 1")
+var (
+	errNumberZero   = errors.New("number 0 has no preblock, the first is 1")
+	errNoKeyholders = errors.New("the sequencer has no keyholders: nothing is final before it is fixed")
+)
 
 // Errors maps the errors of the core to status codes.
 func Errors() map[error]codes.Code {
 	return map[error]codes.Code{
 		errNumberZero:              codes.InvalidArgument,
+		errNoKeyholders:            codes.Unimplemented,
 		content.ErrMalformed:       codes.InvalidArgument,
 		rules.ErrContent:           codes.InvalidArgument,
 		requestid.ErrInvalid:       codes.InvalidArgument,
@@ -39,6 +43,10 @@ type Core interface {
 	Submit(ctx context.Context, p core.Proposal) (core.Answer, error)
 	Preblock(number uint64) (*preblockv1.Preblock, error)
 	Subscribe(from uint64) (*core.Subscription, error)
+	SubscribeNew() (*core.Subscription, error)
+	// Final is the newest content with sealed transactions that became final; changed is closed when there is another. It is nil
+	// without keyholders.
+	Final() (newest *preblockv1.Final, changed <-chan struct{})
 	Last() uint64
 	Accepted() uint64
 	// Waiting says why no preblock can be fixed now, "" when nothing is in the way.
@@ -89,6 +97,32 @@ func (s *Service) StreamPreblocks(r *dsnv1.StreamPreblocksRequest, stream dsnv1.
 		}
 		if err := stream.Send(&dsnv1.StreamPreblocksResponse{Preblock: p}); err != nil {
 			return err
+		}
+	}
+}
+
+func (s *Service) StreamFinal(_ *dsnv1.StreamFinalRequest, stream dsnv1.SequencerService_StreamFinalServer) error {
+	sub, err := s.core.SubscribeNew() // it counts as one
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	for sent := s.core.Last(); ; {
+		newest, changed := s.core.Final()
+		if changed == nil {
+			return errNoKeyholders
+		}
+		if number := newest.GetContent().GetNumber(); number > sent {
+			if err := stream.Send(&dsnv1.StreamFinalResponse{Final: newest}); err != nil {
+				return err
+			}
+			sent = number
+			continue
+		}
+		select {
+		case <-changed:
+		case <-stream.Context().Done():
+			return context.Cause(stream.Context())
 		}
 	}
 }

@@ -87,6 +87,8 @@ type Driver struct {
 	owing   map[uint8]*runningRound           // those whose shares may have spoiled an opening, until they have proven them
 	left    map[uint8]*keyholderv1.ViewChange // the last statement of each that it went to a higher view
 	changed notify.Broadcast                  // when what followers wait for changes
+	newest  *preblockv1.Final                 // what became final last, if it has sealed transactions
+	finals  notify.Broadcast                  // when there is another
 }
 
 // NewDriver returns a driver; Run makes it work.

@@ -301,6 +301,7 @@ func (r *runningRound) finalize(ctx context.Context, c *preblockv1.Certificate) 
 	if len(r.sealed) == 0 {
 		return
 	}
+	r.tellFinal(c)
 	if first != (round.Set{}) {
 		r.after(patience+time.Duration(len(r.sealed))*patienceShare, func() { r.askOthers(first) })
 	}

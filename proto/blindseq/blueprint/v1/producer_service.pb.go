@@ -75,6 +75,74 @@ func (PoolLock) EnumDescriptor() ([]byte, []int) {
 	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{0}
 }
 
+// StepKind is how far a transaction has come.
+type StepKind int32
+
+const (
+	StepKind_STEP_KIND_UNSPECIFIED StepKind = 0
+	// It is durable in the pool.
+	StepKind_STEP_KIND_PENDING StepKind = 1
+	// It is durable in the pool, sealed.
+	StepKind_STEP_KIND_SEALED StepKind = 2
+	// Its place in the order is final.
+	StepKind_STEP_KIND_FINAL StepKind = 3
+	// Its place is final and it was opened.
+	StepKind_STEP_KIND_OPENED StepKind = 4
+	// It is in a block: the last step.
+	StepKind_STEP_KIND_EXECUTED StepKind = 5
+	// It is in no block and will not be, for now at least: the last step.
+	StepKind_STEP_KIND_ENDED StepKind = 6
+)
+
+// Enum value maps for StepKind.
+var (
+	StepKind_name = map[int32]string{
+		0: "STEP_KIND_UNSPECIFIED",
+		1: "STEP_KIND_PENDING",
+		2: "STEP_KIND_SEALED",
+		3: "STEP_KIND_FINAL",
+		4: "STEP_KIND_OPENED",
+		5: "STEP_KIND_EXECUTED",
+		6: "STEP_KIND_ENDED",
+	}
+	StepKind_value = map[string]int32{
+		"STEP_KIND_UNSPECIFIED": 0,
+		"STEP_KIND_PENDING":     1,
+		"STEP_KIND_SEALED":      2,
+		"STEP_KIND_FINAL":       3,
+		"STEP_KIND_OPENED":      4,
+		"STEP_KIND_EXECUTED":    5,
+		"STEP_KIND_ENDED":       6,
+	}
+)
+
+func (x StepKind) Enum() *StepKind {
+	p := new(StepKind)
+	*p = x
+	return p
+}
+
+func (x StepKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StepKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_blindseq_blueprint_v1_producer_service_proto_enumTypes[1].Descriptor()
+}
+
+func (StepKind) Type() protoreflect.EnumType {
+	return &file_blindseq_blueprint_v1_producer_service_proto_enumTypes[1]
+}
+
+func (x StepKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StepKind.Descriptor instead.
+func (StepKind) EnumDescriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{1}
+}
+
 type ProduceBlockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 128 characters of [A-Za-z0-9._-]; chosen by the service when empty.
@@ -1212,6 +1280,203 @@ func (x *AddDelayedTransactionResponse) GetHash() []byte {
 	return nil
 }
 
+type FollowTransactionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes.
+	Hash          []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowTransactionRequest) Reset() {
+	*x = FollowTransactionRequest{}
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowTransactionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowTransactionRequest) ProtoMessage() {}
+
+func (x *FollowTransactionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowTransactionRequest.ProtoReflect.Descriptor instead.
+func (*FollowTransactionRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *FollowTransactionRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+type FollowTransactionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          *TransactionStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowTransactionResponse) Reset() {
+	*x = FollowTransactionResponse{}
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowTransactionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowTransactionResponse) ProtoMessage() {}
+
+func (x *FollowTransactionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowTransactionResponse.ProtoReflect.Descriptor instead.
+func (*FollowTransactionResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FollowTransactionResponse) GetStep() *TransactionStep {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+// TransactionStep is one step of a transaction.
+type TransactionStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  StepKind               `protobuf:"varint,1,opt,name=kind,proto3,enum=blindseq.blueprint.v1.StepKind" json:"kind,omitempty"`
+	// Block that has or will have it; 0 while its place is not fixed, and when it ended before.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// Hash of the transaction inside a sealed one, from `opened` on. 32 bytes, or empty.
+	TransactionHash []byte `protobuf:"bytes,3,opt,name=transaction_hash,json=transactionHash,proto3" json:"transaction_hash,omitempty"`
+	// Of `executed`: its index in the block.
+	Index uint32 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
+	// Of `ended`: why.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Of `ended`: whether the transaction is skipped wherever it is ordered, for a time.
+	Barred bool `protobuf:"varint,6,opt,name=barred,proto3" json:"barred,omitempty"`
+	// Of `final`: the content, and its certificate with locks. Absent when nothing is certified, or when the DSN has forgotten it.
+	Final *v1.Final `protobuf:"bytes,7,opt,name=final,proto3" json:"final,omitempty"`
+	// Of `final`: place in the content's list.
+	Position      uint32 `protobuf:"varint,8,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransactionStep) Reset() {
+	*x = TransactionStep{}
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransactionStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransactionStep) ProtoMessage() {}
+
+func (x *TransactionStep) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_blueprint_v1_producer_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransactionStep.ProtoReflect.Descriptor instead.
+func (*TransactionStep) Descriptor() ([]byte, []int) {
+	return file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *TransactionStep) GetKind() StepKind {
+	if x != nil {
+		return x.Kind
+	}
+	return StepKind_STEP_KIND_UNSPECIFIED
+}
+
+func (x *TransactionStep) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *TransactionStep) GetTransactionHash() []byte {
+	if x != nil {
+		return x.TransactionHash
+	}
+	return nil
+}
+
+func (x *TransactionStep) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TransactionStep) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TransactionStep) GetBarred() bool {
+	if x != nil {
+		return x.Barred
+	}
+	return false
+}
+
+func (x *TransactionStep) GetFinal() *v1.Final {
+	if x != nil {
+		return x.Final
+	}
+	return nil
+}
+
+func (x *TransactionStep) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
 var File_blindseq_blueprint_v1_producer_service_proto protoreflect.FileDescriptor
 
 const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
@@ -1297,16 +1562,38 @@ const file_blindseq_blueprint_v1_producer_service_proto_rawDesc = "" +
 	"\x1cAddDelayedTransactionRequest\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\fR\x03raw\"3\n" +
 	"\x1dAddDelayedTransactionResponse\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\fR\x04hash*Z\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\".\n" +
+	"\x18FollowTransactionRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\"W\n" +
+	"\x19FollowTransactionResponse\x12:\n" +
+	"\x04step\x18\x01 \x01(\v2&.blindseq.blueprint.v1.TransactionStepR\x04step\"\x9e\x02\n" +
+	"\x0fTransactionStep\x123\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1f.blindseq.blueprint.v1.StepKindR\x04kind\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12)\n" +
+	"\x10transaction_hash\x18\x03 \x01(\fR\x0ftransactionHash\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\rR\x05index\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06barred\x18\x06 \x01(\bR\x06barred\x121\n" +
+	"\x05final\x18\a \x01(\v2\x1b.blindseq.preblock.v1.FinalR\x05final\x12\x1a\n" +
+	"\bposition\x18\b \x01(\rR\bposition*Z\n" +
 	"\bPoolLock\x12\x19\n" +
 	"\x15POOL_LOCK_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12POOL_LOCK_OPERATOR\x10\x01\x12\x1b\n" +
-	"\x17POOL_LOCK_BACK_PRESSURE\x10\x022\xb5\x04\n" +
+	"\x17POOL_LOCK_BACK_PRESSURE\x10\x02*\xaa\x01\n" +
+	"\bStepKind\x12\x19\n" +
+	"\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11STEP_KIND_PENDING\x10\x01\x12\x14\n" +
+	"\x10STEP_KIND_SEALED\x10\x02\x12\x13\n" +
+	"\x0fSTEP_KIND_FINAL\x10\x03\x12\x14\n" +
+	"\x10STEP_KIND_OPENED\x10\x04\x12\x16\n" +
+	"\x12STEP_KIND_EXECUTED\x10\x05\x12\x13\n" +
+	"\x0fSTEP_KIND_ENDED\x10\x062\xaf\x05\n" +
 	"\x0fProducerService\x12g\n" +
 	"\fProduceBlock\x12*.blindseq.blueprint.v1.ProduceBlockRequest\x1a+.blindseq.blueprint.v1.ProduceBlockResponse\x12y\n" +
 	"\x12GetProposalContent\x120.blindseq.blueprint.v1.GetProposalContentRequest\x1a1.blindseq.blueprint.v1.GetProposalContentResponse\x12g\n" +
 	"\fGetBlueprint\x12*.blindseq.blueprint.v1.GetBlueprintRequest\x1a+.blindseq.blueprint.v1.GetBlueprintResponse\x12u\n" +
-	"\x10StreamBlueprints\x12..blindseq.blueprint.v1.StreamBlueprintsRequest\x1a/.blindseq.blueprint.v1.StreamBlueprintsResponse0\x01\x12^\n" +
+	"\x10StreamBlueprints\x12..blindseq.blueprint.v1.StreamBlueprintsRequest\x1a/.blindseq.blueprint.v1.StreamBlueprintsResponse0\x01\x12x\n" +
+	"\x11FollowTransaction\x12/.blindseq.blueprint.v1.FollowTransactionRequest\x1a0.blindseq.blueprint.v1.FollowTransactionResponse0\x01\x12^\n" +
 	"\tGetStatus\x12'.blindseq.blueprint.v1.GetStatusRequest\x1a(.blindseq.blueprint.v1.GetStatusResponse2\xc8\x03\n" +
 	"\fAdminService\x12[\n" +
 	"\bLockPool\x12&.blindseq.blueprint.v1.LockPoolRequest\x1a'.blindseq.blueprint.v1.LockPoolResponse\x12a\n" +
@@ -1328,71 +1615,81 @@ func file_blindseq_blueprint_v1_producer_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_blueprint_v1_producer_service_proto_rawDescData
 }
 
-var file_blindseq_blueprint_v1_producer_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_blindseq_blueprint_v1_producer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_blindseq_blueprint_v1_producer_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_blindseq_blueprint_v1_producer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_blindseq_blueprint_v1_producer_service_proto_goTypes = []any{
 	(PoolLock)(0),                         // 0: blindseq.blueprint.v1.PoolLock
-	(*ProduceBlockRequest)(nil),           // 1: blindseq.blueprint.v1.ProduceBlockRequest
-	(*ProduceBlockResponse)(nil),          // 2: blindseq.blueprint.v1.ProduceBlockResponse
-	(*ProducedBlock)(nil),                 // 3: blindseq.blueprint.v1.ProducedBlock
-	(*GetProposalContentRequest)(nil),     // 4: blindseq.blueprint.v1.GetProposalContentRequest
-	(*GetProposalContentResponse)(nil),    // 5: blindseq.blueprint.v1.GetProposalContentResponse
-	(*GetBlueprintRequest)(nil),           // 6: blindseq.blueprint.v1.GetBlueprintRequest
-	(*GetBlueprintResponse)(nil),          // 7: blindseq.blueprint.v1.GetBlueprintResponse
-	(*StreamBlueprintsRequest)(nil),       // 8: blindseq.blueprint.v1.StreamBlueprintsRequest
-	(*StreamBlueprintsResponse)(nil),      // 9: blindseq.blueprint.v1.StreamBlueprintsResponse
-	(*GetStatusRequest)(nil),              // 10: blindseq.blueprint.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),             // 11: blindseq.blueprint.v1.GetStatusResponse
-	(*Publication)(nil),                   // 12: blindseq.blueprint.v1.Publication
-	(*DropTransactionsRequest)(nil),       // 13: blindseq.blueprint.v1.DropTransactionsRequest
-	(*DropTransactionsResponse)(nil),      // 14: blindseq.blueprint.v1.DropTransactionsResponse
-	(*LockPoolRequest)(nil),               // 15: blindseq.blueprint.v1.LockPoolRequest
-	(*LockPoolResponse)(nil),              // 16: blindseq.blueprint.v1.LockPoolResponse
-	(*UnlockPoolRequest)(nil),             // 17: blindseq.blueprint.v1.UnlockPoolRequest
-	(*UnlockPoolResponse)(nil),            // 18: blindseq.blueprint.v1.UnlockPoolResponse
-	(*AddDelayedTransactionRequest)(nil),  // 19: blindseq.blueprint.v1.AddDelayedTransactionRequest
-	(*AddDelayedTransactionResponse)(nil), // 20: blindseq.blueprint.v1.AddDelayedTransactionResponse
-	(*timestamppb.Timestamp)(nil),         // 21: google.protobuf.Timestamp
-	(*v1.NoPreblock)(nil),                 // 22: blindseq.preblock.v1.NoPreblock
-	(*v1.Content)(nil),                    // 23: blindseq.preblock.v1.Content
-	(*Blueprint)(nil),                     // 24: blindseq.blueprint.v1.Blueprint
+	(StepKind)(0),                         // 1: blindseq.blueprint.v1.StepKind
+	(*ProduceBlockRequest)(nil),           // 2: blindseq.blueprint.v1.ProduceBlockRequest
+	(*ProduceBlockResponse)(nil),          // 3: blindseq.blueprint.v1.ProduceBlockResponse
+	(*ProducedBlock)(nil),                 // 4: blindseq.blueprint.v1.ProducedBlock
+	(*GetProposalContentRequest)(nil),     // 5: blindseq.blueprint.v1.GetProposalContentRequest
+	(*GetProposalContentResponse)(nil),    // 6: blindseq.blueprint.v1.GetProposalContentResponse
+	(*GetBlueprintRequest)(nil),           // 7: blindseq.blueprint.v1.GetBlueprintRequest
+	(*GetBlueprintResponse)(nil),          // 8: blindseq.blueprint.v1.GetBlueprintResponse
+	(*StreamBlueprintsRequest)(nil),       // 9: blindseq.blueprint.v1.StreamBlueprintsRequest
+	(*StreamBlueprintsResponse)(nil),      // 10: blindseq.blueprint.v1.StreamBlueprintsResponse
+	(*GetStatusRequest)(nil),              // 11: blindseq.blueprint.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),             // 12: blindseq.blueprint.v1.GetStatusResponse
+	(*Publication)(nil),                   // 13: blindseq.blueprint.v1.Publication
+	(*DropTransactionsRequest)(nil),       // 14: blindseq.blueprint.v1.DropTransactionsRequest
+	(*DropTransactionsResponse)(nil),      // 15: blindseq.blueprint.v1.DropTransactionsResponse
+	(*LockPoolRequest)(nil),               // 16: blindseq.blueprint.v1.LockPoolRequest
+	(*LockPoolResponse)(nil),              // 17: blindseq.blueprint.v1.LockPoolResponse
+	(*UnlockPoolRequest)(nil),             // 18: blindseq.blueprint.v1.UnlockPoolRequest
+	(*UnlockPoolResponse)(nil),            // 19: blindseq.blueprint.v1.UnlockPoolResponse
+	(*AddDelayedTransactionRequest)(nil),  // 20: blindseq.blueprint.v1.AddDelayedTransactionRequest
+	(*AddDelayedTransactionResponse)(nil), // 21: blindseq.blueprint.v1.AddDelayedTransactionResponse
+	(*FollowTransactionRequest)(nil),      // 22: blindseq.blueprint.v1.FollowTransactionRequest
+	(*FollowTransactionResponse)(nil),     // 23: blindseq.blueprint.v1.FollowTransactionResponse
+	(*TransactionStep)(nil),               // 24: blindseq.blueprint.v1.TransactionStep
+	(*timestamppb.Timestamp)(nil),         // 25: google.protobuf.Timestamp
+	(*v1.NoPreblock)(nil),                 // 26: blindseq.preblock.v1.NoPreblock
+	(*v1.Content)(nil),                    // 27: blindseq.preblock.v1.Content
+	(*Blueprint)(nil),                     // 28: blindseq.blueprint.v1.Blueprint
+	(*v1.Final)(nil),                      // 29: blindseq.preblock.v1.Final
 }
 var file_blindseq_blueprint_v1_producer_service_proto_depIdxs = []int32{
-	21, // 0: blindseq.blueprint.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
-	3,  // 1: blindseq.blueprint.v1.ProduceBlockResponse.block:type_name -> blindseq.blueprint.v1.ProducedBlock
-	22, // 2: blindseq.blueprint.v1.ProduceBlockResponse.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	21, // 3: blindseq.blueprint.v1.ProducedBlock.timestamp:type_name -> google.protobuf.Timestamp
-	21, // 4: blindseq.blueprint.v1.GetProposalContentRequest.timestamp:type_name -> google.protobuf.Timestamp
-	23, // 5: blindseq.blueprint.v1.GetProposalContentResponse.content:type_name -> blindseq.preblock.v1.Content
-	21, // 6: blindseq.blueprint.v1.GetProposalContentResponse.head_timestamp:type_name -> google.protobuf.Timestamp
-	24, // 7: blindseq.blueprint.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
-	24, // 8: blindseq.blueprint.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
-	21, // 9: blindseq.blueprint.v1.GetStatusResponse.head_timestamp:type_name -> google.protobuf.Timestamp
+	25, // 0: blindseq.blueprint.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
+	4,  // 1: blindseq.blueprint.v1.ProduceBlockResponse.block:type_name -> blindseq.blueprint.v1.ProducedBlock
+	26, // 2: blindseq.blueprint.v1.ProduceBlockResponse.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	25, // 3: blindseq.blueprint.v1.ProducedBlock.timestamp:type_name -> google.protobuf.Timestamp
+	25, // 4: blindseq.blueprint.v1.GetProposalContentRequest.timestamp:type_name -> google.protobuf.Timestamp
+	27, // 5: blindseq.blueprint.v1.GetProposalContentResponse.content:type_name -> blindseq.preblock.v1.Content
+	25, // 6: blindseq.blueprint.v1.GetProposalContentResponse.head_timestamp:type_name -> google.protobuf.Timestamp
+	28, // 7: blindseq.blueprint.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
+	28, // 8: blindseq.blueprint.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.blueprint.v1.Blueprint
+	25, // 9: blindseq.blueprint.v1.GetStatusResponse.head_timestamp:type_name -> google.protobuf.Timestamp
 	0,  // 10: blindseq.blueprint.v1.GetStatusResponse.pool_locks:type_name -> blindseq.blueprint.v1.PoolLock
-	12, // 11: blindseq.blueprint.v1.GetStatusResponse.publication:type_name -> blindseq.blueprint.v1.Publication
-	1,  // 12: blindseq.blueprint.v1.ProducerService.ProduceBlock:input_type -> blindseq.blueprint.v1.ProduceBlockRequest
-	4,  // 13: blindseq.blueprint.v1.ProducerService.GetProposalContent:input_type -> blindseq.blueprint.v1.GetProposalContentRequest
-	6,  // 14: blindseq.blueprint.v1.ProducerService.GetBlueprint:input_type -> blindseq.blueprint.v1.GetBlueprintRequest
-	8,  // 15: blindseq.blueprint.v1.ProducerService.StreamBlueprints:input_type -> blindseq.blueprint.v1.StreamBlueprintsRequest
-	10, // 16: blindseq.blueprint.v1.ProducerService.GetStatus:input_type -> blindseq.blueprint.v1.GetStatusRequest
-	15, // 17: blindseq.blueprint.v1.AdminService.LockPool:input_type -> blindseq.blueprint.v1.LockPoolRequest
-	17, // 18: blindseq.blueprint.v1.AdminService.UnlockPool:input_type -> blindseq.blueprint.v1.UnlockPoolRequest
-	19, // 19: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:input_type -> blindseq.blueprint.v1.AddDelayedTransactionRequest
-	13, // 20: blindseq.blueprint.v1.AdminService.DropTransactions:input_type -> blindseq.blueprint.v1.DropTransactionsRequest
-	2,  // 21: blindseq.blueprint.v1.ProducerService.ProduceBlock:output_type -> blindseq.blueprint.v1.ProduceBlockResponse
-	5,  // 22: blindseq.blueprint.v1.ProducerService.GetProposalContent:output_type -> blindseq.blueprint.v1.GetProposalContentResponse
-	7,  // 23: blindseq.blueprint.v1.ProducerService.GetBlueprint:output_type -> blindseq.blueprint.v1.GetBlueprintResponse
-	9,  // 24: blindseq.blueprint.v1.ProducerService.StreamBlueprints:output_type -> blindseq.blueprint.v1.StreamBlueprintsResponse
-	11, // 25: blindseq.blueprint.v1.ProducerService.GetStatus:output_type -> blindseq.blueprint.v1.GetStatusResponse
-	16, // 26: blindseq.blueprint.v1.AdminService.LockPool:output_type -> blindseq.blueprint.v1.LockPoolResponse
-	18, // 27: blindseq.blueprint.v1.AdminService.UnlockPool:output_type -> blindseq.blueprint.v1.UnlockPoolResponse
-	20, // 28: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:output_type -> blindseq.blueprint.v1.AddDelayedTransactionResponse
-	14, // 29: blindseq.blueprint.v1.AdminService.DropTransactions:output_type -> blindseq.blueprint.v1.DropTransactionsResponse
-	21, // [21:30] is the sub-list for method output_type
-	12, // [12:21] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 11: blindseq.blueprint.v1.GetStatusResponse.publication:type_name -> blindseq.blueprint.v1.Publication
+	24, // 12: blindseq.blueprint.v1.FollowTransactionResponse.step:type_name -> blindseq.blueprint.v1.TransactionStep
+	1,  // 13: blindseq.blueprint.v1.TransactionStep.kind:type_name -> blindseq.blueprint.v1.StepKind
+	29, // 14: blindseq.blueprint.v1.TransactionStep.final:type_name -> blindseq.preblock.v1.Final
+	2,  // 15: blindseq.blueprint.v1.ProducerService.ProduceBlock:input_type -> blindseq.blueprint.v1.ProduceBlockRequest
+	5,  // 16: blindseq.blueprint.v1.ProducerService.GetProposalContent:input_type -> blindseq.blueprint.v1.GetProposalContentRequest
+	7,  // 17: blindseq.blueprint.v1.ProducerService.GetBlueprint:input_type -> blindseq.blueprint.v1.GetBlueprintRequest
+	9,  // 18: blindseq.blueprint.v1.ProducerService.StreamBlueprints:input_type -> blindseq.blueprint.v1.StreamBlueprintsRequest
+	22, // 19: blindseq.blueprint.v1.ProducerService.FollowTransaction:input_type -> blindseq.blueprint.v1.FollowTransactionRequest
+	11, // 20: blindseq.blueprint.v1.ProducerService.GetStatus:input_type -> blindseq.blueprint.v1.GetStatusRequest
+	16, // 21: blindseq.blueprint.v1.AdminService.LockPool:input_type -> blindseq.blueprint.v1.LockPoolRequest
+	18, // 22: blindseq.blueprint.v1.AdminService.UnlockPool:input_type -> blindseq.blueprint.v1.UnlockPoolRequest
+	20, // 23: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:input_type -> blindseq.blueprint.v1.AddDelayedTransactionRequest
+	14, // 24: blindseq.blueprint.v1.AdminService.DropTransactions:input_type -> blindseq.blueprint.v1.DropTransactionsRequest
+	3,  // 25: blindseq.blueprint.v1.ProducerService.ProduceBlock:output_type -> blindseq.blueprint.v1.ProduceBlockResponse
+	6,  // 26: blindseq.blueprint.v1.ProducerService.GetProposalContent:output_type -> blindseq.blueprint.v1.GetProposalContentResponse
+	8,  // 27: blindseq.blueprint.v1.ProducerService.GetBlueprint:output_type -> blindseq.blueprint.v1.GetBlueprintResponse
+	10, // 28: blindseq.blueprint.v1.ProducerService.StreamBlueprints:output_type -> blindseq.blueprint.v1.StreamBlueprintsResponse
+	23, // 29: blindseq.blueprint.v1.ProducerService.FollowTransaction:output_type -> blindseq.blueprint.v1.FollowTransactionResponse
+	12, // 30: blindseq.blueprint.v1.ProducerService.GetStatus:output_type -> blindseq.blueprint.v1.GetStatusResponse
+	17, // 31: blindseq.blueprint.v1.AdminService.LockPool:output_type -> blindseq.blueprint.v1.LockPoolResponse
+	19, // 32: blindseq.blueprint.v1.AdminService.UnlockPool:output_type -> blindseq.blueprint.v1.UnlockPoolResponse
+	21, // 33: blindseq.blueprint.v1.AdminService.AddDelayedTransaction:output_type -> blindseq.blueprint.v1.AddDelayedTransactionResponse
+	15, // 34: blindseq.blueprint.v1.AdminService.DropTransactions:output_type -> blindseq.blueprint.v1.DropTransactionsResponse
+	25, // [25:35] is the sub-list for method output_type
+	15, // [15:25] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_blueprint_v1_producer_service_proto_init() }
@@ -1411,8 +1708,8 @@ func file_blindseq_blueprint_v1_producer_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_blueprint_v1_producer_service_proto_rawDesc), len(file_blindseq_blueprint_v1_producer_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   20,
+			NumEnums:      2,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

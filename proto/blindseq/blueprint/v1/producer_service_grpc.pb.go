@@ -23,6 +23,7 @@ const (
 	ProducerService_GetProposalContent_FullMethodName = "/blindseq.blueprint.v1.ProducerService/GetProposalContent"
 	ProducerService_GetBlueprint_FullMethodName       = "/blindseq.blueprint.v1.ProducerService/GetBlueprint"
 	ProducerService_StreamBlueprints_FullMethodName   = "/blindseq.blueprint.v1.ProducerService/StreamBlueprints"
+	ProducerService_FollowTransaction_FullMethodName  = "/blindseq.blueprint.v1.ProducerService/FollowTransaction"
 	ProducerService_GetStatus_FullMethodName          = "/blindseq.blueprint.v1.ProducerService/GetStatus"
 )
 
@@ -50,6 +51,12 @@ type ProducerServiceClient interface {
 	// StreamBlueprints sends every applied blueprint from a number on, in order, and continues with new ones.
 	// INVALID_ARGUMENT: number 0. OUT_OF_RANGE: the number is above the next one. UNAVAILABLE: stopping.
 	StreamBlueprints(ctx context.Context, in *StreamBlueprintsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBlueprintsResponse], error)
+	// FollowTransaction sends the steps of a transaction, each once and in order: those that have happened, then the next ones, and
+	// ends after the last. The hash is that of a transaction, or the id of a sealed one; one that is not known yet is waited for.
+	// INVALID_ARGUMENT: no hash of 32 bytes. RESOURCE_EXHAUSTED: too many are followed. UNAVAILABLE: this replica stops leading or
+	// stops; follow again, all steps are sent anew.
+	// REST: GET /v1/transactions/{hash}/events (blindseq.gateway.v1).
+	FollowTransaction(ctx context.Context, in *FollowTransactionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowTransactionResponse], error)
 	// GetStatus returns head, pool and lock. It never fails while the service runs.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
@@ -111,6 +118,25 @@ func (c *producerServiceClient) StreamBlueprints(ctx context.Context, in *Stream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ProducerService_StreamBlueprintsClient = grpc.ServerStreamingClient[StreamBlueprintsResponse]
 
+func (c *producerServiceClient) FollowTransaction(ctx context.Context, in *FollowTransactionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowTransactionResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ProducerService_ServiceDesc.Streams[1], ProducerService_FollowTransaction_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FollowTransactionRequest, FollowTransactionResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ProducerService_FollowTransactionClient = grpc.ServerStreamingClient[FollowTransactionResponse]
+
 func (c *producerServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatusResponse)
@@ -145,6 +171,12 @@ type ProducerServiceServer interface {
 	// StreamBlueprints sends every applied blueprint from a number on, in order, and continues with new ones.
 	// INVALID_ARGUMENT: number 0. OUT_OF_RANGE: the number is above the next one. UNAVAILABLE: stopping.
 	StreamBlueprints(*StreamBlueprintsRequest, grpc.ServerStreamingServer[StreamBlueprintsResponse]) error
+	// FollowTransaction sends the steps of a transaction, each once and in order: those that have happened, then the next ones, and
+	// ends after the last. The hash is that of a transaction, or the id of a sealed one; one that is not known yet is waited for.
+	// INVALID_ARGUMENT: no hash of 32 bytes. RESOURCE_EXHAUSTED: too many are followed. UNAVAILABLE: this replica stops leading or
+	// stops; follow again, all steps are sent anew.
+	// REST: GET /v1/transactions/{hash}/events (blindseq.gateway.v1).
+	FollowTransaction(*FollowTransactionRequest, grpc.ServerStreamingServer[FollowTransactionResponse]) error
 	// GetStatus returns head, pool and lock. It never fails while the service runs.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedProducerServiceServer()
@@ -168,6 +200,9 @@ func (UnimplementedProducerServiceServer) GetBlueprint(context.Context, *GetBlue
 }
 func (UnimplementedProducerServiceServer) StreamBlueprints(*StreamBlueprintsRequest, grpc.ServerStreamingServer[StreamBlueprintsResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamBlueprints not implemented")
+}
+func (UnimplementedProducerServiceServer) FollowTransaction(*FollowTransactionRequest, grpc.ServerStreamingServer[FollowTransactionResponse]) error {
+	return status.Error(codes.Unimplemented, "method FollowTransaction not implemented")
 }
 func (UnimplementedProducerServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
@@ -258,6 +293,17 @@ func _ProducerService_StreamBlueprints_Handler(srv interface{}, stream grpc.Serv
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ProducerService_StreamBlueprintsServer = grpc.ServerStreamingServer[StreamBlueprintsResponse]
 
+func _ProducerService_FollowTransaction_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FollowTransactionRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ProducerServiceServer).FollowTransaction(m, &grpc.GenericServerStream[FollowTransactionRequest, FollowTransactionResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ProducerService_FollowTransactionServer = grpc.ServerStreamingServer[FollowTransactionResponse]
+
 func _ProducerService_GetStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetStatusRequest)
 	if err := dec(in); err != nil {
@@ -304,6 +350,11 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamBlueprints",
 			Handler:       _ProducerService_StreamBlueprints_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "FollowTransaction",
+			Handler:       _ProducerService_FollowTransaction_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -314,6 +314,86 @@ func (x *StreamPreblocksResponse) GetPreblock() *v1.Preblock {
 	return nil
 }
 
+type StreamFinalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamFinalRequest) Reset() {
+	*x = StreamFinalRequest{}
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFinalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFinalRequest) ProtoMessage() {}
+
+func (x *StreamFinalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFinalRequest.ProtoReflect.Descriptor instead.
+func (*StreamFinalRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP(), []int{6}
+}
+
+type StreamFinalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Final         *v1.Final              `protobuf:"bytes,1,opt,name=final,proto3" json:"final,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamFinalResponse) Reset() {
+	*x = StreamFinalResponse{}
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFinalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFinalResponse) ProtoMessage() {}
+
+func (x *StreamFinalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFinalResponse.ProtoReflect.Descriptor instead.
+func (*StreamFinalResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *StreamFinalResponse) GetFinal() *v1.Final {
+	if x != nil {
+		return x.Final
+	}
+	return nil
+}
+
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -322,7 +402,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[6]
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +414,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[6]
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +427,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP(), []int{8}
 }
 
 type GetStatusResponse struct {
@@ -364,7 +444,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[7]
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +456,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[7]
+	mi := &file_blindseq_dsn_v1_sequencer_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +469,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetStatusResponse) GetLastNumber() uint64 {
@@ -435,17 +515,21 @@ const file_blindseq_dsn_v1_sequencer_service_proto_rawDesc = "" +
 	"\vfrom_number\x18\x01 \x01(\x04R\n" +
 	"fromNumber\"U\n" +
 	"\x17StreamPreblocksResponse\x12:\n" +
-	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockR\bpreblock\"\x12\n" +
+	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockR\bpreblock\"\x14\n" +
+	"\x12StreamFinalRequest\"H\n" +
+	"\x13StreamFinalResponse\x121\n" +
+	"\x05final\x18\x01 \x01(\v2\x1b.blindseq.preblock.v1.FinalR\x05final\"\x12\n" +
 	"\x10GetStatusRequest\"w\n" +
 	"\x11GetStatusResponse\x12\x1f\n" +
 	"\vlast_number\x18\x01 \x01(\x04R\n" +
 	"lastNumber\x12'\n" +
 	"\x0faccepted_number\x18\x02 \x01(\x04R\x0eacceptedNumber\x12\x18\n" +
-	"\awaiting\x18\x03 \x01(\tR\awaiting2\x8b\x03\n" +
+	"\awaiting\x18\x03 \x01(\tR\awaiting2\xe7\x03\n" +
 	"\x10SequencerService\x12a\n" +
 	"\x0eSubmitProposal\x12&.blindseq.dsn.v1.SubmitProposalRequest\x1a'.blindseq.dsn.v1.SubmitProposalResponse\x12X\n" +
 	"\vGetPreblock\x12#.blindseq.dsn.v1.GetPreblockRequest\x1a$.blindseq.dsn.v1.GetPreblockResponse\x12f\n" +
-	"\x0fStreamPreblocks\x12'.blindseq.dsn.v1.StreamPreblocksRequest\x1a(.blindseq.dsn.v1.StreamPreblocksResponse0\x01\x12R\n" +
+	"\x0fStreamPreblocks\x12'.blindseq.dsn.v1.StreamPreblocksRequest\x1a(.blindseq.dsn.v1.StreamPreblocksResponse0\x01\x12Z\n" +
+	"\vStreamFinal\x12#.blindseq.dsn.v1.StreamFinalRequest\x1a$.blindseq.dsn.v1.StreamFinalResponse0\x01\x12R\n" +
 	"\tGetStatus\x12!.blindseq.dsn.v1.GetStatusRequest\x1a\".blindseq.dsn.v1.GetStatusResponseB\xb0\x01\n" +
 	"\x13com.blindseq.dsn.v1B\x15SequencerServiceProtoP\x01Z$blindseq/proto/blindseq/dsn/v1;dsnv1\xa2\x02\x03BDX\xaa\x02\x0fBlindseq.Dsn.V1\xca\x02\x0fBlindseq\\Dsn\\V1\xe2\x02\x1bBlindseq\\Dsn\\V1\\GPBMetadata\xea\x02\x11Blindseq::Dsn::V1b\x06proto3"
 
@@ -461,7 +545,7 @@ func file_blindseq_dsn_v1_sequencer_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_dsn_v1_sequencer_service_proto_rawDescData
 }
 
-var file_blindseq_dsn_v1_sequencer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_blindseq_dsn_v1_sequencer_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_blindseq_dsn_v1_sequencer_service_proto_goTypes = []any{
 	(*SubmitProposalRequest)(nil),   // 0: blindseq.dsn.v1.SubmitProposalRequest
 	(*SubmitProposalResponse)(nil),  // 1: blindseq.dsn.v1.SubmitProposalResponse
@@ -469,28 +553,34 @@ var file_blindseq_dsn_v1_sequencer_service_proto_goTypes = []any{
 	(*GetPreblockResponse)(nil),     // 3: blindseq.dsn.v1.GetPreblockResponse
 	(*StreamPreblocksRequest)(nil),  // 4: blindseq.dsn.v1.StreamPreblocksRequest
 	(*StreamPreblocksResponse)(nil), // 5: blindseq.dsn.v1.StreamPreblocksResponse
-	(*GetStatusRequest)(nil),        // 6: blindseq.dsn.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),       // 7: blindseq.dsn.v1.GetStatusResponse
-	(*v1.Content)(nil),              // 8: blindseq.preblock.v1.Content
-	(*v1.Preblock)(nil),             // 9: blindseq.preblock.v1.Preblock
+	(*StreamFinalRequest)(nil),      // 6: blindseq.dsn.v1.StreamFinalRequest
+	(*StreamFinalResponse)(nil),     // 7: blindseq.dsn.v1.StreamFinalResponse
+	(*GetStatusRequest)(nil),        // 8: blindseq.dsn.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),       // 9: blindseq.dsn.v1.GetStatusResponse
+	(*v1.Content)(nil),              // 10: blindseq.preblock.v1.Content
+	(*v1.Preblock)(nil),             // 11: blindseq.preblock.v1.Preblock
+	(*v1.Final)(nil),                // 12: blindseq.preblock.v1.Final
 }
 var file_blindseq_dsn_v1_sequencer_service_proto_depIdxs = []int32{
-	8, // 0: blindseq.dsn.v1.SubmitProposalRequest.content:type_name -> blindseq.preblock.v1.Content
-	9, // 1: blindseq.dsn.v1.GetPreblockResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
-	9, // 2: blindseq.dsn.v1.StreamPreblocksResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
-	0, // 3: blindseq.dsn.v1.SequencerService.SubmitProposal:input_type -> blindseq.dsn.v1.SubmitProposalRequest
-	2, // 4: blindseq.dsn.v1.SequencerService.GetPreblock:input_type -> blindseq.dsn.v1.GetPreblockRequest
-	4, // 5: blindseq.dsn.v1.SequencerService.StreamPreblocks:input_type -> blindseq.dsn.v1.StreamPreblocksRequest
-	6, // 6: blindseq.dsn.v1.SequencerService.GetStatus:input_type -> blindseq.dsn.v1.GetStatusRequest
-	1, // 7: blindseq.dsn.v1.SequencerService.SubmitProposal:output_type -> blindseq.dsn.v1.SubmitProposalResponse
-	3, // 8: blindseq.dsn.v1.SequencerService.GetPreblock:output_type -> blindseq.dsn.v1.GetPreblockResponse
-	5, // 9: blindseq.dsn.v1.SequencerService.StreamPreblocks:output_type -> blindseq.dsn.v1.StreamPreblocksResponse
-	7, // 10: blindseq.dsn.v1.SequencerService.GetStatus:output_type -> blindseq.dsn.v1.GetStatusResponse
-	7, // [7:11] is the sub-list for method output_type
-	3, // [3:7] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	10, // 0: blindseq.dsn.v1.SubmitProposalRequest.content:type_name -> blindseq.preblock.v1.Content
+	11, // 1: blindseq.dsn.v1.GetPreblockResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
+	11, // 2: blindseq.dsn.v1.StreamPreblocksResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
+	12, // 3: blindseq.dsn.v1.StreamFinalResponse.final:type_name -> blindseq.preblock.v1.Final
+	0,  // 4: blindseq.dsn.v1.SequencerService.SubmitProposal:input_type -> blindseq.dsn.v1.SubmitProposalRequest
+	2,  // 5: blindseq.dsn.v1.SequencerService.GetPreblock:input_type -> blindseq.dsn.v1.GetPreblockRequest
+	4,  // 6: blindseq.dsn.v1.SequencerService.StreamPreblocks:input_type -> blindseq.dsn.v1.StreamPreblocksRequest
+	6,  // 7: blindseq.dsn.v1.SequencerService.StreamFinal:input_type -> blindseq.dsn.v1.StreamFinalRequest
+	8,  // 8: blindseq.dsn.v1.SequencerService.GetStatus:input_type -> blindseq.dsn.v1.GetStatusRequest
+	1,  // 9: blindseq.dsn.v1.SequencerService.SubmitProposal:output_type -> blindseq.dsn.v1.SubmitProposalResponse
+	3,  // 10: blindseq.dsn.v1.SequencerService.GetPreblock:output_type -> blindseq.dsn.v1.GetPreblockResponse
+	5,  // 11: blindseq.dsn.v1.SequencerService.StreamPreblocks:output_type -> blindseq.dsn.v1.StreamPreblocksResponse
+	7,  // 12: blindseq.dsn.v1.SequencerService.StreamFinal:output_type -> blindseq.dsn.v1.StreamFinalResponse
+	9,  // 13: blindseq.dsn.v1.SequencerService.GetStatus:output_type -> blindseq.dsn.v1.GetStatusResponse
+	9,  // [9:14] is the sub-list for method output_type
+	4,  // [4:9] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_dsn_v1_sequencer_service_proto_init() }
@@ -504,7 +594,7 @@ func file_blindseq_dsn_v1_sequencer_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_dsn_v1_sequencer_service_proto_rawDesc), len(file_blindseq_dsn_v1_sequencer_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

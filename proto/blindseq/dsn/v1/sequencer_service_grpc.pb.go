@@ -22,6 +22,7 @@ const (
 	SequencerService_SubmitProposal_FullMethodName  = "/blindseq.dsn.v1.SequencerService/SubmitProposal"
 	SequencerService_GetPreblock_FullMethodName     = "/blindseq.dsn.v1.SequencerService/GetPreblock"
 	SequencerService_StreamPreblocks_FullMethodName = "/blindseq.dsn.v1.SequencerService/StreamPreblocks"
+	SequencerService_StreamFinal_FullMethodName     = "/blindseq.dsn.v1.SequencerService/StreamFinal"
 	SequencerService_GetStatus_FullMethodName       = "/blindseq.dsn.v1.SequencerService/GetStatus"
 )
 
@@ -48,6 +49,11 @@ type SequencerServiceClient interface {
 	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number precedes the first one stored here. RESOURCE_EXHAUSTED: too many
 	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(ctx context.Context, in *StreamPreblocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPreblocksResponse], error)
+	// StreamFinal sends each content with sealed transactions as soon as the locks of a quorum make it final, before anything in it
+	// is opened. It begins with the content that is final and not fixed yet, if there is one. It leaves out what a slow subscriber
+	// has not taken when the next one is final: the preblock has all of it, and its outcomes.
+	// UNIMPLEMENTED: the sequencer has no keyholders. RESOURCE_EXHAUSTED: too many subscribers. UNAVAILABLE: the sequencer is stopping.
+	StreamFinal(ctx context.Context, in *StreamFinalRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFinalResponse], error)
 	// GetStatus returns the last number fixed and what the next one waits for. It never fails.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
@@ -99,6 +105,25 @@ func (c *sequencerServiceClient) StreamPreblocks(ctx context.Context, in *Stream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SequencerService_StreamPreblocksClient = grpc.ServerStreamingClient[StreamPreblocksResponse]
 
+func (c *sequencerServiceClient) StreamFinal(ctx context.Context, in *StreamFinalRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFinalResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SequencerService_ServiceDesc.Streams[1], SequencerService_StreamFinal_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamFinalRequest, StreamFinalResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SequencerService_StreamFinalClient = grpc.ServerStreamingClient[StreamFinalResponse]
+
 func (c *sequencerServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatusResponse)
@@ -132,6 +157,11 @@ type SequencerServiceServer interface {
 	// INVALID_ARGUMENT: number 0. NOT_FOUND: the number precedes the first one stored here. RESOURCE_EXHAUSTED: too many
 	// subscribers. UNAVAILABLE: the sequencer is stopping; resume from the next number needed.
 	StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error
+	// StreamFinal sends each content with sealed transactions as soon as the locks of a quorum make it final, before anything in it
+	// is opened. It begins with the content that is final and not fixed yet, if there is one. It leaves out what a slow subscriber
+	// has not taken when the next one is final: the preblock has all of it, and its outcomes.
+	// UNIMPLEMENTED: the sequencer has no keyholders. RESOURCE_EXHAUSTED: too many subscribers. UNAVAILABLE: the sequencer is stopping.
+	StreamFinal(*StreamFinalRequest, grpc.ServerStreamingServer[StreamFinalResponse]) error
 	// GetStatus returns the last number fixed and what the next one waits for. It never fails.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedSequencerServiceServer()
@@ -152,6 +182,9 @@ func (UnimplementedSequencerServiceServer) GetPreblock(context.Context, *GetPreb
 }
 func (UnimplementedSequencerServiceServer) StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamPreblocks not implemented")
+}
+func (UnimplementedSequencerServiceServer) StreamFinal(*StreamFinalRequest, grpc.ServerStreamingServer[StreamFinalResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamFinal not implemented")
 }
 func (UnimplementedSequencerServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
@@ -224,6 +257,17 @@ func _SequencerService_StreamPreblocks_Handler(srv interface{}, stream grpc.Serv
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SequencerService_StreamPreblocksServer = grpc.ServerStreamingServer[StreamPreblocksResponse]
 
+func _SequencerService_StreamFinal_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamFinalRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SequencerServiceServer).StreamFinal(m, &grpc.GenericServerStream[StreamFinalRequest, StreamFinalResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SequencerService_StreamFinalServer = grpc.ServerStreamingServer[StreamFinalResponse]
+
 func _SequencerService_GetStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetStatusRequest)
 	if err := dec(in); err != nil {
@@ -266,6 +310,11 @@ var SequencerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamPreblocks",
 			Handler:       _SequencerService_StreamPreblocks_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamFinal",
+			Handler:       _SequencerService_StreamFinal_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -927,6 +927,117 @@ func (x *ProvenShare) GetProof() string {
 	return ""
 }
 
+// TransactionStep is one step of a transaction.
+type TransactionStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// pending, sealed, final, opened, executed or ended. The last two are the last step.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// Block that has or will have it; 0 while its place is not fixed, and when it ended before.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// Hash of the transaction inside a sealed one, from opened on; empty before and for a plain one.
+	TransactionHash string `protobuf:"bytes,3,opt,name=transaction_hash,json=transactionHash,proto3" json:"transaction_hash,omitempty"`
+	// Of executed: its index in the block.
+	Index uint32 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
+	// Of ended: why.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Of ended: whether the transaction is skipped wherever it is ordered, for a time.
+	Barred bool `protobuf:"varint,6,opt,name=barred,proto3" json:"barred,omitempty"`
+	// Of final: what the keyholders made final, with the certificate and the locks, and without outcomes. `dsn-node inspect` verifies
+	// it. Its `transactions` are left out when they have more than 64 KiB together; GET /v1/preblocks/{number} has them. Absent when
+	// nothing is certified.
+	Preblock *Preblock `protobuf:"bytes,7,opt,name=preblock,proto3" json:"preblock,omitempty"`
+	// Of final: place in the preblock's `transactions`.
+	Position      uint32 `protobuf:"varint,8,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransactionStep) Reset() {
+	*x = TransactionStep{}
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransactionStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransactionStep) ProtoMessage() {}
+
+func (x *TransactionStep) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransactionStep.ProtoReflect.Descriptor instead.
+func (*TransactionStep) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TransactionStep) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *TransactionStep) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *TransactionStep) GetTransactionHash() string {
+	if x != nil {
+		return x.TransactionHash
+	}
+	return ""
+}
+
+func (x *TransactionStep) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TransactionStep) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TransactionStep) GetBarred() bool {
+	if x != nil {
+		return x.Barred
+	}
+	return false
+}
+
+func (x *TransactionStep) GetPreblock() *Preblock {
+	if x != nil {
+		return x.Preblock
+	}
+	return nil
+}
+
+func (x *TransactionStep) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
 // Proposal is a proposal request and its state.
 type Proposal struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -947,7 +1058,7 @@ type Proposal struct {
 
 func (x *Proposal) Reset() {
 	*x = Proposal{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1070,7 @@ func (x *Proposal) String() string {
 func (*Proposal) ProtoMessage() {}
 
 func (x *Proposal) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1083,7 @@ func (x *Proposal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
 func (*Proposal) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Proposal) GetRequestId() string {
@@ -1043,7 +1154,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1166,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1179,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Head) GetNumber() uint64 {
@@ -1107,7 +1218,7 @@ type Pool struct {
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1230,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1243,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Pool) GetLocked() bool {
@@ -1183,7 +1294,7 @@ type Rollup struct {
 
 func (x *Rollup) Reset() {
 	*x = Rollup{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1306,7 @@ func (x *Rollup) String() string {
 func (*Rollup) ProtoMessage() {}
 
 func (x *Rollup) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1319,7 @@ func (x *Rollup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollup.ProtoReflect.Descriptor instead.
 func (*Rollup) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Rollup) GetPushedNumber() uint64 {
@@ -1237,7 +1348,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1360,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1373,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Queue) GetQueued() uint32 {
@@ -1291,7 +1402,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1414,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1427,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Lock) GetHolder() string {
@@ -1349,7 +1460,7 @@ type Dsn struct {
 
 func (x *Dsn) Reset() {
 	*x = Dsn{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1472,7 @@ func (x *Dsn) String() string {
 func (*Dsn) ProtoMessage() {}
 
 func (x *Dsn) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1485,7 @@ func (x *Dsn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dsn.ProtoReflect.Descriptor instead.
 func (*Dsn) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Dsn) GetConnected() bool {
@@ -1417,7 +1528,7 @@ type PartError struct {
 
 func (x *PartError) Reset() {
 	*x = PartError{}
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1540,7 @@ func (x *PartError) String() string {
 func (*PartError) ProtoMessage() {}
 
 func (x *PartError) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[18]
+	mi := &file_blindseq_gateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1553,7 @@ func (x *PartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartError.ProtoReflect.Descriptor instead.
 func (*PartError) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{18}
+	return file_blindseq_gateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PartError) GetPart() string {
@@ -1539,7 +1650,16 @@ const file_blindseq_gateway_v1_gateway_proto_rawDesc = "" +
 	"\vProvenShare\x12\x1c\n" +
 	"\tauthority\x18\x01 \x01(\rR\tauthority\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\tR\x05share\x12\x14\n" +
-	"\x05proof\x18\x03 \x01(\tR\x05proof\"\x92\x02\n" +
+	"\x05proof\x18\x03 \x01(\tR\x05proof\"\x85\x02\n" +
+	"\x0fTransactionStep\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12)\n" +
+	"\x10transaction_hash\x18\x03 \x01(\tR\x0ftransactionHash\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\rR\x05index\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06barred\x18\x06 \x01(\bR\x06barred\x129\n" +
+	"\bpreblock\x18\a \x01(\v2\x1d.blindseq.gateway.v1.PreblockR\bpreblock\x12\x1a\n" +
+	"\bposition\x18\b \x01(\rR\bposition\"\x92\x02\n" +
 	"\bProposal\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -1591,7 +1711,7 @@ func file_blindseq_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_blindseq_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Block)(nil),                 // 0: blindseq.gateway.v1.Block
 	(*NoBlock)(nil),               // 1: blindseq.gateway.v1.NoBlock
@@ -1604,21 +1724,22 @@ var file_blindseq_gateway_v1_gateway_proto_goTypes = []any{
 	(*Opened)(nil),                // 8: blindseq.gateway.v1.Opened
 	(*Unopenable)(nil),            // 9: blindseq.gateway.v1.Unopenable
 	(*ProvenShare)(nil),           // 10: blindseq.gateway.v1.ProvenShare
-	(*Proposal)(nil),              // 11: blindseq.gateway.v1.Proposal
-	(*Head)(nil),                  // 12: blindseq.gateway.v1.Head
-	(*Pool)(nil),                  // 13: blindseq.gateway.v1.Pool
-	(*Rollup)(nil),                // 14: blindseq.gateway.v1.Rollup
-	(*Queue)(nil),                 // 15: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                  // 16: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                   // 17: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),             // 18: blindseq.gateway.v1.PartError
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*TransactionStep)(nil),       // 11: blindseq.gateway.v1.TransactionStep
+	(*Proposal)(nil),              // 12: blindseq.gateway.v1.Proposal
+	(*Head)(nil),                  // 13: blindseq.gateway.v1.Head
+	(*Pool)(nil),                  // 14: blindseq.gateway.v1.Pool
+	(*Rollup)(nil),                // 15: blindseq.gateway.v1.Rollup
+	(*Queue)(nil),                 // 16: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                  // 17: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                   // 18: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),             // 19: blindseq.gateway.v1.PartError
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
 }
 var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
-	19, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
+	20, // 0: blindseq.gateway.v1.Block.timestamp:type_name -> google.protobuf.Timestamp
+	20, // 1: blindseq.gateway.v1.Blueprint.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 2: blindseq.gateway.v1.Blueprint.skipped:type_name -> blindseq.gateway.v1.SkippedTransaction
-	19, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
+	20, // 3: blindseq.gateway.v1.Preblock.timestamp:type_name -> google.protobuf.Timestamp
 	5,  // 4: blindseq.gateway.v1.Preblock.certificate:type_name -> blindseq.gateway.v1.Certificate
 	7,  // 5: blindseq.gateway.v1.Preblock.outcomes:type_name -> blindseq.gateway.v1.Outcome
 	6,  // 6: blindseq.gateway.v1.Certificate.attestations:type_name -> blindseq.gateway.v1.Attestation
@@ -1626,14 +1747,15 @@ var file_blindseq_gateway_v1_gateway_proto_depIdxs = []int32{
 	8,  // 8: blindseq.gateway.v1.Outcome.opened:type_name -> blindseq.gateway.v1.Opened
 	9,  // 9: blindseq.gateway.v1.Outcome.unopenable:type_name -> blindseq.gateway.v1.Unopenable
 	10, // 10: blindseq.gateway.v1.Unopenable.shares:type_name -> blindseq.gateway.v1.ProvenShare
-	19, // 11: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 12: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
-	11, // 13: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	4,  // 11: blindseq.gateway.v1.TransactionStep.preblock:type_name -> blindseq.gateway.v1.Preblock
+	20, // 12: blindseq.gateway.v1.Proposal.timestamp:type_name -> google.protobuf.Timestamp
+	20, // 13: blindseq.gateway.v1.Head.timestamp:type_name -> google.protobuf.Timestamp
+	12, // 14: blindseq.gateway.v1.Queue.in_flight:type_name -> blindseq.gateway.v1.Proposal
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_proto_init() }
@@ -1651,7 +1773,7 @@ func file_blindseq_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -577,6 +577,95 @@ func (x *GetPreblockResponse) GetPreblock() *Preblock {
 	return nil
 }
 
+type FollowTransactionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0x and 64 hex digits.
+	Hash          string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowTransactionRequest) Reset() {
+	*x = FollowTransactionRequest{}
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowTransactionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowTransactionRequest) ProtoMessage() {}
+
+func (x *FollowTransactionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowTransactionRequest.ProtoReflect.Descriptor instead.
+func (*FollowTransactionRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FollowTransactionRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+type FollowTransactionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          *TransactionStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowTransactionResponse) Reset() {
+	*x = FollowTransactionResponse{}
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowTransactionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowTransactionResponse) ProtoMessage() {}
+
+func (x *FollowTransactionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowTransactionResponse.ProtoReflect.Descriptor instead.
+func (*FollowTransactionResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *FollowTransactionResponse) GetStep() *TransactionStep {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
 type ListProposalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Maximum number of processed requests to return. 0 means 50, more than 500 means 500.
@@ -587,7 +676,7 @@ type ListProposalsRequest struct {
 
 func (x *ListProposalsRequest) Reset() {
 	*x = ListProposalsRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +688,7 @@ func (x *ListProposalsRequest) String() string {
 func (*ListProposalsRequest) ProtoMessage() {}
 
 func (x *ListProposalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[10]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +701,7 @@ func (x *ListProposalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProposalsRequest.ProtoReflect.Descriptor instead.
 func (*ListProposalsRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{10}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListProposalsRequest) GetLimit() uint32 {
@@ -631,7 +720,7 @@ type ListProposalsResponse struct {
 
 func (x *ListProposalsResponse) Reset() {
 	*x = ListProposalsResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +732,7 @@ func (x *ListProposalsResponse) String() string {
 func (*ListProposalsResponse) ProtoMessage() {}
 
 func (x *ListProposalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[11]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +745,7 @@ func (x *ListProposalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProposalsResponse.ProtoReflect.Descriptor instead.
 func (*ListProposalsResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{11}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListProposalsResponse) GetProposals() []*Proposal {
@@ -678,7 +767,7 @@ type DropTransactionsRequest struct {
 
 func (x *DropTransactionsRequest) Reset() {
 	*x = DropTransactionsRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +779,7 @@ func (x *DropTransactionsRequest) String() string {
 func (*DropTransactionsRequest) ProtoMessage() {}
 
 func (x *DropTransactionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[12]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +792,7 @@ func (x *DropTransactionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropTransactionsRequest.ProtoReflect.Descriptor instead.
 func (*DropTransactionsRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{12}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DropTransactionsRequest) GetHash() string {
@@ -730,7 +819,7 @@ type DropTransactionsResponse struct {
 
 func (x *DropTransactionsResponse) Reset() {
 	*x = DropTransactionsResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +831,7 @@ func (x *DropTransactionsResponse) String() string {
 func (*DropTransactionsResponse) ProtoMessage() {}
 
 func (x *DropTransactionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[13]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +844,7 @@ func (x *DropTransactionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropTransactionsResponse.ProtoReflect.Descriptor instead.
 func (*DropTransactionsResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{13}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DropTransactionsResponse) GetDropped() uint32 {
@@ -773,7 +862,7 @@ type LockPoolRequest struct {
 
 func (x *LockPoolRequest) Reset() {
 	*x = LockPoolRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +874,7 @@ func (x *LockPoolRequest) String() string {
 func (*LockPoolRequest) ProtoMessage() {}
 
 func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[14]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +887,7 @@ func (x *LockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolRequest.ProtoReflect.Descriptor instead.
 func (*LockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{14}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{16}
 }
 
 type LockPoolResponse struct {
@@ -809,7 +898,7 @@ type LockPoolResponse struct {
 
 func (x *LockPoolResponse) Reset() {
 	*x = LockPoolResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +910,7 @@ func (x *LockPoolResponse) String() string {
 func (*LockPoolResponse) ProtoMessage() {}
 
 func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[15]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +923,7 @@ func (x *LockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockPoolResponse.ProtoReflect.Descriptor instead.
 func (*LockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{15}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{17}
 }
 
 type UnlockPoolRequest struct {
@@ -845,7 +934,7 @@ type UnlockPoolRequest struct {
 
 func (x *UnlockPoolRequest) Reset() {
 	*x = UnlockPoolRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +946,7 @@ func (x *UnlockPoolRequest) String() string {
 func (*UnlockPoolRequest) ProtoMessage() {}
 
 func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[16]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +959,7 @@ func (x *UnlockPoolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolRequest.ProtoReflect.Descriptor instead.
 func (*UnlockPoolRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{16}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{18}
 }
 
 type UnlockPoolResponse struct {
@@ -881,7 +970,7 @@ type UnlockPoolResponse struct {
 
 func (x *UnlockPoolResponse) Reset() {
 	*x = UnlockPoolResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +982,7 @@ func (x *UnlockPoolResponse) String() string {
 func (*UnlockPoolResponse) ProtoMessage() {}
 
 func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[17]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +995,7 @@ func (x *UnlockPoolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockPoolResponse.ProtoReflect.Descriptor instead.
 func (*UnlockPoolResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{17}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{19}
 }
 
 type AddDelayedTransactionRequest struct {
@@ -919,7 +1008,7 @@ type AddDelayedTransactionRequest struct {
 
 func (x *AddDelayedTransactionRequest) Reset() {
 	*x = AddDelayedTransactionRequest{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[18]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1020,7 @@ func (x *AddDelayedTransactionRequest) String() string {
 func (*AddDelayedTransactionRequest) ProtoMessage() {}
 
 func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[18]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1033,7 @@ func (x *AddDelayedTransactionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionRequest.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{18}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AddDelayedTransactionRequest) GetRaw() string {
@@ -963,7 +1052,7 @@ type AddDelayedTransactionResponse struct {
 
 func (x *AddDelayedTransactionResponse) Reset() {
 	*x = AddDelayedTransactionResponse{}
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[19]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1064,7 @@ func (x *AddDelayedTransactionResponse) String() string {
 func (*AddDelayedTransactionResponse) ProtoMessage() {}
 
 func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[19]
+	mi := &file_blindseq_gateway_v1_gateway_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1077,7 @@ func (x *AddDelayedTransactionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddDelayedTransactionResponse.ProtoReflect.Descriptor instead.
 func (*AddDelayedTransactionResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{19}
+	return file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AddDelayedTransactionResponse) GetHash() string {
@@ -1035,7 +1124,11 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x12GetPreblockRequest\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\"P\n" +
 	"\x13GetPreblockResponse\x129\n" +
-	"\bpreblock\x18\x01 \x01(\v2\x1d.blindseq.gateway.v1.PreblockR\bpreblock\",\n" +
+	"\bpreblock\x18\x01 \x01(\v2\x1d.blindseq.gateway.v1.PreblockR\bpreblock\".\n" +
+	"\x18FollowTransactionRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\"U\n" +
+	"\x19FollowTransactionResponse\x128\n" +
+	"\x04step\x18\x01 \x01(\v2$.blindseq.gateway.v1.TransactionStepR\x04step\",\n" +
 	"\x14ListProposalsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\"T\n" +
 	"\x15ListProposalsResponse\x12;\n" +
@@ -1052,13 +1145,14 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x1cAddDelayedTransactionRequest\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\tR\x03raw\"3\n" +
 	"\x1dAddDelayedTransactionResponse\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\tR\x04hash2\x9c\b\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash2\x92\t\n" +
 	"\x0eGatewayService\x12c\n" +
 	"\fProduceBlock\x12(.blindseq.gateway.v1.ProduceBlockRequest\x1a).blindseq.gateway.v1.ProduceBlockResponse\x12Z\n" +
 	"\tGetStatus\x12%.blindseq.gateway.v1.GetStatusRequest\x1a&.blindseq.gateway.v1.GetStatusResponse\x12c\n" +
 	"\fGetBlueprint\x12(.blindseq.gateway.v1.GetBlueprintRequest\x1a).blindseq.gateway.v1.GetBlueprintResponse\x12q\n" +
 	"\x10StreamBlueprints\x12,.blindseq.gateway.v1.StreamBlueprintsRequest\x1a-.blindseq.gateway.v1.StreamBlueprintsResponse0\x01\x12`\n" +
-	"\vGetPreblock\x12'.blindseq.gateway.v1.GetPreblockRequest\x1a(.blindseq.gateway.v1.GetPreblockResponse\x12f\n" +
+	"\vGetPreblock\x12'.blindseq.gateway.v1.GetPreblockRequest\x1a(.blindseq.gateway.v1.GetPreblockResponse\x12t\n" +
+	"\x11FollowTransaction\x12-.blindseq.gateway.v1.FollowTransactionRequest\x1a..blindseq.gateway.v1.FollowTransactionResponse0\x01\x12f\n" +
 	"\rListProposals\x12).blindseq.gateway.v1.ListProposalsRequest\x1a*.blindseq.gateway.v1.ListProposalsResponse\x12W\n" +
 	"\bLockPool\x12$.blindseq.gateway.v1.LockPoolRequest\x1a%.blindseq.gateway.v1.LockPoolResponse\x12]\n" +
 	"\n" +
@@ -1079,7 +1173,7 @@ func file_blindseq_gateway_v1_gateway_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_gateway_v1_gateway_service_proto_rawDescData
 }
 
-var file_blindseq_gateway_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_blindseq_gateway_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_blindseq_gateway_v1_gateway_service_proto_goTypes = []any{
 	(*ProduceBlockRequest)(nil),           // 0: blindseq.gateway.v1.ProduceBlockRequest
 	(*ProduceBlockResponse)(nil),          // 1: blindseq.gateway.v1.ProduceBlockResponse
@@ -1091,70 +1185,76 @@ var file_blindseq_gateway_v1_gateway_service_proto_goTypes = []any{
 	(*StreamBlueprintsResponse)(nil),      // 7: blindseq.gateway.v1.StreamBlueprintsResponse
 	(*GetPreblockRequest)(nil),            // 8: blindseq.gateway.v1.GetPreblockRequest
 	(*GetPreblockResponse)(nil),           // 9: blindseq.gateway.v1.GetPreblockResponse
-	(*ListProposalsRequest)(nil),          // 10: blindseq.gateway.v1.ListProposalsRequest
-	(*ListProposalsResponse)(nil),         // 11: blindseq.gateway.v1.ListProposalsResponse
-	(*DropTransactionsRequest)(nil),       // 12: blindseq.gateway.v1.DropTransactionsRequest
-	(*DropTransactionsResponse)(nil),      // 13: blindseq.gateway.v1.DropTransactionsResponse
-	(*LockPoolRequest)(nil),               // 14: blindseq.gateway.v1.LockPoolRequest
-	(*LockPoolResponse)(nil),              // 15: blindseq.gateway.v1.LockPoolResponse
-	(*UnlockPoolRequest)(nil),             // 16: blindseq.gateway.v1.UnlockPoolRequest
-	(*UnlockPoolResponse)(nil),            // 17: blindseq.gateway.v1.UnlockPoolResponse
-	(*AddDelayedTransactionRequest)(nil),  // 18: blindseq.gateway.v1.AddDelayedTransactionRequest
-	(*AddDelayedTransactionResponse)(nil), // 19: blindseq.gateway.v1.AddDelayedTransactionResponse
-	(*timestamppb.Timestamp)(nil),         // 20: google.protobuf.Timestamp
-	(*Block)(nil),                         // 21: blindseq.gateway.v1.Block
-	(*NoBlock)(nil),                       // 22: blindseq.gateway.v1.NoBlock
-	(*Head)(nil),                          // 23: blindseq.gateway.v1.Head
-	(*Pool)(nil),                          // 24: blindseq.gateway.v1.Pool
-	(*Queue)(nil),                         // 25: blindseq.gateway.v1.Queue
-	(*Lock)(nil),                          // 26: blindseq.gateway.v1.Lock
-	(*Dsn)(nil),                           // 27: blindseq.gateway.v1.Dsn
-	(*PartError)(nil),                     // 28: blindseq.gateway.v1.PartError
-	(*Rollup)(nil),                        // 29: blindseq.gateway.v1.Rollup
-	(*Blueprint)(nil),                     // 30: blindseq.gateway.v1.Blueprint
-	(*Preblock)(nil),                      // 31: blindseq.gateway.v1.Preblock
-	(*Proposal)(nil),                      // 32: blindseq.gateway.v1.Proposal
+	(*FollowTransactionRequest)(nil),      // 10: blindseq.gateway.v1.FollowTransactionRequest
+	(*FollowTransactionResponse)(nil),     // 11: blindseq.gateway.v1.FollowTransactionResponse
+	(*ListProposalsRequest)(nil),          // 12: blindseq.gateway.v1.ListProposalsRequest
+	(*ListProposalsResponse)(nil),         // 13: blindseq.gateway.v1.ListProposalsResponse
+	(*DropTransactionsRequest)(nil),       // 14: blindseq.gateway.v1.DropTransactionsRequest
+	(*DropTransactionsResponse)(nil),      // 15: blindseq.gateway.v1.DropTransactionsResponse
+	(*LockPoolRequest)(nil),               // 16: blindseq.gateway.v1.LockPoolRequest
+	(*LockPoolResponse)(nil),              // 17: blindseq.gateway.v1.LockPoolResponse
+	(*UnlockPoolRequest)(nil),             // 18: blindseq.gateway.v1.UnlockPoolRequest
+	(*UnlockPoolResponse)(nil),            // 19: blindseq.gateway.v1.UnlockPoolResponse
+	(*AddDelayedTransactionRequest)(nil),  // 20: blindseq.gateway.v1.AddDelayedTransactionRequest
+	(*AddDelayedTransactionResponse)(nil), // 21: blindseq.gateway.v1.AddDelayedTransactionResponse
+	(*timestamppb.Timestamp)(nil),         // 22: google.protobuf.Timestamp
+	(*Block)(nil),                         // 23: blindseq.gateway.v1.Block
+	(*NoBlock)(nil),                       // 24: blindseq.gateway.v1.NoBlock
+	(*Head)(nil),                          // 25: blindseq.gateway.v1.Head
+	(*Pool)(nil),                          // 26: blindseq.gateway.v1.Pool
+	(*Queue)(nil),                         // 27: blindseq.gateway.v1.Queue
+	(*Lock)(nil),                          // 28: blindseq.gateway.v1.Lock
+	(*Dsn)(nil),                           // 29: blindseq.gateway.v1.Dsn
+	(*PartError)(nil),                     // 30: blindseq.gateway.v1.PartError
+	(*Rollup)(nil),                        // 31: blindseq.gateway.v1.Rollup
+	(*Blueprint)(nil),                     // 32: blindseq.gateway.v1.Blueprint
+	(*Preblock)(nil),                      // 33: blindseq.gateway.v1.Preblock
+	(*TransactionStep)(nil),               // 34: blindseq.gateway.v1.TransactionStep
+	(*Proposal)(nil),                      // 35: blindseq.gateway.v1.Proposal
 }
 var file_blindseq_gateway_v1_gateway_service_proto_depIdxs = []int32{
-	20, // 0: blindseq.gateway.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
-	21, // 1: blindseq.gateway.v1.ProduceBlockResponse.block:type_name -> blindseq.gateway.v1.Block
-	22, // 2: blindseq.gateway.v1.ProduceBlockResponse.no_block:type_name -> blindseq.gateway.v1.NoBlock
-	23, // 3: blindseq.gateway.v1.GetStatusResponse.head:type_name -> blindseq.gateway.v1.Head
-	24, // 4: blindseq.gateway.v1.GetStatusResponse.pool:type_name -> blindseq.gateway.v1.Pool
-	25, // 5: blindseq.gateway.v1.GetStatusResponse.queue:type_name -> blindseq.gateway.v1.Queue
-	26, // 6: blindseq.gateway.v1.GetStatusResponse.lock:type_name -> blindseq.gateway.v1.Lock
-	27, // 7: blindseq.gateway.v1.GetStatusResponse.dsn:type_name -> blindseq.gateway.v1.Dsn
-	28, // 8: blindseq.gateway.v1.GetStatusResponse.errors:type_name -> blindseq.gateway.v1.PartError
-	29, // 9: blindseq.gateway.v1.GetStatusResponse.rollup:type_name -> blindseq.gateway.v1.Rollup
-	30, // 10: blindseq.gateway.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
-	30, // 11: blindseq.gateway.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
-	31, // 12: blindseq.gateway.v1.GetPreblockResponse.preblock:type_name -> blindseq.gateway.v1.Preblock
-	32, // 13: blindseq.gateway.v1.ListProposalsResponse.proposals:type_name -> blindseq.gateway.v1.Proposal
-	0,  // 14: blindseq.gateway.v1.GatewayService.ProduceBlock:input_type -> blindseq.gateway.v1.ProduceBlockRequest
-	2,  // 15: blindseq.gateway.v1.GatewayService.GetStatus:input_type -> blindseq.gateway.v1.GetStatusRequest
-	4,  // 16: blindseq.gateway.v1.GatewayService.GetBlueprint:input_type -> blindseq.gateway.v1.GetBlueprintRequest
-	6,  // 17: blindseq.gateway.v1.GatewayService.StreamBlueprints:input_type -> blindseq.gateway.v1.StreamBlueprintsRequest
-	8,  // 18: blindseq.gateway.v1.GatewayService.GetPreblock:input_type -> blindseq.gateway.v1.GetPreblockRequest
-	10, // 19: blindseq.gateway.v1.GatewayService.ListProposals:input_type -> blindseq.gateway.v1.ListProposalsRequest
-	14, // 20: blindseq.gateway.v1.GatewayService.LockPool:input_type -> blindseq.gateway.v1.LockPoolRequest
-	16, // 21: blindseq.gateway.v1.GatewayService.UnlockPool:input_type -> blindseq.gateway.v1.UnlockPoolRequest
-	18, // 22: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:input_type -> blindseq.gateway.v1.AddDelayedTransactionRequest
-	12, // 23: blindseq.gateway.v1.GatewayService.DropTransactions:input_type -> blindseq.gateway.v1.DropTransactionsRequest
-	1,  // 24: blindseq.gateway.v1.GatewayService.ProduceBlock:output_type -> blindseq.gateway.v1.ProduceBlockResponse
-	3,  // 25: blindseq.gateway.v1.GatewayService.GetStatus:output_type -> blindseq.gateway.v1.GetStatusResponse
-	5,  // 26: blindseq.gateway.v1.GatewayService.GetBlueprint:output_type -> blindseq.gateway.v1.GetBlueprintResponse
-	7,  // 27: blindseq.gateway.v1.GatewayService.StreamBlueprints:output_type -> blindseq.gateway.v1.StreamBlueprintsResponse
-	9,  // 28: blindseq.gateway.v1.GatewayService.GetPreblock:output_type -> blindseq.gateway.v1.GetPreblockResponse
-	11, // 29: blindseq.gateway.v1.GatewayService.ListProposals:output_type -> blindseq.gateway.v1.ListProposalsResponse
-	15, // 30: blindseq.gateway.v1.GatewayService.LockPool:output_type -> blindseq.gateway.v1.LockPoolResponse
-	17, // 31: blindseq.gateway.v1.GatewayService.UnlockPool:output_type -> blindseq.gateway.v1.UnlockPoolResponse
-	19, // 32: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:output_type -> blindseq.gateway.v1.AddDelayedTransactionResponse
-	13, // 33: blindseq.gateway.v1.GatewayService.DropTransactions:output_type -> blindseq.gateway.v1.DropTransactionsResponse
-	24, // [24:34] is the sub-list for method output_type
-	14, // [14:24] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	22, // 0: blindseq.gateway.v1.ProduceBlockRequest.timestamp:type_name -> google.protobuf.Timestamp
+	23, // 1: blindseq.gateway.v1.ProduceBlockResponse.block:type_name -> blindseq.gateway.v1.Block
+	24, // 2: blindseq.gateway.v1.ProduceBlockResponse.no_block:type_name -> blindseq.gateway.v1.NoBlock
+	25, // 3: blindseq.gateway.v1.GetStatusResponse.head:type_name -> blindseq.gateway.v1.Head
+	26, // 4: blindseq.gateway.v1.GetStatusResponse.pool:type_name -> blindseq.gateway.v1.Pool
+	27, // 5: blindseq.gateway.v1.GetStatusResponse.queue:type_name -> blindseq.gateway.v1.Queue
+	28, // 6: blindseq.gateway.v1.GetStatusResponse.lock:type_name -> blindseq.gateway.v1.Lock
+	29, // 7: blindseq.gateway.v1.GetStatusResponse.dsn:type_name -> blindseq.gateway.v1.Dsn
+	30, // 8: blindseq.gateway.v1.GetStatusResponse.errors:type_name -> blindseq.gateway.v1.PartError
+	31, // 9: blindseq.gateway.v1.GetStatusResponse.rollup:type_name -> blindseq.gateway.v1.Rollup
+	32, // 10: blindseq.gateway.v1.GetBlueprintResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
+	32, // 11: blindseq.gateway.v1.StreamBlueprintsResponse.blueprint:type_name -> blindseq.gateway.v1.Blueprint
+	33, // 12: blindseq.gateway.v1.GetPreblockResponse.preblock:type_name -> blindseq.gateway.v1.Preblock
+	34, // 13: blindseq.gateway.v1.FollowTransactionResponse.step:type_name -> blindseq.gateway.v1.TransactionStep
+	35, // 14: blindseq.gateway.v1.ListProposalsResponse.proposals:type_name -> blindseq.gateway.v1.Proposal
+	0,  // 15: blindseq.gateway.v1.GatewayService.ProduceBlock:input_type -> blindseq.gateway.v1.ProduceBlockRequest
+	2,  // 16: blindseq.gateway.v1.GatewayService.GetStatus:input_type -> blindseq.gateway.v1.GetStatusRequest
+	4,  // 17: blindseq.gateway.v1.GatewayService.GetBlueprint:input_type -> blindseq.gateway.v1.GetBlueprintRequest
+	6,  // 18: blindseq.gateway.v1.GatewayService.StreamBlueprints:input_type -> blindseq.gateway.v1.StreamBlueprintsRequest
+	8,  // 19: blindseq.gateway.v1.GatewayService.GetPreblock:input_type -> blindseq.gateway.v1.GetPreblockRequest
+	10, // 20: blindseq.gateway.v1.GatewayService.FollowTransaction:input_type -> blindseq.gateway.v1.FollowTransactionRequest
+	12, // 21: blindseq.gateway.v1.GatewayService.ListProposals:input_type -> blindseq.gateway.v1.ListProposalsRequest
+	16, // 22: blindseq.gateway.v1.GatewayService.LockPool:input_type -> blindseq.gateway.v1.LockPoolRequest
+	18, // 23: blindseq.gateway.v1.GatewayService.UnlockPool:input_type -> blindseq.gateway.v1.UnlockPoolRequest
+	20, // 24: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:input_type -> blindseq.gateway.v1.AddDelayedTransactionRequest
+	14, // 25: blindseq.gateway.v1.GatewayService.DropTransactions:input_type -> blindseq.gateway.v1.DropTransactionsRequest
+	1,  // 26: blindseq.gateway.v1.GatewayService.ProduceBlock:output_type -> blindseq.gateway.v1.ProduceBlockResponse
+	3,  // 27: blindseq.gateway.v1.GatewayService.GetStatus:output_type -> blindseq.gateway.v1.GetStatusResponse
+	5,  // 28: blindseq.gateway.v1.GatewayService.GetBlueprint:output_type -> blindseq.gateway.v1.GetBlueprintResponse
+	7,  // 29: blindseq.gateway.v1.GatewayService.StreamBlueprints:output_type -> blindseq.gateway.v1.StreamBlueprintsResponse
+	9,  // 30: blindseq.gateway.v1.GatewayService.GetPreblock:output_type -> blindseq.gateway.v1.GetPreblockResponse
+	11, // 31: blindseq.gateway.v1.GatewayService.FollowTransaction:output_type -> blindseq.gateway.v1.FollowTransactionResponse
+	13, // 32: blindseq.gateway.v1.GatewayService.ListProposals:output_type -> blindseq.gateway.v1.ListProposalsResponse
+	17, // 33: blindseq.gateway.v1.GatewayService.LockPool:output_type -> blindseq.gateway.v1.LockPoolResponse
+	19, // 34: blindseq.gateway.v1.GatewayService.UnlockPool:output_type -> blindseq.gateway.v1.UnlockPoolResponse
+	21, // 35: blindseq.gateway.v1.GatewayService.AddDelayedTransaction:output_type -> blindseq.gateway.v1.AddDelayedTransactionResponse
+	15, // 36: blindseq.gateway.v1.GatewayService.DropTransactions:output_type -> blindseq.gateway.v1.DropTransactionsResponse
+	26, // [26:37] is the sub-list for method output_type
+	15, // [15:26] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_gateway_v1_gateway_service_proto_init() }
@@ -1174,7 +1274,7 @@ func file_blindseq_gateway_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_gateway_v1_gateway_service_proto_rawDesc), len(file_blindseq_gateway_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

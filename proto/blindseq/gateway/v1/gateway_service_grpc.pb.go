@@ -24,6 +24,7 @@ const (
 	GatewayService_GetBlueprint_FullMethodName          = "/blindseq.gateway.v1.GatewayService/GetBlueprint"
 	GatewayService_StreamBlueprints_FullMethodName      = "/blindseq.gateway.v1.GatewayService/StreamBlueprints"
 	GatewayService_GetPreblock_FullMethodName           = "/blindseq.gateway.v1.GatewayService/GetPreblock"
+	GatewayService_FollowTransaction_FullMethodName     = "/blindseq.gateway.v1.GatewayService/FollowTransaction"
 	GatewayService_ListProposals_FullMethodName         = "/blindseq.gateway.v1.GatewayService/ListProposals"
 	GatewayService_LockPool_FullMethodName              = "/blindseq.gateway.v1.GatewayService/LockPool"
 	GatewayService_UnlockPool_FullMethodName            = "/blindseq.gateway.v1.GatewayService/UnlockPool"
@@ -54,6 +55,11 @@ type GatewayServiceClient interface {
 	StreamBlueprints(ctx context.Context, in *StreamBlueprintsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBlueprintsResponse], error)
 	// GetPreblock returns what the DSN fixed for a number. NOT_FOUND: not fixed yet.
 	GetPreblock(ctx context.Context, in *GetPreblockRequest, opts ...grpc.CallOption) (*GetPreblockResponse, error)
+	// FollowTransaction sends the steps of a transaction as server-sent events, each once and in order: those that have happened, then
+	// the next ones. It ends after `executed` or `ended`, and continues when another producer begins to lead. The hash is that of a
+	// transaction, or the id of a sealed one; one that is not known yet is waited for.
+	// RESOURCE_EXHAUSTED: the client follows too many.
+	FollowTransaction(ctx context.Context, in *FollowTransactionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowTransactionResponse], error)
 	// ListProposals returns the proposal requests queued and in flight, and the last ones processed.
 	ListProposals(ctx context.Context, in *ListProposalsRequest, opts ...grpc.CallOption) (*ListProposalsResponse, error)
 	// LockPool stops new proposals. Transactions are still accepted. Idempotent.
@@ -134,6 +140,25 @@ func (c *gatewayServiceClient) GetPreblock(ctx context.Context, in *GetPreblockR
 	return out, nil
 }
 
+func (c *gatewayServiceClient) FollowTransaction(ctx context.Context, in *FollowTransactionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowTransactionResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GatewayService_ServiceDesc.Streams[1], GatewayService_FollowTransaction_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[FollowTransactionRequest, FollowTransactionResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GatewayService_FollowTransactionClient = grpc.ServerStreamingClient[FollowTransactionResponse]
+
 func (c *gatewayServiceClient) ListProposals(ctx context.Context, in *ListProposalsRequest, opts ...grpc.CallOption) (*ListProposalsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListProposalsResponse)
@@ -207,6 +232,11 @@ type GatewayServiceServer interface {
 	StreamBlueprints(*StreamBlueprintsRequest, grpc.ServerStreamingServer[StreamBlueprintsResponse]) error
 	// GetPreblock returns what the DSN fixed for a number. NOT_FOUND: not fixed yet.
 	GetPreblock(context.Context, *GetPreblockRequest) (*GetPreblockResponse, error)
+	// FollowTransaction sends the steps of a transaction as server-sent events, each once and in order: those that have happened, then
+	// the next ones. It ends after `executed` or `ended`, and continues when another producer begins to lead. The hash is that of a
+	// transaction, or the id of a sealed one; one that is not known yet is waited for.
+	// RESOURCE_EXHAUSTED: the client follows too many.
+	FollowTransaction(*FollowTransactionRequest, grpc.ServerStreamingServer[FollowTransactionResponse]) error
 	// ListProposals returns the proposal requests queued and in flight, and the last ones processed.
 	ListProposals(context.Context, *ListProposalsRequest) (*ListProposalsResponse, error)
 	// LockPool stops new proposals. Transactions are still accepted. Idempotent.
@@ -242,6 +272,9 @@ func (UnimplementedGatewayServiceServer) StreamBlueprints(*StreamBlueprintsReque
 }
 func (UnimplementedGatewayServiceServer) GetPreblock(context.Context, *GetPreblockRequest) (*GetPreblockResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPreblock not implemented")
+}
+func (UnimplementedGatewayServiceServer) FollowTransaction(*FollowTransactionRequest, grpc.ServerStreamingServer[FollowTransactionResponse]) error {
+	return status.Error(codes.Unimplemented, "method FollowTransaction not implemented")
 }
 func (UnimplementedGatewayServiceServer) ListProposals(context.Context, *ListProposalsRequest) (*ListProposalsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProposals not implemented")
@@ -361,6 +394,17 @@ func _GatewayService_GetPreblock_Handler(srv interface{}, ctx context.Context, d
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _GatewayService_FollowTransaction_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FollowTransactionRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(GatewayServiceServer).FollowTransaction(m, &grpc.GenericServerStream[FollowTransactionRequest, FollowTransactionResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GatewayService_FollowTransactionServer = grpc.ServerStreamingServer[FollowTransactionResponse]
 
 func _GatewayService_ListProposals_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListProposalsRequest)
@@ -500,6 +544,11 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamBlueprints",
 			Handler:       _GatewayService_StreamBlueprints_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "FollowTransaction",
+			Handler:       _GatewayService_FollowTransaction_Handler,
 			ServerStreams: true,
 		},
 	},

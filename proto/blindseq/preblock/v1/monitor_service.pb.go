@@ -393,6 +393,86 @@ func (x *StreamPreblocksResponse) GetPreblock() *Preblock {
 	return nil
 }
 
+type StreamFinalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamFinalRequest) Reset() {
+	*x = StreamFinalRequest{}
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFinalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFinalRequest) ProtoMessage() {}
+
+func (x *StreamFinalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFinalRequest.ProtoReflect.Descriptor instead.
+func (*StreamFinalRequest) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP(), []int{8}
+}
+
+type StreamFinalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Final         *Final                 `protobuf:"bytes,1,opt,name=final,proto3" json:"final,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamFinalResponse) Reset() {
+	*x = StreamFinalResponse{}
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFinalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFinalResponse) ProtoMessage() {}
+
+func (x *StreamFinalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFinalResponse.ProtoReflect.Descriptor instead.
+func (*StreamFinalResponse) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *StreamFinalResponse) GetFinal() *Final {
+	if x != nil {
+		return x.Final
+	}
+	return nil
+}
+
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -401,7 +481,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[8]
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +493,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[8]
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +506,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP(), []int{8}
+	return file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP(), []int{10}
 }
 
 type GetStatusResponse struct {
@@ -451,7 +531,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[9]
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +543,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[9]
+	mi := &file_blindseq_preblock_v1_monitor_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +556,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP(), []int{9}
+	return file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetStatusResponse) GetDsnConnected() bool {
@@ -546,7 +626,10 @@ const file_blindseq_preblock_v1_monitor_service_proto_rawDesc = "" +
 	"\vfrom_number\x18\x01 \x01(\x04R\n" +
 	"fromNumber\"U\n" +
 	"\x17StreamPreblocksResponse\x12:\n" +
-	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockR\bpreblock\"\x12\n" +
+	"\bpreblock\x18\x01 \x01(\v2\x1e.blindseq.preblock.v1.PreblockR\bpreblock\"\x14\n" +
+	"\x12StreamFinalRequest\"H\n" +
+	"\x13StreamFinalResponse\x121\n" +
+	"\x05final\x18\x01 \x01(\v2\x1b.blindseq.preblock.v1.FinalR\x05final\"\x12\n" +
 	"\x10GetStatusRequest\"\xed\x01\n" +
 	"\x11GetStatusResponse\x12#\n" +
 	"\rdsn_connected\x18\x01 \x01(\bR\fdsnConnected\x120\n" +
@@ -555,12 +638,13 @@ const file_blindseq_preblock_v1_monitor_service_proto_rawDesc = "" +
 	"\x06halted\x18\x04 \x01(\tR\x06halted\x12\x1f\n" +
 	"\vdsn_waiting\x18\x05 \x01(\tR\n" +
 	"dsnWaiting\x12.\n" +
-	"\x13dsn_accepted_number\x18\x06 \x01(\x04R\x11dsnAcceptedNumber2\x86\x04\n" +
+	"\x13dsn_accepted_number\x18\x06 \x01(\x04R\x11dsnAcceptedNumber2\xec\x04\n" +
 	"\x0eMonitorService\x12M\n" +
 	"\x04Next\x12!.blindseq.preblock.v1.NextRequest\x1a\".blindseq.preblock.v1.NextResponse\x12q\n" +
 	"\x10NotifyNoPreblock\x12-.blindseq.preblock.v1.NotifyNoPreblockRequest\x1a..blindseq.preblock.v1.NotifyNoPreblockResponse\x12b\n" +
 	"\vGetPreblock\x12(.blindseq.preblock.v1.GetPreblockRequest\x1a).blindseq.preblock.v1.GetPreblockResponse\x12p\n" +
-	"\x0fStreamPreblocks\x12,.blindseq.preblock.v1.StreamPreblocksRequest\x1a-.blindseq.preblock.v1.StreamPreblocksResponse0\x01\x12\\\n" +
+	"\x0fStreamPreblocks\x12,.blindseq.preblock.v1.StreamPreblocksRequest\x1a-.blindseq.preblock.v1.StreamPreblocksResponse0\x01\x12d\n" +
+	"\vStreamFinal\x12(.blindseq.preblock.v1.StreamFinalRequest\x1a).blindseq.preblock.v1.StreamFinalResponse0\x01\x12\\\n" +
 	"\tGetStatus\x12&.blindseq.preblock.v1.GetStatusRequest\x1a'.blindseq.preblock.v1.GetStatusResponseB\xd1\x01\n" +
 	"\x18com.blindseq.preblock.v1B\x13MonitorServiceProtoP\x01Z.blindseq/proto/blindseq/preblock/v1;preblockv1\xa2\x02\x03BPX\xaa\x02\x14Blindseq.Preblock.V1\xca\x02\x14Blindseq\\Preblock\\V1\xe2\x02 Blindseq\\Preblock\\V1\\GPBMetadata\xea\x02\x16Blindseq::Preblock::V1b\x06proto3"
 
@@ -576,7 +660,7 @@ func file_blindseq_preblock_v1_monitor_service_proto_rawDescGZIP() []byte {
 	return file_blindseq_preblock_v1_monitor_service_proto_rawDescData
 }
 
-var file_blindseq_preblock_v1_monitor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_blindseq_preblock_v1_monitor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_blindseq_preblock_v1_monitor_service_proto_goTypes = []any{
 	(*NextRequest)(nil),              // 0: blindseq.preblock.v1.NextRequest
 	(*NextResponse)(nil),             // 1: blindseq.preblock.v1.NextResponse
@@ -586,34 +670,40 @@ var file_blindseq_preblock_v1_monitor_service_proto_goTypes = []any{
 	(*GetPreblockResponse)(nil),      // 5: blindseq.preblock.v1.GetPreblockResponse
 	(*StreamPreblocksRequest)(nil),   // 6: blindseq.preblock.v1.StreamPreblocksRequest
 	(*StreamPreblocksResponse)(nil),  // 7: blindseq.preblock.v1.StreamPreblocksResponse
-	(*GetStatusRequest)(nil),         // 8: blindseq.preblock.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 9: blindseq.preblock.v1.GetStatusResponse
-	(*durationpb.Duration)(nil),      // 10: google.protobuf.Duration
-	(*Event)(nil),                    // 11: blindseq.preblock.v1.Event
-	(NoPreblockReason)(0),            // 12: blindseq.preblock.v1.NoPreblockReason
-	(*Preblock)(nil),                 // 13: blindseq.preblock.v1.Preblock
+	(*StreamFinalRequest)(nil),       // 8: blindseq.preblock.v1.StreamFinalRequest
+	(*StreamFinalResponse)(nil),      // 9: blindseq.preblock.v1.StreamFinalResponse
+	(*GetStatusRequest)(nil),         // 10: blindseq.preblock.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 11: blindseq.preblock.v1.GetStatusResponse
+	(*durationpb.Duration)(nil),      // 12: google.protobuf.Duration
+	(*Event)(nil),                    // 13: blindseq.preblock.v1.Event
+	(NoPreblockReason)(0),            // 14: blindseq.preblock.v1.NoPreblockReason
+	(*Preblock)(nil),                 // 15: blindseq.preblock.v1.Preblock
+	(*Final)(nil),                    // 16: blindseq.preblock.v1.Final
 }
 var file_blindseq_preblock_v1_monitor_service_proto_depIdxs = []int32{
-	10, // 0: blindseq.preblock.v1.NextRequest.timeout:type_name -> google.protobuf.Duration
-	11, // 1: blindseq.preblock.v1.NextResponse.event:type_name -> blindseq.preblock.v1.Event
-	12, // 2: blindseq.preblock.v1.NotifyNoPreblockRequest.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
-	13, // 3: blindseq.preblock.v1.GetPreblockResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
-	13, // 4: blindseq.preblock.v1.StreamPreblocksResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
-	0,  // 5: blindseq.preblock.v1.MonitorService.Next:input_type -> blindseq.preblock.v1.NextRequest
-	2,  // 6: blindseq.preblock.v1.MonitorService.NotifyNoPreblock:input_type -> blindseq.preblock.v1.NotifyNoPreblockRequest
-	4,  // 7: blindseq.preblock.v1.MonitorService.GetPreblock:input_type -> blindseq.preblock.v1.GetPreblockRequest
-	6,  // 8: blindseq.preblock.v1.MonitorService.StreamPreblocks:input_type -> blindseq.preblock.v1.StreamPreblocksRequest
-	8,  // 9: blindseq.preblock.v1.MonitorService.GetStatus:input_type -> blindseq.preblock.v1.GetStatusRequest
-	1,  // 10: blindseq.preblock.v1.MonitorService.Next:output_type -> blindseq.preblock.v1.NextResponse
-	3,  // 11: blindseq.preblock.v1.MonitorService.NotifyNoPreblock:output_type -> blindseq.preblock.v1.NotifyNoPreblockResponse
-	5,  // 12: blindseq.preblock.v1.MonitorService.GetPreblock:output_type -> blindseq.preblock.v1.GetPreblockResponse
-	7,  // 13: blindseq.preblock.v1.MonitorService.StreamPreblocks:output_type -> blindseq.preblock.v1.StreamPreblocksResponse
-	9,  // 14: blindseq.preblock.v1.MonitorService.GetStatus:output_type -> blindseq.preblock.v1.GetStatusResponse
-	10, // [10:15] is the sub-list for method output_type
-	5,  // [5:10] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	12, // 0: blindseq.preblock.v1.NextRequest.timeout:type_name -> google.protobuf.Duration
+	13, // 1: blindseq.preblock.v1.NextResponse.event:type_name -> blindseq.preblock.v1.Event
+	14, // 2: blindseq.preblock.v1.NotifyNoPreblockRequest.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
+	15, // 3: blindseq.preblock.v1.GetPreblockResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
+	15, // 4: blindseq.preblock.v1.StreamPreblocksResponse.preblock:type_name -> blindseq.preblock.v1.Preblock
+	16, // 5: blindseq.preblock.v1.StreamFinalResponse.final:type_name -> blindseq.preblock.v1.Final
+	0,  // 6: blindseq.preblock.v1.MonitorService.Next:input_type -> blindseq.preblock.v1.NextRequest
+	2,  // 7: blindseq.preblock.v1.MonitorService.NotifyNoPreblock:input_type -> blindseq.preblock.v1.NotifyNoPreblockRequest
+	4,  // 8: blindseq.preblock.v1.MonitorService.GetPreblock:input_type -> blindseq.preblock.v1.GetPreblockRequest
+	6,  // 9: blindseq.preblock.v1.MonitorService.StreamPreblocks:input_type -> blindseq.preblock.v1.StreamPreblocksRequest
+	8,  // 10: blindseq.preblock.v1.MonitorService.StreamFinal:input_type -> blindseq.preblock.v1.StreamFinalRequest
+	10, // 11: blindseq.preblock.v1.MonitorService.GetStatus:input_type -> blindseq.preblock.v1.GetStatusRequest
+	1,  // 12: blindseq.preblock.v1.MonitorService.Next:output_type -> blindseq.preblock.v1.NextResponse
+	3,  // 13: blindseq.preblock.v1.MonitorService.NotifyNoPreblock:output_type -> blindseq.preblock.v1.NotifyNoPreblockResponse
+	5,  // 14: blindseq.preblock.v1.MonitorService.GetPreblock:output_type -> blindseq.preblock.v1.GetPreblockResponse
+	7,  // 15: blindseq.preblock.v1.MonitorService.StreamPreblocks:output_type -> blindseq.preblock.v1.StreamPreblocksResponse
+	9,  // 16: blindseq.preblock.v1.MonitorService.StreamFinal:output_type -> blindseq.preblock.v1.StreamFinalResponse
+	11, // 17: blindseq.preblock.v1.MonitorService.GetStatus:output_type -> blindseq.preblock.v1.GetStatusResponse
+	12, // [12:18] is the sub-list for method output_type
+	6,  // [6:12] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_preblock_v1_monitor_service_proto_init() }
@@ -628,7 +718,7 @@ func file_blindseq_preblock_v1_monitor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_preblock_v1_monitor_service_proto_rawDesc), len(file_blindseq_preblock_v1_monitor_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

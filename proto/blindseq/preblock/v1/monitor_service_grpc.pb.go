@@ -23,6 +23,7 @@ const (
 	MonitorService_NotifyNoPreblock_FullMethodName = "/blindseq.preblock.v1.MonitorService/NotifyNoPreblock"
 	MonitorService_GetPreblock_FullMethodName      = "/blindseq.preblock.v1.MonitorService/GetPreblock"
 	MonitorService_StreamPreblocks_FullMethodName  = "/blindseq.preblock.v1.MonitorService/StreamPreblocks"
+	MonitorService_StreamFinal_FullMethodName      = "/blindseq.preblock.v1.MonitorService/StreamFinal"
 	MonitorService_GetStatus_FullMethodName        = "/blindseq.preblock.v1.MonitorService/GetStatus"
 )
 
@@ -53,6 +54,10 @@ type MonitorServiceClient interface {
 	// INVALID_ARGUMENT: number 0. UNAVAILABLE: the DSN does not answer or the service is stopping; resume from the
 	// next number needed. No REST binding: a feed for services.
 	StreamPreblocks(ctx context.Context, in *StreamPreblocksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPreblocksResponse], error)
+	// StreamFinal sends the DSN's stream of the same name, each content verified: it follows what is final before it, and a quorum of
+	// the committee attested and locked it. UNIMPLEMENTED: there is no committee. UNAVAILABLE: the DSN does not answer or the service
+	// is stopping. No REST binding: a feed for services.
+	StreamFinal(ctx context.Context, in *StreamFinalRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFinalResponse], error)
 	// GetStatus returns what this replica sees of the DSN. It never fails while the service runs.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 }
@@ -114,6 +119,25 @@ func (c *monitorServiceClient) StreamPreblocks(ctx context.Context, in *StreamPr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MonitorService_StreamPreblocksClient = grpc.ServerStreamingClient[StreamPreblocksResponse]
 
+func (c *monitorServiceClient) StreamFinal(ctx context.Context, in *StreamFinalRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFinalResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MonitorService_ServiceDesc.Streams[1], MonitorService_StreamFinal_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamFinalRequest, StreamFinalResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MonitorService_StreamFinalClient = grpc.ServerStreamingClient[StreamFinalResponse]
+
 func (c *monitorServiceClient) GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatusResponse)
@@ -151,6 +175,10 @@ type MonitorServiceServer interface {
 	// INVALID_ARGUMENT: number 0. UNAVAILABLE: the DSN does not answer or the service is stopping; resume from the
 	// next number needed. No REST binding: a feed for services.
 	StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error
+	// StreamFinal sends the DSN's stream of the same name, each content verified: it follows what is final before it, and a quorum of
+	// the committee attested and locked it. UNIMPLEMENTED: there is no committee. UNAVAILABLE: the DSN does not answer or the service
+	// is stopping. No REST binding: a feed for services.
+	StreamFinal(*StreamFinalRequest, grpc.ServerStreamingServer[StreamFinalResponse]) error
 	// GetStatus returns what this replica sees of the DSN. It never fails while the service runs.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	mustEmbedUnimplementedMonitorServiceServer()
@@ -174,6 +202,9 @@ func (UnimplementedMonitorServiceServer) GetPreblock(context.Context, *GetPreblo
 }
 func (UnimplementedMonitorServiceServer) StreamPreblocks(*StreamPreblocksRequest, grpc.ServerStreamingServer[StreamPreblocksResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamPreblocks not implemented")
+}
+func (UnimplementedMonitorServiceServer) StreamFinal(*StreamFinalRequest, grpc.ServerStreamingServer[StreamFinalResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamFinal not implemented")
 }
 func (UnimplementedMonitorServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
@@ -264,6 +295,17 @@ func _MonitorService_StreamPreblocks_Handler(srv interface{}, stream grpc.Server
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MonitorService_StreamPreblocksServer = grpc.ServerStreamingServer[StreamPreblocksResponse]
 
+func _MonitorService_StreamFinal_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamFinalRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MonitorServiceServer).StreamFinal(m, &grpc.GenericServerStream[StreamFinalRequest, StreamFinalResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MonitorService_StreamFinalServer = grpc.ServerStreamingServer[StreamFinalResponse]
+
 func _MonitorService_GetStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetStatusRequest)
 	if err := dec(in); err != nil {
@@ -310,6 +352,11 @@ var MonitorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamPreblocks",
 			Handler:       _MonitorService_StreamPreblocks_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamFinal",
+			Handler:       _MonitorService_StreamFinal_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -318,6 +318,70 @@ func (x *Preblock) GetOutcomes() []*Outcome {
 	return nil
 }
 
+// Final is a content that is final for its number, whether or not it was opened: the preblock of the number has this
+// content, and its outcomes besides.
+type Final struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Content *Content               `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Hash of `content`, as Go package blindseq/kit/content defines it. 32 bytes.
+	ContentHash []byte `protobuf:"bytes,2,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// With the locks of a quorum.
+	Certificate   *Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Final) Reset() {
+	*x = Final{}
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Final) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Final) ProtoMessage() {}
+
+func (x *Final) ProtoReflect() protoreflect.Message {
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Final.ProtoReflect.Descriptor instead.
+func (*Final) Descriptor() ([]byte, []int) {
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Final) GetContent() *Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *Final) GetContentHash() []byte {
+	if x != nil {
+		return x.ContentHash
+	}
+	return nil
+}
+
+func (x *Final) GetCertificate() *Certificate {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
 // Certificate is a quorum's signatures over one statement in one view: "this content, after that statement, for this number".
 // With the locks of a quorum it shows that the content is final. Go package blindseq/seal/attest defines the digests they sign.
 type Certificate struct {
@@ -343,7 +407,7 @@ type Certificate struct {
 
 func (x *Certificate) Reset() {
 	*x = Certificate{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -355,7 +419,7 @@ func (x *Certificate) String() string {
 func (*Certificate) ProtoMessage() {}
 
 func (x *Certificate) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[2]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -368,7 +432,7 @@ func (x *Certificate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
 func (*Certificate) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{2}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Certificate) GetChainId() uint64 {
@@ -440,7 +504,7 @@ type Attestation struct {
 
 func (x *Attestation) Reset() {
 	*x = Attestation{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +516,7 @@ func (x *Attestation) String() string {
 func (*Attestation) ProtoMessage() {}
 
 func (x *Attestation) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[3]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +529,7 @@ func (x *Attestation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attestation.ProtoReflect.Descriptor instead.
 func (*Attestation) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{3}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Attestation) GetAuthority() uint32 {
@@ -498,7 +562,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[4]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +574,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[4]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +587,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{4}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Outcome) GetIndex() uint32 {
@@ -587,7 +651,7 @@ type Opened struct {
 
 func (x *Opened) Reset() {
 	*x = Opened{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +663,7 @@ func (x *Opened) String() string {
 func (*Opened) ProtoMessage() {}
 
 func (x *Opened) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[5]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +676,7 @@ func (x *Opened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Opened.ProtoReflect.Descriptor instead.
 func (*Opened) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{5}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Opened) GetSeed() []byte {
@@ -641,7 +705,7 @@ type Unopenable struct {
 
 func (x *Unopenable) Reset() {
 	*x = Unopenable{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +717,7 @@ func (x *Unopenable) String() string {
 func (*Unopenable) ProtoMessage() {}
 
 func (x *Unopenable) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[6]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +730,7 @@ func (x *Unopenable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unopenable.ProtoReflect.Descriptor instead.
 func (*Unopenable) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{6}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Unopenable) GetReason() UnopenableReason {
@@ -697,7 +761,7 @@ type ProvenShare struct {
 
 func (x *ProvenShare) Reset() {
 	*x = ProvenShare{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +773,7 @@ func (x *ProvenShare) String() string {
 func (*ProvenShare) ProtoMessage() {}
 
 func (x *ProvenShare) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[7]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +786,7 @@ func (x *ProvenShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProvenShare.ProtoReflect.Descriptor instead.
 func (*ProvenShare) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{7}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProvenShare) GetAuthority() uint32 {
@@ -757,7 +821,7 @@ type NoPreblock struct {
 
 func (x *NoPreblock) Reset() {
 	*x = NoPreblock{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +833,7 @@ func (x *NoPreblock) String() string {
 func (*NoPreblock) ProtoMessage() {}
 
 func (x *NoPreblock) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[8]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +846,7 @@ func (x *NoPreblock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoPreblock.ProtoReflect.Descriptor instead.
 func (*NoPreblock) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{8}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NoPreblock) GetRequestId() string {
@@ -813,7 +877,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[9]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +889,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[9]
+	mi := &file_blindseq_preblock_v1_preblock_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +902,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{9}
+	return file_blindseq_preblock_v1_preblock_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Event) GetEvent() isEvent_Event {
@@ -901,7 +965,11 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12\x18\n" +
 	"\aattempt\x18\x04 \x01(\rR\aattempt\x12C\n" +
 	"\vcertificate\x18\x05 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x129\n" +
-	"\boutcomes\x18\x06 \x03(\v2\x1d.blindseq.preblock.v1.OutcomeR\boutcomes\"\xd2\x02\n" +
+	"\boutcomes\x18\x06 \x03(\v2\x1d.blindseq.preblock.v1.OutcomeR\boutcomes\"\xa8\x01\n" +
+	"\x05Final\x127\n" +
+	"\acontent\x18\x01 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12!\n" +
+	"\fcontent_hash\x18\x02 \x01(\fR\vcontentHash\x12C\n" +
+	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"\xd2\x02\n" +
 	"\vCertificate\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\x04R\achainId\x12%\n" +
 	"\x0ecommittee_hash\x18\x02 \x01(\fR\rcommitteeHash\x12\x16\n" +
@@ -967,41 +1035,44 @@ func file_blindseq_preblock_v1_preblock_proto_rawDescGZIP() []byte {
 }
 
 var file_blindseq_preblock_v1_preblock_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_blindseq_preblock_v1_preblock_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_blindseq_preblock_v1_preblock_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_blindseq_preblock_v1_preblock_proto_goTypes = []any{
 	(UnopenableReason)(0),         // 0: blindseq.preblock.v1.UnopenableReason
 	(NoPreblockReason)(0),         // 1: blindseq.preblock.v1.NoPreblockReason
 	(*Content)(nil),               // 2: blindseq.preblock.v1.Content
 	(*Preblock)(nil),              // 3: blindseq.preblock.v1.Preblock
-	(*Certificate)(nil),           // 4: blindseq.preblock.v1.Certificate
-	(*Attestation)(nil),           // 5: blindseq.preblock.v1.Attestation
-	(*Outcome)(nil),               // 6: blindseq.preblock.v1.Outcome
-	(*Opened)(nil),                // 7: blindseq.preblock.v1.Opened
-	(*Unopenable)(nil),            // 8: blindseq.preblock.v1.Unopenable
-	(*ProvenShare)(nil),           // 9: blindseq.preblock.v1.ProvenShare
-	(*NoPreblock)(nil),            // 10: blindseq.preblock.v1.NoPreblock
-	(*Event)(nil),                 // 11: blindseq.preblock.v1.Event
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Final)(nil),                 // 4: blindseq.preblock.v1.Final
+	(*Certificate)(nil),           // 5: blindseq.preblock.v1.Certificate
+	(*Attestation)(nil),           // 6: blindseq.preblock.v1.Attestation
+	(*Outcome)(nil),               // 7: blindseq.preblock.v1.Outcome
+	(*Opened)(nil),                // 8: blindseq.preblock.v1.Opened
+	(*Unopenable)(nil),            // 9: blindseq.preblock.v1.Unopenable
+	(*ProvenShare)(nil),           // 10: blindseq.preblock.v1.ProvenShare
+	(*NoPreblock)(nil),            // 11: blindseq.preblock.v1.NoPreblock
+	(*Event)(nil),                 // 12: blindseq.preblock.v1.Event
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_blindseq_preblock_v1_preblock_proto_depIdxs = []int32{
-	12, // 0: blindseq.preblock.v1.Content.timestamp:type_name -> google.protobuf.Timestamp
+	13, // 0: blindseq.preblock.v1.Content.timestamp:type_name -> google.protobuf.Timestamp
 	2,  // 1: blindseq.preblock.v1.Preblock.content:type_name -> blindseq.preblock.v1.Content
-	4,  // 2: blindseq.preblock.v1.Preblock.certificate:type_name -> blindseq.preblock.v1.Certificate
-	6,  // 3: blindseq.preblock.v1.Preblock.outcomes:type_name -> blindseq.preblock.v1.Outcome
-	5,  // 4: blindseq.preblock.v1.Certificate.attestations:type_name -> blindseq.preblock.v1.Attestation
-	5,  // 5: blindseq.preblock.v1.Certificate.locks:type_name -> blindseq.preblock.v1.Attestation
-	7,  // 6: blindseq.preblock.v1.Outcome.opened:type_name -> blindseq.preblock.v1.Opened
-	8,  // 7: blindseq.preblock.v1.Outcome.unopenable:type_name -> blindseq.preblock.v1.Unopenable
-	0,  // 8: blindseq.preblock.v1.Unopenable.reason:type_name -> blindseq.preblock.v1.UnopenableReason
-	9,  // 9: blindseq.preblock.v1.Unopenable.shares:type_name -> blindseq.preblock.v1.ProvenShare
-	1,  // 10: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
-	3,  // 11: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
-	10, // 12: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	5,  // 2: blindseq.preblock.v1.Preblock.certificate:type_name -> blindseq.preblock.v1.Certificate
+	7,  // 3: blindseq.preblock.v1.Preblock.outcomes:type_name -> blindseq.preblock.v1.Outcome
+	2,  // 4: blindseq.preblock.v1.Final.content:type_name -> blindseq.preblock.v1.Content
+	5,  // 5: blindseq.preblock.v1.Final.certificate:type_name -> blindseq.preblock.v1.Certificate
+	6,  // 6: blindseq.preblock.v1.Certificate.attestations:type_name -> blindseq.preblock.v1.Attestation
+	6,  // 7: blindseq.preblock.v1.Certificate.locks:type_name -> blindseq.preblock.v1.Attestation
+	8,  // 8: blindseq.preblock.v1.Outcome.opened:type_name -> blindseq.preblock.v1.Opened
+	9,  // 9: blindseq.preblock.v1.Outcome.unopenable:type_name -> blindseq.preblock.v1.Unopenable
+	0,  // 10: blindseq.preblock.v1.Unopenable.reason:type_name -> blindseq.preblock.v1.UnopenableReason
+	10, // 11: blindseq.preblock.v1.Unopenable.shares:type_name -> blindseq.preblock.v1.ProvenShare
+	1,  // 12: blindseq.preblock.v1.NoPreblock.reason:type_name -> blindseq.preblock.v1.NoPreblockReason
+	3,  // 13: blindseq.preblock.v1.Event.preblock:type_name -> blindseq.preblock.v1.Preblock
+	11, // 14: blindseq.preblock.v1.Event.no_preblock:type_name -> blindseq.preblock.v1.NoPreblock
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_preblock_v1_preblock_proto_init() }
@@ -1009,11 +1080,11 @@ func file_blindseq_preblock_v1_preblock_proto_init() {
 	if File_blindseq_preblock_v1_preblock_proto != nil {
 		return
 	}
-	file_blindseq_preblock_v1_preblock_proto_msgTypes[4].OneofWrappers = []any{
+	file_blindseq_preblock_v1_preblock_proto_msgTypes[5].OneofWrappers = []any{
 		(*Outcome_Opened)(nil),
 		(*Outcome_Unopenable)(nil),
 	}
-	file_blindseq_preblock_v1_preblock_proto_msgTypes[9].OneofWrappers = []any{
+	file_blindseq_preblock_v1_preblock_proto_msgTypes[10].OneofWrappers = []any{
 		(*Event_Preblock)(nil),
 		(*Event_NoPreblock)(nil),
 	}
@@ -1023,7 +1094,7 @@ func file_blindseq_preblock_v1_preblock_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_blindseq_preblock_v1_preblock_proto_rawDesc), len(file_blindseq_preblock_v1_preblock_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
