@@ -96,6 +96,7 @@ func public(method string) bool {
 		gatewayv1.GatewayService_GetBlueprint_FullMethodName,
 		gatewayv1.GatewayService_StreamBlueprints_FullMethodName,
 		gatewayv1.GatewayService_GetPreblock_FullMethodName,
+		gatewayv1.GatewayService_FollowTransaction_FullMethodName,
 		gatewayv1.GatewayService_ListProposals_FullMethodName:
 		return true
 	}

@@ -101,6 +101,17 @@ func (p *Proof) Verify(c *committee.Committee) error {
 	return nil
 }
 
+// VerifyCertificate checks the certificate and the locks of a proof whose list was left out: what they make final has ListHash. Where
+// in it a transaction stands, only the list shows.
+func (p *Proof) VerifyCertificate(c *committee.Committee) error {
+	cert, err := p.certificate()
+	if err != nil {
+		return fmt.Errorf("verify certificate of number %d: %w", uint64(p.Number), err)
+	}
+	_, err = attest.VerifyFinal(c, cert)
+	return err
+}
+
 func (p *Proof) preblock() (*preblockv1.Preblock, error) {
 	c := &preblockv1.Content{
 		Number: uint64(p.Number), PreviousBlockHash: p.PreviousBlockHash[:], Timestamp: &timestamppb.Timestamp{Seconds: int64(p.Timestamp)},
@@ -118,18 +129,23 @@ func (p *Proof) preblock() (*preblockv1.Preblock, error) {
 	if hash := common.Hash(content.HashOf(c)); hash != p.ListHash {
 		return nil, fmt.Errorf("%w: the list's hash is %s, not %s as it says", ErrNotOrdered, hash, p.ListHash)
 	}
+	cert, err := p.certificate()
+	if err != nil {
+		return nil, err
+	}
+	return &preblockv1.Preblock{Content: c, ContentHash: p.ListHash[:], Certificate: cert}, nil
+}
+
+func (p *Proof) certificate() (_ *preblockv1.Certificate, err error) {
 	cert := &preblockv1.Certificate{
 		ChainId: uint64(p.ChainID), CommitteeHash: p.CommitteeHash[:], Number: uint64(p.Number), View: uint64(p.View),
 		PreviousPayloadHash: p.PreviousPayloadHash[:], ContentHash: p.ListHash[:],
 	}
-	var err error
 	if cert.Attestations, err = signatures(p.Attestations); err != nil {
 		return nil, err
 	}
-	if cert.Locks, err = signatures(p.Locks); err != nil {
-		return nil, err
-	}
-	return &preblockv1.Preblock{Content: c, ContentHash: p.ListHash[:], Certificate: cert}, nil
+	cert.Locks, err = signatures(p.Locks)
+	return cert, err
 }
 
 func signatures(list []Attestation) ([]*preblockv1.Attestation, error) {

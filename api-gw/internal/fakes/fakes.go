@@ -26,6 +26,8 @@ import (
 // Services are the fakes of producer, proposer and monitor, served at one address.
 type Services struct {
 	Addr string
+	// Followed has a value for each FollowTransaction that waits for the next Advance.
+	Followed chan struct{}
 
 	mu       sync.Mutex
 	calls    []*blueprintv1.ProduceBlockRequest
@@ -38,6 +40,7 @@ type Services struct {
 	head     uint64
 	view     *preblockv1.GetStatusResponse
 	advanced chan struct{}
+	ends     chan error
 	server   *grpc.Server
 }
 
@@ -50,6 +53,7 @@ func Start(t testing.TB) *Services {
 	}
 	s := &Services{
 		Addr: l.Addr().String(), server: grpc.NewServer(), fail: map[string]error{}, asked: map[string]int{}, advanced: make(chan struct{}),
+		Followed: make(chan struct{}, 16), ends: make(chan error),
 		repeats: map[string]*blueprintv1.ProduceBlockResponse{},
 		view:    &preblockv1.GetStatusResponse{DsnConnected: true, LastPreblockNumber: 8, Halted: "two contents for 8"},
 	}
@@ -86,6 +90,9 @@ func (s *Services) Fail(part string, err error) {
 	defer s.mu.Unlock()
 	s.fail[part] = err
 }
+
+// OnceFollowed ends one FollowTransaction that waits for the next Advance.
+func (s *Services) OnceFollowed(err error) { s.ends <- err }
 
 // View is what the monitor says of itself from now on.
 func (s *Services) View(v *preblockv1.GetStatusResponse) {
@@ -242,6 +249,38 @@ func (p producer) StreamBlueprints(r *blueprintv1.StreamBlueprintsRequest, out b
 			return out.Context().Err()
 		}
 	}
+}
+
+// FollowTransaction tells two steps, and two more at the next Advance, unless OnceFollowed ends it.
+func (p producer) FollowTransaction(r *blueprintv1.FollowTransactionRequest, out grpc.ServerStreamingServer[blueprintv1.FollowTransactionResponse]) error {
+	if err := p.failure("producer"); err != nil {
+		return err
+	}
+	head, advanced := p.next()
+	at := Preblock(head)
+	steps := []*blueprintv1.TransactionStep{
+		{Kind: blueprintv1.StepKind_STEP_KIND_SEALED},
+		{Kind: blueprintv1.StepKind_STEP_KIND_FINAL, Number: head, Position: 1, Final: &preblockv1.Final{
+			Content: at.GetContent(), ContentHash: at.GetContentHash(), Certificate: at.GetCertificate()}},
+		{Kind: blueprintv1.StepKind_STEP_KIND_OPENED, Number: head, TransactionHash: r.GetHash()},
+		{Kind: blueprintv1.StepKind_STEP_KIND_EXECUTED, Number: head, TransactionHash: r.GetHash(), Index: 7},
+	}
+	for i, one := range steps {
+		if i == 2 {
+			p.Followed <- struct{}{}
+			select {
+			case <-advanced:
+			case err := <-p.ends:
+				return err
+			case <-out.Context().Done():
+				return out.Context().Err()
+			}
+		}
+		if err := out.Send(&blueprintv1.FollowTransactionResponse{Step: one}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p producer) GetStatus(context.Context, *blueprintv1.GetStatusRequest) (*blueprintv1.GetStatusResponse, error) {

@@ -34,8 +34,15 @@ const bodyLimit = 1 << 20
 // mapping has it, for JavaScript cannot hold them), what is zero written out, what is absent left out.
 var marshal = protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}
 
+// Server is the API.
+type Server interface {
+	gatewayv1.GatewayServiceServer
+	// Follow sends the steps of a transaction that were not told yet, and returns nil after the last one.
+	Follow(ctx context.Context, hash []byte, told gateway.Progress, send func(*gatewayv1.TransactionStep) error) error
+}
+
 // New returns the handler of the whole API.
-func New(ctx context.Context, server gatewayv1.GatewayServiceServer, policy auth.Policy) (http.Handler, error) {
+func New(ctx context.Context, server Server, policy auth.Policy) (http.Handler, error) {
 	routes, err := routesOf(openapi.Document())
 	if err != nil {
 		return nil, err
@@ -61,12 +68,15 @@ func New(ctx context.Context, server gatewayv1.GatewayServiceServer, policy auth
 }
 
 // build lays the routes out. http.ServeMux knows the pattern of each request, which the metrics want.
-func build(routes []route, policy auth.Policy, gw http.Handler, server gatewayv1.GatewayServiceServer) http.Handler {
+func build(routes []route, policy auth.Policy, gw http.Handler, server Server) http.Handler {
 	mux := http.NewServeMux()
 	allowed := map[string][]string{}
 	for _, rt := range routes {
 		next := gw
-		if rt.streams {
+		switch {
+		case rt.call == "FollowTransaction":
+			next = followTransaction(server)
+		case rt.streams:
 			next = streamBlueprints(server)
 		}
 		mux.Handle(rt.method+" "+rt.path, guarded(rt, policy, next))

@@ -18,7 +18,8 @@ type route struct {
 	method, path string
 	pathParams   []string
 	request      protoreflect.MessageDescriptor
-	body         bool // the request comes as the body; else as query and path parameters
+	body         bool   // the request comes as the body; else as query and path parameters
+	call         string // its name
 	streams      bool
 }
 
@@ -53,7 +54,7 @@ func newRoute(method, path, operation string) (route, error) {
 		return route{}, fmt.Errorf("read OpenAPI document: %s %s names %q, which is not a call", method, path, operation)
 	}
 	return route{
-		method: method, path: path, pathParams: paramsOf(path), request: call.Input(),
+		method: method, path: path, pathParams: paramsOf(path), request: call.Input(), call: string(call.Name()),
 		body: method == http.MethodPost, streams: call.IsStreamingServer(),
 	}, nil
 }

@@ -28,6 +28,9 @@ func decodeJSON(b []byte, kind string) (object, error) {
 	if isCommittee := fields["members"] != nil; kind == KindCommittee || kind == KindAuto && isCommittee {
 		return decodeCommittee(b)
 	}
+	if _, isStep := fields["step"].(string); isStep && kind == KindAuto {
+		return decodeStep(fields)
+	}
 	if isProof := fields["listHash"] != nil; kind == KindProof || kind == KindAuto && isProof {
 		return decodeProof(fields)
 	}
@@ -47,11 +50,15 @@ func decodeCommittee(b []byte) (object, error) {
 	return shown{&committeeObject{c}}, nil
 }
 
-// unwrap takes an object out of an answer that has it as a field.
+// unwrap takes an object out of an answer, or out of a step of a transaction, that has it as a field.
 func unwrap(fields map[string]any) map[string]any {
-	for _, name := range []string{KindPreblock, KindEvidence, "result"} {
+	names := []string{KindPreblock, KindEvidence, "result", "params", "step", KindProof}
+	if _, isStep := fields["step"].(string); isStep {
+		names = []string{KindProof} // its preblock has no outcomes yet
+	}
+	for _, name := range names {
 		if inner, ok := fields[name].(map[string]any); ok {
-			return inner
+			return unwrap(inner)
 		}
 	}
 	return fields

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"blindseq/producer-svc/internal/steps"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -29,7 +30,7 @@ func (p *Producer) FollowTransaction(r *blueprintv1.FollowTransactionRequest, ou
 	defer cancel(nil)
 	go p.untilCeded(ctx, cancel)
 	return p.Follow(ctx, common.Hash(r.GetHash()), func(one *blueprintv1.TransactionStep) error {
-		return out.Send(&blueprintv1.FollowTransactionResponse{Step: one})
+		return out.Send(&blueprintv1.FollowTransactionResponse{Step: steps.Short(one)})
 	})
 }
 

@@ -71,7 +71,7 @@ func serveKeeping(t testing.TB, history chain.History, limits rpc.Limits, head f
 	must(t, err)
 	t.Cleanup(func() { must(t, store.Close()) })
 	keep := txstore.NewKeeper(store, c, txstore.Limits{})
-	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, ReceiptHold: hold, Head: head, Log: log}, c, plain{keep})
+	server, err := rpc.NewServer(rpc.Config{Address: "127.0.0.1:0", Limits: limits, ReceiptHold: hold, Head: head, Log: log, Steps: oneStep}, c, plain{keep})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

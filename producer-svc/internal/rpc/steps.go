@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"blindseq/producer-svc/blueprint"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/orderproof"
@@ -16,13 +17,9 @@ import (
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
-// StepListBytes is the most that the list of a pushed order proof has. A longer one is left out: pushed to everybody whose transaction
-// is in a full block, it would be half a megabyte for each.
-const StepListBytes = 64 << 10
-
 // endedOfClient is how many subscriptions to transactions that have ended by themselves a client may leave without eth_unsubscribe.
 // geth keeps a few hundred bytes for each until the socket closes.
-const endedOfClient = 1024
+const endedOfClient = 512
 
 // Follow sends the steps of a transaction until the last one, an error of send, or the end of ctx.
 type Follow func(ctx context.Context, hash common.Hash, send func(*blueprintv1.TransactionStep) error) error
@@ -39,7 +36,7 @@ type Step struct {
 	TransactionIndex *hexutil.Uint64 `json:"transactionIndex,omitempty"` // of executed
 	Reason           string          `json:"reason,omitempty"`           // of ended
 	Barred           bool            `json:"barred,omitempty"`           // of ended
-	// Proof shows that the place is final, as te_getOrderProof does; without its list when that is longer than StepListBytes, and
+	// Proof shows that the place is final, as te_getOrderProof does; without its list when that is longer than blueprint.ShortList, and
 	// absent when nothing is certified.
 	Proof *orderproof.Proof `json:"proof,omitempty"`
 }
@@ -65,19 +62,12 @@ func StepOf(hash common.Hash, s *blueprintv1.TransactionStep) (Step, error) {
 		if err != nil {
 			return Step{}, err
 		}
-		if listBytes(f.GetContent()) > StepListBytes {
+		if !blueprint.ListIsShort(f.GetContent()) {
 			proof.Transactions = nil
 		}
 		out.Proof = proof
 	}
 	return out, nil
-}
-
-func listBytes(c *preblockv1.Content) (size int) {
-	for _, raw := range c.GetTransactions() {
-		size += len(raw)
-	}
-	return size
 }
 
 var errNoSteps = errors.New("transactions cannot be followed here")

@@ -25,7 +25,7 @@ import (
 var ErrTooMany = errors.New("too many transactions are followed; try again later")
 
 // Followers is how many there may be at a time.
-const Followers = 8192
+const Followers = 16384
 
 // idle is how long the stream of final contents stays open when nobody follows any more.
 const idle = 30 * time.Second
