@@ -29,7 +29,7 @@ import (
 // pushed is what te_subscribe("transaction") notifies of.
 type pushed struct {
 	Step             string
-	Hash             common.Hash
+	Hash, ID         common.Hash
 	BlockNumber      hexutil.Uint64
 	TransactionHash  common.Hash
 	TransactionIndex *hexutil.Uint64
@@ -333,5 +333,59 @@ func TestFollowingGoesOnWhenTheLeaderIsKilled(t *testing.T) {
 		again := stepsOver(t, dialSocket(t, c.WS), id)
 		requireSteps(t, toTheEnd(t, again), "sealed", "final", "opened", "executed")
 		restart(t, c, killed)
+	}
+}
+
+// TestABundlersWalletIsToldTheStepsOfWhatItSent by the hash that it knows, though what is ordered is the sealed one.
+func TestABundlersWalletIsToldTheStepsOfWhatItSent(t *testing.T) {
+	t.Parallel()
+	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Bundler: true, Args: onDemand()})
+	_, accounts := wallet(t, c)
+	by := committeeOf(t, c)
+	bundler, err := ethclient.DialContext(t.Context(), c.Wallets)
+	must(t, err)
+	t.Cleanup(bundler.Close)
+	socket := dialSocket(t, strings.Replace(c.Wallets, "http", "ws", 1))
+	a := accounts[0]
+	first, err := a.Transfer(common.Address{7})
+	must(t, err)
+	second, err := a.Transfer(common.Address{7})
+	must(t, err)
+	ofFirst, ofSecond := stepsOver(t, socket, first.Hash()), stepsOver(t, socket, second.Hash())
+	must(t, bundler.SendTransaction(t.Context(), second)) // its nonce comes too early
+	if one := ofSecond(); one.Step != "pending" {
+		t.Fatalf("the second is %s", one.Step)
+	}
+	sent := time.Now()
+	must(t, bundler.SendTransaction(t.Context(), first))
+	steps := toTheEnd(t, ofFirst)
+	requireSteps(t, steps, "sealed", "final", "opened", "executed")
+	for _, one := range steps {
+		t.Logf("%-8s after %s", one.Step, one.at.Sub(sent).Round(100*time.Microsecond))
+		if one.Hash != first.Hash() || one.ID == (common.Hash{}) {
+			t.Errorf("%s is of %s, sealed as %s", one.Step, one.Hash, one.ID)
+		}
+	}
+	requireFinal(t, by, steps[1], steps[1].ID)
+	after := toTheEnd(t, ofSecond)
+	requireSteps(t, after, "sealed", "final", "opened", "executed")
+	requireFinal(t, by, after[1], after[1].ID)
+	r, err := bundler.TransactionReceipt(t.Context(), second.Hash())
+	must(t, err)
+	if r.BlockNumber.Uint64() != uint64(after[3].BlockNumber) {
+		t.Errorf("executed in block %d, its receipt says %d", after[3].BlockNumber, r.BlockNumber)
+	}
+	late := toTheEnd(t, stepsOver(t, socket, first.Hash()))
+	if got := slices.DeleteFunc(named(late), func(step string) bool { return step == "opened" }); !slices.Equal(got, []string{"sealed", "final", "executed"}) {
+		t.Errorf("told late %v", got) // when the bundler has forgotten it, the observer tells of the hash inside, which is opened as it is final
+	}
+	replaced, by2 := signed(t, a, 5, 1), signed(t, a, 5, 2)
+	ofReplaced := stepsOver(t, socket, replaced.Hash())
+	must(t, bundler.SendTransaction(t.Context(), replaced))
+	must(t, bundler.SendTransaction(t.Context(), by2))
+	ended := toTheEnd(t, ofReplaced)
+	requireSteps(t, ended, "pending", "ended")
+	if !strings.Contains(ended[1].Reason, by2.Hash().Hex()) {
+		t.Errorf("ended because %q", ended[1].Reason)
 	}
 }

@@ -2,13 +2,15 @@ package rolluptest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/coder/websocket"
 )
 
-// sockets has the observer keep subscriptions over WebSocket: all have the id 0x1, and show what a test pushes.
+// sockets has the observer keep subscriptions over WebSocket: all have the id 0x1, but for those to transactions, which are numbered on
+// each socket. They show what a test pushes.
 func (r *Rollup) sockets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Header.Get("Upgrade") == "" {
@@ -21,7 +23,7 @@ func (r *Rollup) sockets(next http.Handler) http.Handler {
 		}
 		defer conn.CloseNow()
 		r.set(func() { r.open = append(r.open, conn) })
-		for {
+		for followed := 0; ; {
 			_, message, err := conn.Read(req.Context())
 			if err != nil {
 				return
@@ -31,7 +33,12 @@ func (r *Rollup) sockets(next http.Handler) http.Handler {
 			if json.Unmarshal(message, &call) != nil {
 				return
 			}
-			answered := answer(call, func(request) (any, *Error) { return "0x1", nil })
+			id := "0x1"
+			if call.Method == "te_subscribe" {
+				followed++
+				id = fmt.Sprintf("0x%x", followed)
+			}
+			answered := answer(call, func(request) (any, *Error) { return id, nil })
 			if conn.Write(req.Context(), websocket.MessageText, answered) != nil {
 				return
 			}

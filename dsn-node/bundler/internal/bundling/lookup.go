@@ -54,6 +54,14 @@ func (d *Intake) Why(hash common.Hash) (status, reason string, known bool) {
 	return "dropped", how.Reason, ended
 }
 
+// Standing says how far a transaction is here.
+func (d *Intake) Standing(hash common.Hash) outbox.Standing { return d.o.Box.Standing(hash) }
+
+// Watch returns what tells of changes of a transaction's Standing, until forget is called.
+func (d *Intake) Watch(hash common.Hash) (changed func() <-chan struct{}, forget func()) {
+	return d.o.Box.Watch(hash)
+}
+
 // Ended returns a channel that is closed when another transaction has ended that is in no block.
 func (d *Intake) Ended() <-chan struct{} { return d.o.Box.EndedChanged() }
 

@@ -85,6 +85,8 @@ type Box struct {
 	failed chan error
 	write  func(batch *pebble.Batch) error // durably
 
+	watched watched
+
 	mu     sync.Mutex
 	dead   bool // a write failed
 	state  state
@@ -232,6 +234,7 @@ func (b *Box) forget(e *entry) {
 
 // Put makes an item durable, with its sealed transaction. One that is there already is replaced.
 func (b *Box) Put(item Item, content Content) error {
+	defer b.tell(item.Hash)
 	value, err := b.encode(itemKey(item.Number), &record{item, content, b.useOf(item.Hash)})
 	if err == nil {
 		err = b.store(func(batch *pebble.Batch) error { return batch.Set(itemKey(item.Number), value, nil) })
@@ -324,6 +327,7 @@ func (b *Box) Remove(hash common.Hash) error {
 
 // remove deletes an item, and makes a change with it.
 func (b *Box) remove(hash common.Hash, also func(*pebble.Batch, Item) error) error {
+	defer b.tell(hash)
 	item, known := b.item(hash)
 	if !known {
 		return nil

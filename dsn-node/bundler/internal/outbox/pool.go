@@ -30,6 +30,10 @@ func (b *Box) Queue(item Item, use Use, raw []byte) (Item, error) {
 			return b.endIn(batch, old.Item, replacedBy(item.Hash))
 		})
 	}
+	if old != nil {
+		defer b.tell(old.Hash)
+	}
+	defer b.tell(item.Hash)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {

@@ -76,6 +76,7 @@ func (b *Box) Accepted(hash common.Hash) bool {
 
 // Accept notes that the rollup accepted an item. It is due for a look at a time.
 func (b *Box) Accept(hash common.Hash, due time.Time) {
+	defer b.tell(hash)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e := b.items[hash]; e != nil {

@@ -32,7 +32,11 @@ func (nothing) Nonces(common.Address) outbox.Nonces { return outbox.Nonces{0: tr
 func (nothing) Why(common.Hash) (status, reason string, known bool) {
 	return "dropped", "for a reason", true
 }
-func (nothing) Ended() <-chan struct{} { return nil }
+func (nothing) Ended() <-chan struct{}               { return nil }
+func (nothing) Standing(common.Hash) outbox.Standing { return outbox.Standing{} }
+func (nothing) Watch(common.Hash) (changed func() <-chan struct{}, forget func()) {
+	return func() <-chan struct{} { return nil }, func() {}
+}
 func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
 	return common.Hash{2}, bundling.Public, nil
 }

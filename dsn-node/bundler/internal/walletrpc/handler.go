@@ -12,7 +12,8 @@
 // wait here count in eth_getTransactionCount of "pending", as wallets need it: who names an account sees how many transactions of
 // it wait.
 //
-// Over WebSocket the same is served, and subscriptions, which the observer keeps. See socket.go.
+// Over WebSocket the same is served, and subscriptions, which the observer keeps. See socket.go. Those to the steps of a transaction
+// that waits here begin with what only the bundler knows. See follow.go.
 package walletrpc
 
 import (
@@ -50,6 +51,9 @@ type Intake interface {
 	Why(hash common.Hash) (status, reason string, known bool)
 	// Ended returns a channel that is closed when another transaction has ended that is in no block.
 	Ended() <-chan struct{}
+	// Standing says how far a transaction is here, and Watch what tells of changes of it until forget is called.
+	Standing(hash common.Hash) outbox.Standing
+	Watch(hash common.Hash) (changed func() <-chan struct{}, forget func())
 	// Find says where a transaction is, and the id of its sealed one if it waits here.
 	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place, err error)
 }

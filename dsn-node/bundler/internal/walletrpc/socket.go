@@ -70,6 +70,7 @@ type socket struct {
 	h        *Handler
 	conn     *websocket.Conn
 	observer *websocket.Conn // nil before the first subscription; the reader's
+	follows  *follows        // nil before the first transaction that is followed; the reader's
 	calls    *semaphore.Weighted
 	ends     chan error
 	all      sync.WaitGroup
@@ -113,6 +114,9 @@ func (s *socket) read(ctx context.Context) error {
 	defer func() {
 		if s.observer != nil {
 			_ = s.observer.CloseNow() // its reader ends
+		}
+		if s.follows != nil {
+			s.follows.close()
 		}
 	}()
 	for {
@@ -191,14 +195,17 @@ func (s *socket) subscribe(ctx context.Context, c *call, message []byte) error {
 		s.h.count("read", "refused")
 		return s.write(ctx, failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the method " + c.Method + " is not served here: " + rollup.ErrNoObserver.Error()}))
 	}
+	if hash, is := c.follows(); is {
+		return s.follow(ctx, c, hash)
+	}
+	if s.follows != nil && s.follows.ends(c) {
+		return s.write(ctx, result(c, true))
+	}
 	if s.observer == nil {
-		observer, err := s.h.to.Subscriber.Subscribe(ctx)
+		observer, err := s.subscriber(ctx)
 		if err != nil {
-			s.h.count("forward", "failed")
-			s.h.log.DebugContext(ctx, "request not forwarded", "error", err)
 			return s.write(ctx, failure(c, away()))
 		}
-		observer.SetReadLimit(maxAnswer)
 		s.observer = observer
 		s.all.Go(func() { s.end(s.deliver(ctx, observer)) })
 	}
@@ -207,6 +214,18 @@ func (s *socket) subscribe(ctx context.Context, c *call, message []byte) error {
 		return fmt.Errorf("%w: %w", errObserverGone, err)
 	}
 	return nil
+}
+
+// subscriber opens a WebSocket to the observer.
+func (s *socket) subscriber(ctx context.Context) (*websocket.Conn, error) {
+	observer, err := s.h.to.Subscriber.Subscribe(ctx)
+	if err != nil {
+		s.h.count("forward", "failed")
+		s.h.log.DebugContext(ctx, "request not forwarded", "error", err)
+		return nil, err
+	}
+	observer.SetReadLimit(maxAnswer)
+	return observer, nil
 }
 
 // deliver hands to the client what comes from the observer.
