@@ -49,7 +49,7 @@ func (r readers) others() []*url.URL {
 	leads, _ := r.directory.Current(leading)
 	var all []*url.URL
 	for _, one := range r.roster.Current() {
-		if one.GRPC != leads.GRPC {
+		if one.GRPC != leads.GRPC && one.RPC != "" {
 			all = append(all, &url.URL{Scheme: r.scheme, Host: one.RPC})
 		}
 	}

@@ -38,6 +38,7 @@ func shown() map[string]string {
 		"kubectl delete node":                                        "needs a cluster with several nodes",
 		"kubectl edit pvc":                                           "needs a storage class that lets a volume grow",
 		"kubectl -n blindseq port-forward pod/producer-svc-0 7203 &": "needs a cluster: a port forwarded is a caller on the pod's own machine",
+		"curl -X POST localhost:7203/v1/admin/handover":              "`kit/leader: TestAHandoverNeedsALeaderAndAnother`",
 		"curl -X PUT -d debug localhost:7203/loglevel":               "`kit/ops: TestTheLevelOfTheLogChangesWhileAProgramRuns`",
 
 		"dsn-node dkg":      "`dsn-node/cmd/dsn-node: TestFourProcessesMakeAKeyThatWorks`",

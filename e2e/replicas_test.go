@@ -138,14 +138,22 @@ func metric(t *testing.T, c *cluster.Cluster, name, series string) (value float6
 // roleOf is what a producer's readiness says of its role.
 func roleOf(t *testing.T, c *cluster.Cluster, name string) string {
 	t.Helper()
+	_, notes := healthOf(t, c, name)
+	return notes["role"]
+}
+
+// healthOf is why a process is not ready, and what it notes besides.
+func healthOf(t *testing.T, c *cluster.Cluster, name string) (reasons, notes map[string]string) {
+	t.Helper()
 	res, err := http.Get("http://" + c.Ops(name) + "/readyz")
 	must(t, err)
 	defer res.Body.Close()
 	var body struct {
-		Notes map[string]string `json:"notes"`
+		Reasons map[string]string `json:"reasons"`
+		Notes   map[string]string `json:"notes"`
 	}
 	must(t, json.NewDecoder(res.Body).Decode(&body))
-	return body.Notes["role"]
+	return body.Reasons, body.Notes
 }
 
 // sameState waits until every replica has the block that the leader had when it was called, with the same state root.

@@ -45,6 +45,8 @@ type Config struct {
 	LeaseTTL           time.Duration    `name:"lease-ttl" help:"Lifetime of the leader's lease: how long a dead leader keeps others from leading." default:"3s"`
 	LockTTL            time.Duration    `name:"lock-ttl" help:"Lifetime of the consumption lock: how long a dead holder keeps others out." default:"3s"`
 	Lock               config.LockGuard `embed:"" prefix:"lock-"`
+	AsideWait          time.Duration    `help:"Time for which a replica that stepped aside leaves the lease to others. It doubles with each further time within 10 minutes, up to 30 times this." default:"10s"`
+	SlowDisk           time.Duration    `help:"Duration of a small synced write above which the disk is too slow for a leader." default:"1s"`
 	TimeBetweenBlocks  string           `help:"Age of the last block at which an empty block is produced, for example 5s. Transactions do not wait for it. transactions produces blocks for transactions only, and none while there are none. demand (or none, its earlier name) produces blocks on demand only: transactions wait until somebody asks for a block." default:"5s"`
 	MaxClockDrift      time.Duration    `help:"Maximum lead of a requested timestamp over this machine's clock; at most 10s with --committee-file, because keyholders attest nothing that is more than 15s ahead of theirs." default:"60s"`
 	MaxWaiting         int              `help:"Maximum number of waiting ProduceBlock callers. More are refused." default:"1024"`
@@ -114,10 +116,14 @@ func (c *Config) Validate() error {
 		return errors.New("--data-dir must not be empty")
 	case c.CreateSequencerKey && c.SequencerKeyFile == "":
 		return errors.New("--create-sequencer-key needs --sequencer-key-file")
+	case c.AsideWait < 100*time.Millisecond || c.AsideWait > time.Hour:
+		return fmt.Errorf("--aside-wait must be within 100ms and 1h, not %s", c.AsideWait)
 	case c.LeaseTTL < 100*time.Millisecond:
 		return fmt.Errorf("--lease-ttl must be at least 100ms, not %s", c.LeaseTTL)
 	case c.LockTTL < 100*time.Millisecond:
 		return fmt.Errorf("--lock-ttl must be at least 100ms, not %s", c.LockTTL)
+	case c.SlowDisk < time.Millisecond || c.SlowDisk > time.Minute:
+		return fmt.Errorf("--slow-disk must be within 1ms and 1m, not %s", c.SlowDisk)
 	case c.MaxClockDrift < 0:
 		return fmt.Errorf("--max-clock-drift must not be negative, not %s", c.MaxClockDrift)
 	case c.MaxWaiting < 1 || c.MaxWaiting > 1<<20:

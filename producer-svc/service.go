@@ -96,6 +96,19 @@ type leadership struct {
 	pacer      *loop.Pacer // when the production makes blocks that nobody asks for
 	guard      *sections.Guard
 	lock       *lock.Locker // of one section
+	fitness    components   // that find out whether this replica could lead
+}
+
+// components are run together.
+type components []component
+
+type component struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (c *components) add(name string, run func(context.Context) error) {
+	*c = append(*c, component{name, run})
 }
 
 // replication keeps what was acknowledged on more than one disk.
@@ -201,6 +214,9 @@ func (s *Service) serve(ctx context.Context) error {
 	g.Add("follower", s.follow.Run)
 	g.Add("audit", s.audit.Run)
 	g.Add("steps", s.steps.Run)
+	for _, c := range s.fitness {
+		g.Add(c.name, c.run)
+	}
 	if !s.cfg.observes() {
 		g.Add("standby", s.standby.Run)
 		g.Add("campaign", s.candidate.Campaign)

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"cmp"
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"time"
@@ -106,7 +107,7 @@ func (s *Service) connect() (err error) {
 		return err
 	}
 	s.candidate = &leading.Candidate{
-		Redis: p.redis, Directory: directory, Observer: s.cfg.observes(),
+		Redis: p.redis, Directory: directory, Observer: s.cfg.observes(), Fitness: new(leader.Fitness),
 		Head: func() uint64 { return s.ledger.Head().Number }, Health: s.Health, Log: s.Log,
 	}
 	s.takeTransactions(replicationv1.NewReplicationServiceClient(p.leading))
@@ -115,6 +116,7 @@ func (s *Service) connect() (err error) {
 	}
 	s.candidate.Lease = s.locker(p.redis, rediskeys.ProducerLease, s.cfg.LeaseTTL)
 	s.lock = s.locker(p.redis, rediskeys.ConsumptionLock, s.cfg.LockTTL)
+	s.watchFitness(p)
 	s.standby.Hello = s.hello()
 	return s.produce(p)
 }
@@ -125,6 +127,27 @@ func (s *Service) locker(rdb *redisx.Client, name string, ttl time.Duration) *lo
 		Replicas: s.cfg.Lock.Replicas, Timeout: s.cfg.Lock.Timeout,
 		Report: s.Health.Reporter("lock "+name, s.metrics.LockReturned(name)),
 	}})
+}
+
+// watchFitness finds out whether this replica could do the work of a leader.
+func (s *Service) watchFitness(p peers) {
+	c, replicas := s.candidate, leader.NewRoster(p.redis, rediskeys.ProducerLease)
+	checks := []leader.Check{leader.Reach("monitor-svc", p.monitor)}
+	if !s.cfg.observes() {
+		proposers := leader.NewRoster(p.redis, rediskeys.ProposerLease)
+		disk := &leader.Disk{Dir: s.cfg.DataDir, Bound: s.cfg.SlowDisk}
+		checks = append(checks, leader.Reach("proposer-svc", p.proposer), disk.Check(), c.Heeds(proposers))
+		c.Aside = &leader.Aside{Lease: c.Lease, Fitness: c.Fitness, Roster: replicas, Self: c.Endpoint.ID(), Wait: s.cfg.AsideWait}
+		c.Aside.Register(s.Registry)
+		if !s.cfg.Development {
+			c.Clocks = &leader.Clocks{Redis: p.redis, Roster: replicas, Self: c.Endpoint.ID(), Now: s.cfg.Clock.Now, Drift: max(s.maxDrift(), clocksDiffer)}
+			checks = append(checks, c.Clocks.Check())
+		}
+		s.fitness.add("replicas", replicas.Run)
+		s.fitness.add("proposers", proposers.Run)
+	}
+	s.fitness.add("fitness", func(ctx context.Context) error { return c.Fitness.Watch(ctx, checks...) })
+	s.fitness.add("fitness report", c.ReportFitness)
 }
 
 // shortDegrade as --ack-short acknowledges without standbys.
@@ -197,6 +220,7 @@ func (s *Service) listen() (err error) {
 	if err != nil {
 		return err
 	}
+	s.Act(leader.HandoverPattern, leader.HandoverHandler(func() *leader.Aside { return s.candidate.Aside }))
 	if err := s.Ops(); err != nil {
 		return err
 	}

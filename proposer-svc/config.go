@@ -16,6 +16,7 @@ type Config struct {
 	AttemptTimeout time.Duration    `help:"Time after a submission before the proposer asks the DSN for the preblock, and proposes again if there is none." default:"2s"`
 	CallTimeout    time.Duration    `help:"Timeout of one call to another service." default:"2s"`
 	LeaseTTL       time.Duration    `name:"lease-ttl" help:"Lifetime of the active proposer's lease: how soon another replica can take over after a crash." default:"3s"`
+	AsideWait      time.Duration    `help:"Time for which a replica that stepped aside leaves the lease to others. It doubles with each further time within 10 minutes, up to 30 times this." default:"10s"`
 	Lock           config.LockGuard `embed:"" prefix:"lock-"`
 	ProcessedTTL   time.Duration    `name:"processed-ttl" help:"Time for which the id of a processed request is remembered, unless 16384 requests are processed after it." default:"1h"`
 }
@@ -35,6 +36,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--attempt-timeout must be at least 10ms, not %s", c.AttemptTimeout)
 	case c.CallTimeout < 10*time.Millisecond:
 		return fmt.Errorf("--call-timeout must be at least 10ms, not %s", c.CallTimeout)
+	case c.AsideWait < 100*time.Millisecond || c.AsideWait > time.Hour:
+		return fmt.Errorf("--aside-wait must be within 100ms and 1h, not %s", c.AsideWait)
 	case c.LeaseTTL < 100*time.Millisecond:
 		return fmt.Errorf("--lease-ttl must be at least 100ms, not %s", c.LeaseTTL)
 	case c.ProcessedTTL < time.Minute:

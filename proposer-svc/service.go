@@ -5,6 +5,7 @@ package proposer
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"blindseq/kit/grpckit"
@@ -12,6 +13,7 @@ import (
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
 	"blindseq/kit/rediskeys"
+	"blindseq/kit/redisx"
 	"blindseq/kit/requestid"
 	"blindseq/kit/retry"
 	"blindseq/kit/roles"
@@ -24,6 +26,7 @@ import (
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	proposalv1 "blindseq/proto/blindseq/proposal/v1"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 )
 
@@ -46,7 +49,13 @@ type Service struct {
 	loop      *submit.Loop
 	locker    *lock.Locker
 	endpoint  leader.Endpoint
+	peers     peers
+	fitness   leader.Fitness
+	aside     *leader.Aside
 }
+
+// peers are the connections to the services that the loop calls.
+type peers struct{ producer, dsn, monitor *grpc.ClientConn }
 
 // New builds a replica. On an error nothing is left open.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err error) {
@@ -69,13 +78,46 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 		return nil, err
 	}
 	s.locker = lock.New(rdb, s.lease(cfg))
+	s.stepAside(rdb, cfg.AsideWait)
 	s.Add("leader directory", s.directory.Run)
 	s.Add("queue watch", s.queue.Watch)
 	s.Add("grpc", s.grpc.Run)
 	s.Add("campaign", func(ctx context.Context) error {
-		return leader.Campaign(ctx, s.locker, s.endpoint, s.loop.Lead)
+		return s.aside.Campaign(ctx, s.endpoint, s.loop.Lead)
 	})
 	return s, nil
+}
+
+// stepAside has this replica find out whether it could do the work of the active one, and leave that to another when it cannot.
+func (s *Service) stepAside(rdb *redisx.Client, wait time.Duration) {
+	replicas := leader.NewRoster(rdb, rediskeys.ProposerLease)
+	s.aside = &leader.Aside{Lease: s.locker, Fitness: &s.fitness, Roster: replicas, Self: s.endpoint.ID(), Wait: wait}
+	s.aside.Register(s.Registry)
+	s.Add("replicas", replicas.Run)
+	s.Add("fitness", func(ctx context.Context) error {
+		return s.fitness.Watch(ctx, leader.Reach("producer-svc", s.peers.producer), leader.Reach("monitor-svc", s.peers.monitor), leader.Reach("sequencer", s.peers.dsn))
+	})
+	s.Add("fitness report", func(ctx context.Context) error {
+		return s.fitness.Report(ctx, func(faults []leader.Fault) {
+			s.Health.Note("faults", leader.Text(faults))
+			s.Health.Note("aside", s.aside.Text())
+		})
+	})
+	s.Add("roster", func(ctx context.Context) error { return leader.Enroll(ctx, rdb, rediskeys.ProposerLease, s.describe) })
+}
+
+// missedAfter is how long the leading producer does not answer before this replica says so.
+const missedAfter = 3 * time.Second
+
+// describe is what this replica says of itself.
+func (s *Service) describe() (leader.Replica, bool) {
+	r := leader.Replica{Endpoint: s.endpoint, MayLead: true, Whole: s.aside.Whole()}
+	if leads, known := s.directory.Current(rediskeys.ProducerLease); known && slices.ContainsFunc(s.fitness.Faults(missedAfter), func(f leader.Fault) bool {
+		return f.Part == "producer-svc"
+	}) {
+		r.Misses = leads.ID()
+	}
+	return r, true
 }
 
 func (s *Service) listen(cfg Config) (err error) {
@@ -86,6 +128,7 @@ func (s *Service) listen(cfg Config) (err error) {
 	if s.endpoint.GRPC, err = cfg.AdvertiseAddress(s.grpc.Addr()); err != nil {
 		return err
 	}
+	s.Act(leader.HandoverPattern, leader.HandoverHandler(func() *leader.Aside { return s.aside }))
 	return s.Ops()
 }
 
@@ -112,6 +155,7 @@ func (s *Service) dial(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	s.peers = peers{producer, dsn, monitor}
 	s.loop = submit.New(submit.Deps{
 		Queue:    s.queue,
 		Producer: blueprintv1.NewProducerServiceClient(producer),

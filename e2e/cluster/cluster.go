@@ -69,7 +69,8 @@ type Options struct {
 	// Failpoints says that the programs are those of failpoint.Build.
 	Failpoints bool
 
-	Replicas []Replica // producers besides the first
+	Replicas  []Replica // producers besides the first
+	Proposers []string  // names of proposers besides the first, which is the one that others call
 
 	TLS *certstest.Authority // signs a certificate of every process; plain text when nil
 }

@@ -34,6 +34,7 @@ func (o *Options) keyholders() (names []string) {
 func (o *Options) names() []string {
 	all := append([]string{Redis}, Services()...)
 	all = slices.Insert(all, slices.Index(all, Gateway), o.replicas()...)
+	all = slices.Insert(all, slices.Index(all, Producer), o.Proposers...)
 	if o.Bundler {
 		all = append(all, Observer, Bundler)
 	}
@@ -48,7 +49,7 @@ func (o *Options) names() []string {
 
 // possible are the processes that could be run.
 func (o *Options) possible() []string {
-	return slices.Concat([]string{Redis, Observer, Bundler}, Services(), o.replicas(), o.keyholders())
+	return slices.Concat([]string{Redis, Observer, Bundler}, Services(), o.replicas(), o.Proposers, o.keyholders())
 }
 
 // program is what a process runs.

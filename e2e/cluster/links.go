@@ -17,6 +17,9 @@ func (o *Options) dials() [][2]string {
 	for _, producer := range o.producers() {
 		pairs = append(pairs, [2]string{producer, Proposer}, [2]string{producer, Monitor}, [2]string{producer, Redis})
 	}
+	for _, proposer := range o.Proposers {
+		pairs = append(pairs, [2]string{proposer, DSN}, [2]string{proposer, Monitor}, [2]string{proposer, Redis})
+	}
 	for _, k := range o.keyholders() {
 		pairs = append(pairs, [2]string{DSN, k})
 	}

@@ -24,6 +24,9 @@ func (c *Cluster) role(name string) string {
 	if name == Observer || slices.Contains(c.o.replicas(), name) {
 		return Producer
 	}
+	if slices.Contains(c.o.Proposers, name) {
+		return Proposer
+	}
 	return name
 }
 

@@ -36,6 +36,15 @@ func (l *Link) Reset() error { return l.both("reset_peer", map[string]any{"timeo
 // Swallow accepts connections and loses everything sent on them, in both directions.
 func (l *Link) Swallow() error { return l.both("timeout", map[string]any{"timeout": 0}) }
 
+// SwallowRequests and SwallowAnswers lose what is sent in one direction alone: to the process that was connected to, or from it.
+func (l *Link) SwallowRequests() error { return l.swallow("upstream") }
+func (l *Link) SwallowAnswers() error  { return l.swallow("downstream") }
+
+func (l *Link) swallow(direction string) error {
+	_, err := l.add("timeout", direction, map[string]any{"timeout": 0})
+	return err
+}
+
 // HalfOpen loses everything sent on the existing connections without closing them, as when a machine vanishes. New
 // connections work.
 func (l *Link) HalfOpen() (*Vanished, error) {

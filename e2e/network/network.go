@@ -59,6 +59,16 @@ func (n *Network) To(process string) (links []*Link) {
 	return links
 }
 
+// Between is the link from one process to another; nil when there is none.
+func (n *Network) Between(from, to string) *Link {
+	for _, l := range n.Links() {
+		if l.From == from && l.To == to {
+			return l
+		}
+	}
+	return nil
+}
+
 // Repair repairs every link.
 func (n *Network) Repair(ctx context.Context) error {
 	var failed error

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -38,6 +39,7 @@ type Host struct {
 	ctx        context.Context // of the start; carries the steps of a test
 	doors      doors
 	ops        *ops.Server
+	actions    []ops.Action
 	components []component
 	stopping   []func()
 
@@ -145,9 +147,14 @@ func (h *Host) GRPC(cfg grpckit.ServerConfig) (_ *grpckit.Server, err error) {
 // Ops listens for health and metrics. They are served first and stopped last.
 func (h *Host) Ops() (err error) {
 	h.ops, err = Open(h, "health and metrics", func() (*ops.Server, error) {
-		return ops.NewServer(h.Common.HTTPAddress, h.Health, h.Registry, h.Log)
+		return ops.NewServer(h.Common.HTTPAddress, h.Health, h.Registry, h.Log, h.actions...)
 	})
 	return err
+}
+
+// Act serves an action beside health and metrics, to callers on this machine alone. Call it before Ops.
+func (h *Host) Act(pattern string, handler http.Handler) {
+	h.actions = append(h.actions, ops.Action{Pattern: pattern, Handler: handler})
 }
 
 // OpsAddr is where health and metrics are served.

@@ -49,7 +49,20 @@ func (e Endpoint) ID() string { return cmp.Or(e.Name, e.GRPC) }
 // lead has to stop all it started before that. What lead returns is logged, and the next term begins after a pause. A term
 // that ended by the loss of the lease is no fault of lead's.
 func Campaign(ctx context.Context, l *lock.Locker, e Endpoint, lead func(ctx context.Context, token uint64) error) error {
-	name := l.Options().Name
+	return campaignFor(ctx, campaign{Locker: l, lead: lead}, e)
+}
+
+// Campaign is the function Campaign for a replica that steps aside when it cannot do a leader's work and another could. After a
+// term in which something hangs, lead may still be running while another leads; it does not run twice.
+func (a *Aside) Campaign(ctx context.Context, e Endpoint, lead func(ctx context.Context, token uint64) error) error {
+	defer a.settled(context.WithoutCancel(ctx))
+	return campaignFor(ctx, campaign{Locker: a.Lease, aside: a, lead: func(ctx context.Context, token uint64) error {
+		return a.during(ctx, token, lead)
+	}}, e)
+}
+
+func campaignFor(ctx context.Context, c campaign, e Endpoint) error {
+	name := c.Options().Name
 	if e.GRPC == "" {
 		return fmt.Errorf("campaign for %s: %w: no gRPC address", name, ErrBadEndpoint)
 	}
@@ -57,7 +70,7 @@ func Campaign(ctx context.Context, l *lock.Locker, e Endpoint, lead func(ctx con
 	if err != nil {
 		return fmt.Errorf("campaign for %s: %w: %w", name, ErrBadEndpoint, err)
 	}
-	c := campaign{Locker: l, meta: string(meta), lead: lead, pause: pauses.New()}
+	c.meta, c.pause = string(meta), pauses.New()
 	for ctx.Err() == nil {
 		err := c.term(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -69,6 +82,7 @@ func Campaign(ctx context.Context, l *lock.Locker, e Endpoint, lead func(ctx con
 
 type campaign struct {
 	*lock.Locker
+	aside *Aside // nil: it always stands
 	meta  string
 	lead  func(ctx context.Context, token uint64) error
 	pause *retry.Backoff
@@ -76,8 +90,9 @@ type campaign struct {
 
 // term is one time of leading, with the pause after it when it was short. An error ends the campaign.
 func (c *campaign) term(ctx context.Context) error {
-	held, err := c.Acquire(ctx, lock.Request{Meta: c.meta})
-	if err != nil {
+	held, end, err := c.acquire(ctx)
+	defer end()
+	if held == nil {
 		return err
 	}
 	began := time.Now()
@@ -102,4 +117,21 @@ func (c *campaign) term(ctx context.Context) error {
 	}
 	_ = c.pause.Wait(ctx) // Campaign looks at ctx
 	return nil
+}
+
+// acquire waits for the lease, and returns what is to be called when the term is over. It returns neither lease nor error when the
+// replica is not to stand any more.
+func (c *campaign) acquire(ctx context.Context) (_ *lock.Held, end func(), _ error) {
+	request := lock.Request{Meta: c.meta}
+	if c.aside == nil {
+		held, err := c.Acquire(ctx, request)
+		return held, func() {}, err
+	}
+	standing, elected, end := c.aside.stand(ctx)
+	held, err := c.Acquire(standing, request)
+	elected()
+	if err != nil && standing.Err() != nil && ctx.Err() == nil {
+		return nil, end, nil
+	}
+	return held, end, err
 }

@@ -28,11 +28,16 @@ const (
 	rosterCall  = time.Second     // of one call to Redis
 )
 
-// Replica is one that serves reads, whether it leads or not.
+// Replica is one that serves, whether it leads or not.
 type Replica struct {
 	Endpoint
 	Head    uint64 `json:"head"`               // a number that it had applied when it said so
 	MayLead bool   `json:"may_lead,omitempty"` // it leads or stands by to
+	Whole   bool   `json:"whole,omitempty"`    // it could do the work of a leader
+	// Ahead is how far its clock is ahead of Redis's, which may be wrong itself.
+	Ahead time.Duration `json:"ahead,omitempty"`
+	// Misses is the leader of another service that it cannot reach, by id.
+	Misses string `json:"misses,omitempty"`
 }
 
 // Enroll keeps a replica in the roster of a service while describe says that it serves reads, until ctx ends; then it is
@@ -113,7 +118,7 @@ func (r *Roster) Look(ctx context.Context) error {
 	var all []Replica
 	for _, text := range texts {
 		var one Replica
-		if json.Unmarshal([]byte(text), &one) == nil && one.GRPC != "" && one.RPC != "" {
+		if json.Unmarshal([]byte(text), &one) == nil && one.GRPC != "" {
 			all = append(all, one)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"blindseq/kit/retry"
 )
 
 // Held is a lock that was acquired. It renews itself until Release, which must be called in any case: also a lost lock
@@ -34,9 +36,14 @@ func (l *Locker) hold(ctx context.Context, w *Waiter, a attempt, token uint64, s
 		h.cancel(ErrLost)
 		return nil
 	}
-	// Renewing continues when ctx ends: the section may still be finishing, and ends it with Release.
+	// Renewing continues for a TTL when ctx ends: the section may still be finishing, and ends it with Release. One that hangs on a
+	// disk loses the lock, so that others may go on.
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h.stop = stop
+	unhook := context.AfterFunc(ctx, func() {
+		_ = retry.Sleep(renewing, l.o.TTL)
+		stop()
+	})
+	h.stop = func() { unhook(); stop() }
 	go h.renew(renewing)
 	return h
 }

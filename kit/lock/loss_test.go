@@ -178,3 +178,42 @@ func TestAcquireFailsWhenItsClientIsClosed(t *testing.T) {
 		}
 	})
 }
+
+// A section that hangs on a disk never releases: when its context has ended it does not keep others out for longer than its lease.
+func TestASectionThatHangsAfterItsEndLosesTheLock(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, r redistest.Redis) {
+		const ttl = 500 * time.Millisecond
+		ctx, cancel := context.WithCancel(t.Context())
+		hanging, err := New(r.NewClient(t), Options{Name: "test", TTL: ttl}).Acquire(ctx, Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := make(chan *Held, 1)
+		go func() {
+			held, err := New(r.NewClient(t), Options{Name: "test", TTL: ttl}).Acquire(t.Context(), Request{})
+			if err != nil {
+				t.Error(err)
+			}
+			other <- held
+		}()
+		select {
+		case <-other:
+			t.Fatal("another has the lock of a section under way")
+		case <-time.After(3 * ttl):
+		}
+		cancel()
+		time.Sleep(ttl + ttl/5) // it is renewed for so long
+		r.FastForward(2 * ttl)  // on miniredis
+		select {
+		case held := <-other:
+			if err := hanging.Release(t.Context()); !errors.Is(err, ErrLost) {
+				t.Errorf("the one that hung released the other's lock: %v", err)
+			}
+			if held != nil {
+				_ = held.Release(t.Context())
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the lock is kept")
+		}
+	})
+}

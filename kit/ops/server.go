@@ -29,14 +29,20 @@ func NewRegistry() *prometheus.Registry {
 }
 
 // Server serves /livez, /readyz and /metrics over HTTP, and on a loopback address /debug/pprof too. On this machine it also serves
-// /loglevel.
+// /loglevel and the actions.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
 }
 
+// Action is something that an operator on this machine may have the process do.
+type Action struct {
+	Pattern string // of http.ServeMux, with the method
+	Handler http.Handler
+}
+
 // NewServer listens on addr. The level of log can be changed if it is one of package logs.
-func NewServer(addr string, h *Health, reg *prometheus.Registry, log *slog.Logger) (*Server, error) {
+func NewServer(addr string, h *Health, reg *prometheus.Registry, log *slog.Logger, actions ...Action) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("serve health and metrics: %w", err)
@@ -48,6 +54,9 @@ func NewServer(addr string, h *Health, reg *prometheus.Registry, log *slog.Logge
 	if level := logs.Level(log); level != nil {
 		mux.Handle("GET /loglevel", local(showLevel(level)))
 		mux.Handle("PUT /loglevel", local(changeLevel(level, log)))
+	}
+	for _, one := range actions {
+		mux.Handle(one.Pattern, local(one.Handler))
 	}
 	if config.IsLoopback(addr) {
 		profiles(mux)

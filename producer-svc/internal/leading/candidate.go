@@ -26,6 +26,10 @@ type Candidate struct {
 	Head       func() uint64 // number of the last applied block
 	Health     *ops.Health
 	Log        *slog.Logger
+
+	Fitness *leader.Fitness
+	Aside   *leader.Aside  // nil for an observer
+	Clocks  *leader.Clocks // nil where the clock may be moved
 }
 
 // Other is the leader that this replica knows of, unless it is this replica.
@@ -173,12 +177,17 @@ func (c *Candidate) compete(ctx context.Context) error {
 		cancel()
 	}()
 	defer func() { cancel(); <-ended }()
-	return leader.Campaign(ctx, c.Lease, c.Endpoint, c.Production.Lead)
+	return c.Aside.Campaign(ctx, c.Endpoint, c.Production.Lead)
 }
 
 // Enroll lets the gateways find this replica for reads while it is ready.
 func (c *Candidate) Enroll(ctx context.Context) error {
 	return leader.Enroll(ctx, c.Redis, rediskeys.ProducerLease, func() (leader.Replica, bool) {
-		return leader.Replica{Endpoint: c.Endpoint, Head: c.Head(), MayLead: !c.Observer}, len(c.Health.Ready()) == 0
+		r := leader.Replica{Endpoint: c.Endpoint, Head: c.Head(), MayLead: !c.Observer}
+		r.Whole = !c.Observer && c.Follower.May() && c.Aside.Whole()
+		if c.Clocks != nil {
+			r.Ahead = c.Clocks.Ahead()
+		}
+		return r, len(c.Health.Ready()) == 0
 	})
 }

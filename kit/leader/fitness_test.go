@@ -1,0 +1,124 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAFaultIsAsOldAsItsFirstReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := new(Fitness)
+		f.Set("disk", "slow")
+		time.Sleep(3 * time.Second)
+		f.Set("disk", "slower")
+		f.Set("clock", "ahead")
+		if got := f.Faults(2 * time.Second); len(got) != 1 || got[0].Reason != "slower" || time.Since(got[0].Since) != 3*time.Second {
+			t.Errorf("got %v", got)
+		}
+		if got := f.Faults(0); len(got) != 2 || got[0].Part != "disk" {
+			t.Errorf("got %v, the oldest is to be first", got)
+		}
+		f.Set("disk", "")
+		f.Set("disk", "slow")
+		if got := f.Faults(time.Second); len(got) != 0 || f.Whole() {
+			t.Errorf("got %v; whole: %v", got, f.Whole())
+		}
+		f.Set("disk", "")
+		f.Set("clock", "")
+		if !f.Whole() {
+			t.Error("not whole")
+		}
+	})
+}
+
+func TestAPartWorksAfterItsFirstTryThatDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := new(Fitness)
+		var broken atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = f.Watch(ctx,
+				Check{Part: "a", Try: func(context.Context) error {
+					if broken.Load() {
+						return errors.New("no")
+					}
+					return nil
+				}},
+				Check{Part: "hangs", Try: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }})
+		}()
+		synctest.Wait()
+		if got := f.Faults(0); len(got) != 1 || got[0].Reason != untried {
+			t.Errorf("at first: %v", got)
+		}
+		broken.Store(true)
+		time.Sleep(2*tryTimeout + time.Millisecond)
+		synctest.Wait()
+		if got := f.Faults(tryTimeout); len(got) != 2 {
+			t.Errorf("later: %v", got)
+		}
+		broken.Store(false)
+		time.Sleep(tryEvery)
+		synctest.Wait()
+		if got := f.Faults(0); len(got) != 1 || got[0].Part != "hangs" {
+			t.Errorf("at last: %v", got)
+		}
+		cancel()
+		<-done
+	})
+}
+
+func TestTheClockInTheMiddleIsRight(t *testing.T) {
+	const month = 30 * 24 * time.Hour
+	for name, one := range map[string]struct {
+		own    time.Duration
+		others []time.Duration // Redis's is the first
+		fine   bool
+	}{
+		"alone":                       {0, []time.Duration{0}, true},
+		"ahead of all":                {month, []time.Duration{0, 0}, false},
+		"behind all":                  {-month, []time.Duration{0, 0}, false},
+		"another is ahead":            {0, []time.Duration{0, month}, true},
+		"Redis's clock is wrong":      {time.Hour, []time.Duration{0, time.Hour}, true},
+		"a little ahead":              {4 * time.Second, []time.Duration{0, 0, -4 * time.Second}, true},
+		"two of three are a month on": {0, []time.Duration{0, month, month}, true},
+	} {
+		if err := drifts(one.own, append(one.others, one.own), 5*time.Second); (err == nil) != one.fine {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestADiskThatHangsOrIsSlowIsAFault(t *testing.T) {
+	d := &Disk{Dir: t.TempDir(), Bound: time.Minute}
+	if err := d.Check().Try(t.Context()); err != nil {
+		t.Errorf("a disk that works: %v", err)
+	}
+	d.Bound = time.Nanosecond
+	if err := d.Check().Try(t.Context()); err == nil || !strings.Contains(err.Error(), "small write") {
+		t.Errorf("a slow disk: %v", err)
+	}
+	d.Bound = time.Minute
+	writes, finish := 0, make(chan struct{})
+	d.write = func() error { writes++; <-finish; return nil }
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := d.Check().Try(ctx); err == nil || !strings.Contains(err.Error(), "has not written") {
+			t.Errorf("a disk that hangs: %v", err)
+		}
+		cancel()
+	}
+	close(finish)
+	if err := d.Check().Try(t.Context()); err != nil || writes != 1 {
+		t.Errorf("it works again: %v; %d writes", err, writes)
+	}
+	if err := (&Disk{Dir: t.TempDir() + "/none", Bound: time.Minute}).Check().Try(t.Context()); err == nil {
+		t.Error("a folder that is not there")
+	}
+}
