@@ -87,6 +87,11 @@ page-check: npm ## Compare the gateway's page with one built anew (make page rep
 soak: build deps npm ## Repeat the suites with real processes for SOAK (60m), stop at no failure, and print a tally by test
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints $(BIN)/blindseq-soak -for $(or $(SOAK),60m)
 
+.PHONY: soak-run
+soak-run: ## Leave make run under a steady load for SOAK (30m): latency and memory of the last minute within a tenth of the second's (needs only Go)
+	@go build -ldflags '-X blindseq/kit/service.Version=$(VERSION)' -o $(BIN)/devnet ./devnet/cmd/devnet
+	@go run ./e2e/cmd/blindseq-steady -devnet $(BIN)/devnet -for $(or $(SOAK),30m)
+
 .PHONY: soak-abuse
 soak-abuse: build deps ## Attack the real programs in every known way at once for SOAK_ABUSE (10m) beside honest wallets: latency, memory, history
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_SOAK_ABUSE=$(or $(SOAK_ABUSE),10m) \

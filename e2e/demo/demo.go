@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"time"
 
+	"blindseq/e2e/oneprocess"
 	"blindseq/kit/retry"
 	"blindseq/seal/committee"
 
@@ -32,11 +33,11 @@ type Options struct {
 // Run plays all rounds on a devnet of its own and prints each.
 func Run(ctx context.Context, o Options, out io.Writer) (rounds []Round, err error) {
 	fmt.Fprintf(out, "Starting a devnet with a block every %s.\n", o.BlockTime)
-	d, err := startDevnet(ctx, o.Devnet, o.Dir, o.BlockTime)
+	d, err := oneprocess.Start(ctx, o.Devnet, o.Dir, "--preblock-time", o.BlockTime.String())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { err = errors.Join(err, d.Stop()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s, err := newStage(ctx, o, d)
@@ -58,10 +59,10 @@ func Run(ctx context.Context, o Options, out io.Writer) (rounds []Round, err err
 }
 
 // newStage connects to a devnet, opens the market and wakes the bot.
-func newStage(ctx context.Context, o Options, d *devnet) (*stage, error) {
+func newStage(ctx context.Context, o Options, d *oneprocess.Devnet) (*stage, error) {
 	var sockets []*rpc.Client
 	var wallets []*ethclient.Client // HTTP: a call for a receipt is held until its block
-	for _, at := range []string{d.plain, d.sealed} {
+	for _, at := range []string{d.Plain, d.Sealed} {
 		socket, err := rpc.DialContext(ctx, "ws://"+at+"/ws")
 		if err != nil {
 			return nil, fmt.Errorf("connect to the devnet: %w", err)
@@ -83,7 +84,7 @@ func newStage(ctx context.Context, o Options, d *devnet) (*stage, error) {
 		sender: &sender{client: plain, chainID: chainID}, tolerance: o.Tolerance, pause: o.BlockTime,
 		lanes: map[Lane]*ethclient.Client{Plain: plain, Sealed: sealed},
 	}
-	if s.committee, err = committee.Read(d.committee); err != nil {
+	if s.committee, err = committee.Read(d.Committee); err != nil {
 		return nil, err
 	}
 	if s.who, err = newPeople(chainID); err != nil {

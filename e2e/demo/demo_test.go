@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"blindseq/e2e/cluster"
+	"blindseq/e2e/oneprocess"
 )
 
 // TestTheBotGainsOnThePlainLaneOnly runs a short demo. All figures are the chain's.
@@ -65,10 +66,10 @@ func program(t *testing.T) string {
 
 func TestADevnetThatDoesNotStartIsNamedWithItsReason(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
-	if _, err := startDevnet(t.Context(), missing, t.TempDir(), time.Second); !errors.Is(err, os.ErrNotExist) {
+	if _, err := oneprocess.Start(t.Context(), missing, t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing program: %v", err)
 	}
-	if _, err := startDevnet(t.Context(), program(t), t.TempDir(), -time.Second); !errors.Is(err, errNoBanner) || !strings.Contains(err.Error(), "--preblock-time") {
+	if _, err := oneprocess.Start(t.Context(), program(t), t.TempDir(), "--preblock-time", "-1s"); !errors.Is(err, oneprocess.ErrNoBanner) || !strings.Contains(err.Error(), "--preblock-time") {
 		t.Errorf("a flag that the program refuses: %v", err)
 	}
 }

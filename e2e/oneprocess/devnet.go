@@ -1,4 +1,5 @@
-package demo
+// Package oneprocess starts the program of make run, as a user does, on free ports and with a new chain.
+package oneprocess
 
 import (
 	"bufio"
@@ -14,10 +15,10 @@ import (
 	"time"
 )
 
-// devnet is a running program of make run.
-type devnet struct {
-	plain, sealed string // where it takes transactions of the two lanes, as host:port
-	committee     string // file of the keyholders' committee
+// Devnet is a running program of make run.
+type Devnet struct {
+	Plain, Sealed string // where it takes transactions of the two lanes, as host:port
+	Committee     string // file of the keyholders' committee
 
 	cmd   *exec.Cmd
 	ended chan error
@@ -26,10 +27,12 @@ type devnet struct {
 // stopTimeout is how long a devnet may take to end before it is killed.
 const stopTimeout = 15 * time.Second
 
-var errNoBanner = errors.New("it ended before its banner")
+// ErrNoBanner says that the program ended early.
+var ErrNoBanner = errors.New("it ended before its banner")
 
-// startDevnet starts the program on free ports, with a new chain in dir, and waits for its banner. It ends with ctx, or with stop.
-func startDevnet(ctx context.Context, program, dir string, blockTime time.Duration) (*devnet, error) {
+// Start starts the program on free ports, with a new chain in dir and further flags, and waits for its banner. It ends with ctx, or
+// with Stop.
+func Start(ctx context.Context, program, dir string, flags ...string) (*Devnet, error) {
 	const anyPort = "127.0.0.1:0"
 	log, err := os.Create(filepath.Join(dir, "devnet.log"))
 	if err != nil {
@@ -37,9 +40,9 @@ func startDevnet(ctx context.Context, program, dir string, blockTime time.Durati
 	}
 	defer log.Close() // the child has its own
 	data := filepath.Join(dir, "data")
-	d := &devnet{committee: filepath.Join(data, "keys", "committee.json"), ended: make(chan error, 1)}
-	d.cmd = exec.CommandContext(ctx, program, "--data-dir", data, "--rest-address", anyPort, "--rpc-address", anyPort,
-		"--bundler-address", anyPort, "--preblock-time", blockTime.String())
+	d := &Devnet{Committee: filepath.Join(data, "keys", "committee.json"), ended: make(chan error, 1)}
+	d.cmd = exec.CommandContext(ctx, program, append([]string{"--data-dir", data, "--rest-address", anyPort, "--rpc-address", anyPort,
+		"--bundler-address", anyPort}, flags...)...)
 	d.cmd.Stderr = log
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(os.Interrupt) }
 	d.cmd.WaitDelay = stopTimeout
@@ -57,7 +60,7 @@ func startDevnet(ctx context.Context, program, dir string, blockTime time.Durati
 		d.ended <- d.cmd.Wait()
 	}()
 	if err != nil {
-		err = errors.Join(err, d.stop())
+		err = errors.Join(err, d.Stop())
 		said, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("start the devnet: %w\n%s", err, said)
 	}
@@ -67,26 +70,26 @@ func startDevnet(ctx context.Context, program, dir string, blockTime time.Durati
 var anyURL = regexp.MustCompile(`http://([0-9.:]+)`)
 
 // read finds the addresses in the banner.
-func (d *devnet) read(banner *bufio.Reader) error {
-	for d.plain == "" || d.sealed == "" {
+func (d *Devnet) read(banner *bufio.Reader) error {
+	for d.Plain == "" || d.Sealed == "" {
 		line, err := banner.ReadString('\n')
 		if err != nil {
-			return errNoBanner
+			return ErrNoBanner
 		}
 		url := anyURL.FindStringSubmatch(line)
 		switch {
 		case url == nil:
 		case strings.HasPrefix(strings.TrimSpace(line), "JSON-RPC"):
-			d.plain = url[1]
+			d.Plain = url[1]
 		case strings.HasPrefix(strings.TrimSpace(line), "Sealed"):
-			d.sealed = url[1]
+			d.Sealed = url[1]
 		}
 	}
 	return nil
 }
 
-// stop ends the program and waits for its end.
-func (d *devnet) stop() error {
+// Stop ends the program and waits for its end.
+func (d *Devnet) Stop() error {
 	if err := d.cmd.Cancel(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the devnet: %w", err)
 	}
@@ -100,3 +103,6 @@ func (d *devnet) stop() error {
 		return errors.Join(errors.New("stop the devnet: it did not end and is killed"), d.cmd.Process.Kill())
 	}
 }
+
+// PID is the number of its process.
+func (d *Devnet) PID() int { return d.cmd.Process.Pid }
