@@ -190,7 +190,7 @@ func (d *Intake) bring(ctx context.Context, tx *transaction, a admission) error 
 	if err != nil {
 		return err
 	}
-	if err := d.handIn(ctx, item, tx, sealed, a.lead, d.send); err != nil {
+	if err := d.handIn(ctx, item, tx, sealed, a.lead); err != nil {
 		return errors.Join(err, d.drop(item, err))
 	}
 	// gofail: var sealedForwarded struct{}
@@ -260,7 +260,7 @@ func (d *Intake) again(ctx context.Context, item outbox.Item, raw []byte) error 
 	if err != nil {
 		return err
 	}
-	return d.handIn(ctx, item, tx, sealed, at, d.sendStored)
+	return d.handIn(ctx, item, tx, sealed, at)
 }
 
 // prepare gives a new transaction a seq and seals it.

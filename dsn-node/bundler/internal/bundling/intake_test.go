@@ -318,3 +318,19 @@ func TestHeaderSaysLittle(t *testing.T) {
 		}
 	}
 }
+
+// Were it handed in first, a crash would leave it with the leader and not here, and another one of its nonce could be sealed.
+func TestANewTransactionIsOnDiskBeforeItIsHandedIn(t *testing.T) {
+	c := opened(t)
+	hash, asked := c.tx(0).Hash(), false
+	c.rollup.refusing = func(sealed []byte) bool {
+		content, err := c.box.Content(hash)
+		if asked = true; err != nil || content == nil || !bytes.Equal(content.Sealed, sealed) {
+			t.Errorf("the rollup gets it before the disk: %v", err)
+		}
+		return false
+	}
+	if c.send(0); !asked {
+		t.Error("it was not handed in")
+	}
+}

@@ -151,7 +151,7 @@ func (p *Pool) seal(ctx context.Context, tx *transaction, a admission) (next boo
 		return false, nil
 	}
 	d.o.Recorder.Sealed(time.Since(start))
-	err = d.handIn(ctx, item, tx, sealed, a.lead, d.sendStored)
+	err = d.handIn(ctx, item, tx, sealed, a.lead)
 	if errors.Is(err, outbox.ErrStorage) {
 		return false, err
 	}

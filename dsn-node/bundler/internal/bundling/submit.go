@@ -23,14 +23,11 @@ const (
 // errUsed says that the leader has something else under a seq.
 var errUsed = errors.New("seq is used")
 
-// sending makes a sealed transaction durable and hands it in.
-type sending func(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error
-
 // handIn hands a new transaction in, with another seq if the leader has something else under its own: this outbox is then older
 // than what was sealed with this key.
-func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte, at lead, send sending) error {
+func (d *Intake) handIn(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte, at lead) error {
 	for range renewals {
-		err := send(ctx, item, tx, sealed)
+		err := d.send(ctx, item, tx, sealed)
 		if !errors.Is(err, errUsed) {
 			return err
 		}
@@ -53,19 +50,10 @@ func (d *Intake) renew(item outbox.Item, tx *transaction, at lead) (outbox.Item,
 	return d.o.seal(renewed, tx.Transaction, tx.raw, at)
 }
 
-// send makes a sealed transaction durable and hands it in, both at the same time: neither waits for the other. After a crash in
-// between, the leader has a transaction that no wallet was answered for, and a seq that this outbox takes for free: handIn finds
-// that it is used.
+// send makes a sealed transaction durable, and then hands it in. Were it handed in and not on the disk after a crash, another one of
+// its nonce could be sealed: the second to be ordered would be opened and end, for all to read. Doing both at the same time would save
+// the sync of a disk.
 func (d *Intake) send(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error {
-	stored := make(chan error, 1)
-	go func() { stored <- d.o.store(item, tx.raw, sealed) }()
-	err := d.submit(ctx, item, sealed)
-	return errors.Join(<-stored, err)
-}
-
-// sendStored does one after the other. It is for what was acknowledged before: were it handed in and not on the disk after a crash,
-// another one could be sealed in its place, and be opened for nothing.
-func (d *Intake) sendStored(ctx context.Context, item outbox.Item, tx *transaction, sealed []byte) error {
 	if err := d.o.store(item, tx.raw, sealed); err != nil {
 		return err
 	}
