@@ -111,7 +111,9 @@ func (o *observation) judge(t *testing.T) *history.History {
 func (o *observation) awaitReceipts(t *testing.T) {
 	t.Helper()
 	var open []history.Ack
-	o.Add(func(h *history.History) { open = slices.Clone(h.Acks) })
+	o.Add(func(h *history.History) {
+		open = slices.DeleteFunc(slices.Clone(h.Acks), func(a history.Ack) bool { return h.Ended[a.Tx] != "" })
+	})
 	eventually(t, "a receipt of every acknowledged transaction", func(ctx context.Context) (bool, error) {
 		still, err := o.lookup(ctx, open)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"blindseq/dsn-node/bundler/internal/peers"
 	"blindseq/kit/budget"
 	"blindseq/kit/config"
 )
@@ -14,16 +15,18 @@ import (
 // Config of a bundler.
 type Config struct {
 	config.Common  `kong:"embed,set='grpc_address=127.0.0.1:7107',set='http_address=127.0.0.1:7207'"`
-	RPCAddress     string `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on: HTTP at /, WebSocket at / and /ws." default:"127.0.0.1:3000"`
-	RollupRPC      string `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. It gets sealed transactions, and is asked about them by their ids and about this bundler's own submitter. It is asked about no sender." default:"http://127.0.0.1:8545"`
-	ObserverRPC    string `name:"observer-rpc" help:"URL of the JSON-RPC of an observer of your own, a producer-svc with --role observer. It is asked about senders before their transactions are sealed, and answers what wallets ask. With --tls-cert one on another machine is asked over TLS, and its certificate must be an observer's. Without it plain transactions are refused, and so is all that names an account or a transaction."`
-	RollupKeyFile  string `help:"File (mode 0600) whose first line is the API key that is sent to --rollup-rpc (X-Api-Key). All wallets of a bundler are one client of the gateway; its --clients-file gives the key a higher budget. Empty sends none." type:"path"`
-	Simulations    string `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. observer has --observer-rpc answer them, and refuses them without it. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"observer,refuse" default:"observer"`
-	CommitteeFile  string `help:"Committee file to seal for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
-	IdentityFile   string `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
-	PassphraseFile string `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
-	Instance       string `help:"Name of this process among those with the same identity file. Each has a submitter's key of its own, derived from the file's key and this name. Empty uses the file's key itself."`
-	DataDir        string `help:"Directory of the transactions that are in no block yet, encrypted with the submitter's key. One process per directory." default:"bundler-data" type:"path"`
+	RPCAddress     string   `name:"rpc-address" help:"Address to serve Ethereum JSON-RPC to wallets on: HTTP at /, WebSocket at / and /ws." default:"127.0.0.1:3000"`
+	RollupRPC      string   `name:"rollup-rpc" help:"URL of the JSON-RPC of the rollup's leader or gateway. It gets sealed transactions, and is asked about them by their ids and about this bundler's own submitter. It is asked about no sender." default:"http://127.0.0.1:8545"`
+	ObserverRPC    string   `name:"observer-rpc" help:"URL of the JSON-RPC of an observer of your own, a producer-svc with --role observer. It is asked about senders before their transactions are sealed, and answers what wallets ask. With --tls-cert one on another machine is asked over TLS, and its certificate must be an observer's. Without it plain transactions are refused, and so is all that names an account or a transaction."`
+	RollupKeyFile  string   `help:"File (mode 0600) whose first line is the API key that is sent to --rollup-rpc (X-Api-Key). All wallets of a bundler are one client of the gateway; its --clients-file gives the key a higher budget. Empty sends none." type:"path"`
+	Simulations    string   `help:"Policy for calls that reveal a transaction before it is sent, such as eth_call, eth_estimateGas and eth_createAccessList: ${enum}. observer has --observer-rpc answer them, and refuses them without it. refuse answers with an error; the wallet then needs a gas limit and an access list from its user." enum:"observer,refuse" default:"observer"`
+	CommitteeFile  string   `help:"Committee file to seal for. Only transactions of its chain are accepted." default:"committee.json" type:"path"`
+	IdentityFile   string   `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
+	PassphraseFile string   `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
+	Instance       string   `help:"Name of this process among those with the same identity file. Each has a submitter's key of its own, derived from the file's key and this name. Empty uses the file's key itself."`
+	Peers          []string `help:"Bundlers behind the same address, this one among them, as name=host:port: the --instance and the gRPC address of each. Each account has one of them as its home, and the others pass on to it what wallets send. All have the same list. Empty: this one is alone."`
+	LeavingPeers   []string `help:"Names of --peers that are no account's home any more. One is stopped and removed from the lists when nothing waits in it."`
+	DataDir        string   `help:"Directory of the transactions that are in no block yet, encrypted with the submitter's key. One process per directory." default:"bundler-data" type:"path"`
 
 	AcceptTimeout time.Duration `help:"Timeout of a wallet's transaction: how long the rollup may take to accept it." default:"8s"`
 	MaxAge        time.Duration `help:"Age at which the bundler gives up a transaction that is in no block." default:"24h"`
@@ -61,6 +64,9 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("--%s must not be empty", flag)
 		}
 	}
+	if err := c.checkPeers(); err != nil {
+		return err
+	}
 	if err := c.Flags.Validate(); err != nil {
 		return err
 	}
@@ -78,6 +84,16 @@ func (c *Config) Validate() error {
 		if n < 1 {
 			return fmt.Errorf("--%s must be at least 1, not %d", flag, n)
 		}
+	}
+	return nil
+}
+
+func (c *Config) checkPeers() error {
+	if len(c.Peers) == 0 && len(c.LeavingPeers) == 0 {
+		return nil
+	}
+	if _, err := peers.Parse(0, c.Instance, c.Peers, c.LeavingPeers); err != nil {
+		return fmt.Errorf("--peers: %w", err)
 	}
 	return nil
 }

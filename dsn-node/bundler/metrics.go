@@ -5,6 +5,7 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/peers"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -80,4 +81,18 @@ func (m *metrics) Ended(result string, after time.Duration) {
 	if result == bundling.Included {
 		m.inclusion.Observe(after.Seconds())
 	}
+}
+
+// followPeers shows how far the other bundlers are.
+func (m *metrics) followPeers(reg prometheus.Registerer, p *peers.Peers) {
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_bundler_unjoined_peers",
+			Help: "Bundlers of --peers that have not said yet that they have the same list. While there are any, this bundler takes no transactions as a home.",
+		}, func() float64 { return float64(p.Unjoined()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "blindseq_bundler_stray_accounts",
+			Help: "Accounts whose home is this bundler and of which another one still keeps transactions. They are passed on to that one.",
+		}, func() float64 { return float64(p.Strays()) }),
+	)
 }

@@ -12,16 +12,19 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/peers"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/dsn-node/bundler/internal/walletrpc"
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/budget"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
+	"blindseq/kit/roles"
 	"blindseq/seal/committee"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"google.golang.org/grpc"
 )
 
 // Run runs a bundler until ctx ends or its disk fails.
@@ -70,16 +73,44 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	intake := bundling.NewIntake(o)
 	watcher := bundling.NewWatcher(o, intake.Pool(), s.follow(cfg))
 	limits := walletrpc.Limits{Body: cfg.BodyLimit, Batch: cfg.BatchLimit, Timeout: cfg.RPCTimeout, ReceiptHold: cfg.ReceiptHold}
-	grpc, err := s.listen(ctx, cfg, walletrpc.NewHandler(intake, n.backends(cfg), limits, m.count, log))
+	together, err := s.together(cfg, intake)
 	if err != nil {
 		return nil, err
+	}
+	var taking walletrpc.Intake = intake
+	if together != nil {
+		taking = together
+		m.followPeers(s.Registry, together)
+	}
+	server, err := s.listen(ctx, cfg, walletrpc.NewHandler(taking, n.backends(cfg), limits, m.count, log))
+	if err != nil {
+		return nil, err
+	}
+	if together != nil {
+		together.Register(server.Registrar(), walletrpc.ErrorOf)
+		s.Add("peers", together.Run)
 	}
 	s.Add("outbox", s.runBox)
 	s.Add("watcher", watcher.Run)
 	s.Add("pool", intake.Pool().Run)
 	s.Add("json-rpc", s.rpc.Run)
-	s.Add("grpc", grpc.Run)
+	s.Add("grpc", server.Run)
 	return s, nil
+}
+
+// together makes this bundler one of several; nil when it is alone.
+func (s *Service) together(cfg Config, intake *bundling.Intake) (*peers.Peers, error) {
+	if len(cfg.Peers) == 0 {
+		return nil, nil
+	}
+	list, err := peers.Parse(s.chain, cfg.Instance, cfg.Peers, cfg.LeavingPeers)
+	if err != nil {
+		return nil, fmt.Errorf("--peers: %w", err)
+	}
+	return peers.New(peers.Options{
+		List: list, Local: intake, Box: s.box, Timeout: cfg.AcceptTimeout, Log: s.Log,
+		Dial: func(address string) (*grpc.ClientConn, error) { return s.Dial(address, roles.Bundler) },
+	})
 }
 
 // nodes are those that are asked. Without an observer nobody is asked about senders.
@@ -135,8 +166,8 @@ func (s *Service) follow(cfg Config) bundling.Health {
 	return h
 }
 
-// listen opens the listeners. Over gRPC there is health alone, as every service has it.
-func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) (grpc *grpckit.Server, err error) {
+// listen opens the listeners. Over gRPC there is health, as every service has it, and what other bundlers ask.
+func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) (server *grpckit.Server, err error) {
 	clients, err := budget.New(cfg.Flags, s.Registry, s.Log)
 	if err != nil {
 		return nil, err
@@ -149,10 +180,10 @@ func (s *Service) listen(ctx context.Context, cfg Config, h *walletrpc.Handler) 
 	if err != nil {
 		return nil, err
 	}
-	if grpc, err = s.GRPC(grpckit.ServerConfig{}); err != nil {
+	if server, err = s.GRPC(grpckit.ServerConfig{Errors: peers.Errors()}); err != nil {
 		return nil, err
 	}
-	return grpc, s.Ops()
+	return server, s.Ops()
 }
 
 // Addresses are where the service listens.
@@ -161,6 +192,7 @@ func (s *Service) Addresses() (rpc, http string) { return s.rpc.Addr(), s.OpsAdd
 // Run runs the service until ctx ends or its disk fails, and closes everything. It runs once.
 //
 //	wallet ──▶ JSON-RPC ──▶ intake (check by the observer, seal, outbox) ──▶ rollup
+//	               │   (or that of the home among --peers)
 //	               │        pool (outbox: check by the observer, seal) ────▶ rollup
 //	               └────────────────── everything else ──────────────────▶ observer
 //	           watcher (outbox: look by the observer, hand in again) ──────▶ rollup

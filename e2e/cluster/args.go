@@ -20,7 +20,7 @@ func (c *Cluster) args(name string) []string {
 	switch {
 	case name == DSN:
 		args = append(args, "sequencer")
-	case name == Bundler:
+	case isBundler(name):
 		args = append(args, "bundler")
 	case c.authority(name) >= 0:
 		args = append(args, "keyholder")

@@ -24,6 +24,8 @@ func (c *Cluster) CommonName(name string) string {
 	switch {
 	case name == DSN:
 		return "sequencer"
+	case isBundler(name):
+		return Bundler
 	case name == Observer || c.observes(name):
 		return "producer-observer"
 	}

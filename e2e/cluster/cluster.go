@@ -37,8 +37,9 @@ const (
 	Proposer = "proposer-svc"
 	Producer = "producer-svc"
 	Gateway  = "api-gw"
-	Bundler  = "bundler"  // of program dsn-node
-	Observer = "observer" // of program producer-svc: the bundler's own
+	Bundler  = "bundler"   // of program dsn-node
+	Bundler2 = "bundler-2" // of program dsn-node: another one behind the same address
+	Observer = "observer"  // of program producer-svc: the bundler's own
 )
 
 // Services are the services that every system has, in the order in which they need each other.
@@ -64,6 +65,7 @@ type Options struct {
 	ChainID    uint64 // that they attest for, and whose name the deployment has; the development chain's when zero
 	SealedGas  uint64 // of all sealed transactions of a blueprint; keygen's default when zero
 	Bundler    bool   // seals for plain wallets, with an observer of its own; needs keyholders
+	Bundlers   int    // how many there are with Bundler, 1 or 2, with one observer; 1 when zero
 	Fronts     map[string]Front
 
 	// Failpoints says that the programs are those of failpoint.Build.
@@ -83,6 +85,7 @@ type Cluster struct {
 	Direct  string // JSON-RPC of the producer itself
 	DSNHTTP string // the origin's protocol of the DSN
 	Wallets string // JSON-RPC of the bundler, empty without one
+	Others  string // JSON-RPC of the second bundler, empty without one
 
 	Keys *keygen.Files // of the keyholders and the bundler; nil without keyholders
 
@@ -166,6 +169,9 @@ func (c *Cluster) addresses() {
 	c.DSNHTTP = "http://" + c.ports[DSN].rpc
 	if c.o.Bundler {
 		c.Wallets = "http://" + c.ports[Bundler].rpc
+	}
+	if c.o.Bundlers > 1 {
+		c.Others = "http://" + c.ports[Bundler2].rpc
 	}
 }
 

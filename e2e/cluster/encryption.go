@@ -38,6 +38,9 @@ func (o *Options) names() []string {
 	if o.Bundler {
 		all = append(all, Observer, Bundler)
 	}
+	if o.Bundlers > 1 {
+		all = append(all, Bundler2)
+	}
 	if len(o.Only) > 0 {
 		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(o.Only, name) })
 	}
@@ -49,12 +52,12 @@ func (o *Options) names() []string {
 
 // possible are the processes that could be run.
 func (o *Options) possible() []string {
-	return slices.Concat([]string{Redis, Observer, Bundler}, Services(), o.replicas(), o.Proposers, o.keyholders())
+	return slices.Concat([]string{Redis, Observer, Bundler, Bundler2}, Services(), o.replicas(), o.Proposers, o.keyholders())
 }
 
 // program is what a process runs.
 func (c *Cluster) program(name string) string {
-	if name == Bundler || c.authority(name) >= 0 {
+	if isBundler(name) || c.authority(name) >= 0 {
 		return DSN
 	}
 	return c.role(name)
@@ -77,6 +80,9 @@ func (c *Cluster) makeKeys(ctx context.Context) error {
 		"--keyholders", strconv.Itoa(c.o.Keyholders), "--threshold", strconv.Itoa(c.o.Threshold)}
 	if c.o.SealedGas > 0 {
 		args = append(args, "--sealed-gas", strconv.FormatUint(c.o.SealedGas, 10))
+	}
+	if c.o.Bundlers > 1 {
+		args = append(args, "--bundler-instances", Bundler+","+Bundler2)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(c.o.Bin, DSN), args...)
 	cmd.Env = cleanEnvironment()
@@ -125,7 +131,8 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 		return append(args, "--keyholders", strings.Join(addresses, ","), "--identity-file", c.Keys.Sequencer)
 	case name == Monitor, c.role(name) == Producer:
 		return args
-	case name == Bundler:
+	case isBundler(name):
+		args = append(args, c.peerArgs(name)...)
 		return append(args, "--rpc-address", c.ports[name].rpc, "--rollup-rpc", "http://"+c.addressFor(Gateway, c.ports[Gateway].rpc),
 			"--observer-rpc", c.scheme()+"://"+c.addressFor(Observer, c.ports[Observer].rpc), "--identity-file", c.Keys.Bundler, "--data-dir", data)
 	}
@@ -133,4 +140,15 @@ func (c *Cluster) encryptionArgs(name, data string) []string {
 		return append(args, "--share-file", c.Keys.Shares[i], "--identity-file", c.Keys.Identities[i], "--data-dir", data)
 	}
 	return nil
+}
+
+func isBundler(name string) bool { return name == Bundler || name == Bundler2 }
+
+// peerArgs are the flags of bundlers when there are several.
+func (c *Cluster) peerArgs(name string) []string {
+	if c.o.Bundlers < 2 {
+		return nil
+	}
+	list := fmt.Sprintf("%s=%s,%s=%s", Bundler, c.ports[Bundler].grpc, Bundler2, c.ports[Bundler2].grpc)
+	return []string{"--instance", name, "--peers", list}
 }

@@ -11,6 +11,7 @@ import (
 	"blindseq/kit/roles"
 
 	_ "blindseq/proto/blindseq/blueprint/v1"
+	_ "blindseq/proto/blindseq/bundler/v1"
 	_ "blindseq/proto/blindseq/dkg/v1"
 	_ "blindseq/proto/blindseq/dsn/v1"
 	_ "blindseq/proto/blindseq/gateway/v1"

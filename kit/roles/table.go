@@ -61,6 +61,13 @@ var table = map[string][]Role{
 	"/blindseq.replication.v1.ReplicationService/Replicate": {Producer},
 	"/blindseq.replication.v1.ReplicationService/Submit":    {Producer, Observer},
 
+	// Bundlers of one operator read each other's plain transactions.
+	"/blindseq.bundler.v1.PeerService/Join":            {Bundler},
+	"/blindseq.bundler.v1.PeerService/SendTransaction": {Bundler},
+	"/blindseq.bundler.v1.PeerService/GetNextNonce":    {Bundler},
+	"/blindseq.bundler.v1.PeerService/FindTransaction": {Bundler},
+	"/blindseq.bundler.v1.PeerService/AwaitEnd":        {Bundler},
+
 	// The public API. What changes something needs the gateway's token besides.
 	"/blindseq.gateway.v1.GatewayService/ProduceBlock":          {Client, Operator},
 	"/blindseq.gateway.v1.GatewayService/GetStatus":             {Client, Operator},

@@ -105,7 +105,7 @@ func (d *Intake) fits(ctx context.Context, tx *transaction, least *uint64) (a ad
 		}
 	}
 	if known := max(*least, d.o.Box.LastOrdered()); s.Head < known {
-		return a, fmt.Errorf("%w: it is at block %d, and %d is known", rollup.ErrObserver, s.Head, known)
+		return a, behind(s.Head, known)
 	}
 	if !a.queue {
 		a.use.Nonces = d.uses(tx, s.Nonces)

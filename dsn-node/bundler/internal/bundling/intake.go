@@ -51,6 +51,8 @@ var (
 	ErrTip = errors.New("transaction gas price below minimum: gas tip cap 0, minimum needed 1")
 	// ErrShown says that a transaction was shown in plain before, so sealing it hides nothing.
 	ErrShown = errors.New("the transaction was shown in plain before: sign a new one, or send it without a bundler")
+	// ErrNothingKept says that nothing of an account is kept here: see SendHeld.
+	ErrNothingKept = errors.New("nothing of this account is kept here")
 )
 
 // Leader is what is asked of the rollup's leader: nothing about a sender.
@@ -66,6 +68,7 @@ type Leader interface {
 type Observer interface {
 	Tip(ctx context.Context) (rollup.Tip, error)
 	Sender(ctx context.Context, q rollup.Question) (rollup.Sender, error)
+	NextNonce(ctx context.Context, account common.Address) (head, nonce uint64, err error)
 	Statuses(ctx context.Context, ids []common.Hash) ([]rollup.Status, error)
 	Look(ctx context.Context, queries []rollup.Query) ([]rollup.State, error)
 	ChainID(ctx context.Context) (uint64, error)
@@ -128,6 +131,24 @@ func (d *Intake) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	if err != nil {
 		return common.Hash{}, err
 	}
+	return d.take(ctx, tx)
+}
+
+// SendHeld is Send for a transaction whose sender has another home than this bundler: it is taken only while others of its sender are kept
+// here. Its error is ErrNothingKept otherwise, and then for ever.
+func (d *Intake) SendHeld(ctx context.Context, raw []byte) (common.Hash, error) {
+	tx, err := d.check(raw)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	if !d.o.Box.Hold(tx.From) {
+		return common.Hash{}, ErrNothingKept
+	}
+	defer d.o.Box.Release(tx.From)
+	return d.take(ctx, tx)
+}
+
+func (d *Intake) take(ctx context.Context, tx *transaction) (common.Hash, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.o.AcceptTimeout)
 	defer cancel()
 	done, err := d.turns.takeAll(ctx, tx.accounts)

@@ -84,6 +84,10 @@ func (o *observer) Sender(ctx context.Context, q rollup.Question) (s rollup.Send
 	return s, err
 }
 
+func (o *observer) NextNonce(_ context.Context, account common.Address) (head, nonce uint64, err error) {
+	return o.head, max(o.nonce, o.nonces[account]), nil
+}
+
 // Look knows the nonces.
 func (o *observer) Look(_ context.Context, queries []rollup.Query) ([]rollup.State, error) {
 	states := make([]rollup.State, len(queries))

@@ -2,8 +2,10 @@ package bundling
 
 import (
 	"context"
+	"fmt"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/rollup"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -21,7 +23,90 @@ const (
 	Hidden
 	// Public is one that waits here for its end, while everybody can read it.
 	Public
+	// Ended is one that ended here without being executed.
+	Ended
 )
+
+// Found is what is known of a transaction.
+type Found struct {
+	At     Place
+	ID     common.Hash // of its sealed transaction, once there is one
+	Reason string      // why it is queued or has ended, if that is known
+	Raw    []byte      // as its wallet signed it, while it waits
+}
+
+// Waits says whether the transaction waits here.
+func (f Found) Waits() bool { return f.At == Queued || f.At == Hidden || f.At == Public }
+
+// Look says where a transaction is, and with placed whether the place of a sealed one is fixed: if not, it counts as Hidden.
+func (d *Intake) Look(ctx context.Context, hash common.Hash, placed bool) (f Found, err error) {
+	item, here := d.o.Box.Find(hash)
+	if !here {
+		if how, ended := d.o.Box.Ended(hash); ended {
+			f.At, f.Reason = Ended, how.Reason
+		}
+		return f, nil
+	}
+	f.At, f.ID = Hidden, item.ID
+	if reason, queued := d.o.Box.Waiting(hash); queued {
+		f.At, f.Reason = Queued, reason
+	} else if placed {
+		if _, f.At, err = d.Find(ctx, hash); err != nil {
+			return f, err
+		}
+	}
+	content, err := d.o.Box.Content(hash)
+	if content != nil {
+		f.Raw = content.Raw
+	}
+	return f, err
+}
+
+// AwaitEnd waits until a transaction has ended here without being executed, and says why. Its error is that ctx has ended.
+func (d *Intake) AwaitEnd(ctx context.Context, hash common.Hash) (reason string, err error) {
+	for {
+		changed := d.Ended()
+		if how, ended := d.o.Box.Ended(hash); ended {
+			return how.Reason, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// NextNonce is the first nonce of an account that neither a block uses nor a transaction that waits here. What waits is read first:
+// when it leaves, the observer must have its block.
+func (d *Intake) NextNonce(ctx context.Context, account common.Address) (nonce uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d.o.AcceptTimeout)
+	defer cancel()
+	err = persist(ctx, func(ctx context.Context) error {
+		here := d.o.Box.Nonces(account)
+		known := d.o.Box.LastOrdered()
+		head, next, err := d.o.Observer.NextNonce(ctx, account)
+		if err == nil && head < known {
+			err = behind(head, known)
+		}
+		nonce = here.Next(next)
+		return err
+	})
+	return nonce, err
+}
+
+func behind(head, known uint64) error {
+	return fmt.Errorf("%w: it is at block %d, and %d is known", rollup.ErrObserver, head, known)
+}
+
+// Accounts are those whose transactions a raw one has to come after: its sender, and those that authorise with it.
+func (d *Intake) Accounts(raw []byte) ([]common.Address, error) {
+	tx, err := d.check(raw)
+	if err != nil {
+		return nil, err
+	}
+	return tx.accounts, nil
+}
 
 // Waits says whether a transaction waits here.
 func (d *Intake) Waits(hash common.Hash) bool {

@@ -199,6 +199,7 @@ func (w *Watcher) judge(item outbox.Item, s rollup.State) (result, reason string
 	case s.Err != nil:
 		return "", ""
 	case s.Included:
+		w.o.Box.Ordered(s.Block)
 		return Included, fmt.Sprintf("block %d", s.Block)
 	case !used:
 		return Skipped, w.ended[item.Hash]

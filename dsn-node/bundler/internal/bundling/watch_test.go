@@ -41,6 +41,9 @@ func (watched) Tip(context.Context) (rollup.Tip, error) { return rollup.Tip{}, n
 func (watched) Sender(context.Context, rollup.Question) (rollup.Sender, error) {
 	return rollup.Sender{}, nil
 }
+func (watched) NextNonce(context.Context, common.Address) (head, nonce uint64, err error) {
+	return 0, 0, nil
+}
 func (watched) Look(context.Context, []rollup.Query) ([]rollup.State, error) { return nil, nil }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {

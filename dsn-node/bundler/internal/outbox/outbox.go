@@ -70,11 +70,13 @@ type AccountNonce struct {
 	Nonce   uint64
 }
 
-// Keys in the store: 'i' and an item's number to its record, 'e' and an item's number to how it ended, and 'n' to the state.
+// Keys in the store: 'i' and an item's number to its record, 'e' and an item's number to how it ended, 'n' to the state, and 'l' to the
+// list of bundlers.
 const (
 	prefixItem  = 'i'
 	prefixEnded = 'e'
 	keyState    = 'n'
+	keyList     = 'l'
 )
 
 // Box is an open outbox. Its methods may be called from any goroutine.
@@ -95,6 +97,7 @@ type Box struct {
 	nonces map[common.Address]map[uint64]int // how many items that are not queued use each
 	queued map[AccountNonce]*entry
 	from   map[common.Address]map[*entry]bool
+	held   map[common.Address]int // how often each account is held
 	ended  endings
 }
 
@@ -128,7 +131,8 @@ func Open(dir string, most int, key *ecdsa.PrivateKey) (*Box, error) {
 	b := &Box{
 		db: db, aead: aead, most: most, failed: make(chan error, 1),
 		items: map[common.Hash]*entry{}, bySeq: map[uint64]*entry{}, nonces: map[common.Address]map[uint64]int{},
-		queued: map[AccountNonce]*entry{}, from: map[common.Address]map[*entry]bool{}, ended: newEndings(),
+		queued: map[AccountNonce]*entry{}, from: map[common.Address]map[*entry]bool{}, held: map[common.Address]int{},
+		ended: newEndings(),
 	}
 	b.write = func(batch *pebble.Batch) error { return batch.Commit(pebble.Sync) }
 	if err := b.load(); err != nil {

@@ -58,6 +58,11 @@ type Alone struct{ Leader }
 // Sender refuses.
 func (Alone) Sender(context.Context, Question) (Sender, error) { return Sender{}, ErrNoObserver }
 
+// NextNonce refuses.
+func (Alone) NextNonce(context.Context, common.Address) (head, nonce uint64, err error) {
+	return 0, 0, ErrNoObserver
+}
+
 // Look knows nothing.
 func (Alone) Look(_ context.Context, queries []Query) ([]State, error) {
 	states := make([]State, len(queries))

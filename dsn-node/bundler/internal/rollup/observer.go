@@ -123,3 +123,13 @@ func (o Observer) Sender(ctx context.Context, q Question) (Sender, error) {
 	}
 	return out, nil
 }
+
+// NextNonce asks for the nonce of an account's next transaction, and for the head before that.
+func (o Observer) NextNonce(ctx context.Context, account common.Address) (head, nonce uint64, err error) {
+	var number, count hexutil.Uint64
+	err = o.batch(ctx, []gethrpc.BatchElem{
+		{Method: "eth_blockNumber", Result: &number},
+		{Method: "eth_getTransactionCount", Args: []any{account, "latest"}, Result: &count},
+	}, 2)
+	return uint64(number), uint64(count), err
+}

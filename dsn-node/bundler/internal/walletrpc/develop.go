@@ -68,7 +68,7 @@ func (h *Handler) signFor(ctx context.Context, c *call) (hash common.Hash, refus
 		return hash, said
 	}
 	if hash, err = h.intake.Send(ctx, signed.Result.Raw); err != nil {
-		return hash, failure(c, errorOf(err))
+		return hash, failure(c, ErrorOf(err))
 	}
 	return hash, nil
 }

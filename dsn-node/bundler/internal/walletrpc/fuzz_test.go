@@ -24,22 +24,15 @@ import (
 type nothing struct{ answer []byte }
 
 func (nothing) Send(context.Context, []byte) (common.Hash, error) { return common.Hash{1}, nil }
-func (nothing) Waits(common.Hash) bool                            { return true }
-func (nothing) Transaction(common.Hash) (*types.Transaction, error) {
-	return someTransaction(), nil
-}
-func (nothing) Nonces(common.Address) outbox.Nonces { return outbox.Nonces{0: true} }
-func (nothing) Why(common.Hash) (status, reason string, known bool) {
-	return "dropped", "for a reason", true
-}
-func (nothing) Ended() <-chan struct{}               { return nil }
-func (nothing) Standing(common.Hash) outbox.Standing { return outbox.Standing{} }
+func (nothing) Standing(common.Hash) outbox.Standing              { return outbox.Standing{} }
 func (nothing) Watch(common.Hash) (changed func() <-chan struct{}, forget func()) {
 	return func() <-chan struct{} { return nil }, func() {}
 }
-func (nothing) Find(context.Context, common.Hash) (common.Hash, bundling.Place, error) {
-	return common.Hash{2}, bundling.Public, nil
+func (nothing) Look(context.Context, common.Hash, bool) (bundling.Found, error) {
+	return bundling.Found{At: bundling.Public, ID: common.Hash{2}, Raw: someRaw()}, nil
 }
+func (nothing) NextNonce(context.Context, common.Address) (uint64, error) { return 1, nil }
+func (nothing) AwaitEnd(context.Context, common.Hash) (string, error)     { return "for a reason", nil }
 
 func (n nothing) Forward(context.Context, []byte) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(n.answer))}, nil
@@ -53,6 +46,14 @@ var someTransaction = sync.OnceValue(func() *types.Transaction {
 	}
 	return types.MustSignNewTx(key, types.LatestSignerForChainID(big.NewInt(1337)), &types.DynamicFeeTx{ChainID: big.NewInt(1337), GasFeeCap: big.NewInt(9), Nonce: 3})
 })
+
+func someRaw() []byte {
+	raw, err := someTransaction().MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
 
 func FuzzHandler(f *testing.F) {
 	f.Add([]byte(`{"id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"id":1,"result":null}`))

@@ -36,26 +36,20 @@ import (
 	"blindseq/kit/retry"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // Intake takes the transactions.
 type Intake interface {
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
-	Waits(hash common.Hash) bool
-	// Transaction is one that waits here; nil for another.
-	Transaction(hash common.Hash) (*types.Transaction, error)
-	// Nonces are those that what waits here uses of an account.
-	Nonces(account common.Address) outbox.Nonces
-	// Why says why a transaction is queued here, or how it ended that is in no block.
-	Why(hash common.Hash) (status, reason string, known bool)
-	// Ended returns a channel that is closed when another transaction has ended that is in no block.
-	Ended() <-chan struct{}
-	// Standing says how far a transaction is here, and Watch what tells of changes of it until forget is called.
+	// Look says where a transaction is, and with placed whether the place of a sealed one is fixed.
+	Look(ctx context.Context, hash common.Hash, placed bool) (bundling.Found, error)
+	// NextNonce is the first nonce of an account that neither a block uses nor what waits.
+	NextNonce(ctx context.Context, account common.Address) (uint64, error)
+	// AwaitEnd waits until a transaction has ended without being executed, and says why. Its error is that ctx has ended.
+	AwaitEnd(ctx context.Context, hash common.Hash) (reason string, err error)
+	// Standing says how far a transaction is, and Watch what tells of changes of it until forget is called.
 	Standing(hash common.Hash) outbox.Standing
 	Watch(hash common.Hash) (changed func() <-chan struct{}, forget func())
-	// Find says where a transaction is, and the id of its sealed one if it waits here.
-	Find(ctx context.Context, hash common.Hash) (id common.Hash, at bundling.Place, err error)
 }
 
 // Forwarder sends a request to a node as it is.
@@ -191,7 +185,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	if err != nil {
 		h.count("send", "refused")
 		h.log.DebugContext(ctx, "transaction not taken", "error", err)
-		return failure(c, errorOf(err)), true
+		return failure(c, ErrorOf(err)), true
 	}
 	h.count("send", "taken")
 	if sent.wait > 0 && !c.notification() {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/kit/budget"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,7 +24,12 @@ type leaving struct {
 	here bool
 }
 
-func (l *leaving) Waits(common.Hash) bool { return l.here }
+func (l *leaving) Look(ctx context.Context, hash common.Hash, placed bool) (f bundling.Found, err error) {
+	if !l.here {
+		return f, nil
+	}
+	return l.nothing.Look(ctx, hash, placed)
+}
 
 func (l *leaving) Forward(_ context.Context, body []byte) (*http.Response, error) {
 	l.here = false
@@ -53,8 +59,6 @@ type asked struct {
 	answer string
 	bodies []string
 }
-
-func (*asked) Waits(common.Hash) bool { return true }
 
 func (a *asked) Forward(_ context.Context, body []byte) (*http.Response, error) {
 	a.bodies = append(a.bodies, string(body))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/peers"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/jsonrpc"
 	"blindseq/seal"
@@ -116,10 +117,12 @@ func result(c *call, value any) json.RawMessage { return jsonrpc.Result(c.id(), 
 
 func failure(c *call, e jsonrpc.Error) json.RawMessage { return jsonrpc.Failure(c.id(), e) }
 
-// errorOf is the answer to a transaction that was not taken.
-func errorOf(err error) jsonrpc.Error {
+// ErrorOf is the answer to a transaction that was not taken.
+func ErrorOf(err error) jsonrpc.Error {
 	refusal := (*rollup.Refusal)(nil)
 	switch {
+	case errors.Is(err, peers.ErrAway):
+		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: err.Error() + "; try again"}
 	case errors.Is(err, rollup.ErrObserver):
 		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the bundler's observer does not answer; nothing was sent: try again"}
 	case errors.As(err, &refusal):

@@ -1,9 +1,12 @@
 package walletrpc
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
+	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/kit/jsonrpc"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -38,47 +41,38 @@ func pendingTransaction(tx *types.Transaction) (map[string]any, error) {
 	return fields, nil
 }
 
-// showsPending has a call for a transaction answered with the one that waits here, when the node does not know it. It is read
-// before the node is asked: what leaves here is known there by then, and asked afterwards, it could be in neither place.
-func (h *Handler) showsPending(c *call, hash common.Hash) error {
-	tx, err := h.intake.Transaction(hash)
-	if err != nil || tx == nil {
-		return err
+// showPending has a call for a transaction answered with the one that waits, when the node does not know it.
+func (h *Handler) showPending(ctx context.Context, c *call, waiting bundling.Found) (json.RawMessage, bool) {
+	tx := new(types.Transaction)
+	err := tx.UnmarshalBinary(waiting.Raw)
+	var shown any = hexutil.Bytes(waiting.Raw)
+	if err == nil && c.Method != methodRaw {
+		shown, err = pendingTransaction(tx)
 	}
-	var found any
-	if c.Method == methodRaw {
-		var raw hexutil.Bytes
-		raw, err = tx.MarshalBinary()
-		found = raw
-	} else {
-		found, err = pendingTransaction(tx)
+	if err != nil {
+		return h.notLooked(ctx, c, fmt.Errorf("%w: %w", outbox.ErrStorage, err))
 	}
 	c.mend = func(answer json.RawMessage) json.RawMessage {
 		if foundNothing(answer) {
-			return result(c, found)
+			return result(c, shown)
 		}
 		return answer
 	}
-	return err
+	return nil, false
 }
 
-// countsPending adds to an account's pending nonce what waits here.
-func (h *Handler) countsPending(c *call) {
+// countPending answers with an account's pending nonce, which counts what waits.
+func (h *Handler) countPending(ctx context.Context, c *call) (json.RawMessage, bool) {
 	var params []string
 	if json.Unmarshal(c.Params, &params) != nil || len(params) != 2 || params[1] != "pending" || !common.IsHexAddress(params[0]) {
-		return
+		return nil, false
 	}
-	here := h.intake.Nonces(common.HexToAddress(params[0]))
-	if len(here) == 0 {
-		return
+	next, err := h.intake.NextNonce(ctx, common.HexToAddress(params[0]))
+	if err != nil {
+		h.log.DebugContext(ctx, "pending nonce not found", "error", err)
+		return failure(c, ErrorOf(err)), true
 	}
-	c.mend = func(answer json.RawMessage) json.RawMessage {
-		var a struct{ Result *hexutil.Uint64 }
-		if json.Unmarshal(answer, &a) != nil || a.Result == nil {
-			return answer
-		}
-		return result(c, hexutil.Uint64(here.Next(uint64(*a.Result))))
-	}
+	return result(c, hexutil.Uint64(next)), true
 }
 
 // status is what te_getTransactionStatus says of a transaction that is known here alone.
@@ -87,19 +81,10 @@ type status struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// knowsEnd has a call for the status of a transaction that ended here answered with the reason, when the node knows nothing of it.
-func (h *Handler) knowsEnd(c *call, hash common.Hash) {
-	said, reason, known := h.intake.Why(hash)
-	if !known {
-		return
-	}
-	c.mend = func(answer json.RawMessage) json.RawMessage {
-		var a struct{ Result status }
-		if json.Unmarshal(answer, &a) != nil || a.Result.Status != "unknown" {
-			return answer
-		}
-		return result(c, status{said, reason})
-	}
+// statusUnknown tells whether a node answers that it knows nothing of a transaction.
+func statusUnknown(answer json.RawMessage) bool {
+	var a struct{ Result status }
+	return json.Unmarshal(answer, &a) == nil && a.Result.Status == "unknown"
 }
 
 // notProven is the answer to a call for the proof of a place that is not fixed.

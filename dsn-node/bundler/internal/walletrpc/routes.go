@@ -3,10 +3,13 @@ package walletrpc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/dsn-node/bundler/internal/peers"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/jsonrpc"
 
@@ -46,52 +49,69 @@ func (h *Handler) unsimulated(c *call) jsonrpc.Error {
 // lookUp prepares a call about what may wait here. It comes before the observer is asked: what leaves here is known there by then.
 func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 	if c.Method == methodNonce {
-		h.countsPending(c)
-		return nil, false
+		return h.countPending(ctx, c)
 	}
 	hash, ok := c.lookedFor()
 	if !ok {
 		return nil, false
 	}
-	if !h.intake.Waits(hash) {
-		if c.Method == methodStatus {
-			h.knowsEnd(c, hash)
-		}
-		return nil, false
-	}
-	switch c.Method {
-	case methodLookUp, methodRaw:
-		if err := h.showsPending(c, hash); err != nil {
-			h.log.ErrorContext(ctx, "waiting transaction not read", "error", err)
-			return failure(c, jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot read what waits here"}), true
-		}
-		return nil, false
-	case methodReceipt:
-		if c.alone && h.limits.ReceiptHold > 0 {
-			c.awaits(hash, h.limits.ReceiptHold)
-		}
-		return nil, false
-	}
-	return h.placed(ctx, c, hash)
-}
-
-// placed prepares a call about the place of what waits here.
-func (h *Handler) placed(ctx context.Context, c *call, hash common.Hash) (json.RawMessage, bool) {
 	ctx, cancel := context.WithTimeout(ctx, h.limits.Timeout)
 	defer cancel()
-	id, at, err := h.intake.Find(ctx, hash)
+	found, err := h.intake.Look(ctx, hash, c.Method == methodStatus || c.Method == methodProof)
 	switch {
 	case err != nil:
+		return h.notLooked(ctx, c, err)
+	case c.Method == methodStatus || c.Method == methodProof:
+		return h.placed(c, found)
+	case !found.Waits():
+		return nil, false
+	case c.Method != methodReceipt:
+		return h.showPending(ctx, c, found)
+	case c.alone && h.limits.ReceiptHold > 0:
+		c.awaits(hash, h.limits.ReceiptHold)
+	}
+	return nil, false
+}
+
+// notLooked answers a call about a transaction of which it is not known whether it waits. What is in a block is answered all the same,
+// and a call for a receipt, as long as there is none.
+func (h *Handler) notLooked(ctx context.Context, c *call, err error) (json.RawMessage, bool) {
+	switch {
+	case errors.Is(err, outbox.ErrStorage):
+		h.log.ErrorContext(ctx, "waiting transaction not read", "error", err)
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot read what waits here"}), true
+	case !errors.Is(err, peers.ErrAway):
 		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
 		return failure(c, away()), true
-	case (at == bundling.Hidden || at == bundling.Queued) && c.Method == methodProof:
+	case c.Method != methodReceipt:
+		c.mend = func(answer json.RawMessage) json.RawMessage {
+			if foundNothing(answer) || statusUnknown(answer) {
+				return failure(c, ErrorOf(err))
+			}
+			return answer
+		}
+	}
+	return nil, false
+}
+
+// placed prepares a call about the place of a transaction.
+func (h *Handler) placed(c *call, found bundling.Found) (json.RawMessage, bool) {
+	waiting := found.At == bundling.Hidden || found.At == bundling.Queued
+	switch {
+	case waiting && c.Method == methodProof:
 		return notProven(c), true
-	case at == bundling.Queued:
-		said, reason, _ := h.intake.Why(hash)
-		return result(c, status{said, reason}), true
-	case at == bundling.Hidden:
-		c.byID(id)
+	case found.At == bundling.Queued:
+		return result(c, status{"queued", found.Reason}), true
+	case found.At == bundling.Hidden:
+		c.byID(found.ID)
 		c.to = h.to.Leader
+	case found.At == bundling.Ended && c.Method == methodStatus:
+		c.mend = func(answer json.RawMessage) json.RawMessage {
+			if statusUnknown(answer) {
+				return result(c, status{"dropped", found.Reason})
+			}
+			return answer
+		}
 	}
 	return nil, false
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
+	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/retry"
 
@@ -25,30 +27,31 @@ const codeNotYet = 4
 func (h *Handler) awaitReceipt(ctx context.Context, c *call, hash common.Hash, wait time.Duration) json.RawMessage {
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	receipts := make(chan json.RawMessage, 1)
-	go func() { receipts <- h.receipt(waiting, c, hash) }()
-	defer func() { cancel(); <-receipts }()
-	for {
-		changed := h.intake.Ended()
-		if status, reason, known := h.intake.Why(hash); known && status != "queued" {
-			return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the transaction ended without being executed: " + reason, Data: hash})
+	receipts, reasons := make(chan json.RawMessage, 1), make(chan string, 1)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	asking.Go(func() { receipts <- h.receipt(waiting, c, hash) })
+	asking.Go(func() {
+		if reason, err := h.intake.AwaitEnd(waiting, hash); err == nil {
+			reasons <- reason
 		}
-		select {
-		case <-changed:
-		case answer := <-receipts:
-			receipts <- nil // for the one that waits for the end of the goroutine
-			if answer != nil {
-				return answer
-			}
-			return h.notYet(c, hash, wait)
+	})
+	select {
+	case reason := <-reasons:
+		return failure(c, jsonrpc.Error{Code: jsonrpc.Refused, Message: "the transaction ended without being executed: " + reason, Data: hash})
+	case answer := <-receipts:
+		if answer != nil {
+			return answer
 		}
+		return h.notYet(ctx, c, hash, wait)
 	}
 }
 
-func (h *Handler) notYet(c *call, hash common.Hash, wait time.Duration) json.RawMessage {
+func (h *Handler) notYet(ctx context.Context, c *call, hash common.Hash, wait time.Duration) json.RawMessage {
 	message := fmt.Sprintf("The transaction was added to the transaction pool but wasn't processed in %v", wait)
-	if status, reason, _ := h.intake.Why(hash); status == "queued" && reason != "" {
-		message += ": it " + reason
+	if found, err := h.intake.Look(ctx, hash, false); err == nil && found.At == bundling.Queued && found.Reason != "" {
+		message += ": it " + found.Reason
 	}
 	return failure(c, jsonrpc.Error{Code: codeNotYet, Message: message, Data: hash})
 }
