@@ -154,19 +154,20 @@ func (w *manyWallets) askForEnds(t *testing.T) {
 	t.Helper()
 	w.ended = map[common.Hash]string{}
 	for i, ack := range w.acked {
-		eventually(t, "the end of "+ack.Tx.Hex(), func(ctx context.Context) (bool, error) {
-			bundler := w.bundlers[i%2]
-			if _, err := bundler.TransactionReceipt(ctx, ack.Tx); err == nil {
-				return true, nil
+		bundler, s := w.bundlers[i%2].Client(), teStatus{}
+		t.Cleanup(func() {
+			if t.Failed() && w.ended[ack.Tx] == "" && s.Status != "included" {
+				t.Logf("transaction %s of %s, acknowledged after %s, has status %q for the reason %q", ack.Tx, ack.By, ack.At, s.Status, s.Reason)
 			}
-			var s teStatus
-			if err := bundler.Client().CallContext(ctx, &s, "te_getTransactionStatus", ack.Tx); err != nil {
+		})
+		eventually(t, "the end of "+ack.Tx.Hex(), func(ctx context.Context) (bool, error) {
+			if err := bundler.CallContext(ctx, &s, "te_getTransactionStatus", ack.Tx); err != nil {
 				return false, err
 			}
 			if s.Status == "dropped" && s.Reason != "" {
 				w.ended[ack.Tx] = s.Reason
 			}
-			return w.ended[ack.Tx] != "", fmt.Errorf("its status is %q, its reason %q", s.Status, s.Reason)
+			return w.ended[ack.Tx] != "" || s.Status == "included", nil
 		})
 	}
 }

@@ -1,11 +1,10 @@
 // Package bundling takes plain transactions from wallets, seals each under the bundler's own key, and brings the sealed
 // transactions into blocks.
 //
-// It guarantees that a hash is answered only for a transaction that is on disk and that the rollup has accepted, sealed, or that is
-// queued because it is not its nonce's turn. Such a one is handed in again, sealed anew where it must be, until it is in a block, or
-// was ordered and ended, or its nonce is used by another, or it is too old; how it ended is remembered. An error means that the
-// bundler does not keep the transaction; only when the rollup did not answer, which the error says, or the disk failed, it may still
-// come into a block.
+// It guarantees that a hash is answered only for a transaction that is on disk: sealed, and accepted by the rollup unless that did not
+// answer, or queued because it is not its nonce's turn. Such a one is handed in again, sealed anew where it must be, until it is in a block,
+// or was ordered and ended, or its nonce is used by another, or it is too old; how it ended is remembered. An error means that the
+// bundler does not keep the transaction; only when the disk failed it may still come into a block.
 //
 // The order of blocks is that of sealing: each sealed transaction has the next seq of the bundler's key, and rollups order
 // them by seq without a gap. So the transactions of one sender run in the order in which they are sealed. That is one after the
@@ -200,8 +199,9 @@ func (t *transaction) item(now time.Time) outbox.Item {
 	return outbox.Item{Hash: t.Hash(), From: t.From, Nonce: t.Nonce(), Since: uint64(now.Unix())}
 }
 
-// bring seals a new transaction and hands it in. If that fails it is not kept. A queued one in whose place it comes ends afterwards:
-// a crash in between leaves it queued for a nonce that is used, so that it ends then.
+// bring seals a new transaction and hands it in. One that the rollup refuses is not kept. When the rollup does not answer, it may have it:
+// the transaction keeps its nonce and is handed in again, as after a crash. Were it forgotten, another one of its nonce could be sealed.
+// A queued one in whose place it comes ends afterwards: a crash in between leaves it queued for a nonce that is used, so that it ends then.
 func (d *Intake) bring(ctx context.Context, tx *transaction, a admission) error {
 	if err := d.busy.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("seal transaction: %w", err)
@@ -211,8 +211,14 @@ func (d *Intake) bring(ctx context.Context, tx *transaction, a admission) error 
 	if err != nil {
 		return err
 	}
-	if err := d.handIn(ctx, item, tx, sealed, a.lead); err != nil {
-		return errors.Join(err, d.drop(item, err))
+	err = d.handIn(ctx, item, tx, sealed, a.lead)
+	switch {
+	case err == nil:
+		d.o.Box.HandedIn(item.Hash)
+	case errors.Is(err, rollup.ErrAway) && !errors.Is(err, outbox.ErrStorage):
+		d.o.Log.DebugContext(ctx, "new transaction is sealed and not handed in yet", "error", err)
+	default:
+		return errors.Join(err, d.o.Box.GiveBack(item.Hash))
 	}
 	// gofail: var sealedForwarded struct{}
 	d.o.Box.Accept(item.Hash, time.Now().Add(backoff(0)))
@@ -221,14 +227,6 @@ func (d *Intake) bring(ctx context.Context, tx *transaction, a admission) error 
 		return nil
 	}
 	return d.o.end(ctx, *a.replaces, Replaced, replacedBy(item))
-}
-
-// drop forgets a transaction that the rollup did not accept. Its seq is free again only if the rollup answered.
-func (d *Intake) drop(item outbox.Item, reason error) error {
-	if errors.Is(reason, rollup.ErrAway) {
-		return d.o.Box.Remove(item.Hash)
-	}
-	return d.o.Box.GiveBack(item.Hash)
 }
 
 // settle hands in what the rollup perhaps does not have of some senders, before anything else of them is sealed. A crash may have come

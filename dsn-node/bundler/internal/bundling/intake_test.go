@@ -27,6 +27,7 @@ type taker struct {
 	Leader
 	sealed   [][]byte
 	refusing func(sealed []byte) bool
+	loses    int // so many answers: it keeps what it was handed, and does not answer
 	statuses map[common.Hash]rollup.Status
 	next     uint64
 	observer
@@ -37,6 +38,10 @@ func (r *taker) Submit(_ context.Context, sealed []byte) error {
 		return &rollup.Refusal{Code: -32000, Message: "no"}
 	}
 	r.sealed = append(r.sealed, sealed)
+	if r.loses > 0 {
+		r.loses--
+		return rollup.ErrAway
+	}
 	return nil
 }
 
@@ -336,5 +341,24 @@ func TestANewTransactionIsOnDiskBeforeItIsHandedIn(t *testing.T) {
 	}
 	if c.send(0); !asked {
 		t.Error("it was not handed in")
+	}
+}
+
+// The leader may have it. Were it forgotten here, another content of its nonce could be sealed, and be opened for nothing.
+func TestATransactionThatTheRollupMayHaveKeepsItsNonce(t *testing.T) {
+	c := opened(t)
+	c.o.AcceptTimeout, c.rollup.loses = 10*time.Millisecond, 1
+	c.send(0)
+	raw, _ := signed(t, c.key, &types.DynamicFeeTx{
+		ChainID: big.NewInt(1337), Nonce: 0, Gas: 21000, GasFeeCap: big.NewInt(9), GasTipCap: big.NewInt(9), To: &common.Address{1},
+	})
+	if _, err := c.Send(t.Context(), raw); !errors.Is(err, ErrReplaced) {
+		t.Errorf("another content of its nonce: %v", err)
+	}
+	if c.send(0); len(c.rollup.sealed) != 2 || !bytes.Equal(c.rollup.sealed[0], c.rollup.sealed[1]) {
+		t.Errorf("the rollup was handed %x", c.rollup.sealed)
+	}
+	if c.send(0); len(c.rollup.sealed) != 2 {
+		t.Error("what was handed in is handed in again")
 	}
 }

@@ -76,12 +76,12 @@ func (d *Intake) submit(ctx context.Context, item outbox.Item, sealed []byte) er
 func (o *Options) explain(ctx context.Context, item outbox.Item, refusal error) error {
 	next, err := o.Leader.NextSeq(ctx, o.submitter()) // first: of what is below its seq, the status is known then
 	if err != nil {
-		return refusal
+		return unexplained(refusal, err)
 	}
 	states, err := o.Leader.Statuses(ctx, []common.Hash{item.ID})
 	switch {
 	case err != nil:
-		return refusal
+		return unexplained(refusal, err)
 	case states[0].Held():
 		return nil
 	case item.Seq < next:
@@ -90,6 +90,11 @@ func (o *Options) explain(ctx context.Context, item outbox.Item, refusal error) 
 		return fmt.Errorf("%w: too many transactions wait before it: %w", rollup.ErrAway, refusal)
 	}
 	return refusal
+}
+
+// unexplained is a refusal of which nobody says what it means: perhaps an earlier attempt got through.
+func unexplained(refusal, why error) error {
+	return fmt.Errorf("%w to say why it refused: %v: %v", rollup.ErrAway, refusal, why)
 }
 
 // persist repeats what the rollup did not answer, until ctx ends.

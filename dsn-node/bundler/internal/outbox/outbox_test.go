@@ -89,7 +89,8 @@ func TestWhatMayNotHaveReachedTheRollupIsKnownAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, 10)
 	first, second := add(t, b, 1, 5), add(t, b, 2, 6)
-	if unsure := b.Unsure(first.From); len(unsure) != 0 {
+	b.HandedIn(first.Hash)
+	if unsure := b.Unsure(first.From); len(unsure) != 1 || unsure[0] != second {
 		t.Fatalf("before the restart: %v", unsure)
 	}
 	if err := b.Close(); err != nil {

@@ -85,7 +85,7 @@ func (b *Box) Accept(hash common.Hash, due time.Time) {
 }
 
 // Unsure are the sealed items of an account that may never have reached the rollup, in the order of seq: those from before a restart
-// and those that were queued.
+// and those that it has not acknowledged.
 func (b *Box) Unsure(from common.Address) []Item {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -19,7 +19,7 @@ type Answer struct {
 	Mine, Leaders uint64
 }
 
-// Reserve gives an item its number and its seq. The item is not durable before Put.
+// Reserve gives an item its number and its seq. The item is not durable before Put. It is unsure until HandedIn.
 //
 // While sealed items wait, their seqs are followed by the next one, whatever the leader has of them. When none waits, the leader's
 // answer counts: it knows what was ordered, and after the chain's lifetime without one of ours the sequence begins again at 0.
@@ -35,7 +35,7 @@ func (b *Box) Reserve(item Item, use Use, a Answer) (Item, error) {
 	}
 	b.state.last++
 	item.Number, item.Seq = b.state.last, b.take(a)
-	b.keep(&entry{Item: item, use: use})
+	b.keep(&entry{Item: item, use: use, unsure: true})
 	return item, nil
 }
 

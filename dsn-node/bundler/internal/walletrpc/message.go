@@ -128,7 +128,7 @@ func ErrorOf(err error) jsonrpc.Error {
 	case errors.As(err, &refusal):
 		return jsonrpc.Error{Code: refusal.Code, Message: refusal.Message, Data: refusal.Data}
 	case errors.Is(err, rollup.ErrAway):
-		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; the transaction is not kept here, though it may have arrived there: try again"}
+		return jsonrpc.Error{Code: jsonrpc.Unavailable, Message: "the rollup does not answer; nothing was sent: try again"}
 	case errors.Is(err, outbox.ErrFull), errors.Is(err, outbox.ErrAccountFull):
 		return jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()}
 	case errors.Is(err, outbox.ErrStorage):
