@@ -110,6 +110,10 @@ kill-long: build deps ## Kill the real programs KILLS (2000) times, at every ste
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints BLINDSEQ_E2E_KILLS=$(or $(KILLS),2000) \
 		go test -count=1 -v -timeout 5h -run 'TestNothingIsLostAtAKill|TestEveryProgramStops' ./e2e
 
+.PHONY: bundlers-long
+bundlers-long: build deps ## Send from 64 wallets 50 transactions each through two bundlers, under kills
+	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_WALLETS=64 BLINDSEQ_E2E_NONCES=50 go test -count=1 -v -timeout 1h -run TestTwoBundlersUnderKills ./e2e
+
 .PHONY: backlog
 backlog: build deps ## Fill the pool with BACKLOG (100000) transactions and watch the memory of every service
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_BACKLOG=$(BACKLOG) go test -count=1 -v -run TestABacklog ./e2e/

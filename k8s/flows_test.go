@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Peers that are no workload.
@@ -37,7 +36,7 @@ func (f flow) String() string { return fmt.Sprintf("%s → %s:%d", f.from, f.to,
 func targets() []string {
 	return []string{
 		"BLINDSEQ_PROPOSER", "BLINDSEQ_MONITOR", "BLINDSEQ_DSN", "BLINDSEQ_KEYHOLDERS", "BLINDSEQ_ROLLUP_RPC", "BLINDSEQ_OBSERVER_RPC",
-		"BLINDSEQ_REDIS_URL", "BLINDSEQ_OTLP_ENDPOINT",
+		"BLINDSEQ_REDIS_URL", "BLINDSEQ_OTLP_ENDPOINT", "BLINDSEQ_PEERS",
 	}
 }
 
@@ -99,7 +98,7 @@ func needs(o *render.Objects) map[flow]bool {
 	return needed
 }
 
-// dialled are the flows of one value: host:port, several of them, a gRPC target or a URL.
+// dialled are the flows of one value: host:port or name=host:port, several of them, a gRPC target or a URL.
 func dialled(o *render.Objects, from, value string) (out []flow) {
 	if _, rest, ok := strings.Cut(value, "://"); ok {
 		value = rest
@@ -107,6 +106,9 @@ func dialled(o *render.Objects, from, value string) (out []flow) {
 	value = strings.TrimPrefix(value, "/")
 	value, _, _ = strings.Cut(value, "/")
 	for address := range strings.SplitSeq(value, ",") {
+		if _, named, ok := strings.Cut(address, "="); ok {
+			address = named
+		}
 		host, text, err := net.SplitHostPort(address)
 		port, errPort := strconv.ParseInt(text, 10, 32)
 		if err != nil || errPort != nil {
@@ -120,7 +122,7 @@ func dialled(o *render.Objects, from, value string) (out []flow) {
 			if s.Name != host {
 				continue
 			}
-			for _, w := range selected(o, labels.SelectorFromSet(s.Spec.Selector)) {
+			for _, w := range behind(o, s) {
 				out = append(out, flow{from, w.Name, int32(port)})
 			}
 		}

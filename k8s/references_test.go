@@ -5,12 +5,14 @@ import (
 	"net"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"blindseq/k8s/render"
 	"blindseq/k8s/secrets"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -173,7 +175,7 @@ func noSecretIsInAManifest(t *testing.T, o *render.Objects) {
 
 func servicesFindPodsAndTheirPorts(t *testing.T, o *render.Objects) {
 	for _, s := range o.Services {
-		found := selected(o, labels.SelectorFromSet(s.Spec.Selector))
+		found := behind(o, s)
 		if len(found) == 0 {
 			t.Errorf("service %s finds no pod", s.Name)
 		}
@@ -199,6 +201,20 @@ func servicesFindPodsAndTheirPorts(t *testing.T, o *render.Objects) {
 			t.Errorf("%s does not select its own pods", w.Name)
 		}
 	}
+}
+
+// behind are the workloads whose pods a Service finds. Kubernetes gives each pod of a StatefulSet its number as a label.
+func behind(o *render.Objects, s corev1.Service) (out []render.Workload) {
+	by := maps.Clone(s.Spec.Selector)
+	index, one := by[appsv1.PodIndexLabel]
+	delete(by, appsv1.PodIndexLabel)
+	for _, w := range selected(o, labels.SelectorFromSet(by)) {
+		n, err := strconv.Atoi(index)
+		if !one || w.Kind == "StatefulSet" && err == nil && w.Replicas != nil && n < int(*w.Replicas) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 func selected(o *render.Objects, by labels.Selector) (out []render.Workload) {

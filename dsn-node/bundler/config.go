@@ -1,6 +1,7 @@
 package bundler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -24,7 +25,8 @@ type Config struct {
 	IdentityFile   string   `help:"File (mode 0600) with the submitter's key, in hex or in Ethereum's keystore format. It signs what is sealed and encrypts --data-dir. Processes that share the file need an --instance each." default:"bundler.identity" type:"path"`
 	PassphraseFile string   `help:"File (mode 0600) whose first line is the passphrase of the key. Empty when it is not encrypted." type:"path"`
 	Instance       string   `help:"Name of this process among those with the same identity file. Each has a submitter's key of its own, derived from the file's key and this name. Empty uses the file's key itself."`
-	Peers          []string `help:"Bundlers behind the same address, this one among them, as name=host:port: the --instance and the gRPC address of each. Each account has one of them as its home, and the others pass on to it what wallets send. All have the same list. Empty: this one is alone."`
+	Peers          []string `help:"Bundlers behind the same address, this one among them, as name=host:port: the --instance (or --peer-name) and the gRPC address of each. Each account has one of them as its home, and the others pass on to it what wallets send. All have the same list. Empty: this one is alone."`
+	PeerName       string   `help:"Name of this process in --peers. Empty: its --instance."`
 	LeavingPeers   []string `help:"Names of --peers that are no account's home any more. One is stopped and removed from the lists when nothing waits in it."`
 	DataDir        string   `help:"Directory of the transactions that are in no block yet, encrypted with the submitter's key. One process per directory." default:"bundler-data" type:"path"`
 
@@ -88,11 +90,13 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+func (c *Config) peerName() string { return cmp.Or(c.PeerName, c.Instance) }
+
 func (c *Config) checkPeers() error {
-	if len(c.Peers) == 0 && len(c.LeavingPeers) == 0 {
+	if len(c.Peers) == 0 && len(c.LeavingPeers) == 0 && c.PeerName == "" {
 		return nil
 	}
-	if _, err := peers.Parse(0, c.Instance, c.Peers, c.LeavingPeers); err != nil {
+	if _, err := peers.Parse(0, c.peerName(), c.Peers, c.LeavingPeers); err != nil {
 		return fmt.Errorf("--peers: %w", err)
 	}
 	return nil

@@ -103,7 +103,7 @@ func (s *Service) together(cfg Config, intake *bundling.Intake) (*peers.Peers, e
 	if len(cfg.Peers) == 0 {
 		return nil, nil
 	}
-	list, err := peers.Parse(s.chain, cfg.Instance, cfg.Peers, cfg.LeavingPeers)
+	list, err := peers.Parse(s.chain, cfg.peerName(), cfg.Peers, cfg.LeavingPeers)
 	if err != nil {
 		return nil, fmt.Errorf("--peers: %w", err)
 	}

@@ -258,7 +258,11 @@ func (g *generator) certificate(o map[string]any) {
 	}
 	spec["secretName"] = g.release + "-" + text(spec["secretName"])
 	service := g.release + "-" + g.name(o)
-	spec["dnsNames"] = []any{service, "*." + service}
+	names := []any{service, "*." + service}
+	if g.name(o) == "bundler" { // each has a Service of its own
+		names = append(names, service+"-0", service+"-1")
+	}
+	spec["dnsNames"] = names
 	spec["issuerRef"] = map[string]any{
 		"name":  g.token(`.Values.certManager.issuer.name | default (printf "%s-blindseq-ca" .Release.Name) | quote`),
 		"kind":  g.token(".Values.certManager.issuer.kind | quote"),

@@ -41,16 +41,18 @@ func newAuthority(now time.Time) (*authority, error) {
 	return &authority{certificate: parsed, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key: key}, err
 }
 
-// issue makes a certificate for a service: for calling others, and for being called under the names of its Service, which have the
-// prefix, and of each pod behind it.
-func (a *authority) issue(service, prefix, namespace string, serial int64) (certificate, key []byte, err error) {
+// issue makes a certificate for a service: for calling others, and for being called under the names of its Services, and of each pod
+// behind them.
+func (a *authority) issue(service string, called []string, namespace string, serial int64) (certificate, key []byte, err error) {
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
 	var names []string
-	for _, suffix := range []string{"", "." + namespace, "." + namespace + ".svc", "." + namespace + ".svc.cluster.local"} {
-		names = append(names, prefix+service+suffix, "*."+prefix+service+suffix)
+	for _, name := range called {
+		for _, suffix := range []string{"", "." + namespace, "." + namespace + ".svc", "." + namespace + ".svc.cluster.local"} {
+			names = append(names, name+suffix, "*."+name+suffix)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: service}, DNSNames: names,
@@ -77,7 +79,11 @@ func (m *maker) certificates() error {
 		services = append(services, fmt.Sprintf("keyholder-%d", i))
 	}
 	for i, service := range services {
-		certificate, key, err := a.issue(service, m.o.Prefix, m.o.Namespace, int64(i)+2)
+		names := []string{m.o.Prefix + service}
+		if service == "bundler" {
+			names = append(names, m.bundlers()...) // each has a Service of its own
+		}
+		certificate, key, err := a.issue(service, names, m.o.Namespace, int64(i)+2)
 		if err != nil {
 			return fmt.Errorf("certificate of %s: %w", service, err)
 		}

@@ -46,7 +46,7 @@ func Parse(chain uint64, self string, peers, leaving []string) (*List, error) {
 		}
 	}
 	if l.self < 0 {
-		return nil, fmt.Errorf("this instance, %q, is not among the peers", self)
+		return nil, fmt.Errorf("this bundler, %q, is not among the peers", self)
 	}
 	if err := l.leave(leaving); err != nil {
 		return nil, err

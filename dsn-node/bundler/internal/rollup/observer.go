@@ -129,7 +129,7 @@ func (o Observer) NextNonce(ctx context.Context, account common.Address) (head, 
 	var number, count hexutil.Uint64
 	err = o.batch(ctx, []gethrpc.BatchElem{
 		{Method: "eth_blockNumber", Result: &number},
-		{Method: "eth_getTransactionCount", Args: []any{account, "latest"}, Result: &count},
+		{Method: "eth_getTransactionCount", Args: []any{account, "pending"}, Result: &count},
 	}, 2)
 	return uint64(number), uint64(count), err
 }
