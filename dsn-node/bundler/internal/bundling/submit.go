@@ -94,7 +94,7 @@ func (o *Options) explain(ctx context.Context, item outbox.Item, refusal error) 
 
 // unexplained is a refusal of which nobody says what it means: perhaps an earlier attempt got through.
 func unexplained(refusal, why error) error {
-	return fmt.Errorf("%w to say why it refused: %v: %v", rollup.ErrAway, refusal, why)
+	return fmt.Errorf("%w to say why it refused: %s: %s", rollup.ErrAway, refusal.Error(), why.Error()) // no refusal itself
 }
 
 // persist repeats what the rollup did not answer, until ctx ends.
