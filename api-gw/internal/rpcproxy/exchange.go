@@ -60,6 +60,9 @@ func (x *exchange) attempt(ctx context.Context) error {
 		return err
 	case !errors.Is(err, errNotTaken):
 		p.cfg.Unreachable()
+		if !unsent(err) && once(x.body) {
+			return errOnce
+		}
 	}
 	return hold.Again(hold.Unavailable, err)
 }

@@ -150,6 +150,8 @@ func (p *Proxy) forwardFailed(w http.ResponseWriter, r *http.Request, request []
 	case errors.Is(err, errTimedOut):
 		p.unavailable(w, request, TimedOut, http.StatusGatewayTimeout,
 			"the leading producer did not answer within "+p.cfg.Timeout.String()+"; a transaction sent may have been taken")
+	case errors.Is(err, errOnce):
+		p.unavailable(w, request, Unreachable, http.StatusServiceUnavailable, errOnce.Error())
 	default:
 		p.cfg.Log.Log(r.Context(), slog.LevelDebug, "leading producer does not answer", "error", err)
 		p.unavailable(w, request, Unreachable, http.StatusServiceUnavailable,

@@ -217,3 +217,27 @@ func TestASocketIsJoinedWhenSomebodyLeads(t *testing.T) {
 	defer c.CloseNow()
 	say(t, c, "a", "one:a")
 }
+
+// Repeated, they would make two blocks, or move the clock twice as far. What was never sent can be.
+func TestACallThatIsNotTheSameTwiceIsNotRepeated(t *testing.T) {
+	const mines, mined = `{"jsonrpc":"2.0","id":1,"method":"evm_mine"}`, `{"jsonrpc":"2.0","id":1,"result":"0x0"}`
+	for _, call := range []string{
+		mines, "[" + chainID + "," + mines + "]", strings.Replace(mines, "evm_mine", "hardhat_mine", 1),
+		strings.Replace(mines, "evm_mine", `anvil_\u006dine`, 1), strings.Replace(mines, "evm_mine", "evm_increaseTime", 1),
+		strings.Replace(mines, "evm_mine", "eth_sendTransaction", 1),
+	} {
+		p := fakes.StartRPC(t, "one")
+		asked := says(p, "", mined)
+		g := holding(t, p.Addr(), 10*time.Second)
+		if status, _, text := g.post(t, call); status != http.StatusServiceUnavailable || !strings.Contains(text, "may have been carried out") || asked.Load() != 1 {
+			t.Errorf("%s: asked %d times: %d %s", call, asked.Load(), status, text)
+		}
+	}
+	p := fakes.StartRPC(t, "one")
+	asked := says(p, mined)
+	g := holding(t, "127.0.0.1:1", 10*time.Second)
+	go func() { <-time.After(30 * time.Millisecond); g.lead(p.Addr()) }()
+	if status, _, text := g.post(t, mines); status != http.StatusOK || asked.Load() != 1 {
+		t.Errorf("one that could not be sent: %d %s", status, text)
+	}
+}
