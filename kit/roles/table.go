@@ -66,7 +66,7 @@ var table = map[string][]Role{
 	"/blindseq.bundler.v1.PeerService/SendTransaction": {Bundler},
 	"/blindseq.bundler.v1.PeerService/GetNextNonce":    {Bundler},
 	"/blindseq.bundler.v1.PeerService/FindTransaction": {Bundler},
-	"/blindseq.bundler.v1.PeerService/AwaitEnd":        {Bundler},
+	"/blindseq.bundler.v1.PeerService/Follow":          {Bundler},
 
 	// The public API. What changes something needs the gateway's token besides.
 	"/blindseq.gateway.v1.GatewayService/ProduceBlock":          {Client, Operator},

@@ -2,12 +2,9 @@ package peers
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
-	"blindseq/dsn-node/bundler/internal/outbox"
-	"blindseq/kit/retry"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -49,42 +46,4 @@ func (p *Peers) Look(ctx context.Context, hash common.Hash, placed bool) (bundli
 		return here, nil
 	}
 	return here, err
-}
-
-// AwaitEnd waits until a transaction has ended in one of the bundlers without being executed, and says why.
-func (p *Peers) AwaitEnd(ctx context.Context, hash common.Hash) (reason string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	reasons := make(chan string, len(p.others)+1)
-	wait := func(await func(context.Context, common.Hash) (string, error)) {
-		pause := retry.Policy{First: 50 * time.Millisecond, Longest: time.Second}.New()
-		for {
-			reason, err := await(ctx, hash)
-			if err == nil {
-				reasons <- reason
-				return
-			}
-			if errors.Is(ctx.Err(), context.Canceled) || pause.Wait(ctx) != nil {
-				return
-			}
-		}
-	}
-	go wait(p.Local.AwaitEnd)
-	for _, other := range p.others {
-		go wait(other.awaitEnd)
-	}
-	select {
-	case reason := <-reasons:
-		return reason, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// Standing says how far a transaction is here.
-func (p *Peers) Standing(hash common.Hash) outbox.Standing { return p.Local.Standing(hash) }
-
-// Watch is of a transaction here.
-func (p *Peers) Watch(hash common.Hash) (changed func() <-chan struct{}, forget func()) {
-	return p.Local.Watch(hash)
 }

@@ -56,7 +56,6 @@ type Local interface {
 	Accounts(raw []byte) ([]common.Address, error)
 	NextNonce(ctx context.Context, account common.Address) (uint64, error)
 	Look(ctx context.Context, hash common.Hash, placed bool) (bundling.Found, error)
-	AwaitEnd(ctx context.Context, hash common.Hash) (reason string, err error)
 	Standing(hash common.Hash) outbox.Standing
 	Watch(hash common.Hash) (changed func() <-chan struct{}, forget func())
 }
@@ -84,7 +83,8 @@ type Options struct {
 // Peers are the bundlers of a list, as one. The methods may be called from any goroutine.
 type Peers struct {
 	Options
-	others map[int]*remote
+	others  map[int]*remote
+	watches watches
 
 	mu     sync.Mutex
 	joined map[int]bool
@@ -93,7 +93,7 @@ type Peers struct {
 
 // New makes the clients of the others; nothing is sent yet.
 func New(o Options) (*Peers, error) {
-	p := &Peers{Options: o, others: map[int]*remote{}, joined: map[int]bool{}, strays: map[common.Address]int{}}
+	p := &Peers{Options: o, watches: watches{byHash: map[common.Hash]*watch{}}, others: map[int]*remote{}, joined: map[int]bool{}, strays: map[common.Address]int{}}
 	for _, i := range o.List.others() {
 		conn, err := o.Dial(o.List.members[i].address)
 		if err != nil {

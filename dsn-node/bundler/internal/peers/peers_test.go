@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/notify"
 
 	"github.com/ethereum/go-ethereum/common"
 	"google.golang.org/grpc"
@@ -31,6 +34,7 @@ type bundler struct {
 	list    common.Hash
 	ordered uint64
 	refuses error
+	changed notify.Broadcast
 }
 
 func (b *bundler) Accounts(raw []byte) (accounts []common.Address, err error) {
@@ -64,15 +68,28 @@ func (b *bundler) NextNonce(_ context.Context, account common.Address) (uint64, 
 }
 
 func (b *bundler) Look(_ context.Context, hash common.Hash, _ bool) (bundling.Found, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.found[hash], nil
 }
 
-func (b *bundler) AwaitEnd(ctx context.Context, hash common.Hash) (string, error) {
-	if f := b.found[hash]; f.At == bundling.Ended {
-		return f.Reason, nil
-	}
-	<-ctx.Done()
-	return "", ctx.Err()
+func (b *bundler) Standing(hash common.Hash) outbox.Standing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.found[hash]
+	return outbox.Standing{Queued: f.At == bundling.Queued, ID: f.ID, Ended: f.At == bundling.Ended, Reason: f.Reason}
+}
+
+func (b *bundler) Watch(common.Hash) (changed func() <-chan struct{}, forget func()) {
+	return b.changed.Changed, func() {}
+}
+
+// becomes has a transaction make a step.
+func (b *bundler) becomes(hash common.Hash, f bundling.Found) {
+	b.mu.Lock()
+	b.found[hash] = f
+	b.mu.Unlock()
+	b.changed.Notify()
 }
 
 func (b *bundler) Keeps(account common.Address) bool {
@@ -372,7 +389,7 @@ func TestATransactionIsFoundInAnyBundler(t *testing.T) {
 	waiting, ended := common.Hash{1}, common.Hash{2}
 	b.found[waiting] = bundling.Found{At: bundling.Queued, Reason: "waits for nonce 3 of its sender", Raw: []byte{7}}
 	b.found[ended] = bundling.Found{At: bundling.Ended, Reason: "expired"}
-	for hash, want := range b.found {
+	for hash, want := range maps.Clone(b.found) {
 		found, err := a.Peers.Look(t.Context(), hash, true)
 		if err != nil || fmt.Sprint(found) != fmt.Sprint(want) {
 			t.Errorf("found %+v, %v", found, err)
@@ -387,6 +404,45 @@ func TestATransactionIsFoundInAnyBundler(t *testing.T) {
 	w.stop("b")
 	if _, err := a.Peers.Look(t.Context(), waiting, false); !errors.Is(err, ErrAway) {
 		t.Errorf("while one is away: %v", err)
+	}
+}
+
+func TestATransactionIsFollowedInAnyBundler(t *testing.T) {
+	w, names := newWorld(t), []string{"a", "b"}
+	a, b := w.start(empty(), "a", names, nil), w.start(empty(), "b", names, nil)
+	joined(t, a, b)
+	hash := common.Hash{1}
+	changes, forget := a.Peers.Watch(hash)
+	at := func(want func(outbox.Standing) bool) {
+		t.Helper()
+		for late := time.After(10 * time.Second); ; {
+			changed := changes()
+			if want(a.Peers.Standing(hash)) {
+				return
+			}
+			select {
+			case <-changed:
+			case <-late:
+				t.Fatalf("it is %+v", a.Peers.Standing(hash))
+			}
+		}
+	}
+	for _, keeper := range []*bundler{a, b} {
+		keeper.becomes(hash, bundling.Found{At: bundling.Queued})
+		at(func(s outbox.Standing) bool { return s.Queued })
+		keeper.becomes(hash, bundling.Found{At: bundling.Hidden, ID: common.Hash{7}})
+		at(func(s outbox.Standing) bool { return s.ID == common.Hash{7} && !s.Queued })
+		keeper.becomes(hash, bundling.Found{At: bundling.Ended, Reason: "expired"})
+		at(func(s outbox.Standing) bool { return s.Ended && s.Reason == "expired" })
+	}
+	w.stop("b")
+	a.becomes(hash, bundling.Found{At: bundling.Queued})
+	at(func(s outbox.Standing) bool { return s.Queued })
+	a.becomes(hash, bundling.Found{})
+	w.start(empty(), "b", names, nil).becomes(hash, bundling.Found{At: bundling.Queued})
+	at(func(s outbox.Standing) bool { return s.Queued })
+	if forget(); len(a.watches.byHash) != 0 {
+		t.Error("nobody watches, and it is followed")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/bundling"
+	"blindseq/dsn-node/bundler/internal/outbox"
 	"blindseq/dsn-node/bundler/internal/rollup"
 	"blindseq/kit/retry"
 	bundlerv1 "blindseq/proto/blindseq/bundler/v1"
@@ -90,16 +91,18 @@ func (r *remote) look(ctx context.Context, hash common.Hash, placed bool) (f bun
 	return f, nil
 }
 
-func (r *remote) awaitEnd(ctx context.Context, hash common.Hash) (reason string, err error) {
-	stream, err := r.api.AwaitEnd(ctx, &bundlerv1.AwaitEndRequest{Hash: hash[:]})
-	if err != nil {
-		return "", fmt.Errorf("await the end of a transaction: %w", err)
+// follow is told how far a transaction is, until ctx ends or the bundler is away.
+func (r *remote) follow(ctx context.Context, hash common.Hash, tell func(outbox.Standing)) error {
+	stream, err := r.api.Follow(ctx, &bundlerv1.FollowRequest{Hash: hash[:]})
+	for err == nil {
+		var at *bundlerv1.FollowResponse
+		if at, err = stream.Recv(); err == nil {
+			tell(outbox.Standing{
+				Queued: at.GetQueued(), ID: common.BytesToHash(at.GetId()), Accepted: at.GetAccepted(), Ended: at.GetEnded(), Reason: at.GetReason(),
+			})
+		}
 	}
-	answer, err := stream.Recv()
-	if err != nil {
-		return "", fmt.Errorf("await the end of a transaction: %w", err)
-	}
-	return answer.GetReason(), nil
+	return fmt.Errorf("follow a transaction: %w", err)
 }
 
 // persist repeats a call that the bundler did not answer, or cannot yet because it has another list, for as long as calls may take. Its

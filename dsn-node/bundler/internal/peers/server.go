@@ -147,14 +147,28 @@ func (s *Server) FindTransaction(ctx context.Context, r *bundlerv1.FindTransacti
 	return &bundlerv1.FindTransactionResponse{Place: places[found.At], Id: found.ID[:], Reason: found.Reason, Transaction: found.Raw}, nil
 }
 
-// AwaitEnd answers when a transaction has ended here.
-func (s *Server) AwaitEnd(r *bundlerv1.AwaitEndRequest, stream grpc.ServerStreamingServer[bundlerv1.AwaitEndResponse]) error {
+// Follow says how far a transaction is here.
+func (s *Server) Follow(r *bundlerv1.FollowRequest, stream grpc.ServerStreamingServer[bundlerv1.FollowResponse]) error {
 	if len(r.GetHash()) != common.HashLength {
 		return status.Error(codes.InvalidArgument, "the hash has not 32 bytes")
 	}
-	reason, err := s.p.Local.AwaitEnd(stream.Context(), common.BytesToHash(r.GetHash()))
-	if err != nil {
-		return status.FromContextError(err).Err()
+	hash := common.BytesToHash(r.GetHash())
+	changes, forget := s.p.Local.Watch(hash)
+	defer forget()
+	for {
+		changed := changes()
+		at := s.p.Local.Standing(hash)
+		said := &bundlerv1.FollowResponse{Queued: at.Queued, Accepted: at.Accepted, Ended: at.Ended, Reason: at.Reason}
+		if at.ID != (common.Hash{}) {
+			said.Id = at.ID[:]
+		}
+		if err := stream.Send(said); err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-stream.Context().Done():
+			return status.FromContextError(stream.Context().Err()).Err()
+		}
 	}
-	return stream.Send(&bundlerv1.AwaitEndResponse{Reason: reason})
 }

@@ -712,7 +712,7 @@ func (x *FindTransactionResponse) GetTransaction() []byte {
 	return nil
 }
 
-type AwaitEndRequest struct {
+type FollowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 32 bytes.
 	Hash          []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -720,20 +720,20 @@ type AwaitEndRequest struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *AwaitEndRequest) Reset() {
-	*x = AwaitEndRequest{}
+func (x *FollowRequest) Reset() {
+	*x = FollowRequest{}
 	mi := &file_blindseq_bundler_v1_peer_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *AwaitEndRequest) String() string {
+func (x *FollowRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*AwaitEndRequest) ProtoMessage() {}
+func (*FollowRequest) ProtoMessage() {}
 
-func (x *AwaitEndRequest) ProtoReflect() protoreflect.Message {
+func (x *FollowRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_bundler_v1_peer_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -745,39 +745,48 @@ func (x *AwaitEndRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use AwaitEndRequest.ProtoReflect.Descriptor instead.
-func (*AwaitEndRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use FollowRequest.ProtoReflect.Descriptor instead.
+func (*FollowRequest) Descriptor() ([]byte, []int) {
 	return file_blindseq_bundler_v1_peer_service_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *AwaitEndRequest) GetHash() []byte {
+func (x *FollowRequest) GetHash() []byte {
 	if x != nil {
 		return x.Hash
 	}
 	return nil
 }
 
-type AwaitEndResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+// FollowResponse is empty for a transaction that is not here.
+type FollowResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It waits to be sealed.
+	Queued bool `protobuf:"varint,1,opt,name=queued,proto3" json:"queued,omitempty"`
+	// Id of the sealed transaction, 32 bytes; empty without one.
+	Id []byte `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The rollup has accepted it once, or its wallet was answered.
+	Accepted bool `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	// It ended without being executed, for the reason.
+	Ended         bool   `protobuf:"varint,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *AwaitEndResponse) Reset() {
-	*x = AwaitEndResponse{}
+func (x *FollowResponse) Reset() {
+	*x = FollowResponse{}
 	mi := &file_blindseq_bundler_v1_peer_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *AwaitEndResponse) String() string {
+func (x *FollowResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*AwaitEndResponse) ProtoMessage() {}
+func (*FollowResponse) ProtoMessage() {}
 
-func (x *AwaitEndResponse) ProtoReflect() protoreflect.Message {
+func (x *FollowResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_blindseq_bundler_v1_peer_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -789,12 +798,40 @@ func (x *AwaitEndResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use AwaitEndResponse.ProtoReflect.Descriptor instead.
-func (*AwaitEndResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use FollowResponse.ProtoReflect.Descriptor instead.
+func (*FollowResponse) Descriptor() ([]byte, []int) {
 	return file_blindseq_bundler_v1_peer_service_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *AwaitEndResponse) GetReason() string {
+func (x *FollowResponse) GetQueued() bool {
+	if x != nil {
+		return x.Queued
+	}
+	return false
+}
+
+func (x *FollowResponse) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *FollowResponse) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
+}
+
+func (x *FollowResponse) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *FollowResponse) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
@@ -840,23 +877,27 @@ const file_blindseq_bundler_v1_peer_service_proto_rawDesc = "" +
 	"\x05place\x18\x01 \x01(\x0e2\x1a.blindseq.bundler.v1.PlaceR\x05place\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12 \n" +
-	"\vtransaction\x18\x04 \x01(\fR\vtransaction\"%\n" +
-	"\x0fAwaitEndRequest\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\fR\x04hash\"*\n" +
-	"\x10AwaitEndResponse\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason*d\n" +
+	"\vtransaction\x18\x04 \x01(\fR\vtransaction\"#\n" +
+	"\rFollowRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\"\x82\x01\n" +
+	"\x0eFollowResponse\x12\x16\n" +
+	"\x06queued\x18\x01 \x01(\bR\x06queued\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\x12\x1a\n" +
+	"\baccepted\x18\x03 \x01(\bR\baccepted\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\bR\x05ended\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason*d\n" +
 	"\x05Place\x12\x15\n" +
 	"\x11PLACE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fPLACE_QUEUED\x10\x01\x12\x10\n" +
 	"\fPLACE_SEALED\x10\x02\x12\x0f\n" +
 	"\vPLACE_FIXED\x10\x03\x12\x0f\n" +
-	"\vPLACE_ENDED\x10\x042\xf6\x03\n" +
+	"\vPLACE_ENDED\x10\x042\xf0\x03\n" +
 	"\vPeerService\x12K\n" +
 	"\x04Join\x12 .blindseq.bundler.v1.JoinRequest\x1a!.blindseq.bundler.v1.JoinResponse\x12l\n" +
 	"\x0fSendTransaction\x12+.blindseq.bundler.v1.SendTransactionRequest\x1a,.blindseq.bundler.v1.SendTransactionResponse\x12c\n" +
 	"\fGetNextNonce\x12(.blindseq.bundler.v1.GetNextNonceRequest\x1a).blindseq.bundler.v1.GetNextNonceResponse\x12l\n" +
-	"\x0fFindTransaction\x12+.blindseq.bundler.v1.FindTransactionRequest\x1a,.blindseq.bundler.v1.FindTransactionResponse\x12Y\n" +
-	"\bAwaitEnd\x12$.blindseq.bundler.v1.AwaitEndRequest\x1a%.blindseq.bundler.v1.AwaitEndResponse0\x01B\xc7\x01\n" +
+	"\x0fFindTransaction\x12+.blindseq.bundler.v1.FindTransactionRequest\x1a,.blindseq.bundler.v1.FindTransactionResponse\x12S\n" +
+	"\x06Follow\x12\".blindseq.bundler.v1.FollowRequest\x1a#.blindseq.bundler.v1.FollowResponse0\x01B\xc7\x01\n" +
 	"\x17com.blindseq.bundler.v1B\x10PeerServiceProtoP\x01Z,blindseq/proto/blindseq/bundler/v1;bundlerv1\xa2\x02\x03BBX\xaa\x02\x13Blindseq.Bundler.V1\xca\x02\x13Blindseq\\Bundler\\V1\xe2\x02\x1fBlindseq\\Bundler\\V1\\GPBMetadata\xea\x02\x15Blindseq::Bundler::V1b\x06proto3"
 
 var (
@@ -885,8 +926,8 @@ var file_blindseq_bundler_v1_peer_service_proto_goTypes = []any{
 	(*GetNextNonceResponse)(nil),    // 8: blindseq.bundler.v1.GetNextNonceResponse
 	(*FindTransactionRequest)(nil),  // 9: blindseq.bundler.v1.FindTransactionRequest
 	(*FindTransactionResponse)(nil), // 10: blindseq.bundler.v1.FindTransactionResponse
-	(*AwaitEndRequest)(nil),         // 11: blindseq.bundler.v1.AwaitEndRequest
-	(*AwaitEndResponse)(nil),        // 12: blindseq.bundler.v1.AwaitEndResponse
+	(*FollowRequest)(nil),           // 11: blindseq.bundler.v1.FollowRequest
+	(*FollowResponse)(nil),          // 12: blindseq.bundler.v1.FollowResponse
 }
 var file_blindseq_bundler_v1_peer_service_proto_depIdxs = []int32{
 	5,  // 0: blindseq.bundler.v1.SendTransactionResponse.refusal:type_name -> blindseq.bundler.v1.Refusal
@@ -897,12 +938,12 @@ var file_blindseq_bundler_v1_peer_service_proto_depIdxs = []int32{
 	3,  // 5: blindseq.bundler.v1.PeerService.SendTransaction:input_type -> blindseq.bundler.v1.SendTransactionRequest
 	7,  // 6: blindseq.bundler.v1.PeerService.GetNextNonce:input_type -> blindseq.bundler.v1.GetNextNonceRequest
 	9,  // 7: blindseq.bundler.v1.PeerService.FindTransaction:input_type -> blindseq.bundler.v1.FindTransactionRequest
-	11, // 8: blindseq.bundler.v1.PeerService.AwaitEnd:input_type -> blindseq.bundler.v1.AwaitEndRequest
+	11, // 8: blindseq.bundler.v1.PeerService.Follow:input_type -> blindseq.bundler.v1.FollowRequest
 	2,  // 9: blindseq.bundler.v1.PeerService.Join:output_type -> blindseq.bundler.v1.JoinResponse
 	4,  // 10: blindseq.bundler.v1.PeerService.SendTransaction:output_type -> blindseq.bundler.v1.SendTransactionResponse
 	8,  // 11: blindseq.bundler.v1.PeerService.GetNextNonce:output_type -> blindseq.bundler.v1.GetNextNonceResponse
 	10, // 12: blindseq.bundler.v1.PeerService.FindTransaction:output_type -> blindseq.bundler.v1.FindTransactionResponse
-	12, // 13: blindseq.bundler.v1.PeerService.AwaitEnd:output_type -> blindseq.bundler.v1.AwaitEndResponse
+	12, // 13: blindseq.bundler.v1.PeerService.Follow:output_type -> blindseq.bundler.v1.FollowResponse
 	9,  // [9:14] is the sub-list for method output_type
 	4,  // [4:9] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name

@@ -23,7 +23,7 @@ const (
 	PeerService_SendTransaction_FullMethodName = "/blindseq.bundler.v1.PeerService/SendTransaction"
 	PeerService_GetNextNonce_FullMethodName    = "/blindseq.bundler.v1.PeerService/GetNextNonce"
 	PeerService_FindTransaction_FullMethodName = "/blindseq.bundler.v1.PeerService/FindTransaction"
-	PeerService_AwaitEnd_FullMethodName        = "/blindseq.bundler.v1.PeerService/AwaitEnd"
+	PeerService_Follow_FullMethodName          = "/blindseq.bundler.v1.PeerService/Follow"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -49,8 +49,9 @@ type PeerServiceClient interface {
 	// FindTransaction says where a transaction is, if it is here. INVALID_ARGUMENT: not a hash. UNAVAILABLE: the observer does not answer;
 	// retry.
 	FindTransaction(ctx context.Context, in *FindTransactionRequest, opts ...grpc.CallOption) (*FindTransactionResponse, error)
-	// AwaitEnd answers once, when a transaction has ended here without being executed. It is open until then. INVALID_ARGUMENT: not a hash.
-	AwaitEnd(ctx context.Context, in *AwaitEndRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AwaitEndResponse], error)
+	// Follow says how far a transaction is here, at once and whenever that has changed. It is open until the caller ends it.
+	// INVALID_ARGUMENT: not a hash.
+	Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowResponse], error)
 }
 
 type peerServiceClient struct {
@@ -101,13 +102,13 @@ func (c *peerServiceClient) FindTransaction(ctx context.Context, in *FindTransac
 	return out, nil
 }
 
-func (c *peerServiceClient) AwaitEnd(ctx context.Context, in *AwaitEndRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AwaitEndResponse], error) {
+func (c *peerServiceClient) Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &PeerService_ServiceDesc.Streams[0], PeerService_AwaitEnd_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &PeerService_ServiceDesc.Streams[0], PeerService_Follow_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	x := &grpc.GenericClientStream[AwaitEndRequest, AwaitEndResponse]{ClientStream: stream}
+	x := &grpc.GenericClientStream[FollowRequest, FollowResponse]{ClientStream: stream}
 	if err := x.ClientStream.SendMsg(in); err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (c *peerServiceClient) AwaitEnd(ctx context.Context, in *AwaitEndRequest, o
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type PeerService_AwaitEndClient = grpc.ServerStreamingClient[AwaitEndResponse]
+type PeerService_FollowClient = grpc.ServerStreamingClient[FollowResponse]
 
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
@@ -143,8 +144,9 @@ type PeerServiceServer interface {
 	// FindTransaction says where a transaction is, if it is here. INVALID_ARGUMENT: not a hash. UNAVAILABLE: the observer does not answer;
 	// retry.
 	FindTransaction(context.Context, *FindTransactionRequest) (*FindTransactionResponse, error)
-	// AwaitEnd answers once, when a transaction has ended here without being executed. It is open until then. INVALID_ARGUMENT: not a hash.
-	AwaitEnd(*AwaitEndRequest, grpc.ServerStreamingServer[AwaitEndResponse]) error
+	// Follow says how far a transaction is here, at once and whenever that has changed. It is open until the caller ends it.
+	// INVALID_ARGUMENT: not a hash.
+	Follow(*FollowRequest, grpc.ServerStreamingServer[FollowResponse]) error
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -167,8 +169,8 @@ func (UnimplementedPeerServiceServer) GetNextNonce(context.Context, *GetNextNonc
 func (UnimplementedPeerServiceServer) FindTransaction(context.Context, *FindTransactionRequest) (*FindTransactionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FindTransaction not implemented")
 }
-func (UnimplementedPeerServiceServer) AwaitEnd(*AwaitEndRequest, grpc.ServerStreamingServer[AwaitEndResponse]) error {
-	return status.Error(codes.Unimplemented, "method AwaitEnd not implemented")
+func (UnimplementedPeerServiceServer) Follow(*FollowRequest, grpc.ServerStreamingServer[FollowResponse]) error {
+	return status.Error(codes.Unimplemented, "method Follow not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -263,16 +265,16 @@ func _PeerService_FindTransaction_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
-func _PeerService_AwaitEnd_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(AwaitEndRequest)
+func _PeerService_Follow_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(FollowRequest)
 	if err := stream.RecvMsg(m); err != nil {
 		return err
 	}
-	return srv.(PeerServiceServer).AwaitEnd(m, &grpc.GenericServerStream[AwaitEndRequest, AwaitEndResponse]{ServerStream: stream})
+	return srv.(PeerServiceServer).Follow(m, &grpc.GenericServerStream[FollowRequest, FollowResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type PeerService_AwaitEndServer = grpc.ServerStreamingServer[AwaitEndResponse]
+type PeerService_FollowServer = grpc.ServerStreamingServer[FollowResponse]
 
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -300,8 +302,8 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 	},
 	Streams: []grpc.StreamDesc{
 		{
-			StreamName:    "AwaitEnd",
-			Handler:       _PeerService_AwaitEnd_Handler,
+			StreamName:    "Follow",
+			Handler:       _PeerService_Follow_Handler,
 			ServerStreams: true,
 		},
 	},
