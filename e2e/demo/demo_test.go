@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"blindseq/e2e/cluster"
 	"blindseq/e2e/oneprocess"
 )
 
@@ -23,7 +22,7 @@ import (
 func TestTheBotGainsOnThePlainLaneOnly(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	rounds, err := Run(ctx, Options{Devnet: program(t), Dir: t.TempDir(), Rounds: 4, BlockTime: time.Second, Tolerance: 100}, t.Output())
+	rounds, err := Run(ctx, Options{Devnet: oneprocess.Program(t), Dir: t.TempDir(), Rounds: 4, BlockTime: time.Second, Tolerance: 100}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,25 +50,12 @@ func TestTheBotGainsOnThePlainLaneOnly(t *testing.T) {
 	}
 }
 
-// program is the devnet, built when no programs are given.
-func program(t *testing.T) string {
-	t.Helper()
-	if bin := os.Getenv(cluster.BinEnv); bin != "" {
-		return filepath.Join(bin, "devnet")
-	}
-	path := filepath.Join(t.TempDir(), "devnet")
-	if out, err := exec.Command("go", "build", "-o", path, "blindseq/devnet/cmd/devnet").CombinedOutput(); err != nil {
-		t.Fatalf("build the devnet: %v\n%s", err, out)
-	}
-	return path
-}
-
 func TestADevnetThatDoesNotStartIsNamedWithItsReason(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	if _, err := oneprocess.Start(t.Context(), missing, t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing program: %v", err)
 	}
-	if _, err := oneprocess.Start(t.Context(), program(t), t.TempDir(), "--preblock-time", "-1s"); !errors.Is(err, oneprocess.ErrNoBanner) || !strings.Contains(err.Error(), "--preblock-time") {
+	if _, err := oneprocess.Start(t.Context(), oneprocess.Program(t), t.TempDir(), "--preblock-time", "-1s"); !errors.Is(err, oneprocess.ErrNoBanner) || !strings.Contains(err.Error(), "--preblock-time") {
 		t.Errorf("a flag that the program refuses: %v", err)
 	}
 }

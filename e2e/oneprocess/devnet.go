@@ -106,3 +106,13 @@ func (d *Devnet) Stop() error {
 
 // PID is the number of its process.
 func (d *Devnet) PID() int { return d.cmd.Process.Pid }
+
+// Kill ends the program with SIGKILL, and waits for its end.
+func (d *Devnet) Kill() error {
+	err := d.cmd.Process.Kill()
+	<-d.ended
+	if err != nil {
+		return fmt.Errorf("kill the devnet: %w", err)
+	}
+	return nil
+}
