@@ -223,8 +223,9 @@ func requireFinal(t *testing.T, by *committee.Committee, s pushed, hash common.H
 		must(t, json.Unmarshal(s.Proof, p))
 		return p
 	}
-	proof := read()
-	must(t, proof.Verify(by))
+	step := &orderproof.Step{Step: s.Step, Hash: hash, BlockNumber: &s.BlockNumber, Proof: read()}
+	must(t, step.VerifyPreconfirmation(by))
+	proof := step.Proof
 	raw := proof.Transactions[proof.Position]
 	if seal.IsSealed(raw) {
 		inside, err := seal.Parse(raw)

@@ -6,6 +6,7 @@ export {
   committeeFromText, committeeToText, readCommittee, trustCommittee, type Committee, type CommitteeFile, type EncryptionKey,
 } from './committee.js';
 export { verifyOrderProof, type OrderProof, type Place } from './orderproof.js';
+export { follow, verifyPreconfirmation, type FollowOptions, type Socket, type Step } from './follow.js';
 export * from './errors.js';
 export { fetchEncryptionKey, Sealer, type Outcome, type SealerOptions, type Status } from './sealer.js';
 export { http, type Request } from './rpc.js';
