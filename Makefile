@@ -184,7 +184,7 @@ fmt: ## Format the Go code
 
 .PHONY: proto
 proto: $(TOOLS)/buf ## Generate code and OpenAPI from proto/
-	@cd proto && PATH="$(TOOLS):$$PATH" buf generate
+	@./scripts/proto.sh proto "$(TOOLS)"
 
 .PHONY: proto-check
 proto-check: $(TOOLS)/buf ## Lint the contracts, compare them with the last release and with the generated code

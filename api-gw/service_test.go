@@ -205,7 +205,7 @@ func TestThePageIsServedUnlessItIsSwitchedOff(t *testing.T) {
 		if served := status == http.StatusOK && strings.Contains(body, "/page/page.js"); served != (args == nil) {
 			t.Errorf("%q: %d %s", args, status, body)
 		}
-		if status, body := get(t, "http://"+s.RESTAddr()+"/openapi.json"); status != http.StatusOK || !strings.Contains(body, "swagger") {
+		if status, body := get(t, "http://"+s.RESTAddr()+"/openapi.json"); status != http.StatusOK || !strings.Contains(body, `"openapi": "3.0`) {
 			t.Errorf("%q: /openapi.json: %d %s", args, status, body)
 		}
 		if status, body := get(t, "http://"+s.RESTAddr()+"/page/about.json"); args == nil && !strings.Contains(body, `"faucet":false`) {

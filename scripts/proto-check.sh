@@ -4,7 +4,7 @@ set -euo pipefail
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -r proto "$copy/"
-(cd "$copy/proto" && PATH="$1:$PATH" buf generate)
+./scripts/proto.sh "$copy/proto" "$1"
 if ! diff -r proto "$copy/proto"; then
   echo "proto-check: generated code differs from what is committed; run 'make proto'" >&2
   exit 1

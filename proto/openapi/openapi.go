@@ -3,8 +3,8 @@ package openapi
 
 import _ "embed"
 
-//go:embed blindseq.swagger.json
+//go:embed blindseq.openapi.json
 var document string
 
-// Document is the API in OpenAPI 2.0, JSON.
+// Document is the API in OpenAPI 3.0, JSON.
 func Document() string { return document }

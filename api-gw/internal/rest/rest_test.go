@@ -18,6 +18,7 @@ import (
 	"blindseq/kit/auth"
 	"blindseq/proto/openapi"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -260,57 +261,98 @@ func TestBlueprintsStreamLineByLine(t *testing.T) {
 func TestEveryRouteOfTheOpenAPIDocumentAnswersAndEveryAnswerIsDescribed(t *testing.T) {
 	server, f := start(t)
 	f.Advance(3)
-	served := call(t, server, "GET", "/openapi.json", "")
-	if served.text != openapi.Document() {
-		t.Fatal("another document is served")
+	doc := servedDocument(t, server)
+	if doc.Info.Title != "blindseq gateway" || doc.Info.Version == "" || doc.Components.SecuritySchemes["bearer"].Value.Scheme != "bearer" {
+		t.Errorf("info %+v, security %v", doc.Info, doc.Components.SecuritySchemes)
 	}
-	var doc struct {
-		Info  struct{ Title, Version string }
-		Paths map[string]map[string]struct {
-			OperationID string
-			Security    []map[string]any
-			Responses   map[string]struct{ Schema map[string]any }
-		}
-		Definitions map[string]struct{ Properties map[string]any }
-	}
-	if err := json.Unmarshal([]byte(served.text), &doc); err != nil {
-		t.Fatal(err)
-	}
-	if doc.Info.Title != "blindseq gateway" || doc.Info.Version == "" {
-		t.Errorf("info %+v", doc.Info)
+	bodies := map[string]string{
+		"/v1/pool/drop":            `{"hash":"0x` + strings.Repeat("ab", 32) + `"}`,
+		"/v1/delayed_transactions": `{"raw":"0x01"}`,
 	}
 	routes := 0
-	for path, operations := range doc.Paths {
-		for method, op := range operations {
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
 			routes++
-			if (method == "post") != (len(op.Security) == 1) {
+			if changes := method == http.MethodPost; changes != (op.Security != nil && len(*op.Security) == 1) {
 				t.Errorf("%s %s: security %v", method, path, op.Security)
 			}
 			if path == "/v1/blueprints" || path == "/v1/transactions/{hash}/events" {
 				continue // streams: tested by themselves
 			}
-			body := ""
-			if path == "/v1/pool/drop" {
-				body = `{"hash":"0x` + strings.Repeat("ab", 32) + `"}`
-			}
-			if path == "/v1/delayed_transactions" {
-				body = `{"raw":"0x01"}`
-			}
-			a := call(t, server, strings.ToUpper(method), strings.ReplaceAll(path, "{number}", "2"), body)
+			a := call(t, server, method, strings.ReplaceAll(path, "{number}", "2"), bodies[path])
 			if a.status != 200 {
 				t.Errorf("%s %s: got %d %s", method, path, a.status, a.text)
 			}
-			ref, _ := op.Responses["200"].Schema["$ref"].(string)
-			described := doc.Definitions[strings.TrimPrefix(ref, "#/definitions/")].Properties
-			for field := range a.json {
-				if _, ok := described[field]; !ok {
-					t.Errorf("%s %s: field %q is not described in %s", method, path, field, ref)
-				}
+			isDescribed(t, op.Responses.Value("200"), a)
+			refused := call(t, server, method, strings.ReplaceAll(path, "{number}", "2")+"?nonsense=1", bodies[path])
+			if refused.status != 400 {
+				t.Errorf("%s %s: a query parameter that is not described: got %d", method, path, refused.status)
 			}
+			isDescribed(t, op.Responses.Default(), refused)
 		}
 	}
 	if routes != 11 {
 		t.Errorf("%d routes", routes)
+	}
+}
+
+// servedDocument loads what is served as any reader of OpenAPI 3 does, and holds it to the rules of OpenAPI.
+func servedDocument(t *testing.T, server *httptest.Server) *openapi3.T {
+	t.Helper()
+	served := call(t, server, "GET", "/openapi.json", "")
+	if served.text != openapi.Document() {
+		t.Fatal("another document is served")
+	}
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(served.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context(), openapi3.EnableExamplesValidation()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// isDescribed checks an answer against the schema of its response, which allows no other field here.
+func isDescribed(t *testing.T, response *openapi3.ResponseRef, a answer) {
+	t.Helper()
+	media := response.Value.Content.Get(a.header.Get("Content-Type"))
+	if media == nil {
+		t.Fatalf("a content type that is not described: %s", a.header.Get("Content-Type"))
+	}
+	schema := media.Schema.Value
+	if err := schema.VisitJSON(a.json); err != nil {
+		t.Errorf("%s: %v", a.text, err)
+	}
+	for field := range a.json {
+		if schema.Properties[field] == nil {
+			t.Errorf("field %q is not described in %s", field, media.Schema.Ref)
+		}
+	}
+}
+
+// A wrong value of a field with a fixed set of values is found by who validates answers.
+func TestTheOpenAPIDocumentNamesTheValuesOfStatesAndReasons(t *testing.T) {
+	server, _ := start(t)
+	schemas := servedDocument(t, server).Components.Schemas
+	for _, c := range []struct{ schema, right, wrong string }{
+		{"Proposal", `{"state":"in_flight","no_preblock_reason":""}`, `{"state":"IN_FLIGHT"}`},
+		{"Proposal", `{"no_preblock_reason":"pool_empty"}`, `{"no_preblock_reason":"empty"}`},
+		{"NoBlock", `{"reason":"timestamp_decreased"}`, `{"reason":""}`},
+		{"Pool", `{"locked_by":["operator","back_pressure"]}`, `{"locked_by":["somebody"]}`},
+		{"gateway.v1.Unopenable", `{"reason":"seed"}`, `{"reason":"other"}`},
+		{"PartError", `{"part":"monitor"}`, `{"part":"gateway"}`},
+		{"gateway.v1.TransactionStep", `{"step":"final"}`, `{"step":"ordered"}`},
+	} {
+		for text, want := range map[string]bool{c.right: true, c.wrong: false} {
+			var value any
+			if err := json.Unmarshal([]byte(text), &value); err != nil {
+				t.Fatal(err)
+			}
+			if err := schemas[c.schema].Value.VisitJSON(value); (err == nil) != want {
+				t.Errorf("%s %s: %v", c.schema, text, err)
+			}
+		}
 	}
 }
 
