@@ -17,15 +17,15 @@ import (
 // make npm && cd api-gw/internal/page/web && npm run test:live
 func TestThePageInABrowser(t *testing.T) {
 	t.Parallel()
-	runPackageTests(t, "../api-gw/internal/page/web", "test/live", runDevnet(t)...)
+	runPackageTests(t, "../api-gw/internal/page/web", "test/live", runDevnet(t, t.TempDir())...)
 }
 
 var urlOf = regexp.MustCompile(`http://[0-9.:]+`)
 
 // runDevnet runs a devnet until the test ends, and returns where it is.
-func runDevnet(t *testing.T) (env []string) {
+func runDevnet(t *testing.T, data string) (env []string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "devnet"), "--data-dir", t.TempDir(),
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "devnet"), "--data-dir", data,
 		"--rest-address", "127.0.0.1:0", "--rpc-address", "127.0.0.1:0", "--bundler-address", "127.0.0.1:0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 15 * time.Second
