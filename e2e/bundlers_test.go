@@ -360,3 +360,65 @@ func (w *walletRun) used(ctx context.Context, nonces uint64) error {
 		}
 	}
 }
+
+// A bundler that is to be removed is named as leaving. What it keeps goes to it until it is done; then the other one needs it no more.
+func TestABundlerLeaves(t *testing.T) {
+	t.Parallel()
+	o := withOneTooMany()
+	o.Bundlers, o.TLS = 2, newAuthority(t)
+	c := start(t, o)
+	_, accounts := wallet(t, c)
+	doors := make([]*ethclient.Client, 2)
+	for i, at := range []string{c.Wallets, c.Others} {
+		var err error
+		doors[i], err = ethclient.DialContext(t.Context(), at)
+		must(t, err)
+		t.Cleanup(doors[i].Close)
+	}
+	pending := func(name string) float64 { return metric(t, c, name, "blindseq_bundler_pending") }
+	sign := func(a *load.Account, nonce uint64) *types.Transaction {
+		a.Nonce = nonce
+		tx, err := a.Transfer(a.Address)
+		must(t, err)
+		return tx
+	}
+	for _, a := range accounts { // each waits for the nonce before it
+		must(t, doors[0].SendTransaction(t.Context(), sign(a, 1)))
+	}
+	stays, leaves := pending(cluster.Bundler), pending(cluster.Bundler2)
+	if stays == 0 || leaves == 0 || stays+leaves != float64(len(accounts)) {
+		t.Fatalf("one bundler keeps %v of %d accounts, the other %v", stays, len(accounts), leaves)
+	}
+	again := func(name string) {
+		must(t, c.Process(name).Kill())
+		must(t, c.Process(name).StartWith("BLINDSEQ_LEAVING_PEERS="+cluster.Bundler2))
+		ctx, cancel := bounded(t)
+		defer cancel()
+		must(t, c.Process(name).AwaitReady(ctx))
+	}
+	again(cluster.Bundler)
+	again(cluster.Bundler2)
+	eventually(t, "what the other one keeps", func(context.Context) (bool, error) {
+		return metric(t, c, cluster.Bundler, "blindseq_bundler_stray_accounts") == leaves, nil
+	})
+	for i, a := range accounts {
+		next, err := doors[i%2].PendingNonceAt(t.Context(), a.Address)
+		if err != nil || next != 0 {
+			t.Errorf("the next nonce of %s is %d, %v", a.Address, next, err)
+		}
+		must(t, doors[1-i%2].SendTransaction(t.Context(), sign(a, 0)))
+		receipt(t, doors[i%2], sign(a, 1).Hash())
+	}
+	eventually(t, "the end of what the other one keeps", func(context.Context) (bool, error) {
+		return pending(cluster.Bundler2)+metric(t, c, cluster.Bundler, "blindseq_bundler_stray_accounts") == 0, nil
+	})
+	for _, a := range accounts {
+		must(t, doors[1].SendTransaction(t.Context(), sign(a, 2)))
+	}
+	must(t, c.Process(cluster.Bundler2).Kill())
+	again(cluster.Bundler)
+	for _, a := range accounts {
+		must(t, doors[0].SendTransaction(t.Context(), sign(a, 3)))
+		receipt(t, doors[0], sign(a, 3).Hash())
+	}
+}
