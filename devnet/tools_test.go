@@ -3,6 +3,7 @@ package devnet
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"strings"
 	"sync"
@@ -155,6 +156,10 @@ func TestToolsSendForTheFundedAccounts(t *testing.T) {
 const typedData = `{"types":{"EIP712Domain":[{"name":"name","type":"string"}],"Note":[{"name":"text","type":"string"}]},
 	"primaryType":"Note","domain":{"name":"a test"},"message":{"text":"hello"}}`
 
+// typedPair has an array of a fixed length, with as many items as are filled in.
+const typedPair = `{"types":{"EIP712Domain":[{"name":"name","type":"string"}],"Note":[{"name":"pairs","type":"Pair[]"}],
+	"Pair":[{"name":"texts","type":"string[2]"}]},"primaryType":"Note","domain":{"name":"a test"},"message":{"pairs":[{"texts":[%s]}]}}`
+
 func TestToolsSignForTheFundedAccounts(t *testing.T) {
 	d := run(t, t.TempDir(), "10s")
 	people := addresses(t)
@@ -189,6 +194,12 @@ func TestToolsSignForTheFundedAccounts(t *testing.T) {
 		}
 		refused(c, "not one of the accounts", "eth_sign", common.Address{1}, text)
 		refused(c, "typed data", "eth_signTypedData_v4", people[0], "{}")
+		refused(c, "Expected 2 items for array type string[2], got 1 items", "eth_signTypedData_v4", people[0], fmt.Sprintf(typedPair, `"one"`))
+		ask[hexutil.Bytes](c, "eth_signTypedData_v4", people[0], fmt.Sprintf(typedPair, `"one","two"`))
+		// Hardhat's network helpers ask no node of another version for blocks or time.
+		if version := ask[string](c, "web3_clientVersion"); !strings.HasPrefix(version, "anvil") || !strings.Contains(version, "/blindseq/") {
+			t.Errorf("web3_clientVersion: %q", version)
+		}
 	}
 	if err := d.stop(); err != nil {
 		t.Fatal(err)

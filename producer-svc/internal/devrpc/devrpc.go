@@ -63,6 +63,7 @@ func APIs(d Deps) ([]gethrpc.API, error) {
 	}
 	apis := []gethrpc.API{{Namespace: "eth", Service: w}, {Namespace: "personal", Service: personal{w}}}
 	m := &mining{d}
+	apis = append(apis, gethrpc.API{Namespace: "web3", Service: web3{m}})
 	for name, service := range map[string]any{"evm": &evm{m}, "hardhat": &tool{m}, "anvil": &tool{m}} {
 		apis = append(apis, gethrpc.API{Namespace: name, Service: service}, gethrpc.API{Namespace: name, Service: never{name}})
 	}

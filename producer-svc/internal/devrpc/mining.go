@@ -138,5 +138,15 @@ type metadata struct {
 // Metadata is hardhat_metadata.
 func (m *mining) Metadata() metadata {
 	head := m.Head()
-	return metadata{m.Version, m.ChainID.Uint64(), m.Instance, head.Number, common.Hash(head.Hash)}
+	return metadata{m.version(), m.ChainID.Uint64(), m.Instance, head.Number, common.Hash(head.Hash)}
 }
+
+// version is what tools take a node by. Hardhat's network helpers ask no node for blocks or time whose version does not begin with
+// the name of one that they know.
+func (m *mining) version() string { return "anvil-compatible/" + m.Version }
+
+// web3 is the namespace of that name.
+type web3 struct{ *mining }
+
+// ClientVersion is web3_clientVersion.
+func (w web3) ClientVersion() string { return w.version() }

@@ -112,6 +112,9 @@ func (w *wallet) SignTypedData_v4(of common.Address, data json.RawMessage) (hexu
 	if err := json.Unmarshal(data, &typed); err != nil {
 		return nil, invalid("read the typed data: %v", err)
 	}
+	if err := checkArrays(typed); err != nil {
+		return nil, invalid("hash the typed data: %v", err)
+	}
 	hash, _, err := apitypes.TypedDataAndHash(typed)
 	if err != nil {
 		return nil, invalid("hash the typed data: %v", err)
