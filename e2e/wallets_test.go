@@ -22,8 +22,8 @@ func TestWalletLibrariesWork(t *testing.T) {
 		t.Fatalf("the wallet libraries are not installed (make npm): %v", err)
 	}
 	c := start(t, cluster.Options{Keyholders: 4, Threshold: 3, Bundler: true})
-	scripts := []string{"ethers.mjs", "viem.mjs"}
-	for _, script := range append(scripts, "waits.mjs") {
+	scripts := []string{"ethers.mjs", "viem.mjs", "waits.mjs"}
+	for _, script := range scripts {
 		t.Run(script, func(t *testing.T) { runWallet(t, script, c.RPC, c.WS) })
 	}
 	if n := preblocksWithSealed(t, c); n != 0 {

@@ -39,7 +39,7 @@ type Config struct {
 	BodyLimit    int64         `name:"rpc-body-limit" help:"Maximum size of a JSON-RPC request or WebSocket message, in bytes." default:"5242880"`
 	BatchLimit   int           `name:"rpc-batch-limit" help:"Maximum number of calls in a batch." default:"1000"`
 	RPCTimeout   time.Duration `name:"rpc-timeout" help:"Timeout of a forwarded request." default:"30s"`
-	ReceiptHold  time.Duration `help:"How long a call for the receipt of a transaction that waits here waits for its block. 0 answers at once." default:"1s"`
+	ReceiptHold  time.Duration `help:"Longest wait of a request for the block of a transaction that waits here and whose receipt it asks for, or which it sends in a batch with other calls. 0 answers at once." default:"1s"`
 	MaxConns     int           `name:"max-connections" help:"Maximum number of concurrent connections. More wait." default:"4096"`
 
 	// Development has --observer-rpc sign for the accounts of a development chain. It is no flag, so that no program but the devnet can

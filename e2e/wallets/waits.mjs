@@ -3,6 +3,7 @@
 import { HDNodeWallet, JsonRpcProvider } from "ethers";
 import { createPublicClient, createWalletClient, defineChain, http } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
+import { HttpProvider, Web3 } from "web3";
 import { check, mnemonic, rpc, run } from "./common.mjs";
 
 const count = Number(process.env.COUNT ?? 10);
@@ -13,6 +14,7 @@ let asked = 0; // calls for a receipt since the last report
 run(async () => {
   await ethersWaits();
   await viemWaits();
+  await web3Waits();
 }, 240);
 
 async function ethersWaits() {
@@ -46,6 +48,25 @@ async function viemWaits() {
   };
   await oneByOne("viem waitForTransactionReceipt", wait);
   await together("viem waitForTransactionReceipt", wait);
+}
+
+async function web3Waits() {
+  const provider = new HttpProvider(rpc);
+  const request = provider.request.bind(provider);
+  provider.request = (payload, options) => {
+    note(JSON.stringify(payload));
+    return request(payload, options);
+  };
+  const web3 = new Web3(provider);
+  const { privateKey, address } = HDNodeWallet.fromPhrase(mnemonic, undefined, "m/44'/60'/0'/0/8");
+  let nonce = await web3.eth.getTransactionCount(address, "latest");
+  // What it returns waits for the receipt: there is no hash to have before. So the time of sending is in its waits.
+  const wait = async () => {
+    const signed = await web3.eth.accounts.signTransaction({ to: address, value: 1n, nonce: nonce++, gas: 21_000n, ...fee }, privateKey);
+    return () => web3.eth.sendSignedTransaction(signed.rawTransaction);
+  };
+  await oneByOne("web3.js sendSignedTransaction", wait);
+  await together("web3.js sendSignedTransaction", wait);
 }
 
 function note(body) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"time"
 
 	"blindseq/kit/jsonrpc"
 )
@@ -46,6 +47,9 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 			own[i] = answer
 		}
 	}
+	if len(others) > 0 {
+		h.hold(ctx, calls)
+	}
 	forwarded := map[*call]json.RawMessage{}
 	for _, node := range []Forwarder{h.to.Leader, h.to.Observer} {
 		maps.Copy(forwarded, h.forwardAll(ctx, node, of(node, others)))
@@ -59,6 +63,22 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 		}
 	}
 	return answers
+}
+
+// hold waits, at most --receipt-hold for all of them, until there are receipts of what a batch sends, and of what waits here and has its
+// receipt asked for. The other calls are forwarded after that. So whoever sends and reads in one batch reads the chain with the
+// transaction in it: ethers asks for the number of the head with each transaction that it sends, keeps it, and waits for another block,
+// for seconds, when the receipt is of a later one. With each receipt it asks for the chain's id.
+func (h *Handler) hold(ctx context.Context, calls []*call) {
+	if h.to.Observer == nil {
+		return
+	}
+	until := time.Now().Add(h.limits.ReceiptHold)
+	for _, c := range calls {
+		if left := time.Until(until); c != nil && c.held != nil && !c.notification() && left > 0 {
+			h.awaitReceipt(ctx, c, *c.held, left) // a receipt is asked for again with the other calls
+		}
+	}
 }
 
 // of are the calls that go to a node.

@@ -191,6 +191,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	if sent.wait > 0 && !c.notification() {
 		return h.awaitReceipt(ctx, c, hash, sent.wait), true
 	}
+	c.held = &hash
 	return result(c, hash), true
 }
 

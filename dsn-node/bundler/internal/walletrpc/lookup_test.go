@@ -62,11 +62,22 @@ type asked struct {
 
 func (a *asked) Forward(_ context.Context, body []byte) (*http.Response, error) {
 	a.bodies = append(a.bodies, string(body))
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a.answer))}, nil
+	answer := a.answer
+	if body[0] == '[' {
+		answer = "[" + answer + "]"
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}, nil
+}
+
+func (*asked) AwaitEnd(ctx context.Context, _ common.Hash) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
 }
 
 func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
 	call := `{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionReceipt","params":["` + common.Hash{7}.Hex() + `"]}`
+	send := `{"jsonrpc":"2.0","id":2,"method":"eth_sendRawTransaction","params":["0x02"]}`
+	number := `{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}`
 	for name, c := range map[string]struct {
 		body, answer string
 		hold         time.Duration
@@ -75,11 +86,14 @@ func TestTheObserverHoldsACallForTheReceiptOfWhatWaits(t *testing.T) {
 		"held":                              {call, `{"id":1,"result":{}}`, time.Second, []string{`"te_awaitReceipt","params":["` + common.Hash{7}.Hex() + `",1000]`}},
 		"an observer of an earlier version": {call, `{"id":1,"error":{"code":-32601}}`, time.Second, []string{"te_awaitReceipt", "eth_getTransactionReceipt"}},
 		"not held":                          {call, `{"id":1,"result":{}}`, 0, []string{"eth_getTransactionReceipt"}},
-		"in a batch":                        {"[" + call + "]", `[{"id":1,"result":{}}]`, time.Second, []string{"eth_getTransactionReceipt"}},
+		"in a batch":                        {"[" + call + "]", `{"id":1,"result":{}}`, time.Second, []string{`"te_awaitReceipt","params":["` + common.Hash{7}.Hex(), "eth_getTransactionReceipt"}},
+		"in a batch, not held":              {"[" + call + "]", `{"id":1,"result":{}}`, 0, []string{"eth_getTransactionReceipt"}},
+		"sent in a batch with others":       {"[" + number + "," + send + "]", `{"id":1,"result":{}}`, time.Second, []string{`"te_awaitReceipt","params":["` + common.Hash{1}.Hex(), "eth_blockNumber"}},
+		"sent in a batch of its own":        {"[" + send + "]", `{"id":1,"result":{}}`, time.Second, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &asked{answer: c.answer}
-			h := NewHandler(a, Backends{Leader: new(nothing), Observer: a}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute, ReceiptHold: c.hold}, func(string, string) {}, slog.New(slog.DiscardHandler))
+			h := NewHandler(a, Backends{Leader: new(nothing), Observer: a}, Limits{Body: 1 << 10, Batch: 2, Timeout: time.Minute, ReceiptHold: c.hold}, func(string, string) {}, slog.New(slog.DiscardHandler))
 			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(c.body)))
 			if len(a.bodies) != len(c.want) {
 				t.Fatalf("it is asked %v", a.bodies)

@@ -37,6 +37,7 @@ type call struct {
 	to     Forwarder                                    // the node that it is forwarded to
 	plain  json.RawMessage                              // what to forward to a node that does not know the method of raw; nil for nothing
 	alone  bool                                         // in no batch
+	held   *common.Hash                                 // of a batch: the transaction whose block the batch waits for a while; nil for none
 	mend   func(answer json.RawMessage) json.RawMessage // makes what waits here part of a node's answer; nil for nothing
 }
 

@@ -67,7 +67,9 @@ func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 		return nil, false
 	case c.Method != methodReceipt:
 		return h.showPending(ctx, c, found)
-	case c.alone && h.limits.ReceiptHold > 0:
+	case !c.alone:
+		c.held = &hash
+	case h.limits.ReceiptHold > 0:
 		c.awaits(hash, h.limits.ReceiptHold)
 	}
 	return nil, false
