@@ -95,11 +95,18 @@ type Peers struct {
 func New(o Options) (*Peers, error) {
 	p := &Peers{Options: o, watches: watches{byHash: map[common.Hash]*watch{}}, others: map[int]*remote{}, joined: map[int]bool{}, strays: map[common.Address]int{}}
 	for _, i := range o.List.others() {
-		conn, err := o.Dial(o.List.members[i].address)
+		calls, err := o.Dial(o.List.members[i].address)
 		if err != nil {
 			return nil, err
 		}
-		p.others[i] = &remote{name: o.List.members[i].name, api: bundlerv1.NewPeerServiceClient(conn), timeout: o.Timeout, log: o.Log}
+		streams, err := o.Dial(o.List.members[i].address)
+		if err != nil {
+			return nil, err
+		}
+		p.others[i] = &remote{
+			name: o.List.members[i].name, api: bundlerv1.NewPeerServiceClient(calls), streams: bundlerv1.NewPeerServiceClient(streams),
+			timeout: o.Timeout * 5 / 4, log: o.Log, // it may take as long as a wallet's call may, and be answered then
+		}
 	}
 	return p, p.begin()
 }

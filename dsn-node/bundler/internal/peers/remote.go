@@ -23,6 +23,7 @@ import (
 type remote struct {
 	name    string
 	api     bundlerv1.PeerServiceClient
+	streams bundlerv1.PeerServiceClient // a connection has so many at most: what is followed must not hold up what is sent
 	timeout time.Duration
 	log     *slog.Logger
 }
@@ -93,7 +94,7 @@ func (r *remote) look(ctx context.Context, hash common.Hash, placed bool) (f bun
 
 // follow is told how far a transaction is, until ctx ends or the bundler is away.
 func (r *remote) follow(ctx context.Context, hash common.Hash, tell func(outbox.Standing)) error {
-	stream, err := r.api.Follow(ctx, &bundlerv1.FollowRequest{Hash: hash[:]})
+	stream, err := r.streams.Follow(ctx, &bundlerv1.FollowRequest{Hash: hash[:]})
 	for err == nil {
 		var at *bundlerv1.FollowResponse
 		if at, err = stream.Recv(); err == nil {
