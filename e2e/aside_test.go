@@ -49,7 +49,9 @@ func TestALeaderThatIsCutOffStepsAside(t *testing.T) {
 	client, accounts := wallet(t, c)
 	a := &asides{
 		observation: watched(t, c, client, accounts[:2], 50*time.Millisecond), network: n, head: client, names: []string{cluster.Producer, standbyB},
-		leads: func(t *testing.T, _ context.Context, name string) bool { return metric(t, c, name, "blindseq_producer_leading") == 1 },
+		leads: func(t *testing.T, _ context.Context, name string) bool {
+			return metric(t, c, name, "blindseq_producer_leading") == 1
+		},
 	}
 	a.progress(t)
 	callers := "other producers, " + cluster.Proposer + " and " + cluster.Gateway + " (gRPC)"
@@ -79,7 +81,9 @@ func TestAnActiveProposerThatIsCutOffStepsAside(t *testing.T) {
 	client, accounts := wallet(t, c)
 	a := &asides{
 		observation: watched(t, c, client, accounts[:2], 50*time.Millisecond), network: n, head: client, names: []string{cluster.Proposer, proposerB},
-		leads: func(t *testing.T, _ context.Context, name string) bool { return metric(t, c, name, "blindseq_proposer_active") == 1 },
+		leads: func(t *testing.T, _ context.Context, name string) bool {
+			return metric(t, c, name, "blindseq_proposer_active") == 1
+		},
 	}
 	a.progress(t)
 	for repeat := range repeats(t) {
