@@ -69,7 +69,7 @@ e2e: build deps npm $(TOOLS)/gotestsum ## Drive the real programs as processes f
 
 PAGE := api-gw/internal/page/web
 .PHONY: npm
-npm: e2e/wallets/node_modules/.package-lock.json e2e/demo/contracts/node_modules/.package-lock.json sdk/js/dist/index.js $(PAGE)/node_modules/.package-lock.json
+npm: e2e/wallets/node_modules/.package-lock.json e2e/demo/contracts/node_modules/.package-lock.json sdk/js/dist/index.js $(PAGE)/node_modules/.package-lock.json tools/site/node_modules/.package-lock.json
 sdk/js/dist/index.js: sdk/js/node_modules/.package-lock.json sdk/js/tsconfig.json $(wildcard sdk/js/src/*.ts)
 	@cd sdk/js && rm -rf dist && npm run --silent build
 %/node_modules/.package-lock.json: %/package-lock.json
@@ -195,6 +195,10 @@ proto-check: $(TOOLS)/buf ## Lint the contracts, compare them with the last rele
 .PHONY: docs
 docs: ## Regenerate the reference documentation (flags, metrics)
 	@UPDATE_DOCS=1 go test -count=1 -run TestReference ./devnet/...
+
+.PHONY: docs-site
+docs-site: tools/site/node_modules/.package-lock.json ## Build the pages as a site into bin/site; a link that leads nowhere is an error
+	@cd tools/site && npm run --silent build
 
 .PHONY: chart
 chart: ## Make the templates of the Helm chart from the kustomizations

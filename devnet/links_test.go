@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -71,6 +72,9 @@ func anchors(page string) map[string]bool {
 	return out
 }
 
+// notOurs are folders whose pages are copies, or nobody's.
+var notOurs = []string{".git", "bin", "data", "tools/site/pages", "api-gw/internal/page/dist"}
+
 // documents are the pages under a folder, without those of packages that were installed there.
 func documents(t *testing.T, root string) (pages []string) {
 	t.Helper()
@@ -78,7 +82,7 @@ func documents(t *testing.T, root string) (pages []string) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git" || path == root+"/bin" || path == root+"/data" || entry.Name() == "dist"):
+		case entry.IsDir() && slices.Contains(notOurs, strings.TrimPrefix(path, root+"/")), entry.IsDir() && entry.Name() == "node_modules":
 			return fs.SkipDir
 		case strings.HasSuffix(path, ".md"):
 			pages = append(pages, path)

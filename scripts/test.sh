@@ -46,7 +46,7 @@ summary() {
 }
 
 step npm
-step test-unit lint proto-check page-check
+step test-unit lint proto-check page-check docs-site
 step test-docs build
 step e2e sim-test
 summary 0
