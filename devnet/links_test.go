@@ -73,7 +73,7 @@ func anchors(page string) map[string]bool {
 }
 
 // notOurs are folders whose pages are copies, or nobody's.
-var notOurs = []string{".git", "bin", "data", "tools/site/pages", "api-gw/internal/page/dist"}
+var notOurs = []string{".git", "bin", "data", "api-gw/internal/page/dist"}
 
 // documents are the pages under a folder, without those of packages that were installed there.
 func documents(t *testing.T, root string) (pages []string) {

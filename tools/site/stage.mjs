@@ -1,11 +1,11 @@
-// Gathers the pages of the repository, and the files that they link to, in pages/: VitePress takes its pages from one folder.
+// Gathers the pages of the repository, and the files that they link to, in bin/site-pages: VitePress takes its pages from one folder.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const to = fileURLToPath(new URL('pages', import.meta.url));
+const to = fileURLToPath(new URL('../../bin/site-pages', import.meta.url));
 const files = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
 const pages = execFileSync('git', [...files, '*.md'], { cwd: root, encoding: 'utf8' }).split('\0').filter((page) => page && existsSync(join(root, page)));
 
@@ -26,4 +26,5 @@ for (const page of pages) {
     if (path.endsWith('.svg')) take(path, ''); // VitePress takes images from beside the page
   }
 }
+symlinkSync(fileURLToPath(new URL('node_modules', import.meta.url)), join(to, 'node_modules')); // what the built pages import
 console.log(`${pages.length} pages`);

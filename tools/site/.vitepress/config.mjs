@@ -28,7 +28,7 @@ function links(md) {
 export default {
   title: 'blindseq',
   description: 'The sequencer of an EVM rollup that nobody can front-run.',
-  srcDir: 'pages',
+  srcDir: '../../bin/site-pages',
   rewrites: { 'README.md': 'index.md' },
   ignoreDeadLinks: 'localhostLinks', // of a system that the reader runs; every other dead link ends the build
   markdown: { html: false, config: links },
