@@ -3,6 +3,7 @@ package devrpc
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,8 +47,8 @@ func named(section, namespace, method string, refused bool) bool {
 		return strings.Contains(section, "`"+method+"`")
 	}
 	spellings := []string{namespace}
-	if namespace != "eth" && namespace != "personal" && method != "mine" {
-		spellings = []string{"evm", "hardhat", "anvil"}
+	if shared := []string{"evm", "hardhat", "anvil"}; slices.Contains(shared, namespace) && method != "mine" {
+		spellings = shared
 	}
 	for _, one := range spellings {
 		if strings.Contains(section, "`"+one+"_"+method+"`") {
