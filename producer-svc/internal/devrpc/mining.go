@@ -146,7 +146,7 @@ func (m *mining) Metadata() metadata {
 func (m *mining) version() string { return "anvil-compatible/" + m.Version }
 
 // web3 is the namespace of that name.
-type web3 struct{ *mining }
+type web3 struct{ m *mining } // not embedded: its methods are none of web3
 
 // ClientVersion is web3_clientVersion.
-func (w web3) ClientVersion() string { return w.version() }
+func (w web3) ClientVersion() string { return w.m.version() }
