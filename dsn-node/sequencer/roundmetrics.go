@@ -56,6 +56,17 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 	return m
 }
 
+// behind shows how far each keyholder is behind.
+func (m *roundMetrics) behind(reg prometheus.Registerer, of func(authority uint8) uint64) {
+	for i, name := range m.names {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "blindseq_dsn_keyholder_behind",
+			Help:        "Final numbers that a keyholder is not known to hold. While it is behind, blocks do not wait for it, and it cannot take the place of another.",
+			ConstLabels: prometheus.Labels{"keyholder": name},
+		}, func() float64 { return float64(of(uint8(i))) }))
+	}
+}
+
 func (m *roundMetrics) Called(by uint8, call string, took time.Duration, err error) {
 	m.calls.WithLabelValues(m.names[by], call, status.Code(err).String()).Observe(took.Seconds())
 }

@@ -22,6 +22,9 @@ type Link struct {
 	proxy *toxiproxy.Proxy
 }
 
+// Address is where the link listens.
+func (l *Link) Address() string { return l.proxy.Listen }
+
 // Cut breaks all connections and refuses new ones.
 func (l *Link) Cut() { l.proxy.Stop() }
 

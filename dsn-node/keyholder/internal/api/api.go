@@ -22,6 +22,7 @@ import (
 var (
 	errNumberZero = errors.New("number 0 is never attested, the first is 1")
 	errViewZero   = errors.New("every number begins in view 0, the first to go to is 1")
+	errTooMany    = errors.New("too many numbers in one call")
 	errHash       = errors.New("a hash must have 32 bytes")
 )
 
@@ -30,6 +31,7 @@ func Errors() map[error]codes.Code {
 	return map[error]codes.Code{
 		errNumberZero:           codes.InvalidArgument,
 		errHash:                 codes.InvalidArgument,
+		errTooMany:              codes.InvalidArgument,
 		content.ErrMalformed:    codes.InvalidArgument,
 		attest.ErrMalformed:     codes.InvalidArgument,
 		rules.ErrContent:        codes.InvalidArgument,
@@ -78,12 +80,12 @@ func (s *Service) Attest(ctx context.Context, r *keyholderv1.AttestRequest) (*ke
 	}
 	a, err := s.voter.Attest(ctx, voter.Proposal{
 		Content: r.GetContent(), Previous: common.Hash(r.GetPreviousPayloadHash()), View: r.GetView(), Signature: r.GetProposal(),
-		Finality: r.GetFinality(), Changes: r.GetViewChanges(),
+		Finality: r.GetFinality(), Changes: r.GetViewChanges(), Others: r.GetOthers(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &keyholderv1.AttestResponse{Attested: a.Attested, Refusal: a.Refusal, Certificate: a.Certificate}, nil
+	return &keyholderv1.AttestResponse{Attested: a.Attested, Refusal: a.Refusal, Certificate: a.Certificate, Lock: a.Lock}, nil
 }
 
 // ours checks that the caller means this keyholder's committee.
@@ -114,11 +116,24 @@ func (s *Service) ReleaseShares(ctx context.Context, r *keyholderv1.ReleaseShare
 }
 
 func (s *Service) Adopt(ctx context.Context, r *keyholderv1.AdoptRequest) (*keyholderv1.AdoptResponse, error) {
+	if n := len(r.GetFollowing()); n > maxFollowing {
+		return nil, fmt.Errorf("adopt from number %d: %w: %d numbers follow, at most %d may", r.GetAdopted().GetContent().GetNumber(), errTooMany, n, maxFollowing)
+	}
 	if err := s.voter.Adopt(ctx, r.GetAdopted()); err != nil {
 		return nil, err
 	}
-	return &keyholderv1.AdoptResponse{}, nil
+	last := r.GetAdopted().GetContent().GetNumber()
+	for _, one := range r.GetFollowing() {
+		if s.voter.Adopt(ctx, one) != nil {
+			break // the sequencer gives this one again, as the first
+		}
+		last = one.GetContent().GetNumber()
+	}
+	return &keyholderv1.AdoptResponse{LastNumber: last}, nil
 }
+
+// maxFollowing bounds what is adopted in a call besides the first.
+const maxFollowing = 256
 
 func (s *Service) ChangeView(ctx context.Context, r *keyholderv1.ChangeViewRequest) (*keyholderv1.ChangeViewResponse, error) {
 	err := s.ours(r.GetCommitteeHash())

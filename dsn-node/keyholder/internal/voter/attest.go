@@ -1,8 +1,10 @@
 package voter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"blindseq/dsn-node/internal/ordered"
@@ -24,6 +26,7 @@ type Proposal struct {
 	Signature []byte                    // of the owner of the view
 	Finality  *preblockv1.Certificate   // shows that the number before is final; nil when the keyholder has seen that
 	Changes   []*keyholderv1.ViewChange // open a view above 0
+	Others    []*preblockv1.Attestation // of the same place and view; they may make a certificate with the one asked for
 }
 
 // Answer is what was attested for a number.
@@ -32,6 +35,7 @@ type Answer struct {
 	Refusal  keyholderv1.AttestRefusal
 	// Certificate is the one that is held for the number, nil when none was locked or adopted.
 	Certificate *preblockv1.Certificate
+	Lock        *preblockv1.Attestation // when the attestations of others made a certificate with this one
 }
 
 // Attest signs the place of a content after the statement with the hash previous, or says what was signed instead. A content
@@ -41,7 +45,24 @@ func (h *Voter) Attest(ctx context.Context, p Proposal) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("attest number %d: %w", p.Content.GetNumber(), err)
 	}
+	if len(p.Others) > 0 && a.Refusal == vote.Granted {
+		a.Lock = h.lockWith(ctx, a.Attested, p)
+	}
 	return a, nil
+}
+
+// lockWith locks what was attested, when the attestations of others make a certificate with its own; nil when they do not. What is
+// wrong with them is the sequencer's matter: its attestation is given, and it may be shown a certificate later.
+func (h *Voter) lockWith(ctx context.Context, own *keyholderv1.Attested, p Proposal) *preblockv1.Attestation {
+	all := append(slices.Clone(p.Others), own.GetAttestation())
+	slices.SortFunc(all, func(a, b *preblockv1.Attestation) int { return cmp.Compare(a.GetAuthority(), b.GetAuthority()) })
+	s := attest.StatementOf(h.o.Committee, p.Content, p.Previous)
+	lock, err := h.Lock(ctx, s.Certificate(p.View, all), nil)
+	if err != nil {
+		h.o.Log.WarnContext(ctx, "attestations of others make no certificate", "number", s.Number, "error", err)
+		return nil
+	}
+	return lock
 }
 
 func (h *Voter) attest(ctx context.Context, p Proposal) (Answer, error) {

@@ -131,3 +131,50 @@ func TestOnlyAQuorumsCertificateIsLocked(t *testing.T) {
 		}
 	}
 }
+
+// With the attestations of others, a certificate is made here; what makes none does not keep it from attesting.
+func TestWithTheAttestationsOfOthersAKeyholderLocksAtOnce(t *testing.T) {
+	l := newLone(t)
+	h := l.restored()
+	all, hashes := l.chain(0, 2)
+	of := func(i int) []*preblockv1.Attestation { return all[i].GetCertificate().GetAttestations() }
+	ask := func(i int, previous common.Hash, others []*preblockv1.Attestation) Answer {
+		t.Helper()
+		p := l.proposal(all[i].GetContent(), previous)
+		p.Others = others
+		a, err := h.Attest(t.Context(), p)
+		if err != nil || a.Refusal != vote.Granted || a.Attested == nil {
+			t.Fatalf("%v, %v", a, err)
+		}
+		return a
+	}
+	for name, others := range map[string][]*preblockv1.Attestation{
+		"too few": of(0)[:1], "of another content": of(1)[:2], "twice the same": {of(0)[0], of(0)[0]},
+	} {
+		if a := ask(0, common.Hash{}, others); a.Lock != nil {
+			t.Errorf("%s: it locks: %v", name, a.Lock)
+		}
+	}
+	if got, err := h.Attested(5); err != nil || got.GetAdopted() != nil {
+		t.Fatalf("before it could lock: %v, %v", got, err)
+	}
+	a := ask(0, common.Hash{}, of(0)[:2])
+	if err := attest.VerifyLock(l.Committee.Committee, attest.StatementOf(l.Committee.Committee, all[0].GetContent(), common.Hash{}), 0, a.Lock); err != nil {
+		t.Fatal(err)
+	}
+	h = l.again(h)
+	got, err := h.Attested(5)
+	if s, wrong := attest.Verify(l.Committee.Committee, got.GetAdopted().GetCertificate()); err != nil || wrong != nil || s.Hash() != hashes[0] {
+		t.Errorf("after a restart it holds %v, %v, %v", got, err, wrong)
+	}
+	if again := ask(0, common.Hash{}, of(0)[:2]); !proto.Equal(again.Lock, a.Lock) {
+		t.Errorf("again: %v", again)
+	}
+	other, _ := l.certify(contentOf(5, 1), common.Hash{})
+	if _, err := h.Lock(t.Context(), unlocked(other), other.GetContent()); !errors.Is(err, vote.ErrContradiction) {
+		t.Errorf("another content: %v", err)
+	}
+	if next := ask(1, hashes[0], of(1)[:2]); next.Lock == nil {
+		t.Error("the next number is not locked at once")
+	}
+}

@@ -37,8 +37,10 @@ type follower struct {
 	behind uint64
 
 	// guarded by Driver.mu
-	trouble   string // why the last call failed, "" if it did not
-	signsFrom uint64 // the lowest number that it signs for, as it said
+	trouble   string        // why the last call failed, "" if it did not
+	signsFrom uint64        // the lowest number that it signs for, as it said
+	reached   uint64        // the last number that it is known to hold
+	took      time.Duration // a call that takes little work, on average
 }
 
 func newFollower(d *Driver, by uint8, k Keyholder) *follower {
@@ -72,15 +74,18 @@ func (f *follower) work(ctx context.Context) error {
 		return f.settleDebt(ctx, r)
 	}
 	if r != nil && f.next < r.statement.Number {
-		return f.adopt(ctx, f.next)
+		return f.adopt(ctx, f.next, r.statement.Number-1)
 	}
 	switch wanted {
 	case attestationWanted:
+		if f.awaitOthers(ctx, r, changed) {
+			return nil // and look again
+		}
 		return f.attest(ctx, r)
 	case lockWanted:
 		return f.lock(ctx, r, nil)
 	case adoptionWanted:
-		return f.adopt(ctx, r.statement.Number)
+		return f.adopt(ctx, r.statement.Number, r.statement.Number)
 	case sharesWanted, proofsWanted:
 		if n := f.d.wrongAnswers(r, f.by); n > 0 { // it was asked before and lied; it may have been repaired
 			_ = retry.Sleep(ctx, min(firstBackoff<<min(n, 16), f.d.o.MaxBackoff)) // the call finds out
@@ -129,6 +134,7 @@ func (f *follower) greet(ctx context.Context) error {
 	if hash, err := f.d.PayloadHash(s.GetLastNumber()); err == nil && hash != common.BytesToHash(s.GetLastPayloadHash()) {
 		f.next = max(s.GetLastNumber(), f.d.o.Committee.First) // it attested something else there
 	}
+	f.d.note(func() { f.reached = s.GetLastNumber() })
 	f.d.o.Observer.Reached(f.by, true, s.GetLastNumber())
 	return nil
 }
@@ -212,6 +218,9 @@ func (f *follower) call(ctx context.Context, name string, call func(context.Cont
 	defer cancel()
 	err := call(bounded)
 	f.d.o.Observer.Called(f.by, name, time.Since(began), err)
+	if err == nil && (name == "status" || name == "attest" || name == "lock") {
+		f.d.note(func() { f.took = (3*f.took + time.Since(began)) / 4 })
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", name, status.Convert(err).Message(), err)
 	}

@@ -50,18 +50,19 @@ type runningRound struct {
 	wrong       map[uint8]int
 	over        bool
 
+	attestations [256]*preblockv1.Attestation // Decide's goroutine alone writes them
+
 	// of Decide's goroutine
-	leftOut      round.Set
-	certified    time.Time // zero before
-	finalized    time.Time // zero before
-	proving      time.Time // when the opening ended
-	attestations [256]*preblockv1.Attestation
-	locks        [256]*preblockv1.Attestation
-	bare         [256]*bareShares
-	proven       [256]*provenShares
-	used         round.Set // those whose bare shares were combined
-	failed       []int     // places in sealed of what did not open with bare shares
-	outcomes     []*preblockv1.Outcome
+	leftOut   round.Set
+	certified time.Time // zero before
+	finalized time.Time // zero before
+	proving   time.Time // when the opening ended
+	locks     [256]*preblockv1.Attestation
+	bare      [256]*bareShares
+	proven    [256]*provenShares
+	used      round.Set // those whose bare shares were combined
+	failed    []int     // places in sealed of what did not open with bare shares
+	outcomes  []*preblockv1.Outcome
 }
 
 // attestation, lock, shown, shares and left are what followers bring; waited comes from a timer.
@@ -69,6 +70,7 @@ type (
 	attestation struct {
 		by     uint8
 		signed *preblockv1.Attestation
+		lock   *preblockv1.Attestation // that came with it; nil for none
 	}
 	lock struct {
 		by     uint8
@@ -163,15 +165,9 @@ func (r *runningRound) run(ctx context.Context) (*Decision, *view, error) {
 func (r *runningRound) take(ctx context.Context, e any) (*Decision, error) {
 	switch e := e.(type) {
 	case attestation:
-		if r.attestations[e.by] == nil {
-			r.attestations[e.by] = e.signed
-		}
-		return r.step(ctx, round.Attested{By: e.by})
+		return r.takeAttestation(ctx, e)
 	case lock:
-		if r.locks[e.by] == nil {
-			r.locks[e.by] = e.signed
-		}
-		return r.step(ctx, round.Locked{By: e.by})
+		return r.takeLock(ctx, e)
 	case shown:
 		r.adopt(ctx, e)
 		return r.step(ctx, round.Shown{Final: e.final})
@@ -186,6 +182,34 @@ func (r *runningRound) take(ctx context.Context, e any) (*Decision, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: %T", round.ErrUnexpected, e)
+}
+
+// takeAttestation takes the lock that came with it too, if there is a certificate now. Else the keyholder is asked for it later.
+func (r *runningRound) takeAttestation(ctx context.Context, e attestation) (*Decision, error) {
+	r.d.note(func() {
+		if r.attestations[e.by] == nil {
+			r.attestations[e.by] = e.signed
+		}
+		if e.lock != nil {
+			r.locked = r.locked.With(e.by) // before the certificate shows, so that it is not asked for it again
+		}
+	})
+	decision, err := r.step(ctx, round.Attested{By: e.by})
+	switch {
+	case e.lock == nil || decision != nil || err != nil:
+		return decision, err
+	case r.state.Phase() == round.Attesting:
+		r.d.change(func() { r.locked = r.locked.Without(round.Set{}.With(e.by)) })
+		return nil, nil
+	}
+	return r.takeLock(ctx, lock{e.by, e.lock})
+}
+
+func (r *runningRound) takeLock(ctx context.Context, e lock) (*Decision, error) {
+	if r.locks[e.by] == nil {
+		r.locks[e.by] = e.signed
+	}
+	return r.step(ctx, round.Locked{By: e.by})
 }
 
 func (r *runningRound) takeBare(ctx context.Context, s shares) (*Decision, error) {
@@ -230,7 +254,11 @@ func (r *runningRound) step(ctx context.Context, e round.Event) (*Decision, erro
 	if err != nil {
 		return nil, err
 	}
-	r.d.note(func() { r.state = state })
+	set := r.d.note
+	if e, ok := e.(round.Attested); ok && state.Attested().With(e.By).Len() == state.Quorum-1 {
+		set = r.d.change // a keyholder that is far away is asked now
+	}
+	set(func() { r.state = state })
 	for _, effect := range effects {
 		decision, err := r.carryOut(ctx, effect)
 		if decision != nil || err != nil {

@@ -20,7 +20,7 @@ func (f *follower) attest(ctx context.Context, r *runningRound) error {
 	err := f.call(ctx, "attest", func(ctx context.Context) (err error) {
 		answer, err = f.k.Client.Attest(ctx, &keyholderv1.AttestRequest{
 			CommitteeHash: committeeHash[:], Content: r.content, PreviousPayloadHash: r.statement.Previous[:],
-			View: r.view.number, Proposal: r.proposal, Finality: r.previous, ViewChanges: r.view.changes,
+			View: r.view.number, Proposal: r.proposal, Finality: r.previous, ViewChanges: r.view.changes, Others: f.d.others(r, f.by),
 		})
 		return err
 	})
@@ -52,9 +52,29 @@ func (f *follower) attested(ctx context.Context, r *runningRound, answer *keyhol
 	f.settle(number) // it holds the content, and can be asked for its lock, unless that is final
 	f.d.note(func() { r.asked = r.asked.With(f.by) })
 	if attested {
-		r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation()})
+		r.bring(ctx, attestation{f.by, answer.GetAttested().GetAttestation(), f.lockedToo(ctx, r, answer.GetLock())})
 	}
 	return nil
+}
+
+// lockedToo is the lock that came with an attestation; nil for none, and for one that is of no use.
+func (f *follower) lockedToo(ctx context.Context, r *runningRound, lock *preblockv1.Attestation) *preblockv1.Attestation {
+	if lock == nil {
+		return nil
+	}
+	if err := f.verifyLock(r, lock); err != nil {
+		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
+		return nil
+	}
+	return lock
+}
+
+func (f *follower) verifyLock(r *runningRound, lock *preblockv1.Attestation) error {
+	err := attest.VerifyLock(f.d.o.Committee, r.statement, r.view.number, lock)
+	if err == nil && lock.GetAuthority() != uint32(f.by) {
+		err = fmt.Errorf("a lock of authority %d: %w", lock.GetAuthority(), errWrongAnswer)
+	}
+	return err
 }
 
 // refused finds out why a keyholder does not attest, and what to do about it. got is what it shows that it signed.
@@ -172,11 +192,7 @@ func (f *follower) lock(ctx context.Context, r *runningRound, c *preblockv1.Cont
 		return err
 	}
 	signed := answer.GetLock()
-	err = attest.VerifyLock(f.d.o.Committee, r.statement, r.view.number, signed)
-	if err == nil && signed.GetAuthority() != uint32(f.by) {
-		err = fmt.Errorf("a lock of authority %d: %w", signed.GetAuthority(), errWrongAnswer)
-	}
-	if err != nil {
+	if err := f.verifyLock(r, signed); err != nil {
 		f.d.faults.name(ctx, f.by, kindInvalid, r.statement.Number, err.Error())
 		return err
 	}

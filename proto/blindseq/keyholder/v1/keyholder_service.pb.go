@@ -38,7 +38,10 @@ type AttestRequest struct {
 	Finality *v1.Certificate `protobuf:"bytes,6,opt,name=finality,proto3" json:"finality,omitempty"`
 	// In a view above 0: those of a quorum of keyholders for this number and view, by authority, ascending. The content has to be
 	// that of the highest certificate in them, if there is one.
-	ViewChanges   []*ViewChange `protobuf:"bytes,7,rep,name=view_changes,json=viewChanges,proto3" json:"view_changes,omitempty"`
+	ViewChanges []*ViewChange `protobuf:"bytes,7,rep,name=view_changes,json=viewChanges,proto3" json:"view_changes,omitempty"`
+	// Attestations of others for the same content and view, by authority, ascending. When they make a certificate with the one that is
+	// given now, the keyholder keeps that certificate and locks at once: one far away need not be asked twice.
+	Others        []*v1.Attestation `protobuf:"bytes,8,rep,name=others,proto3" json:"others,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +125,13 @@ func (x *AttestRequest) GetViewChanges() []*ViewChange {
 	return nil
 }
 
+func (x *AttestRequest) GetOthers() []*v1.Attestation {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
 type AttestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The statement asked for; with OTHER_CONTENT and ADOPTED the one signed for this number; otherwise the one signed for the last
@@ -130,7 +140,9 @@ type AttestResponse struct {
 	Refusal  AttestRefusal `protobuf:"varint,2,opt,name=refusal,proto3,enum=blindseq.keyholder.v1.AttestRefusal" json:"refusal,omitempty"`
 	// What it locked or adopted for a number that it holds. With ADOPTED it is the final certificate over the requested content:
 	// a keyholder that adopted does not sign, so the certificate may not be reproducible.
-	Certificate   *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	Certificate *v1.Certificate `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// Its lock, when `others` made a certificate with its attestation.
+	Lock          *v1.Attestation `protobuf:"bytes,4,opt,name=lock,proto3" json:"lock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -182,6 +194,13 @@ func (x *AttestResponse) GetRefusal() AttestRefusal {
 func (x *AttestResponse) GetCertificate() *v1.Certificate {
 	if x != nil {
 		return x.Certificate
+	}
+	return nil
+}
+
+func (x *AttestResponse) GetLock() *v1.Attestation {
+	if x != nil {
+		return x.Lock
 	}
 	return nil
 }
@@ -554,8 +573,10 @@ func (x *Adopted) GetCertificate() *v1.Certificate {
 }
 
 type AdoptRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Adopted       *Adopted               `protobuf:"bytes,1,opt,name=adopted,proto3" json:"adopted,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Adopted *Adopted               `protobuf:"bytes,1,opt,name=adopted,proto3" json:"adopted,omitempty"`
+	// What is final for the numbers after it, in their order and without a gap.
+	Following     []*Adopted `protobuf:"bytes,2,rep,name=following,proto3" json:"following,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -597,8 +618,18 @@ func (x *AdoptRequest) GetAdopted() *Adopted {
 	return nil
 }
 
+func (x *AdoptRequest) GetFollowing() []*Adopted {
+	if x != nil {
+		return x.Following
+	}
+	return nil
+}
+
 type AdoptResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last number that was adopted: less than the last one given when one of `following` was refused. A keyholder that knows
+	// nothing of `following` says 0 and has adopted the first.
+	LastNumber    uint64 `protobuf:"varint,1,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -631,6 +662,13 @@ func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AdoptResponse.ProtoReflect.Descriptor instead.
 func (*AdoptResponse) Descriptor() ([]byte, []int) {
 	return file_blindseq_keyholder_v1_keyholder_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AdoptResponse) GetLastNumber() uint64 {
+	if x != nil {
+		return x.LastNumber
+	}
+	return 0
 }
 
 type ChangeViewRequest struct {
@@ -1074,7 +1112,7 @@ var File_blindseq_keyholder_v1_keyholder_service_proto protoreflect.FileDescript
 
 const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\n" +
-	"-blindseq/keyholder/v1/keyholder_service.proto\x12\x15blindseq.keyholder.v1\x1a%blindseq/keyholder/v1/keyholder.proto\x1a#blindseq/preblock/v1/preblock.proto\"\xd8\x02\n" +
+	"-blindseq/keyholder/v1/keyholder_service.proto\x12\x15blindseq.keyholder.v1\x1a%blindseq/keyholder/v1/keyholder.proto\x1a#blindseq/preblock/v1/preblock.proto\"\x93\x03\n" +
 	"\rAttestRequest\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x122\n" +
@@ -1082,11 +1120,13 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"\x04view\x18\x04 \x01(\x04R\x04view\x12\x1a\n" +
 	"\bproposal\x18\x05 \x01(\fR\bproposal\x12=\n" +
 	"\bfinality\x18\x06 \x01(\v2!.blindseq.preblock.v1.CertificateR\bfinality\x12D\n" +
-	"\fview_changes\x18\a \x03(\v2!.blindseq.keyholder.v1.ViewChangeR\vviewChanges\"\xd2\x01\n" +
+	"\fview_changes\x18\a \x03(\v2!.blindseq.keyholder.v1.ViewChangeR\vviewChanges\x129\n" +
+	"\x06others\x18\b \x03(\v2!.blindseq.preblock.v1.AttestationR\x06others\"\x89\x02\n" +
 	"\x0eAttestResponse\x12;\n" +
 	"\battested\x18\x01 \x01(\v2\x1f.blindseq.keyholder.v1.AttestedR\battested\x12>\n" +
 	"\arefusal\x18\x02 \x01(\x0e2$.blindseq.keyholder.v1.AttestRefusalR\arefusal\x12C\n" +
-	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"\x8b\x01\n" +
+	"\vcertificate\x18\x03 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x125\n" +
+	"\x04lock\x18\x04 \x01(\v2!.blindseq.preblock.v1.AttestationR\x04lock\"\x8b\x01\n" +
 	"\vLockRequest\x12C\n" +
 	"\vcertificate\x18\x01 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\x127\n" +
 	"\acontent\x18\x02 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\"E\n" +
@@ -1108,10 +1148,13 @@ const file_blindseq_keyholder_v1_keyholder_service_proto_rawDesc = "" +
 	"viewChange\"\x87\x01\n" +
 	"\aAdopted\x127\n" +
 	"\acontent\x18\x01 \x01(\v2\x1d.blindseq.preblock.v1.ContentR\acontent\x12C\n" +
-	"\vcertificate\x18\x02 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"H\n" +
+	"\vcertificate\x18\x02 \x01(\v2!.blindseq.preblock.v1.CertificateR\vcertificate\"\x86\x01\n" +
 	"\fAdoptRequest\x128\n" +
-	"\aadopted\x18\x01 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\"\x0f\n" +
-	"\rAdoptResponse\"f\n" +
+	"\aadopted\x18\x01 \x01(\v2\x1e.blindseq.keyholder.v1.AdoptedR\aadopted\x12<\n" +
+	"\tfollowing\x18\x02 \x03(\v2\x1e.blindseq.keyholder.v1.AdoptedR\tfollowing\"0\n" +
+	"\rAdoptResponse\x12\x1f\n" +
+	"\vlast_number\x18\x01 \x01(\x04R\n" +
+	"lastNumber\"f\n" +
 	"\x11ChangeViewRequest\x12%\n" +
 	"\x0ecommittee_hash\x18\x01 \x01(\fR\rcommitteeHash\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x12\n" +
@@ -1191,9 +1234,9 @@ var file_blindseq_keyholder_v1_keyholder_service_proto_goTypes = []any{
 	(*v1.Content)(nil),            // 19: blindseq.preblock.v1.Content
 	(*v1.Certificate)(nil),        // 20: blindseq.preblock.v1.Certificate
 	(*ViewChange)(nil),            // 21: blindseq.keyholder.v1.ViewChange
-	(*Attested)(nil),              // 22: blindseq.keyholder.v1.Attested
-	(AttestRefusal)(0),            // 23: blindseq.keyholder.v1.AttestRefusal
-	(*v1.Attestation)(nil),        // 24: blindseq.preblock.v1.Attestation
+	(*v1.Attestation)(nil),        // 22: blindseq.preblock.v1.Attestation
+	(*Attested)(nil),              // 23: blindseq.keyholder.v1.Attested
+	(AttestRefusal)(0),            // 24: blindseq.keyholder.v1.AttestRefusal
 	(*SignedShares)(nil),          // 25: blindseq.keyholder.v1.SignedShares
 	(*Report)(nil),                // 26: blindseq.keyholder.v1.Report
 }
@@ -1201,48 +1244,51 @@ var file_blindseq_keyholder_v1_keyholder_service_proto_depIdxs = []int32{
 	19, // 0: blindseq.keyholder.v1.AttestRequest.content:type_name -> blindseq.preblock.v1.Content
 	20, // 1: blindseq.keyholder.v1.AttestRequest.finality:type_name -> blindseq.preblock.v1.Certificate
 	21, // 2: blindseq.keyholder.v1.AttestRequest.view_changes:type_name -> blindseq.keyholder.v1.ViewChange
-	22, // 3: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	23, // 4: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
-	20, // 5: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
-	20, // 6: blindseq.keyholder.v1.LockRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
-	19, // 7: blindseq.keyholder.v1.LockRequest.content:type_name -> blindseq.preblock.v1.Content
-	24, // 8: blindseq.keyholder.v1.LockResponse.lock:type_name -> blindseq.preblock.v1.Attestation
-	20, // 9: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
-	25, // 10: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
-	22, // 11: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
-	19, // 12: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
-	8,  // 13: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
-	21, // 14: blindseq.keyholder.v1.GetAttestedResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
-	19, // 15: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
-	20, // 16: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
-	8,  // 17: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
-	21, // 18: blindseq.keyholder.v1.ChangeViewResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
-	26, // 19: blindseq.keyholder.v1.ReportResponse.report:type_name -> blindseq.keyholder.v1.Report
-	26, // 20: blindseq.keyholder.v1.RestoreRequest.reports:type_name -> blindseq.keyholder.v1.Report
-	21, // 21: blindseq.keyholder.v1.GetStatusResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
-	0,  // 22: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
-	2,  // 23: blindseq.keyholder.v1.KeyholderService.Lock:input_type -> blindseq.keyholder.v1.LockRequest
-	4,  // 24: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
-	9,  // 25: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
-	11, // 26: blindseq.keyholder.v1.KeyholderService.ChangeView:input_type -> blindseq.keyholder.v1.ChangeViewRequest
-	13, // 27: blindseq.keyholder.v1.KeyholderService.Report:input_type -> blindseq.keyholder.v1.ReportRequest
-	15, // 28: blindseq.keyholder.v1.KeyholderService.Restore:input_type -> blindseq.keyholder.v1.RestoreRequest
-	6,  // 29: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
-	17, // 30: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
-	1,  // 31: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
-	3,  // 32: blindseq.keyholder.v1.KeyholderService.Lock:output_type -> blindseq.keyholder.v1.LockResponse
-	5,  // 33: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
-	10, // 34: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
-	12, // 35: blindseq.keyholder.v1.KeyholderService.ChangeView:output_type -> blindseq.keyholder.v1.ChangeViewResponse
-	14, // 36: blindseq.keyholder.v1.KeyholderService.Report:output_type -> blindseq.keyholder.v1.ReportResponse
-	16, // 37: blindseq.keyholder.v1.KeyholderService.Restore:output_type -> blindseq.keyholder.v1.RestoreResponse
-	7,  // 38: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
-	18, // 39: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
-	31, // [31:40] is the sub-list for method output_type
-	22, // [22:31] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	22, // 3: blindseq.keyholder.v1.AttestRequest.others:type_name -> blindseq.preblock.v1.Attestation
+	23, // 4: blindseq.keyholder.v1.AttestResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	24, // 5: blindseq.keyholder.v1.AttestResponse.refusal:type_name -> blindseq.keyholder.v1.AttestRefusal
+	20, // 6: blindseq.keyholder.v1.AttestResponse.certificate:type_name -> blindseq.preblock.v1.Certificate
+	22, // 7: blindseq.keyholder.v1.AttestResponse.lock:type_name -> blindseq.preblock.v1.Attestation
+	20, // 8: blindseq.keyholder.v1.LockRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	19, // 9: blindseq.keyholder.v1.LockRequest.content:type_name -> blindseq.preblock.v1.Content
+	22, // 10: blindseq.keyholder.v1.LockResponse.lock:type_name -> blindseq.preblock.v1.Attestation
+	20, // 11: blindseq.keyholder.v1.ReleaseSharesRequest.certificate:type_name -> blindseq.preblock.v1.Certificate
+	25, // 12: blindseq.keyholder.v1.ReleaseSharesResponse.shares:type_name -> blindseq.keyholder.v1.SignedShares
+	23, // 13: blindseq.keyholder.v1.GetAttestedResponse.attested:type_name -> blindseq.keyholder.v1.Attested
+	19, // 14: blindseq.keyholder.v1.GetAttestedResponse.content:type_name -> blindseq.preblock.v1.Content
+	8,  // 15: blindseq.keyholder.v1.GetAttestedResponse.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	21, // 16: blindseq.keyholder.v1.GetAttestedResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
+	19, // 17: blindseq.keyholder.v1.Adopted.content:type_name -> blindseq.preblock.v1.Content
+	20, // 18: blindseq.keyholder.v1.Adopted.certificate:type_name -> blindseq.preblock.v1.Certificate
+	8,  // 19: blindseq.keyholder.v1.AdoptRequest.adopted:type_name -> blindseq.keyholder.v1.Adopted
+	8,  // 20: blindseq.keyholder.v1.AdoptRequest.following:type_name -> blindseq.keyholder.v1.Adopted
+	21, // 21: blindseq.keyholder.v1.ChangeViewResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
+	26, // 22: blindseq.keyholder.v1.ReportResponse.report:type_name -> blindseq.keyholder.v1.Report
+	26, // 23: blindseq.keyholder.v1.RestoreRequest.reports:type_name -> blindseq.keyholder.v1.Report
+	21, // 24: blindseq.keyholder.v1.GetStatusResponse.view_change:type_name -> blindseq.keyholder.v1.ViewChange
+	0,  // 25: blindseq.keyholder.v1.KeyholderService.Attest:input_type -> blindseq.keyholder.v1.AttestRequest
+	2,  // 26: blindseq.keyholder.v1.KeyholderService.Lock:input_type -> blindseq.keyholder.v1.LockRequest
+	4,  // 27: blindseq.keyholder.v1.KeyholderService.ReleaseShares:input_type -> blindseq.keyholder.v1.ReleaseSharesRequest
+	9,  // 28: blindseq.keyholder.v1.KeyholderService.Adopt:input_type -> blindseq.keyholder.v1.AdoptRequest
+	11, // 29: blindseq.keyholder.v1.KeyholderService.ChangeView:input_type -> blindseq.keyholder.v1.ChangeViewRequest
+	13, // 30: blindseq.keyholder.v1.KeyholderService.Report:input_type -> blindseq.keyholder.v1.ReportRequest
+	15, // 31: blindseq.keyholder.v1.KeyholderService.Restore:input_type -> blindseq.keyholder.v1.RestoreRequest
+	6,  // 32: blindseq.keyholder.v1.KeyholderService.GetAttested:input_type -> blindseq.keyholder.v1.GetAttestedRequest
+	17, // 33: blindseq.keyholder.v1.KeyholderService.GetStatus:input_type -> blindseq.keyholder.v1.GetStatusRequest
+	1,  // 34: blindseq.keyholder.v1.KeyholderService.Attest:output_type -> blindseq.keyholder.v1.AttestResponse
+	3,  // 35: blindseq.keyholder.v1.KeyholderService.Lock:output_type -> blindseq.keyholder.v1.LockResponse
+	5,  // 36: blindseq.keyholder.v1.KeyholderService.ReleaseShares:output_type -> blindseq.keyholder.v1.ReleaseSharesResponse
+	10, // 37: blindseq.keyholder.v1.KeyholderService.Adopt:output_type -> blindseq.keyholder.v1.AdoptResponse
+	12, // 38: blindseq.keyholder.v1.KeyholderService.ChangeView:output_type -> blindseq.keyholder.v1.ChangeViewResponse
+	14, // 39: blindseq.keyholder.v1.KeyholderService.Report:output_type -> blindseq.keyholder.v1.ReportResponse
+	16, // 40: blindseq.keyholder.v1.KeyholderService.Restore:output_type -> blindseq.keyholder.v1.RestoreResponse
+	7,  // 41: blindseq.keyholder.v1.KeyholderService.GetAttested:output_type -> blindseq.keyholder.v1.GetAttestedResponse
+	18, // 42: blindseq.keyholder.v1.KeyholderService.GetStatus:output_type -> blindseq.keyholder.v1.GetStatusResponse
+	34, // [34:43] is the sub-list for method output_type
+	25, // [25:34] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_blindseq_keyholder_v1_keyholder_service_proto_init() }

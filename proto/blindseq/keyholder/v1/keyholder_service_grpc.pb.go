@@ -69,6 +69,7 @@ type KeyholderServiceClient interface {
 	// a number that it cannot follow yet, or one whose predecessor is not what it holds: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
+	// These are about the first number given. At most 256 follow it; an error of one of them ends the call with those before it adopted.
 	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
 	// ChangeView has a keyholder leave the view of a number that is not final here, for the next view, and returns its signed
 	// statement of it, which is durable before. From then on it attests and locks nothing in lower views of the number. A repeat gets
@@ -240,6 +241,7 @@ type KeyholderServiceServer interface {
 	// a number that it cannot follow yet, or one whose predecessor is not what it holds: let it adopt that first.
 	// PERMISSION_DENIED: the certificate has no quorum of valid attestations and locks, is over another content, or contradicts
 	// one that was adopted before. UNAVAILABLE: the disk failed or the keyholder is stopping; it may have adopted, retry.
+	// These are about the first number given. At most 256 follow it; an error of one of them ends the call with those before it adopted.
 	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
 	// ChangeView has a keyholder leave the view of a number that is not final here, for the next view, and returns its signed
 	// statement of it, which is durable before. From then on it attests and locks nothing in lower views of the number. A repeat gets
