@@ -15,6 +15,7 @@ type roundMetrics struct {
 	calls  *prometheus.HistogramVec
 	up     *prometheus.GaugeVec
 	last   *prometheus.GaugeVec
+	behind *prometheus.GaugeVec
 	faults *prometheus.CounterVec
 	phases *prometheus.HistogramVec
 }
@@ -33,6 +34,10 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 		last: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "blindseq_dsn_keyholder_last_number", Help: "Last number a keyholder is known to have attested.",
 		}, []string{"keyholder"}),
+		behind: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "blindseq_dsn_keyholder_behind",
+			Help: "Final numbers that a keyholder is not known to hold. While it is behind, blocks do not wait for it, and it cannot take the place of another.",
+		}, []string{"keyholder"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "blindseq_dsn_keyholder_faults_total",
 			Help: "Faults of a keyholder, by kind: equivocation, wrong_share and two_shares (evidence is kept), unproven, dissent, invalid.",
@@ -45,6 +50,7 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 	for _, name := range names {
 		m.up.WithLabelValues(name)
 		m.last.WithLabelValues(name)
+		m.behind.WithLabelValues(name)
 		for _, kind := range []string{"equivocation", "wrong_share", "two_shares", "unproven", "dissent", "invalid"} {
 			m.faults.WithLabelValues(name, kind)
 		}
@@ -52,19 +58,8 @@ func newRoundMetrics(reg prometheus.Registerer, names []string) *roundMetrics {
 	for _, phase := range rounds.Phases() {
 		m.phases.WithLabelValues(phase)
 	}
-	reg.MustRegister(m.calls, m.up, m.last, m.faults, m.phases)
+	reg.MustRegister(m.calls, m.up, m.last, m.behind, m.faults, m.phases)
 	return m
-}
-
-// behind shows how far each keyholder is behind.
-func (m *roundMetrics) behind(reg prometheus.Registerer, of func(authority uint8) uint64) {
-	for i, name := range m.names {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name:        "blindseq_dsn_keyholder_behind",
-			Help:        "Final numbers that a keyholder is not known to hold. While it is behind, blocks do not wait for it, and it cannot take the place of another.",
-			ConstLabels: prometheus.Labels{"keyholder": name},
-		}, func() float64 { return float64(of(uint8(i))) }))
-	}
 }
 
 func (m *roundMetrics) Called(by uint8, call string, took time.Duration, err error) {
@@ -78,6 +73,10 @@ func (m *roundMetrics) Reached(by uint8, up bool, last uint64) {
 	}
 	m.up.WithLabelValues(m.names[by]).Set(1)
 	m.last.WithLabelValues(m.names[by]).Set(float64(last))
+}
+
+func (m *roundMetrics) Behind(by uint8, numbers uint64) {
+	m.behind.WithLabelValues(m.names[by]).Set(float64(numbers))
 }
 
 func (m *roundMetrics) Fault(by uint8, kind string) {

@@ -79,7 +79,6 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m.behind(h.Registry, r.driver.Behind)
 	r.setWaiting(h.Health, "no keyholder was reached yet")
 	return r, nil
 }

@@ -53,6 +53,7 @@ func Phases() []string {
 type Observer interface {
 	Called(authority uint8, call string, took time.Duration, err error)
 	Reached(authority uint8, up bool, last uint64)
+	Behind(authority uint8, numbers uint64)
 	Fault(authority uint8, kind string)
 	Phase(name string, took time.Duration)
 }

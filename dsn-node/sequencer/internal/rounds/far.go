@@ -68,8 +68,8 @@ func (d *Driver) others(r *runningRound, by uint8) []*preblockv1.Attestation {
 	return signatures(r.attestations[:], came.First(r.state.Quorum-1))
 }
 
-// Behind is how many final numbers a keyholder is not known to hold.
-func (d *Driver) Behind(by uint8) uint64 {
+// behind is how many final numbers a keyholder is not known to hold.
+func (d *Driver) behind(by uint8) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.round == nil {

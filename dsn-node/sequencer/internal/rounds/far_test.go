@@ -56,20 +56,20 @@ func TestAFarKeyholderIsAskedAfterTheNearOnes(t *testing.T) {
 
 func TestHowFarAKeyholderIsBehind(t *testing.T) {
 	d := &Driver{followers: []*follower{{reached: 7}}}
-	if n := d.Behind(0); n != 0 {
+	if n := d.behind(0); n != 0 {
 		t.Errorf("before the first round: %d", n)
 	}
 	d.round = &runningRound{}
 	d.round.statement.Number = 10
-	if n := d.Behind(0); n != 2 {
+	if n := d.behind(0); n != 2 {
 		t.Errorf("while number 10 is being decided: %d", n)
 	}
 	d.round.final = true
-	if n := d.Behind(0); n != 3 {
+	if n := d.behind(0); n != 3 {
 		t.Errorf("when number 10 is final: %d", n)
 	}
 	d.followers[0].reached = 11
-	if n := d.Behind(0); n != 0 {
+	if n := d.behind(0); n != 0 {
 		t.Errorf("ahead of the sequencer: %d", n)
 	}
 }

@@ -80,6 +80,7 @@ func (c *cases) Add(_ context.Context, e *keyholderv1.Evidence) error {
 
 func (*cases) Called(uint8, string, time.Duration, error) {}
 func (*cases) Reached(uint8, bool, uint64)                {}
+func (*cases) Behind(uint8, uint64)                       {}
 func (*cases) Fault(uint8, string)                        {}
 func (*cases) Phase(string, time.Duration)                {}
 

@@ -28,6 +28,9 @@ func (d *Driver) watch(ctx context.Context) {
 			reported = reason
 			d.o.Waiting(reason)
 		}
+		for _, f := range d.followers {
+			d.o.Observer.Behind(f.by, d.behind(f.by))
+		}
 		select {
 		case <-ctx.Done():
 			return
