@@ -105,6 +105,11 @@ fuzz-api: build deps $(TOOLS)/schemathesis/bin/schemathesis ## Fuzz JSON-RPC of 
 $(TOOLS)/schemathesis/bin/schemathesis: tools/schemathesis/requirements.txt
 	@python3 -m venv $(TOOLS)/schemathesis && $(TOOLS)/schemathesis/bin/pip install --quiet --requirement $< && touch $@
 
+.PHONY: suites
+suites: npm ## Run other people's tools and suites at both ports and compare with geth; SUITES=web3py,rpc,hardhat,foundry,waits (all; minutes; needs Python)
+	@BLINDSEQ_SUITES=$(or $(SUITES),all) BLINDSEQ_SUITES_CACHE=$(TOOLS) BLINDSEQ_SUITES_GETH=$$(./scripts/geth.sh $(TOOLS)) \
+		go test -count=1 -v -parallel 3 -timeout 1h ./e2e/suites
+
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have
 	@BLINDSEQ_E2E_BIN=$(BIN) BLINDSEQ_E2E_FAILPOINTS=$(BIN)/failpoints BLINDSEQ_E2E_KILLS=$(or $(KILLS),2000) \

@@ -7,10 +7,5 @@ if ! command -v wrk >/dev/null; then
   [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || { echo "bench-reads: please install wrk" >&2; exit 1; }
   apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk >/dev/null
 fi
-version=$(go list -m -f '{{.Version}}' github.com/ethereum/go-ethereum)
-geth=$tools/geth-$version/geth
-if [ ! -x "$geth" ]; then
-  echo "bench-reads: building geth $version, which takes minutes"
-  GOFLAGS='' GOWORK=off GOBIN=$(dirname "$geth") go install "github.com/ethereum/go-ethereum/cmd/geth@$version"
-fi
+geth=$("$(dirname "$0")/geth.sh" "$tools")
 exec "$bin/blindseq-bench" -bin "$bin" -geth "$geth" -transfers 800 -sealed 0 -rounds 0 -garbage 0 -idle 0 -singles 1
