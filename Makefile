@@ -108,7 +108,7 @@ $(TOOLS)/schemathesis/bin/schemathesis: tools/schemathesis/requirements.txt
 .PHONY: suites
 suites: npm ## Run other people's tools and suites at both ports and compare with geth; SUITES=web3py,rpc,hardhat,foundry,waits (all; minutes; needs Python)
 	@BLINDSEQ_SUITES=$(or $(SUITES),all) BLINDSEQ_SUITES_CACHE=$(TOOLS) BLINDSEQ_SUITES_GETH=$$(./scripts/geth.sh $(TOOLS)) \
-		go test -count=1 -v -parallel 3 -timeout 1h ./e2e/suites
+		go test -count=1 -v -parallel 12 -timeout 1h ./e2e/suites
 
 .PHONY: kill-long
 kill-long: build deps ## Kill the real programs KILLS (2000) times, at every step they have

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,7 @@ import (
 const web3pyChain = 131277322940537
 
 // blockPeriod is how many seconds a block takes: some of the tests want to find their transaction without a block.
-const blockPeriod = "2"
+const blockPeriod = 2
 
 // TestWeb3PyModules runs the tests that web3.py ships for nodes (web3._utils.module_testing) against both doors and geth.
 func TestWeb3PyModules(t *testing.T) {
@@ -31,9 +32,17 @@ func TestWeb3PyModules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they mostly wait for blocks
 			got := map[string]result{}
-			for _, file := range []string{"test_http.py", "test_http_async.py", "test_websocket.py", "test_admin.py"} {
-				t.Run(file, func(t *testing.T) { maps.Copy(got, pytest(t, python, file, web3pyNode(t, name, genesis))) })
-			}
+			t.Run("files", func(t *testing.T) {
+				for _, file := range []string{"test_http.py", "test_http_async.py", "test_websocket.py", "test_admin.py"} {
+					t.Run(file, func(t *testing.T) {
+						t.Parallel()
+						some := pytest(t, python, file, web3pyNode(t, name, genesis))
+						mu.Lock()
+						defer mu.Unlock()
+						maps.Copy(got, some)
+					})
+				}
+			})
 			mu.Lock()
 			results[name] = got
 			mu.Unlock()
@@ -46,9 +55,15 @@ func TestWeb3PyModules(t *testing.T) {
 func web3pyNode(t *testing.T, name, genesis string) node {
 	t.Helper()
 	if name == "geth" {
-		return startGeth(t, genesis, "--dev.period", blockPeriod)
+		return startGeth(t, genesis, "--dev.period", strconv.Itoa(blockPeriod))
 	}
-	plain, sealed := startDevnet(t, genesis, "--preblock-time", blockPeriod+"s")
+	plain, sealed := startDevnet(t, genesis)
+	client := dial(t, plain)
+	for method, param := range map[string]any{"evm_setAutomine": false, "evm_setIntervalMining": blockPeriod * 1_000} {
+		if err := client.CallContext(t.Context(), nil, method, param); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if name == "sealed" {
 		return sealed
 	}
