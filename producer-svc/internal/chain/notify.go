@@ -3,21 +3,28 @@ package chain
 import (
 	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/txpool"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/event"
 
 	"blindseq/kit/notify"
 )
 
-// notifier turns geth's stream of pending transactions into wake-ups. Geth's feed waits for its slowest reader, so
-// this one never does anything else.
+// announcedKept is how many hashes of pending transactions are kept for those who ask from time to time.
+const announcedKept = 16_384
+
+// notifier turns geth's stream of pending transactions into wake-ups, and keeps the hashes of the last ones. Geth's feed waits for its
+// slowest reader, so this one never does anything else.
 type notifier struct {
 	sub  event.Subscription
 	done sync.WaitGroup
 
-	mu      sync.Mutex
-	waiting map[notify.Wake]struct{}
+	mu        sync.Mutex
+	waiting   map[notify.Wake]struct{}
+	announced []common.Hash // a ring: that of number n, counted from 0, is at n modulo announcedKept
+	count     uint64        // of all so far
 }
 
 func newNotifier(pool *txpool.TxPool) *notifier {
@@ -26,8 +33,8 @@ func newNotifier(pool *txpool.TxPool) *notifier {
 	n.done.Go(func() {
 		for {
 			select {
-			case <-events:
-				n.notify()
+			case event := <-events:
+				n.notify(event.Txs)
 			case <-n.sub.Err():
 				return
 			}
@@ -36,9 +43,17 @@ func newNotifier(pool *txpool.TxPool) *notifier {
 	return n
 }
 
-func (n *notifier) notify() {
+func (n *notifier) notify(txs types.Transactions) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for _, tx := range txs {
+		if len(n.announced) < announcedKept {
+			n.announced = append(n.announced, tx.Hash())
+		} else {
+			n.announced[n.count%announcedKept] = tx.Hash()
+		}
+		n.count++
+	}
 	for ch := range n.waiting {
 		ch.Notify()
 	}
@@ -62,4 +77,24 @@ func (c *Chain) Work() (work <-chan struct{}, cancel func()) {
 		defer n.mu.Unlock()
 		delete(n.waiting, ch)
 	}
+}
+
+// Announced gives hashes of transactions that became pending, in their order: of those from number from on, counted since the start, at
+// most so many, and the number of the one after them. Only the last 16,384 are kept, so that it begins later for who asks seldom.
+func (c *Chain) Announced(from uint64, most int) (hashes []common.Hash, next uint64) {
+	n := c.work
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next = max(from, n.count-uint64(len(n.announced)))
+	for ; next < n.count && len(hashes) < most; next++ {
+		hashes = append(hashes, n.announced[next%announcedKept])
+	}
+	return hashes, next
+}
+
+// AnnouncedCount is how many transactions became pending since the start.
+func (c *Chain) AnnouncedCount() uint64 {
+	c.work.mu.Lock()
+	defer c.work.mu.Unlock()
+	return c.work.count
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/eth/filters"
@@ -44,21 +45,43 @@ func (s *ethService) limitedLogs(ctx context.Context, crit filters.FilterCriteri
 	if to-from >= maxLogBlocks {
 		return nil, goOn(fmt.Sprintf("the query spans %d blocks, at most %d", to-from+1, maxLogBlocks), from, from+maxLogBlocks-1)
 	}
-	all := []*types.Log{}
+	all, end, err := s.someLogs(ctx, crit, from, to)
+	if err == nil && end < to {
+		err = goOn(fmt.Sprintf("the query has more than %d results", maxLogs), from, end)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// newLogs is someLogs in its client's turn.
+func (s *ethService) newLogs(ctx context.Context, crit filters.FilterCriteria, from, to uint64) (logs []*types.Log, end uint64, err error) {
+	logs, err = computes(ctx, s.computing, func() (some []*types.Log, err error) {
+		some, end, err = s.someLogs(ctx, crit, from, to)
+		return some, err
+	})
+	return logs, end, err
+}
+
+// someLogs gives the logs of blocks from to end: all until to, or as many blocks as fit into the limit of results, and one at least.
+func (s *ethService) someLogs(ctx context.Context, crit filters.FilterCriteria, from, to uint64) (all []*types.Log, end uint64, err error) {
+	crit.BlockHash, all = nil, []*types.Log{}
 	for begin, part := from, uint64(leastPart); begin <= to; part = min(2*part, largestPart) {
-		end := min(begin+part-1, to)
+		end = min(begin+part-1, to)
 		crit.FromBlock, crit.ToBlock = new(big.Int).SetUint64(begin), new(big.Int).SetUint64(end)
 		some, err := s.logs.GetLogs(ctx, crit)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if all = append(all, some...); len(all) > maxLogs {
 			last := all[maxLogs].BlockNumber // the first that does not fit in whole
-			return nil, goOn(fmt.Sprintf("the query has more than %d results", maxLogs), from, max(from, last-1))
+			end = max(from, last-1)
+			return slices.DeleteFunc(all, func(l *types.Log) bool { return l.BlockNumber > end }), end, nil
 		}
 		begin = end + 1
 	}
-	return all, nil
+	return all, to, nil
 }
 
 // number is that of a block, or of a tag: all but the earliest are taken for the head, as is none.

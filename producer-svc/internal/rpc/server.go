@@ -85,6 +85,7 @@ type Chain interface {
 	Client() (*gethrpc.Client, error)
 	SubscribeBlocks(ch chan<- core.ChainEvent) event.Subscription
 	States
+	News
 }
 
 // Transactions accepts transactions and knows their status.
@@ -205,12 +206,16 @@ func (s *Server) register(chain Chain, txs Transactions) error {
 		return err
 	}
 	s.eth = &ethService{txs: txs, client: s.client, geth: geth, logs: polling, head: s.cfg.Head, computing: computing, receipts: s.receipts, hold: s.cfg.ReceiptHold}
-	subscribers := newSubscribers(polling, s.eth.GetLogs)
+	subscribed := newSubscribers(polling)
+	filters, err := newPolledFilters(services, subscribed, chain, s.eth)
+	if err != nil {
+		return err
+	}
 	services = append(services,
 		gethrpc.API{Namespace: "eth", Service: s.eth},
 		gethrpc.API{Namespace: "eth", Service: computed},
-		gethrpc.API{Namespace: "eth", Service: subscribers},
-		gethrpc.API{Namespace: "te", Service: &stepsService{follow: s.cfg.Steps, count: subscribers}},
+		gethrpc.API{Namespace: "eth", Service: filters},
+		gethrpc.API{Namespace: "te", Service: &stepsService{follow: s.cfg.Steps, count: subscribed}},
 		gethrpc.API{Namespace: "te", Service: &teService{txs: txs, Config: s.cfg, eth: s.eth}},
 		gethrpc.API{Namespace: "eth", Service: state},
 		gethrpc.API{Namespace: "debug", Service: debug},

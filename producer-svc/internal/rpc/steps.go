@@ -92,19 +92,20 @@ func (s *stepsService) Transaction(ctx context.Context, hash common.Hash) (*geth
 	if s.ended.of(client) >= endedOfClient*factor {
 		return nil, limitExceeded(fmt.Sprintf("%d subscriptions that have ended are still open: end them with te_unsubscribe, or connect again", endedOfClient*factor))
 	}
-	owner, err := s.count.take(ctx)
+	taken, err := s.count.take(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
 	sub := notifier.CreateSubscription()
-	go s.run(context.WithoutCancel(ctx), notifier, sub, stepsOf{hash: hash, client: client, owner: owner})
+	go s.run(context.WithoutCancel(ctx), notifier, sub, stepsOf{hash: hash, client: client, place: taken})
 	return sub, nil
 }
 
 // stepsOf is one subscription: to what, and who is counted for it.
 type stepsOf struct {
-	hash          common.Hash
-	client, owner string
+	hash   common.Hash
+	client string
+	place  place
 }
 
 // run notifies of the steps, and counts the subscription while it does; then among those that ended, until its client ends it.
@@ -125,7 +126,7 @@ func (s *stepsService) run(ctx context.Context, notifier *gethrpc.Notifier, sub 
 		return notifier.Notify(sub.ID, step)
 	})
 	cancel()
-	s.count.release(of.owner)
+	s.count.release(of.place)
 	s.ended.add(of.client, 1)
 	<-sub.Err()
 	s.ended.add(of.client, -1)
