@@ -15,6 +15,7 @@ import (
 	"blindseq/kit/config"
 	"blindseq/kit/roles"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
+	bundlerv1 "blindseq/proto/blindseq/bundler/v1"
 	dkgv1 "blindseq/proto/blindseq/dkg/v1"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
@@ -41,6 +42,7 @@ func every(t *testing.T, cfg ServerConfig) *Server {
 	r := s.Registrar()
 	blueprintv1.RegisterProducerServiceServer(r, blueprintv1.UnimplementedProducerServiceServer{})
 	blueprintv1.RegisterAdminServiceServer(r, blueprintv1.UnimplementedAdminServiceServer{})
+	bundlerv1.RegisterPeerServiceServer(r, bundlerv1.UnimplementedPeerServiceServer{})
 	dkgv1.RegisterCeremonyServiceServer(r, dkgv1.UnimplementedCeremonyServiceServer{})
 	dsnv1.RegisterSequencerServiceServer(r, dsnv1.UnimplementedSequencerServiceServer{})
 	gatewayv1.RegisterGatewayServiceServer(r, gatewayv1.UnimplementedGatewayServiceServer{})
