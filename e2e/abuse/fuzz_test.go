@@ -246,13 +246,15 @@ func ask(ctx context.Context, client *http.Client, url string, body []byte) erro
 }
 
 // schemathesis tests what the OpenAPI document promises, again and again for d. Its own budget of time does not end a run whose calls
-// are held, so each run has so many examples, and the last is cut off.
+// are held, so each run has so many examples, and the last is cut off. The steps of a transaction are left out: a stream that waits for
+// a transaction that nobody sent takes a minute for each example.
 func schemathesis(ctx context.Context, t *testing.T, program, url string, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	for run := 1; ctx.Err() == nil; run++ {
 		cmd := exec.CommandContext(ctx, program, "run", url+"/openapi.json", "--url", url, "--workers", "1", "--checks", "not_a_server_error",
-			"--max-examples", "50", "--seed", fmt.Sprint(run), "--request-timeout", "60", "--continue-on-failure", "--no-color")
+			"--max-examples", "50", "--seed", fmt.Sprint(run), "--exclude-path", "/v1/transactions/{hash}/events",
+			"--request-timeout", "60", "--continue-on-failure", "--no-color")
 		cmd.Dir = t.TempDir()
 		out, err := cmd.CombinedOutput()
 		switch {

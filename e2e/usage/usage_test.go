@@ -11,13 +11,14 @@ func TestOwnUsageGrowsWithWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := 0
-	for deadline := time.Now().Add(50 * time.Millisecond); time.Now().Before(deadline); {
-		sum++
-	}
-	after, err := Of(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
+	sum, after := 0, before
+	for deadline := time.Now().Add(30 * time.Second); after.CPU <= before.CPU && time.Now().Before(deadline); {
+		for range 10_000_000 { // some milliseconds, which the kernel counts in hundredths of a second
+			sum++
+		}
+		if after, err = Of(os.Getpid()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if after.CPU <= before.CPU || after.Resident == 0 || after.Peak < after.Resident {
 		t.Fatalf("before %+v, after %d rounds %+v", before, sum, after)
