@@ -163,7 +163,7 @@ func (f *polledFilters) use(id gethrpc.ID) *polled {
 	return filter
 }
 
-// expired reports whether nobody polled a filter for too long. The caller holds mu, as for the next two.
+// expired reports whether nobody polled a filter for too long. The caller holds mu, also of end and expireAll.
 func (f *polledFilters) expired(filter *polled) bool { return f.now().Sub(filter.used) > filterLife }
 
 func (f *polledFilters) end(id gethrpc.ID, filter *polled) {
