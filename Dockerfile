@@ -2,7 +2,7 @@
 #   docker build --build-arg SERVICE=producer-svc -t blindseq/producer-svc:dev .
 # `docker compose up --build` does so for all. SERVICE is producer-svc, proposer-svc, monitor-svc, api-gw or dsn-node. With Go and make, `make images` builds
 # all of them without the network.
-ARG GO_VERSION=1.26.0
+ARG GO_VERSION=1.26.8
 FROM golang:${GO_VERSION}-bookworm AS build
 WORKDIR /src
 COPY . .

@@ -35,9 +35,13 @@ demo: ## Let a sandwich bot attack swaps, plain and sealed, on a devnet of its o
 build: ## Build the static programs into bin/
 	@./scripts/build.sh $(BIN) '$(LDFLAGS)'
 
-.PHONY: images
-images: build ## Pack the programs into images with the local Docker engine, without the network
-	@./scripts/images.sh $(BIN) '$(VERSION)' '$(REVISION)'
+.PHONY: images images-push
+images: ## Pack the programs into images in bin/images, and load them into the local Docker engine if there is one (needs only Go)
+	@./scripts/images.sh $(BIN)/images '$(VERSION)' '$(REVISION)' '$(LDFLAGS)'
+
+images-push: ## Build for amd64 and arm64 and push to PUSH=registry/path, with SBOM and provenance
+	@: $${PUSH:?is the registry and path to push to, for example registry.internal/blindseq}
+	@./scripts/images.sh $(BIN)/images '$(VERSION)' '$(REVISION)' '$(LDFLAGS)'
 
 .PHONY: quick
 quick: ## Check formatting, vet, lint and the unit tests that need neither Redis nor other processes

@@ -16,14 +16,19 @@ func shown() map[string]string {
 		cluster     = "needs a cluster: `make k8s-e2e` comes after it, and `e2e/k8s: TestEveryPodIsReady` sees what it made"
 	)
 	return map[string]string{
-		"make build":         "the tests of e2e run the programs that it builds",
-		"make test":          development,
-		"make images":        "needs Docker; " + cluster,
+		"make build":  "the tests of e2e run the programs that it builds",
+		"make test":   development,
+		"make images": "`images: TestAnArchiveHasBothTags` packs as it does",
+		"docker load": "needs Docker", "kind load image-archive": "needs a cluster", "ctr -n k8s.io images import": "needs a cluster",
+		"PUSH=registry.internal/blindseq make images-push": "`images: TestARegistryHasAllOfIt` pushes to a registry of its own",
+		"make images-push": "`images: TestTheSameSourceGivesTheSameDigest`",
+		"docker login":     "needs Docker and a registry that asks who calls",
+		"cosign sign registry.internal/blindseq/api-gw@sha256:…": "an example: another program's, with a key of the operator",
 		"make images k8s-up": cluster, "make k8s-up": cluster, "K8S_COMPONENTS=redis-sentinel make k8s-up": cluster,
 		"make k8s-e2e":      "`e2e/k8s: TestARollingUpdateOfEveryWorkloadFailsNoRequest` is one of those it runs",
 		"make k8s-e2e-long": development, "make k8s-down": "needs a cluster, and ends a deployment: one line of kubectl",
 		"make k8s-secrets": "`k8s: TestEveryCombination` mounts what its program makes",
-		"docker build --build-arg SERVICE=api-gw -t blindseq/api-gw:dev .": "needs Docker and the network; `k8s: TestBothDockerfilesMakeTheSameImage`",
+		"docker build --build-arg SERVICE=api-gw -t blindseq/api-gw:dev .": "needs Docker and the network; `images: TestTheDockerfileMakesTheSameImage`",
 		"docker compose build": "needs Docker and the network; `k8s: TestTheComposeFileIsOneSystemOfTheSameImages`",
 		"docker exec <node> ctr -n k8s.io tasks kill -a -s KILL": "an example of what `e2e/k8s: TestKillingEveryPodOnceBreaksNothing` is given",
 

@@ -119,21 +119,3 @@ func listens(s types.ServiceConfig, port string) bool {
 	}
 	return false
 }
-
-// Both ways to an image end with the same instructions.
-func TestBothDockerfilesMakeTheSameImage(t *testing.T) {
-	last := func(file string) (out []string) {
-		_, text, found := strings.Cut(read(t, file), "FROM scratch\n")
-		if !found {
-			t.Fatalf("%s has no stage from scratch", file)
-		}
-		for line := range strings.Lines(text) {
-			fields := strings.Fields(strings.NewReplacer("--from=build ", "", "/out/", "").Replace(line))
-			out = append(out, strings.Join(fields, " "))
-		}
-		return out
-	}
-	if a, b := last("../Dockerfile"), last("../images/Dockerfile"); !slices.Equal(a, b) {
-		t.Errorf("they differ:\n%s\n\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
-	}
-}

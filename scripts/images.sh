@@ -1,83 +1,47 @@
 #!/usr/bin/env bash
-# Packs the static programs into images without the network: images.sh <folder of the programs> <version> <revision>.
-# Each is tagged with the version and with `dev`, and refused when it is larger than its limit or its program is not static.
-# The image of Redis, for development clusters, is this machine's redis-server, or the official image where there is none.
+# Builds the static programs for Linux and packs them into images: images.sh <output folder> <version> <revision> <linker flags>. It needs Go
+# alone. Environment variables:
+#   ARCHS      architectures (that of this machine; with PUSH amd64 and arm64)
+#   PUSH       registry and path to push to, for example registry.internal/blindseq
+#   TOOL       path of a built blindseq-images. By default it is built
+# The archives of this machine's architecture are in the output folder. A Docker engine that answers gets them, tagged with the version and `dev`. The
+# image of Redis, for development clusters, is this machine's redis-server, or the official image where Docker is and redis-server is not.
 set -euo pipefail
-bin=$1 version=$2 revision=$3
+out=$1 version=$2 revision=$3 ldflags=$4
 redis_official=redis:7.4.2-alpine # also in docs/operations.md
-MiB=$((1024 * 1024))
+services=(producer-svc proposer-svc monitor-svc api-gw dsn-node)
+host=$(go env GOHOSTARCH)
+archs=${ARCHS:-${PUSH:+amd64 arm64}}
+archs=${archs:-$host}
 
-missing() { # <command> <what for>
-  command -v "$1" >/dev/null && return
-  echo "images: $1 is missing: it $2" >&2
-  return 1
-}
-missing docker "packs the images (any Docker client and engine)"
-missing ldd "says which libraries a program needs (Debian: libc-bin)"
-docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || {
-  echo "images: no Docker engine answers: $(docker version 2>&1 >/dev/null | tail -1)" >&2
-  exit 1
-}
+engine() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
-# A program that grows past its limit has taken in something large. producer-svc has go-ethereum's node in it; dsn-node is sequencer,
-# keyholder and bundler in one.
-limit() {
-  case $1 in
-    producer-svc) echo 60 ;;
-    dsn-node) echo 32 ;;
-    *) echo 30 ;;
-  esac
-}
+mkdir -p "$out"
+programs=()
+for arch in $archs; do
+  # The revision is the linker's flag: what git says of the tree would make the programs of two equal trees differ.
+  GOOS=linux GOARCH=$arch GOFLAGS="${GOFLAGS:-} -buildvcs=false" "$(dirname "$0")/build.sh" "$out/linux-$arch" "$ldflags" "${services[@]}" >/dev/null
+  programs+=(--programs "$arch=$out/linux-$arch")
+done
 
-build() { # <name> <folder> <Dockerfile>
-  local said
-  said=$(docker build -q -f "$3" --build-arg SERVICE="$1" --build-arg VERSION="$version" --build-arg REVISION="$revision" \
-    -t "blindseq/$1:$version" -t "blindseq/$1:dev" "$2" 2>&1) || { echo "$said" >&2; return 1; }
-}
+tool=${TOOL:-$out/blindseq-images}
+[ -n "${TOOL:-}" ] || go build -o "$tool" ./images/cmd/blindseq-images
+redis=(--redis)
+if ! command -v redis-server >/dev/null; then
+  redis=()
+  echo "images: no redis-server here (Debian: redis-server), so blindseq/redis is not packed" >&2
+fi
+rm -f "$out"/*.tar
+"$tool" --version "$version" --revision "$revision" --created "$(git log -1 --format=%ct "$revision" 2>/dev/null || echo 0)" \
+  "${programs[@]}" --archives "$out" ${PUSH:+--push "$PUSH"} "${redis[@]}"
 
-say() { printf '%-36s %5.1f MiB\n' "blindseq/$1:$version" "$(awk -v b="$2" -v m=$MiB 'BEGIN { print b/m }')"; }
-
-program() {
-  local dir=$bin/images/$1 size
-  if ldd "$bin/$1" >/dev/null 2>&1; then
-    echo "images: $1 is not a static program" >&2
-    return 1
-  fi
-  mkdir -p "$dir/data"
-  cp "$bin/$1" "$dir/program"
-  "$bin/$1" --sbom >"$dir/sbom.json"
-  build "$1" "$dir" images/Dockerfile
-  size=$(docker image inspect -f '{{.Size}}' "blindseq/$1:$version")
-  say "$1" "$size"
-  if [ "$size" -gt $(($(limit "$1") * MiB)) ]; then
-    echo "images: $1 has $size bytes, more than $(limit "$1") MiB" >&2
-    return 1
-  fi
-}
-
-redis() {
-  local dir=$bin/images/redis path lib
-  if ! command -v redis-server >/dev/null; then
-    docker pull -q "$redis_official" >/dev/null
-    docker tag "$redis_official" "blindseq/redis:$version"
-    docker tag "$redis_official" blindseq/redis:dev
-    return
-  fi
-  rm -rf "$dir" && mkdir -p "$dir/root/usr/local/bin"
-  for path in redis-server redis-cli cp; do # cp for the component redis-sentinel
-    missing "$path" "goes into the image of Redis (Debian: redis-tools has redis-cli)"
-    path=$(command -v "$path")
-    cp -L "$path" "$dir/root/usr/local/bin/"
-    # Copy every library, and the loader, to the path at which the program looks for it.
-    { ldd "$path" || true; } | grep -oE '/[^ ]+' | while read -r lib; do
-      mkdir -p "$dir/root$(dirname "$lib")" && cp -L "$lib" "$dir/root$lib"
-    done
-  done
-  ln "$dir/root/usr/local/bin/redis-server" "$dir/root/usr/local/bin/redis-sentinel" # one program; its name says what it does
-  printf 'FROM scratch\nLABEL org.opencontainers.image.title=redis\nCOPY root /\nENV PATH=/usr/local/bin\nUSER 65532:65532\nCMD ["redis-server"]\n' >"$dir/Dockerfile"
-  build redis "$dir" "$dir/Dockerfile"
-  say redis "$(docker image inspect -f '{{.Size}}' "blindseq/redis:$version")"
-}
-
-for name in producer-svc proposer-svc monitor-svc api-gw dsn-node; do program "$name"; done
-redis
+if ! engine; then
+  echo "images: no Docker engine answers; the archives are in $out (docker load, kind load image-archive, ctr -n k8s.io images import)" >&2
+  exit
+fi
+for archive in "$out"/*.tar; do docker load --quiet --input "$archive" >/dev/null; done
+if [ ${#redis[@]} -eq 0 ]; then
+  docker pull -q "$redis_official" >/dev/null
+  docker tag "$redis_official" "blindseq/redis:$version"
+  docker tag "$redis_official" blindseq/redis:dev
+fi

@@ -21,6 +21,11 @@ func Write(w io.Writer, p Program) error {
 	if !ok {
 		return fmt.Errorf("write SBOM of %s: the program has no build information", p.Name)
 	}
+	return WriteOf(w, p, info)
+}
+
+// WriteOf writes the bill of materials of a program that is not running, from what debug/buildinfo reads from its file.
+func WriteOf(w io.Writer, p Program, info *debug.BuildInfo) error {
 	bom := describe(p, info)
 	if err := cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(bom, cdx.SpecVersion1_6); err != nil {
 		return fmt.Errorf("write SBOM of %s: %w", p.Name, err)
