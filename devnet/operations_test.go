@@ -16,14 +16,12 @@ func shown() map[string]string {
 		cluster     = "needs a cluster: `make k8s-e2e` comes after it, and `e2e/k8s: TestEveryPodIsReady` sees what it made"
 	)
 	return map[string]string{
-		"make build":  "the tests of e2e run the programs that it builds",
 		"make test":   development,
 		"make images": "`images: TestAnArchiveHasBothTags` packs as it does",
-		"docker load": "needs Docker", "kind load image-archive": "needs a cluster", "ctr -n k8s.io images import": "needs a cluster",
+		"docker load": "needs Docker",
 		"PUSH=registry.internal/blindseq make images-push": "`images: TestARegistryHasAllOfIt` pushes to a registry of its own",
-		"make images-push": "`images: TestTheSameSourceGivesTheSameDigest`",
-		"docker login":     "needs Docker and a registry that asks who calls",
-		"cosign sign registry.internal/blindseq/api-gw@sha256:…": "an example: another program's, with a key of the operator",
+		"make images-push":   "`images: TestTheSameSourceGivesTheSameDigest`",
+		"docker login":       "needs Docker and a registry that asks who calls",
 		"make images k8s-up": cluster, "make k8s-up": cluster, "K8S_COMPONENTS=redis-sentinel make k8s-up": cluster,
 		"make k8s-e2e":      "`e2e/k8s: TestARollingUpdateOfEveryWorkloadFailsNoRequest` is one of those it runs",
 		"make k8s-e2e-long": development, "make k8s-down": "needs a cluster, and ends a deployment: one line of kubectl",
