@@ -97,10 +97,9 @@ func with(values map[string]any, change map[string]any) map[string]any {
 	return chartutil.CoalesceTables(change, values)
 }
 
-// TestTheChartKeepsTheRulesOfTheManifests: what Helm renders is held to what every kustomization is held to.
-func TestTheChartKeepsTheRulesOfTheManifests(t *testing.T) {
-	there := made(t)
-	for name, values := range map[string]map[string]any{
+// charts are values by a name, which between them have all that the chart can install.
+func charts() map[string]map[string]any {
+	return map[string]map[string]any{
 		"development":                        {"profile": "development"},
 		"development with the operator":      {"profile": "development", "monitoring": map[string]any{"prometheusOperator": true}},
 		"production":                         production(),
@@ -114,7 +113,13 @@ func TestTheChartKeepsTheRulesOfTheManifests(t *testing.T) {
 			"tolerations": []any{map[string]any{"key": "dedicated", "operator": "Exists"}},
 			"image":       map[string]any{"tag": "v0.2.0@sha256:" + strings.Repeat("a", 64), "pullSecrets": []any{map[string]any{"name": "registry"}}},
 		}),
-	} {
+	}
+}
+
+// TestTheChartKeepsTheRulesOfTheManifests: what Helm renders is held to what every kustomization is held to.
+func TestTheChartKeepsTheRulesOfTheManifests(t *testing.T) {
+	there := made(t)
+	for name, values := range charts() {
 		t.Run(name, func(t *testing.T) {
 			text, err := installed("zz9", "chain", values)
 			if err != nil {

@@ -328,7 +328,7 @@ func (g *generator) replicas(spec map[string]any, name string) {
 		spec["replicas"] = g.token(of(n))
 		return
 	}
-	spec["replicas"] = g.token("if .Values.autoscaling.enabled }}null{{ else }}{{ " + of(2) + " }}{{ end") // the autoscaler says it
+	spec[g.token("if .Values.autoscaling.enabled }}# {{ end")+"replicas"] = g.token(of(2)) // a comment where the autoscaler says it
 }
 
 func (g *generator) container(c map[string]any, workload string) {
