@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	apigw "blindseq/api-gw"
 	"blindseq/dsn-node/offline/keygen"
@@ -173,7 +174,10 @@ func (d *devnet) addMonitor(ctx context.Context) error {
 }
 
 func (d *devnet) addProposer(ctx context.Context) error {
-	s, err := add(ctx, d, "proposer-svc", proposer.New, func(cfg *proposer.Config) { cfg.DSN, cfg.Monitor = d.dsn, d.monitor })
+	s, err := add(ctx, d, "proposer-svc", proposer.New, func(cfg *proposer.Config) {
+		cfg.DSN, cfg.Monitor = d.dsn, d.monitor
+		cfg.ProcessedTTL = time.Minute // the embedded Redis has them in this process; nobody asks again after longer
+	})
 	if err == nil {
 		d.proposer, _ = s.Addresses()
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
+	"time"
 
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal"
@@ -12,11 +13,14 @@ import (
 	"github.com/ethereum/go-ethereum/common/lru"
 )
 
-// What a Checker remembers: the transactions of about two full contents of small ones, and payloads of so many bytes together. What is
-// asked for and was forgotten is checked again.
+// What a Checker remembers: the transactions of about two full contents of small ones, and payloads of so many bytes together. What
+// nobody has asked for in a while is forgotten at the next check: a transaction is checked when it arrives and when its content is
+// ordered, locked and opened, moments later, and a chain with little traffic would keep those of hours. What is asked for and was
+// forgotten is checked again.
 const (
 	remembered      = 2048
 	rememberedBytes = 32 << 20
+	rememberedFor   = 30 * time.Second
 )
 
 // Checker checks sealed transactions, and remembers those that it checked lately by the hash of their bytes. Any number of
@@ -25,15 +29,21 @@ type Checker struct {
 	committee *committee.Committee
 
 	mu    sync.Mutex
-	known lru.BasicLRU[[sha256.Size]byte, *seal.Checked]
+	known lru.BasicLRU[[sha256.Size]byte, *memory]
 	bytes int // of the payloads in known
 
 	shared sharing
 }
 
+// memory is a transaction that passed the check.
+type memory struct {
+	*seal.Checked
+	asked time.Time // last
+}
+
 // NewChecker returns a Checker for a committee's key.
 func NewChecker(c *committee.Committee) *Checker {
-	k := &Checker{committee: c, known: lru.NewBasicLRU[[sha256.Size]byte, *seal.Checked](remembered)}
+	k := &Checker{committee: c, known: lru.NewBasicLRU[[sha256.Size]byte, *memory](remembered)}
 	k.shared.check = func(raws [][]byte) []error {
 		_, errs := k.CheckAll(raws)
 		return errs
@@ -76,26 +86,40 @@ func (k *Checker) CheckAll(raws [][]byte) ([]*seal.Checked, []error) {
 func (k *Checker) recall(hashes [][sha256.Size]byte, out []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	now := time.Now()
 	for i, h := range hashes {
-		out[i], _ = k.known.Get(h)
+		if m, ok := k.known.Get(h); ok {
+			m.asked, out[i] = now, m.Checked
+		}
 	}
+	k.forget(now)
 }
 
 func (k *Checker) remember(hashes [][sha256.Size]byte, all []*seal.Checked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	now := time.Now()
 	for i, h := range hashes {
 		if all[i] == nil || k.known.Contains(h) { // found there, it was made the newest
 			continue
 		}
 		k.bytes += all[i].PayloadBytes()
-		if _, oldest, evicted := k.known.Add3(h, all[i]); evicted {
+		if _, oldest, evicted := k.known.Add3(h, &memory{all[i], now}); evicted {
 			k.bytes -= oldest.PayloadBytes()
 		}
-		for k.bytes > rememberedBytes {
-			_, oldest, _ := k.known.RemoveOldest()
-			k.bytes -= oldest.PayloadBytes()
+		k.forget(now)
+	}
+}
+
+// forget removes what nobody has asked for in rememberedFor, and what is too much. The caller holds k.mu.
+func (k *Checker) forget(now time.Time) {
+	for {
+		_, oldest, ok := k.known.GetOldest()
+		if !ok || k.bytes <= rememberedBytes && now.Sub(oldest.asked) < rememberedFor {
+			return
 		}
+		k.known.RemoveOldest()
+		k.bytes -= oldest.PayloadBytes()
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"blindseq/seal"
 	"blindseq/seal/committee/committeetest"
@@ -35,4 +37,29 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	if k.bytes > rememberedBytes {
 		t.Errorf("%d bytes", k.bytes)
 	}
+}
+
+// What nobody asks for any more is forgotten, and what somebody does is not.
+func TestWhatNobodyAsksForIsForgotten(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 1)
+	raws := [][]byte{c.Sealed([]byte("wanted")), c.Sealed([]byte("done"))}
+	synctest.Test(t, func(t *testing.T) {
+		k := NewChecker(c.Committee)
+		first, errs := k.CheckAll(raws)
+		if errs[0] != nil || errs[1] != nil {
+			t.Fatal(errs)
+		}
+		for range 4 {
+			time.Sleep(rememberedFor / 2)
+			if again, _ := k.CheckAll(raws[:1]); again[0] != first[0] {
+				t.Fatal("checked again")
+			}
+		}
+		if k.known.Len() != 1 || k.bytes != first[0].PayloadBytes() {
+			t.Errorf("%d of %d bytes are remembered", k.known.Len(), k.bytes)
+		}
+		if again, errs := k.CheckAll(raws); errs[1] != nil || again[1] == first[1] {
+			t.Errorf("what was forgotten: %v, %v", again[1] == first[1], errs[1])
+		}
+	})
 }
