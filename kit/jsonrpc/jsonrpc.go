@@ -122,6 +122,9 @@ func failures(batch []byte, e Error) []Response {
 }
 
 func idOf(request []byte) json.RawMessage {
+	if p, ok := ParsePlain(request); ok && ValidID(json.RawMessage(p.ID.Raw)) {
+		return json.RawMessage(p.ID.Raw)
+	}
 	var r struct {
 		ID json.RawMessage `json:"id"`
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+
+	"github.com/tidwall/gjson"
 )
 
 // Call is what a call of a request says about its method: every name that it gives it. A key may come twice or in another case, and
@@ -28,6 +30,9 @@ func (n *names) UnmarshalJSON(raw []byte) error {
 func Calls(request []byte) (calls []Call, batch bool) {
 	request = bytes.TrimLeft(request, " \t\r\n")
 	if batch = len(request) > 0 && request[0] == '['; !batch {
+		if p, ok := ParsePlain(request); ok && p.Method.Type == gjson.String {
+			return []Call{{Methods: names{p.Method.Str}}}, false
+		}
 		calls = make([]Call, 1)
 		if !decode(request, &calls[0]) {
 			calls[0] = Call{}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"blindseq/kit/budget"
+	"blindseq/kit/jsonrpc"
 
 	"github.com/tidwall/gjson"
 )
@@ -47,38 +48,21 @@ type question struct {
 // joinable returns a request as a question when it is one call that may travel in a batch with others; nil when it is not. Its id is a
 // string or a number: what has none gets no answer. It has each member once, and no others: of several a producer takes which it likes.
 func (p *Proxy) joinable(body []byte) *question {
-	if len(body) > maxJoinedBody || !gjson.ValidBytes(body) {
+	if len(body) > maxJoinedBody {
 		return nil
 	}
-	var version, id, method, params, none gjson.Result
-	known := true
-	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
-		member := &none
-		switch key.Raw {
-		case `"jsonrpc"`:
-			member = &version
-		case `"id"`:
-			member = &id
-		case `"method"`:
-			member = &method
-		case `"params"`:
-			member = &params
-		}
-		known = known && member != &none && !member.Exists()
-		*member = value
-		return known
-	})
+	c, plain := jsonrpc.ParsePlain(body)
 	switch {
-	case !known, version.Str != "2.0", id.Type != gjson.String && id.Type != gjson.Number, !p.joiner.methods[method.Str]:
+	case !plain, c.Version.Str != "2.0", c.ID.Type != gjson.String && c.ID.Type != gjson.Number, !p.joiner.methods[c.Method.Str]:
 		return nil
-	case method.Str == "eth_getBlockByNumber" && strings.Contains(params.Raw, "true"): // whole transactions make it long
+	case c.Method.Str == "eth_getBlockByNumber" && strings.Contains(c.Params.Raw, "true"): // whole transactions make it long
 		return nil
 	}
-	asks := `"method":"` + method.Str + `"`
-	if params.Exists() {
-		asks += `,"params":` + params.Raw
+	asks := `"method":"` + c.Method.Str + `"`
+	if c.Params.Exists() {
+		asks += `,"params":` + c.Params.Raw
 	}
-	return &question{id.Raw, asks}
+	return &question{c.ID.Raw, asks}
 }
 
 // errAlone says that a call's batch was not answered as a batch of calls is: the call has to be asked alone.

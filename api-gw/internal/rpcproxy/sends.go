@@ -10,6 +10,7 @@ import (
 	"blindseq/kit/jsonrpc"
 	"blindseq/seal"
 
+	"github.com/tidwall/gjson"
 	"golang.org/x/crypto/sha3"
 )
 
@@ -24,13 +25,21 @@ const (
 // send is a call that sends a transaction.
 type send struct {
 	id   string // JSON, as in the request
-	hash string // or the id of a sealed one
+	tx   string // in hexadecimal digits
 	sync bool
 }
 
 // sendsOf finds the calls of a request that send a transaction. A call that does not parse is not one.
 func sendsOf(body []byte) (sends []send) {
 	if !bytes.Contains(body, []byte(sendMethod)) {
+		return nil
+	}
+	if c, plain := jsonrpc.ParsePlain(body); plain {
+		if isSend(c.Method.String()) && c.ID.Exists() && c.Params.IsArray() {
+			if tx := c.Params.Get("0"); tx.Type == gjson.String {
+				return []send{{c.ID.Raw, tx.Str, c.Method.Str == sendSyncMethod}}
+			}
+		}
 		return nil
 	}
 	calls, _ := parse[sendCall](body)
@@ -42,6 +51,8 @@ func sendsOf(body []byte) (sends []send) {
 	return sends
 }
 
+func isSend(method string) bool { return method == sendMethod || method == sendSyncMethod }
+
 type sendCall struct {
 	ID     json.RawMessage   `json:"id"`
 	Method string            `json:"method"`
@@ -49,26 +60,26 @@ type sendCall struct {
 }
 
 func (c sendCall) send() (send, bool) {
-	if (c.Method != sendMethod && c.Method != sendSyncMethod) || len(c.Params) == 0 || len(c.ID) == 0 {
+	if !isSend(c.Method) || len(c.Params) == 0 || len(c.ID) == 0 {
 		return send{}, false
 	}
-	var text string
-	if json.Unmarshal(c.Params[0], &text) != nil {
+	var tx string
+	if json.Unmarshal(c.Params[0], &tx) != nil {
 		return send{}, false
 	}
-	digits, ok := strings.CutPrefix(text, "0x")
-	raw, err := hex.DecodeString(digits)
-	if !ok || err != nil {
-		return send{}, false
-	}
-	return send{id: string(c.ID), hash: nameOf(raw), sync: c.Method == sendSyncMethod}, true
+	return send{id: string(c.ID), tx: tx, sync: c.Method == sendSyncMethod}, true
 }
 
-// nameOf is what a producer answers for a transaction that it takes: the id of a sealed one, the hash of any other.
-func nameOf(raw []byte) string {
+// hash is what a producer answers for the transaction when it takes it: the id of a sealed one, the hash of any other. It takes none
+// that is not in digits.
+func (s send) hash() string {
+	raw, err := hex.DecodeString(strings.TrimPrefix(s.tx, "0x"))
+	if err != nil {
+		return ""
+	}
 	if seal.IsSealed(raw) {
-		if s, err := seal.Parse(raw); err == nil {
-			return s.ID().String()
+		if sealed, err := seal.Parse(raw); err == nil {
+			return sealed.ID().String()
 		}
 	}
 	h := sha3.NewLegacyKeccak256()
@@ -126,9 +137,9 @@ func knows(data any) bool {
 // taken is the answer to a call whose transaction was accepted.
 func (s send) taken() json.RawMessage {
 	if !s.sync {
-		return jsonrpc.Result(json.RawMessage(s.id), s.hash)
+		return jsonrpc.Result(json.RawMessage(s.id), s.hash())
 	}
 	return jsonrpc.Failure(json.RawMessage(s.id), jsonrpc.Error{
-		Code: codeNotProcessed, Message: "the transaction was accepted while the leader changed; ask for its receipt", Data: s.hash,
+		Code: codeNotProcessed, Message: "the transaction was accepted while the leader changed; ask for its receipt", Data: s.hash(),
 	})
 }

@@ -19,7 +19,7 @@ const (
 	// computingSaved is for how long a client that computed nothing saves up.
 	computingSaved = 4 * time.Second
 	// computingWait is how long a call waits for those of other clients to end, and then runs beside them.
-	computingWait = 500 * time.Millisecond
+	computingWait = 2 * time.Second
 	// computingCalls is how many calls of one client compute or wait for it: as many requests as a gateway lets it have.
 	computingCalls = 128
 	// manyComputing is from how many clients on those are forgotten that owe nothing.
