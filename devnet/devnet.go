@@ -153,6 +153,7 @@ func (d *devnet) addSequencer(ctx context.Context) error {
 	s, err := add(ctx, d, "dsn-node", sequencer.New, func(cfg *sequencer.Config) {
 		cfg.DataDir, cfg.RPCAddress, cfg.PreblockTime = filepath.Join(d.cfg.DataDir, "dsn"), "127.0.0.1:0", d.cfg.PreblockTime
 		cfg.Keyholders, cfg.CommitteeFile = d.keyholders, d.committee()
+		cfg.Clock = d.clock
 		if d.keys != nil {
 			cfg.IdentityFile = d.keys.Sequencer
 		}

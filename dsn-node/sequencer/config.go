@@ -6,8 +6,10 @@ import (
 	"strconv"
 	"time"
 
+	"blindseq/kit/clock"
 	"blindseq/kit/config"
 	"blindseq/kit/content"
+	"blindseq/seal/rules"
 )
 
 // Config of the sequencer.
@@ -26,7 +28,20 @@ type Config struct {
 
 	KeyholderTimeout time.Duration `help:"Timeout of one call to a keyholder. The call is retried; while a quorum answers, nothing waits for it." default:"10s"`
 
+	MaxClockDrift time.Duration `help:"Maximum lead of a proposal's timestamp over this machine's clock; at most 15s with keyholders, who attest nothing further ahead of their clocks. A proposal beyond it is refused, and its request ends without a block." default:"75s"`
+
 	MaxSubscribers int `help:"Maximum number of concurrent streams of preblocks, over both protocols." default:"1000"`
+
+	// Clock is that of the timestamps; nil for the machine's. It is no flag: only a development chain has another.
+	Clock *clock.Clock `kong:"-"`
+}
+
+// maxAhead is the maximum lead of a timestamp. A content that keyholders refuse until their clocks have caught up must not be accepted.
+func (c *Config) maxAhead() time.Duration {
+	if len(c.Keyholders) == 0 {
+		return c.MaxClockDrift
+	}
+	return min(c.MaxClockDrift, rules.ClockSkew)
 }
 
 // DefaultAddresses are the ports of gRPC and of health and metrics.
@@ -49,6 +64,8 @@ func (c *Config) Validate() error {
 		return errors.New("--identity-file is required with --keyholders: the file with the sequencer's key, whose address the committee file names in sequencers")
 	case c.KeyholderTimeout < 10*time.Millisecond || c.KeyholderTimeout > time.Hour:
 		return fmt.Errorf("--keyholder-timeout must be within 10ms and 1h, not %s", c.KeyholderTimeout)
+	case c.MaxClockDrift < 0:
+		return fmt.Errorf("--max-clock-drift must not be negative, not %s", c.MaxClockDrift)
 	case c.DataDir == "":
 		return errors.New("--data-dir must not be empty")
 	}

@@ -234,6 +234,6 @@ func (l recoveredLog) Fixed(ctx context.Context, number uint64) (common.Hash, er
 func (l recoveredLog) Check(c *preblockv1.Content) error { return l.r.core.Check(c) }
 
 func (l recoveredLog) Submit(ctx context.Context, c *preblockv1.Content) error {
-	_, err := l.r.core.Submit(ctx, core.Proposal{Content: c})
+	_, err := l.r.core.Submit(ctx, core.Proposal{Content: c, Recovered: true})
 	return err
 }

@@ -63,6 +63,8 @@ func (s *Service) open(ctx context.Context, cfg Config, m *metrics) (err error) 
 		PreblockTime:    time.Duration(cfg.PreblockTime),
 		MaxContentBytes: cfg.MaxContentBytes,
 		MaxSubscribers:  cfg.MaxSubscribers,
+		Now:             cfg.Clock.Bound,
+		MaxAhead:        cfg.maxAhead(),
 		Rules:           ordered.Keyless{},
 		OnAppend:        m.appended,
 		Log:             s.Log,

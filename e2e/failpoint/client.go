@@ -37,6 +37,17 @@ func (c Client) Fail(ctx context.Context, name, text string) error {
 	return c.set(ctx, name, fmt.Sprintf("return(%q)", text))
 }
 
+// Give makes a step that takes a number work with this one, until Disarm.
+func (c Client) Give(ctx context.Context, name string, n int) error {
+	return c.set(ctx, name, fmt.Sprintf("return(%d)", n))
+}
+
+// Disarm makes a step do nothing again.
+func (c Client) Disarm(ctx context.Context, name string) error {
+	_, err := c.do(ctx, http.MethodDelete, name, "")
+	return err
+}
+
 func (c Client) set(ctx context.Context, name, term string) error {
 	_, err := c.do(ctx, http.MethodPut, name, term)
 	return err

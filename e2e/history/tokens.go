@@ -42,7 +42,7 @@ func (c *checker) tokensOf(records []*blueprintv1.LogRecord, asked map[string]ui
 	}
 }
 
-// ReasonName is the name of a reason as the APIs spell it: pool_locked, pool_empty, timestamp_decreased.
+// ReasonName is the name of a reason as the APIs spell it: pool_locked, pool_empty, timestamp_decreased, timestamp_ahead.
 func ReasonName(r preblockv1.NoPreblockReason) string {
 	return strings.ToLower(strings.TrimPrefix(r.String(), "NO_PREBLOCK_REASON_"))
 }

@@ -59,7 +59,7 @@ func Open(path string) (*Clock, error) {
 // Now is the time.
 func (c *Clock) Now() time.Time {
 	if c == nil {
-		return time.Now()
+		return machine()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,6 +71,14 @@ func (c *Clock) now() time.Time {
 		return c.still
 	}
 	return time.Now().Add(c.ahead)
+}
+
+// machine is the time of the machine's clock, which a test can set forward for those who propose timestamps.
+func machine() time.Time {
+	now := time.Now()
+	// gofail: var clockAhead int
+	// now = now.Add(time.Duration(clockAhead) * time.Second)
+	return now
 }
 
 // Bound is the time by which timestamps are judged. It never goes back, also not where StandAt moves the clock back: else what was

@@ -76,6 +76,31 @@ func (e Decline) next(s State) (t transition, err error) {
 	return t, nil
 }
 
+// Refuse records that the DSN refused the proposal in flight for good, before the monitor is notified. It is recorded only after the
+// DSN said that nothing is accepted for the number: an earlier attempt cannot become a preblock then.
+type Refuse struct {
+	By
+	ID     string
+	Reason Reason
+}
+
+// Subject implements Event.
+func (e Refuse) Subject() string { return e.ID }
+
+func (e Refuse) next(s State) (t transition, err error) {
+	if e.Reason == 0 {
+		return t, ErrNoReason
+	}
+	r, err := current(s, e.ID, InFlight)
+	if err != nil {
+		return t, err
+	}
+	r.Phase, r.Reason, r.Displaced = Ending, e.Reason, false
+	t.result = r
+	t.add(Hold, r)
+	return t, nil
+}
+
 // first is the head, when it is the one named and nothing is current.
 func first(s State, id string) (Request, error) {
 	switch {

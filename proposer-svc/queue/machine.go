@@ -49,6 +49,8 @@ func name(e Event) string {
 		return "retry"
 	case Decline:
 		return "decline"
+	case Refuse:
+		return "refuse"
 	case Displace:
 		return "displace"
 	case Announced:

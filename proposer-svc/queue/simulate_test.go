@@ -59,7 +59,7 @@ func (h *history) random(rng *rand.Rand, m *queuetest.Memory, step byte) queue.E
 	if v.Current != nil && rng.IntN(2) == 0 {
 		id = v.Current.ID
 	}
-	switch rng.IntN(8) {
+	switch rng.IntN(9) {
 	case 0:
 		return queue.Start{By: by, ID: id, Number: h.number + 1, Hash: []byte{step}}
 	case 1:
@@ -71,6 +71,8 @@ func (h *history) random(rng *rand.Rand, m *queuetest.Memory, step byte) queue.E
 	case 4:
 		return queue.Displace{By: by, ID: id}
 	case 5:
+		return queue.Refuse{By: by, ID: id, Reason: 1}
+	case 6:
 		if v.Current != nil && v.Current.Phase == queue.InFlight {
 			h.number = v.Current.Number
 			return queue.Applied{ID: id, Number: h.number}

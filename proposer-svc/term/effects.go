@@ -30,7 +30,7 @@ type (
 	Find struct{ Number uint64 }
 	// Record an event in the FIFO → Recorded.
 	Record struct{ Event queue.Event }
-	// Submit the recorded attempt to the DSN → Submitted. After an error it is not known whether the DSN has it: the next
+	// Submit the recorded attempt to the DSN → Submitted or Refused. After an error it is not known whether the DSN has it: the next
 	// step checks an attempt that is not watched.
 	Submit struct {
 		Request queue.Request
@@ -62,8 +62,10 @@ type (
 		Answer *dsnv1.SubmitProposalResponse
 		Now    time.Time
 	}
-	Told   struct{}
-	Failed struct{}
+	// Refused says that the DSN has accepted nothing for the number and refuses this content.
+	Refused struct{ Reason preblockv1.NoPreblockReason }
+	Told    struct{}
+	Failed  struct{}
 )
 
 func (Look) effect()   {}
@@ -82,5 +84,6 @@ func (Probed) event()    {}
 func (Found) event()     {}
 func (Recorded) event()  {}
 func (Submitted) event() {}
+func (Refused) event()   {}
 func (Told) event()      {}
 func (Failed) event()    {}

@@ -21,7 +21,8 @@
 //	freeing     Probe             Probed → declining; accepted → starting
 //	declining   Record Decline    Recorded → looking
 //	starting    Record Start      Recorded → submitting
-//	submitting  Submit            Submitted → looking, or yielding when the number is another request's
+//	submitting  Submit            Submitted → looking, or yielding when the number is another request's; Refused → refusing
+//	refusing    Record Refuse     Recorded → looking
 //	yielding    Record Displace   Recorded → looking
 //	checking    Find              Found → comparing, or claiming when the number is another request's
 //	claiming    Record Displace   Recorded → comparing
@@ -54,6 +55,7 @@ const (
 	declining
 	starting
 	submitting
+	refusing
 	yielding
 	checking
 	claiming
@@ -114,7 +116,7 @@ func (s State) Doing() string {
 		return "propose"
 	case telling, ending:
 		return "announce"
-	case submitting, yielding:
+	case submitting, refusing, yielding:
 		return "submit"
 	}
 	return "follow"
@@ -133,6 +135,8 @@ func (s State) effect() Effect {
 		return Find{Number: s.request.Number}
 	case declining:
 		return Record{queue.Decline{By: s.by, ID: s.request.ID, Reason: queue.Reason(s.reason)}}
+	case refusing:
+		return Record{queue.Refuse{By: s.by, ID: s.request.ID, Reason: queue.Reason(s.reason)}}
 	case starting:
 		return Record{queue.Start{By: s.by, ID: s.request.ID, Number: s.content.GetNumber(), Hash: s.hash}}
 	case retrying:
@@ -187,6 +191,9 @@ func (s State) next(e Event) (State, error) {
 		return s.recorded(e.Request), nil
 	case Submitted:
 		return s.submitted(e), nil
+	case Refused:
+		s.phase, s.reason = refusing, e.Reason
+		return s, nil
 	case Told:
 		s.phase = ending
 		return s, nil
@@ -211,7 +218,7 @@ func (s State) expects(e Event) (ok bool) {
 		_, ok = effect.(Find)
 	case Recorded:
 		_, ok = effect.(Record)
-	case Submitted:
+	case Submitted, Refused:
 		_, ok = effect.(Submit)
 	case Told:
 		_, ok = effect.(Tell)

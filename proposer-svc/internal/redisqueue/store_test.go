@@ -96,7 +96,7 @@ func randomEvent(rng *rand.Rand, m *queuetest.Memory) queue.Event {
 		by.Token = 8
 	}
 	number := uint64(rng.IntN(5))
-	switch rng.IntN(9) {
+	switch rng.IntN(10) {
 	case 0, 1:
 		return queue.Start{By: by, ID: id, Number: number, Hash: []byte{1}}
 	case 2:
@@ -108,6 +108,8 @@ func randomEvent(rng *rand.Rand, m *queuetest.Memory) queue.Event {
 	case 5:
 		return queue.Displace{By: by, ID: id}
 	case 6:
+		return queue.Refuse{By: by, ID: id, Reason: queue.Reason(rng.IntN(3))}
+	case 7:
 		return queue.Applied{ID: []string{id, ""}[rng.IntN(2)], Number: number}
 	}
 	return request(fmt.Sprintf("r%d", rng.IntN(12)))

@@ -196,6 +196,25 @@ func TestErrorsOfOthersLoseNothing(t *testing.T) {
 	}
 }
 
+// The request ends with the reason, and the next one, whose timestamp is right, is proposed for the number.
+func TestARequestWhoseTimestampTheDSNRefusesEnds(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.dsn.Fail(status.Error(codes.OutOfRange, "timestamp is too far ahead of the clock"))
+		r.request("a", true)
+		r.expectNotice("a", preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_AHEAD)
+		if s := r.state("a"); s != queue.Processed {
+			t.Errorf("the request is %s", s)
+		}
+		r.dsn.Fail(nil)
+		for r.submission() != nil { // the DSN refused these
+		}
+		pass(time.Minute)
+		r.expectQuiet()
+		r.request("b", true)
+		r.expectSubmission("b", 1, 1)
+	})
+}
+
 func TestAMonitorThatIsAwayDelaysTheEndOnly(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.monitor.Fail(unavailable)

@@ -104,7 +104,7 @@ func (t *lead) find(ctx context.Context, number uint64) (*preblockv1.Preblock, e
 
 func (t *lead) record(ctx context.Context, e queue.Event) (term.Event, error) {
 	switch e.(type) {
-	case queue.Decline:
+	case queue.Decline, queue.Refuse:
 		// gofail: var requestDeclining struct{}
 	case queue.Start:
 		// gofail: var proposalRecording struct{}
@@ -135,7 +135,12 @@ func (t *lead) submit(ctx context.Context, e term.Submit) (term.Event, error) {
 	call, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
 	defer cancel()
 	res, err := t.DSN.SubmitProposal(call, &dsnv1.SubmitProposalRequest{Content: e.Content, RequestId: r.ID, Attempt: r.Attempt})
-	if err != nil {
+	switch status.Code(err) {
+	case codes.OK:
+	case codes.OutOfRange:
+		t.Log.WarnContext(ctx, "the DSN refuses the proposal's timestamp", "timestamp", e.Content.GetTimestamp().AsTime(), "error", err)
+		return term.Refused{Reason: preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_AHEAD}, nil
+	default:
 		return nil, fmt.Errorf("submit proposal %d: %w", r.Number, err)
 	}
 	// gofail: var proposalSubmitted struct{}

@@ -28,6 +28,7 @@ func Errors() map[error]codes.Code {
 		errNoKeyholders:            codes.Unimplemented,
 		content.ErrMalformed:       codes.InvalidArgument,
 		rules.ErrContent:           codes.InvalidArgument,
+		rules.ErrClock:             codes.OutOfRange,
 		requestid.ErrInvalid:       codes.InvalidArgument,
 		content.ErrTooLarge:        codes.ResourceExhausted,
 		core.ErrTooManySubscribers: codes.ResourceExhausted,

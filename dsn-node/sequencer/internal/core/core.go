@@ -25,6 +25,7 @@ import (
 	"blindseq/kit/requestid"
 	"blindseq/kit/wal"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
+	"blindseq/seal/rules"
 )
 
 var (
@@ -67,6 +68,8 @@ type Options struct {
 	Rounds          Rounds        // nil: a preblock is its proposal
 	Rules           Rules
 	MaxContentBytes int
+	Now             func() time.Time // judges the timestamps of proposals that were never accepted; nil: nobody does
+	MaxAhead        time.Duration    // how far such a timestamp may be ahead of Now
 	MaxSubscribers  int
 	OnAppend        func(time.Duration) // called with the time of each write and fsync; may be nil
 	FS              wal.FS              // the operating system's when nil
@@ -78,6 +81,8 @@ type Proposal struct {
 	Content   *preblockv1.Content
 	RequestID string // empty when it came without one
 	Attempt   uint32
+	// Recovered says that a quorum may have attested the content, so its timestamp was judged before.
+	Recovered bool
 }
 
 // Verdict says what a submission was for its number.
@@ -187,7 +192,7 @@ func (c *Core) Submit(ctx context.Context, p Proposal) (Answer, error) {
 	}
 	hash := content.HashOf(p.Content)
 	proposal := &preblockv1.Preblock{Content: p.Content, ContentHash: hash[:], RequestId: p.RequestID, Attempt: p.Attempt}
-	accepted, err := c.submit(ctx, proposal)
+	accepted, err := c.submit(ctx, proposal, p.Recovered)
 	if err != nil {
 		return Answer{}, fmt.Errorf("submit proposal %d: %w", number, err)
 	}
@@ -232,7 +237,7 @@ func (c *Core) check(p Proposal) error {
 }
 
 // submit returns what is accepted for the proposal's number: the proposal itself or an earlier one.
-func (c *Core) submit(ctx context.Context, proposal *preblockv1.Preblock) (*preblockv1.Preblock, error) {
+func (c *Core) submit(ctx context.Context, proposal *preblockv1.Preblock, recovered bool) (*preblockv1.Preblock, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -240,6 +245,13 @@ func (c *Core) submit(ctx context.Context, proposal *preblockv1.Preblock) (*preb
 	}
 	number := proposal.GetContent().GetNumber()
 	known := number <= c.state.Accepted()
+	if number == c.state.Accepted()+1 && !recovered {
+		if err := c.checkClock(proposal); err != nil {
+			c.o.Log.WarnContext(ctx, "proposal is ahead of the clock and is refused", "number", number,
+				"request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt(), "error", err)
+			return nil, err
+		}
+	}
 	if err := c.step(ctx, order.Submitted{Number: number}, proposal); err != nil {
 		return nil, err
 	}
@@ -254,6 +266,19 @@ func (c *Core) submit(ctx context.Context, proposal *preblockv1.Preblock) (*preb
 		return proposal, nil
 	}
 	return proposal, c.step(ctx, order.Due{}, nil)
+}
+
+// checkClock refuses a timestamp far ahead of the clock. It runs once, before the content is accepted: an accepted content is final for
+// its number, and the chain would stand until the keyholders' clocks had caught up.
+func (c *Core) checkClock(proposal *preblockv1.Preblock) error {
+	if c.o.Now == nil {
+		return nil
+	}
+	now, at := c.o.Now(), time.Unix(proposal.GetContent().GetTimestamp().GetSeconds(), 0)
+	if at.Sub(now) > c.o.MaxAhead {
+		return fmt.Errorf("%w: %s is more than %s after %s", rules.ErrClock, at.UTC().Format(time.RFC3339), c.o.MaxAhead, now.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // step gives the state machine an event and carries out the effects. The caller holds mu, or is alone.

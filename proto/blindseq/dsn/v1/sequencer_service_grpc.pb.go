@@ -38,6 +38,7 @@ type SequencerServiceClient interface {
 	// content, whatever was submitted: compare `content_hash`.
 	// INVALID_ARGUMENT: malformed content, or one that breaks a rule (Go package blindseq/seal/rules); nothing changed.
 	// FAILED_PRECONDITION: the number is neither known nor the next one.
+	// OUT_OF_RANGE: nothing is accepted for the number, and the timestamp is too far ahead of the sequencer's clock; nothing changed.
 	// RESOURCE_EXHAUSTED: the content exceeds the size limit. UNAVAILABLE: the disk failed or the sequencer is
 	// stopping; the proposal may or may not be accepted, retry.
 	// No REST binding: proposals come from proposer-svc only.
@@ -146,6 +147,7 @@ type SequencerServiceServer interface {
 	// content, whatever was submitted: compare `content_hash`.
 	// INVALID_ARGUMENT: malformed content, or one that breaks a rule (Go package blindseq/seal/rules); nothing changed.
 	// FAILED_PRECONDITION: the number is neither known nor the next one.
+	// OUT_OF_RANGE: nothing is accepted for the number, and the timestamp is too far ahead of the sequencer's clock; nothing changed.
 	// RESOURCE_EXHAUSTED: the content exceeds the size limit. UNAVAILABLE: the disk failed or the sequencer is
 	// stopping; the proposal may or may not be accepted, retry.
 	// No REST binding: proposals come from proposer-svc only.

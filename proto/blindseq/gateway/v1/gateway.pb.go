@@ -96,7 +96,7 @@ func (x *Block) GetTransactions() uint32 {
 // NoBlock says why produce_block made none.
 type NoBlock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// pool_locked, pool_empty or timestamp_decreased.
+	// pool_locked, pool_empty, timestamp_decreased or timestamp_ahead.
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

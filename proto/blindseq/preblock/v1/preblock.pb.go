@@ -89,6 +89,8 @@ const (
 	NoPreblockReason_NO_PREBLOCK_REASON_POOL_EMPTY NoPreblockReason = 2
 	// The request's timestamp precedes that of the head.
 	NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_DECREASED NoPreblockReason = 3
+	// The request's timestamp is too far ahead of the DSN's clock.
+	NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_AHEAD NoPreblockReason = 4
 )
 
 // Enum value maps for NoPreblockReason.
@@ -98,12 +100,14 @@ var (
 		1: "NO_PREBLOCK_REASON_POOL_LOCKED",
 		2: "NO_PREBLOCK_REASON_POOL_EMPTY",
 		3: "NO_PREBLOCK_REASON_TIMESTAMP_DECREASED",
+		4: "NO_PREBLOCK_REASON_TIMESTAMP_AHEAD",
 	}
 	NoPreblockReason_value = map[string]int32{
 		"NO_PREBLOCK_REASON_UNSPECIFIED":         0,
 		"NO_PREBLOCK_REASON_POOL_LOCKED":         1,
 		"NO_PREBLOCK_REASON_POOL_EMPTY":          2,
 		"NO_PREBLOCK_REASON_TIMESTAMP_DECREASED": 3,
+		"NO_PREBLOCK_REASON_TIMESTAMP_AHEAD":     4,
 	}
 )
 
@@ -1014,12 +1018,13 @@ const file_blindseq_preblock_v1_preblock_proto_rawDesc = "" +
 	"\x1dUNOPENABLE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19UNOPENABLE_REASON_PAYLOAD\x10\x01\x12\x1d\n" +
 	"\x19UNOPENABLE_REASON_PADDING\x10\x02\x12\x1a\n" +
-	"\x16UNOPENABLE_REASON_SEED\x10\x03*\xa9\x01\n" +
+	"\x16UNOPENABLE_REASON_SEED\x10\x03*\xd1\x01\n" +
 	"\x10NoPreblockReason\x12\"\n" +
 	"\x1eNO_PREBLOCK_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eNO_PREBLOCK_REASON_POOL_LOCKED\x10\x01\x12!\n" +
 	"\x1dNO_PREBLOCK_REASON_POOL_EMPTY\x10\x02\x12*\n" +
-	"&NO_PREBLOCK_REASON_TIMESTAMP_DECREASED\x10\x03B\xcb\x01\n" +
+	"&NO_PREBLOCK_REASON_TIMESTAMP_DECREASED\x10\x03\x12&\n" +
+	"\"NO_PREBLOCK_REASON_TIMESTAMP_AHEAD\x10\x04B\xcb\x01\n" +
 	"\x18com.blindseq.preblock.v1B\rPreblockProtoP\x01Z.blindseq/proto/blindseq/preblock/v1;preblockv1\xa2\x02\x03BPX\xaa\x02\x14Blindseq.Preblock.V1\xca\x02\x14Blindseq\\Preblock\\V1\xe2\x02 Blindseq\\Preblock\\V1\\GPBMetadata\xea\x02\x16Blindseq::Preblock::V1b\x06proto3"
 
 var (
