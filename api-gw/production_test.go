@@ -9,6 +9,7 @@ import (
 	"blindseq/api-gw/internal/fakes"
 	"blindseq/kit/leader"
 	"blindseq/kit/redistest"
+	"blindseq/kit/testaddr"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 
 	"google.golang.org/grpc/codes"
@@ -35,6 +36,18 @@ func TestAStandstillIsNotedAndCostsNoGatewayItsReadiness(t *testing.T) {
 	f.Fail("monitor", nil)
 	f.View(&preblockv1.GetStatusResponse{DsnConnected: true})
 	until(t, "the reason's end", func() bool { return len(s.Health.Notes()) == 0 })
+}
+
+func TestServicesOutOfReachAreNamedWithSinceWhen(t *testing.T) {
+	f, r := fakes.Start(t), redistest.Mini(t)
+	cfg := cfgFor(t, r.URL, f)
+	cfg.Monitor = testaddr.Next(t)
+	s, _ := run(t, cfg)
+	lead(t, r, leader.Endpoint{GRPC: f.Addr, RPC: f.Addr})
+	until(t, "ready, and what is out of reach", func() bool {
+		faults := s.Health.Notes()["faults"]
+		return ready(s)() && strings.Contains(faults, "cannot reach monitor-svc") && strings.Contains(faults, ", since 20") && !strings.Contains(faults, "proposer-svc")
+	})
 }
 
 func halted(why string) *preblockv1.GetStatusResponse {

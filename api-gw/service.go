@@ -10,6 +10,7 @@ import (
 	"blindseq/api-gw/internal/rpcproxy"
 	"blindseq/api-gw/internal/tracker"
 	"blindseq/kit/budget"
+	"blindseq/kit/fitness"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
 	"blindseq/kit/memory"
@@ -85,7 +86,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	directory, roster := leader.NewDirectory(rdb, leading), leader.NewRoster(rdb, leading)
 	lines := s.lines(ctx, directory)
 
-	api, err := s.api(directory, lines, rdb)
+	api, checks, err := s.api(directory, lines, rdb)
 	if err != nil {
 		return err
 	}
@@ -123,6 +124,7 @@ func (s *Service) wire(ctx context.Context) (err error) {
 	s.Add("leader tracker", leaders.Run)
 	s.Add("held calls", lines.Leader.Run)
 	s.Add("production watch", s.watchProduction(api.Standstill))
+	s.Add("reach", func(ctx context.Context) error { return fitness.Reaches(ctx, s.Health, checks...) })
 	s.Add("public listeners", together(grpcServer, restServer, rpcServer))
 	return nil
 }
@@ -140,29 +142,30 @@ func (s *Service) lines(ctx context.Context, directory *leader.Directory) gatewa
 	}
 }
 
-// api connects the public API with the services behind it.
-func (s *Service) api(directory *leader.Directory, lines gateway.Lines, rdb *redisx.Client) (*gateway.Server, error) {
+// api connects the public API with the services behind it, and returns how to find out whether they are reached.
+func (s *Service) api(directory *leader.Directory, lines gateway.Lines, rdb *redisx.Client) (_ *gateway.Server, checks []fitness.Check, err error) {
 	producer, err := s.Dial("leader:///"+leading, roles.Producer, directory.DialOption(),
 		grpc.WithChainUnaryInterceptor(refuseUnary(producers{Directory: directory})),
 		grpc.WithChainStreamInterceptor(refuseStream(producers{Directory: directory})))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	proposer, err := s.Dial(s.cfg.Proposer, roles.Proposer)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	monitor, err := s.Dial(s.cfg.Monitor, roles.Monitor)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	checks = []fitness.Check{fitness.Reach("proposer-svc", proposer), fitness.Reach("monitor-svc", monitor)}
 	return gateway.New(gateway.Backends{
 		Producer: blueprintv1.NewProducerServiceClient(producer),
 		Admin:    blueprintv1.NewAdminServiceClient(producer),
 		Proposer: proposalv1.NewProposerServiceClient(proposer),
 		Monitor:  preblockv1.NewMonitorServiceClient(monitor),
 		Bind:     idempotency.New(rdb).Bind,
-	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.Log), nil
+	}, gateway.Timeouts{Produce: s.cfg.ProduceWait, Call: s.cfg.CallTimeout, Status: s.cfg.StatusTimeout}, lines, s.Log), checks, nil
 }
 
 func (s *Service) leaderKnown(known bool) {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/kit/requestid"
@@ -86,6 +87,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	}
 	preblockv1.RegisterMonitorServiceServer(s.grpc.Registrar(), api.New(deps))
 	s.addComponents()
+	s.Add("reach", func(ctx context.Context) error {
+		return fitness.Reaches(ctx, s.Health, fitness.Reach("sequencer", dsn))
+	})
 	return s, s.Ops()
 }
 

@@ -139,6 +139,9 @@ func TestABrokenStreamIsResumedWithoutAGap(t *testing.T) {
 			if reason := a.s.Health.Ready()["dsn"]; reason == "" {
 				t.Error("readyz does not say that the DSN is away")
 			}
+			if a.s.Health.Since()["dsn"].IsZero() {
+				t.Error("readyz does not say since when")
+			}
 			w.dsn.Fix("r6")
 			w.dsn.Up()
 			n++

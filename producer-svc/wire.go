@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
@@ -107,8 +108,9 @@ func (s *Service) connect() (err error) {
 		return err
 	}
 	s.candidate = &leading.Candidate{
-		Redis: p.redis, Directory: directory, Observer: s.cfg.observes(), Fitness: new(leader.Fitness),
+		Redis: p.redis, Directory: directory, Observer: s.cfg.observes(), Fitness: new(fitness.Fitness),
 		Head: func() uint64 { return s.ledger.Head().Number }, Health: s.Health, Log: s.Log,
+		Standbys: func() string { last, _ := s.disk.Store.Position(); return s.standbys.Text(last) },
 	}
 	s.takeTransactions(replicationv1.NewReplicationServiceClient(p.leading))
 	if err := s.listen(); err != nil {
@@ -132,11 +134,11 @@ func (s *Service) locker(rdb *redisx.Client, name string, ttl time.Duration) *lo
 // watchFitness finds out whether this replica could do the work of a leader.
 func (s *Service) watchFitness(p peers) {
 	c, replicas := s.candidate, leader.NewRoster(p.redis, rediskeys.ProducerLease)
-	checks := []leader.Check{leader.Reach("monitor-svc", p.monitor)}
+	checks := []fitness.Check{fitness.Reach("monitor-svc", p.monitor)}
 	if !s.cfg.observes() {
 		proposers := leader.NewRoster(p.redis, rediskeys.ProposerLease)
 		disk := &leader.Disk{Dir: s.cfg.DataDir, Bound: s.cfg.SlowDisk}
-		checks = append(checks, leader.Reach("proposer-svc", p.proposer), disk.Check(), c.Heeds(proposers))
+		checks = append(checks, fitness.Reach("proposer-svc", p.proposer), disk.Check(), c.Heeds(proposers))
 		c.Aside = &leader.Aside{Lease: c.Lease, Fitness: c.Fitness, Roster: replicas, Self: c.Endpoint.ID(), Wait: s.cfg.AsideWait}
 		c.Aside.Register(s.Registry)
 		if !s.cfg.Development {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
@@ -50,7 +51,7 @@ type Service struct {
 	locker    *lock.Locker
 	endpoint  leader.Endpoint
 	peers     peers
-	fitness   leader.Fitness
+	fitness   fitness.Fitness
 	aside     *leader.Aside
 }
 
@@ -95,11 +96,11 @@ func (s *Service) stepAside(rdb *redisx.Client, wait time.Duration) {
 	s.aside.Register(s.Registry)
 	s.Add("replicas", replicas.Run)
 	s.Add("fitness", func(ctx context.Context) error {
-		return s.fitness.Watch(ctx, leader.Reach("producer-svc", s.peers.producer), leader.Reach("monitor-svc", s.peers.monitor), leader.Reach("sequencer", s.peers.dsn))
+		return s.fitness.Watch(ctx, fitness.Reach("producer-svc", s.peers.producer), fitness.Reach("monitor-svc", s.peers.monitor), fitness.Reach("sequencer", s.peers.dsn))
 	})
 	s.Add("fitness report", func(ctx context.Context) error {
-		return s.fitness.Report(ctx, func(faults []leader.Fault) {
-			s.Health.Note("faults", leader.Text(faults))
+		return s.fitness.Report(ctx, func(faults []fitness.Fault) {
+			s.Health.Note("faults", fitness.Text(faults))
 			s.Health.Note("aside", s.aside.Text())
 		})
 	})
@@ -112,7 +113,7 @@ const missedAfter = 3 * time.Second
 // describe is what this replica says of itself.
 func (s *Service) describe() (leader.Replica, bool) {
 	r := leader.Replica{Endpoint: s.endpoint, MayLead: true, Whole: s.aside.Whole()}
-	if leads, known := s.directory.Current(rediskeys.ProducerLease); known && slices.ContainsFunc(s.fitness.Faults(missedAfter), func(f leader.Fault) bool {
+	if leads, known := s.directory.Current(rediskeys.ProducerLease); known && slices.ContainsFunc(s.fitness.Faults(missedAfter), func(f fitness.Fault) bool {
 		return f.Part == "producer-svc"
 	}) {
 		r.Misses = leads.ID()

@@ -17,6 +17,7 @@ import (
 	"blindseq/dsn-node/bundler/internal/walletrpc"
 	"blindseq/dsn-node/internal/identity"
 	"blindseq/kit/budget"
+	"blindseq/kit/fitness"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
 	"blindseq/kit/roles"
@@ -89,6 +90,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (_ *Service, err err
 	if together != nil {
 		together.Register(server.Registrar(), walletrpc.ErrorOf)
 		s.Add("peers", together.Run)
+		s.Add("reach", func(ctx context.Context) error { return fitness.Reaches(ctx, s.Health, together.Reach()...) })
 	}
 	s.Add("outbox", s.runBox)
 	s.Add("watcher", watcher.Run)

@@ -74,6 +74,7 @@ func newRounds(cfg Config, h *host.Host) (_ *keyholderRounds, err error) {
 	r.driver, err = rounds.NewDriver(rounds.Options{
 		Committee: r.committee, Key: key, Keyholders: keyholders, Preblock: r.preblock, Sealed: r.order.Sealed, Cases: book,
 		Observer: m, Waiting: func(reason string) { r.setWaiting(h.Health, reason) },
+		Away:        func(text string) { h.Health.Note("keyholders", text) },
 		CallTimeout: cfg.KeyholderTimeout, MaxBackoff: maxBackoff, Log: h.Log,
 	})
 	if err != nil {

@@ -263,6 +263,11 @@ func TestTwoOfSevenDeadCostNoBlockAndThreeStopUntilOneReturns(t *testing.T) {
 	n.stopKeyholder(5)
 	s.submit(t, with(2, n.sealed("two")))
 	s.preblock(t, n, 2)
+	eventually(t, func() bool { // none of the two is needed
+		ready := get(t, "http://"+s.http+"/readyz")
+		return strings.Contains(ready, `"ok"`) && strings.Contains(ready, `"notes":{"keyholders":"0 at `+n.addresses[0]) &&
+			strings.Contains(ready, "; 5 at "+n.addresses[5]) && strings.Contains(ready, ", since 20")
+	})
 	n.stopKeyholder(3)
 	s.submit(t, with(3, n.sealed("three")))
 	eventually(t, func() bool {

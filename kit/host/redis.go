@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"blindseq/kit/redisx"
@@ -37,6 +38,7 @@ type redisWatch struct {
 	gauge  *prometheus.GaugeVec
 	once   bool // it was usable once
 	reason string
+	since  time.Time // of the first probe that failed; zero while Redis is usable
 }
 
 func newRedisWatch(h *Host, rdb *redisx.Client) *redisWatch {
@@ -63,12 +65,15 @@ func (w *redisWatch) probe(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if err != nil && w.since.IsZero() {
+		w.since = time.Now()
+	}
 	wrong, unusable := errors.AsType[*redisx.Unusable](err)
 	switch {
 	case unusable:
 		w.refuse(ctx, wrong)
 	case err != nil: // nothing is known of it now: what was said of it stays
-		w.Health.Note("redis", err.Error())
+		w.Health.Note("redis", w.dated(err))
 	default:
 		w.accept(ctx)
 	}
@@ -76,7 +81,7 @@ func (w *redisWatch) probe(ctx context.Context) {
 
 func (w *redisWatch) refuse(ctx context.Context, u *redisx.Unusable) {
 	if w.once {
-		w.Health.Note("redis", u.Error())
+		w.Health.Note("redis", w.dated(u))
 	} else {
 		w.Health.Set("redis", u.Error())
 	}
@@ -89,8 +94,13 @@ func (w *redisWatch) refuse(ctx context.Context, u *redisx.Unusable) {
 	w.Log.ErrorContext(ctx, "Redis cannot be used", "reason", u.Reason, "change", u.Change, "error", u.Err)
 }
 
+// dated says what is wrong and since when.
+func (w *redisWatch) dated(err error) string {
+	return fmt.Sprintf("%s, since %s", err, w.since.UTC().Format(time.RFC3339))
+}
+
 func (w *redisWatch) accept(ctx context.Context) {
-	w.once = true
+	w.once, w.since = true, time.Time{}
 	w.Health.Set("redis", "")
 	w.Health.Note("redis", "")
 	if w.reason == "" {

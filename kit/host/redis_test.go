@@ -65,7 +65,7 @@ func TestARedisThatIsAwayChangesNoReadiness(t *testing.T) {
 	w, log := watched(t, r)
 	r.Stop(t)
 	w.probe(t.Context())
-	if ready, notes := w.Health.Ready(), w.Health.Notes(); len(ready) != 0 || !strings.Contains(notes["redis"], "does not answer") {
+	if ready, notes := w.Health.Ready(), w.Health.Notes(); len(ready) != 0 || !strings.Contains(notes["redis"], "does not answer") || !strings.Contains(notes["redis"], ", since 20") {
 		t.Errorf("not ready for %v, notes %v", ready, notes)
 	}
 	if log.Len() != 0 {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/lock"
 	"blindseq/kit/retry"
 
@@ -46,7 +47,7 @@ const (
 // before it stands again, each time longer, unless nobody else takes the lease.
 type Aside struct {
 	Lease   *lock.Locker
-	Fitness *Fitness
+	Fitness *fitness.Fitness
 	Roster  *Roster       // of the replicas that may lead; it has to be running
 	Self    string        // Endpoint.ID of this replica
 	Wait    time.Duration // before it stands again; each further time within calm doubles it
@@ -135,7 +136,7 @@ func (a *Aside) Handover(ctx context.Context) error {
 	case !a.rival():
 		return fmt.Errorf("hand over: %w", ErrNobodyElse)
 	}
-	a.step(term, Fault{Part: handover, Reason: "an operator asked", Since: time.Now()})
+	a.step(term, fitness.Fault{Part: handover, Reason: "an operator asked", Since: time.Now()})
 	select {
 	case <-term.ended:
 		return nil
@@ -145,7 +146,7 @@ func (a *Aside) Handover(ctx context.Context) error {
 }
 
 // step ends a term, once, and begins the time of waiting.
-func (a *Aside) step(term *asideTerm, why Fault) {
+func (a *Aside) step(term *asideTerm, why fitness.Fault) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.term != term {

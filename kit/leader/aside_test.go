@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
 	"blindseq/kit/redistest"
@@ -37,7 +38,7 @@ func replicaForT(t *testing.T, r redistest.Redis, name string, o options) *repli
 	rdb := r.NewClient(t)
 	e := leader.Endpoint{GRPC: name}
 	one := &replica{terms: make(chan term, 64), Aside: &leader.Aside{
-		Lease: lock.New(rdb, lock.Options{Name: "producer", TTL: longTTL}), Fitness: new(leader.Fitness),
+		Lease: lock.New(rdb, lock.Options{Name: "producer", TTL: longTTL}), Fitness: new(fitness.Fitness),
 		Roster: leader.NewRoster(rdb, "producer"), Self: e.ID(), Wait: o.wait, Patience: 100 * time.Millisecond,
 	}}
 	ctx, cancel := context.WithCancel(t.Context())

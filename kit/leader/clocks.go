@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/redisx"
 )
 
@@ -26,8 +27,8 @@ type Clocks struct {
 func (c *Clocks) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
 
 // Check is the check of this machine's clock. While Redis cannot be asked, the last comparison stays.
-func (c *Clocks) Check() Check {
-	return Check{Part: "clock", Try: func(ctx context.Context) error {
+func (c *Clocks) Check() fitness.Check {
+	return fitness.Check{Part: "clock", Try: func(ctx context.Context) error {
 		began, sent := c.Now(), time.Now()
 		at, err := c.Redis.Time(ctx).Result()
 		if err == nil {

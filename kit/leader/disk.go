@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"blindseq/kit/fitness"
 )
 
 // Disk checks that a small write to a folder is durable within a time.
@@ -24,7 +26,7 @@ type Disk struct {
 const probeFile = "disk.probe"
 
 // Check is the check of the disk. A write that hangs is waited for, and no second one is begun.
-func (d *Disk) Check() Check { return Check{Part: "disk", Try: d.try} }
+func (d *Disk) Check() fitness.Check { return fitness.Check{Part: "disk", Try: d.try} }
 
 func (d *Disk) try(ctx context.Context) error {
 	if d.running == nil {

@@ -4,6 +4,7 @@ package ops
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -15,12 +16,13 @@ type Health struct {
 	unready  map[string]string
 	failed   map[string]string
 	notes    map[string]string
+	since    map[string]time.Time // since when a part is unready or failed, whatever the reasons were
 	watchers []func(ready bool)
 }
 
 // NewHealth returns the health of a process that is live and ready.
 func NewHealth() *Health {
-	return &Health{unready: map[string]string{}, failed: map[string]string{}, notes: map[string]string{}}
+	return &Health{unready: map[string]string{}, failed: map[string]string{}, notes: map[string]string{}, since: map[string]time.Time{}}
 }
 
 // Set says why a part is not ready; the empty reason says that it is.
@@ -31,6 +33,7 @@ func (h *Health) Set(part, reason string) {
 		} else {
 			h.unready[part] = reason
 		}
+		h.dated(part)
 	})
 }
 
@@ -64,7 +67,27 @@ func (h *Health) Notes() map[string]string {
 
 // Fail says that a part will not work again in this process: it is neither live nor ready from now on.
 func (h *Health) Fail(part, reason string) {
-	h.change(func() { h.failed[part] = reason })
+	h.change(func() {
+		h.failed[part] = reason
+		h.dated(part)
+	})
+}
+
+// dated keeps since when a part has a reason. The caller holds mu.
+func (h *Health) dated(part string) {
+	switch since := h.since[part]; {
+	case h.unready[part] == "" && h.failed[part] == "":
+		delete(h.since, part)
+	case since.IsZero():
+		h.since[part] = time.Now()
+	}
+}
+
+// Since returns since when each part in Ready has had a reason without a break.
+func (h *Health) Since() map[string]time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.since)
 }
 
 // Ready returns what keeps the process from being ready, by part; it is ready when there is nothing.

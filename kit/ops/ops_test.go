@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"blindseq/kit/logs"
 
@@ -75,6 +77,33 @@ func TestReadinessNamesItsReasonsAndLivenessSurvivesThem(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestSinceIsTheTimeOfTheFirstReasonWithoutABreak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHealth()
+		began := time.Now()
+		h.Set("dsn", "not connected")
+		time.Sleep(time.Minute)
+		h.Set("dsn", "connection refused")
+		if since := h.Since()["dsn"]; !since.Equal(began) {
+			t.Errorf("unready since %s, the first reason is of %s", since, began)
+		}
+		w := httptest.NewRecorder()
+		report(h.Ready, h.Since, h.Notes).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if want := `"since":{"dsn":"` + began.UTC().Format(time.RFC3339) + `"}`; !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s does not have %s", w.Body, want)
+		}
+		h.Set("dsn", "")
+		if all := h.Since(); len(all) != 0 {
+			t.Errorf("%v after the reason went", all)
+		}
+		again := time.Now()
+		h.Set("dsn", "not connected")
+		if since := h.Since()["dsn"]; !since.Equal(again) {
+			t.Errorf("unready since %s, again since %s", since, again)
+		}
+	})
 }
 
 func TestWatchersSeeEachChangeOfReadinessOnce(t *testing.T) {

@@ -48,8 +48,8 @@ func NewServer(addr string, h *Health, reg *prometheus.Registry, log *slog.Logge
 		return nil, fmt.Errorf("serve health and metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /livez", report(h.Live, nil))
-	mux.Handle("GET /readyz", report(h.Ready, h.Notes))
+	mux.Handle("GET /livez", report(h.Live, nil, nil))
+	mux.Handle("GET /readyz", report(h.Ready, h.Since, h.Notes))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
 	if level := logs.Level(log); level != nil {
 		mux.Handle("GET /loglevel", local(showLevel(level)))
@@ -130,16 +130,20 @@ func profiles(mux *http.ServeMux) {
 }
 
 // report answers 200 while there are no reasons, and 503 with them otherwise. Notes are shown and change nothing.
-func report(reasons, notes func() map[string]string) http.Handler {
+func report(reasons func() map[string]string, since func() map[string]time.Time, notes func() map[string]string) http.Handler {
 	type body struct {
 		Status  string            `json:"status"`
 		Reasons map[string]string `json:"reasons,omitempty"`
+		Since   map[string]string `json:"since,omitempty"`
 		Notes   map[string]string `json:"notes,omitempty"`
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		b, code := body{Status: "ok", Reasons: reasons()}, http.StatusOK
 		if len(b.Reasons) > 0 {
 			b.Status, code = "unavailable", http.StatusServiceUnavailable
+		}
+		if since != nil {
+			b.Since = dates(since())
 		}
 		if notes != nil {
 			b.Notes = notes()
@@ -148,4 +152,13 @@ func report(reasons, notes func() map[string]string) http.Handler {
 		w.WriteHeader(code)
 		_ = json.NewEncoder(w).Encode(b) // the prober has gone: nothing to do
 	})
+}
+
+// dates writes times as a person reads them.
+func dates(since map[string]time.Time) map[string]string {
+	all := make(map[string]string, len(since))
+	for part, t := range since {
+		all[part] = t.UTC().Format(time.RFC3339)
+	}
+	return all
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
 	"blindseq/kit/ops"
@@ -27,9 +28,11 @@ type Candidate struct {
 	Health     *ops.Health
 	Log        *slog.Logger
 
-	Fitness *leader.Fitness
-	Aside   *leader.Aside  // nil for an observer
-	Clocks  *leader.Clocks // nil where the clock may be moved
+	Fitness  *fitness.Fitness
+	Standbys func() string // what is said of the standbys while this replica leads
+
+	Aside  *leader.Aside  // nil for an observer
+	Clocks *leader.Clocks // nil where the clock may be moved
 }
 
 // Other is the leader that this replica knows of, unless it is this replica.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"blindseq/kit/fitness"
 	"blindseq/kit/leader"
 )
 
@@ -15,8 +16,8 @@ var errUnreached = errors.New("no proposer-svc can reach this producer")
 const misses = "reachable"
 
 // Heeds watches whether the proposers reach this replica while it leads: they ask it for what to propose.
-func (c *Candidate) Heeds(proposers *leader.Roster) leader.Check {
-	return leader.Check{Part: misses, Try: func(context.Context) error {
+func (c *Candidate) Heeds(proposers *leader.Roster) fitness.Check {
+	return fitness.Check{Part: misses, Try: func(context.Context) error {
 		if c.Production.Stance.Leads() && allMiss(proposers.Current(), c.Endpoint.ID()) {
 			return errUnreached
 		}
@@ -37,13 +38,14 @@ func allMiss(proposers []leader.Replica, producer string) bool {
 // ReportFitness keeps what an operator sees of what does not work here, until ctx ends. A leader that cannot do its work is not
 // ready; a replica that does not lead still serves reads.
 func (c *Candidate) ReportFitness(ctx context.Context) error {
-	return c.Fitness.Report(ctx, func(faults []leader.Fault) {
+	return c.Fitness.Report(ctx, func(faults []fitness.Fault) {
 		unable := ""
 		if c.Production.Stance.HoldsLease() && len(faults) > 0 && time.Since(faults[0].Since) > leader.Patience {
-			unable = leader.Text(faults)
+			unable = fitness.Text(faults)
 		}
 		c.Health.Set("leading", unable)
-		c.Health.Note("faults", leader.Text(faults))
+		c.Health.Note("faults", fitness.Text(faults))
 		c.Health.Note("aside", c.Aside.Text())
+		c.Health.Note("standbys", c.Standbys())
 	})
 }

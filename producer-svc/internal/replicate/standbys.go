@@ -14,6 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,6 +100,24 @@ func (h *Standbys) Behind(position uint64) (most uint64) {
 		most = max(most, position-min(s.durable, position))
 	}
 	return most
+}
+
+// Text says for a person who stands by and how many changes each is behind a position.
+func (h *Standbys) Text(position uint64) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.term == nil || h.term.Err() != nil {
+		return ""
+	}
+	all := make([]string, 0, len(h.sessions))
+	for _, replica := range slices.Sorted(maps.Keys(h.sessions)) {
+		all = append(all, fmt.Sprintf("%s is %d changes behind", replica, position-min(h.sessions[replica].durable, position)))
+	}
+	text := strings.Join(all, "; ")
+	if missing := h.policy.Replicas - len(all); missing > 0 {
+		text = strings.TrimPrefix(text+fmt.Sprintf("; %d of %d are missing", missing, h.policy.Replicas), "; ")
+	}
+	return text
 }
 
 // Admit waits until enough standbys are there for a Confirm to have a chance. Ask it before anything is done with a

@@ -68,9 +68,15 @@ func TestAConfirmationWaitsForSoManyReplicasAndCountsEachOnce(t *testing.T) {
 	if n, _ := h.Standbys(); n != 2 || h.Behind(10) != 3 {
 		t.Errorf("%d standbys, %d behind", n, h.Behind(10))
 	}
+	if got, want := h.Text(10), "a is 1 changes behind; b is 3 changes behind"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	h.leave(b)
 	if n, _ := h.Standbys(); n != 1 {
 		t.Errorf("%d standbys after one left", n)
+	}
+	if got, want := h.Text(10), "a is 1 changes behind; 1 of 2 are missing"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"blindseq/dsn-node/bundler/internal/bundling"
 	"blindseq/dsn-node/bundler/internal/outbox"
+	"blindseq/kit/fitness"
 	"blindseq/kit/retry"
 	bundlerv1 "blindseq/proto/blindseq/bundler/v1"
 
@@ -84,6 +85,7 @@ type Options struct {
 type Peers struct {
 	Options
 	others  map[int]*remote
+	reach   []fitness.Check
 	watches watches
 
 	mu     sync.Mutex
@@ -103,6 +105,7 @@ func New(o Options) (*Peers, error) {
 		if err != nil {
 			return nil, err
 		}
+		p.reach = append(p.reach, fitness.Reach("bundler "+o.List.members[i].name, calls))
 		p.others[i] = &remote{
 			name: o.List.members[i].name, api: bundlerv1.NewPeerServiceClient(calls), streams: bundlerv1.NewPeerServiceClient(streams),
 			timeout: o.Timeout * 5 / 4, log: o.Log, // it may take as long as a wallet's call may, and be answered then
@@ -110,6 +113,9 @@ func New(o Options) (*Peers, error) {
 	}
 	return p, p.begin()
 }
+
+// Reach is how to find out whether the others are reached.
+func (p *Peers) Reach() []fitness.Check { return p.reach }
 
 // begin knows from before a restart that all have joined this list. Another list is forgotten before anybody hears that this bundler
 // has this one: should it get the other one again, the others must join that again.

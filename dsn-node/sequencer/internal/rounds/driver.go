@@ -70,6 +70,7 @@ type Options struct {
 	Cases       Cases
 	Observer    Observer
 	Waiting     func(reason string) // called with why rounds cannot continue, "" when they can
+	Away        func(text string)   // called with which keyholders are away or behind, and since when, "" for none; may be nil
 	CallTimeout time.Duration
 	MaxBackoff  time.Duration // between repeated calls to one keyholder
 	Log         *slog.Logger

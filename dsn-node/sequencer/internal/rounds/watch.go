@@ -22,14 +22,21 @@ const (
 func (d *Driver) watch(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	reported := ""
+	reported, said, lag := "", "", newLagging(d.o.Keyholders)
 	for {
 		if reason := d.reason(); reason != reported {
 			reported = reason
 			d.o.Waiting(reason)
 		}
+		troubles := d.troubles()
 		for _, f := range d.followers {
-			d.o.Observer.Behind(f.by, d.behind(f.by))
+			behind := d.behind(f.by)
+			d.o.Observer.Behind(f.by, behind)
+			lag.look(f.by, troubles[f.by], behind, time.Now())
+		}
+		if text := lag.text(); text != said && d.o.Away != nil {
+			said = text
+			d.o.Away(text)
 		}
 		select {
 		case <-ctx.Done():

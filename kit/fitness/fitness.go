@@ -1,4 +1,5 @@
-package leader
+// Package fitness finds out what a service needs and cannot have, over and over, and says since when.
+package fitness
 
 import (
 	"context"
