@@ -18,13 +18,16 @@ type attempt struct {
 
 // proposals checks S5 on every listing: one proposal in flight, the next only after it, one content for an attempt.
 func (c *checker) proposals() {
-	contents := map[attempt]common.Hash{}
+	contents, refused := map[attempt]common.Hash{}, c.refused()
 	for _, l := range c.Listings {
 		c.oneInFlight(l)
 		if c.Wiped {
 			continue
 		}
 		for _, r := range l.Requests {
+			if refused[r.GetRequestId()] {
+				continue
+			}
 			c.oneContent(contents, attempt{r.GetNumber(), r.GetAttempt()}, common.BytesToHash(r.GetContentHash()))
 		}
 	}
@@ -35,6 +38,19 @@ func (c *checker) proposals() {
 		c.oneContent(contents, attempt{p.Value.GetContent().GetNumber(), p.Value.GetAttempt()},
 			common.BytesToHash(p.Value.GetContentHash()))
 	}
+}
+
+// refused are the requests whose proposals the DSN refused: the next request is proposed for the same number.
+func (c *checker) refused() map[string]bool {
+	ids := map[string]bool{}
+	for _, l := range c.Listings {
+		for _, r := range l.Requests {
+			if r.GetNoPreblockReason() == preblockv1.NoPreblockReason_NO_PREBLOCK_REASON_TIMESTAMP_AHEAD {
+				ids[r.GetRequestId()] = true
+			}
+		}
+	}
+	return ids
 }
 
 func (c *checker) oneContent(contents map[attempt]common.Hash, a attempt, hash common.Hash) {

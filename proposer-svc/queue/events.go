@@ -95,7 +95,8 @@ func (e Refuse) next(s State) (t transition, err error) {
 	if err != nil {
 		return t, err
 	}
-	r.Phase, r.Reason, r.Displaced = Ending, e.Reason, false
+	r.Phase, r.Reason = Ending, e.Reason
+	r.Number, r.Attempt, r.ContentHash, r.Displaced = 0, 0, nil, false // another request gets the number
 	t.result = r
 	t.add(Hold, r)
 	return t, nil
