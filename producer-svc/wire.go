@@ -32,6 +32,7 @@ import (
 	"blindseq/producer-svc/internal/sections"
 	"blindseq/producer-svc/internal/seqs"
 	"blindseq/producer-svc/internal/steps"
+	"blindseq/producer-svc/internal/traces"
 	"blindseq/producer-svc/logrecord"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
@@ -169,7 +170,7 @@ func (s *Service) takeTransactions(leader replicationv1.ReplicationServiceClient
 	}
 	s.intake = &intake.Intake{
 		Transactions: intake.Transactions{
-			Plain: s.disk.Keeper, Sealed: s.sealed, Chain: s.disk.Chain, Records: s.disk.Log.Get,
+			Plain: s.disk.Keeper, Sealed: s.sealed, Chain: s.disk.Chain, Records: s.disk.Log.Get, Traces: new(traces.Waiting),
 		},
 		Standbys: s.standbys, Lead: s.candidate, Peers: leader, Stopping: s.stopping.Load,
 	}
@@ -248,7 +249,7 @@ func (s *Service) produce(p peers) error {
 		Proposer: proposalv1.NewProposerServiceClient(p.proposer),
 		Monitor:  s.monitor, Engine: s.engine, Now: s.cfg.Clock.Now, Await: s.cfg.EventTimeout,
 	})
-	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.SectionEnded, Step: s.metrics.Stepped}
+	observer := sections.Observer{Tracer: otel.Tracer("blindseq/producer-svc"), Ended: s.metrics.SectionEnded, Step: s.metrics.Stepped, Waiting: s.intake.Traces.Take}
 	runner := sections.NewRunner(observer.Performer(performer), s.maxDrift(), s.Log)
 	s.guard = sections.NewGuard(observer.Sections(runner), func(reason string) { s.Health.Set("production", reason) })
 	s.follow = follow.New(follow.Deps{

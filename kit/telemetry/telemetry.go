@@ -1,5 +1,6 @@
 // Package telemetry sends traces by OTLP. One block is one trace: its root is the producer's critical section, and each
-// service's part is a child. gRPC metadata and the proposal request in Redis carry the trace from service to service.
+// service's part is a child. gRPC metadata and the proposal request in Redis carry the trace from service to service. A wallet that
+// names a trace of its own in a request's header (traceparent) has all of this in that one.
 package telemetry
 
 import (

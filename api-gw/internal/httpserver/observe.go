@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"blindseq/kit/budget"
+	"blindseq/kit/telemetry"
 )
 
 // writeTimeout bounds each write to a client. A client that reads nothing for so long is cut off; a stream has no other limit.
@@ -49,7 +50,8 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		defer leave()
-		r = r.WithContext(ctx)
+		r, end := telemetry.Join(r.WithContext(ctx), s.cfg.Name)
+		defer end()
 		s.cfg.Handler.ServeHTTP(out, r)
 	})
 }

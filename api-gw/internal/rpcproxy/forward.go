@@ -15,6 +15,7 @@ import (
 	"blindseq/api-gw/internal/httpserver"
 	"blindseq/kit/budget"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/telemetry"
 )
 
 const (
@@ -95,6 +96,7 @@ func requestFor(ctx context.Context, to *url.URL, body *payload, client string) 
 		Body:          body.reader(),
 		GetBody:       func() (io.ReadCloser, error) { return body.reader(), nil },
 	}
+	telemetry.Pass(ctx, req.Header)
 	return req.WithContext(ctx)
 }
 

@@ -27,6 +27,7 @@ import (
 	"blindseq/kit/certs"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/roles"
+	"blindseq/kit/telemetry"
 
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
@@ -85,7 +86,7 @@ func New(cfg Config) *Proxy {
 	p.cors = cors.New(cors.Options{
 		AllowedOrigins: cfg.Origins,
 		AllowedMethods: []string{http.MethodPost},
-		AllowedHeaders: []string{"Content-Type", budget.KeyHeader},
+		AllowedHeaders: []string{"Content-Type", budget.KeyHeader, telemetry.Header},
 		MaxAge:         600,
 	})
 	p.transport = transport(cfg.Certificates, roles.Producer)

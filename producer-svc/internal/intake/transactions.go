@@ -6,9 +6,12 @@ package intake
 
 import (
 	"context"
+	"slices"
 
+	"blindseq/kit/telemetry"
 	"blindseq/producer-svc/internal/chain"
 	"blindseq/producer-svc/internal/sealedpool"
+	"blindseq/producer-svc/internal/traces"
 	"blindseq/producer-svc/internal/txstore"
 	blueprintv1 "blindseq/proto/blindseq/blueprint/v1"
 	"blindseq/seal"
@@ -31,6 +34,8 @@ type Transactions struct {
 	Sealed  *sealedpool.Pool // nil: a sealed transaction is one of a type that is not supported
 	Chain   Chain
 	Records func(number uint64) (*blueprintv1.LogRecord, error)
+	// Traces are those of what waits for a block; nil for none.
+	Traces *traces.Waiting
 	// Accepted is called with what was accepted; nil for nothing.
 	Accepted func(hashes ...common.Hash)
 }
@@ -46,6 +51,14 @@ func (t Transactions) Submit(ctx context.Context, raws [][]byte) ([]common.Hash,
 		}
 	}
 	hashes, errs := make([]common.Hash, len(raws)), make([]error, len(raws))
+	if trace := telemetry.TraceOf(ctx); t.Traces != nil && trace.Known() {
+		t.Traces.Add(trace)
+		defer func() {
+			if !slices.Contains(errs, nil) {
+				t.Traces.Remove(trace)
+			}
+		}()
+	}
 	if len(plain.raws) > 0 {
 		plain.submit(ctx, t.Plain.Submit, hashes, errs)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/roles"
+	"blindseq/kit/telemetry"
 )
 
 const contentType = "application/json"
@@ -42,6 +43,8 @@ func (s *Server) handler() http.Handler {
 		case isWebSocket(r):
 			websocket.ServeHTTP(w, r)
 		case r.Method == http.MethodPost:
+			r, end := telemetry.Join(r, "json-rpc")
+			defer end()
 			s.post(w, r)
 		default:
 			s.rpc.ServeHTTP(w, r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"blindseq/kit/telemetry"
 	"blindseq/producer-svc/section"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -14,8 +15,10 @@ import (
 // Observer measures sections and their steps.
 type Observer struct {
 	Tracer trace.Tracer
-	Ended  func(kind string)                     // called for each section
-	Step   func(name string, took time.Duration) // called for each step
+	// Waiting takes the traces of the transactions that wait; nil for none.
+	Waiting func() []telemetry.Trace
+	Ended   func(kind string)                     // called for each section
+	Step    func(name string, took time.Duration) // called for each step
 }
 
 // Sections returns next with each section counted and made a span; calls to other services become its children.
@@ -30,7 +33,8 @@ type measuredSections struct {
 }
 
 func (s measuredSections) Run(ctx context.Context, r section.Request) section.Result {
-	ctx, span := s.Tracer.Start(ctx, "section", trace.WithAttributes(
+	ctx, links := s.join(ctx)
+	ctx, span := s.Tracer.Start(ctx, "section", trace.WithLinks(links...), trace.WithAttributes(
 		attribute.String("request_id", r.ID), attribute.Bool("force", r.Force), attribute.Bool("sync", r.Sync)))
 	defer span.End()
 	result := s.next.Run(ctx, r)
@@ -40,6 +44,22 @@ func (s measuredSections) Run(ctx context.Context, r section.Request) section.Re
 		span.SetStatus(codes.Error, err.Error())
 	}
 	return result
+}
+
+// join continues the trace of the transaction that waits longest, unless somebody's call has the section made, and links to the others.
+func (o Observer) join(ctx context.Context) (context.Context, []trace.Link) {
+	if o.Waiting == nil {
+		return ctx, nil
+	}
+	waiting := o.Waiting()
+	if len(waiting) > 0 && !telemetry.TraceOf(ctx).Known() {
+		ctx, waiting = waiting[0].Continue(ctx), waiting[1:]
+	}
+	var links []trace.Link
+	for _, one := range waiting {
+		links = append(links, one.Link())
+	}
+	return ctx, links
 }
 
 type measuredSteps struct {

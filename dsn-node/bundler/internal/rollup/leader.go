@@ -21,22 +21,22 @@ func NewLeader(ctx context.Context, url, apiKey string) (Leader, error) {
 	if err != nil {
 		return Leader{}, err
 	}
-	if transport, ok := c.http.Transport.(*http.Transport); ok && apiKey != "" {
-		c.http.Transport = keyed{transport, apiKey}
+	if apiKey != "" {
+		c.http.Transport = keyed{c.http.Transport, apiKey}
 	}
 	return Leader{c}, nil
 }
 
 // keyed sends an API key with every request.
 type keyed struct {
-	*http.Transport
+	http.RoundTripper
 	key string
 }
 
 func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set(budget.KeyHeader, k.key)
-	return k.Transport.RoundTrip(r)
+	return k.RoundTripper.RoundTrip(r)
 }
 
 // Submit hands a sealed transaction in. nil: the rollup has it.

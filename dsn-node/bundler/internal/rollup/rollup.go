@@ -20,6 +20,7 @@ import (
 	"blindseq/kit/certs"
 	"blindseq/kit/config"
 	"blindseq/kit/roles"
+	"blindseq/kit/telemetry"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	gethrpc "github.com/ethereum/go-ethereum/rpc"
@@ -72,7 +73,7 @@ func dial(ctx context.Context, address string, away error, certificates *certs.S
 		}
 		transport.DialTLSContext = certificates.DialTLS(new(net.Dialer).DialContext, roles.Observer)
 	}
-	h := &http.Client{Transport: transport}
+	h := &http.Client{Transport: telemetry.Passing(transport)}
 	rpc, err := gethrpc.DialOptions(ctx, address, gethrpc.WithHTTPClient(h))
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)

@@ -12,6 +12,7 @@ import (
 	"blindseq/kit/budget"
 	"blindseq/kit/httpkit"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/telemetry"
 
 	"github.com/rs/cors"
 )
@@ -46,7 +47,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("serve JSON-RPC: %w", err)
 	}
 	crossing := cors.New(cors.Options{
-		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader}, MaxAge: 600,
+		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader, telemetry.Header}, MaxAge: 600,
 	})
 	door := o.Budget.Door(l, o.Connections)
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -91,7 +92,9 @@ func budgeted(b *budget.Budget, next http.Handler) http.Handler {
 			return
 		}
 		defer leave()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		r, end := telemetry.Join(r.WithContext(ctx), "json-rpc")
+		defer end()
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -23,6 +23,7 @@ import (
 	"blindseq/kit/content"
 	"blindseq/kit/notify"
 	"blindseq/kit/requestid"
+	"blindseq/kit/telemetry"
 	"blindseq/kit/wal"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/rules"
@@ -113,6 +114,7 @@ type Core struct {
 
 	mu    sync.Mutex // serialises events, each with all its effects
 	state order.State
+	trace telemetry.Trace      // that open was submitted in
 	open  *preblockv1.Preblock // the accepted proposal that waits to be fixed; with what its round decided, once it has
 }
 
@@ -314,7 +316,7 @@ func (c *Core) carryOut(ctx context.Context, e order.Effect, proposal *preblockv
 			c.fail(err) // it is durable, and was checked: what is known here does not fit the log
 			return err
 		}
-		c.open = proposal
+		c.open, c.trace = proposal, telemetry.TraceOf(ctx)
 		c.o.Log.InfoContext(ctx, "proposal accepted", "number", e.Number, "request_id", proposal.GetRequestId(), "attempt", proposal.GetAttempt())
 		return c.step(ctx, order.ProposalStored(e), nil)
 	case order.StorePreblock:
@@ -380,10 +382,11 @@ func (c *Core) Run(ctx context.Context) error {
 
 // due fixes the preblock of the accepted proposal, if there is one, after its round.
 func (c *Core) due(ctx context.Context) error {
-	open := c.waiting()
+	open, trace := c.waiting()
 	if open == nil {
 		return nil
 	}
+	ctx = trace.Continue(ctx)
 	decided := open
 	if c.o.Rounds != nil {
 		round, err := c.o.Rounds.Decide(ctx, open.GetContent())
@@ -402,10 +405,10 @@ func (c *Core) due(ctx context.Context) error {
 }
 
 // waiting is the accepted proposal that waits to be fixed. Only Run fixes one when there are rounds or a tick, so it stays.
-func (c *Core) waiting() *preblockv1.Preblock {
+func (c *Core) waiting() (*preblockv1.Preblock, telemetry.Trace) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open
+	return c.open, c.trace
 }
 
 // withDecision is a proposal's preblock. The proposal itself stays as it is: others may be reading it.

@@ -70,6 +70,7 @@ func (f *follower) work(ctx context.Context) error {
 		return f.greet(ctx)
 	}
 	r, wanted, changed := f.d.wanted(f.by)
+	ctx = r.traced(ctx)
 	if wanted == debtWanted {
 		return f.settleDebt(ctx, r)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"blindseq/dsn-node/sequencer/round"
+	"blindseq/kit/telemetry"
 	keyholderv1 "blindseq/proto/blindseq/keyholder/v1"
 	preblockv1 "blindseq/proto/blindseq/preblock/v1"
 	"blindseq/seal/attest"
@@ -34,6 +35,7 @@ type runningRound struct {
 	began     time.Time
 	events    chan any        // attestation, lock, shown or shares, from followers
 	live      context.Context // ends with the round
+	trace     telemetry.Trace // that its content was submitted in
 
 	// guarded by Driver.mu
 	state       round.State
@@ -102,11 +104,19 @@ func newRound(live context.Context, d *Driver, c *preblockv1.Content, previous f
 	}
 	leftOut := d.distrusted()
 	return &runningRound{
-		d: d, content: c, statement: s, view: in, proposal: proposal, previous: previous.certificate, sealed: sealed, began: time.Now(), live: live,
+		d: d, content: c, statement: s, view: in, proposal: proposal, previous: previous.certificate, sealed: sealed, began: time.Now(), live: live, trace: telemetry.TraceOf(live),
 		events: make(chan any, 6*d.o.Committee.Size()+1), leftOut: leftOut,
 		state:    round.New(d.o.Committee.Quorum(), d.o.Committee.Keys.Threshold(), len(sealed) > 0, leftOut),
 		outcomes: make([]*preblockv1.Outcome, len(sealed)), wrong: map[uint8]int{},
 	}, nil
+}
+
+// traced puts the round's trace into a context; there may be no round.
+func (r *runningRound) traced(ctx context.Context) context.Context {
+	if r == nil {
+		return ctx
+	}
+	return r.trace.Continue(ctx)
 }
 
 // wants is what the round wants of a keyholder now. The caller holds Driver.mu. Whoever does not hold what is final is given
