@@ -46,6 +46,29 @@ func (osFS) SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// Unsynced is the operating system's files without fsync, for logs that are thrown away when the machine fails.
+type Unsynced struct{ osFS }
+
+// Create makes a file that is never synced.
+func (u Unsynced) Create(path string) (File, error) { return unsynced(u.osFS.Create(path)) }
+
+// Open opens a file that is never synced.
+func (u Unsynced) Open(path string) (File, error) { return unsynced(u.osFS.Open(path)) }
+
+// SyncDir does nothing.
+func (Unsynced) SyncDir(string) error { return nil }
+
+type unsyncedFile struct{ File }
+
+func (unsyncedFile) Sync() error { return nil }
+
+func unsynced(f File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return unsyncedFile{f}, nil
+}
+
 // lockDir takes the directory for this Log. The kernel releases it when the process ends, however it ends.
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "LOCK")
