@@ -156,6 +156,10 @@ k8s-e2e-long: ## As k8s-e2e, with kills for 10 minutes and observers that catch 
 catch-up: build deps ## Replace a producer's disk by one from 10,000 blocks ago, and time how it and observers catch up
 	@BLINDSEQ_E2E_MISSED=10000 BLINDSEQ_E2E_BIN=$(BIN) go test -count=1 -v -timeout 30m -run "OldDisk|MissedPreblocksAreAppliedByStream" ./producer-svc ./e2e/
 
+.PHONY: catch-up-long
+catch-up-long: build deps ## Make a chain of 100,000 blocks, and time an observer that comes from nothing; ARGS="-blocks 20000 -profile"
+	@$(BIN)/blindseq-longchain -bin $(BIN) $(ARGS)
+
 .PHONY: sim-test
 sim-test: $(TOOLS)/gotestsum ## Run the simulators: 10,000 schedules, 1,000 hostile ones, also on the real chain, every pair of crashes, every seeded defect
 	@BLINDSEQ_HOSTILE_SCHEDULES=1000 $(GOTESTSUM) --format standard-verbose -- -count=1 -vet=off -timeout 30m ./e2e/sim ./producer-svc/internal/hostile

@@ -12,6 +12,7 @@ import (
 	"blindseq/kit/host"
 	"blindseq/kit/leader"
 	"blindseq/kit/lock"
+	"blindseq/kit/memory"
 	"blindseq/kit/rediskeys"
 	"blindseq/kit/redisx"
 	"blindseq/kit/roles"
@@ -253,7 +254,7 @@ func (s *Service) produce(p peers) error {
 	runner := sections.NewRunner(observer.Performer(performer), s.maxDrift(), s.Log)
 	s.guard = sections.NewGuard(observer.Sections(runner), func(reason string) { s.Health.Set("production", reason) })
 	s.follow = follow.New(follow.Deps{
-		Monitor: s.monitor, Engine: s.engine, Alarm: s.guard.Halt, Slog: s.Log,
+		Monitor: s.monitor, Engine: s.engine, Alarm: s.guard.Halt, Slog: s.Log, Behind: s.behind,
 		Supply: follow.DelayedOf(blueprintv1.NewProducerServiceClient(p.leading)),
 	})
 	s.audit = audit.New(audit.Deps{
@@ -269,6 +270,24 @@ func (s *Service) produce(p peers) error {
 	})
 	s.candidate.Follower, s.candidate.Production = s.follow, s.production
 	return nil
+}
+
+// behindGC lets garbage take as much memory as four times what is in use, while nobody waits for an answer but many blocks are made.
+const (
+	behindGC  = 400
+	defaultGC = 100
+)
+
+// behind prepares for many blocks in a row, and for few again.
+func (s *Service) behind(far bool) {
+	if far {
+		memory.Relax(behindGC)
+	} else {
+		memory.Relax(defaultGC)
+	}
+	if err := s.disk.Chain.Behind(far); err != nil {
+		s.end.Fail(err)
+	}
 }
 
 // decided notes the sealed transactions of a new record.

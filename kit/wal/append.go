@@ -11,16 +11,38 @@ import (
 // happened. ErrTooLarge: nothing happened. After any other error the log is ErrBroken and the record may or may not
 // be found when it is opened again.
 func (l *Log) Append(number uint64, payload []byte) error {
+	durable, err := l.Begin(number, payload)
+	if err != nil {
+		return err
+	}
+	return durable()
+}
+
+// Begin is Append for a caller that has something else to do while the disk works. It returns when the record is written, and durable
+// waits until it is on the disk; no reader sees it before. durable must be called, once: nothing else is appended until then.
+func (l *Log) Begin(number uint64, payload []byte) (durable func() error, err error) {
 	l.appending.Lock()
-	defer l.appending.Unlock()
 	if err := l.check(number, payload); err != nil {
-		return fmt.Errorf("append record %d: %w", number, err)
+		l.appending.Unlock()
+		return nil, fmt.Errorf("append record %d: %w", number, err)
 	}
+	start := time.Now()
+	synced := make(chan error, 1)
 	if err := l.write(number, payload); err != nil {
-		l.broken = err
-		return fmt.Errorf("append record %d: %w: %w", number, ErrBroken, err)
+		synced <- err
+	} else {
+		go func() { synced <- l.sync() }()
 	}
-	return nil
+	return func() error {
+		defer l.appending.Unlock()
+		if err := <-synced; err != nil {
+			l.broken = err
+			return fmt.Errorf("append record %d: %w: %w", number, ErrBroken, err)
+		}
+		l.show()
+		l.o.OnSync(time.Since(start))
+		return nil
+	}, nil
 }
 
 func (l *Log) check(number uint64, payload []byte) error {
@@ -38,7 +60,6 @@ func (l *Log) check(number uint64, payload []byte) error {
 }
 
 func (l *Log) write(number uint64, payload []byte) error {
-	start := time.Now()
 	if err := l.roll(number); err != nil {
 		return err
 	}
@@ -49,10 +70,21 @@ func (l *Log) write(number uint64, payload []byte) error {
 		return s.failed("write", err)
 	}
 	// gofail: var walWritten struct{}
+	return nil
+}
+
+func (l *Log) sync() error {
+	s := l.segments[len(l.segments)-1]
 	if err := l.active.Sync(); err != nil {
 		return s.failed("sync", err)
 	}
 	// gofail: var walSynced struct{}
+	return nil
+}
+
+// show lets readers see the record that was written.
+func (l *Log) show() {
+	s := l.segments[len(l.segments)-1]
 	l.mu.Lock()
 	s.offsets = append(s.offsets, uint32(s.size))
 	s.size += int64(len(l.buf))
@@ -60,8 +92,6 @@ func (l *Log) write(number uint64, payload []byte) error {
 	if cap(l.buf) > keepBuffer {
 		l.buf = nil
 	}
-	l.o.OnSync(time.Since(start))
-	return nil
 }
 
 // failed names the segment: its file was made under another name, which the file's own errors still have.

@@ -122,11 +122,8 @@ func VerifyContent(c *committee.Committee, p *preblockv1.Content, cert *preblock
 	if err != nil {
 		return Statement{}, err
 	}
-	if want := StatementOf(c, p, s.Previous); s != want {
-		return Statement{}, fmt.Errorf("verify certificate of number %d: %w: it is over another content", p.GetNumber(), ErrCertificate)
-	}
-	if s.Number == c.First && s.Previous != (common.Hash{}) {
-		return Statement{}, fmt.Errorf("verify certificate of number %d: %w: the committee's first number has no predecessor", s.Number, ErrCertificate)
+	if err := s.about(c, p); err != nil {
+		return Statement{}, err
 	}
 	return s, nil
 }

@@ -184,3 +184,40 @@ func TestNothingSealedWithoutACommittee(t *testing.T) {
 		}
 	}
 }
+
+func TestARunIsExaminedAsItsPreblocksAre(t *testing.T) {
+	c := committeetest.New(t, 4, 3, 3)
+	checker := proof.New(c.Committee, nil)
+	var run []*preblockv1.Preblock
+	previous := common.Hash{}
+	for n := uint64(1); n <= 6; n++ {
+		content := &preblockv1.Content{
+			Number: n, PreviousBlockHash: make([]byte, 32), Timestamp: timestamppb.New(time.Unix(1_700_000_000, 0)), Transactions: [][]byte{{1}},
+		}
+		p := &preblockv1.Preblock{Content: content}
+		if n >= 3 {
+			p, previous = c.Preblock(content, previous)
+		}
+		run = append(run, p)
+	}
+	statements, err := checker.ExamineRun(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range run {
+		if one, err := checker.Examine(p); err != nil || one != statements[i] {
+			t.Errorf("number %d: %x alone, %x in a run, %v", i+1, one, statements[i], err)
+		}
+	}
+	run[5].Certificate.Locks[0].Signature[9] ^= 1
+	if _, err := checker.ExamineRun(run); err == nil {
+		t.Error("accepted with a false certificate at the end")
+	}
+	if _, err := checker.ExamineRun(run[:5]); err != nil {
+		t.Error(err)
+	}
+	run[1].Content.Transactions[0] = c.Sealed([]byte{1})
+	if _, err := checker.ExamineRun(run[:2]); !errors.Is(err, proof.ErrUncertified) {
+		t.Errorf("sealed before the committee: %v", err)
+	}
+}

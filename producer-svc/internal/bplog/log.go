@@ -77,35 +77,65 @@ func (l *Log) load(requests int) error {
 // be appended until the log is reopened.
 func (l *Log) Append(rec *blueprintv1.LogRecord, head content.Hash) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	return l.append(rec, head)
 }
 
 // AppendFollowed makes the record of a preblock durable that the DSN is known to have fixed. token is the highest that the
 // caller knows of elsewhere, 0 for none; the record is given that or the log's last, and marked.
 func (l *Log) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) error {
+	durable, err := l.BeginFollowed(rec, head, token)
+	if err != nil {
+		return err
+	}
+	return durable()
+}
+
+// BeginFollowed is AppendFollowed for a caller that executes the record while the disk works. durable waits until the record is on the
+// disk. It must be called, once, before anything of the record is written elsewhere.
+func (l *Log) BeginFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) (durable func() error, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	rec.Followed, rec.Token, rec.Holder = true, l.token, l.holder
 	if token > l.token {
 		rec.Token, rec.Holder = token, ""
 	}
-	return l.append(rec, head)
+	return l.begin(rec, head)
 }
 
+// append returns when a record is durable. It takes over mu.
 func (l *Log) append(rec *blueprintv1.LogRecord, head content.Hash) error {
+	durable, err := l.begin(rec, head)
+	if err != nil {
+		return err
+	}
+	return durable()
+}
+
+// begin takes over mu, and gives it back with an error or from durable.
+func (l *Log) begin(rec *blueprintv1.LogRecord, head content.Hash) (durable func() error, err error) {
+	written, err := l.write(rec, head)
+	if err != nil {
+		l.mu.Unlock()
+		return nil, fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+	}
+	return func() error {
+		defer l.mu.Unlock()
+		if err := written(); err != nil {
+			return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+		}
+		l.remember(rec)
+		return nil
+	}, nil
+}
+
+func (l *Log) write(rec *blueprintv1.LogRecord, head content.Hash) (durable func() error, err error) {
 	if err := l.admit(rec, head); err != nil {
-		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+		return nil, err
 	}
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(rec)
 	if err != nil {
-		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
+		return nil, err
 	}
-	if err := l.wal.Append(rec.GetNumber(), raw); err != nil {
-		return fmt.Errorf("append blueprint %d: %w", rec.GetNumber(), err)
-	}
-	l.remember(rec)
-	return nil
+	return l.wal.Begin(rec.GetNumber(), raw)
 }
 
 // admit decides whether rec may be the next record.

@@ -27,6 +27,9 @@ type Block struct {
 	// that ends in this block; 0 bars nothing.
 	BarredUntil uint64
 	Names       []common.Hash // by which NamedIn finds it; no part of its content
+	// Durable waits until what decides the block is on a disk. Nothing of the block is written before it has returned, or after it has
+	// failed. nil when there is nothing to wait for.
+	Durable func() error
 }
 
 // Skipped is a transaction that has ended in a block without being executed.
@@ -88,6 +91,11 @@ func (c *Chain) apply(ctx context.Context, b Block) (Result, error) {
 		return Result{}, err
 	case err != nil: // the database cannot be read
 		return Result{}, c.breakDown(err)
+	}
+	if b.Durable != nil {
+		if err := b.Durable(); err != nil {
+			return Result{}, err
+		}
 	}
 	rec := c.recordOf(run, input, b.BarredUntil)
 	// gofail: var blockExecuted struct{}

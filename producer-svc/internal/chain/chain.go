@@ -180,6 +180,17 @@ func (c *Chain) HashOf(number uint64) (common.Hash, bool) {
 // GasLimit is the gas of the next block: the genesis's, for ever.
 func (c *Chain) GasLimit() uint64 { return c.bc.CurrentBlock().GasLimit }
 
+// Behind says whether what is decided is far ahead of the chain. While it is, states are written to the disk less often, and those of a
+// chain that began meanwhile cannot be read until it has caught up, the newest ones excepted.
+func (c *Chain) Behind(far bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != nil {
+		return nil
+	}
+	return c.states.catchingUp(far)
+}
+
 // breakDown stops the chain: a database that cannot be written must not run further ahead of its disk. The caller holds mu.
 func (c *Chain) breakDown(err error) error {
 	if c.state != nil {

@@ -67,6 +67,11 @@ type history struct {
 	bc    *core.BlockChain
 	db    ethdb.Database
 	store *stateStore
+	log   *slog.Logger
+
+	behind   bool // far behind what is decided: see Chain.Behind
+	empty    bool // nothing is indexed, and nothing to index was there when the chain was opened
+	deferred bool // the index is made of many states at a time, and not finished
 
 	indexed uint64 // what geth had indexed before it was killed: states up to this id have to be written again; 0 for none
 
@@ -90,10 +95,48 @@ func newHistory(bc *core.BlockChain, db ethdb.Database, kept History, log *slog.
 	if h.indexed, err = readIndexed(db); err != nil {
 		return nil, fmt.Errorf("keep the history of states: %w", err)
 	}
-	if err := errors.Join(h.settle(h.store.states, stateHistory, log), h.settle(h.store.nodes, nodeHistory, log)); err != nil {
-		return nil, fmt.Errorf("keep the history of states: %w", err)
+	h.log = log
+	if h.empty, err = h.isEmpty(); err != nil || h.empty {
+		return h, err
 	}
-	return h, nil
+	return h, h.settleBoth()
+}
+
+// isEmpty reports whether nothing of the histories is indexed and there is nothing to index.
+func (h *history) isEmpty() (bool, error) {
+	base, _, err := h.store.base()
+	return base <= 1 && len(stateHistory.read(h.db)) == 0 && len(nodeHistory.read(h.db)) == 0, err
+}
+
+// settleBoth makes the states of both histories readable.
+func (h *history) settleBoth() error {
+	if err := errors.Join(h.settle(h.store.states, stateHistory, h.log), h.settle(h.store.nodes, nodeHistory, h.log)); err != nil {
+		return fmt.Errorf("keep the history of states: %w", err)
+	}
+	return nil
+}
+
+// catchingUp says whether the chain is far behind. Then states are written and indexed many at a time.
+func (h *history) catchingUp(behind bool) error {
+	h.behind = behind
+	if behind || !h.deferred {
+		return nil
+	}
+	h.deferred = false
+	return errors.Join(h.store.states.indexRest(), h.store.nodes.indexRest())
+}
+
+// begin chooses, with the first block of a chain, how its states are indexed: each as it is written, so that it can be read at once;
+// or, far behind, many at a time, which costs much less, and they can be read when the chain has caught up.
+func (h *history) begin() error {
+	if !h.empty {
+		return nil
+	}
+	h.empty = false
+	if h.deferred = h.behind; h.deferred {
+		return nil
+	}
+	return h.settleBoth()
 }
 
 // historyKind is how geth stores one of the two histories.
@@ -195,7 +238,14 @@ func readIndexed(db ethdb.KeyValueReader) (uint64, error) {
 
 // before prepares geth for the state of a new block.
 func (h *history) before(header *types.Header) error {
-	if err := h.store.writeSoon(recentStates); err != nil {
+	if err := h.begin(); err != nil {
+		return err
+	}
+	buffered := uint64(recentStates)
+	if h.behind {
+		buffered = behindStates
+	}
+	if err := h.store.writeSoon(buffered); err != nil {
 		return err
 	}
 	if h.Age == 0 {

@@ -34,6 +34,10 @@ const (
 	// which bounds the replay after a crash even when blocks are nearly empty, or change the same accounts again and again.
 	recentStates = 128
 
+	// behindStates is that for a chain that is far behind: each write costs syncs of many files, which is most of the time of small
+	// blocks, and the replay of so many takes a few seconds. What they changed stays within writeBuffer.
+	behindStates = 4096
+
 	// poolSlots is never reached: who admits transactions (txstore.Keeper) refuses before geth's pool would evict one
 	// that was acknowledged.
 	poolSlots = 1 << 26

@@ -170,11 +170,10 @@ func (h historyFiles) indexed() error {
 	return nil
 }
 
-// awaitIndex has geth index what a history holds, whatever the age of the head, and waits for it.
-func (h historyFiles) awaitIndex(limit time.Duration) error {
-	done, err1 := hiddenAs[chan struct{}](h.index, "done")
-	state, err2 := hidden(h.index, "state")
-	if err := errors.Join(err1, err2); err != nil {
+// indexRest has geth index what a history holds, whatever the age of the head. It goes on beside the blocks.
+func (h historyFiles) indexRest() error {
+	state, err := hidden(h.index, "state")
+	if err != nil {
 		return err
 	}
 	lock, err1 := hiddenAs[sync.Mutex](state, "stateLock")
@@ -183,8 +182,20 @@ func (h historyFiles) awaitIndex(limit time.Duration) error {
 		return err
 	}
 	lock.Lock()
+	defer lock.Unlock()
 	value.SetInt(0) // stateSynced
-	lock.Unlock()
+	return nil
+}
+
+// awaitIndex is indexRest, and waits for it.
+func (h historyFiles) awaitIndex(limit time.Duration) error {
+	done, err := hiddenAs[chan struct{}](h.index, "done")
+	if err != nil {
+		return err
+	}
+	if err := h.indexRest(); err != nil {
+		return err
+	}
 	select {
 	case <-*done:
 	case <-time.After(limit):

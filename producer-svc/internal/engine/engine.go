@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"blindseq/kit/content"
 	"blindseq/producer-svc/logrecord"
@@ -24,7 +25,8 @@ import (
 // Log is the blueprint log; package bplog has it.
 type Log interface {
 	Append(rec *blueprintv1.LogRecord, head content.Hash) error
-	AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) error
+	// BeginFollowed writes a followed record; durable, which must be called once, waits until it is on the disk.
+	BeginFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) (durable func() error, err error)
 	Get(number uint64) (*blueprintv1.LogRecord, error)
 	ByRequest(id string) (number uint64, ok bool)
 	Last() uint64
@@ -33,8 +35,9 @@ type Log interface {
 // Chain executes blueprints.
 type Chain interface {
 	Head() section.Head
-	// Apply executes a record; a repeat gives the same.
-	Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error)
+	// Apply executes a record; a repeat gives the same. Nothing of it is written before durable, unless it is nil, has
+	// returned; after an error of it nothing is.
+	Apply(ctx context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error)
 	// BlockHash is the hash of an applied block.
 	BlockHash(number uint64) (content.Hash, bool)
 	// BaseFee is that of the block on top of the head, in wei.
@@ -115,10 +118,27 @@ func (e *Engine) Follow(ctx context.Context, p *preblockv1.Preblock, given map[c
 	if err != nil {
 		return section.Block{}, err
 	}
-	if rec, err = e.appended(rec, e.Log.AppendFollowed(rec, head.Hash, e.Token())); err != nil {
-		return section.Block{}, err
+	durable, err := e.Log.BeginFollowed(rec, head.Hash, e.Token())
+	if err != nil { // a repeat, or nothing was written
+		if rec, err = e.appended(rec, err); err != nil {
+			return section.Block{}, err
+		}
+		return e.published(e.Apply(ctx, rec))
 	}
-	block, err := e.Apply(ctx, rec)
+	return e.published(e.apply(ctx, rec, e.deciding(rec, durable)))
+}
+
+// deciding waits until a record is durable, and notes it.
+func (e *Engine) deciding(rec *blueprintv1.LogRecord, durable func() error) func() error {
+	return sync.OnceValue(func() error {
+		if err := durable(); err != nil {
+			return err
+		}
+		return e.Decided(rec)
+	})
+}
+
+func (e *Engine) published(block section.Block, err error) (section.Block, error) {
 	if err == nil {
 		e.Publisher.Publish(block.Number)
 	}
@@ -149,12 +169,22 @@ func (e *Engine) appended(rec *blueprintv1.LogRecord, err error) (*blueprintv1.L
 // Apply executes a decided record, also when ctx ends meanwhile. What its content says wrongly is reported each time that the
 // record becomes the head, so a crash in between loses no report.
 func (e *Engine) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+	return e.apply(ctx, rec, nil)
+}
+
+// apply executes a record while durable, of which repeats are harmless, waits for its disk. It is called in any case.
+func (e *Engine) apply(ctx context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error) {
 	if e.Chain.Head().Number+1 == rec.GetNumber() {
 		if claims := logrecord.FalseClaims(rec, e.Chain.BaseFee()); len(claims) > 0 {
 			e.False(rec, claims)
 		}
 	}
-	block, err := e.Chain.Apply(context.WithoutCancel(ctx), rec)
+	block, err := e.Chain.Apply(context.WithoutCancel(ctx), rec, durable)
+	if durable != nil {
+		if failed := durable(); failed != nil {
+			err = failed // the rest follows from it
+		}
+	}
 	if err != nil {
 		return block, e.classify(fmt.Errorf("apply blueprint %d: %w", rec.GetNumber(), err))
 	}

@@ -28,8 +28,8 @@ type failing struct {
 }
 
 func (l failing) Append(*blueprintv1.LogRecord, content.Hash) error { return l.err }
-func (l failing) AppendFollowed(*blueprintv1.LogRecord, content.Hash, uint64) error {
-	return l.err
+func (l failing) BeginFollowed(*blueprintv1.LogRecord, content.Hash, uint64) (func() error, error) {
+	return func() error { return nil }, l.err
 }
 func (l failing) Get(uint64) (*blueprintv1.LogRecord, error) { return l.held, nil }
 
@@ -210,7 +210,7 @@ type watched struct {
 	err error
 }
 
-func (c *watched) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+func (c *watched) Apply(ctx context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error) {
 	c.err = ctx.Err()
-	return c.Chain.Apply(ctx, rec)
+	return c.Chain.Apply(ctx, rec, durable)
 }

@@ -53,7 +53,12 @@ func (c *Chain) Rewind(number uint64) {
 }
 
 // Apply implements section.Chain.
-func (c *Chain) Apply(_ context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+func (c *Chain) Apply(_ context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error) {
+	if durable != nil {
+		if err := durable(); err != nil {
+			return section.Block{}, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	input := content.Hash(rec.GetContentHash())

@@ -48,6 +48,8 @@ type Deps struct {
 	Engine  Engine
 	// Supply gets the delayed transactions of a number from another replica, when one is not known here.
 	Supply func(ctx context.Context, number uint64) ([][]byte, error)
+	// Behind is called when this replica has come to be far behind what is fixed, and when it is near again; nil for nothing.
+	Behind func(far bool)
 	// Alarm is called once with what must never happen; nothing is followed after it.
 	Alarm func(error)
 	Slog  *slog.Logger
@@ -58,6 +60,7 @@ type Follower struct {
 	Deps
 	progress
 
+	far  bool          // what Behind was called with; of the goroutine of Run
 	slot chan struct{} // full while a session or a holder writes
 
 	mu      sync.Mutex

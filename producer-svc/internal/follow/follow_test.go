@@ -99,7 +99,7 @@ func (r *replica) fix(t *testing.T, n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.ahead.Apply(t.Context(), rec); err != nil {
+		if _, err := r.ahead.Apply(t.Context(), rec, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.order.Fix(p)
@@ -205,11 +205,12 @@ type failing struct {
 	failed *atomic.Bool
 }
 
-func (f failing) AppendFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) error {
-	if f.failed.CompareAndSwap(false, true) {
-		return wal.ErrBroken
+func (f failing) BeginFollowed(rec *blueprintv1.LogRecord, head content.Hash, token uint64) (func() error, error) {
+	durable, err := f.Log.BeginFollowed(rec, head, token)
+	if err != nil || !f.failed.CompareAndSwap(false, true) {
+		return durable, err
 	}
-	return f.Log.AppendFollowed(rec, head, token)
+	return func() error { return errors.Join(wal.ErrBroken, durable()) }, nil
 }
 
 // ended is the error that the process would end with; nil if it would go on.
@@ -244,11 +245,11 @@ type onceBroken struct {
 	failed atomic.Bool
 }
 
-func (c *onceBroken) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+func (c *onceBroken) Apply(ctx context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error) {
 	if c.failed.CompareAndSwap(false, true) {
 		return section.Block{}, fmt.Errorf("%w: no space left on device", chain.ErrBroken)
 	}
-	return c.Chain.Apply(ctx, rec)
+	return c.Chain.Apply(ctx, rec, durable)
 }
 
 // TestAChainThatCannotBeWrittenEndsTheProcessAndIsNoAlarm: a standby that takes the lead after an alarm would halt until a
@@ -289,7 +290,7 @@ func TestNothingIsWrittenWhileTheLogIsHeldAndFollowingGoesOnFromTheMovedHead(t *
 		if err := r.log.Append(rec, head.Hash); err != nil {
 			t.Fatalf("while held: %v", err)
 		}
-		if _, err := r.chain.Apply(t.Context(), rec); err != nil {
+		if _, err := r.chain.Apply(t.Context(), rec, nil); err != nil {
 			t.Fatal(err)
 		}
 		r.Publish(n)
@@ -337,9 +338,9 @@ type slow struct {
 	next chan struct{}
 }
 
-func (s slow) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+func (s slow) Apply(ctx context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error) {
 	<-s.next
-	return s.Chain.Apply(ctx, rec)
+	return s.Chain.Apply(ctx, rec, durable)
 }
 
 // counting counts what was taken from the stream.

@@ -15,7 +15,9 @@ const (
 	// ago amount to at network speed.
 	near = 16
 	// behind is from where on another replica had better lead.
-	behind    = 64
+	behind = 64
+	// far is from where on catching up is worth while to prepare for.
+	far       = 2048
 	tellEvery = 5 * time.Second
 	askEvery  = time.Second
 )

@@ -45,6 +45,7 @@ func (f *Follower) session(ctx context.Context, head uint64) error {
 		return interruption(fmt.Errorf("stream preblocks from %d: %w", head+1, err))
 	}
 	f.began(head, last)
+	f.lookBehind()
 	f.Slog.DebugContext(ctx, "following", "from", head+1, "fixed", last)
 	in := &inlet{waiting: make(chan received, waitingPreblocks), budget: semaphore.NewWeighted(waitingBytes)}
 	g.Go(func() error { in.fill(ctx, stream); return nil })
@@ -91,12 +92,23 @@ func (f *Follower) drain(ctx context.Context, in *inlet) error {
 			return err
 		}
 		in.budget.Release(one.bytes)
+		f.lookBehind()
 		if time.Since(reported) >= tellEvery {
 			reported = time.Now()
 			f.tell(ctx)
 		}
 	}
 	return in.broken
+}
+
+// lookBehind notices that this replica is far behind, or near again.
+func (f *Follower) lookBehind() {
+	lag := f.lag()
+	if f.Behind == nil || f.far == (lag > far) || (f.far && lag > near) {
+		return
+	}
+	f.far = !f.far
+	f.Behind(f.far)
 }
 
 // lastFixed asks how far the DSN is.

@@ -293,7 +293,7 @@ func TestMissedPreblocksAreAppliedBeforeLeading(t *testing.T) {
 	for range missed {
 		p := fakes.Preblock(ahead.Head(), &proposalv1.RequestProposalRequest{RequestId: fmt.Sprint("old-", ahead.Head().Number)}, [][]byte{{1}}, nil)
 		w.order.Fix(p)
-		if _, err := ahead.Apply(t.Context(), recordOf(p)); err != nil {
+		if _, err := ahead.Apply(t.Context(), recordOf(p), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

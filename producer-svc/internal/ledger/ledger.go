@@ -50,9 +50,11 @@ func (l *Ledger) Head() section.Head {
 	return section.Head{Number: number, Hash: content.Hash(hash), Time: int64(timestamp)}
 }
 
-// Apply executes a record and removes its transactions from the stores. A repeat gives the same result.
-func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord) (section.Block, error) {
+// Apply executes a record and removes its transactions from the stores. A repeat gives the same result. durable says when the record is
+// on the disk; nil for one that is.
+func (l *Ledger) Apply(ctx context.Context, rec *blueprintv1.LogRecord, durable func() error) (section.Block, error) {
 	decided := BlockOf(rec, l.Bars)
+	decided.Durable = durable
 	result, err := l.Chain.Apply(ctx, decided)
 	if err != nil {
 		return section.Block{}, err
