@@ -217,6 +217,19 @@ docs-site: tools/site/node_modules/.package-lock.json ## Build the pages as a si
 chart: ## Make the templates of the Helm chart from the kustomizations
 	@UPDATE_CHART=1 go test -count=1 -run TestTheChartIsMade ./k8s
 
+.PHONY: k8s-lint
+k8s-lint: $(TOOLS)/helm $(TOOLS)/kube-score $(TOOLS)/checkov/bin/checkov ## Lint all combinations of the manifests and the chart with kubeconform, kube-score, checkov and helm (needs Python)
+	@BLINDSEQ_HELM=$(TOOLS)/helm BLINDSEQ_KUBE_SCORE=$(TOOLS)/kube-score BLINDSEQ_CHECKOV=$(TOOLS)/checkov/bin/checkov \
+		go test -count=1 -v -timeout 30m -run 'Conform|KubeScore|Checkov|Helm' ./k8s
+
+$(TOOLS)/helm: tools/helm/go.mod
+$(TOOLS)/kube-score: tools/kube-score/go.mod
+$(TOOLS)/helm $(TOOLS)/kube-score:
+	@mkdir -p $(TOOLS) && cd tools/$(@F) && GOWORK=off GOBIN=$(TOOLS) go install tool && touch $@
+
+$(TOOLS)/checkov/bin/checkov: tools/checkov/requirements.txt
+	@python3 -m venv $(TOOLS)/checkov && $(TOOLS)/checkov/bin/pip install --quiet --requirement $< && touch $@
+
 .PHONY: deps
 deps: ## Install what the tests need, or name what is missing
 	@./scripts/deps.sh
