@@ -1,8 +1,7 @@
-"""The tests of web3.py over one WebSocket, subscriptions among them."""
+"""The tests of web3.py over one WebSocket."""
 
 from test_http import Web3Checks
 from web3._utils.module_testing import AsyncEthModuleTest, AsyncNetModuleTest
-from web3._utils.module_testing.persistent_connection_provider import PersistentConnectionProviderTest
 from web3._utils.module_testing.web3_module import AsyncWeb3ModuleTest
 
 ASYNC_WS = True
@@ -17,8 +16,4 @@ class TestNet(AsyncNetModuleTest):
 
 
 class TestWeb3(Web3Checks, AsyncWeb3ModuleTest):
-    pass
-
-
-class TestSubscriptions(PersistentConnectionProviderTest):
     pass
