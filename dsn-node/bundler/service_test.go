@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -113,8 +114,18 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.start()
+	t.Cleanup(func() {
+		for line := range strings.Lines(w.log.String()) {
+			if aboutOne.MatchString(line) && !strings.Contains(line, " hash=0x") {
+				t.Errorf("a line about a transaction without its hash: %s", line)
+			}
+		}
+	})
 	return w
 }
+
+// aboutOne matches a log line about one transaction.
+var aboutOne = regexp.MustCompile(`msg="[^"]*transaction[^s]`)
 
 func (w *world) start() {
 	w.t.Helper()
@@ -609,12 +620,12 @@ func TestBadRequestsAreRefused(t *testing.T) {
 		"{":  "-32700",
 		"[":  "-32700",
 		"[]": "-32600",
-		`{"id":1,"method":"eth_sendRawTransaction","params":[]}`:     "-32602",
-		`{"id":1,"method":"eth_sendRawTransaction","params":["00"]}`: "-32602",
-		`{"id":1,"method":"eth_sendTransaction","params":[{}]}`:      "-32601",
-		`{"id":1,"method":"personal_sign","params":[]}`:              "-32601",
-		"[" + strings.Repeat("1,", 1000) + "1]":                      "-32600",
-		strings.Repeat(" ", 6<<20):                                   "at most",
+		`{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":[]}`:     "-32602",
+		`{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["00"]}`: "-32602",
+		`{"jsonrpc":"2.0","id":1,"method":"eth_sendTransaction","params":[{}]}`:      "-32601",
+		`{"jsonrpc":"2.0","id":1,"method":"personal_sign","params":[]}`:              "-32601",
+		"[" + strings.Repeat("1,", 1000) + "1]":                                      "-32600",
+		strings.Repeat(" ", 6<<20):                                                   "at most",
 	} {
 		if text := w.post(body); !strings.Contains(text, want) {
 			t.Errorf("%.40q: %s", body, text)

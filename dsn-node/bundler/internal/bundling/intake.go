@@ -216,7 +216,7 @@ func (d *Intake) bring(ctx context.Context, tx *transaction, a admission) error 
 	case err == nil:
 		d.o.Box.HandedIn(item.Hash)
 	case errors.Is(err, rollup.ErrAway) && !errors.Is(err, outbox.ErrStorage):
-		d.o.Log.DebugContext(ctx, "new transaction is sealed and not handed in yet", "error", err)
+		d.o.Log.DebugContext(ctx, "new transaction is sealed and not handed in yet", "hash", item.Hash, "id", item.ID, "error", err)
 	default:
 		return errors.Join(err, d.o.Box.GiveBack(item.Hash))
 	}

@@ -151,9 +151,23 @@ func opened(t *testing.T, left ...uint64) *counter {
 	t.Cleanup(func() { c.box.Close() }) // a test's
 	c.Intake = NewIntake(Options{
 		Committee: committeetest.New(t, 1, 1, 1).Committee, Key: c.key, Box: c.box, Leader: c.rollup, Observer: &c.rollup.observer,
-		AcceptTimeout: time.Minute, Recorder: noFigures{}, Log: slog.New(slog.DiscardHandler),
+		AcceptTimeout: time.Minute, Recorder: noFigures{}, Log: hashedLog(t),
 	})
 	return c
+}
+
+// hashedLog is a log in which each line about a transaction has its hash.
+func hashedLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(hashes{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+type hashes struct{ t *testing.T }
+
+func (h hashes) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("transaction")) && !bytes.Contains(line, []byte(" hash=0x")) {
+		h.t.Errorf("a line without the transaction's hash: %s", line)
+	}
+	return len(line), nil
 }
 
 func kept(nonce uint64) []byte { return []byte{0x5e, byte(nonce)} }

@@ -157,7 +157,7 @@ func (p *Pool) seal(ctx context.Context, tx *transaction, a admission) (next boo
 	}
 	d.o.Box.Accept(item.Hash, time.Now().Add(backoff(0)))
 	if err != nil {
-		d.o.Log.DebugContext(ctx, "queued transaction is sealed and not handed in yet", "id", item.ID, "error", err)
+		d.o.Log.DebugContext(ctx, "queued transaction is sealed and not handed in yet", "hash", item.Hash, "id", item.ID, "error", err)
 		return false, nil
 	}
 	d.o.Box.HandedIn(item.Hash)

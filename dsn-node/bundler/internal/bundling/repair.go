@@ -138,7 +138,7 @@ func (w *Watcher) sealAnew(ctx context.Context, item outbox.Item, at lead) error
 	if err != nil {
 		return err
 	}
-	w.o.Log.DebugContext(ctx, "transaction sealed anew", "id", item.ID, "seq", item.Seq, "expiry", item.Expiry)
+	w.o.Log.DebugContext(ctx, "transaction sealed anew", "hash", item.Hash, "id", item.ID, "seq", item.Seq, "expiry", item.Expiry)
 	return w.submit(ctx, item, sealed)
 }
 
@@ -162,7 +162,7 @@ func (w *Watcher) submit(ctx context.Context, item outbox.Item, sealed []byte) e
 		w.o.Recorder.Resent("away")
 		return err
 	case err != nil:
-		w.o.Log.DebugContext(ctx, "sealed transaction sent again", "id", item.ID, "error", err)
+		w.o.Log.DebugContext(ctx, "sealed transaction sent again", "hash", item.Hash, "id", item.ID, "error", err)
 		w.o.Recorder.Resent("refused")
 	default:
 		w.o.Recorder.Resent("accepted")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"errors"
-	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -210,7 +209,7 @@ func following(t *testing.T) *follower {
 	t.Cleanup(func() { box.Close() }) // a test's
 	o := Options{
 		Committee: committeetest.NewWith(t, 1, 1, 1, committee.Limits{Lifetime: 100}).Committee, Key: key, Box: box, Leader: f.leader, Observer: own{f.leader},
-		AcceptTimeout: time.Minute, MaxAge: time.Hour, Recorder: f.ends, Log: slog.New(slog.DiscardHandler),
+		AcceptTimeout: time.Minute, MaxAge: time.Hour, Recorder: f.ends, Log: hashedLog(t),
 	}
 	intake := NewIntake(o)
 	f.Watcher = NewWatcher(o, intake.Pool(), Health{func(string) {}, func(string) {}})

@@ -78,12 +78,13 @@ func (h *Handler) lookUp(ctx context.Context, c *call) (json.RawMessage, bool) {
 // notLooked answers a call about a transaction of which it is not known whether it waits. What is in a block is answered all the same,
 // and a call for a receipt, as long as there is none.
 func (h *Handler) notLooked(ctx context.Context, c *call, err error) (json.RawMessage, bool) {
+	hash, _ := c.lookedFor()
 	switch {
 	case errors.Is(err, outbox.ErrStorage):
-		h.log.ErrorContext(ctx, "waiting transaction not read", "error", err)
+		h.log.ErrorContext(ctx, "waiting transaction not read", "hash", hash, "error", err)
 		return failure(c, jsonrpc.Error{Code: jsonrpc.Internal, Message: "the bundler cannot read what waits here"}), true
 	case !errors.Is(err, peers.ErrAway):
-		h.log.DebugContext(ctx, "status of a waiting transaction not found", "error", err)
+		h.log.DebugContext(ctx, "status of a waiting transaction not found", "hash", hash, "error", err)
 		return failure(c, away()), true
 	case c.Method != methodReceipt:
 		c.mend = func(answer json.RawMessage) json.RawMessage {
