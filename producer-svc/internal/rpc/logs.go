@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -24,6 +25,10 @@ type gethLogs interface {
 	GetLogs(ctx context.Context, crit filters.FilterCriteria) ([]*types.Log, error)
 }
 
+// errPastHead is geth's refusal of a query for logs of blocks that are not there yet. An answer without them could not be told from one for
+// blocks that have no logs: who reads on after them would have lost theirs. Of a replica that is behind, a gateway asks the leader.
+var errPastHead = invalidArgument{errors.New("block range extends beyond current head block")}
+
 func goOn(what string, from, end uint64) error {
 	return limitExceeded(fmt.Sprintf("%s: ask for blocks %d to %d, then go on from block %d", what, from, end, end+1))
 }
@@ -39,10 +44,12 @@ func (s *ethService) limitedLogs(ctx context.Context, crit filters.FilterCriteri
 	}
 	head := s.head()
 	from, to := number(crit.FromBlock, head), number(crit.ToBlock, head)
-	if to = min(to, head); to <= from {
+	switch {
+	case to > head && from <= to:
+		return nil, errPastHead
+	case from >= to:
 		return s.logs.GetLogs(ctx, crit)
-	}
-	if to-from >= maxLogBlocks {
+	case to-from >= maxLogBlocks:
 		return nil, goOn(fmt.Sprintf("the query spans %d blocks, at most %d", to-from+1, maxLogBlocks), from, from+maxLogBlocks-1)
 	}
 	all, end, err := s.someLogs(ctx, crit, from, to)

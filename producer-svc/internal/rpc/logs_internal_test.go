@@ -2,12 +2,14 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/eth/filters"
+	gethrpc "github.com/ethereum/go-ethereum/rpc"
 )
 
 // perBlock has so many logs in each block, and notes the longest part that it is asked for.
@@ -24,6 +26,20 @@ func (p *perBlock) GetLogs(_ context.Context, crit filters.FilterCriteria) (all 
 		}
 	}
 	return all, nil
+}
+
+// Blocks that are not there yet have no logs yet: a query for them is refused, as geth does, and nothing is answered of those before them.
+func TestAQueryForLogsPastTheHeadIsRefused(t *testing.T) {
+	s := &ethService{logs: &perBlock{logs: 1}, head: func() uint64 { return 100 }}
+	for _, c := range []struct {
+		from, to int64
+		past     bool
+	}{{0, 100, false}, {100, 100, false}, {0, 101, true}, {101, 101, true}, {100, 1 << 40, true}, {int64(gethrpc.EarliestBlockNumber), 200, true}} {
+		all, err := s.GetLogs(t.Context(), filters.FilterCriteria{FromBlock: big.NewInt(c.from), ToBlock: big.NewInt(c.to)})
+		if errors.Is(err, errPastHead) != c.past || (len(all) > 0) == c.past {
+			t.Errorf("%+v: %d results, %v", c, len(all), err)
+		}
+	}
 }
 
 func TestAQueryForLogsHasSoManyResults(t *testing.T) {
