@@ -16,6 +16,7 @@ import (
 	"blindseq/kit/auth"
 	"blindseq/kit/grpckit"
 	"blindseq/kit/host"
+	"blindseq/kit/rpchttp"
 	gatewayv1 "blindseq/proto/blindseq/gateway/v1"
 
 	"golang.org/x/sync/errgroup"
@@ -124,7 +125,7 @@ func (s *Service) rpcServer(ctx context.Context, api *gateway.Server, proxy *rpc
 	mux.Handle("/{$}", proxy.Root())
 	mux.Handle("/ws", proxy.WebSocket())
 	mux.Handle("/private", private.New(api, s.front.rpc.policy))
-	mux.HandleFunc("/", rpcproxy.NotFound)
+	mux.HandleFunc("/", rpchttp.Elsewhere)
 	return s.httpServer(ctx, "rpc", s.front.rpc, mux, rpcproxy.Refuse)
 }
 

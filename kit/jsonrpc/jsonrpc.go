@@ -46,6 +46,13 @@ type Response struct {
 	Error   *Error          `json:"error,omitempty"`
 }
 
+// What geth says of a request that is not looked into.
+var (
+	ErrParse      = Error{Code: Malformed, Message: "parse error"}
+	ErrInvalid    = Error{Code: InvalidRequest, Message: "invalid request"}
+	ErrEmptyBatch = Error{Code: InvalidRequest, Message: "empty batch"}
+)
+
 const null = "null"
 
 // noID is the id of an answer to a request whose id is not known.

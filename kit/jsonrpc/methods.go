@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/tidwall/gjson"
 )
@@ -76,6 +77,17 @@ func TooMany(request []byte, most int) bool {
 		}
 	}
 	return false
+}
+
+// Long is the answer to a batch of more elements than most. As geth's it has the id of the first, which its client waits for.
+func Long(batch []byte, most int) json.RawMessage {
+	d := json.NewDecoder(bytes.NewReader(batch))
+	var first json.RawMessage
+	if _, err := d.Token(); err == nil {
+		_ = d.Decode(&first) // what cannot be read has no id
+	}
+	e := Error{Code: InvalidRequest, Message: fmt.Sprintf("batch too large: it may have at most %d calls", most)}
+	return Encode([]Response{failure(idOf(first), e)})
 }
 
 // ignored is any value.

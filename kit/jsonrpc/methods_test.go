@@ -71,6 +71,14 @@ func TestAnOverlongBatchIsNoticedWithoutMemoryForItsElements(t *testing.T) {
 			t.Errorf("%s: %t", request, got)
 		}
 	}
+	for batch, id := range map[string]string{
+		` [{"jsonrpc":"2.0","id":"x","method":"a"},1]`: `"x"`, `[1,{"id":2}]`: "null", `[{"id":{}},2]`: "null",
+	} {
+		want := `[{"jsonrpc":"2.0","id":` + id + `,"error":{"code":-32600,"message":"batch too large: it may have at most 3 calls"}}]`
+		if got := string(Long([]byte(batch), 3)); got != want {
+			t.Errorf("%s is answered with %s", batch, got)
+		}
+	}
 	long := []byte("[" + strings.Repeat("1,", 5<<19) + "1]")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

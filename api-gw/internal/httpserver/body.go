@@ -24,7 +24,7 @@ var (
 // Body reads the whole body of a request, at most limit bytes of it, into buf. The bytes count as the client's until the request ends.
 func Body(w http.ResponseWriter, r *http.Request, limit int64, buf *bytes.Buffer) error {
 	if r.ContentLength > limit {
-		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrBodyTooLarge, r.ContentLength, limit)
+		return fmt.Errorf("%w: at most %d bytes are allowed", ErrBodyTooLarge, limit)
 	}
 	if r.ContentLength == 0 {
 		return nil

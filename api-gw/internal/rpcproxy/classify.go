@@ -3,10 +3,7 @@ package rpcproxy
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
-
-	"blindseq/kit/jsonrpc"
 )
 
 // maxSpreadBody is the maximum size of a request that is parsed. Larger ones usually send transactions.
@@ -44,8 +41,6 @@ type rpcCall struct {
 func isHeavy(method string) bool {
 	return strings.HasPrefix(method, "debug_") || method == "eth_getLogs"
 }
-
-func longBatch() string { return fmt.Sprintf("a batch has at most %d calls", jsonrpc.MaxBatch) }
 
 // spreadable reports whether any replica may answer every call of a request, and whether one of them is heavy. A request that does
 // not parse is not spread.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync"
 
 	"blindseq/api-gw/internal/hold"
@@ -25,11 +24,6 @@ const (
 
 // forward forwards one request, or batch, and its answer.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
-	if !jsonrpc.IsJSON(r.Header) {
-		refuse(w, nil, http.StatusUnsupportedMediaType, jsonrpc.InvalidRequest,
-			"the Content-Type must be application/json, it is "+strconv.Quote(r.Header.Get("Content-Type")))
-		return
-	}
 	buf := p.takeBody()
 	defer p.giveBody(buf)
 	if !p.readBody(w, r, buf) {
@@ -57,11 +51,11 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 	case err != nil:
 		refuse(w, nil, httpserver.BodyStatus(err), jsonrpc.InvalidRequest, err.Error())
 		return false
-	case buf.Len() == 0:
-		refuse(w, nil, http.StatusBadRequest, jsonrpc.InvalidRequest, "the request has no body")
+	case len(bytes.TrimSpace(buf.Bytes())) == 0: // geth says nothing to it
+		jsonrpc.Write(w, http.StatusOK, jsonrpc.Failure(nil, jsonrpc.ErrParse))
 		return false
 	case jsonrpc.TooMany(buf.Bytes(), jsonrpc.MaxBatch):
-		refuse(w, nil, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, longBatch())
+		jsonrpc.Write(w, http.StatusOK, jsonrpc.Long(buf.Bytes(), jsonrpc.MaxBatch))
 		return false
 	}
 	return true

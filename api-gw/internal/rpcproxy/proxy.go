@@ -23,11 +23,10 @@ import (
 
 	"blindseq/api-gw/internal/hold"
 	"blindseq/api-gw/internal/tracker"
-	"blindseq/kit/budget"
 	"blindseq/kit/certs"
 	"blindseq/kit/jsonrpc"
 	"blindseq/kit/roles"
-	"blindseq/kit/telemetry"
+	"blindseq/kit/rpchttp"
 
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
@@ -83,12 +82,7 @@ type Proxy struct {
 // New returns a proxy. Close it after its last request.
 func New(cfg Config) *Proxy {
 	p := &Proxy{cfg: cfg, webSockets: semaphore.NewWeighted(cfg.MaxWebSockets), methods: spreadMethods(), joiner: newJoiner(cfg.Timeout)}
-	p.cors = cors.New(cors.Options{
-		AllowedOrigins: cfg.Origins,
-		AllowedMethods: []string{http.MethodPost},
-		AllowedHeaders: []string{"Content-Type", budget.KeyHeader, telemetry.Header},
-		MaxAge:         600,
-	})
+	p.cors = rpchttp.Pages(cfg.Origins)
 	p.transport = transport(cfg.Certificates, roles.Producer)
 	p.replicas = transport(cfg.Certificates, roles.Producer, roles.Observer)
 	p.short.leader = newShort(cfg.Certificates, roles.Producer)
@@ -113,7 +107,7 @@ func transport(certificates *certs.Source, servers ...roles.Role) *http.Transpor
 		MaxIdleConns:        maxIdle,
 		MaxIdleConnsPerHost: maxIdle,
 		IdleConnTimeout:     idleTime,
-		// The producer's processor time is the scarce thing: compression, if wanted, is for the proxy that faces the internet.
+		// The producer's processor time is the scarce thing: the gateway compresses for its clients.
 		DisableCompression: true,
 		ReadBufferSize:     32 << 10,
 		WriteBufferSize:    64 << 10,
@@ -134,16 +128,13 @@ func (p *Proxy) Close() {
 
 // Root serves "/": POST, and the upgrade to a WebSocket.
 func (p *Proxy) Root() http.Handler {
+	posts := rpchttp.Compressed(http.HandlerFunc(p.forward))
 	return p.cors.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case isUpgrade(r):
 			p.serveWebSocket(w, r)
-		case r.Method == http.MethodPost:
-			p.forward(w, r)
-		default:
-			w.Header().Set("Allow", "POST, OPTIONS")
-			refuse(w, nil, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest,
-				"JSON-RPC needs a POST, or a WebSocket upgrade of / or /ws; got "+r.Method)
+		case rpchttp.Check(w, r):
+			posts.ServeHTTP(w, r)
 		}
 	}))
 }
@@ -152,17 +143,11 @@ func (p *Proxy) Root() http.Handler {
 func (p *Proxy) WebSocket() http.Handler {
 	return p.cors.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isUpgrade(r) {
-			w.Header().Set("Upgrade", "websocket")
-			refuse(w, nil, http.StatusUpgradeRequired, jsonrpc.InvalidRequest, "/ws speaks WebSocket only; POST to / instead")
+			rpchttp.Elsewhere(w, r)
 			return
 		}
 		p.serveWebSocket(w, r)
 	}))
-}
-
-// NotFound answers for every other path.
-func NotFound(w http.ResponseWriter, _ *http.Request) {
-	refuse(w, nil, http.StatusNotFound, jsonrpc.InvalidRequest, "nothing is served here: JSON-RPC is at / and /ws")
 }
 
 // Refuse answers a request that a budget of the listener refuses.

@@ -263,8 +263,7 @@ func (p *Proxy) relayCall(ctx context.Context, up, down *websocket.Conn) (read b
 		return true, err
 	}
 	if jsonrpc.TooMany(message, jsonrpc.MaxBatch) {
-		answer := jsonrpc.Failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: longBatch()})
-		return true, down.Write(ctx, websocket.MessageText, answer)
+		return true, down.Write(ctx, websocket.MessageText, jsonrpc.Long(message, jsonrpc.MaxBatch))
 	}
 	if err := budget.Charge(ctx, message); err != nil {
 		answer := jsonrpc.Reply(message, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()})

@@ -66,6 +66,7 @@ type client struct {
 // an observer of this system.
 func dial(ctx context.Context, address string, away error, certificates *certs.Source) (*client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true // the answerer's processor is worth more than bytes between the two
 	transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = 64, time.Minute
 	if certificates != nil {
 		if !onLoopback(address) {

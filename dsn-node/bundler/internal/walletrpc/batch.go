@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"net/http"
 	"time"
 
 	"blindseq/kit/jsonrpc"
@@ -13,19 +12,19 @@ import (
 
 // batch answers the calls of a batch in their order: transactions are sent one after the other, as a sender's nonces are
 // in order, and after them all other calls are forwarded, those for one node as one batch.
-func (h *Handler) batch(ctx context.Context, body []byte) (status int, answer json.RawMessage) {
+func (h *Handler) batch(ctx context.Context, body []byte) json.RawMessage {
 	raws, ok := parseBatch(body)
 	switch {
 	case !ok:
-		return http.StatusBadRequest, failure(nil, jsonrpc.Error{Code: jsonrpc.Malformed, Message: "the batch is not JSON"})
+		return failure(nil, jsonrpc.ErrParse)
 	case len(raws) == 0:
-		return http.StatusOK, failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: "the batch is empty"})
+		return failure(nil, jsonrpc.ErrEmptyBatch)
 	}
 	answers := h.answerAll(ctx, raws)
 	if len(answers) == 0 { // all were notifications
-		return http.StatusOK, nil
+		return nil
 	}
-	return http.StatusOK, jsonrpc.Encode(answers)
+	return jsonrpc.Encode(answers)
 }
 
 func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.RawMessage {
@@ -35,7 +34,7 @@ func (h *Handler) answerAll(ctx context.Context, raws []json.RawMessage) []json.
 	for i, raw := range raws {
 		c, ok := parse(raw)
 		if !ok {
-			own[i] = failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: "not a JSON-RPC call"})
+			own[i] = failure(c, jsonrpc.ErrInvalid)
 			continue
 		}
 		calls[i] = c

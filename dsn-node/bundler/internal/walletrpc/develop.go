@@ -76,7 +76,7 @@ func (h *Handler) signFor(ctx context.Context, c *call) (hash common.Hash, refus
 // nextNonce is that after what waits here.
 func (h *Handler) nextNonce(ctx context.Context, c *call, from json.RawMessage) (nonce, refused json.RawMessage) {
 	ask := c.encode(methodNonce, []any{from, "pending"})
-	_, counted := h.single(ctx, ask)
+	counted := h.single(ctx, ask)
 	var next answered
 	if json.Unmarshal(counted, &next) != nil || len(next.Error) > 0 {
 		return nil, counted

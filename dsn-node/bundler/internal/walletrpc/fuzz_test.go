@@ -56,10 +56,10 @@ func someRaw() []byte {
 }
 
 func FuzzHandler(f *testing.F) {
-	f.Add([]byte(`{"id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"id":1,"result":null}`))
-	f.Add([]byte(`[{"id":1,"method":"eth_sendRawTransaction","params":["0x00"]},{"id":2,"method":"x"},null,3]`), []byte(`[{"id":2}]`))
-	f.Add([]byte(`{"id":"x","method":"te_getTransactionStatus","params":["0x00"]}`), []byte(`{"id":"x","result":{"status":"sealed"}}`))
-	f.Add([]byte(`[{"id":1,"method":"eth_call"},{"id":1,"method":"eth_blockNumber"}]`), []byte(`[{"id":1,"result":"0x"}]`))
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionByHash","params":["0x00"]}`), []byte(`{"jsonrpc":"2.0","id":1,"result":null}`))
+	f.Add([]byte(`[{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x00"]},{"jsonrpc":"2.0","id":2,"method":"x"},null,3]`), []byte(`[{"jsonrpc":"2.0","id":2}]`))
+	f.Add([]byte(`{"jsonrpc":"2.0","id":"x","method":"te_getTransactionStatus","params":["0x00"]}`), []byte(`{"jsonrpc":"2.0","id":"x","result":{"status":"sealed"}}`))
+	f.Add([]byte(`[{"jsonrpc":"2.0","id":1,"method":"eth_call"},{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}]`), []byte(`[{"jsonrpc":"2.0","id":1,"result":"0x"}]`))
 	f.Fuzz(func(t *testing.T, request, answer []byte) {
 		n := nothing{answer}
 		h := NewHandler(n, Backends{Leader: &n, Observer: &nothing{answer}}, Limits{1 << 20, 10, time.Second, 0}, func(string, string) {}, slog.New(slog.DiscardHandler))

@@ -101,43 +101,36 @@ func NewHandler(d Intake, u Backends, l Limits, count func(kind, result string),
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost || r.URL.Path != "/" {
-		w.Header().Set("Allow", "POST, OPTIONS")
-		refuse(w, http.StatusMethodNotAllowed, jsonrpc.InvalidRequest, "JSON-RPC is spoken by POST to /, or over WebSocket")
-		return
-	}
 	body, err := h.read(w, r)
 	if errors.Is(err, budget.ErrExceeded) {
 		w.Header().Set("Connection", "close") // it is not read
 		exceeded(w, nil, err)
 		return
 	} else if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("a request has at most %d bytes: %v", h.limits.Body, err))
+		refuse(w, http.StatusRequestEntityTooLarge, jsonrpc.InvalidRequest, fmt.Sprintf("request body is too large: at most %d bytes are allowed", h.limits.Body))
 		return
 	}
-	status, answer, err := h.answer(r.Context(), body)
+	answer, err := h.answer(r.Context(), body)
 	if err != nil {
 		exceeded(w, body, err)
 		return
 	}
-	jsonrpc.Write(w, status, answer)
+	jsonrpc.Write(w, http.StatusOK, answer)
 }
 
-// answer answers a message; status is HTTP's. Its error says that the client's budget is used up.
-func (h *Handler) answer(ctx context.Context, body []byte) (status int, answer json.RawMessage, err error) {
+// answer answers a message. Its error says that the client's budget is used up.
+func (h *Handler) answer(ctx context.Context, body []byte) (answer json.RawMessage, err error) {
 	body = bytes.TrimSpace(body)
 	if jsonrpc.TooMany(body, h.limits.Batch) {
-		return http.StatusOK, failure(nil, jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: fmt.Sprintf("a batch has at most %d calls", h.limits.Batch)}), nil
+		return jsonrpc.Long(body, h.limits.Batch), nil
 	}
 	if err := budget.Charge(ctx, body); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if len(body) > 0 && body[0] == '[' {
-		status, answer = h.batch(ctx, body)
-	} else {
-		status, answer = h.single(ctx, body)
+		return h.batch(ctx, body), nil
 	}
-	return status, answer, nil
+	return h.single(ctx, body), nil
 }
 
 // read reads the body of a request. The bytes count as the client's until the request ends.
@@ -148,10 +141,13 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return io.ReadAll(budget.Reader(r.Context(), http.MaxBytesReader(w, r.Body, h.limits.Body)))
 }
 
-func (h *Handler) single(ctx context.Context, body []byte) (status int, answer json.RawMessage) {
+func (h *Handler) single(ctx context.Context, body []byte) json.RawMessage {
 	c, ok := parse(body)
-	if !ok {
-		return http.StatusBadRequest, failure(nil, jsonrpc.Error{Code: jsonrpc.Malformed, Message: "the request is not JSON-RPC"})
+	switch {
+	case !ok && !json.Valid(body):
+		return failure(nil, jsonrpc.ErrParse)
+	case !ok:
+		return failure(c, jsonrpc.ErrInvalid)
 	}
 	c.alone = true
 	answer, mine := h.own(ctx, c)
@@ -159,9 +155,9 @@ func (h *Handler) single(ctx context.Context, body []byte) (status int, answer j
 		answer = h.forwardOne(ctx, c)
 	}
 	if c.notification() {
-		answer = nil
+		return nil
 	}
-	return http.StatusOK, answer
+	return answer
 }
 
 // own answers a call that the bundler answers itself.
@@ -184,7 +180,7 @@ func (h *Handler) own(ctx context.Context, c *call) (json.RawMessage, bool) {
 	hash, err := h.intake.Send(ctx, sent.raw)
 	if err != nil {
 		h.count("send", "refused")
-		h.log.DebugContext(ctx, "transaction not taken", "error", err)
+		h.log.DebugContext(ctx, "transaction not taken", "hash", sent, "error", err)
 		return failure(c, ErrorOf(err)), true
 	}
 	h.count("send", "taken")

@@ -141,8 +141,8 @@ func TestABundlersClientsHaveBudgets(t *testing.T) {
 
 // A node reads the exact names of fields, Go's decoder any case and the last one. What a call is judged by must be what is forwarded.
 func TestWhatIsForwardedIsWhatWasJudged(t *testing.T) {
-	public := `"id":1,"method":"debug_traceCall","params":[{}],"METHOD":"eth_chainId","Params":[]`
-	for _, body := range []string{"{" + public + "}", "[{" + public + "}]", `{"id":1,"method":"debug_traceCall","method":"eth_chainId"}`} {
+	public := `"jsonrpc":"2.0","id":1,"method":"debug_traceCall","params":[{}],"METHOD":"eth_chainId","Params":[]`
+	for _, body := range []string{"{" + public + "}", "[{" + public + "}]", `{"jsonrpc":"2.0","id":1,"method":"debug_traceCall","method":"eth_chainId"}`} {
 		leader := &asked{answer: `{"id":1,"result":"0x1"}`}
 		h := NewHandler(new(asked), Backends{Leader: leader}, Limits{Body: 1 << 10, Batch: 1, Timeout: time.Minute}, func(string, string) {}, slog.New(slog.DiscardHandler))
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body)))

@@ -3,6 +3,7 @@ package walletrpc
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 
 	"blindseq/dsn-node/bundler/internal/outbox"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // What is not only forwarded.
@@ -30,23 +32,29 @@ const (
 
 // call is one request.
 type call struct {
-	ID     json.RawMessage                              `json:"id"`
-	Method string                                       `json:"method"`
-	Params json.RawMessage                              `json:"params"`
-	raw    json.RawMessage                              // what is forwarded
-	to     Forwarder                                    // the node that it is forwarded to
-	plain  json.RawMessage                              // what to forward to a node that does not know the method of raw; nil for nothing
-	alone  bool                                         // in no batch
-	held   *common.Hash                                 // of a batch: the transaction whose block the batch waits for a while; nil for none
-	mend   func(answer json.RawMessage) json.RawMessage // makes what waits here part of a node's answer; nil for nothing
+	Version string                                       `json:"jsonrpc"`
+	ID      json.RawMessage                              `json:"id"`
+	Method  string                                       `json:"method"`
+	Params  json.RawMessage                              `json:"params"`
+	raw     json.RawMessage                              // what is forwarded
+	to      Forwarder                                    // the node that it is forwarded to
+	plain   json.RawMessage                              // what to forward to a node that does not know the method of raw; nil for nothing
+	alone   bool                                         // in no batch
+	held    *common.Hash                                 // of a batch: the transaction whose block the batch waits for a while; nil for none
+	mend    func(answer json.RawMessage) json.RawMessage // makes what waits here part of a node's answer; nil for nothing
 }
 
-// parse reads a call. What is forwarded is written anew from what was read and judged: of a field that a client wrote twice, or in
+// parse reads a call. What is none, as geth judges, has its id if that can be read. What is forwarded is written anew from what was read and judged: of a field that a client wrote twice, or in
 // another case, a node would perhaps take the other one.
 func parse(raw json.RawMessage) (*call, bool) {
 	c := new(call)
-	if json.Unmarshal(raw, c) != nil {
-		return nil, false
+	_ = json.Unmarshal(raw, c) // what is of another type stays empty
+	valid := jsonrpc.ValidID(c.ID)
+	if !valid && len(c.ID) > 0 || c.Version != "2.0" || c.Method == "" {
+		if !valid {
+			c.ID = nil
+		}
+		return c, false
 	}
 	var params any
 	if len(c.Params) > 0 {
@@ -80,6 +88,9 @@ type sending struct {
 	raw  hexutil.Bytes
 	wait time.Duration // for the receipt; 0 for not at all
 }
+
+// LogValue is the transaction's hash, as it would be of what is no transaction.
+func (s sending) LogValue() slog.Value { return slog.StringValue(crypto.Keccak256Hash(s.raw).Hex()) }
 
 // send returns what a call sends. A sealed transaction is not sealed again but forwarded.
 func (c *call) send() (s sending, mine bool, err *jsonrpc.Error) {

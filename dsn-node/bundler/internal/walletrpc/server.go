@@ -12,6 +12,7 @@ import (
 	"blindseq/kit/budget"
 	"blindseq/kit/httpkit"
 	"blindseq/kit/jsonrpc"
+	"blindseq/kit/rpchttp"
 	"blindseq/kit/telemetry"
 
 	"github.com/rs/cors"
@@ -46,15 +47,13 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve JSON-RPC: %w", err)
 	}
-	crossing := cors.New(cors.Options{
-		AllowedOrigins: o.Origins, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"Content-Type", budget.KeyHeader, telemetry.Header}, MaxAge: 600,
-	})
+	crossing := rpchttp.Pages(o.Origins)
 	door := o.Budget.Door(l, o.Connections)
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &sockets{h: o.Handler, stopping: stopping, stop: stop}
 	server := &http.Server{
 		ConnState:         door.State,
-		Handler:           crossing.Handler(budgeted(o.Budget, s.beside(o.Handler, crossing))),
+		Handler:           crossing.Handler(budgeted(o.Budget, s.beside(posts(o.Handler), crossing))),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -63,6 +62,19 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	}
 	server.RegisterOnShutdown(stop)
 	return &Server{listener: door, http: server, sockets: s}, nil
+}
+
+// posts serves what may hold JSON-RPC, and refuses the rest.
+func posts(h http.Handler) http.Handler {
+	compressed := rpchttp.Compressed(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/":
+			rpchttp.Elsewhere(w, r)
+		case rpchttp.Check(w, r):
+			compressed.ServeHTTP(w, r)
+		}
+	})
 }
 
 // beside serves what asks for a WebSocket, at / and at /ws as gateways do, and leaves the rest to next.

@@ -151,7 +151,7 @@ func (s *socket) readOne(ctx context.Context) error {
 }
 
 func (s *socket) answer(ctx context.Context, message []byte) error {
-	_, answer, err := s.h.answer(ctx, message)
+	answer, err := s.h.answer(ctx, message)
 	if err != nil {
 		answer = jsonrpc.Reply(message, jsonrpc.Error{Code: jsonrpc.LimitExceeded, Message: err.Error()})
 	}
