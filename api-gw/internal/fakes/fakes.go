@@ -343,7 +343,7 @@ func (p proposer) ListProposals(_ context.Context, r *proposalv1.ListProposalsRe
 	if err := p.failure("proposer"); err != nil {
 		return nil, err
 	}
-	return &proposalv1.ListProposalsResponse{Requests: []*proposalv1.Request{
+	return &proposalv1.ListProposalsResponse{NextPageToken: r.PageToken + "+", Requests: []*proposalv1.Request{
 		{RequestId: "b", State: proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT, Number: 8, Attempt: r.Limit, ContentHash: Hash(3)},
 		{
 			RequestId: "a", State: proposalv1.RequestState_REQUEST_STATE_PROCESSED,

@@ -193,9 +193,9 @@ func TestMessagesArePublicForms(t *testing.T) {
 	if err != nil || p.Preblock.Number != 4 || p.Preblock.Transactions[2] != "0xab" || p.Preblock.ContentHash != "0x"+strings.Repeat("04", 32) {
 		t.Errorf("got %v, %v", p, err)
 	}
-	l, err := s.ListProposals(t.Context(), &gatewayv1.ListProposalsRequest{Limit: 6})
+	l, err := s.ListProposals(t.Context(), &gatewayv1.ListProposalsRequest{Limit: 6, PageToken: "p"})
 	if err != nil || l.Proposals[0].State != "in_flight" || l.Proposals[0].Attempt != 6 || l.Proposals[0].NoPreblockReason != "" ||
-		l.Proposals[1].NoPreblockReason != "pool_empty" || l.Proposals[1].ContentHash != "" {
+		l.Proposals[1].NoPreblockReason != "pool_empty" || l.NextPageToken != "p+" || l.Proposals[1].ContentHash != "" {
 		t.Errorf("got %v, %v", l, err)
 	}
 }

@@ -107,7 +107,9 @@ func (s *Server) GetPreblock(ctx context.Context, r *gatewayv1.GetPreblockReques
 
 // ListProposals shows the proposal requests.
 func (s *Server) ListProposals(ctx context.Context, r *gatewayv1.ListProposalsRequest) (*gatewayv1.ListProposalsResponse, error) {
-	res, err := held(ctx, s.lines.Proposer, s.timeouts.Call, s.backends.Proposer.ListProposals, &proposalv1.ListProposalsRequest{Limit: r.Limit})
+	res, err := held(ctx, s.lines.Proposer, s.timeouts.Call, s.backends.Proposer.ListProposals, &proposalv1.ListProposalsRequest{
+		Limit: r.Limit, PageSize: r.PageSize, PageToken: r.PageToken,
+	})
 	if err != nil {
 		return nil, failed(ctx, "list proposals", err)
 	}
@@ -115,7 +117,7 @@ func (s *Server) ListProposals(ctx context.Context, r *gatewayv1.ListProposalsRe
 	for i, p := range res.GetRequests() {
 		out[i] = proposal(p)
 	}
-	return &gatewayv1.ListProposalsResponse{Proposals: out}, nil
+	return &gatewayv1.ListProposalsResponse{Proposals: out, NextPageToken: res.GetNextPageToken()}, nil
 }
 
 func fromOne(field string, number uint64) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"blindseq/kit/content"
 	"blindseq/kit/requestid"
@@ -20,11 +19,7 @@ import (
 // ErrBadRequest is wrapped by what is wrong with a call's arguments.
 var ErrBadRequest = errors.New("bad request")
 
-const (
-	defaultListed = 50
-	maxListed     = 500
-	maxTrace      = 256
-)
+const maxTrace = 256
 
 // Queue is the FIFO of requests.
 type Queue interface {
@@ -87,24 +82,6 @@ func (s *Service) NotifyProcessed(ctx context.Context, req *proposalv1.NotifyPro
 	}
 	// gofail: var processedRecorded struct{}
 	return &proposalv1.NotifyProcessedResponse{}, nil
-}
-
-// ListProposals implements the service: the last one asked for first, then the one current, then those processed.
-func (s *Service) ListProposals(ctx context.Context, req *proposalv1.ListProposalsRequest) (*proposalv1.ListProposalsResponse, error) {
-	limit := int(min(req.GetLimit(), maxListed))
-	if limit == 0 {
-		limit = defaultListed
-	}
-	waiting, processed, err := s.queue.List(ctx, limit)
-	if err != nil {
-		return nil, err
-	}
-	slices.Reverse(waiting)
-	res := &proposalv1.ListProposalsResponse{}
-	for _, r := range append(waiting, processed...) {
-		res.Requests = append(res.Requests, toProto(r))
-	}
-	return res, nil
 }
 
 // GetStatus implements the service.

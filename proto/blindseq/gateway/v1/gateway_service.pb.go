@@ -668,8 +668,13 @@ func (x *FollowTransactionResponse) GetStep() *TransactionStep {
 
 type ListProposalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of processed requests to return. 0 means 50, more than 500 means 500.
-	Limit         uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Maximum number of processed requests to return beside all that wait, without page_size. 0 means 50, more than 500 means 500.
+	Limit uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Maximum number of requests to return, waiting and processed together. More than 500 means 500. 0 means as limit says, and 50 with
+	// page_token.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The next_page_token of the page before; empty for the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -711,9 +716,25 @@ func (x *ListProposalsRequest) GetLimit() uint32 {
 	return 0
 }
 
+func (x *ListProposalsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListProposalsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListProposalsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Proposals     []*Proposal            `protobuf:"bytes,1,rep,name=proposals,proto3" json:"proposals,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Proposals []*Proposal            `protobuf:"bytes,1,rep,name=proposals,proto3" json:"proposals,omitempty"`
+	// Asks for the next page, of older requests; empty when this is the last. What came after the first page is on none of them.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -753,6 +774,13 @@ func (x *ListProposalsResponse) GetProposals() []*Proposal {
 		return x.Proposals
 	}
 	return nil
+}
+
+func (x *ListProposalsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type DropTransactionsRequest struct {
@@ -1128,11 +1156,15 @@ const file_blindseq_gateway_v1_gateway_service_proto_rawDesc = "" +
 	"\x18FollowTransactionRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\"U\n" +
 	"\x19FollowTransactionResponse\x128\n" +
-	"\x04step\x18\x01 \x01(\v2$.blindseq.gateway.v1.TransactionStepR\x04step\",\n" +
+	"\x04step\x18\x01 \x01(\v2$.blindseq.gateway.v1.TransactionStepR\x04step\"h\n" +
 	"\x14ListProposalsRequest\x12\x14\n" +
-	"\x05limit\x18\x01 \x01(\rR\x05limit\"T\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"|\n" +
 	"\x15ListProposalsResponse\x12;\n" +
-	"\tproposals\x18\x01 \x03(\v2\x1d.blindseq.gateway.v1.ProposalR\tproposals\"E\n" +
+	"\tproposals\x18\x01 \x03(\v2\x1d.blindseq.gateway.v1.ProposalR\tproposals\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"E\n" +
 	"\x17DropTransactionsRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x16\n" +
 	"\x06sender\x18\x02 \x01(\tR\x06sender\"4\n" +

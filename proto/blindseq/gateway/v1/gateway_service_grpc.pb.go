@@ -60,7 +60,8 @@ type GatewayServiceClient interface {
 	// transaction, or the id of a sealed one; one that is not known yet is waited for.
 	// RESOURCE_EXHAUSTED: the client follows too many.
 	FollowTransaction(ctx context.Context, in *FollowTransactionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FollowTransactionResponse], error)
-	// ListProposals returns the proposal requests queued and in flight, and the last ones processed.
+	// ListProposals returns the proposal requests queued and in flight, and the last ones processed, newest first.
+	// INVALID_ARGUMENT: the page token is none.
 	ListProposals(ctx context.Context, in *ListProposalsRequest, opts ...grpc.CallOption) (*ListProposalsResponse, error)
 	// LockPool stops new proposals. Transactions are still accepted. Idempotent.
 	LockPool(ctx context.Context, in *LockPoolRequest, opts ...grpc.CallOption) (*LockPoolResponse, error)
@@ -237,7 +238,8 @@ type GatewayServiceServer interface {
 	// transaction, or the id of a sealed one; one that is not known yet is waited for.
 	// RESOURCE_EXHAUSTED: the client follows too many.
 	FollowTransaction(*FollowTransactionRequest, grpc.ServerStreamingServer[FollowTransactionResponse]) error
-	// ListProposals returns the proposal requests queued and in flight, and the last ones processed.
+	// ListProposals returns the proposal requests queued and in flight, and the last ones processed, newest first.
+	// INVALID_ARGUMENT: the page token is none.
 	ListProposals(context.Context, *ListProposalsRequest) (*ListProposalsResponse, error)
 	// LockPool stops new proposals. Transactions are still accepted. Idempotent.
 	LockPool(context.Context, *LockPoolRequest) (*LockPoolResponse, error)

@@ -235,8 +235,13 @@ func (*NotifyProcessedResponse) Descriptor() ([]byte, []int) {
 
 type ListProposalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of processed requests to return. 0 means 50, more than 500 means 500.
-	Limit         uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Maximum number of processed requests to return beside all that wait, without page_size. 0 means 50, more than 500 means 500.
+	Limit uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Maximum number of requests to return, waiting and processed together. More than 500 means 500. 0 means as limit says, and 50 with
+	// page_token.
+	PageSize uint32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The next_page_token of the page before; empty for the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,9 +283,25 @@ func (x *ListProposalsRequest) GetLimit() uint32 {
 	return 0
 }
 
+func (x *ListProposalsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListProposalsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 type ListProposalsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Requests      []*Request             `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Requests []*Request             `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	// Asks for the next page, of older requests; empty when this is the last. What came after the first page is on none of them.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -320,6 +341,13 @@ func (x *ListProposalsResponse) GetRequests() []*Request {
 		return x.Requests
 	}
 	return nil
+}
+
+func (x *ListProposalsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 type GetStatusRequest struct {
@@ -439,11 +467,15 @@ const file_blindseq_proposal_v1_proposer_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\"\x19\n" +
-	"\x17NotifyProcessedResponse\",\n" +
+	"\x17NotifyProcessedResponse\"h\n" +
 	"\x14ListProposalsRequest\x12\x14\n" +
-	"\x05limit\x18\x01 \x01(\rR\x05limit\"R\n" +
+	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"z\n" +
 	"\x15ListProposalsResponse\x129\n" +
-	"\brequests\x18\x01 \x03(\v2\x1d.blindseq.proposal.v1.RequestR\brequests\"\x12\n" +
+	"\brequests\x18\x01 \x03(\v2\x1d.blindseq.proposal.v1.RequestR\brequests\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x12\n" +
 	"\x10GetStatusRequest\"\x7f\n" +
 	"\x11GetStatusResponse\x12\x16\n" +
 	"\x06queued\x18\x01 \x01(\rR\x06queued\x12:\n" +

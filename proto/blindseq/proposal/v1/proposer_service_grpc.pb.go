@@ -44,7 +44,7 @@ type ProposerServiceClient interface {
 	// No REST binding: only the leading producer calls it.
 	NotifyProcessed(ctx context.Context, in *NotifyProcessedRequest, opts ...grpc.CallOption) (*NotifyProcessedResponse, error)
 	// ListProposals returns the requests in the FIFO and the last ones processed, newest first.
-	// UNAVAILABLE: Redis did not answer. REST has its own view of it (blindseq.gateway.v1).
+	// INVALID_ARGUMENT: the page token is none. UNAVAILABLE: Redis did not answer. REST has its own view of it (blindseq.gateway.v1).
 	ListProposals(ctx context.Context, in *ListProposalsRequest, opts ...grpc.CallOption) (*ListProposalsResponse, error)
 	// GetStatus returns the queue's length and the request in flight. UNAVAILABLE: Redis did not answer.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
@@ -117,7 +117,7 @@ type ProposerServiceServer interface {
 	// No REST binding: only the leading producer calls it.
 	NotifyProcessed(context.Context, *NotifyProcessedRequest) (*NotifyProcessedResponse, error)
 	// ListProposals returns the requests in the FIFO and the last ones processed, newest first.
-	// UNAVAILABLE: Redis did not answer. REST has its own view of it (blindseq.gateway.v1).
+	// INVALID_ARGUMENT: the page token is none. UNAVAILABLE: Redis did not answer. REST has its own view of it (blindseq.gateway.v1).
 	ListProposals(context.Context, *ListProposalsRequest) (*ListProposalsResponse, error)
 	// GetStatus returns the queue's length and the request in flight. UNAVAILABLE: Redis did not answer.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
