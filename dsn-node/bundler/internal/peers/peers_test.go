@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -443,6 +444,26 @@ func TestATransactionIsFollowedInAnyBundler(t *testing.T) {
 	at(func(s outbox.Standing) bool { return s.Queued })
 	if forget(); len(a.watches.byHash) != 0 {
 		t.Error("nobody watches, and it is followed")
+	}
+}
+
+func TestABundlerThatIsOutOfReachIsNamed(t *testing.T) {
+	w, names := newWorld(t), []string{"a", "b"}
+	a := w.start(empty(), "a", names, nil)
+	b := w.start(empty(), "b", names, nil)
+	joined(t, a, b)
+	checks := a.Reach()
+	if len(checks) != 1 || checks[0].Part != "bundler b" {
+		t.Fatalf("checks %v", checks)
+	}
+	if err := checks[0].Try(t.Context()); err != nil {
+		t.Errorf("reached: %v", err)
+	}
+	w.stop("b")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := checks[0].Try(ctx); err == nil || !strings.Contains(err.Error(), "cannot reach bundler b") {
+		t.Errorf("stopped: %v", err)
 	}
 }
 
