@@ -65,7 +65,7 @@ func TestAFarKeyholderKeepsUpAndCarriesTheChain(t *testing.T) { // it measures t
 	o.awaitReceipts(t)
 	empty := o.count(t, func() {})
 	t.Logf("empty: %s", empty)
-	if empty.blocks < 2 { // 2.8 on an idle machine; with a second round trip it would be 1.6
+	if empty.blocks < 2.5 { // 2.8, also on a busy machine; with a second round trip it would be 1.6
 		t.Errorf("%.1f empty blocks a second", empty.blocks)
 	}
 	must(t, c.Process(cluster.Keyholder(killed)).Start())
