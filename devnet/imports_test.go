@@ -55,6 +55,7 @@ var importRules = []allowed{
 	{by: []string{"e2e"}, of: []string{"dsn-node/sequencer/origintest", "producer-svc/rollupnodetest"}, inTest: true, why: "stand-ins of the rollup's node and of the DSN's origin"},
 	{by: []string{"e2e", "e2e/abuse", "e2e/attacks", "e2e/k8s", "e2e/oneprocess", "e2e/suites"}, of: []string{"producer-svc/devaccounts"}, inTest: true, why: "transactions are signed by the funded accounts"},
 	{by: []string{"e2e/demo", "e2e/steady"}, of: []string{"producer-svc/devaccounts"}, why: "the people of the demo, and who sends a steady load, are the devnet's funded accounts"},
+	{by: []string{"e2e/longchain"}, of: []string{"producer-svc/chainmaker", "producer-svc/devaccounts"}, why: "a chain of a million blocks is made without services, of transfers of funded accounts"},
 	{by: []string{"e2e/k8s"}, of: []string{"k8s/render", "k8s/crds"}, inTest: true, why: "the deployed manifests are the rendered ones, of the same kinds"},
 	{by: []string{"images"}, of: []string{"kit/sbom"}, why: "an image has the bill of materials that its program prints"},
 	{by: []string{"k8s/secrets"}, of: []string{"dsn-node/offline/keygen"}, why: "the secrets of a new deployment include the committee's keys"},

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"blindseq/e2e/load"
@@ -26,6 +28,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/gorilla/websocket"
+	"golang.org/x/sys/unix"
 )
 
 // attack is one thing that one small client does, again and again until ctx ends. Its errors are the system's defence.
@@ -71,9 +74,19 @@ type attacker struct {
 const afterRefusal = 250 * time.Millisecond
 
 func newAttacker(at where, by *committee.Committee, number int, dust *load.Account) *attacker {
-	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 66, byte(1+number))}, Timeout: 5 * time.Second}
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 66, byte(1+number))}, Timeout: 5 * time.Second, Control: portAtConnect}
 	transport := &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 64}
 	return &attacker{where: at, by: by, dust: dust, ip: fmt.Sprintf("203.0.113.%d", 1+number), dialer: dialer, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+}
+
+// portAtConnect has the port chosen when the socket connects. Chosen when it binds, a port that is free for all destinations is looked
+// for among all that were used in the last minute, which took a quarter of this machine from everybody.
+func portAtConnect(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // count takes the result of one try; a refused attacker waits a little.

@@ -111,7 +111,7 @@ func judgeTimes(t *testing.T, kind string, idle, attacked []time.Duration) {
 
 func quantiles(times []time.Duration) string {
 	at := func(q float64) time.Duration { return quantile(times, q).Round(100 * time.Microsecond) }
-	return fmt.Sprintf("p50 %s, p99 %s, longest %s (%d transfers)", at(0.5), at(0.99), at(1), len(times))
+	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, longest %s (%d transfers)", at(0.5), at(0.9), at(0.99), at(1), len(times))
 }
 
 func (s *scene) attacksTable(t *testing.T) {
