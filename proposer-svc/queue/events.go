@@ -95,8 +95,7 @@ func (e Refuse) next(s State) (t transition, err error) {
 	if err != nil {
 		return t, err
 	}
-	r.Phase, r.Reason = Ending, e.Reason
-	r.Number, r.Attempt, r.ContentHash, r.Displaced = 0, 0, nil, false // another request gets the number
+	r.Phase, r.Reason, r.Displaced = Ending, e.Reason, false
 	t.result = r
 	t.add(Hold, r)
 	return t, nil
@@ -170,6 +169,7 @@ func (e Announced) next(s State) (t transition, err error) {
 		return t, err
 	}
 	r.Phase = Processed
+	r.Number, r.Attempt, r.ContentHash = 0, 0, nil // of one that was refused: another request gets the number
 	t.result = r
 	t.add(Release, r)
 	t.add(Remember, r)

@@ -5,7 +5,8 @@ import "fmt"
 // Phase is the progress of a request.
 type Phase uint8
 
-// The phases of a request. Ending is shown to callers as queued: no proposal is on its way.
+// The phases of a request. Callers see what is Ending as what it was before: in flight, with its number, when its proposal was refused, and
+// else queued.
 const (
 	Unknown Phase = iota
 	Queued

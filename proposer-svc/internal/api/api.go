@@ -56,7 +56,7 @@ func (s *Service) RequestProposal(ctx context.Context, req *proposalv1.RequestPr
 		return nil, err
 	}
 	// gofail: var requestEnqueued struct{}
-	return &proposalv1.RequestProposalResponse{State: state(r.Phase)}, nil
+	return &proposalv1.RequestProposalResponse{State: state(r)}, nil
 }
 
 // traceparent is the trace of the caller's call; the submission to the DSN continues it.
@@ -94,10 +94,10 @@ func (s *Service) GetStatus(ctx context.Context, _ *proposalv1.GetStatusRequest)
 	res := &proposalv1.GetStatusResponse{Queued: uint32(v.Queued), Active: s.active()}
 	switch {
 	case v.Current == nil:
-	case v.Current.Phase == queue.InFlight:
+	case state(*v.Current) == proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT:
 		res.InFlight = toProto(*v.Current)
 	default:
-		res.Queued++ // it is ending, which callers see as queued
+		res.Queued++ // it is ending, and was not proposed
 	}
 	return res, nil
 }
@@ -105,14 +105,17 @@ func (s *Service) GetStatus(ctx context.Context, _ *proposalv1.GetStatusRequest)
 func toProto(r queue.Request) *proposalv1.Request {
 	return &proposalv1.Request{
 		RequestId: r.ID, Timestamp: &timestamppb.Timestamp{Seconds: r.Timestamp}, Force: r.Force,
-		WithDelayedTransactions: r.WithDelayed, Token: r.Token, State: state(r.Phase), Number: r.Number, Attempt: r.Attempt,
+		WithDelayedTransactions: r.WithDelayed, Token: r.Token, State: state(r), Number: r.Number, Attempt: r.Attempt,
 		ContentHash: r.ContentHash, NoPreblockReason: preblockv1.NoPreblockReason(r.Reason),
 	}
 }
 
-func state(p queue.Phase) proposalv1.RequestState {
-	switch p {
+func state(r queue.Request) proposalv1.RequestState {
+	switch r.Phase {
 	case queue.Queued, queue.Ending:
+		if r.Number != 0 { // its proposal was refused: no state goes back
+			return proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT
+		}
 		return proposalv1.RequestState_REQUEST_STATE_QUEUED
 	case queue.InFlight:
 		return proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT
