@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	"blindseq/e2e/cluster"
 	"blindseq/e2e/usage"
+	"blindseq/kit/retry"
 	dsnv1 "blindseq/proto/blindseq/dsn/v1"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -144,9 +145,35 @@ func await(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// profile writes 10 seconds of a process's processor time.
+// afterStart is how long a part has run when its profile begins, which shows nothing of its start then.
+const afterStart = 3 * time.Second
+
+// profile writes 10 seconds of a process's processor time. The run goes on without it.
 func profile(ctx context.Context, ops, path string) {
-	time.Sleep(3 * time.Second) // not of its start
-	cmd := exec.CommandContext(ctx, "curl", "-s", "-o", path, "http://"+ops+"/debug/pprof/profile?seconds=10")
-	_ = cmd.Run() // the run does not depend on it
+	if err := writeProfile(ctx, ops, path); err != nil {
+		fmt.Fprintf(os.Stderr, "no profile %s: %v\n", path, err)
+	}
+}
+
+func writeProfile(ctx context.Context, ops, path string) error {
+	if err := retry.Sleep(ctx, afterStart); err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+"/debug/pprof/profile?seconds=10", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("status %s", res.Status)
+	}
+	return os.WriteFile(path, raw, 0o600)
 }

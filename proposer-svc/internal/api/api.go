@@ -110,16 +110,14 @@ func toProto(r queue.Request) *proposalv1.Request {
 	}
 }
 
+// state is what callers see. It never goes back: a request that is ending after its proposal was refused stays in flight until it has ended.
 func state(r queue.Request) proposalv1.RequestState {
-	switch r.Phase {
-	case queue.Queued, queue.Ending:
-		if r.Number != 0 { // its proposal was refused: no state goes back
-			return proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT
-		}
-		return proposalv1.RequestState_REQUEST_STATE_QUEUED
-	case queue.InFlight:
+	switch {
+	case r.Phase == queue.InFlight, r.Phase == queue.Ending && r.Number != 0:
 		return proposalv1.RequestState_REQUEST_STATE_IN_FLIGHT
-	case queue.Processed:
+	case r.Phase == queue.Queued, r.Phase == queue.Ending:
+		return proposalv1.RequestState_REQUEST_STATE_QUEUED
+	case r.Phase == queue.Processed:
 		return proposalv1.RequestState_REQUEST_STATE_PROCESSED
 	}
 	return proposalv1.RequestState_REQUEST_STATE_UNSPECIFIED

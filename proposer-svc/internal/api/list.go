@@ -23,13 +23,20 @@ func (s *Service) ListProposals(ctx context.Context, req *proposalv1.ListProposa
 	if err != nil {
 		return nil, fmt.Errorf("list proposals: %w: %w", ErrBadRequest, err)
 	}
-	waiting, processed, err := s.queue.List(ctx, maxListed)
+	size, recent := listed(req.GetPageSize()), maxListed
+	withLimit := req.GetPageSize() == 0 && after == ""
+	if withLimit {
+		size = listed(req.GetLimit())
+	}
+	if after == "" { // one more says whether there is another page
+		recent = min(size+1, maxListed)
+	}
+	waiting, processed, err := s.queue.List(ctx, recent)
 	if err != nil {
 		return nil, err
 	}
-	size := listed(req.GetPageSize())
-	if req.GetPageSize() == 0 && after == "" {
-		size = len(waiting) + listed(req.GetLimit())
+	if withLimit { // it is the limit of those processed
+		size += len(waiting)
 	}
 	slices.Reverse(waiting)
 	requests, more := page(append(waiting, processed...), after, size)

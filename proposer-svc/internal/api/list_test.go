@@ -15,9 +15,11 @@ import (
 type line struct {
 	Queue
 	waiting, processed []queue.Request
+	asked              int // how many processed ones, last
 }
 
 func (l *line) List(_ context.Context, recent int) (waiting, processed []queue.Request, err error) {
+	l.asked = recent
 	return slices.Clone(l.waiting), slices.Clone(l.processed[:min(recent, len(l.processed))]), nil
 }
 
@@ -35,6 +37,21 @@ func namesOf(res *proposalv1.ListProposalsResponse) (ids []string) {
 		ids = append(ids, r.GetRequestId())
 	}
 	return ids
+}
+
+// What callers see of a request never goes back, however it ends.
+func TestNoStateGoesBack(t *testing.T) {
+	for name, way := range map[string][]queue.Request{
+		"processed": {{Phase: queue.Queued}, {Phase: queue.InFlight, Number: 4}, {Phase: queue.Processed, Number: 4}},
+		"declined":  {{Phase: queue.Queued}, {Phase: queue.Ending}, {Phase: queue.Processed}},
+		"refused":   {{Phase: queue.Queued}, {Phase: queue.InFlight, Number: 4}, {Phase: queue.Ending, Number: 4}, {Phase: queue.Processed}},
+	} {
+		for i, r := range way[1:] {
+			if before, now := toProto(way[i]).GetState(), toProto(r).GetState(); now < before {
+				t.Errorf("%s: from %s back to %s", name, before, now)
+			}
+		}
+	}
 }
 
 // Page after page lists each request once, newest first, though others come and are served meanwhile.
@@ -96,6 +113,9 @@ func TestAPageHasSoManyRequests(t *testing.T) {
 		res, err := s.ListProposals(t.Context(), c.req)
 		if err != nil || len(res.GetRequests()) != c.count || (res.GetNextPageToken() != "") != c.more {
 			t.Errorf("%v: %d requests, token %q, %v", c.req, len(res.GetRequests()), res.GetNextPageToken(), err)
+		}
+		if c.req.GetPageToken() == "" && l.asked > c.count+1 {
+			t.Errorf("%v: %d of those processed are read for %d requests", c.req, l.asked, c.count)
 		}
 	}
 	for _, token := range []string{"x", "!", toToken("a b"), "r1\n"} {

@@ -44,8 +44,8 @@ type call struct {
 	mend    func(answer json.RawMessage) json.RawMessage // makes what waits here part of a node's answer; nil for nothing
 }
 
-// parse reads a call. What is none, as geth judges, has its id if that can be read. What is forwarded is written anew from what was read and judged: of a field that a client wrote twice, or in
-// another case, a node would perhaps take the other one.
+// parse reads a call. What is none, as geth judges, has its id if that can be read. What is forwarded is written anew from what was read
+// and judged: of a field that a client wrote twice, or in another case, a node would perhaps take the other one.
 func parse(raw json.RawMessage) (*call, bool) {
 	c := new(call)
 	_ = json.Unmarshal(raw, c) // what is of another type stays empty
